@@ -1,0 +1,59 @@
+"""The one audio format inside: 24 kHz, mono, signed 16-bit little-endian."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wyoming_csm.errors import VoiceError
+
+SAMPLE_RATE = 24_000  # Hz
+SAMPLE_WIDTH = 2  # bytes
+CHANNELS = 1
+SAMPLES_PER_FRAME = 1_920  # 80 ms: one frame of CSM
+BYTES_PER_SECOND = SAMPLE_RATE * SAMPLE_WIDTH
+
+Samples = npt.NDArray[np.float32]  # [samples], -1…1
+
+
+def to_pcm(samples: npt.NDArray[np.floating[Any]]) -> bytes:
+    """Float samples [samples] in -1…1 as s16le; what is louder is clipped, NaN is silence."""
+    loud = np.nan_to_num(np.asarray(samples, dtype=np.float32), nan=0.0, posinf=1.0, neginf=-1.0)
+    scaled = np.rint(np.clip(loud, -1.0, 1.0) * 32_767)
+    return scaled.astype("<i2").tobytes()
+
+
+def from_pcm(pcm: bytes) -> Samples:
+    """s16le bytes as float samples [samples] in -1…1."""
+    return np.frombuffer(pcm, dtype="<i2").astype(np.float32) / np.float32(32_767)
+
+
+def silence(seconds: float) -> bytes:
+    """So many seconds of silence."""
+    return bytes(round(seconds * SAMPLE_RATE) * SAMPLE_WIDTH)
+
+
+def resample(samples: Samples, rate: int) -> Samples:
+    """[samples] at `rate` Hz to [samples] at 24 kHz."""
+    if rate == SAMPLE_RATE:
+        return samples
+    import soxr
+
+    out: Samples = soxr.resample(samples, rate, SAMPLE_RATE).astype(np.float32)
+    return out
+
+
+def read_clip(path: Path) -> Samples:
+    """A recording in any format soundfile reads, mixed to mono at 24 kHz. Raises VoiceError."""
+    import soundfile
+
+    try:
+        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    except (OSError, soundfile.LibsndfileError) as error:
+        raise VoiceError(f"{path}: not a recording that can be read ({error})") from error
+    if not len(samples):
+        raise VoiceError(f"{path}: the recording is empty")
+    if not np.isfinite(samples).all():
+        raise VoiceError(f"{path}: the recording holds values that are not numbers")
+    return resample(samples.mean(axis=1), rate)

@@ -1,0 +1,237 @@
+"""The only schema: YAML or JSON to frozen objects, everything validated here, once."""
+
+import difflib
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+import yaml
+from msgspec import Meta
+
+from wyoming_csm.errors import ConfigError
+
+EngineName = Literal["csm", "coqui", "system"]
+Positive = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+
+
+class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class CsmConfig(_Section, frozen=True):
+    """Sesame's CSM on a GPU."""
+
+    checkpoint: Annotated[
+        str, Meta(description="Hub name or local folder, transformers layout, safetensors")
+    ] = "sesame/csm-1b"
+    revision: Annotated[str | None, Meta(description="Pin the hub's branch, tag or commit")] = None
+    token_file: Annotated[
+        str | None, Meta(description="File with the hub token (or set HF_TOKEN)")
+    ] = None
+    device: Annotated[
+        str, Meta(pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto: a GPU or nothing; cpu")
+    ] = "auto"
+    dtype: Annotated[
+        Literal["auto", "bfloat16", "float16", "float32"],
+        Meta(description="auto: bfloat16 on a GPU, float32 on the CPU"),
+    ] = "auto"
+    temperature: Annotated[
+        Annotated[float, Meta(ge=0, le=5)] | None,
+        Meta(description="null: as the checkpoint says; 0: always the likeliest"),
+    ] = None
+    top_k: Annotated[
+        Annotated[int, Meta(ge=1, le=2048)] | None,
+        Meta(description="null: as the checkpoint says"),
+    ] = None
+    depth_temperature: Annotated[
+        Annotated[float, Meta(ge=0, le=5)] | None,
+        Meta(description="The same for codebooks 1 to 31"),
+    ] = None
+    depth_top_k: Annotated[
+        Annotated[int, Meta(ge=1, le=2048)] | None,
+        Meta(description="The same for codebooks 1 to 31"),
+    ] = None
+    seed: Annotated[
+        Annotated[int, Meta(ge=0, le=2**63 - 1)] | None,
+        Meta(description="A number: the same words always sound the same"),
+    ] = None
+    max_seconds: Annotated[
+        Annotated[float, Meta(ge=1, le=120)], Meta(description="Longest sound of one sentence")
+    ] = 90.0
+    context_seconds: Annotated[
+        Annotated[float, Meta(ge=0, le=120)],
+        Meta(description="How much of a reply so far the next sentence hears"),
+    ] = 20.0
+    slots: Annotated[
+        Annotated[int, Meta(ge=1, le=256)], Meta(description="Sentences spoken at the same time")
+    ] = 4
+
+
+class CoquiConfig(_Section, frozen=True):
+    """Coqui TTS, where CSM cannot run."""
+
+    models: Annotated[
+        dict[str, str], Meta(description="Model by language, as coqui-tts names them")
+    ] = msgspec.field(default_factory=lambda: {"en": "tts_models/en/ljspeech/vits"})
+    checkpoint: Annotated[
+        str | None, Meta(description="A local model file instead, with its config.json beside it")
+    ] = None
+    checkpoint_config: Annotated[
+        str | None, Meta(description="The local model's configuration, if it is elsewhere")
+    ] = None
+    checkpoint_language: Annotated[str, Meta(description="The language of the local model")] = "en"
+    device: Annotated[
+        str, Meta(pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto: a GPU if there is one")
+    ] = "auto"
+    agree_to_licence: Annotated[
+        bool, Meta(description="true: you accept the licence of models that ask (XTTS)")
+    ] = False
+
+
+class SystemConfig(_Section, frozen=True):
+    """The small voice that always works."""
+
+    speed: Annotated[Annotated[float, Meta(ge=0.3, le=3)], Meta(description="1.0 is normal")] = 1.0
+
+
+class DiscoveryConfig(_Section, frozen=True):
+    """How Home Assistant finds the server."""
+
+    enabled: Annotated[bool, Meta(description="Announce over zeroconf (mDNS)")] = True
+    name: Annotated[
+        Annotated[str, Meta(min_length=1, max_length=60)] | None,
+        Meta(description="Instance name; null: wyoming-csm-HOSTNAME"),
+    ] = None
+
+
+class Limits(_Section, frozen=True):
+    """Bounds on everything that comes from outside."""
+
+    connections: Annotated[Positive, Meta(description="In all; about 30 KiB each")] = 64
+    connections_per_address: Annotated[Positive, Meta(description="From one address")] = 32
+    text_characters: Annotated[Positive, Meta(description="In one request")] = 10_000
+    waiting_requests: Annotated[
+        Positive, Meta(description="Requests one connection may have waiting")
+    ] = 8
+    event_seconds: Annotated[Seconds, Meta(description="For one event to arrive whole")] = 10.0
+    idle_seconds: Annotated[Seconds, Meta(description="Without an event, when not speaking")] = (
+        120.0
+    )
+    stall_seconds: Annotated[Seconds, Meta(description="For a listener that takes no sound")] = 30.0
+    header_bytes: Annotated[Positive, Meta(description="The JSON line of an event")] = 16 * 1024
+    data_bytes: Annotated[Positive, Meta(description="`data_length` of an event")] = 128 * 1024
+    payload_bytes: Annotated[Positive, Meta(description="`payload_length` of an event")] = 64 * 1024
+    json_depth: Annotated[Positive, Meta(description="Nesting of an event's JSON")] = 16
+    shutdown_seconds: Annotated[
+        Seconds, Meta(description="For replies in flight when the server is asked to end")
+    ] = 5.0
+    networks: Annotated[
+        tuple[str, ...] | None,
+        Meta(description="Networks that may connect, as 192.168.1.0/24; null: private and local"),
+    ] = None
+
+
+class LogConfig(_Section, frozen=True):
+    """What is written to standard error."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    format: Annotated[str, Meta(description="As Python's logging takes it")] = (
+        "%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+
+
+class Config(_Section, frozen=True):
+    """The whole configuration; every key may be left out."""
+
+    uri: Annotated[
+        str, Meta(description="Where to listen: tcp://ADDRESS:PORT, or unix:///PATH")
+    ] = "tcp://0.0.0.0:10200"
+    engines: Annotated[
+        tuple[EngineName, ...],
+        Meta(min_length=1, description="In order: the first that can, speaks"),
+    ] = ("csm", "coqui", "system")
+    voice: Annotated[str | None, Meta(description="Default voice; null: the first")] = None
+    language: Annotated[
+        str, Meta(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$", description="Default language")
+    ] = "en"
+    sample_rate: Annotated[int, Meta(description="Only 24000: what CSM speaks at")] = 24_000
+    samples_per_chunk: Annotated[
+        Annotated[int, Meta(ge=160, le=24_000)], Meta(description="1920: one frame of 80 ms")
+    ] = 1_920
+    voices: Annotated[str, Meta(description="Folder of recorded voices")] = "config/voices"
+    data_dir: Annotated[str, Meta(description="Folder for what the server keeps")] = "data"
+    download_dir: Annotated[
+        str | None, Meta(description="Folder for downloaded models; null: DATA_DIR/models")
+    ] = None
+    csm: CsmConfig = CsmConfig()
+    coqui: CoquiConfig = msgspec.field(default_factory=CoquiConfig)
+    system: SystemConfig = SystemConfig()
+    discovery: DiscoveryConfig = DiscoveryConfig()
+    limits: Limits = Limits()
+    log: LogConfig = LogConfig()
+
+    @property
+    def models_dir(self) -> Path:
+        """Where downloads go."""
+        return Path(self.download_dir) if self.download_dir else Path(self.data_dir) / "models"
+
+
+def load(path: Path | None) -> Config:
+    """The configuration in a YAML or JSON file; defaults without one. Raises ConfigError."""
+    if path is None:
+        return Config()
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path} does not exist") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ConfigError(f"{path} is neither YAML nor JSON: {error}") from error
+    return parse({} if found is None else found)
+
+
+def parse(found: Any) -> Config:
+    """Validate parsed YAML or JSON. Raises ConfigError naming the path and the cure."""
+    if not isinstance(found, dict):
+        raise ConfigError("the configuration must be a table of settings, like `uri: tcp://…`")
+    if found.get("sample_rate", 24_000) != 24_000:
+        raise ConfigError(
+            "sample_rate: only 24000 is possible: CSM and its codec make 24 kHz sound,"
+            " and the format must not change within a reply"
+        )
+    try:
+        config = msgspec.convert(found, Config)
+    except msgspec.ValidationError as error:
+        raise ConfigError(_explain(str(error))) from error
+    _check_uri(config.uri)
+    if len(set(config.engines)) < len(config.engines):
+        raise ConfigError("engines: an engine is named twice")
+    return config
+
+
+def _check_uri(uri: str) -> None:
+    if uri.startswith("unix://") and len(uri) > len("unix://"):
+        return
+    match = re.fullmatch(r"tcp://(?:\[[0-9A-Fa-f:.%\w]+\]|[^:/\[\]]+):(\d{1,5})", uri)
+    if match is None or int(match[1]) > 65_535:
+        raise ConfigError(f"uri: {uri!r} is not like tcp://0.0.0.0:10200")
+
+
+def _explain(message: str) -> str:
+    """msgspec's message with the path first and, for an unknown key, the nearest right one."""
+    text, _, where = message.partition(" - at `")
+    path = where.rstrip("`").removeprefix("$").removeprefix(".")
+    unknown = re.fullmatch(r"Object contains unknown field `(.*)`", text)
+    if unknown is None:
+        return f"{path}: {text}" if path else text
+    key = unknown[1]
+    section: Any = Config()
+    for part in filter(None, path.split(".")):
+        section = getattr(section, part, None)
+    names = list(getattr(section, "__struct_fields__", ()))
+    near = difflib.get_close_matches(key, names, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(names)}"
+    return f"{path + '.' if path else ''}{key}: unknown setting; {hint}"

@@ -1,0 +1,1 @@
+"""Who speaks: engines as the server sees them. Never imports wyoming or torch."""

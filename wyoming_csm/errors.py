@@ -1,0 +1,53 @@
+"""Every error this package raises on purpose.
+
+WyomingCsmError
+├── ConfigError           a setting is wrong; the text names its path and the cure
+├── VoiceError            a voice's folder cannot be used
+├── ProtocolError         what a peer sent is not Wyoming, or over a limit
+├── RequestError          well-formed, but refused (text too long, too much waiting)
+└── EngineError           an engine could not speak
+    ├── EngineUnavailable     it cannot run here: a reason and a cure
+    ├── WorkerDied            its child process ended or hung
+    └── CheckpointError       weights or their configuration cannot be used
+"""
+
+
+class WyomingCsmError(Exception):
+    """Root of the tree: its text is written for the person who reads the log."""
+
+
+class ConfigError(WyomingCsmError):
+    """A setting is wrong."""
+
+
+class VoiceError(WyomingCsmError):
+    """A voice's folder cannot be used."""
+
+
+class ProtocolError(WyomingCsmError):
+    """What a peer sent is not Wyoming, or over a limit."""
+
+
+class RequestError(WyomingCsmError):
+    """A well-formed request that is refused."""
+
+
+class EngineError(WyomingCsmError):
+    """An engine could not speak."""
+
+
+class EngineUnavailable(EngineError):
+    """An engine cannot run on this machine as it is."""
+
+    def __init__(self, reason: str, cure: str) -> None:
+        super().__init__(f"{reason}: {cure}" if cure else reason)
+        self.reason = reason
+        self.cure = cure
+
+
+class WorkerDied(EngineError):
+    """The child process of an engine ended or hung."""
+
+
+class CheckpointError(EngineError):
+    """Weights, or the configuration beside them, cannot be used."""

@@ -1,0 +1,1 @@
+"""The door: Wyoming over TCP. Never imports torch."""

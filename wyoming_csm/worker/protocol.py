@@ -1,0 +1,149 @@
+"""The messages between an engine and its child process, and their framing; both ends import it.
+
+A message is 4 bytes of length (little-endian) and a msgpack body. The child reads standard
+input and writes what was its standard output when it started; whatever libraries print goes to
+standard error. End of input means: the parent is gone, exit at once.
+"""
+
+import struct
+from typing import Any, BinaryIO
+
+import msgspec
+
+from wyoming_csm.voices import Voice
+
+MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+_LENGTH = struct.Struct("<I")
+
+
+class _Message(msgspec.Struct, frozen=True, tag=True):
+    pass
+
+
+# -- from the engine to the child
+
+
+class Configure(_Message, frozen=True):
+    """First of all: which engine, its section of the configuration, where files go."""
+
+    engine: str
+    settings: dict[str, Any]
+    data_dir: str
+    download_dir: str
+    log_level: str = "INFO"
+    log_format: str = ""
+
+
+class Say(_Message, frozen=True):
+    """Speak one sentence. `request` is new each time; sentences of one answer share `reply`."""
+
+    request: int
+    reply: int
+    text: str
+    voice: Voice
+
+
+class Stop(_Message, frozen=True):
+    """Nobody listens to this request any more. No answer is waited for."""
+
+    request: int
+
+
+class EndReply(_Message, frozen=True):
+    """No more sentences of this answer: drop its context."""
+
+    reply: int
+
+
+# -- from the child to the engine
+
+
+class Starting(_Message, frozen=True):
+    """Still loading: one line for people."""
+
+    detail: str
+
+
+class Ready(_Message, frozen=True):
+    """It can speak. `detail`: device and precision; `voices`: what only loading told, or none."""
+
+    detail: str
+    slots: int
+    voices: tuple[Voice, ...] = ()
+
+
+class Unavailable(_Message, frozen=True):
+    """It cannot run here; the child exits after this."""
+
+    reason: str
+    cure: str
+
+
+class Audio(_Message, frozen=True):
+    """Sound of a request: 24 kHz mono s16le."""
+
+    request: int
+    pcm: bytes
+
+
+class Done(_Message, frozen=True):
+    """A request's last sound was sent. `ended`: by itself (True) or cut at its limit (False)."""
+
+    request: int
+    ended: bool = True
+
+
+class Failed(_Message, frozen=True):
+    """A request failed; the child goes on."""
+
+    request: int
+    reason: str
+
+
+class Heartbeat(_Message, frozen=True):
+    """The child's working loop goes round (at least once a second when ready)."""
+
+
+ToChild = Configure | Say | Stop | EndReply
+FromChild = Starting | Ready | Unavailable | Audio | Done | Failed | Heartbeat
+
+_ENCODER = msgspec.msgpack.Encoder()
+_TO_CHILD: msgspec.msgpack.Decoder[ToChild] = msgspec.msgpack.Decoder(ToChild)
+_FROM_CHILD: msgspec.msgpack.Decoder[FromChild] = msgspec.msgpack.Decoder(FromChild)
+
+
+def encode(message: ToChild | FromChild) -> bytes:
+    """The message with its length before it."""
+    body = _ENCODER.encode(message)
+    return _LENGTH.pack(len(body)) + body
+
+
+def body_length(prefix: bytes) -> int:
+    """From the 4 bytes before a body. Raises ValueError over MAX_MESSAGE_BYTES."""
+    (length,) = _LENGTH.unpack(prefix)
+    if length > MAX_MESSAGE_BYTES:
+        raise ValueError(f"a message of {length} bytes: something else wrote to the pipe")
+    return int(length)
+
+
+PREFIX_BYTES = _LENGTH.size
+
+
+def decode_to_child(body: bytes) -> ToChild:
+    """Raises msgspec.ValidationError or DecodeError."""
+    return _TO_CHILD.decode(body)
+
+
+def decode_from_child(body: bytes) -> FromChild:
+    """Raises msgspec.ValidationError or DecodeError."""
+    return _FROM_CHILD.decode(body)
+
+
+def read_to_child(pipe: BinaryIO) -> ToChild | None:
+    """The child's blocking read; None at the end of input."""
+    prefix = pipe.read(PREFIX_BYTES)
+    if len(prefix) < PREFIX_BYTES:
+        return None
+    length = body_length(prefix)
+    body = pipe.read(length)
+    return decode_to_child(body) if len(body) == length else None
