@@ -1,0 +1,91 @@
+"""A model hub on loopback: enough of its HTTP to download a repository's files, or be refused."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+class FakeHub(ThreadingHTTPServer):
+    """Serves `files` as `repository`; `gated`: the files only to who brings `token`."""
+
+    daemon_threads = True
+
+    def __init__(self, repository: str, files: Path, *, token: str | None = None) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.repository = repository
+        self.files = {p.name: p.read_bytes() for p in files.iterdir() if p.is_file()}
+        self.token = token
+        self.fetched: list[str] = []
+        self.tokens: set[str | None] = set()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+@contextmanager
+def serving(hub: FakeHub) -> Iterator[FakeHub]:
+    thread = Thread(target=hub.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield hub
+    finally:
+        hub.shutdown()
+        thread.join()
+        hub.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: FakeHub
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Quiet."""
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def do_GET(self) -> None:
+        hub, path = self.server, self.path.partition("?")[0]
+        token = (self.headers.get("Authorization") or "").removeprefix("Bearer ") or None
+        hub.tokens.add(token)
+        if path.startswith(f"/api/models/{hub.repository}"):
+            if path.rsplit("/", 1)[-1] not in (COMMIT, "main", hub.repository.split("/")[1]):
+                return self._answer(404, b"{}", {"X-Error-Code": "RevisionNotFound"})
+            if "/tree/" in path:
+                found = [_entry(name, body) for name, body in hub.files.items()]
+                return self._answer(200, json.dumps(found).encode())
+            siblings = [{"rfilename": name} for name in hub.files]
+            about = {"id": hub.repository, "sha": COMMIT, "siblings": siblings}
+            return self._answer(200, json.dumps(about).encode())
+        name = path.rsplit("/", 1)[-1]
+        if not path.startswith(f"/{hub.repository}/resolve/"):
+            return self._answer(404, b"", {"X-Error-Code": "RepoNotFound"})
+        if hub.token is not None and token != hub.token:
+            return self._answer(401, b"", {"X-Error-Code": "GatedRepo"})
+        if name not in hub.files:
+            return self._answer(404, b"", {"X-Error-Code": "EntryNotFound"})
+        body = hub.files[name]
+        if self.command == "GET":
+            hub.fetched.append(name)
+        etag = hashlib.sha256(body).hexdigest()
+        return self._answer(200, body, {"ETag": f'"{etag}"', "X-Repo-Commit": COMMIT})
+
+    def _answer(self, code: int, body: bytes, headers: dict[str, str] | None = None) -> None:
+        self.send_response(code)
+        self.send_header("Content-Length", str(len(body)))
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)
+
+
+def _entry(name: str, body: bytes) -> dict[str, object]:
+    return {"type": "file", "path": name, "size": len(body), "oid": hashlib.sha1(body).hexdigest()}

@@ -1,0 +1,148 @@
+"""Finding the weights: every way it can fail names its cure."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.fake_hub import COMMIT, FakeHub, serving
+from wyoming_csm.config import CsmConfig
+from wyoming_csm.errors import EngineUnavailable
+from wyoming_csm.worker.hub import checkpoint_folder
+
+NAME = "somebody/csm"
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """As sesame/csm-1b is laid out: the weights three times, one of them for transformers."""
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    index = {"weight_map": {"a": "transformers-1.safetensors", "b": "transformers-2.safetensors"}}
+    texts = {
+        "config.json": json.dumps({"transformers_weights": "transformers.safetensors.index.json"}),
+        "transformers.safetensors.index.json": json.dumps(index),
+        "tokenizer.json": "{}",
+        "transformers-1.safetensors": "one",
+        "transformers-2.safetensors": "two",
+        "model.safetensors": "the original layout",
+        "ckpt.pt": "pickled",
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+    return folder
+
+
+@pytest.fixture
+def endpoint(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """huggingface-hub reads its endpoint once, at import."""
+    monkeypatch.setenv("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    return monkeypatch
+
+
+def _point_at(patch: pytest.MonkeyPatch, url: str) -> None:
+    from huggingface_hub import constants
+
+    patch.setattr(constants, "ENDPOINT", url)
+    patch.setattr(
+        constants, "HUGGINGFACE_CO_URL_TEMPLATE", url + "/{repo_id}/resolve/{revision}/{filename}"
+    )
+    patch.setattr("huggingface_hub.hf_api.api.endpoint", url)
+    patch.setattr(constants, "HF_HUB_ETAG_TIMEOUT", 2)
+
+
+def test_only_the_files_that_serve_are_fetched_and_once(
+    repository: Path, tmp_path: Path, endpoint: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    config = CsmConfig(checkpoint=NAME)
+    with serving(FakeHub(NAME, repository)) as hub:
+        _point_at(endpoint, hub.url)
+        folder = checkpoint_folder(config, tmp_path / "models", said.append)
+        first = list(hub.fetched)
+        again = checkpoint_folder(config, tmp_path / "models", said.append)
+    assert folder == again
+    assert folder.name == COMMIT
+    assert "model.safetensors" not in first
+    assert "ckpt.pt" not in first
+    assert sorted(p.name for p in folder.iterdir()) == sorted(first)
+    assert (folder / "transformers-2.safetensors").read_text() == "two"
+    assert hub.fetched == first
+    assert len(said) == 1
+
+
+def test_gated_weights_name_the_page_and_the_token(
+    repository: Path, tmp_path: Path, endpoint: pytest.MonkeyPatch
+) -> None:
+    with serving(FakeHub(NAME, repository, token="secret")) as hub:
+        _point_at(endpoint, hub.url)
+        with pytest.raises(EngineUnavailable) as refused:
+            checkpoint_folder(CsmConfig(checkpoint=NAME), tmp_path / "models", print)
+        assert f"https://huggingface.co/{NAME}" in refused.value.cure
+        assert "HF_TOKEN" in refused.value.cure
+
+        token = tmp_path / "token"
+        token.write_text("secret\n")
+        config = CsmConfig(checkpoint=NAME, token_file=str(token))
+        assert checkpoint_folder(config, tmp_path / "models", print).is_dir()
+
+
+def test_the_environments_token_is_used_and_forgotten(
+    repository: Path, tmp_path: Path, endpoint: pytest.MonkeyPatch
+) -> None:
+    import os
+
+    endpoint.setenv("HF_TOKEN", "secret")
+    with serving(FakeHub(NAME, repository, token="secret")) as hub:
+        _point_at(endpoint, hub.url)
+        checkpoint_folder(CsmConfig(checkpoint=NAME), tmp_path / "models", print)
+    assert "HF_TOKEN" not in os.environ
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        (CsmConfig(checkpoint="nobody/nothing"), "knows no nobody/nothing"),
+        (CsmConfig(checkpoint=NAME, revision="v9"), "no revision 'v9'"),
+        (CsmConfig(checkpoint="/no/such/folder"), "there is no folder"),
+        (CsmConfig(checkpoint="csm"), "there is no folder"),
+        (CsmConfig(checkpoint="a/b?c"), "no name the hub could have"),
+        (CsmConfig(checkpoint=NAME, token_file="/no/token"), "token's file cannot be read"),
+    ],
+)
+def test_what_cannot_be_found_is_said(
+    repository: Path, tmp_path: Path, endpoint: pytest.MonkeyPatch, config: CsmConfig, words: str
+) -> None:
+    with serving(FakeHub(NAME, repository)) as hub:
+        _point_at(endpoint, hub.url)
+        with pytest.raises(EngineUnavailable, match=words.replace("?", r"\?")) as refused:
+            checkpoint_folder(config, tmp_path / "models", print)
+    assert refused.value.cure
+
+
+def test_no_network_is_said(tmp_path: Path, endpoint: pytest.MonkeyPatch) -> None:
+    _point_at(endpoint, "http://127.0.0.1:9")
+    with pytest.raises(EngineUnavailable, match="check the network"):
+        checkpoint_folder(CsmConfig(checkpoint=NAME), tmp_path / "models", print)
+
+
+def test_a_download_that_lacks_weights_is_not_taken_for_whole(
+    repository: Path, tmp_path: Path, endpoint: pytest.MonkeyPatch
+) -> None:
+    config = CsmConfig(checkpoint=NAME)
+    with serving(FakeHub(NAME, repository)) as hub:
+        _point_at(endpoint, hub.url)
+        folder = checkpoint_folder(config, tmp_path / "models", print)
+        (folder / "transformers-2.safetensors").unlink()
+        assert checkpoint_folder(config, tmp_path / "models", print) == folder
+    assert (folder / "transformers-2.safetensors").read_text() == "two"
+
+
+def test_an_index_cannot_name_files_elsewhere(tmp_path: Path) -> None:
+    from wyoming_csm.worker.hub import _weight_files
+
+    (tmp_path / "config.json").write_text("{}")
+    index = {"weight_map": {"a": "../../etc/passwd"}}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert _weight_files(tmp_path) == ["passwd"]

@@ -1,0 +1,128 @@
+"""Where CSM's weights are: a local folder, or the hub's files fetched to one, with exact cures."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from wyoming_csm.config import CsmConfig
+from wyoming_csm.errors import EngineUnavailable
+
+# Some repositories (sesame/csm-1b) hold the weights twice more, in other layouts: only the files
+# that config.json's `transformers_weights` or the standard index name are fetched.
+_SMALL_FILES = ["*.json", "*.jinja"]
+_DEFAULT_WEIGHTS = "model.safetensors"
+
+
+def checkpoint_folder(config: CsmConfig, models_dir: Path, progress: Callable[[str], None]) -> Path:
+    """The folder with the checkpoint, downloaded if need be (minutes). Raises EngineUnavailable."""
+    local = Path(config.checkpoint).expanduser()
+    if local.is_dir():
+        return local
+    if config.checkpoint.startswith((".", "/", "~")) or config.checkpoint.count("/") != 1:
+        raise EngineUnavailable(
+            f"there is no folder {config.checkpoint!r}",
+            "set csm.checkpoint to a folder that exists or to a hub name like sesame/csm-1b",
+        )
+    return _from_hub(config, models_dir, _token(config), progress)
+
+
+def _from_hub(
+    config: CsmConfig, models_dir: Path, token: str | None, progress: Callable[[str], None]
+) -> Path:
+    from huggingface_hub import errors
+
+    name, page = config.checkpoint, f"https://huggingface.co/{config.checkpoint}"
+    try:
+        try:
+            return _fetch(config, models_dir, token, local_only=True)
+        except OSError:  # not here yet, or not whole
+            progress(f"downloading {name} to {models_dir}")
+            return _fetch(config, models_dir, token, local_only=False)
+    except errors.GatedRepoError as error:
+        raise EngineUnavailable(
+            f"the weights {name} are given only to who accepted their licence",
+            f"accept it at {page}, then give your token (https://huggingface.co/settings/tokens)"
+            " as HF_TOKEN or in the file csm.token_file names",
+        ) from error
+    except errors.RevisionNotFoundError as error:
+        raise EngineUnavailable(
+            f"{name} has no revision {config.revision!r}", f"correct csm.revision; see {page}"
+        ) from error
+    except errors.RepositoryNotFoundError as error:
+        raise EngineUnavailable(
+            f"the hub knows no {name}, or keeps it from you",
+            "correct csm.checkpoint, or give a token that may read it as HF_TOKEN",
+        ) from error
+    except errors.OfflineModeIsEnabled as error:
+        raise EngineUnavailable(
+            f"the weights {name} are not here and HF_HUB_OFFLINE forbids to fetch them",
+            "unset it, or set csm.checkpoint to a folder with the weights",
+        ) from error
+    except errors.HFValidationError as error:
+        raise EngineUnavailable(
+            f"{name!r} is no name the hub could have", "correct csm.checkpoint"
+        ) from error
+    except OSError as error:  # every network and disk fault, and the hub's own HTTP errors
+        raise EngineUnavailable(
+            f"the weights {name} could not be fetched ({_first_line(error)})",
+            "check the network and the free disk space; the next start goes on where this stopped",
+        ) from error
+
+
+def _fetch(config: CsmConfig, models_dir: Path, token: str | None, *, local_only: bool) -> Path:
+    """Both passes: the small files, which say what the weights' files are called, then those."""
+    from huggingface_hub import snapshot_download
+
+    def snapshot(patterns: list[str]) -> Path:
+        found = snapshot_download(
+            config.checkpoint,
+            revision=config.revision,
+            cache_dir=models_dir,
+            token=token or False,
+            local_files_only=local_only,
+            allow_patterns=patterns,
+        )
+        return Path(found)
+
+    folder = snapshot(_SMALL_FILES)
+    wanted = _weight_files(folder)
+    folder = snapshot([*_SMALL_FILES, *wanted])
+    missing = [name for name in wanted if not (folder / name).is_file()]
+    if missing:
+        raise FileNotFoundError(f"{', '.join(missing)} missing in {config.checkpoint}")
+    return folder
+
+
+def _weight_files(folder: Path) -> list[str]:
+    """The files that hold the weights in transformers' layout, by the folder's small files."""
+    try:
+        config = json.loads((folder / "config.json").read_bytes())
+        named = config.get("transformers_weights")
+        index = folder / (named or f"{_DEFAULT_WEIGHTS}.index.json")
+        if index.suffix == ".json" and index.is_file():
+            names = set(json.loads(index.read_bytes())["weight_map"].values())
+            return sorted(Path(name).name for name in names)  # never outside the folder
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        raise EngineUnavailable(
+            f"{folder} has no usable config.json or index ({_first_line(error)})",
+            "remove the folder and start again, or choose another checkpoint",
+        ) from error
+    return [Path(named or _DEFAULT_WEIGHTS).name]
+
+
+def _token(config: CsmConfig) -> str | None:
+    """From the file or the environment, which then forgets it: it is for the download only."""
+    from_environment = os.environ.pop("HF_TOKEN", None)
+    if config.token_file is None:
+        return from_environment
+    try:
+        return Path(config.token_file).expanduser().read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise EngineUnavailable(
+            f"the token's file cannot be read ({error})", "correct csm.token_file"
+        ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0][:200]
