@@ -1,0 +1,185 @@
+"""Pieces of text, as a language model types them, to sentences: each as early as possible.
+
+One character at a time, so what comes out cannot depend on how the text was cut into chunks,
+and a chunk never costs more for what came before it.
+"""
+
+# ruff: noqa: RUF001  (look-alike characters are meant)
+
+import re
+import unicodedata
+from collections import deque
+
+from wyoming_csm.engines.base import Piece, Speak
+from wyoming_csm.text.abbreviations import LOOKBACK, is_abbreviation, ordinals_with_a_dot
+from wyoming_csm.text.clean import clean
+
+# In characters; a wide one (Chinese, Japanese, Korean) counts as three: it is a syllable or more.
+FIRST_CLAUSE = 60  # the first piece may end at a clause's end from here on: a listener waits
+CLAUSE = 160  # the same for later pieces
+LONGEST = 250
+LONGEST_ADDRESS = 2_048  # a web address is not spoken in full, so it is not cut apart
+
+_NEWLINES = frozenset("\n\r\v\f\x85\u2028\u2029")
+_DOTS = frozenset(".…")  # may also stand inside or after a word
+_SURE = frozenset("!?‽")  # a sentence ends where white space follows
+_WIDE_STOPS = frozenset("。！？｡؟।॥۔։።။។")  # a sentence ends, whatever follows
+_STOPS = _DOTS | _SURE | _WIDE_STOPS
+_CLOSERS = frozenset("'\")]}’”»›」』）》】〕〉］｣*_~`")
+_CLAUSE_BEFORE_SPACE = frozenset(",;:)]}—–،؛")
+_CLAUSE_AT_ONCE = frozenset("，、；：—､")
+_ADDRESS = re.compile(r"://|www\.|\]\(")
+_ZWJ = "\u200d"
+_LONGEST_GRAPHEME = 16
+
+
+class SentenceSplitter:
+    """Text in, speakable pieces out; `finish` makes it ready for the next text.
+
+    The pieces, joined, hold every word that `clean` lets through, once and in order, and are the
+    same for every way to cut the text into pushes. A piece comes out with the very character
+    that settles its end.
+    """
+
+    def __init__(self, language: str = "") -> None:
+        """`language` ("de", "en-GB") only tells whether "3." may mean "third"."""
+        self._cutter = Cutter(language)
+
+    def push(self, text: str) -> list[Piece]:
+        """What the text so far lets be spoken now."""
+        return _speakable(self._cutter.feed(text))
+
+    def finish(self) -> list[Piece]:
+        """The text is over: what is left of it."""
+        return _speakable([self._cutter.rest()])
+
+
+def _speakable(raw: list[str]) -> list[Piece]:
+    return [Speak(text) for text in map(clean, raw) if text]
+
+
+class Cutter:
+    """Cuts a growing text; the pieces and the rest, joined, are the text to the character."""
+
+    def __init__(self, language: str = "") -> None:
+        self._ordinals = ordinals_with_a_dot(language)
+        self._clause_from = FIRST_CLAUSE
+        self._begin()
+
+    def _begin(self) -> None:
+        self._text = ""  # since the last cut
+        self._weight = 0
+        self._clause = 0  # where the last clause ended
+        self._word = 0  # where the last word begins
+        self._end = 0  # where a sentence has perhaps ended; what follows tells
+        self._dot = -1  # that end is this single full stop
+        self._sure = self._closed = self._wide = self._gap = False
+
+    def feed(self, chunk: str) -> list[str]:
+        """The pieces that this chunk completes."""
+        pieces: list[str] = []
+        todo = deque(chunk)
+        while todo:
+            cut = self._take(todo.popleft())
+            if cut:
+                piece, again = self._text[:cut], self._text[cut:]
+                self._begin()
+                pieces.append(piece)
+                todo.extendleft(reversed(again))
+                if any(map(str.isalnum, piece)):
+                    self._clause_from = CLAUSE
+        return pieces
+
+    def rest(self) -> str:
+        """What is left at the end; the next text starts afresh."""
+        rest = self._text
+        self._clause_from = FIRST_CLAUSE
+        self._begin()
+        return rest
+
+    def _take(self, char: str) -> int:
+        """Add one character; where to cut now, or 0."""
+        at = len(self._text)
+        self._text += char
+        if char in _NEWLINES:
+            return at + 1
+        return self._sentence(char, at) or self._clause_end(char, at) or self._limit(char, at)
+
+    def _sentence(self, char: str, at: int) -> int:
+        """Where a sentence ends, now that `char` has come at `at`; 0: not yet."""
+        if self._end and self._gap:
+            if not char.isalnum():
+                return 0  # brackets, quotes, currency: the next letter or digit tells
+            end, dot, self._end = self._end, self._dot, 0
+            if char.islower():
+                return 0
+            before = self._text[max(0, dot - LOOKBACK) : dot] if dot >= 0 else ""
+            return 0 if is_abbreviation(before, char, ordinals=self._ordinals) else end
+        if char in _STOPS:
+            alone = char == "." and not self._end
+            if not self._end:
+                self._sure = self._wide = self._closed = False
+            self._end, self._gap, self._dot = at + 1, False, at if alone else -1
+            self._sure |= char in _SURE
+            self._wide |= char in _WIDE_STOPS
+            return 0
+        if not self._end:
+            return 0
+        if char.isspace():
+            self._gap = True
+            return self._end if self._wide or (self._sure and not self._closed) else 0
+        if char in _CLOSERS or _decorates(char):
+            self._end, self._closed = at + 1, True
+            return 0
+        end, self._end = self._end, 0
+        return end if self._wide or (self._sure and _weight(char) > 1) else 0
+
+    def _clause_end(self, char: str, at: int) -> int:
+        """Where a piece that is long enough may be cut well; 0: not here."""
+        if char in _CLAUSE_AT_ONCE:
+            self._clause = at + 1
+        elif char.isspace() and at and self._text[at - 1] in _CLAUSE_BEFORE_SPACE:
+            self._clause = at
+        else:
+            return 0
+        return self._clause if self._weight >= self._clause_from else 0
+
+    def _limit(self, char: str, at: int) -> int:
+        """Where to cut a piece that has become too long; 0: it has not."""
+        if char.isspace():
+            self._word = at + 1
+        self._weight += _weight(char)
+        if self._weight <= LONGEST and at < LONGEST_ADDRESS:
+            return 0
+        if at < LONGEST_ADDRESS and _ADDRESS.search(self._text, self._word):
+            self._weight = sum(map(_weight, self._text[: self._word]))
+            return 0
+        if self._clause > at // 2:
+            return self._clause
+        if self._word and _weight(char) == 1:
+            return self._word
+        return _between_graphemes(self._text, at)
+
+
+def _weight(char: str) -> int:
+    return 3 if char >= "\u1100" and unicodedata.east_asian_width(char) in "WF" else 1
+
+
+def _decorates(char: str) -> bool:
+    """Whether it is an emoji or a part of one."""
+    return char > "\u00ff" and unicodedata.category(char) in ("So", "Sk", "Mn", "Me", "Cf")
+
+
+def _between_graphemes(text: str, at: int) -> int:
+    """`at`, or a little before it, where `text` can be cut without tearing a character apart."""
+    for cut in range(at, max(at - _LONGEST_GRAPHEME, 0), -1):
+        before, after = text[cut - 1], text[cut]
+        joined = (
+            unicodedata.category(after)[0] == "M"
+            or _ZWJ in (before, after)
+            or "\U0001f3fb" <= after <= "\U0001f3ff"  # skin tones
+            or "\udc00" <= after <= "\udfff"  # half of a surrogate pair
+        )
+        if not joined:
+            return cut
+    return at
