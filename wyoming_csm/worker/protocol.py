@@ -24,7 +24,10 @@ class _Message(msgspec.Struct, frozen=True, tag=True):
 
 
 class Configure(_Message, frozen=True):
-    """First of all: which engine, its section of the configuration, where files go."""
+    """First of all: which engine, its section of the configuration, where files go.
+
+    `voices`: recorded ones known by now, so that their clips can be made ready.
+    """
 
     engine: str
     settings: dict[str, Any]
@@ -32,6 +35,7 @@ class Configure(_Message, frozen=True):
     download_dir: str
     log_level: str = "INFO"
     log_format: str = ""
+    voices: tuple[Voice, ...] = ()
 
 
 class Say(_Message, frozen=True):

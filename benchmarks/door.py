@@ -1,0 +1,190 @@
+"""Measures the way from a client to an engine and back, without a model.
+
+A server in a process of its own, an engine that makes a frame each 25 ms in a real child, the
+wyoming library's client. Prints a table, then one line of JSON.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+from wyoming.audio import AudioChunk, AudioStop
+from wyoming.client import AsyncTcpClient
+from wyoming.info import Describe, Info
+from wyoming.tts import Synthesize
+
+from tests.fakes import fake_voice
+from tests.worker.fake_child import COMMAND, FakeSettings
+from wyoming_csm import __version__
+from wyoming_csm.config import Config
+from wyoming_csm.engines.worker import WorkerEngine
+from wyoming_csm.server.listener import Server
+from wyoming_csm.worker.protocol import Configure
+
+STEP = 0.025
+SPEAKING = 20
+PORT = 10_291
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--requests", type=int, default=40)
+    parser.add_argument("--describes", type=int, default=300)
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.serve:
+        await serve()
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        start = await measure_start(Path(folder))
+    async with fake_server():
+        hops = [await hop() for _ in range(options.requests)]
+        idle = [await describe(PORT) for _ in range(50)]
+        speakers = [asyncio.create_task(speak_on()) for _ in range(SPEAKING)]
+        await asyncio.sleep(1.0)
+        busy = [await describe(PORT) for _ in range(options.describes)]
+        for speaker in speakers:
+            speaker.cancel()
+        await asyncio.gather(*speakers, return_exceptions=True)
+    report(
+        {
+            "version": __version__,
+            "python": sys.version.split()[0],
+            "cores": os.cpu_count(),
+            **start,
+            "ttfa_over_engine_ms_p50": ms(hops, 50),
+            "ttfa_over_engine_ms_p95": ms(hops, 95),
+            "describe_idle_ms_p50": ms(idle, 50),
+            "describe_busy_ms_p50": ms(busy, 50),
+            "describe_busy_ms_p99": ms(busy, 99),
+            "speaking_clients": SPEAKING,
+        }
+    )
+
+
+async def measure_start(folder: Path) -> dict[str, float]:
+    """From the process's start to the first Describe, and the memory it has after a reply."""
+    began = time.perf_counter()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "wyoming_csm", "--uri", f"tcp://127.0.0.1:{PORT}",
+        "--no-zeroconf", "--data-dir", str(folder), stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        await until_open(PORT)
+        await describe(PORT)
+        described = time.perf_counter() - began
+        async with AsyncTcpClient("127.0.0.1", PORT) as client:
+            await client.write_event(Synthesize("The front door is open.").event())
+            while (event := await client.read_event()) and not AudioStop.is_type(event.type):
+                pass
+        rss = resident_kib(process.pid)
+    finally:
+        process.terminate()
+        await process.wait()
+    return {"start_to_describe_ms": described * 1000, "server_rss_mib": rss / 1024}
+
+
+def resident_kib(process: int) -> int:
+    status = Path(f"/proc/{process}/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+
+
+async def until_open(port: int) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except ConnectionRefusedError:
+                await asyncio.sleep(0.005)  # the measured process tells nobody that it listens
+            else:
+                writer.close()
+                return
+
+
+async def describe(port: int) -> float:
+    """Seconds for one Describe on a connection of its own, as Home Assistant asks."""
+    began = time.perf_counter()
+    async with AsyncTcpClient("127.0.0.1", port) as client:
+        await client.write_event(Describe().event())
+        event = await client.read_event()
+    assert event is not None
+    assert Info.is_type(event.type)
+    return time.perf_counter() - began
+
+
+async def hop() -> float:
+    """Seconds from the first frame's making in the child to its arrival here."""
+    async with AsyncTcpClient("127.0.0.1", PORT) as client:
+        await client.write_event(Synthesize("One.").event())
+        while (event := await client.read_event()) is not None:
+            if AudioChunk.is_type(event.type):
+                arrived = time.monotonic_ns()
+                made = int.from_bytes(AudioChunk.from_event(event).audio[:8], "little")
+                return (arrived - made) / 1e9
+    raise AssertionError("no sound")
+
+
+async def speak_on() -> None:
+    while True:
+        async with AsyncTcpClient("127.0.0.1", PORT) as client:
+            await client.write_event(Synthesize("A sentence. Another one. And a third.").event())
+            while (event := await client.read_event()) and not AudioStop.is_type(event.type):
+                pass
+
+
+@asynccontextmanager
+async def fake_server() -> AsyncGenerator[None]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "benchmarks.door", "--serve"
+    )
+    try:
+        await until_open(PORT)
+        yield
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def serve() -> None:
+    settings = FakeSettings(frames=40, step_seconds=STEP, slots=SPEAKING, stamp=True)
+    voice = fake_voice("fake_en")
+    engine = WorkerEngine(
+        Configure("fake", msgspec.to_builtins(settings), "", ""),
+        voices=lambda: (voice,),
+        probe=lambda: None,
+        hang_seconds=10,
+        command=COMMAND,
+    )
+    await engine.start()
+    await engine.wait_settled()
+    config = Config(uri=f"tcp://127.0.0.1:{PORT}")
+    config = msgspec.structs.replace(
+        config, limits=msgspec.structs.replace(config.limits, connections_per_address=64)
+    )
+    async with Server(config, engine):
+        await asyncio.Event().wait()
+
+
+def ms(seconds: Sequence[float], percentile: int) -> float:
+    return statistics.quantiles(seconds, n=100, method="inclusive")[percentile - 1] * 1000
+
+
+def report(found: dict[str, object]) -> None:
+    for name, value in found.items():
+        print(
+            f"{name:28} {value:10.2f}" if isinstance(value, float) else f"{name:28} {value!s:>10}"
+        )
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

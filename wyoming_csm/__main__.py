@@ -1,0 +1,107 @@
+"""The command line and the composition root: configuration → engines → door → announcement."""
+
+import argparse
+import asyncio
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+
+from wyoming_csm import __version__
+from wyoming_csm.config import Config, load, parse
+from wyoming_csm.errors import WyomingCsmError
+
+_LOGGER = logging.getLogger(__name__)
+
+DEFAULT_CONFIG = Path("config/config.yaml")
+COMMANDS = ("serve", "say")
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run a command; the process's exit code: 0, or 2 for what the user can correct."""
+    arguments = _parse_words(sys.argv[1:] if words is None else list(words))
+    try:
+        config = _configure(arguments)
+        _set_up_logging(config)
+        if arguments.command == "say":
+            from wyoming_csm.say import say
+
+            return asyncio.run(say(config, arguments.text, arguments.output))
+        from wyoming_csm.serve import serve
+
+        asyncio.run(serve(config))
+    except WyomingCsmError as error:
+        print(f"wyoming-csm: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _parse_words(words: list[str]) -> argparse.Namespace:
+    common = argparse.ArgumentParser(add_help=False)
+    add = common.add_argument
+    add("--config", type=Path, metavar="FILE", help=f"YAML or JSON ({DEFAULT_CONFIG} if it exists)")
+    add("--uri", help="where to listen: tcp://ADDRESS:PORT or unix:///PATH")
+    add("--voice", help="default voice")
+    add("--zeroconf", nargs="?", const="", metavar="NAME", help="announce, under this name")
+    add("--no-zeroconf", action="store_true", help="do not announce")
+    add("--data-dir", metavar="DIR", help="for what the server keeps")
+    add("--download-dir", metavar="DIR", help="for downloaded models")
+    add("--debug", action="store_true", help="log everything")
+    add("--log-format", metavar="FORMAT", help="as Python's logging takes it")
+    parser = argparse.ArgumentParser(
+        prog="wyoming-csm", description="Text to speech over the Wyoming protocol with CSM-1B."
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", metavar="serve|say")
+    commands.add_parser("serve", parents=[common], help="serve Wyoming (the default)")
+    say = commands.add_parser("say", parents=[common], help="speak a text into a file")
+    say.add_argument("text", nargs="*", help="the text; without one, standard input")
+    say.add_argument(
+        "-o", "--output", default="-", metavar="FILE", help="WAV file; -: standard output"
+    )
+    if not words or (words[0] not in COMMANDS and words[0] not in ("-h", "--help", "--version")):
+        words = ["serve", *words]
+    return parser.parse_args(words)
+
+
+def _configure(arguments: argparse.Namespace) -> Config:
+    """The file's settings with the command line's over them. Raises ConfigError."""
+    path = arguments.config or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None)
+    config = load(path)
+    words: dict[str, Any] = {
+        name: value
+        for name in ("uri", "voice", "data_dir", "download_dir")
+        if (value := getattr(arguments, name)) is not None
+    }
+    if "uri" in words:
+        parse({"uri": words["uri"]})
+    log, discovery = config.log, config.discovery
+    if arguments.command == "say" and log.level == "INFO":
+        log = replace(log, level="WARNING")  # a person waits for a sound, not for a log
+    if arguments.debug:
+        log = replace(log, level="DEBUG")
+    if arguments.log_format:
+        log = replace(log, format=arguments.log_format)
+    if arguments.zeroconf is not None:
+        discovery = replace(discovery, enabled=True, name=arguments.zeroconf or discovery.name)
+    if arguments.no_zeroconf:
+        discovery = replace(discovery, enabled=False)
+    return replace(config, log=log, discovery=discovery, **words)
+
+
+def _set_up_logging(config: Config) -> None:
+    try:
+        logging.basicConfig(level=config.log.level, format=config.log.format, stream=sys.stderr)
+    except ValueError as error:
+        from wyoming_csm.errors import ConfigError
+
+        raise ConfigError(f"log.format: {error}") from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

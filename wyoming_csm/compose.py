@@ -1,0 +1,70 @@
+"""The composition root: a configuration's voices and engines, over them the one that speaks."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from wyoming_csm.config import Config
+from wyoming_csm.engines.base import Engine
+from wyoming_csm.engines.coqui import coqui_engine
+from wyoming_csm.engines.csm import csm_engine
+from wyoming_csm.engines.fallback import Fallback
+from wyoming_csm.engines.system import system_engine
+from wyoming_csm.engines.worker import WorkerEngine
+from wyoming_csm.errors import ConfigError
+from wyoming_csm.voices import VoiceBook
+
+_LOGGER = logging.getLogger(__name__)
+
+VOICES_SECONDS = 10.0  # how soon a new folder of a voice is seen; Home Assistant asks every 30 s
+
+
+class House:
+    """What speaks: engines in the configured order, and the book of recorded voices."""
+
+    def __init__(self, config: Config) -> None:
+        """Reads the voices; starts nothing. Raises ConfigError."""
+        try:
+            Path(config.data_dir).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(f"data_dir: {config.data_dir} cannot be made: {error}") from error
+        self.book = VoiceBook(Path(config.voices))
+        self.book.refresh()
+        makers: dict[str, Callable[[], WorkerEngine]] = {
+            "csm": lambda: csm_engine(config, self.book),
+            "coqui": lambda: coqui_engine(config),
+            "system": lambda: system_engine(config),
+        }
+        self.engines = tuple(makers[name]() for name in config.engines)
+        self.engine: Engine = Fallback(self.engines)
+
+    async def probe_again(self) -> None:
+        """Look at the voices again, and start what was absent or rested."""
+        await self.look_at_voices()
+        await self.engine.start()
+
+    async def look_at_voices(self) -> None:
+        """Reading folders may take a while: in a thread."""
+        if await asyncio.to_thread(self.book.refresh):
+            _LOGGER.info("Recorded voices: %s", ", ".join(v.name for v in self.book.voices) or "-")
+            for engine in self.engines:
+                engine.changed()
+
+    async def keep_looking_at_voices(self) -> None:
+        """For ever: folders tell nobody when they change."""
+        while True:
+            await asyncio.sleep(VOICES_SECONDS)
+            await self.look_at_voices()
+
+
+@asynccontextmanager
+async def running(config: Config) -> AsyncGenerator[House]:
+    """The house with its engines started (they load by themselves), all ended at the end."""
+    house = House(config)
+    try:
+        await house.engine.start()
+        yield house
+    finally:
+        await house.engine.stop()

@@ -1,0 +1,41 @@
+"""Coqui as the server sees it: a voice for each configured language; the work is the child's."""
+
+from importlib import invalidate_caches
+from importlib.util import find_spec
+
+import msgspec
+
+from wyoming_csm.config import Config
+from wyoming_csm.engines.worker import WorkerEngine
+from wyoming_csm.errors import EngineUnavailable
+from wyoming_csm.worker.coqui_voices import coqui_voices
+from wyoming_csm.worker.protocol import Configure
+
+# By what is imported. Not among coqui-tts's own requirements: torchcodec, which it wants to see
+# beside torch 2.9 and later, and six, which it imports.
+_PACKAGES = {"torch": "torch", "TTS": "coqui-tts", "torchcodec": "torchcodec", "six": "six"}
+_HANG_SECONDS = 180.0  # between sounds; models other than VITS make a sentence in one computation
+
+
+def coqui_engine(config: Config) -> WorkerEngine:
+    """Not started yet."""
+    voices = coqui_voices(config.coqui)
+    configure = Configure(
+        engine="coqui",
+        settings=msgspec.to_builtins(config.coqui),
+        data_dir=config.data_dir,
+        download_dir=str(config.models_dir),
+        log_level=config.log.level,
+        log_format=config.log.format,
+    )
+    return WorkerEngine(configure, voices=lambda: voices, probe=probe, hang_seconds=_HANG_SECONDS)
+
+
+def probe() -> None:
+    """Cheap: whether the packages are there. Raises EngineUnavailable with those that are not."""
+    invalidate_caches()  # they may have been installed while the server ran
+    missing = [package for name, package in _PACKAGES.items() if find_spec(name) is None]
+    if missing:
+        raise EngineUnavailable(
+            f"not installed: {', '.join(missing)}", "pip install 'wyoming-csm[coqui]'"
+        )

@@ -1,0 +1,67 @@
+"""The system voice as the server sees it: one voice for each language; the work is the child's."""
+
+from importlib import invalidate_caches
+
+import msgspec
+
+from wyoming_csm.config import Config
+from wyoming_csm.engines.language import by_language
+from wyoming_csm.engines.worker import WorkerEngine
+from wyoming_csm.errors import EngineUnavailable
+from wyoming_csm.voices import Voice
+from wyoming_csm.worker.protocol import Configure
+from wyoming_csm.worker.system_voices import (
+    ESPEAK,
+    PICO,
+    PLATFORM,
+    Language,
+    find_synthesisers,
+    languages,
+)
+
+_HANG_SECONDS = 30.0  # a sentence takes 0.2 s, on a small board 2 s
+
+
+def system_engine(config: Config) -> WorkerEngine:
+    """Not started yet. Its first voice speaks the configured language."""
+    configure = Configure(
+        engine="system",
+        settings=msgspec.to_builtins(config.system),
+        data_dir=config.data_dir,
+        download_dir=str(config.models_dir),
+        log_level=config.log.level,
+        log_format=config.log.format,
+    )
+    voices = system_voices(config.language)
+    return WorkerEngine(configure, voices=lambda: voices, probe=_probe, hang_seconds=_HANG_SECONDS)
+
+
+def system_voices(language: str) -> tuple[Voice, ...]:
+    """One for each language that can be spoken here; that of `language` is the first."""
+    try:
+        found = find_synthesisers()
+    except EngineUnavailable:
+        found = (PICO, ESPEAK)  # names never vanish
+    voices = tuple(
+        Voice(
+            name=spoken.voice_name,
+            language=spoken.tag,
+            description=f"{spoken.title} ({by})",
+            engine="system",
+        )
+        for spoken in languages()
+        if (by := _spoken_by(spoken, found))
+    )
+    first = by_language(voices, language)
+    return tuple(sorted(voices, key=lambda voice: voice is not first))
+
+
+def _spoken_by(language: Language, found: tuple[str, ...]) -> str:
+    if language.pico and PICO in found:
+        return PICO
+    return next((name for name in (ESPEAK, PLATFORM) if name in found), "")
+
+
+def _probe() -> None:
+    invalidate_caches()  # it may have been installed while the server ran
+    find_synthesisers()

@@ -1,0 +1,64 @@
+"""An engine's child process: hears which engine it is, loads it, speaks until the pipe ends."""
+
+import logging
+import os
+import signal
+import sys
+
+from wyoming_csm.errors import CheckpointError, EngineUnavailable
+from wyoming_csm.worker.child import Child
+from wyoming_csm.worker.protocol import Configure, Starting, Unavailable
+
+_LOGGER = logging.getLogger(__name__)
+
+
+def main() -> int:
+    """The exit code: 0 if it cannot run here and said so, 1 after a fault."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the engine's process decides when it ends
+    child = Child.over_stdio()
+    child.start()
+    configure = child.inbox.get()
+    assert isinstance(configure, Configure), "Configure comes first"
+    logging.basicConfig(
+        level=configure.log_level,
+        format=configure.log_format or logging.BASIC_FORMAT,
+        stream=sys.stderr,
+    )
+    try:
+        run(child, configure)
+    except EngineUnavailable as error:
+        child.send(Unavailable(error.reason, error.cure))
+    except CheckpointError as error:  # loading it again would end in the same way
+        child.send(Unavailable(str(error), ""))
+    except Exception:
+        _LOGGER.exception("%s failed", configure.engine)
+        return 1
+    return 0
+
+
+def run(child: Child, configure: Configure) -> None:
+    """Load and speak, for ever. Raises EngineUnavailable, or anything."""
+
+    def progress(detail: str) -> None:
+        child.send(Starting(detail))
+
+    # Each engine's packages are heavy, and may be missing: only its own are imported.
+    match configure.engine:
+        case "csm":
+            from wyoming_csm.worker import csm
+
+            csm.run(child, configure)
+        case "coqui":
+            from wyoming_csm.worker import coqui, sentence_loop
+
+            sentence_loop.run(child, coqui.load(configure, progress))
+        case "system":
+            from wyoming_csm.worker import sentence_loop, system
+
+            sentence_loop.run(child, system.load(configure, progress))
+        case unknown:
+            raise EngineUnavailable(f"there is no engine {unknown!r}", "")
+
+
+if __name__ == "__main__":
+    os._exit(main())  # at once: libraries' threads and exit handlers could keep it

@@ -1,0 +1,90 @@
+"""The child's end of the pipe."""
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from queue import SimpleQueue
+from threading import Event, Thread
+from typing import BinaryIO, NoReturn
+
+import msgspec
+
+from wyoming_csm.worker.protocol import (
+    FromChild,
+    Heartbeat,
+    Ready,
+    ToChild,
+    Unavailable,
+    encode,
+    read_to_child,
+)
+
+_LOGGER = logging.getLogger(__name__)
+
+HEARTBEAT_SECONDS = 1.0
+
+
+class Child:
+    """What the engine sends is put into `inbox` as it comes; `send` answers from any thread.
+
+    Until `Ready` or `Unavailable` is sent it beats by itself: a loading process lives. After
+    that a beat means that the working loop goes round, and is the loop's to send.
+    `gone` is called, in the reading thread, when the engine's process is no more.
+    """
+
+    def __init__(self, source: BinaryIO, sink: BinaryIO, gone: Callable[[], None]) -> None:
+        self.inbox: SimpleQueue[ToChild | None] = SimpleQueue()  # None only wakes who waits
+        self._source = source
+        self._sink = sink
+        self._gone = gone
+        self._loaded = Event()
+
+    @classmethod
+    def over_stdio(cls) -> "Child":
+        """Takes standard input and output for the pipe, before anything can print.
+
+        From then on input is empty and output goes to standard error, for this process and for
+        what it starts: stray prints never reach the pipe, and nobody else reads from it.
+        """
+        source, sink = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)
+        os.close(nothing)
+        os.dup2(2, 1)
+        return cls(source, sink, leave)
+
+    def start(self) -> None:
+        """Read, and beat, in the background."""
+        Thread(target=self._read, name="pipe", daemon=True).start()
+        Thread(target=self._beat, name="heartbeat", daemon=True).start()
+
+    def send(self, message: FromChild) -> None:
+        """Waits while the pipe is full."""
+        if isinstance(message, Ready | Unavailable):
+            self._loaded.set()
+        try:
+            self._sink.write(encode(message))  # whole: a buffered file locks itself
+            self._sink.flush()
+        except OSError:  # the other end was closed
+            self._gone()
+
+    def _read(self) -> None:
+        try:
+            while (message := read_to_child(self._source)) is not None:
+                self.inbox.put(message)
+        except (OSError, ValueError, msgspec.DecodeError) as error:
+            _LOGGER.error("The pipe cannot be understood: %s", error)
+        self._gone()
+
+    def _beat(self) -> None:
+        while not self._loaded.wait(HEARTBEAT_SECONDS):
+            self.send(Heartbeat())
+
+
+def leave() -> NoReturn:
+    """End this process now, whatever its threads do, and with it all that it started."""
+    if sys.platform != "win32" and os.getsid(0) == os.getpid():
+        os.killpg(0, signal.SIGKILL)  # the session is ours alone: this is its leader
+    os._exit(0)

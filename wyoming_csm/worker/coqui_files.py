@@ -1,0 +1,169 @@
+"""Coqui's models by name: what there is, what it asks for, and its files on this disk."""
+
+import difflib
+import logging
+import shutil
+import time
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wyoming_csm.errors import EngineUnavailable
+
+_LOGGER = logging.getLogger(__name__)
+
+CONNECT_SECONDS = 10.0
+STALL_SECONDS = 30.0  # without a byte
+PROGRESS_SECONDS = 2.0
+_CHUNK_BYTES = 256 * 1024
+
+Progress = Callable[[str], None]
+Item = Mapping[str, Any]  # what coqui's list says about one model
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """A model and its configuration; the same of the vocoder it needs, if it does."""
+
+    checkpoint: Path
+    config: Path
+    vocoder: Path | None = None
+    vocoder_config: Path | None = None
+
+
+def local_files(checkpoint: str, config: str | None) -> ModelFiles:
+    """A model of the user's own. Raises EngineUnavailable."""
+    model = Path(checkpoint)
+    beside = Path(config) if config else model.parent / "config.json"
+    for path, setting in ((model, "checkpoint"), (beside, "checkpoint_config")):
+        if not path.is_file():
+            raise EngineUnavailable(f"{path} does not exist", f"correct coqui.{setting}")
+    return ModelFiles(model, beside)
+
+
+def named_files(name: str, folder: Path, *, agreed: bool, progress: Progress) -> ModelFiles:
+    """A model from coqui's list, downloaded below `folder` if need be. Raises EngineUnavailable."""
+    from TTS.utils.manage import ModelManager
+
+    manager = ModelManager(output_prefix=folder)
+    known = flatten(manager.models_dict)
+    item = check(name, known, agreed=agreed)
+    try:
+        model = _one(manager, name, item, progress)
+        vocoder = item.get("default_vocoder")
+        if not vocoder:
+            return ModelFiles(*model)
+        return ModelFiles(*model, *_one(manager, vocoder, known[vocoder], progress))
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise EngineUnavailable(
+            f"{name} is not here and cannot be downloaded ({error})",
+            "connect this machine to the internet, then start again or send SIGHUP",
+        ) from error
+
+
+def flatten(models: Mapping[str, Any]) -> dict[str, Item]:
+    """coqui's list {type: {language: {dataset: {model: item}}}} by full name."""
+    return {
+        "/".join((kind, language, dataset, model)): item
+        for kind, languages in models.items()
+        for language, datasets in languages.items()
+        for dataset, items in datasets.items()
+        for model, item in items.items()
+    }
+
+
+def check(name: str, known: Mapping[str, Item], *, agreed: bool) -> Item:
+    """What coqui knows about a model that may be used. Raises EngineUnavailable."""
+    spoken = [other for other in known if other.startswith("tts_models/")]
+    if name not in spoken:
+        near = difflib.get_close_matches(name, spoken, n=1, cutoff=0.0)
+        raise EngineUnavailable(
+            f"coqui-tts has no model {name!r}",
+            f"did you mean {near[0]!r}? Correct coqui.models" if near else "correct coqui.models",
+        )
+    if name.endswith("/bark"):
+        raise EngineUnavailable(f"{name} is stored as code that loading it would run", "take XTTS")
+    if known[name].get("tos_required") and not agreed:
+        raise EngineUnavailable(
+            f"{name} asks you to accept its licence ({known[name].get('license')})",
+            "read https://tts-hub.github.io/cpml, then set coqui.agree_to_licence: true",
+        )
+    return known[name]
+
+
+def _one(manager: Any, name: str, item: Item, progress: Progress) -> tuple[Path, Path]:
+    """The model file and its configuration. Raises OSError, ValueError, BadZipFile."""
+    if "repo_id" in item:  # the hub's own downloads have time limits and are whole or nothing
+        progress(f"Downloading {name} from {item['repo_id']}")
+    else:
+        folder = Path(manager.output_prefix) / name.replace("/", "--")
+        if folder.is_dir() and (fault := find_fault(folder)):
+            _LOGGER.warning("%s is removed and downloaded again: %s", folder, fault)
+            shutil.rmtree(folder)
+        if not folder.is_dir():
+            download(item["github_rls_url"], folder, lambda so_far: progress(f"{name}: {so_far}"))
+    checkpoint, config, _ = manager.download_model(name)
+    return Path(checkpoint), Path(config)
+
+
+def find_fault(folder: Path) -> str:
+    """Why a model's folder cannot be whole, or nothing. A download cut off leaves such a one."""
+    if left := next((path for path in folder.iterdir() if path.suffix in (".zip", ".part")), None):
+        return f"{left.name} was not unpacked to its end"
+    if not (folder / "config.json").is_file():
+        return "config.json is missing"
+    checkpoints = list(folder.rglob("*.pt*"))
+    if not checkpoints:
+        return "the model's file is missing"
+    for checkpoint in checkpoints:
+        with checkpoint.open("rb") as file:
+            head = file.read(2)
+        if not head or (head == b"PK" and not zipfile.is_zipfile(checkpoint)):
+            return f"{checkpoint.name} is cut off"
+    return ""
+
+
+def download(url: str, folder: Path, progress: Progress) -> None:
+    """The files in a zip archive, flat in `folder`, which appears when all are there.
+
+    Raises OSError (also when no byte comes for STALL_SECONDS), BadZipFile.
+    """
+    part = folder.with_name(folder.name + ".part")
+    if part.exists():
+        _LOGGER.warning("The last download of %s was cut off: it starts anew", folder.name)
+        shutil.rmtree(part)
+    part.mkdir(parents=True)
+    try:
+        archive = part / "archive.zip"
+        _fetch(url, archive, progress)
+        progress("unpacking")
+        with zipfile.ZipFile(archive) as content:
+            for entry in content.infolist():
+                if not entry.is_dir():  # by its last name only: nothing can lead out of `part`
+                    with (
+                        content.open(entry) as src,
+                        (part / Path(entry.filename).name).open("wb") as out,
+                    ):
+                        shutil.copyfileobj(src, out)
+        archive.unlink()
+        part.replace(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _fetch(url: str, file: Path, progress: Progress) -> None:
+    import requests
+
+    timeout = (CONNECT_SECONDS, STALL_SECONDS)
+    with requests.get(url, stream=True, timeout=timeout) as answer, file.open("wb") as out:
+        answer.raise_for_status()
+        total = int(answer.headers.get("content-length", 0))
+        told = 0.0
+        for chunk in answer.iter_content(_CHUNK_BYTES):
+            out.write(chunk)
+            if time.monotonic() - told >= PROGRESS_SECONDS:
+                told = time.monotonic()
+                of_all = f" of {total / 1e6:.0f}" if total else ""
+                progress(f"downloaded {out.tell() / 1e6:.0f}{of_all} MB")

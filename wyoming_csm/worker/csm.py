@@ -1,0 +1,107 @@
+"""CSM's place in the child process: device, weights, codec, tokenizer; then the frame loop."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import torch
+from torch import Tensor
+
+from wyoming_csm.config import CsmConfig
+from wyoming_csm.errors import EngineUnavailable
+from wyoming_csm.model.generator import FrameGenerator
+from wyoming_csm.model.mimi.weights import load_decoder
+from wyoming_csm.model.prompt import PromptBuilder
+from wyoming_csm.model.sampling import Sampling
+from wyoming_csm.model.weights import CODEC, Checkpoint
+from wyoming_csm.worker.child import Child
+from wyoming_csm.worker.clips import ClipEncoder
+from wyoming_csm.worker.csm_stage import CsmStage
+from wyoming_csm.worker.frame_loop import FrameLoop
+from wyoming_csm.worker.hub import checkpoint_folder
+from wyoming_csm.worker.protocol import Configure, Ready, Starting
+
+
+def run(child: Child, configure: Configure) -> None:
+    """Load and speak until the process ends. Raises EngineUnavailable, CheckpointError."""
+    config = msgspec.convert(configure.settings, CsmConfig)
+
+    def progress(detail: str) -> None:
+        child.send(Starting(detail))
+
+    device = choose_device(config.device)
+    dtype = choose_dtype(config.dtype, device)
+    folder = checkpoint_folder(config, Path(configure.download_dir), progress)
+    progress(f"loading {config.checkpoint} to {device}")
+    stage = load_stage(config, folder, Path(configure.data_dir), device, dtype)
+    stage.warm_up()
+    stage.prepare(configure.voices)
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)
+    child.send(Ready(f"{name}, {str(dtype).removeprefix('torch.')}", stage.slots))
+    FrameLoop(child.inbox, child.send, stage).run()
+
+
+def load_stage(
+    config: CsmConfig, folder: Path, data_dir: Path, device: torch.device, dtype: torch.dtype
+) -> CsmStage:
+    """Everything a `CsmStage` needs from a checkpoint's folder. Raises CheckpointError."""
+    checkpoint = Checkpoint(folder)
+    model = checkpoint.load(dtype, device)
+    sampling = Sampling.from_generation_config(checkpoint.generation).replaced(
+        temperature=config.temperature,
+        top_k=config.top_k,
+        depth_temperature=config.depth_temperature,
+        depth_top_k=config.depth_top_k,
+    )
+    positions = checkpoint.sizes.backbone.positions
+    clips = ClipEncoder(
+        checkpoint.codec_config,
+        lambda: _codec_tensors(checkpoint),
+        checkpoint.sizes.codebooks,
+        data_dir / "clips",
+    )
+    return CsmStage(
+        FrameGenerator(model, config.slots, positions, sampling),
+        load_decoder(checkpoint.codec_config, _codec_tensors(checkpoint), device),
+        PromptBuilder.of(checkpoint),
+        clips.encode_clip,
+        config,
+    )
+
+
+def choose_device(wanted: str) -> torch.device:
+    """As configured; `auto` is a GPU (ROCm's too) or nothing. Raises EngineUnavailable."""
+    if wanted == "cpu":
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        built = torch.version.cuda or torch.version.hip
+        raise EngineUnavailable(
+            "PyTorch finds no GPU" if built else "the installed PyTorch is a build without CUDA",
+            "check that `nvidia-smi` works here (in Docker: give the container the GPU)"
+            if built
+            else "install a CUDA build of PyTorch; or set csm.device to cpu (very slow)",
+        )
+    device = torch.device("cuda" if wanted == "auto" else wanted)
+    if device.index is not None and device.index >= torch.cuda.device_count():
+        raise EngineUnavailable(
+            f"there is no {wanted}: {torch.cuda.device_count()} GPUs are here",
+            "correct csm.device",
+        )
+    return device
+
+
+def choose_dtype(wanted: str, device: torch.device) -> torch.dtype:
+    """As configured; `auto` is what the device is quick and exact enough in."""
+    if wanted != "auto":
+        dtype: torch.dtype = getattr(torch, wanted)
+        return dtype
+    if device.type == "cpu":
+        return torch.float32
+    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+
+
+def _codec_tensors(checkpoint: Checkpoint) -> Iterator[tuple[str, Callable[[], Tensor]]]:
+    """The codec's tensors by their names inside it, read only when asked for."""
+    for name in checkpoint.names(CODEC):
+        yield name.removeprefix(CODEC), partial(checkpoint.tensor, name)
