@@ -8,7 +8,8 @@ WyomingCsmError
 └── EngineError           an engine could not speak
     ├── EngineUnavailable     it cannot run here: a reason and a cure
     ├── WorkerDied            its child process ended or hung
-    └── CheckpointError       weights or their configuration cannot be used
+    ├── CheckpointError       weights or their configuration cannot be used
+    └── PromptTooLong         a voice's clip and a sentence leave no room to speak
 """
 
 
@@ -51,3 +52,7 @@ class WorkerDied(EngineError):
 
 class CheckpointError(EngineError):
     """Weights, or the configuration beside them, cannot be used."""
+
+
+class PromptTooLong(EngineError):
+    """A voice's clip and a sentence leave no room to speak."""

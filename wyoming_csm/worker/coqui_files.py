@@ -56,9 +56,9 @@ def named_files(name: str, folder: Path, *, agreed: bool, progress: Progress) ->
         if not vocoder:
             return ModelFiles(*model)
         return ModelFiles(*model, *_one(manager, vocoder, known[vocoder], progress))
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, LookupError, zipfile.BadZipFile) as error:
         raise EngineUnavailable(
-            f"{name} is not here and cannot be downloaded ({error})",
+            f"{name} is not here and cannot be downloaded ({str(error)[:300]})",
             "connect this machine to the internet, then start again or send SIGHUP",
         ) from error
 
@@ -94,7 +94,7 @@ def check(name: str, known: Mapping[str, Item], *, agreed: bool) -> Item:
 
 
 def _one(manager: Any, name: str, item: Item, progress: Progress) -> tuple[Path, Path]:
-    """The model file and its configuration. Raises OSError, ValueError, BadZipFile."""
+    """The model file and its configuration. Raises OSError, ValueError, LookupError, BadZipFile."""
     if "repo_id" in item:  # the hub's own downloads have time limits and are whole or nothing
         progress(f"Downloading {name} from {item['repo_id']}")
     else:

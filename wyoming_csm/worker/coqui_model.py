@@ -17,6 +17,7 @@ from wyoming_csm.audio import Samples
 from wyoming_csm.errors import EngineUnavailable
 from wyoming_csm.worker.coqui_files import ModelFiles
 from wyoming_csm.worker.coqui_pieces import in_pieces
+from wyoming_csm.worker.coqui_voices import matching
 
 # What wrong or damaged files, a missing phonemizer or too little memory raise below.
 _FAULTS = (
@@ -83,11 +84,8 @@ class CoquiModel:
         known: list[str] = list(manager.language_names) if manager else []
         if len(known) < 2:
             return None
-        wanted = code.replace("_", "-").lower()
-        for fits in (wanted, wanted.partition("-")[0]):
-            for name in known:
-                if fits in (name.lower(), name.lower().partition("-")[0]):
-                    return name
+        if own := matching(code, known):
+            return own
         raise EngineUnavailable(
             f"{self._name} does not speak {code!r}", f"its languages are {', '.join(known)}"
         )

@@ -1,4 +1,6 @@
-"""Coqui's voices, as the configuration alone tells them."""
+"""Coqui's voices, as the configuration alone tells them, and how models name languages."""
+
+from collections.abc import Sequence
 
 from wyoming_csm.config import CoquiConfig
 from wyoming_csm.voices import Voice
@@ -12,6 +14,16 @@ def coqui_voices(settings: CoquiConfig) -> tuple[Voice, ...]:
         _voice(language, name.removeprefix("tts_models/"))
         for language, name in settings.models.items()
     )
+
+
+def matching(code: str, known: Sequence[str]) -> str | None:
+    """Which of a model's own language names a code means: `pt_BR` is its `pt-br`, or its `pt`."""
+    wanted = code.replace("_", "-").lower()
+    for fits in (wanted, wanted.partition("-")[0]):
+        for name in known:
+            if fits in (name.lower(), name.lower().partition("-")[0]):
+                return name
+    return None
 
 
 def _voice(language: str, model: str) -> Voice:

@@ -34,7 +34,7 @@ _SPELLED = str.maketrans(
     | {"\u00ad": "", "\u00a0": " ", "™": ""}  # the hyphen that may be, the space that may not break
     | {"ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "\u0131": "i"}  # what has no mark to take off
 )
-_QUIET = 0.005
+_QUIET = 0.01
 _END_SECONDS = 0.3  # of silence after a text; Pico leaves up to a second
 
 
@@ -79,7 +79,7 @@ def pico_texts(text: str, language: str) -> list[str]:
     plain = re.sub(r"([^\w\s])\1+", r"\1", plain)  # Pico would name each mark
     plain = "".join(_known(character) or " " for character in plain)
     words = re.sub(rf"(\S{{{_LONGEST_WORD}}})(?=\S)", r"\1 ", plain)
-    pieces = textwrap.wrap(words, _LONGEST_TEXT)
+    pieces = textwrap.wrap(" ".join(words.split()), _LONGEST_TEXT)
     return [piece for piece in pieces if any(c.isalnum() for c in piece)]
 
 

@@ -1,0 +1,170 @@
+"""A child process without a model: CSM's own frame loop over a stage that only waits.
+
+Started by `COMMAND`; `Configure.settings` are `FakeSettings`. `fault` names what goes wrong, in
+frame `fault_at` of a sentence (0: before its first sound) or while it starts.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from threading import Event
+from typing import Literal, NoReturn
+
+import msgspec
+
+from tests.frames import frame
+from wyoming_csm.errors import EngineError
+from wyoming_csm.voices import Voice
+from wyoming_csm.worker.child import Child
+from wyoming_csm.worker.frame_loop import Frame, FrameLoop
+from wyoming_csm.worker.protocol import Configure, Ready, Say, Starting, Unavailable
+
+ROOT = Path(__file__).parents[2]
+COMMAND = (  # from whatever folder it is started
+    sys.executable,
+    "-c",
+    f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
+    "from tests.worker.fake_child import main; main()",
+)
+
+Fault = Literal[
+    "none",
+    "die",  # in a frame
+    "hang",  # in a frame
+    "fail",  # before the first frame: this sentence only
+    "noise",  # in a frame: prints, from Python and from a process of its own
+    "rubbish",  # in a frame: bytes that are no message
+    "huge",  # in a frame: a message over the limit
+    "silent",  # never a message after the first seconds
+    "loading",  # for ever, beating
+    "unavailable",
+    "stubborn",  # speaks, but ignores the end of its input and SIGTERM
+    "grandchild",  # starts a process that waits for ever, before it is ready
+]
+
+
+class FakeSettings(msgspec.Struct, kw_only=True):
+    fault: Fault = "none"
+    fault_at: int = 0
+    once: str = ""  # a file: the fault happens only while it is missing, and makes it
+    only_in: str = ""  # the text of the sentences it happens in; all, if empty
+    frames: int = 5
+    step_seconds: float = 0.0
+    slots: int = 4
+    stamp: bool = False  # each frame begins with the time it was made, time.monotonic_ns()
+    voices: tuple[Voice, ...] = ()
+
+
+class FakeStage:
+    """A frame for everyone each `step_seconds`; then an end without sound."""
+
+    def __init__(self, child: Child, settings: FakeSettings) -> None:
+        self._child = child
+        self._settings = settings
+        self._made: dict[int, int] = {}  # frames, by slot
+        self._texts: dict[int, str] = {}
+
+    @property
+    def slots(self) -> int:
+        return self._settings.slots
+
+    def is_prepared(self, say: Say, wake: Callable[[], None]) -> bool:
+        return True
+
+    def begin(self, slot: int, say: Say) -> None:
+        self._made[slot] = 0
+        self._texts[slot] = say.text
+        if self._settings.fault == "fail" and self._settings.only_in in ("", say.text):
+            raise EngineError("told to fail")
+
+    def step(self, active: list[int]) -> list[Frame]:
+        time.sleep(self._settings.step_seconds)
+        return [self._frame(slot) for slot in active]
+
+    def release(self, slot: int) -> None:
+        del self._made[slot]
+
+    def end_reply(self, reply: int) -> None:
+        pass
+
+    def _frame(self, slot: int) -> Frame:
+        number = self._made[slot]
+        here = self._settings.only_in in ("", self._texts[slot])
+        if here and number == self._settings.fault_at and misbehaves(self._settings):
+            go_wrong(self._settings.fault, self._child)
+        if number == self._settings.frames:
+            return Frame(b"", last=True, ended=True)
+        self._made[slot] += 1
+        pcm = frame(number)
+        if self._settings.stamp:
+            pcm = time.monotonic_ns().to_bytes(8, "little") + pcm[8:]
+        return Frame(pcm)
+
+
+def misbehaves(settings: FakeSettings) -> bool:
+    """Whether the fault is to happen; it takes its one chance."""
+    if not settings.once:
+        return settings.fault != "none"
+    marker = Path(settings.once)
+    first = not marker.exists()
+    marker.touch()
+    return first
+
+
+def go_wrong(fault: Fault, child: Child) -> None:
+    pipe = child._sink
+    match fault:
+        case "die":
+            os._exit(3)
+        case "hang" | "silent":
+            wait_for_ever()
+        case "noise":
+            print("a library's print")
+            os.write(1, b"a library's write\n")
+            subprocess.run([sys.executable, "-c", "print(input())"], check=False)
+        case "rubbish":
+            pipe.write(b"\x05\x00\x00\x00hello")
+            pipe.flush()
+        case "huge":
+            pipe.write(b"\xff\xff\xff\x7f")
+            pipe.flush()
+
+
+def wait_for_ever() -> NoReturn:
+    while True:
+        Event().wait()
+
+
+def start_wrong(settings: FakeSettings, child: Child) -> None:
+    match settings.fault:
+        case "silent":
+            child._loaded.set()
+            wait_for_ever()
+        case "loading":
+            child.send(Starting("loading for ever"))
+            wait_for_ever()
+        case "unavailable":
+            child.send(Unavailable("it has no mouth", "give it one"))
+            sys.exit()
+        case "stubborn":
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            child._gone = wait_for_ever
+        case "grandchild":
+            subprocess.Popen([sys.executable, "-c", "import threading as t; t.Event().wait()"])
+
+
+def main() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    child = Child.over_stdio()
+    child.start()
+    configure = child.inbox.get()
+    assert isinstance(configure, Configure)
+    settings = msgspec.convert(configure.settings, FakeSettings)
+    child.send(Starting("warming up"))
+    start_wrong(settings, child)
+    child.send(Ready("fake child", settings.slots, settings.voices))
+    FrameLoop(child.inbox, child.send, FakeStage(child, settings)).run()

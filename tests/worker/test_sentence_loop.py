@@ -1,0 +1,160 @@
+"""The loop of engines that speak one sentence after another."""
+
+from collections.abc import Callable, Iterator
+from queue import SimpleQueue
+
+import pytest
+
+from tests.fakes import fake_voice
+from wyoming_csm.errors import EngineError
+from wyoming_csm.voices import Voice
+from wyoming_csm.worker.protocol import (
+    Audio,
+    Done,
+    Failed,
+    FromChild,
+    Heartbeat,
+    Say,
+    Stop,
+    ToChild,
+)
+from wyoming_csm.worker.sentence_loop import MAX_CHUNK_BYTES, SentenceLoop
+
+ANNA = fake_voice("anna")
+
+
+class FakeChild:
+    """The pipe's two sides as lists; `on_send` sees what is sent, as it is sent."""
+
+    def __init__(self) -> None:
+        self.inbox: SimpleQueue[ToChild | None] = SimpleQueue()
+        self.sent: list[FromChild] = []
+        self.on_send: Callable[[FromChild], None] = lambda message: None
+
+    def send(self, message: FromChild) -> None:
+        self.sent.append(message)
+        self.on_send(message)
+
+    @property
+    def said(self) -> list[FromChild]:
+        return [message for message in self.sent if not isinstance(message, Heartbeat)]
+
+
+class FakeSpeaker:
+    """Speaks one chunk a word; some words are faults."""
+
+    detail = "fake"
+    voices: tuple[Voice, ...] = ()
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+        self.closed: list[str] = []
+
+    def say(self, text: str, voice: Voice) -> Iterator[bytes]:
+        self.begun.append(text)
+        try:
+            for word in text.split():
+                match word:
+                    case "error":
+                        raise EngineError("I cannot say that")
+                    case "fault":
+                        raise ZeroDivisionError("secret words")
+                    case "memory":
+                        raise MemoryError
+                    case "long":
+                        yield bytes(2 * MAX_CHUNK_BYTES + 2)
+                    case _:
+                        yield word.encode()
+        finally:
+            self.closed.append(text)
+
+
+@pytest.fixture
+def child() -> FakeChild:
+    return FakeChild()
+
+
+@pytest.fixture
+def speaker() -> FakeSpeaker:
+    return FakeSpeaker()
+
+
+@pytest.fixture
+def loop(child: FakeChild, speaker: FakeSpeaker) -> SentenceLoop:
+    return SentenceLoop(child, speaker)
+
+
+def ask(child: FakeChild, *texts: str) -> None:
+    for number, text in enumerate(texts, start=1):
+        child.inbox.put(Say(number, 1, text, ANNA))
+
+
+def test_in_order_of_arrival(child: FakeChild, loop: SentenceLoop) -> None:
+    ask(child, "a b", "c")
+    for _ in range(3):
+        loop.turn()
+    assert child.said == [Audio(1, b"a"), Audio(1, b"b"), Done(1), Audio(2, b"c"), Done(2)]
+
+
+def test_idle_it_beats(child: FakeChild, loop: SentenceLoop) -> None:
+    child.inbox.put(None)
+    loop.turn()
+    assert child.sent == [Heartbeat()]
+
+
+def test_long_sound_is_cut(child: FakeChild, loop: SentenceLoop) -> None:
+    ask(child, "long")
+    loop.turn()
+    loop.turn()
+    sizes = [len(message.pcm) for message in child.said if isinstance(message, Audio)]
+    assert sizes == [MAX_CHUNK_BYTES, MAX_CHUNK_BYTES, 2]
+
+
+def test_a_stopped_sentence_is_not_begun(
+    child: FakeChild, speaker: FakeSpeaker, loop: SentenceLoop
+) -> None:
+    ask(child, "a", "b", "c")
+    child.inbox.put(Stop(2))
+    for _ in range(3):
+        loop.turn()
+    assert speaker.begun == ["a", "c"]
+    assert [message for message in child.said if isinstance(message, Done)] == [Done(1), Done(3)]
+
+
+def test_a_stop_ends_the_running_sentence(
+    child: FakeChild, speaker: FakeSpeaker, loop: SentenceLoop
+) -> None:
+    def stop(message: FromChild) -> None:
+        if message == Audio(1, b"b"):
+            child.inbox.put(Stop(1))
+
+    child.on_send = stop
+    ask(child, "a b c d", "e")
+    for _ in range(3):
+        loop.turn()
+    assert child.said == [Audio(1, b"a"), Audio(1, b"b"), Audio(2, b"e"), Done(2)]
+    assert speaker.closed == ["a b c d", "e"]
+
+
+@pytest.mark.parametrize(
+    ("word", "reason"),
+    [
+        ("error", "I cannot say that"),
+        ("fault", "ZeroDivisionError"),
+        ("memory", "MemoryError"),
+    ],
+)
+def test_a_sentences_fault_is_not_the_next_ones(
+    child: FakeChild, loop: SentenceLoop, word: str, reason: str
+) -> None:
+    ask(child, f"a {word} b", "c")
+    for _ in range(3):
+        loop.turn()
+    assert child.said == [Audio(1, b"a"), Failed(1, reason), Audio(2, b"c"), Done(2)]
+
+
+def test_what_cannot_be_spoken_is_done_without_sound(child: FakeChild, loop: SentenceLoop) -> None:
+    ask(child, "")
+    loop.turn()
+    loop.turn()
+    assert child.said == [Done(1)]
