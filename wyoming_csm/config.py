@@ -1,19 +1,25 @@
 """The only schema: YAML or JSON to frozen objects, everything validated here, once."""
 
-import difflib
+import ipaddress
+import os
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
-import yaml
 from msgspec import Meta
+from msgspec.structs import replace
 
+from wyoming_csm.documents import DocumentError, read_document
 from wyoming_csm.errors import ConfigError
+from wyoming_csm.settings import explain
 
 EngineName = Literal["csm", "coqui", "system"]
-Positive = Annotated[int, Meta(ge=1)]
+Positive = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+Language = Annotated[str, Meta(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$")]
+_S = TypeVar("_S", bound=msgspec.Struct)
+Place = Annotated[str, Meta(min_length=1, pattern=r"^[^\x00]*$")]  # of a file or folder
 
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -24,14 +30,18 @@ class CsmConfig(_Section, frozen=True):
     """Sesame's CSM on a GPU."""
 
     checkpoint: Annotated[
-        str, Meta(description="Hub name or local folder, transformers layout, safetensors")
+        Place, Meta(description="Hub name or local folder, transformers layout, safetensors")
     ] = "sesame/csm-1b"
     revision: Annotated[str | None, Meta(description="Pin the hub's branch, tag or commit")] = None
     token_file: Annotated[
-        str | None, Meta(description="File with the hub token (or set HF_TOKEN)")
+        Place | None, Meta(description="File with the hub token (or set HF_TOKEN)")
     ] = None
     device: Annotated[
-        str, Meta(pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto: a GPU or nothing; cpu")
+        str,
+        Meta(
+            pattern=r"^(auto|cpu|cuda(:\d+)?)$",
+            description="auto: a GPU or not at all; cpu; cuda, cuda:1",
+        ),
     ] = "auto"
     dtype: Annotated[
         Literal["auto", "bfloat16", "float16", "float32"],
@@ -65,25 +75,33 @@ class CsmConfig(_Section, frozen=True):
         Meta(description="How much of a reply so far the next sentence hears"),
     ] = 20.0
     slots: Annotated[
-        Annotated[int, Meta(ge=1, le=256)], Meta(description="Sentences spoken at the same time")
-    ] = 4
+        Annotated[int, Meta(ge=1, le=256)] | None,
+        Meta(description="Sentences spoken at the same time; null: 4 on a GPU, 1 on the CPU"),
+    ] = None
 
 
 class CoquiConfig(_Section, frozen=True):
     """Coqui TTS, where CSM cannot run."""
 
     models: Annotated[
-        dict[str, str], Meta(description="Model by language, as coqui-tts names them")
+        dict[Language, Place],
+        Meta(description="By language (en, de, pt-br): the model, as coqui-tts names it"),
     ] = msgspec.field(default_factory=lambda: {"en": "tts_models/en/ljspeech/vits"})
     checkpoint: Annotated[
-        str | None, Meta(description="A local model file instead, with its config.json beside it")
+        Place | None, Meta(description="A local model file instead, with its config.json beside it")
     ] = None
     checkpoint_config: Annotated[
-        str | None, Meta(description="The local model's configuration, if it is elsewhere")
+        Place | None, Meta(description="The local model's configuration, if it is elsewhere")
     ] = None
-    checkpoint_language: Annotated[str, Meta(description="The language of the local model")] = "en"
+    checkpoint_language: Annotated[
+        Language, Meta(description="The language of the local model")
+    ] = "en"
     device: Annotated[
-        str, Meta(pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto: a GPU if there is one")
+        str,
+        Meta(
+            pattern=r"^(auto|cpu|cuda(:\d+)?)$",
+            description="auto: a GPU if there is one; cpu; cuda, cuda:1",
+        ),
     ] = "auto"
     agree_to_licence: Annotated[
         bool, Meta(description="true: you accept the licence of models that ask (XTTS)")
@@ -136,7 +154,9 @@ class Limits(_Section, frozen=True):
 class LogConfig(_Section, frozen=True):
     """What is written to standard error."""
 
-    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR"], Meta(description="The least that is logged")
+    ] = "INFO"
     format: Annotated[str, Meta(description="As Python's logging takes it")] = (
         "%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
@@ -150,20 +170,18 @@ class Config(_Section, frozen=True):
     ] = "tcp://0.0.0.0:10200"
     engines: Annotated[
         tuple[EngineName, ...],
-        Meta(min_length=1, description="In order: the first that can, speaks"),
+        Meta(min_length=1, description="In order: the first that can, speaks; a list"),
     ] = ("csm", "coqui", "system")
     voice: Annotated[str | None, Meta(description="Default voice; null: the first")] = None
-    language: Annotated[
-        str, Meta(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$", description="Default language")
-    ] = "en"
+    language: Annotated[Language, Meta(description="Default language: en, de-CH")] = "en"
     sample_rate: Annotated[int, Meta(description="Only 24000: what CSM speaks at")] = 24_000
     samples_per_chunk: Annotated[
         Annotated[int, Meta(ge=160, le=24_000)], Meta(description="1920: one frame of 80 ms")
     ] = 1_920
-    voices: Annotated[str, Meta(description="Folder of recorded voices")] = "config/voices"
-    data_dir: Annotated[str, Meta(description="Folder for what the server keeps")] = "data"
+    voices: Annotated[Place, Meta(description="Folder of recorded voices")] = "config/voices"
+    data_dir: Annotated[Place, Meta(description="Folder for what the server keeps")] = "data"
     download_dir: Annotated[
-        str | None, Meta(description="Folder for downloaded models; null: DATA_DIR/models")
+        Place | None, Meta(description="Folder for downloaded models; null: DATA_DIR/models")
     ] = None
     csm: CsmConfig = CsmConfig()
     coqui: CoquiConfig = msgspec.field(default_factory=CoquiConfig)
@@ -178,18 +196,19 @@ class Config(_Section, frozen=True):
         return Path(self.download_dir) if self.download_dir else Path(self.data_dir) / "models"
 
 
+SECTIONS = ("csm", "coqui", "system", "discovery", "limits", "log")
+
+
 def load(path: Path | None) -> Config:
     """The configuration in a YAML or JSON file; defaults without one. Raises ConfigError."""
     if path is None:
         return Config()
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        found = read_document(path)
     except FileNotFoundError:
         raise ConfigError(f"{path} does not exist") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}") from error
-    except (yaml.YAMLError, RecursionError) as error:
-        raise ConfigError(f"{path} is neither YAML nor JSON: {error}") from error
+    except DocumentError as error:
+        raise ConfigError(f"{path} cannot be used: {error}") from error
     return parse({} if found is None else found)
 
 
@@ -197,6 +216,8 @@ def parse(found: Any) -> Config:
     """Validate parsed YAML or JSON. Raises ConfigError naming the path and the cure."""
     if not isinstance(found, dict):
         raise ConfigError("the configuration must be a table of settings, like `uri: tcp://…`")
+    # a section whose settings are all commented out reads as null
+    found = {key: value for key, value in found.items() if value is not None or key not in SECTIONS}
     if found.get("sample_rate", 24_000) != 24_000:
         raise ConfigError(
             "sample_rate: only 24000 is possible: CSM and its codec make 24 kHz sound,"
@@ -205,33 +226,39 @@ def parse(found: Any) -> Config:
     try:
         config = msgspec.convert(found, Config)
     except msgspec.ValidationError as error:
-        raise ConfigError(_explain(str(error))) from error
+        raise ConfigError(explain(str(error), Config)) from error
     _check_uri(config.uri)
+    _check_networks(config.limits.networks or ())
+    if config.discovery.name is not None and not config.discovery.name.isprintable():
+        raise ConfigError("discovery.name: only what can be printed")
     if len(set(config.engines)) < len(config.engines):
         raise ConfigError("engines: an engine is named twice")
-    return config
+    return _at_home(config)
+
+
+def _at_home(section: _S) -> _S:
+    """`~/` before a place is the user's home."""
+    changed: dict[str, Any] = {}
+    for name in section.__struct_fields__:
+        value = getattr(section, name)
+        if isinstance(value, _Section):
+            changed[name] = _at_home(value)
+        elif isinstance(value, str) and value.startswith("~/"):
+            changed[name] = os.path.expanduser(value)
+    return replace(section, **changed)
 
 
 def _check_uri(uri: str) -> None:
     if uri.startswith("unix://") and len(uri) > len("unix://"):
         return
-    match = re.fullmatch(r"tcp://(?:\[[0-9A-Fa-f:.%\w]+\]|[^:/\[\]]+):(\d{1,5})", uri)
+    match = re.fullmatch(r"tcp://(?:\[[0-9A-Fa-f:.%\w]+\]|[^:/\[\]\s]+):([0-9]{1,5})", uri)
     if match is None or int(match[1]) > 65_535:
         raise ConfigError(f"uri: {uri!r} is not like tcp://0.0.0.0:10200")
 
 
-def _explain(message: str) -> str:
-    """msgspec's message with the path first and, for an unknown key, the nearest right one."""
-    text, _, where = message.partition(" - at `")
-    path = where.rstrip("`").removeprefix("$").removeprefix(".")
-    unknown = re.fullmatch(r"Object contains unknown field `(.*)`", text)
-    if unknown is None:
-        return f"{path}: {text}" if path else text
-    key = unknown[1]
-    section: Any = Config()
-    for part in filter(None, path.split(".")):
-        section = getattr(section, part, None)
-    names = list(getattr(section, "__struct_fields__", ()))
-    near = difflib.get_close_matches(key, names, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(names)}"
-    return f"{path + '.' if path else ''}{key}: unknown setting; {hint}"
+def _check_networks(networks: tuple[str, ...]) -> None:
+    for network in networks:
+        try:
+            ipaddress.ip_network(network, strict=False)
+        except ValueError as error:
+            raise ConfigError(f"limits.networks: {error}") from error

@@ -51,7 +51,7 @@ def one_thread() -> Iterator[None]:
 
 
 def make_stage(checkpoint: Path, data: Path, **settings: object) -> CsmStage:
-    config = msgspec.convert({"max_seconds": 1.0, "seed": 7, **settings}, CsmConfig)
+    config = msgspec.convert({"max_seconds": 1.0, "seed": 7, "slots": 3, **settings}, CsmConfig)
     return load_stage(config, checkpoint, data, CPU, torch.float32)
 
 

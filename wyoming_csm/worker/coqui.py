@@ -1,7 +1,7 @@
 """Coqui TTS in its child process: the models of the configuration, speaking by voice."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,6 @@ from wyoming_csm.errors import EngineError, EngineUnavailable
 from wyoming_csm.voices import Voice
 from wyoming_csm.worker.coqui_files import local_files, named_files
 from wyoming_csm.worker.coqui_setup import prepare
-from wyoming_csm.worker.coqui_voices import coqui_voices
 from wyoming_csm.worker.protocol import Configure
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ def load(configure: Configure, progress: Progress) -> "CoquiSpeaker":
     models = _Models(settings, download_dir, device, progress)
     speaks: dict[str, Speaks] = {}
     absent: dict[str, EngineUnavailable] = {}
-    for voice in coqui_voices(settings):
+    for voice in configure.voices:
         try:
             speaks[voice.name] = models.for_voice(voice)
         except EngineUnavailable as error:
@@ -98,9 +97,13 @@ class _Models:
         if name not in self._loaded:
             self._loaded[name] = self._load(name)
         model = self._loaded[name]
-        return Speaks(
-            replace(voice, speakers=model.speakers), model, model.language(voice.language)
-        )
+        own = matching(voice.language, model.languages)
+        if model.languages and own is None:
+            raise EngineUnavailable(
+                f"{name} does not speak {voice.language!r}",
+                f"its languages are {', '.join(model.languages)}",
+            )
+        return Speaks(replace(voice, speakers=model.speakers), model, own)
 
     def _load(self, name: str) -> "CoquiModel":
         settings = self._settings
@@ -148,6 +151,16 @@ class CoquiSpeaker:
         if one is None:
             raise self._absent.get(voice.name) or EngineError(f"there is no voice {voice.name!r}")
         return to_24k(one.model.say(text, voice.speaker, one.language), one.model.rate)
+
+
+def matching(code: str, known: Sequence[str]) -> str | None:
+    """Which of a model's own language names a code means: `pt_BR` is its `pt-br`, or its `pt`."""
+    wanted = code.replace("_", "-").lower()
+    for fits in (wanted, wanted.partition("-")[0]):
+        for name in known:
+            if fits in (name.lower(), name.lower().partition("-")[0]):
+                return name
+    return None
 
 
 def to_24k(pieces: Iterable[Samples], rate: int) -> Iterator[bytes]:

@@ -17,7 +17,6 @@ from wyoming_csm.audio import Samples
 from wyoming_csm.errors import EngineUnavailable
 from wyoming_csm.worker.coqui_files import ModelFiles
 from wyoming_csm.worker.coqui_pieces import in_pieces
-from wyoming_csm.worker.coqui_voices import matching
 
 # What wrong or damaged files, a missing phonemizer or too little memory raise below.
 _FAULTS = (
@@ -39,7 +38,6 @@ class CoquiModel:
     """Raises EngineUnavailable if the files do not make a model here."""
 
     def __init__(self, name: str, files: ModelFiles, device: str) -> None:
-        self._name = name
         on_gpu = device != "cpu"
         try:
             if on_gpu:
@@ -78,17 +76,12 @@ class CoquiModel:
         """Names to choose among, if there are several."""
         return tuple(self._speakers) if len(self._speakers) > 1 else ()
 
-    def language(self, code: str) -> str | None:
-        """What a multilingual model calls a language. Raises EngineUnavailable if it has it not."""
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Their names in the model, if there are several."""
         manager = getattr(self._model, "language_manager", None)
-        known: list[str] = list(manager.language_names) if manager else []
-        if len(known) < 2:
-            return None
-        if own := matching(code, known):
-            return own
-        raise EngineUnavailable(
-            f"{self._name} does not speak {code!r}", f"its languages are {', '.join(known)}"
-        )
+        names = tuple(manager.language_names) if manager else ()
+        return names if len(names) > 1 else ()
 
     def say(self, text: str, speaker: str, language: str | None) -> Iterator[Samples]:
         """Pieces [samples] at `rate`. An unknown speaker is the first.

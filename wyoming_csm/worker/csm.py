@@ -22,6 +22,9 @@ from wyoming_csm.worker.frame_loop import FrameLoop
 from wyoming_csm.worker.hub import checkpoint_folder
 from wyoming_csm.worker.protocol import Configure, Ready, Starting
 
+_GPU_SLOTS = 4
+_CPU_SLOTS = 1  # a step computes every slot, which only a GPU does for nothing
+
 
 def run(child: Child, configure: Configure) -> None:
     """Load and speak until the process ends. Raises EngineUnavailable, CheckpointError."""
@@ -48,13 +51,16 @@ def load_stage(
     """Everything a `CsmStage` needs from a checkpoint's folder. Raises CheckpointError."""
     checkpoint = Checkpoint(folder)
     model = checkpoint.load(dtype, device)
-    sampling = Sampling.from_generation_config(checkpoint.generation).replaced(
+    # Without that file transformers would take the likeliest code each time: it babbles.
+    from_file = Sampling.from_generation_config(checkpoint.generation)
+    sampling = (from_file if checkpoint.generation else Sampling()).replaced(
         temperature=config.temperature,
         top_k=config.top_k,
         depth_temperature=config.depth_temperature,
         depth_top_k=config.depth_top_k,
     )
     positions = checkpoint.sizes.backbone.positions
+    slots = config.slots or (_CPU_SLOTS if device.type == "cpu" else _GPU_SLOTS)
     clips = ClipEncoder(
         checkpoint.codec_config,
         lambda: _codec_tensors(checkpoint),
@@ -62,7 +68,7 @@ def load_stage(
         data_dir / "clips",
     )
     return CsmStage(
-        FrameGenerator(model, config.slots, positions, sampling),
+        FrameGenerator(model, slots, positions, sampling),
         load_decoder(checkpoint.codec_config, _codec_tensors(checkpoint), device),
         PromptBuilder.of(checkpoint),
         clips.encode_clip,

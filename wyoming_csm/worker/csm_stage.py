@@ -49,7 +49,7 @@ class CsmStage:
         self._generator = generator
         self._decoder = decoder
         self._device = generator.codes.device
-        self._sound = decoder.new_state(config.slots, self._device)
+        self._sound = decoder.new_state(generator.slots, self._device)
         self._prompts = prompts
         self._config = config
         self._encode = encode
@@ -60,8 +60,8 @@ class CsmStage:
 
     @property
     def slots(self) -> int:
-        """As configured."""
-        return self._config.slots
+        """Of the generator."""
+        return self._generator.slots
 
     def warm_up(self) -> None:
         """Two frames for nobody: the first use of a device loads what every use needs."""

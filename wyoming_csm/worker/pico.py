@@ -74,10 +74,11 @@ def is_readable(text: str) -> bool:
 def pico_texts(text: str, language: str) -> list[str]:
     """`text` as Pico may have it: no markup, no endless words, known letters; in short pieces."""
     plain = unicodedata.normalize("NFC", text).translate(_SPELLED)
-    plain = plain.replace("<", f" {_LESS_THAN.get(language[:2], 'less than')} ")
     plain = re.sub(r"\.{2,}|…", ", ", plain)
     plain = re.sub(r"([^\w\s])\1+", r"\1", plain)  # Pico would name each mark
     plain = "".join(_known(character) or " " for character in plain)
+    # After the line above, which turns full-width signs into plain ones.
+    plain = plain.replace("<", f" {_LESS_THAN.get(language[:2], 'less than')} ")
     words = re.sub(rf"(\S{{{_LONGEST_WORD}}})(?=\S)", r"\1 ", plain)
     pieces = textwrap.wrap(" ".join(words.split()), _LONGEST_TEXT)
     return [piece for piece in pieces if any(c.isalnum() for c in piece)]
@@ -85,8 +86,13 @@ def pico_texts(text: str, language: str) -> list[str]:
 
 def _known(character: str) -> str:
     """The character, or the letter without its mark, as Pico knows it; else nothing."""
-    for candidate in (character, unicodedata.normalize("NFKD", character)):
+    for candidate in (character, _apart(character)):
         known = candidate.encode(_ALPHABET, "ignore").decode(_ALPHABET)
         if known and known.isprintable():
             return known
     return ""
+
+
+def _apart(character: str) -> str:
+    """A letter and its marks; a fraction's parts."""
+    return unicodedata.normalize("NFKD", character).replace("\u2044", "/")

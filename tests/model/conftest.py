@@ -1,0 +1,23 @@
+"""One thread makes tiny models several times faster."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.tiny_csm import make_tiny_csm
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def tiny_csm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of 8 codebooks; nobody changes it."""
+    return make_tiny_csm(tmp_path_factory.mktemp("csm") / "tiny", codebooks=8)

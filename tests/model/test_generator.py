@@ -1,0 +1,220 @@
+"""Slots: a seed repeats, neighbours do not matter, joining, leaving and reuse leave no trace."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from wyoming_csm.errors import PromptTooLong
+from wyoming_csm.model.csm import CsmModel
+from wyoming_csm.model.generator import FrameGenerator, is_end
+from wyoming_csm.model.prompt import PromptBuilder, Segment
+from wyoming_csm.model.sampling import Sampling
+from wyoming_csm.model.weights import Checkpoint
+
+GREEDY = Sampling(temperature=0.0, depth_temperature=0.0)
+SAMPLED = Sampling(temperature=0.9, top_k=50, depth_temperature=0.8, depth_top_k=20)
+MODES = pytest.mark.parametrize("sampling", [GREEDY, SAMPLED], ids=["greedy", "sampled"])
+POSITIONS = 100
+FRAMES = 12
+
+
+@pytest.fixture(scope="module")
+def model(tiny_csm: Path) -> CsmModel:
+    return Checkpoint(tiny_csm).load(torch.float32, torch.device("cpu"))
+
+
+@pytest.fixture(scope="module")
+def prompts(tiny_csm: Path) -> PromptBuilder:
+    return PromptBuilder.of(Checkpoint(tiny_csm))
+
+
+@pytest.fixture(scope="module")
+def rows(prompts: PromptBuilder) -> list[Tensor]:
+    """Eight prompts of different lengths, half of them with a voice."""
+    codes = torch.randint(128, (20, 8), generator=torch.Generator().manual_seed(1))
+    voice = [Segment(0, "the door", codes)]
+    texts = ("turn on the light", "yes", "it is raining, and the heat is on", "no!")
+    return [prompts.rows(v, 0, text) for text in texts for v in ([], voice)]
+
+
+def speak(generator: FrameGenerator, slot: int, rows: Tensor, seed: int) -> Tensor:
+    """FRAMES frames of one slot alone: [frames, codebooks]."""
+    generator.prefill(slot, rows, seed)
+    made = torch.cat([generator.step([slot]) for _ in range(FRAMES)])
+    generator.release(slot)
+    return made
+
+
+def speak_ragged(generator: FrameGenerator, rows: list[Tensor], joins: Iterable[int]) -> Tensor:
+    """Row i joins slot i before step joins[i]: [rows, FRAMES, codebooks]."""
+    starts = dict(enumerate(joins))
+    made: dict[int, list[Tensor]] = {slot: [] for slot in starts}
+    for step in range(max(starts.values()) + FRAMES):
+        for slot in [slot for slot, start in starts.items() if start == step]:
+            generator.prefill(slot, rows[slot], seed=slot)
+        active = [slot for slot, start in starts.items() if start <= step < start + FRAMES]
+        # The order of `active` is the order of what comes back.
+        active = active[::-1] if step % 2 else active
+        for slot, codes in zip(active, generator.step(active), strict=True):
+            made[slot].append(codes)
+        for slot in [slot for slot in active if len(made[slot]) == FRAMES]:
+            generator.release(slot)
+    return torch.stack([torch.stack(frames) for frames in made.values()])
+
+
+@MODES
+def test_a_ragged_batch_equals_each_row_alone(
+    model: CsmModel, rows: list[Tensor], sampling: Sampling
+) -> None:
+    together = speak_ragged(
+        FrameGenerator(model, 8, POSITIONS, sampling), rows, (0, 0, 1, 3, 3, 7, 9, 14)
+    )
+    alone = FrameGenerator(model, 1, POSITIONS, sampling)
+    for slot, row in enumerate(rows):
+        assert torch.equal(together[slot], speak(alone, 0, row, seed=slot)), slot
+
+
+@MODES
+def test_a_slot_used_before_says_the_same(
+    model: CsmModel, rows: list[Tensor], sampling: Sampling
+) -> None:
+    generator = FrameGenerator(model, 2, POSITIONS, sampling)
+    first = speak(generator, 1, rows[0], seed=5)
+    speak(generator, 1, rows[5], seed=6)
+    assert torch.equal(speak(generator, 1, rows[0], seed=5), first)
+
+
+def test_nan_left_in_a_slot_reaches_nobody(model: CsmModel, rows: list[Tensor]) -> None:
+    """Half precision can overflow: a sentence that did must not spoil its neighbour or the next."""
+    generator = FrameGenerator(model, 2, POSITIONS, GREEDY)
+    expected = speak(generator, 0, rows[0], seed=0)
+    generator.prefill(0, rows[0], seed=0)
+    generator.prefill(1, rows[1], seed=0)
+    generator._hidden[1] = torch.nan
+    for keys in generator._kv.keys:
+        keys[1] = torch.nan
+    beside = torch.cat([generator.step([0, 1])[:1] for _ in range(FRAMES)])
+    assert torch.equal(beside, expected)
+    generator.release(1)
+    assert torch.equal(speak(generator, 1, rows[0], seed=0), expected)
+
+
+def test_a_seed_repeats_and_another_differs(model: CsmModel, rows: list[Tensor]) -> None:
+    generator = FrameGenerator(model, 1, POSITIONS, SAMPLED)
+    first = speak(generator, 0, rows[0], seed=2**63 - 1)
+    assert torch.equal(speak(generator, 0, rows[0], seed=2**63 - 1), first)
+    assert not torch.equal(speak(generator, 0, rows[0], seed=1), first)
+
+
+def test_codes_the_codec_does_not_have_are_never_made(tiny_csm: Path, rows: list[Tensor]) -> None:
+    """Heads that want nothing but entries 128 to 130: the codec has 128."""
+    eager = Checkpoint(tiny_csm).load(torch.float32, torch.device("cpu"))
+    with torch.no_grad():
+        eager.head.weight[128:] *= 100
+        eager.depth.heads[..., 128:] *= 100
+    for sampling in (GREEDY, SAMPLED, Sampling(2.0, 2048, 2.0, 2048)):
+        made = speak(FrameGenerator(eager, 1, POSITIONS, sampling), 0, rows[0], seed=0)
+        assert made.max() < 128
+
+
+def test_the_slot_holds_what_a_prompt_of_its_frames_would(
+    model: CsmModel, prompts: PromptBuilder
+) -> None:
+    """After its last frame a slot goes on as if the sentence had been a segment of the prompt."""
+    text = "turn on the light"
+    generator = FrameGenerator(model, 2, POSITIONS, GREEDY)
+    generator.prefill(0, prompts.rows([], 0, text), seed=0)
+    codes = torch.cat([generator.step([0]) for _ in range(FRAMES)])
+    whole = prompts.rows([Segment(0, text, codes)], 0, "yes")
+    heard = generator.positions - generator.positions_left(0)
+    generator.prefill(0, whole[heard:], seed=0, start=heard)  # the zero frame and "yes"
+    generator.prefill(1, whole, seed=0)
+    for _ in range(FRAMES):
+        continued, fresh = generator.step([0, 1])
+        assert torch.equal(continued, fresh)
+
+
+def test_a_slot_keeps_its_beginning(model: CsmModel, rows: list[Tensor]) -> None:
+    """What a voice's prompt left is used again; what came after it is forgotten."""
+    generator = FrameGenerator(model, 1, POSITIONS, GREEDY)
+    expected = speak(generator, 0, rows[1], seed=0)
+    generator.prefill(0, rows[1], seed=0)
+    generator.step([0])
+    generator.prefill(0, rows[1][20:], seed=0, start=20)
+    assert torch.equal(torch.cat([generator.step([0]) for _ in range(FRAMES)]), expected)
+
+
+@MODES
+def test_a_slot_may_pause(model: CsmModel, rows: list[Tensor], sampling: Sampling) -> None:
+    """A sentence whose listener has enough waits, while others speak."""
+    generator = FrameGenerator(model, 2, POSITIONS, sampling)
+    expected = speak(generator, 0, rows[1], seed=3)
+    generator.prefill(0, rows[1], seed=3)
+    generator.prefill(1, rows[4], seed=4)
+    made = []
+    for step in range(FRAMES):
+        made.append(generator.step([1, 0])[1])
+        for _ in range(step % 3):
+            generator.step([1])
+    assert torch.equal(torch.stack(made), expected)
+
+
+def test_positions_are_counted_on_the_host(model: CsmModel, rows: list[Tensor]) -> None:
+    length = len(rows[0])
+    generator = FrameGenerator(model, 2, length + 3, GREEDY)
+    generator.prefill(0, rows[0], seed=0)
+    for left in (3, 2, 1):
+        assert generator.positions_left(0) == left
+        generator.step([0])
+    assert generator.positions_left(0) == 0
+    with pytest.raises(ValueError, match="full"):
+        generator.step([0])
+    generator.prefill(1, rows[2][:4], seed=0)  # a full slot does not disturb its neighbour
+    alone = FrameGenerator(model, 1, length + 3, GREEDY)
+    alone.prefill(0, rows[2][:4], seed=0)
+    assert torch.equal(generator.step([1]), alone.step([0]))
+    generator.release(0)
+    assert generator.positions_left(0) == length + 3
+    with pytest.raises(PromptTooLong):
+        FrameGenerator(model, 1, length, GREEDY).prefill(0, rows[0], seed=0)
+
+
+def test_every_position_of_the_model_can_be_used(model: CsmModel, rows: list[Tensor]) -> None:
+    positions = model.sizes.backbone.positions
+    generator = FrameGenerator(model, 2, positions, GREEDY)
+    long = rows[1].repeat(positions, 1)[: positions - 1]
+    generator.prefill(0, long, seed=0)
+    generator.step([0])
+    assert generator.positions_left(0) == 0
+    generator.prefill(1, rows[0], seed=0)
+    generator.step([1])
+    with pytest.raises(ValueError, match="positions"):
+        FrameGenerator(model, 1, positions + 1, GREEDY)
+
+
+def test_a_slot_without_a_prompt_does_not_speak(model: CsmModel) -> None:
+    with pytest.raises(ValueError, match="no prompt"):
+        FrameGenerator(model, 1, POSITIONS, GREEDY).step([0])
+
+
+def test_a_step_changes_no_address(model: CsmModel, rows: list[Tensor]) -> None:
+    """What a CUDA graph relies on."""
+    generator = FrameGenerator(model, 2, POSITIONS, SAMPLED)
+
+    def addresses() -> list[int]:
+        state = [t for t in vars(generator).values() if isinstance(t, Tensor)]
+        caches = (generator._kv, generator._depth_kv)
+        return [t.data_ptr() for t in (*state, *(x for c in caches for x in (*c.keys, *c.values)))]
+
+    before = addresses()
+    speak(generator, 0, rows[0], seed=0)
+    assert addresses() == before
+
+
+def test_the_end_is_all_codebooks_zero() -> None:
+    codes = torch.tensor([[0, 0, 0], [0, 0, 1], [1, 0, 0]])
+    assert is_end(codes).tolist() == [True, False, False]
+    assert bool(is_end(codes[0]))

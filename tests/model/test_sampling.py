@@ -1,0 +1,99 @@
+"""Draws have the softmax's odds; a checkpoint's generation settings are honoured."""
+
+import logging
+from typing import Any
+
+import pytest
+import torch
+
+from wyoming_csm.errors import CheckpointError
+from wyoming_csm.model.sampling import Sampling, draw_noise, sample
+
+
+def test_draws_follow_the_softmax_of_the_top_k() -> None:
+    logits = torch.tensor([2.0, 0.5, 1.0, -1.0, 1.9])
+    draws = 20_000
+    noise = draw_noise(torch.Generator().manual_seed(0), draws, 3)
+    codes = sample(logits.expand(draws, -1), 0.7, 3, noise)
+    found = torch.bincount(codes, minlength=5) / draws
+    kept = logits.clone()
+    kept[[1, 3]] = -torch.inf
+    expected = torch.softmax(kept / 0.7, dim=-1)
+    torch.testing.assert_close(found, expected, rtol=0, atol=0.015)  # about 4 sigma
+    assert found[[1, 3]].sum() == 0
+
+
+def test_temperature_zero_is_the_likeliest() -> None:
+    logits = torch.tensor([[0.0, 3.0, 1.0]])
+    assert sample(logits, 0.0, 1, torch.full((1, 3), 9e9)).tolist() == [1]
+    assert sample(logits, 1.0, 1, torch.randn(1, 3)).tolist() == [1]
+
+
+def test_more_k_than_entries_is_every_entry() -> None:
+    noise = draw_noise(torch.Generator().manual_seed(0), 4_000, 3)
+    codes = sample(torch.zeros(4_000, 3), 1.0, 2**24, noise)
+    assert set(codes.tolist()) == {0, 1, 2}
+
+
+def test_noise_repeats_by_seed_and_is_finite() -> None:
+    first, again = (draw_noise(torch.Generator().manual_seed(7), 32, 50) for _ in range(2))
+    assert torch.equal(first, again)
+    assert first.isfinite().all()
+    assert abs(float(first.mean()) - 0.5772) < 0.15  # Euler's constant, the mean of Gumbel noise
+
+
+SESAME = {
+    "do_sample": True,
+    "top_k": 40,
+    "temperature": 0.9,
+    "depth_decoder_do_sample": True,
+    "depth_decoder_top_k": 30,
+    "depth_decoder_temperature": 0.8,
+    "_from_model_config": True,  # transformers would now drop every depth_decoder_ key
+}
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        (SESAME, Sampling(0.9, 40, 0.8, 30)),
+        ({}, Sampling(0.0, 50, 0.0, 50)),
+        ({"do_sample": True}, Sampling(1.0, 50, 0.0, 50)),
+        ({"depth_decoder_do_sample": True}, Sampling(0.0, 50, 1.0, 50)),
+        ({**SESAME, "depth_decoder_do_sample": False}, Sampling(0.9, 40, 0.0, 30)),
+        ({**SESAME, "temperature": None, "top_k": 0}, Sampling(1.0, 2**24, 0.8, 30)),
+    ],
+)
+def test_generation_settings(config: dict[str, Any], expected: Sampling) -> None:
+    assert Sampling.from_generation_config(config) == expected
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("temperature", "hot"),
+        ("temperature", -1),
+        ("depth_decoder_temperature", float("nan")),
+        ("top_k", 1.5),
+        ("depth_decoder_top_k", -3),
+        ("do_sample", "yes"),
+    ],
+)
+def test_nonsense_settings_are_refused_by_name(key: str, value: object) -> None:
+    with pytest.raises(CheckpointError, match=key):
+        Sampling.from_generation_config({"do_sample": True, key: value})
+
+
+def test_what_is_not_done_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        Sampling.from_generation_config({**SESAME, "top_p": 1.0, "depth_decoder_top_p": 0.9})
+    assert [r.getMessage() for r in caplog.records] == [
+        "generation_config.json: depth_decoder_top_p is ignored"
+    ]
+
+
+def test_replaced_settings() -> None:
+    sampling = Sampling(0.9, 50, 0.8, 40)
+    assert sampling.replaced() == sampling
+    assert sampling.replaced(temperature=0.0, depth_top_k=3) == Sampling(0.0, 50, 0.8, 3)
+    assert sampling.replaced(temperature=0.0, depth_temperature=0.0).is_greedy

@@ -1,0 +1,81 @@
+"""A file of settings, YAML or JSON, to plain objects: nothing is dropped or guessed silently."""
+
+import json
+import stat
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+MAX_BYTES = 256 * 1024  # some thousand times what settings need; PyYAML reads 1 MiB in seconds
+
+
+class DocumentError(ValueError):
+    """The file cannot be used; the text says why, in one line, without its name."""
+
+
+def read_document(path: Path) -> Any:
+    """What the file says; None if it is empty. Raises FileNotFoundError or DocumentError."""
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # reading a pipe would wait for ever
+            raise DocumentError("it is not a file")
+        if status.st_size > MAX_BYTES:
+            raise DocumentError(f"it is larger than {MAX_BYTES // 1024} KiB")
+        with path.open("rb") as file:
+            text = file.read(MAX_BYTES).decode("utf-8-sig")
+    except FileNotFoundError:
+        raise
+    except UnicodeDecodeError as error:
+        raise DocumentError(f"it is not UTF-8 text (byte {error.start})") from error
+    except OSError as error:
+        raise DocumentError(error.strerror or str(error)) from error
+    return parse_document(text)
+
+
+def parse_document(text: str) -> Any:
+    """YAML or JSON. JSON is tried for itself: YAML refuses the tabs that JSON may hold."""
+    if text.lstrip().startswith("{"):
+        try:
+            return json.loads(text, object_pairs_hook=_without_duplicates)
+        except DocumentError:
+            raise
+        except (ValueError, RecursionError):
+            pass  # a flow mapping of YAML looks the same
+    try:
+        return yaml.load(text, _Loader)
+    except DocumentError:
+        raise
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        raise DocumentError(f"{where}{error.problem or error.context}") from error
+    except RecursionError as error:
+        raise DocumentError("it is nested too deep") from error
+    except (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError) as error:
+        # the last four: PyYAML's own way to say that 2024-13-45 or `!!bool x` is nothing
+        raise DocumentError(" ".join(str(error).split())) from error
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise DocumentError(f"{key!r} is set twice")
+        found[key] = value
+    return found
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML in which a key cannot be set twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                if key.value in seen:
+                    line = key.start_mark.line + 1
+                    raise DocumentError(f"line {line}: {key.value!r} is set twice")
+                seen.add(key.value)
+        return super().construct_mapping(node, deep=deep)

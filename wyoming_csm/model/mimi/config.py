@@ -1,0 +1,123 @@
+"""What a checkpoint's `codec_config` says about Mimi's decoder; unknown variants are refused."""
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from wyoming_csm.errors import CheckpointError
+
+_Size = Annotated[int, Meta(ge=1, le=1 << 20)]
+_Few = Annotated[int, Meta(ge=1, le=256)]
+
+# What this decoder is written for. Nothing else was ever published; a checkpoint that says
+# otherwise would load and sound wrong.
+_ONLY: dict[str, Any] = {
+    "sampling_rate": 24_000,
+    "audio_channels": 1,
+    "use_causal_conv": True,
+    "pad_mode": "constant",
+    "trim_right_ratio": 1.0,
+    "num_residual_layers": 1,
+    "use_conv_shortcut": False,
+    "hidden_act": "gelu",
+    "attention_bias": False,
+}
+
+
+class _Rope(msgspec.Struct, frozen=True):
+    rope_type: str = "default"
+    rope_theta: float = 10_000.0
+
+
+class MimiConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Sizes under the names of transformers' MimiConfig, with its defaults for absent keys."""
+
+    hidden_size: _Size = 512
+    num_filters: _Size = 64
+    upsampling_ratios: Annotated[tuple[_Few, ...], Meta(min_length=1, max_length=8)] | None = None
+    kernel_size: _Few = 7
+    last_kernel_size: _Few = 3
+    residual_kernel_size: _Few = 3
+    compress: _Few = 2
+    codebook_size: _Size = 2048
+    vector_quantization_hidden_dimension: _Size = 256
+    num_quantizers: _Few = 32
+    num_semantic_quantizers: _Few = 1
+    upsample_groups: _Size = 512
+    num_hidden_layers: _Few = 8
+    intermediate_size: _Size = 2048
+    num_attention_heads: _Few = 8
+    num_key_value_heads: _Few = 8
+    head_dim: _Size | None = None
+    norm_eps: float = 1e-5
+    sliding_window: _Size = 250
+    sampling_rate: int = 24_000
+    frame_rate: Annotated[float, Meta(ge=0.1)] | None = None
+    rope_parameters: _Rope | None = None
+    rope_theta: float = 10_000.0  # where older checkpoints keep it
+
+    @property
+    def ratios(self) -> tuple[int, ...]:
+        """Strides of the upsampling convolutions, first to last."""
+        return self.upsampling_ratios or (8, 6, 5, 4)
+
+    @property
+    def positions_per_frame(self) -> int:
+        """Positions of the transformer in one frame: the stride of the first upsampling."""
+        if self.frame_rate is None:
+            return 2
+        return int(math.ceil(self.sampling_rate / math.prod(self.ratios)) / self.frame_rate)
+
+    @property
+    def samples_per_frame(self) -> int:
+        """1920 for every published checkpoint."""
+        return self.positions_per_frame * math.prod(self.ratios)
+
+    @property
+    def head_width(self) -> int:
+        """Width of one attention head."""
+        return self.head_dim or self.hidden_size // self.num_attention_heads
+
+    @property
+    def theta(self) -> float:
+        """Base of the rotary embedding."""
+        return self.rope_parameters.rope_theta if self.rope_parameters else self.rope_theta
+
+
+def read_config(found: Mapping[str, Any]) -> MimiConfig:
+    """The sizes in a `codec_config`. Raises CheckpointError for what is not implemented."""
+    for key, only in _ONLY.items():
+        if found.get(key, only) != only:
+            raise CheckpointError(
+                f"codec_config.{key} is {found[key]!r}: only {only!r} can be used"
+            )
+    try:
+        # newer transformers write what older ones called frame_rate as _frame_rate
+        config = msgspec.convert({"frame_rate": found.get("_frame_rate"), **found}, MimiConfig)
+    except msgspec.ValidationError as error:
+        raise CheckpointError(f"codec_config cannot be used: {error}") from error
+    _check(config)
+    return config
+
+
+def _check(config: MimiConfig) -> None:
+    """Sizes that do not fit together, which would otherwise fail deep inside torch."""
+    wrong = {
+        "rope_parameters": config.rope_parameters is not None
+        and config.rope_parameters.rope_type != "default",
+        "frame_rate": config.positions_per_frame < 2,
+        "num_semantic_quantizers": config.num_semantic_quantizers >= config.num_quantizers,
+        # equal widths mean: no projection after the codebooks
+        "vector_quantization_hidden_dimension": config.vector_quantization_hidden_dimension
+        == config.hidden_size,
+        "upsample_groups": config.hidden_size % config.upsample_groups != 0,
+        "num_key_value_heads": config.num_attention_heads % config.num_key_value_heads != 0,
+        "head_dim": config.head_width % 2 != 0,
+        "compress": config.num_filters % config.compress != 0,
+    }
+    for key, is_wrong in wrong.items():
+        if is_wrong:
+            raise CheckpointError(f"codec_config.{key}: {getattr(config, key)!r} cannot be used")

@@ -1,0 +1,67 @@
+"""A checkpoint's tensors into the decoder, whichever layout wrote them.
+
+Up to transformers 5.20 the codec's tensors were called `decoder.layers.0…`, `upsample…`,
+`decoder_transformer…`; since 5.21 the model says `decoder.decoder_seanet.layers.0…`,
+`decoder.upsample…`, `decoder.decoder_transformer…` and the same for the encoder. Here the older,
+flat names are the common ones.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from wyoming_csm.errors import CheckpointError
+from wyoming_csm.model.mimi.config import read_config
+from wyoming_csm.model.mimi.decoder import MimiDecoder
+
+# A name without the `codec_model.` before it, and how to read its values when they are wanted.
+NamedTensors = Iterable[tuple[str, Callable[[], Tensor]]]
+
+_SEANET = re.compile(r"^(encoder|decoder)\.\1(?:_seanet)?\.layers\.")
+_HALF = re.compile(r"^(?:en|de)coder\.(?=(?:(?:en|de)coder_transformer|(?:up|down)sample)\.)")
+_NOT_DECODED = re.compile(  # the encoder's, and what old files hold that is computed here
+    r"^(?:encoder|encoder_transformer|downsample)\.|\.input_proj\.weight$"
+    r"|\.codebook\.initialized$|\.rotary_emb\.inv_freq$"
+)
+
+
+def flat_name(name: str) -> str:
+    """The name as it was before transformers 5.21; such a name stays itself."""
+    return _HALF.sub("", _SEANET.sub(r"\1.layers.", name))
+
+
+def load_decoder(
+    config: Mapping[str, Any],
+    tensors: NamedTensors,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> MimiDecoder:
+    """The decoder of a checkpoint: its `codec_config`, its `codec_model.…` tensors.
+
+    What only the encoder needs is not read. Raises CheckpointError for a variant that is not
+    implemented and for missing, doubled, unknown or wrongly shaped tensors. Any `dtype` but
+    float32 is for tests: in bfloat16 the sound is audibly worse.
+    """
+    decoder = MimiDecoder(read_config(config)).to(device=device, dtype=dtype)
+    missing = decoder.targets()
+    for name, read in tensors:
+        flat = flat_name(name)
+        if _NOT_DECODED.search(flat):
+            continue
+        target = missing.pop(flat, None)
+        if target is None:
+            raise CheckpointError(f"codec_model.{name}: unknown or twice in the checkpoint")
+        values = read()
+        if values.shape != target.shape:
+            raise CheckpointError(
+                f"codec_model.{name}: its shape is {list(values.shape)},"
+                f" codec_config asks for {list(target.shape)}"
+            )
+        target.copy_(values)
+    if missing:
+        raise CheckpointError(f"codec_model.{min(missing)} and {len(missing) - 1} more are missing")
+    decoder.quantizer.finish()
+    return decoder

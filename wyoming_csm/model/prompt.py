@@ -1,0 +1,156 @@
+"""Text and what was already said, as the rows a backbone hears; and what of it fits."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from wyoming_csm.errors import CheckpointError, PromptTooLong
+from wyoming_csm.model.csm import ABSENT
+from wyoming_csm.model.sizes import CsmSizes
+from wyoming_csm.model.weights import Checkpoint
+
+# A bracket that, after more brackets or spaces, opens a number: it could pass for a speaker's tag.
+_TAG = re.compile(r"\[(?=[\[\s]*\d)")
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Something said: by whom, in which words, and its sound as codes [frames, codebooks].
+
+    A reference clip and a sentence just spoken are the same thing. Without codes it is the
+    text that is to be spoken.
+    """
+
+    speaker: int
+    text: str
+    codes: Tensor | None = None
+
+
+class TextTokenizer:
+    """The checkpoint's tokenizer, from which text can get nothing but text."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        """Raises CheckpointError."""
+        self._tokenizer = _load(checkpoint.folder / "tokenizer.json")
+        # "<|end_of_text|>" in the text is then read as those characters, not as the token.
+        self._tokenizer.encode_special_tokens = True
+        named = checkpoint.tokenizer_config
+        self._begin = self._special(named.get("bos_token"), "<|begin_of_text|>")
+        self._end = self._special(named.get("eos_token"), "<|end_of_text|>")
+        added = self._tokenizer.get_added_tokens_decoder()
+        config = checkpoint.config
+        self._control = {id for id, token in added.items() if token.special} | {
+            self._begin,
+            self._end,
+            config.get("audio_token_id"),
+            config.get("audio_eos_token_id"),
+        }
+        largest = max(self._tokenizer.get_vocab(with_added_tokens=True).values())
+        if largest >= checkpoint.sizes.text_vocabulary:
+            raise CheckpointError(
+                f"tokenizer.json holds token {largest}, config.json's text_vocab_size is"
+                f" {checkpoint.sizes.text_vocabulary}: they belong to different checkpoints"
+            )
+
+    def encode(self, speaker: int, text: str) -> list[int]:
+        """`BOS [speaker]text EOS`, as the chat template of csm-1b and its tokenizer yield it."""
+        clean = text.encode("utf-8", "replace").decode()  # half a surrogate pair is no text
+        tagged = f"[{speaker}]{_TAG.sub('', clean)}"
+        ids = self._tokenizer.encode(tagged, add_special_tokens=False).ids
+        # Tokens a checkpoint added without calling them special are still found in text.
+        return [self._begin, *(id for id in ids if id not in self._control), self._end]
+
+    def _special(self, named: object, usual: str) -> int:
+        token = named.get("content") if isinstance(named, dict) else named
+        id = self._tokenizer.token_to_id(token if isinstance(token, str) else usual)
+        if id is None:
+            raise CheckpointError(f"tokenizer.json has no token {token or usual!r}")
+        return id
+
+
+class PromptBuilder:
+    """Segments to rows [positions, codebooks + 1]: a frame's codes, then the text column.
+
+    A row is a text token (its codes are ABSENT) or a frame (its text is ABSENT).
+    """
+
+    def __init__(
+        self, tokenizer: TextTokenizer, sizes: CsmSizes, positions: int | None = None
+    ) -> None:
+        """`positions`: of a slot, if fewer than the model has."""
+        self._tokenizer = tokenizer
+        self._sizes = sizes
+        self._positions = positions or sizes.backbone.positions
+
+    @classmethod
+    def of(cls, checkpoint: Checkpoint, positions: int | None = None) -> "PromptBuilder":
+        """With the checkpoint's own tokenizer. Raises CheckpointError."""
+        return cls(TextTokenizer(checkpoint), checkpoint.sizes, positions)
+
+    def rows(self, segments: Sequence[Segment], speaker: int, text: str) -> Tensor:
+        """What was said, then the text to speak: int64 [positions, codebooks + 1], on the CPU."""
+        return torch.cat([self._rows(s) for s in (*segments, Segment(speaker, text))])
+
+    def fit(
+        self,
+        voice: Sequence[Segment],
+        reply: Sequence[Segment],
+        speaker: int,
+        text: str,
+        frames: int,
+    ) -> tuple[Segment, ...]:
+        """The voice's segments and the newest of the reply's that leave room for `frames`.
+
+        Raises PromptTooLong if the voice's alone leave too little.
+        """
+        needed = sum(map(self._length, (*voice, Segment(speaker, text)))) + frames
+        if needed > self._positions:
+            raise PromptTooLong(
+                f"the voice's clip, the sentence and {frames} frames to speak take {needed}"
+                f" positions of {self._positions}: use a shorter clip or shorter sentences"
+            )
+        room = self._positions - needed
+        kept = len(reply)
+        while kept and (length := self._length(reply[kept - 1])) <= room:
+            room -= length
+            kept -= 1
+        return (*voice, *reply[kept:])
+
+    def _length(self, segment: Segment) -> int:
+        tokens = len(self._tokenizer.encode(segment.speaker, segment.text))
+        return tokens + (len(segment.codes) + 1 if segment.codes is not None else 0)
+
+    def _rows(self, segment: Segment) -> Tensor:
+        codebooks = self._sizes.codebooks
+        tokens = torch.tensor(self._tokenizer.encode(segment.speaker, segment.text))
+        text = torch.full((len(tokens), codebooks + 1), ABSENT)
+        text[:, -1] = tokens
+        if segment.codes is None:
+            return text
+        codes = segment.codes.to("cpu", torch.long)
+        self._check(codes)
+        frames = torch.zeros(len(codes) + 1, codebooks + 1, dtype=torch.long)  # the last: the end
+        frames[:-1, :-1] = codes
+        frames[:, -1] = ABSENT
+        return torch.cat((text, frames))
+
+    def _check(self, codes: Tensor) -> None:
+        """A code beyond the table would end a CUDA context, not one sentence."""
+        if codes.ndim != 2 or codes.shape[1] != self._sizes.codebooks:
+            raise ValueError(f"codes must be [frames, {self._sizes.codebooks}], not {codes.shape}")
+        if codes.numel() and not 0 <= codes.min() <= codes.max() < self._sizes.codebook_size:
+            raise ValueError(f"codes must be from 0 to {self._sizes.codebook_size - 1}")
+
+
+def _load(path: Path) -> Tokenizer:
+    if not path.is_file():
+        raise CheckpointError(f"{path} is missing")
+    try:
+        return Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises nothing narrower
+        raise CheckpointError(f"{path} cannot be read: {error}") from error

@@ -1,0 +1,119 @@
+"""Logits to codes: Gumbel-max over the top k, with noise that is drawn beforehand."""
+
+import dataclasses
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from wyoming_csm.errors import CheckpointError
+
+_LOGGER = logging.getLogger(__name__)
+
+# What generation_config.json may ask for and this engine does not do, with what means "off".
+_NOT_DONE: dict[str, tuple[object, ...]] = {
+    "top_p": (1, None),
+    "min_p": (0, None),
+    "typical_p": (1, None),
+    "epsilon_cutoff": (0, None),
+    "eta_cutoff": (0, None),
+    "repetition_penalty": (1, None),
+    "no_repeat_ngram_size": (0, None),
+    "num_beams": (1, None),
+    "penalty_alpha": (0, None),
+    "guidance_scale": (1, None),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Sampling:
+    """Temperature 0: always the likeliest code. `depth_…`: codebooks from 1 on."""
+
+    temperature: float = 0.9
+    top_k: int = 50
+    depth_temperature: float = 0.9
+    depth_top_k: int = 50
+
+    @classmethod
+    def from_generation_config(cls, config: Mapping[str, Any]) -> "Sampling":
+        """From the parsed `generation_config.json`; absent keys mean what transformers takes.
+
+        Raises CheckpointError.
+        """
+        temperature, top_k = _read(config, "")
+        depth_temperature, depth_top_k = _read(config, "depth_decoder_")
+        return cls(temperature, top_k, depth_temperature, depth_top_k)
+
+    def replaced(
+        self,
+        *,
+        temperature: float | None = None,
+        top_k: int | None = None,
+        depth_temperature: float | None = None,
+        depth_top_k: int | None = None,
+    ) -> "Sampling":
+        """With what is not None put in its place."""
+        return Sampling(
+            self.temperature if temperature is None else temperature,
+            self.top_k if top_k is None else top_k,
+            self.depth_temperature if depth_temperature is None else depth_temperature,
+            self.depth_top_k if depth_top_k is None else depth_top_k,
+        )
+
+    @property
+    def is_greedy(self) -> bool:
+        """No noise is needed."""
+        return self.temperature == 0 and self.depth_temperature == 0
+
+
+def draw_noise(generator: torch.Generator, codebooks: int, k: int) -> Tensor:
+    """Gumbel noise for one frame of one slot, float32 [codebooks, k], on the CPU.
+
+    Always on the CPU: one seed then gives one noise, whatever device the model is on.
+    """
+    exponential = torch.empty(codebooks, k).exponential_(generator=generator)
+    return -exponential.clamp_(min=torch.finfo(torch.float32).tiny).log_()
+
+
+def sample(logits: Tensor, temperature: float, top_k: int, noise: Tensor) -> Tensor:
+    """logits float32 [slots, entries] and noise [slots, ≥ top_k] to codes [slots].
+
+    The likeliest of `logits / temperature + noise` is a draw from the softmax (Gumbel-max), here
+    of the `top_k` likeliest. Static shapes, no read by the host, rows independent of each other.
+    """
+    if temperature == 0:
+        return logits.argmax(dim=-1)
+    k = min(top_k, logits.shape[-1])
+    values, entries = logits.topk(k, dim=-1)  # [slots, k]
+    choice = (values / temperature + noise[:, :k]).argmax(dim=-1, keepdim=True)
+    return entries.gather(-1, choice)[:, 0]
+
+
+def _read(config: Mapping[str, Any], prefix: str) -> tuple[float, int]:
+    for key, off in _NOT_DONE.items():
+        value = config.get(prefix + key)
+        if value not in off:
+            _LOGGER.warning("generation_config.json: %s%s is ignored", prefix, key)
+    do_sample = config.get(prefix + "do_sample", False)
+    temperature = config.get(prefix + "temperature", 1.0)
+    top_k = config.get(prefix + "top_k", 50)
+    if temperature is None:
+        temperature = 1.0
+    if top_k is None:
+        top_k = 0
+    if not isinstance(do_sample, bool | None):
+        raise CheckpointError(f"generation_config.json: {prefix}do_sample must be true or false")
+    if not _is_number(temperature) or not 0 <= temperature <= 100:
+        raise CheckpointError(f"generation_config.json: {prefix}temperature is {temperature!r}")
+    if not isinstance(top_k, int) or isinstance(top_k, bool) or top_k < 0:
+        raise CheckpointError(f"generation_config.json: {prefix}top_k is {top_k!r}")
+    return (float(temperature) if do_sample else 0.0), (top_k or _EVERY_CODE)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+_EVERY_CODE = 2**24  # transformers' "no top-k"
