@@ -25,8 +25,9 @@ def to_pcm(samples: npt.NDArray[np.floating[Any]]) -> bytes:
 
 
 def from_pcm(pcm: bytes) -> Samples:
-    """s16le bytes as float samples [samples] in -1…1."""
-    return np.frombuffer(pcm, dtype="<i2").astype(np.float32) / np.float32(32_767)
+    """Whole s16le samples as floats [samples] in -1…1; the inverse of `to_pcm`."""
+    samples = np.frombuffer(pcm, dtype="<i2").astype(np.float32) / np.float32(32_767)
+    return samples.clip(min=-1.0)  # -32768 has no counterpart
 
 
 def silence(seconds: float) -> bytes:

@@ -56,9 +56,10 @@ def test_markup_is_text(pico: Pico, in_folder: Path) -> None:
 
 @pytest.mark.parametrize("language", VOICES)
 def test_the_sign_that_begins_markup_is_a_word(language: str) -> None:
-    (text,) = pico_texts("3 < 5", language)
-    assert "<" not in text
-    assert len(text.split()) > 3
+    for sign in "<\uff1c\ufe64\u226e":
+        (text,) = pico_texts(f"3 {sign} 5", language)
+        assert "<" not in text
+        assert len(text.split()) > 3
 
 
 @pytest.mark.parametrize(
@@ -85,6 +86,7 @@ def test_what_cannot_be_spoken_is_no_sound(pico: Pico, text: str) -> None:
         ("straße, cœur, niño", "straße, cœur, niño"),
         ("one\ttwo\r\nthree", "one two three"),
         ("\ud800broken", "broken"),
+        ("⅓ cup", "1/3 cup"),
     ],
 )
 def test_text_becomes_what_pico_knows(written: str, read: str) -> None:

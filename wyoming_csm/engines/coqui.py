@@ -5,10 +5,10 @@ from importlib.util import find_spec
 
 import msgspec
 
-from wyoming_csm.config import Config
+from wyoming_csm.config import Config, CoquiConfig
 from wyoming_csm.engines.worker import WorkerEngine
 from wyoming_csm.errors import EngineUnavailable
-from wyoming_csm.worker.coqui_voices import coqui_voices
+from wyoming_csm.voices import Voice
 from wyoming_csm.worker.protocol import Configure
 
 # By what is imported. Not among coqui-tts's own requirements: torchcodec, which it wants to see
@@ -19,7 +19,7 @@ _HANG_SECONDS = 180.0  # between sounds; models other than VITS make a sentence 
 
 def coqui_engine(config: Config) -> WorkerEngine:
     """Not started yet."""
-    voices = coqui_voices(config.coqui)
+    voices = _voices(config.coqui)
     configure = Configure(
         engine="coqui",
         settings=msgspec.to_builtins(config.coqui),
@@ -27,8 +27,25 @@ def coqui_engine(config: Config) -> WorkerEngine:
         download_dir=str(config.models_dir),
         log_level=config.log.level,
         log_format=config.log.format,
+        voices=voices,
     )
     return WorkerEngine(configure, voices=lambda: voices, probe=probe, hang_seconds=_HANG_SECONDS)
+
+
+def _voices(settings: CoquiConfig) -> tuple[Voice, ...]:
+    """In the configuration's order; without the speakers, which only loading tells."""
+    if settings.checkpoint:
+        return (_voice(settings.checkpoint_language, "your model"),)
+    return tuple(
+        _voice(language, name.removeprefix("tts_models/"))
+        for language, name in settings.models.items()
+    )
+
+
+def _voice(language: str, model: str) -> Voice:
+    return Voice(
+        name=f"coqui_{language}", language=language, description=f"Coqui, {model}", engine="coqui"
+    )
 
 
 def probe() -> None:

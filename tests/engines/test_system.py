@@ -1,0 +1,75 @@
+"""The system voice as an engine: its voices, and a real child that speaks."""
+
+import subprocess
+import sys
+from contextlib import aclosing
+
+import numpy as np
+import pytest
+
+from wyoming_csm.audio import from_pcm
+from wyoming_csm.config import Config, SystemConfig
+from wyoming_csm.engines.base import Phase, Speak
+from wyoming_csm.engines.system import system_engine, system_voices
+
+
+@pytest.mark.parametrize(
+    ("language", "first"),
+    [
+        ("en", "system_en-US"),
+        ("en_GB", "system_en-GB"),
+        ("de", "system_de-DE"),
+        ("pt-br", "system_pt-BR"),
+        ("sv-SE", "system_sv"),
+        ("tlh", "system_en-US"),  # nobody speaks it
+    ],
+)
+def test_the_first_voice_speaks_the_configured_language(language: str, first: str) -> None:
+    voices = system_voices(language)
+    assert voices[0].name == first
+    assert len(voices) == len(system_voices("en")) == len({voice.name for voice in voices})
+
+
+def test_descriptions_say_who_speaks() -> None:
+    described = {voice.language: voice.description for voice in system_voices("en")}
+    assert described["it-IT"] == "Italian (SVOX Pico)"
+    assert described["nb"] == "Norwegian Bokmål (eSpeak NG)"
+
+
+def test_without_pico_the_names_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [voice.name for voice in system_voices("en")]
+    find = "wyoming_csm.engines.system.find_synthesisers"
+    monkeypatch.setattr(find, lambda: ("eSpeak NG",))
+    voices = system_voices("en")
+    assert [voice.name for voice in voices] == names
+    assert voices[0].description == "English (US) (eSpeak NG)"
+
+
+def test_the_voices_are_known_without_a_synthesiser_or_a_resampler() -> None:
+    code = (
+        "import sys; from wyoming_csm.engines.system import system_engine;"
+        "from wyoming_csm.config import Config; assert system_engine(Config()).voices;"
+        "print([name for name in ('py_nanotts', 'espeakng_loader', 'soxr') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+async def test_it_speaks_from_a_child() -> None:
+    engine = system_engine(Config(language="fr", system=SystemConfig(speed=1.1)))
+    assert engine.name == "system"
+    await engine.start()
+    try:
+        await engine.wait_settled()
+        assert engine.status.phase is Phase.READY
+        assert "Pico" in engine.status.detail
+        for voice in (engine.voices[0], system_voices("sv")[0]):
+            reply = engine.start_reply(voice)
+            pcm = b""
+            async with aclosing(reply.speak(Speak("Une maison, en kaffe."))) as sound:
+                async for chunk in sound:
+                    pcm += chunk
+            await reply.aclose()
+            assert np.abs(from_pcm(pcm)).max() > 0.1
+    finally:
+        await engine.stop()

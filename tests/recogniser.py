@@ -1,0 +1,100 @@
+"""Moonshine tiny, a small speech recogniser, from the folder that script/get-recogniser fills."""
+
+import importlib.util
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soxr
+
+from wyoming_csm.audio import SAMPLE_RATE, from_pcm
+
+FOLDER = Path(
+    os.environ.get("WYOMING_CSM_RECOGNISER", Path(__file__).parents[1] / ".cache/recogniser")
+)
+_FILES = ("encoder_model.onnx", "decoder_model_merged.onnx", "tokenizer.json")
+_RATE = 16_000
+_LAYERS, _HEADS, _HEAD_SIZE = 6, 8, 36
+_START, _END = 1, 2
+_TOKENS_PER_SECOND = 6.5  # more is the recogniser stammering
+
+
+def missing() -> str:
+    """Why it cannot be used here, or nothing."""
+    if not all((FOLDER / name).is_file() for name in _FILES):
+        return "no recogniser: run script/get-recogniser"
+    if importlib.util.find_spec("onnxruntime") is None:
+        return "no onnxruntime: run script/get-recogniser"
+    return ""
+
+
+class Recogniser:
+    """English speech to text."""
+
+    def __init__(self, folder: Path = FOLDER) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.log_severity_level = 3
+        cpu = ["CPUExecutionProvider"]
+        self._encoder: Any = onnxruntime.InferenceSession(
+            str(folder / _FILES[0]), options, providers=cpu
+        )
+        self._decoder: Any = onnxruntime.InferenceSession(
+            str(folder / _FILES[1]), options, providers=cpu
+        )
+        vocabulary = json.loads((folder / _FILES[2]).read_text(encoding="utf-8"))["model"]["vocab"]
+        self._words = {number: word for word, number in vocabulary.items()}
+
+    def hear(self, pcm: bytes) -> str:
+        """What is said in 24 kHz mono s16le."""
+        samples = soxr.resample(from_pcm(pcm), SAMPLE_RATE, _RATE).astype(np.float32)
+        (hidden,) = self._encoder.run(None, {"input_values": samples[None]})
+        empty = np.zeros((0, _HEADS, 1, _HEAD_SIZE), dtype=np.float32)
+        past = {
+            f"past_key_values.{layer}.{side}.{part}": empty
+            for layer in range(_LAYERS)
+            for side in ("decoder", "encoder")
+            for part in ("key", "value")
+        }
+        tokens = [_START]
+        for step in range(int(len(samples) / _RATE * _TOKENS_PER_SECOND) + 1):
+            known = {"input_ids": [tokens[-1:]], "encoder_hidden_states": hidden}
+            logits, *present = self._decoder.run(
+                None, {**known, "use_cache_branch": [step > 0], **past}
+            )
+            tokens.append(int(logits[0, -1].argmax()))
+            if tokens[-1] == _END:
+                break
+            for name, value in zip(past, present, strict=True):
+                if step == 0 or ".decoder." in name:
+                    past[name] = value
+        return self._text(tokens[1:])
+
+    def _text(self, tokens: list[int]) -> str:
+        pieces = (self._words.get(token, "") for token in tokens if token > _END)
+        return "".join(pieces).replace("\u2581", " ").strip()
+
+
+def words(text: str) -> list[str]:
+    """Lower case, no punctuation, and small numbers in words."""
+    plain = re.sub(r"[^a-z0-9' ]+", " ", text.lower())
+    return [_NUMBERS.get(word, word) for word in plain.split()]
+
+
+_NUMBERS = {"6": "six", "7": "seven", "10": "ten", "20": "twenty", "21": "twenty"}
+
+
+def word_errors(said: list[str], heard: list[str]) -> int:
+    """Words to replace, insert or drop (Levenshtein)."""
+    row = list(range(len(heard) + 1))
+    for number, word in enumerate(said, start=1):
+        diagonal, row[0] = row[0], number
+        for column, other in enumerate(heard, start=1):
+            cost = min(row[column] + 1, row[column - 1] + 1, diagonal + (word != other))
+            diagonal, row[column] = row[column], cost
+    return row[-1]

@@ -1,0 +1,99 @@
+"""A speech recogniser understands what a Wyoming client hears of the system voice."""
+
+import pytest
+from wyoming.audio import AudioChunk
+from wyoming.tts import SynthesizeChunk, SynthesizeStart, SynthesizeStop, SynthesizeStopped
+
+from tests import recogniser
+from tests.recogniser import Recogniser, word_errors, words
+from tests.server.clients import library_client
+from wyoming_csm.audio import silence
+from wyoming_csm.config import Config
+from wyoming_csm.engines.base import Engine, Phase
+from wyoming_csm.engines.system import system_engine
+from wyoming_csm.server.listener import Server
+
+MOST_ERRORS = 0.05  # of all words
+AROUND = silence(0.5)  # the recogniser expects a recording, which begins and ends in silence
+SENTENCES = """
+The washing machine has finished.
+The front door is locked.
+It is twenty degrees in the living room.
+Good morning, the kitchen lights are on.
+Someone is at the front door.
+The timer for the pasta is done.
+Tomorrow it will rain in the afternoon.
+I turned off all the lights upstairs.
+The garage door is still open.
+Your next meeting starts in ten minutes.
+The dishwasher needs more salt.
+I have added milk and bread to your shopping list.
+The heating is set to twenty degrees.
+There is motion in the garden.
+The battery of the smoke detector is low.
+Your package was delivered this morning.
+The bedroom window has been open for an hour.
+Good night, all doors are closed.
+The vacuum cleaner is stuck under the sofa.
+Playing music in the kitchen.
+The water leak sensor in the basement is wet.
+The sun sets at half past eight tonight.
+Sorry, I could not find a device called lamp.
+The alarm is now armed.
+Your train leaves in fifteen minutes.
+The oven has reached its temperature.
+Please close the fridge.
+The children arrived home from school.
+It is cloudy outside and a little cold.
+The car is fully charged.
+The coffee machine is ready.
+I will remind you to water the plants at six.
+The blinds in the office are closed.
+You have two new messages from your mother.
+The power went out for three minutes last night.
+The dryer will be done in twenty minutes.
+The bathroom fan has been turned on.
+Do not forget to take out the trash.
+The guest network is now enabled.
+The internet connection is back.
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(bool(recogniser.missing()), reason=recogniser.missing())
+async def test_home_sentences_are_understood() -> None:
+    listener = Recogniser()
+    config = Config(uri="tcp://127.0.0.1:0", engines=("system",))
+    engine = system_engine(config)
+    await engine.start()
+    try:
+        await engine.wait_settled()
+        assert engine.status.phase is Phase.READY
+        said, misheard, errors = 0, [], 0
+        for sentence in SENTENCES.split("\n")[1:-1]:
+            heard = listener.hear(AROUND + await streamed(config, engine, sentence) + AROUND)
+            said += len(words(sentence))
+            wrong = word_errors(words(sentence), words(heard))
+            errors += wrong
+            if wrong:
+                misheard.append(heard)
+    finally:
+        await engine.stop()
+    print(f"word error rate {errors}/{said} = {errors / said:.1%}; misheard: {misheard}")
+    assert errors <= MOST_ERRORS * said, misheard
+
+
+async def streamed(config: Config, engine: Engine, text: str) -> bytes:
+    """What the library's client hears when it sends the text word by word."""
+    pcm = b""
+    async with Server(config, engine) as server, library_client(server) as client:
+        await client.write_event(SynthesizeStart().event())
+        for word in text.split(" "):
+            await client.write_event(SynthesizeChunk(f"{word} ").event())
+        await client.write_event(SynthesizeStop().event())
+        while (event := await client.read_event()) is not None:
+            if AudioChunk.is_type(event.type):
+                pcm += AudioChunk.from_event(event).audio
+            if SynthesizeStopped.is_type(event.type):
+                return pcm
+    raise AssertionError("the connection ended before synthesize-stopped")

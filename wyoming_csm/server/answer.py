@@ -1,0 +1,151 @@
+"""One request's answer: its text to sentences, sentences to sound, each in its turn."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from wyoming.tts import SynthesizeStopped
+
+from wyoming_csm.audio import silence
+from wyoming_csm.config import Config
+from wyoming_csm.engines.base import Engine, Pause, Piece, Reply, Speak
+from wyoming_csm.errors import EngineError
+from wyoming_csm.server.departure import Departure
+from wyoming_csm.server.outlet import Outlet
+from wyoming_csm.server.requests import Request
+from wyoming_csm.server.sound import Sound
+from wyoming_csm.server.turns import Turns
+from wyoming_csm.text.ssml import ssml_pieces
+from wyoming_csm.text.stream import SentenceSplitter
+from wyoming_csm.voices import Voice
+
+_LOGGER = logging.getLogger(__name__)
+
+_SLICE = 1_000  # characters cut into sentences at a time: the loop is never held for long
+_PAUSE_SLICE = 1.0  # seconds of silence sent at a time
+
+
+class Answer:
+    """Speaks one request on one connection.
+
+    Pull: a sentence is asked for when little of the sound before it is unsent; it then runs at
+    the engine's pace. The turn is held while the engine works, never while the peer takes its
+    time.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        voice: Voice | None,
+        *,
+        engine: Engine,
+        turns: Turns,
+        outlet: Outlet,
+        departure: Departure,
+        config: Config,
+        address: str,
+    ) -> None:
+        self._request = request
+        self._voice = voice
+        self._engine = engine
+        self._turns = turns
+        self._outlet = outlet
+        self._departure = departure
+        self._address = address
+        self._sound = Sound(outlet, config.samples_per_chunk)
+        self._began = asyncio.get_running_loop().time()
+        self._reply: Reply | None = None
+        self._sentences = 0
+        self._engine_seconds = 0.0
+        self._first_sound_at: float | None = None
+
+    def probe(self) -> None:
+        """The peer's input ended: send what shows whether it is there. Raises ConnectionError."""
+        if not self._sound.started:
+            self._sound.start()
+            self._departure.probed()
+
+    async def run(self) -> None:
+        """Raises EngineError, RequestError, ConnectionError."""
+        outcome = "cut off"
+        try:
+            async with aclosing(self._pieces()) as pieces:
+                async for piece in pieces:
+                    await self._outlet.drained()
+                    if isinstance(piece, Pause):
+                        await self._pause(piece.seconds)
+                    else:
+                        await self._speak(piece)
+            self._sound.stop()
+            if self._request.streamed:
+                self._outlet.send(SynthesizeStopped().event())
+            outcome = "spoken"
+        finally:
+            self._log(outcome)
+            if self._reply is not None:
+                await self._reply.aclose()
+
+    async def _pieces(self) -> AsyncGenerator[Piece]:
+        text = self._request.text
+        if self._request.ssml:
+            whole: list[str] = []
+            while (more := await text.take()) is not None:
+                whole.append(more)
+            for piece in ssml_pieces("".join(whole)):
+                yield piece
+            return
+        splitter = SentenceSplitter(self._voice.language if self._voice else "")
+        while (more := await text.take()) is not None:
+            for begin in range(0, len(more), _SLICE):
+                for piece in splitter.push(more[begin : begin + _SLICE]):
+                    yield piece
+        for piece in splitter.finish():
+            yield piece
+
+    async def _pause(self, seconds: float) -> None:
+        while seconds > 0:
+            self._sound.add(silence(min(seconds, _PAUSE_SLICE)))
+            self._sound.flush()
+            seconds -= _PAUSE_SLICE
+            await self._outlet.drained()
+
+    async def _speak(self, sentence: Speak) -> None:
+        clock = asyncio.get_running_loop().time
+        async with self._turns.take(self._address):
+            await self._departure.surely_there()
+            began = clock()
+            if self._reply is None:
+                self._reply = self._start_reply()
+            self._sentences += 1
+            try:
+                async with aclosing(self._reply.speak(sentence)) as chunks:
+                    async for pcm in chunks:
+                        self._sound.add(pcm)
+                        if self._first_sound_at is None:
+                            self._first_sound_at = clock()
+            finally:
+                self._engine_seconds += clock() - began
+        self._sound.flush()
+
+    def _start_reply(self) -> Reply:
+        voice = self._voice and self._engine.voice_for(self._voice)
+        if voice is None:
+            raise EngineError("no engine here has a voice for this")
+        return self._engine.start_reply(voice)
+
+    def _log(self, outcome: str) -> None:
+        """The one line of a reply; never its text."""
+        seconds = self._sound.seconds
+        since = self._request.text.first_at or self._began
+        first = self._first_sound_at
+        _LOGGER.info(
+            "%s for %s by %s: %d sentences, %.1f s of sound, TTFA %s, RTF %s",
+            outcome.capitalize(),
+            self._address,
+            self._reply.spoken_by if self._reply else "nobody",
+            self._sentences,
+            seconds,
+            "-" if first is None else f"{(first - since) * 1000:.0f} ms",
+            "-" if first is None or not seconds else f"{self._engine_seconds / seconds:.2f}",
+        )

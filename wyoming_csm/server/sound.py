@@ -1,0 +1,58 @@
+"""The sound of one reply as Wyoming events: audio-start, even chunks, audio-stop."""
+
+from wyoming.audio import AudioChunk, AudioStart, AudioStop
+
+from wyoming_csm.audio import CHANNELS, SAMPLE_RATE, SAMPLE_WIDTH
+from wyoming_csm.server.outlet import Outlet
+
+
+class Sound:
+    """Chunks hold exactly `samples_per_chunk`, except the last before a `flush`."""
+
+    def __init__(self, outlet: Outlet, samples_per_chunk: int) -> None:
+        self._outlet = outlet
+        self._chunk_bytes = samples_per_chunk * SAMPLE_WIDTH
+        self._pending = bytearray()
+        self._samples = 0
+        self.started = False
+
+    @property
+    def seconds(self) -> float:
+        """Sent so far."""
+        return self._samples / SAMPLE_RATE
+
+    def start(self) -> None:
+        """Send audio-start, unless it was sent."""
+        if not self.started:
+            self.started = True
+            start = AudioStart(SAMPLE_RATE, SAMPLE_WIDTH, CHANNELS, timestamp=0)
+            self._outlet.send(start.event())
+
+    def add(self, pcm: bytes) -> None:
+        """24 kHz mono s16le of any length; whole chunks go out at once."""
+        self._pending += pcm
+        while len(self._pending) >= self._chunk_bytes:
+            self._send(bytes(self._pending[: self._chunk_bytes]))
+            del self._pending[: self._chunk_bytes]
+
+    def flush(self) -> None:
+        """A sentence is over: its end does not wait for the next one's beginning."""
+        if self._pending:
+            self._send(bytes(self._pending))
+            self._pending.clear()
+
+    def stop(self) -> None:
+        """The reply is over. One that nothing was said in has a start and a stop as well."""
+        self.start()
+        self.flush()
+        self._outlet.send(AudioStop(timestamp=self._milliseconds).event())
+
+    def _send(self, pcm: bytes) -> None:
+        self.start()
+        chunk = AudioChunk(SAMPLE_RATE, SAMPLE_WIDTH, CHANNELS, pcm, timestamp=self._milliseconds)
+        self._outlet.send(chunk.event())
+        self._samples += len(pcm) // SAMPLE_WIDTH
+
+    @property
+    def _milliseconds(self) -> int:
+        return round(self.seconds * 1000)
