@@ -1,0 +1,266 @@
+"""One connection: every order of requests is answered, in order, in the format promised."""
+
+import asyncio
+import logging
+
+import msgspec
+import pytest
+from wyoming.audio import AudioChunk, AudioStart
+from wyoming.event import Event
+from wyoming.info import Describe, Info
+from wyoming.ping import Ping, Pong
+from wyoming.tts import (
+    Synthesize,
+    SynthesizeChunk,
+    SynthesizeStart,
+    SynthesizeStop,
+    SynthesizeVoice,
+)
+
+from tests.fakes import FakeEngine, fake_voice, frame
+from tests.server.clients import (
+    audio,
+    eventually,
+    library_client,
+    logged,
+    peer,
+    say,
+    serving,
+    types,
+)
+from wyoming_csm.config import Limits
+
+START, STOP = SynthesizeStart().event(), SynthesizeStop().event()
+PLAIN = ["audio-start", "audio-chunk", "audio-stop"]
+STREAM = [*PLAIN, "synthesize-stopped"]
+SENTENCE = b"".join(map(frame, range(5)))
+
+
+def chunk(text: str) -> Event:
+    return SynthesizeChunk(text).event()
+
+
+async def test_home_assistants_plain_request() -> None:
+    engine = FakeEngine()
+    async with serving(engine) as server, library_client(server) as client:
+        voice = SynthesizeVoice(name="fake_en")
+        await client.write_event(Synthesize("Hello there.", voice=voice).event())
+        events = []
+        while (event := await client.read_event()) is not None:
+            events.append(event)
+            if event.type == "audio-stop":
+                break
+    assert types(events) == PLAIN
+    assert audio(events) == SENTENCE
+    assert engine.asked == engine.finished == ["Hello there."]
+    assert [reply.closed for reply in engine.replies] == [1]
+
+
+async def test_home_assistants_stream_is_spoken_once() -> None:
+    engine = FakeEngine()
+    async with serving(engine) as server, library_client(server) as client:
+        deltas = ["The lig", "ht is", " on. It", " is warm", ". "]
+        await client.write_event(START)
+        for delta in deltas:
+            await client.write_event(chunk(delta))
+        await client.write_event(say("".join(deltas)))
+        await client.write_event(STOP)
+        events = []
+        while (event := await client.read_event()) is not None:
+            events.append(event)
+            if event.type == "synthesize-stopped":
+                break
+    assert types(events) == STREAM
+    assert audio(events) == SENTENCE * 2
+    assert engine.asked == ["The light is on.", "It is warm."]
+    assert len(engine.replies) == 1
+
+
+async def test_a_sentence_is_heard_while_the_rest_is_still_written() -> None:
+    engine = FakeEngine()
+    async with serving(engine) as server, peer(server) as client:
+        await client.send(START, chunk("The light is on. And"))
+        heard = [event for _ in range(6) if (event := await client.read()) is not None]
+        assert types(heard) == ["audio-start", "audio-chunk"]
+        assert engine.asked == ["The light is on."]
+        await client.send(chunk(" so on."), STOP)
+        assert types(await client.until("synthesize-stopped")) == STREAM[1:]
+    assert engine.asked == ["The light is on.", "And so on."]
+
+
+async def test_chunks_are_even_and_stamped() -> None:
+    engine = FakeEngine(frames=4)  # 7680 samples
+    async with serving(engine, samples_per_chunk=3000) as server, peer(server) as client:
+        await client.send(say())
+        events = await client.until("audio-stop")
+    assert AudioStart.from_event(events[0]).rate == 24_000
+    chunks = [AudioChunk.from_event(event) for event in events[1:-1]]
+    assert [one.samples for one in chunks] == [3000, 3000, 1680]
+    assert [one.timestamp for one in chunks] == [0, 125, 250]
+    assert events[-1].data["timestamp"] == 320
+    assert audio(events) == b"".join(map(frame, range(4)))
+
+
+async def test_a_sentences_end_does_not_wait_for_the_next() -> None:
+    engine = FakeEngine(frames=1)
+    async with serving(engine, samples_per_chunk=1500) as server, peer(server) as client:
+        await client.send(START, chunk("One. Two"))
+        heard = [await client.read() for _ in range(3)]
+        assert audio([event for event in heard if event is not None]) == frame(0)
+        await client.send(STOP)
+        await client.until("synthesize-stopped")
+
+
+@pytest.mark.parametrize("text", ["", "   ", "🎉🎉", "\n"])
+async def test_unspeakable_text_is_no_error(text: str) -> None:
+    engine = FakeEngine()
+    async with serving(engine) as server, peer(server) as client:
+        await client.send(say(text), START, chunk(text), say(text), STOP, Ping().event())
+        events = await client.until("synthesize-stopped")
+        await client.until("pong") if "pong" not in types(events) else None
+    names = [event.type for event in events if event.type != "pong"]
+    assert names == ["audio-start", "audio-stop"] * 2 + ["synthesize-stopped"]
+    assert engine.asked == []
+
+
+async def test_several_requests_are_answered_in_order() -> None:
+    engine = FakeEngine(frames=1)
+    async with serving(engine) as server, peer(server) as client:
+        await client.send(say("One."), START, chunk("Two."), STOP, say("Three."))
+        events = await client.until("synthesize-stopped") + await client.until("audio-stop")
+    assert types(events) == [*PLAIN, *STREAM, *PLAIN]
+    assert engine.asked == ["One.", "Two.", "Three."]
+
+
+@pytest.mark.parametrize(
+    ("sent", "answers", "asked"),
+    [
+        ([START, chunk("One.")], STREAM, ["One."]),
+        ([START, chunk("One."), START, chunk("Two."), STOP], STREAM * 2, ["One.", "Two."]),
+        ([STOP], ["audio-start", "audio-stop", "synthesize-stopped"], []),
+        ([chunk("One."), STOP], STREAM, ["One."]),
+        ([START, say("One."), STOP, say("Two.")], STREAM + PLAIN, ["One.", "Two."]),
+    ],
+    ids=["no stop", "start after start", "stop without start", "no start", "plain after stream"],
+)
+async def test_unusual_orders_are_never_mute(
+    sent: list[Event], answers: list[str], asked: list[str]
+) -> None:
+    engine = FakeEngine(frames=1)
+    async with serving(engine) as server, peer(server) as client:
+        await client.send(*sent)
+        client.writer.write_eof()
+        assert types(await client.rest()) == answers
+    assert engine.asked == asked
+
+
+async def test_an_abandoned_stream_is_answered_and_then_cut_off() -> None:
+    engine = FakeEngine(frames=1)
+    limits = Limits(idle_seconds=0.1)
+    async with serving(engine, limits=limits) as server, peer(server) as client:
+        await client.send(START, chunk("One"))
+        assert types(await client.rest()) == STREAM
+
+
+async def test_idling_is_cut_off_but_not_while_speaking() -> None:
+    engine = FakeEngine(frames=4, frame_seconds=0.1)
+    limits = Limits(idle_seconds=0.1)
+    async with serving(engine, limits=limits) as server:
+        async with peer(server) as client:
+            assert await client.rest() == []
+        async with peer(server) as client:
+            await client.send(say())
+            await asyncio.sleep(0.2)
+            await client.send(Ping().event())
+            assert "pong" in types(await client.rest())
+
+
+async def test_describe_and_ping_while_speaking() -> None:
+    engine = FakeEngine()
+    engine.hold.clear()
+    async with serving(engine) as server, peer(server) as client:
+        await client.send(say(), Describe().event(), Ping("are you there").event())
+        info, pong = await client.read(), await client.read()
+        assert info is not None
+        assert pong is not None
+        assert Info.from_event(info).tts[0].voices[0].name == "fake_en"
+        assert Pong.from_event(pong).text == "are you there"
+        engine.hold.set()
+        assert types(await client.until("audio-stop")) == PLAIN
+
+
+async def test_unknown_events_are_ignored() -> None:
+    async with serving(FakeEngine()) as server, peer(server) as client:
+        await client.send(Event("select-program", {"name": "x"}), Event("from-the-future"), say())
+        assert types(await client.until("audio-stop")) == PLAIN
+
+
+async def test_an_unknown_voice_gets_the_default_and_a_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    engine = FakeEngine(voices=(fake_voice("hans", "de"), fake_voice("anna")))
+    async with serving(engine) as server, peer(server) as client:
+        voice = SynthesizeVoice(name="../../etc/passwd")
+        for _ in range(3):
+            await client.send(Synthesize("Hello.", voice=voice).event())
+            assert types(await client.until("audio-stop")) == PLAIN
+    assert {reply.voice.name for reply in engine.replies} == {"anna"}
+    warnings = [one.getMessage() for one in logged(caplog) if one.levelno == logging.WARNING]
+    (warning,) = warnings  # rate-limited
+    assert "'../../etc/passwd'" in warning
+
+
+async def test_the_speaker_of_a_voice() -> None:
+    anna = msgspec.structs.replace(fake_voice("anna"), speakers=("calm", "glad"))
+    chosen: list[str] = []
+
+    class Listening(FakeEngine):
+        def voice_for(self, voice):  # type: ignore[no-untyped-def]
+            chosen.append(voice.speaker)
+            return super().voice_for(voice)
+
+    async with serving(Listening(voices=(anna,))) as server, peer(server) as client:
+        await client.send(
+            Synthesize("Hello.", voice=SynthesizeVoice(name="anna", speaker="glad")).event()
+        )
+        await client.until("audio-stop")
+    assert chosen == ["glad"]
+
+
+async def test_ssml_is_spoken_without_its_tags() -> None:
+    engine = FakeEngine(frames=1)
+    async with serving(engine) as server, peer(server) as client:
+        text = '<speak>One.<break time="500ms"/>Two.</speak>'
+        await client.send(Event("synthesize", {"text": text, "text_format": "ssml"}))
+        sound = audio(await client.until("audio-stop"))
+        await client.send(
+            Event("synthesize-start", {"text_format": "ssml"}), chunk(text[:20]), chunk(text[20:])
+        )
+        await client.send(STOP)
+        assert audio(await client.until("synthesize-stopped")) == sound
+    assert engine.asked == ["One.", "Two."] * 2
+    assert sound == frame(0) + bytes(24_000) + frame(0)
+    assert engine.pauses == []  # silence is the door's
+
+
+async def test_one_line_for_a_reply_and_never_its_text(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    async with serving(FakeEngine()) as server, peer(server) as client:
+        await client.send(say("A secret. Another."))
+        await client.until("audio-stop")
+        await eventually(lambda: bool(logged(caplog)))
+    (record,) = [one for one in logged(caplog) if one.name.startswith("wyoming_csm.server.answer")]
+    line = record.getMessage()
+    assert line.startswith(
+        "Spoken for 127.0.0.1 by fake/fake_en: 2 sentences, 0.8 s of sound, TTFA"
+    )
+    assert "RTF 0." in line
+    assert "secret" not in caplog.text
+
+
+async def test_pauses_between_requests_keep_the_connection() -> None:
+    async with serving(FakeEngine(frames=1)) as server, peer(server) as client:
+        for _ in range(3):
+            await client.send(say())
+            await client.until("audio-stop")
+            await asyncio.sleep(0.01)

@@ -1,0 +1,68 @@
+"""The end of the server: replies in flight get their time, and whoever is cut off is told."""
+
+import asyncio
+import time
+from contextlib import AsyncExitStack
+
+import pytest
+from wyoming.ping import Ping
+from wyoming.tts import SynthesizeChunk, SynthesizeStart
+
+from tests.fakes import FakeEngine
+from tests.server.clients import eventually, peer, say, serving, types
+from wyoming_csm.config import Limits
+
+
+async def test_draining_lets_a_reply_in_flight_end() -> None:
+    engine = FakeEngine(frames=5, frame_seconds=0.03)
+    async with serving(engine) as server, peer(server) as idle, peer(server) as client:
+        await idle.send(Ping().event())
+        await idle.until("pong")
+        await client.send(say("One."), say("Two."))
+        await client.read()
+        draining = asyncio.create_task(server.drain())
+        assert await idle.rest() == []
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection(*client.writer.get_extra_info("peername"))
+        events = await client.rest()
+        await draining
+    assert types(events) == ["audio-chunk", "audio-stop", "error"]
+    assert "stopping" in events[-1].data["text"]  # Two. was not begun
+    assert engine.asked == engine.finished == ["One."]
+
+
+async def test_draining_ends_an_open_stream_with_what_was_written() -> None:
+    engine = FakeEngine(frames=2)
+    async with serving(engine) as server, peer(server) as client:
+        await client.send(SynthesizeStart().event(), SynthesizeChunk("One. And two").event())
+        await client.read()
+        await server.drain()
+        assert (await client.rest())[-1].type == "synthesize-stopped"
+    assert engine.finished == ["One.", "And two"]
+
+
+async def test_a_reply_that_outlasts_the_draining_is_told() -> None:
+    engine = FakeEngine()
+    engine.hold.clear()
+    limits = Limits(shutdown_seconds=0.1)
+    async with serving(engine, limits=limits) as server, peer(server) as client:
+        await client.send(say())
+        await eventually(lambda: engine.speaking == 1)
+        begin = time.perf_counter()
+        await server.drain()
+        assert 0.05 < time.perf_counter() - begin < 2
+        await server.__aexit__(None, None, None)
+        assert types(await client.rest()) == ["error"]
+    assert len(engine.cancelled) == 1
+
+
+async def test_leaving_the_block_ends_everything() -> None:
+    engine = FakeEngine()
+    engine.hold.clear()
+    async with AsyncExitStack() as outlives:
+        async with serving(engine) as server:
+            client = await outlives.enter_async_context(peer(server))
+            await client.send(say())
+            await eventually(lambda: engine.speaking == 1)
+        assert types(await client.rest()) == ["error"]
+    assert engine.speaking == 0

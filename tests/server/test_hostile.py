@@ -1,0 +1,165 @@
+"""What no honest peer sends: one `error`, the end, quickly, and nothing kept."""
+
+import asyncio
+import contextlib
+import logging
+import resource
+import socket
+import time
+
+import pytest
+from wyoming.event import Event
+from wyoming.info import Describe
+
+from tests.fakes import FakeEngine
+from tests.server.clients import PATIENCE, eventually, logged, peer, port_of, say, serving, types
+from tests.server.test_requests import NOT_WYOMING
+from tests.server.test_wire import HOSTILE, line
+from wyoming_csm.config import Limits
+from wyoming_csm.server.wire import encode
+
+ALL = HOSTILE | {str(event.data): encode(event) for event in NOT_WYOMING}
+ALL["ping: text a number"] = line(type="ping", data={"text": 5})
+
+
+@pytest.mark.parametrize("data", ALL.values(), ids=ALL.keys())
+async def test_answered_with_one_error_and_closed(
+    data: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = FakeEngine()
+    async with serving(engine) as server, peer(server) as client:
+        begin = time.perf_counter()
+        await client.send_bytes(data)
+        assert types(await client.rest()) == ["error"]
+        assert time.perf_counter() - begin < 0.5  # 0.05 is meant; a busy machine is no failure
+    (record,) = logged(caplog)
+    assert record.levelno == logging.WARNING
+    assert record.exc_info is None
+    assert engine.asked == []
+
+
+async def test_a_peer_that_is_still_sending_can_read_the_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Closing on what it sends meanwhile is a reset, which can take the error from it."""
+    monkeypatch.setattr("wyoming_csm.server.connection._LINGER_SECONDS", PATIENCE)
+    async with serving(FakeEngine()) as server, peer(server) as client:
+        await client.send_bytes(line(type="audio-chunk", payload_length=10**6))
+        assert types(await client.rest()) == ["error"]
+        for _ in range(20):
+            await client.send_bytes(bytes(10_000))  # raises after a reset
+            await asyncio.sleep(0.005)
+
+
+async def test_the_end_comes_within_50_ms() -> None:
+    """The median, so that one slow moment of the machine does not count."""
+    seconds = []
+    async with serving(FakeEngine()) as server:
+        for data in list(HOSTILE.values())[:15]:
+            async with peer(server) as client:
+                begin = time.perf_counter()
+                await client.send_bytes(data)
+                await client.rest()
+                seconds.append(time.perf_counter() - begin)
+    assert sorted(seconds)[len(seconds) // 2] < 0.05
+
+
+async def test_a_flood_of_them_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    async with serving(FakeEngine()) as server:
+        for _ in range(10):
+            async with peer(server) as client:
+                await client.send_bytes(b"[]\n")
+                await client.rest()
+    assert len(logged(caplog)) == 1
+
+
+async def test_a_bad_event_while_speaking_ends_the_reply_with_an_error() -> None:
+    engine = FakeEngine()
+    engine.hold.clear()
+    async with serving(engine) as server, peer(server) as client:
+        await client.send(say())
+        await eventually(lambda: engine.speaking == 1)
+        await client.send_bytes(b"[]\n")
+        assert types(await client.rest()) == ["error"]
+    assert len(engine.cancelled) == 1
+
+
+@pytest.mark.parametrize("part", [b"{", line(type="ping", data_length=9) + b"{"])
+async def test_an_event_that_trickles_in(part: bytes) -> None:
+    limits = Limits(event_seconds=0.2)
+    async with serving(FakeEngine(), limits=limits) as server, peer(server) as client:
+        begin = time.perf_counter()
+
+        async def trickle() -> None:
+            for byte in part + b" " * 100:
+                await client.send_bytes(bytes([byte]))
+                await asyncio.sleep(0.02)
+
+        trickling = asyncio.create_task(trickle())
+        assert types(await client.rest()) == ["error"]
+        assert 0.15 < time.perf_counter() - begin < 1.5
+        trickling.cancel()
+        await asyncio.gather(trickling, return_exceptions=True)
+
+
+async def test_a_refused_payload_is_not_buffered() -> None:
+    """100 MB blasted at the server cost it no memory, whatever length they were announced with."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    async with serving(FakeEngine()) as server:
+        for header in (
+            line(type="audio-chunk", payload_length=10**9),
+            line(type="synthesize", data_length=10**9),
+            b"",  # one endless line
+        ):
+            await asyncio.to_thread(_blast, port_of(server), header)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 8 * 1024  # KiB
+
+
+def _blast(port: int, header: bytes) -> None:
+    block = b"x" * 65_536
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as sock:
+        try:
+            sock.sendall(header)
+            for _ in range(1_600):
+                sock.sendall(block)
+        except OSError:
+            return
+    pytest.fail("the server took it all")
+
+
+async def test_describes_of_a_client_that_never_reads_are_bounded() -> None:
+    """The server stops hearing it; nobody else is kept waiting."""
+    engine = FakeEngine()
+    made = 0
+    async with serving(engine) as server:
+        info = server._shared.info
+        get = info.get
+
+        def counted() -> bytes:
+            nonlocal made
+            made += 1
+            return get()
+
+        info.get = counted  # type: ignore[method-assign]
+        with socket.socket() as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            sock.connect(("127.0.0.1", port_of(server)))
+            await asyncio.to_thread(_flood, sock, encode(Describe().event()))
+            await eventually(lambda: made > 10)
+            async with peer(server) as other:
+                await other.send(Describe().event())
+                await other.until("info")
+            assert made < 1_000  # of 60 000
+
+
+def _flood(sock: socket.socket, event: bytes) -> None:
+    """As much as the kernel and the server take."""
+    sock.settimeout(0.5)
+    with contextlib.suppress(TimeoutError):
+        sock.sendall(event * 60_000)
+
+
+async def test_an_event_of_another_kind_with_a_payload_is_dropped() -> None:
+    async with serving(FakeEngine()) as server, peer(server) as client:
+        await client.send(Event("audio-chunk", {"rate": 1}, b"x" * 65_536), Describe().event())
+        assert types(await client.until("info")) == ["info"]

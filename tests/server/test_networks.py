@@ -1,0 +1,59 @@
+"""Which addresses may connect."""
+
+import ifaddr
+import pytest
+
+from wyoming_csm.errors import ConfigError
+from wyoming_csm.server.networks import AllowList, on_link_networks, plain_address
+
+LOCAL = ["127.0.0.1", "127.9.9.9", "::1", "169.254.3.4", "fe80::1", "fe80::1%eth0", "10.1.2.3"]
+PRIVATE = ["172.16.0.1", "172.31.255.254", "192.168.178.20", "fd12:3456::1", "100.64.0.1"]
+MAPPED = ["::ffff:192.168.1.5", "::ffff:127.0.0.1"]
+STRANGE = ["8.8.8.8", "172.32.0.1", "100.128.0.1", "2001:4860::8888", "::ffff:8.8.8.8", "11.0.0.1"]
+
+
+@pytest.fixture
+def no_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ifaddr, "get_adapters", list)
+
+
+@pytest.mark.usefixtures("no_links")
+@pytest.mark.parametrize("host", [*LOCAL, *PRIVATE, *MAPPED])
+def test_local_ones_may(host: str) -> None:
+    assert AllowList(None).admits(host)
+
+
+@pytest.mark.usefixtures("no_links")
+@pytest.mark.parametrize("host", STRANGE)
+def test_strangers_may_not(host: str) -> None:
+    assert not AllowList(None).admits(host)
+
+
+def test_neighbours_on_the_same_link_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    ips = [ifaddr.IP("203.0.113.7", 24, "eth0"), ifaddr.IP(("2001:db8:1::7", 0, 2), 64, "eth0")]
+    everybody = [ifaddr.IP("198.51.100.1", 0, "tun0")]
+    adapters = [ifaddr.Adapter("eth0", "eth0", ips), ifaddr.Adapter("tun0", "tun0", everybody)]
+    monkeypatch.setattr(ifaddr, "get_adapters", lambda: adapters)
+    allowed = AllowList(None)
+    assert allowed.admits("203.0.113.99")
+    assert allowed.admits("2001:db8:1::99")
+    assert not allowed.admits("2001:db8:2::99")
+    assert not allowed.admits("198.51.100.2")  # a prefix of 0 is no neighbourhood
+
+
+def test_own_interfaces_are_read() -> None:
+    assert any(plain_address("127.0.0.1") in network for network in on_link_networks())
+
+
+def test_only_the_configured_ones_may() -> None:
+    allowed = AllowList(("192.168.7.0/24", "2001:db8::/32", "10.0.0.9"))
+    assert [allowed.admits(host) for host in ("192.168.7.3", "2001:db8::1", "10.0.0.9")] == [
+        True
+    ] * 3
+    assert not allowed.admits("192.168.8.3")
+    assert not allowed.admits("127.0.0.1")
+
+
+def test_a_network_that_is_none() -> None:
+    with pytest.raises(ConfigError, match=r"limits\.networks"):
+        AllowList(("192.168.7.0/33",))

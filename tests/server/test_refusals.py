@@ -1,0 +1,66 @@
+"""Well-formed requests that cannot be answered: an `error`, then the end, never silence."""
+
+import pytest
+from wyoming.ping import Ping
+from wyoming.tts import SynthesizeChunk, SynthesizeStart
+
+from tests.fakes import FakeEngine
+from tests.server.clients import logged, peer, say, serving, types
+from wyoming_csm.config import Limits
+
+
+async def test_a_failure_is_said_and_the_connection_closed() -> None:
+    for after in (0, 2):
+        engine = FakeEngine(fail_after=after)
+        async with serving(engine) as server, peer(server) as client:
+            await client.send(say(), say("More."))
+            events = await client.rest()
+        assert types(events) == [*(["audio-start", "audio-chunk"] if after else []), "error"]
+        assert "told to fail" in events[-1].data["text"]
+        assert [reply.closed for reply in engine.replies] == [1]
+
+
+async def test_no_voice_at_all_is_an_error_and_not_silence() -> None:
+    async with serving(FakeEngine(voices=())) as server, peer(server) as client:
+        await client.send(say())
+        assert types(await client.rest()) == ["error"]
+
+
+async def test_a_programs_error_is_logged_and_said(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(FakeEngine):
+        def start_reply(self, voice):  # type: ignore[no-untyped-def]
+            raise KeyError("a bug")
+
+    async with serving(Broken()) as server, peer(server) as client:
+        await client.send(say())
+        (error,) = await client.rest()
+        assert error.data["text"] == "internal error"
+        async with peer(server) as other:
+            await other.send(Ping().event())
+            await other.until("pong")
+    assert any(record.exc_info for record in logged(caplog))
+
+
+async def test_too_many_waiting_requests() -> None:
+    engine = FakeEngine()
+    engine.hold.clear()
+    async with serving(engine, limits=Limits(waiting_requests=3)) as server, peer(server) as client:
+        await client.send(*[say()] * 4, Ping().event())
+        await client.until("pong")
+        await client.send(say())
+        (error,) = await client.rest()
+    assert error.data["text"] == "more than 3 requests are waiting on this connection"
+
+
+async def test_text_over_the_limit() -> None:
+    engine = FakeEngine()
+    chunk = SynthesizeChunk("x" * 5_000).event()
+    for sent in (
+        [say("x" * 10_001)],
+        [SynthesizeStart().event(), *[chunk] * 2, SynthesizeChunk("x").event()],
+    ):
+        async with serving(engine) as server, peer(server) as client:
+            engine.hold.clear()
+            await client.send(*sent)
+            assert types(await client.rest()) == ["error"]
+    assert engine.frames_made == 0
