@@ -23,6 +23,7 @@ from wyoming_csm.voices import Voice
 _LOGGER = logging.getLogger(__name__)
 
 _SLICE = 1_000  # characters cut into sentences at a time: the loop is never held for long
+_STALL_SECONDS = 0.4  # without new text, after which a whole sentence does not wait for the next
 _PAUSE_SLICE = 1.0  # seconds of silence sent at a time
 
 
@@ -87,16 +88,19 @@ class Answer:
                 await self._reply.aclose()
 
     async def _pieces(self) -> AsyncGenerator[Piece]:
-        text = self._request.text
+        text, language = self._request.text, self._voice.language if self._voice else ""
         if self._request.ssml:
             whole: list[str] = []
             while (more := await text.take()) is not None:
                 whole.append(more)
-            for piece in ssml_pieces("".join(whole)):
+            for piece in ssml_pieces("".join(whole), language):
                 yield piece
             return
-        splitter = SentenceSplitter(self._voice.language if self._voice else "")
-        while (more := await text.take()) is not None:
+        splitter = SentenceSplitter(language)
+        while (more := await text.take(_STALL_SECONDS)) is not None:
+            # A text that stalls (a language model at work) may have ended in a whole sentence.
+            for piece in splitter.settle() if not more else ():
+                yield piece
             for begin in range(0, len(more), _SLICE):
                 for piece in splitter.push(more[begin : begin + _SLICE]):
                     yield piece

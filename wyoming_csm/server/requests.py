@@ -84,9 +84,13 @@ class TextStream:
         self._ended = True
         self._news.set()
 
-    async def take(self) -> str | None:
-        """Waits for text and returns all there is; None: the end."""
-        await self._news.wait()
+    async def take(self, patience: float | None = None) -> str | None:
+        """Waits for text and returns all there is; "": none in `patience` s; None: the end."""
+        try:
+            async with asyncio.timeout(patience):
+                await self._news.wait()
+        except TimeoutError:
+            return ""
         text = "".join(self._chunks)
         self._chunks.clear()
         if not self._ended:

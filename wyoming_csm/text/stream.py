@@ -49,6 +49,13 @@ class SentenceSplitter:
         """What the text so far lets be spoken now."""
         return _speakable(self._cutter.feed(text))
 
+    def settle(self) -> list[Piece]:
+        """No text has come for a while: a sentence that seems to be whole is spoken now.
+
+        Only this makes the pieces depend on anything but the text.
+        """
+        return _speakable(self._cutter.settle())
+
     def finish(self) -> list[Piece]:
         """The text is over: what is left of it."""
         return _speakable([self._cutter.rest()])
@@ -80,15 +87,30 @@ class Cutter:
         pieces: list[str] = []
         todo = deque(chunk)
         while todo:
-            cut = self._take(todo.popleft())
-            if cut:
-                piece, again = self._text[:cut], self._text[cut:]
-                self._begin()
+            if cut := self._take(todo.popleft()):
+                piece, again = self._cut(cut)
                 pieces.append(piece)
                 todo.extendleft(reversed(again))
-                if any(map(str.isalnum, piece)):
-                    self._clause_from = CLAUSE
         return pieces
+
+    def settle(self) -> list[str]:
+        """What would be cut off if a new sentence began now; "3." may still become "3.14"."""
+        end, text = self._end, self._text
+        if not end or (text[end - 2 : end - 1].isdigit() and not self._gap):
+            return []
+        before = text[max(0, self._dot - LOOKBACK) : self._dot] if self._dot >= 0 else ""
+        if is_abbreviation(before, "A", ordinals=self._ordinals):
+            return []
+        piece, again = self._cut(end)
+        return [piece, *self.feed(again)]
+
+    def _cut(self, at: int) -> tuple[str, str]:
+        """The piece up to there, and what begins the next."""
+        piece, again = self._text[:at], self._text[at:]
+        self._begin()
+        if any(map(str.isalnum, piece)):
+            self._clause_from = CLAUSE
+        return piece, again
 
     def rest(self) -> str:
         """What is left at the end; the next text starts afresh."""
