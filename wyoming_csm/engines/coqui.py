@@ -1,15 +1,9 @@
 """Coqui as the server sees it: a voice for each configured language; the work is the child's."""
 
-from importlib import invalidate_caches
-from importlib.util import find_spec
-
-import msgspec
-
 from wyoming_csm.config import Config, CoquiConfig
-from wyoming_csm.engines.worker import WorkerEngine
-from wyoming_csm.errors import EngineUnavailable
+from wyoming_csm.engines.packages import require
+from wyoming_csm.engines.worker import WorkerEngine, first_message
 from wyoming_csm.voices import Voice
-from wyoming_csm.worker.protocol import Configure
 
 # By what is imported. Not among coqui-tts's own requirements: torchcodec, which it wants to see
 # beside torch 2.9 and later, and six, which it imports.
@@ -20,15 +14,7 @@ _HANG_SECONDS = 180.0  # between sounds; models other than VITS make a sentence 
 def coqui_engine(config: Config) -> WorkerEngine:
     """Not started yet."""
     voices = _voices(config.coqui)
-    configure = Configure(
-        engine="coqui",
-        settings=msgspec.to_builtins(config.coqui),
-        data_dir=config.data_dir,
-        download_dir=str(config.models_dir),
-        log_level=config.log.level,
-        log_format=config.log.format,
-        voices=voices,
-    )
+    configure = first_message(config, "coqui", voices)
     return WorkerEngine(configure, voices=lambda: voices, probe=probe, hang_seconds=_HANG_SECONDS)
 
 
@@ -50,9 +36,4 @@ def _voice(language: str, model: str) -> Voice:
 
 def probe() -> None:
     """Cheap: whether the packages are there. Raises EngineUnavailable with those that are not."""
-    invalidate_caches()  # they may have been installed while the server ran
-    missing = [package for name, package in _PACKAGES.items() if find_spec(name) is None]
-    if missing:
-        raise EngineUnavailable(
-            f"not installed: {', '.join(missing)}", "pip install 'wyoming-csm[coqui]'"
-        )
+    require(_PACKAGES, "run ./run.sh, or pip install 'wyoming-csm[coqui]'")

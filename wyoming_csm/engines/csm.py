@@ -1,17 +1,17 @@
 """CSM as the server sees it: voices of clips and bare speakers; the work is the child's."""
 
-from importlib import invalidate_caches
-from importlib.util import find_spec
-
-import msgspec
-
 from wyoming_csm.config import Config
-from wyoming_csm.engines.worker import WorkerEngine
-from wyoming_csm.errors import EngineUnavailable
+from wyoming_csm.engines.packages import require
+from wyoming_csm.engines.worker import WorkerEngine, first_message
 from wyoming_csm.voices import Voice, VoiceBook
-from wyoming_csm.worker.protocol import Configure
 
-_PACKAGES = ("torch", "transformers", "huggingface_hub", "safetensors", "tokenizers")
+_PACKAGES = {
+    "torch": "torch",
+    "transformers": "transformers",
+    "huggingface_hub": "huggingface-hub",
+    "safetensors": "safetensors",
+    "tokenizers": "tokenizers",
+}
 _SPEAKERS = 4
 _HANG_SECONDS = 10.0  # a frame takes milliseconds, a long prefill a second
 _HANG_SECONDS_ON_CPU = 180.0  # there the prefill of a long clip takes a minute
@@ -19,15 +19,7 @@ _HANG_SECONDS_ON_CPU = 180.0  # there the prefill of a long clip takes a minute
 
 def csm_engine(config: Config, book: VoiceBook) -> WorkerEngine:
     """Not started yet."""
-    configure = Configure(
-        engine="csm",
-        settings=msgspec.to_builtins(config.csm),
-        data_dir=config.data_dir,
-        download_dir=str(config.models_dir),
-        log_level=config.log.level,
-        log_format=config.log.format,
-        voices=book.voices,
-    )
+    configure = first_message(config, "csm", book.voices)
     speakers = tuple(_bare_speaker(number) for number in range(_SPEAKERS))
     return WorkerEngine(
         configure,
@@ -49,9 +41,4 @@ def _bare_speaker(number: int) -> Voice:
 
 def _probe() -> None:
     """Cheap: whether the packages are there. What the GPU is like, the child finds out."""
-    invalidate_caches()  # they may have been installed while the server ran
-    missing = [name for name in _PACKAGES if find_spec(name) is None]
-    if missing:
-        raise EngineUnavailable(
-            f"not installed: {', '.join(missing)}", "pip install 'wyoming-csm[csm]'"
-        )
+    require(_PACKAGES, "on a machine with a GPU run ./run.sh, or pip install 'wyoming-csm[csm]'")

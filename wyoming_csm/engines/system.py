@@ -2,14 +2,11 @@
 
 from importlib import invalidate_caches
 
-import msgspec
-
 from wyoming_csm.config import Config
 from wyoming_csm.engines.language import by_language
-from wyoming_csm.engines.worker import WorkerEngine
+from wyoming_csm.engines.worker import WorkerEngine, first_message
 from wyoming_csm.errors import EngineUnavailable
 from wyoming_csm.voices import Voice
-from wyoming_csm.worker.protocol import Configure
 from wyoming_csm.worker.system_voices import (
     ESPEAK,
     PICO,
@@ -24,14 +21,7 @@ _HANG_SECONDS = 30.0  # a sentence takes 0.2 s, on a small board 2 s
 
 def system_engine(config: Config) -> WorkerEngine:
     """Not started yet. Its first voice speaks the configured language."""
-    configure = Configure(
-        engine="system",
-        settings=msgspec.to_builtins(config.system),
-        data_dir=config.data_dir,
-        download_dir=str(config.models_dir),
-        log_level=config.log.level,
-        log_format=config.log.format,
-    )
+    configure = first_message(config, "system")
     voices = system_voices(config.language)
     return WorkerEngine(configure, voices=lambda: voices, probe=_probe, hang_seconds=_HANG_SECONDS)
 

@@ -5,9 +5,11 @@ import itertools
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, suppress
 
+import msgspec
 from msgspec.structs import replace
 
 from wyoming_csm.audio import silence
+from wyoming_csm.config import Config, EngineName
 from wyoming_csm.engines.base import Pause, Piece, Status
 from wyoming_csm.engines.language import by_language
 from wyoming_csm.engines.supervisor import COMMAND, Supervisor
@@ -27,6 +29,19 @@ from wyoming_csm.worker.protocol import (
 )
 
 Heard = bytes | EngineError | None  # sound; what went wrong; the end
+
+
+def first_message(config: Config, engine: EngineName, voices: tuple[Voice, ...] = ()) -> Configure:
+    """What a child of this engine is told first."""
+    return Configure(
+        engine=engine,
+        settings=msgspec.to_builtins(getattr(config, engine)),
+        data_dir=config.data_dir,
+        download_dir=str(config.models_dir),
+        log_level=config.log.level,
+        log_format=config.log.format,
+        voices=voices,
+    )
 
 
 class WorkerEngine:
