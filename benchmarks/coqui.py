@@ -1,0 +1,90 @@
+"""Measures Coqui's default kind of model through its child: a full-size VITS, weights at random.
+
+The weights' values do not change the speed. Prints a table, then one line of JSON.
+"""
+
+import asyncio
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import aclosing
+from pathlib import Path
+
+from wyoming_csm import __version__
+from wyoming_csm.audio import BYTES_PER_SECOND
+from wyoming_csm.config import Config, CoquiConfig
+from wyoming_csm.engines.base import Phase, Speak
+from wyoming_csm.engines.coqui import coqui_engine
+from wyoming_csm.engines.worker import WorkerEngine
+
+SENTENCES = {
+    "short": "It is ten past nine.",
+    "long": "The front door is open, and the light in the kitchen is still on, so I turn them off.",
+}
+ROUNDS = 5
+
+
+async def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        make = [sys.executable, "-m", "benchmarks.coqui", folder]
+        await asyncio.to_thread(subprocess.run, make, check=True)
+        config = Config(
+            coqui=CoquiConfig(checkpoint=f"{folder}/model.pth", device="cpu"), data_dir=folder
+        )
+        engine = coqui_engine(config)
+        await engine.start()
+        await engine.wait_settled()
+        assert engine.status.phase is Phase.READY, engine.status
+        found: dict[str, object] = {"version": __version__, "cores": os.cpu_count()}
+        for name, text in SENTENCES.items():
+            await speak(engine, text)  # the first of its length is slower
+            runs = [await speak(engine, text) for _ in range(ROUNDS)]
+            found[f"{name}_seconds_of_sound"] = round(runs[0][2], 2)
+            found[f"{name}_ttfa_ms"] = round(statistics.median(run[0] for run in runs) * 1000)
+            rtf = [run[1] / run[2] for run in runs]
+            found[f"{name}_rtf"] = round(statistics.median(rtf), 2)
+            found[f"{name}_rtf_worst"] = round(max(rtf), 2)
+        await engine.stop()
+    for name, value in found.items():
+        print(f"{name:24} {value!s:>8}")
+    print(json.dumps(found))
+
+
+async def speak(engine: WorkerEngine, text: str) -> tuple[float, float, float]:
+    """Seconds to the first sound, seconds in all, seconds of sound."""
+    reply, began, first, size = engine.start_reply(engine.voices[0]), time.perf_counter(), 0.0, 0
+    async with aclosing(reply.speak(Speak(text))) as chunks:
+        async for pcm in chunks:
+            first = first or time.perf_counter() - began
+            size += len(pcm)
+    await reply.aclose()
+    return first, time.perf_counter() - began, size / BYTES_PER_SECOND
+
+
+def make_vits(folder: Path) -> None:
+    """VITS at the sizes of coqui's defaults, which ljspeech's model has: 5 frames a letter."""
+    from wyoming_csm.worker.coqui_setup import prepare
+
+    prepare(data_dir=folder, download_dir=folder, agreed=False, debug=False)
+    import torch
+    from TTS.tts.configs.vits_config import VitsArgs, VitsConfig
+    from TTS.tts.models.vits import Vits
+
+    torch.manual_seed(0)
+    args = VitsArgs(use_sdp=False, init_discriminator=False)
+    model = Vits(VitsConfig(model_args=args, use_phonemes=False, text_cleaner="basic_cleaners"))
+    with torch.no_grad():
+        model.duration_predictor.proj.bias.fill_(1.5)  # exp(1.5), rounded up
+    torch.save({"model": model.state_dict()}, folder / "model.pth")
+    model.config.save_json(folder / "config.json")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:]:
+        make_vits(Path(sys.argv[1]))
+    else:
+        asyncio.run(main())
