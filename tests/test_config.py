@@ -1,0 +1,218 @@
+"""The schema: what is refused, in which words, and that the example and the README repeat it."""
+
+import os
+import runpy
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from wyoming_csm.config import SECTIONS, Config, load, parse
+from wyoming_csm.documents import MAX_BYTES
+from wyoming_csm.errors import ConfigError
+from wyoming_csm.settings import Setting, settings_of
+
+
+def written(folder: Path, text: str | bytes, name: str = "config.yaml") -> Path:
+    path = folder / name
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return path
+
+
+def complaint(folder: Path, text: str | bytes) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load(written(folder, text))
+    return str(caught.value)
+
+
+def leaves(settings: list[Setting]) -> list[Setting]:
+    return [leaf for s in settings for leaf in (leaves(list(s.parts)) if s.parts else [s])]
+
+
+def test_nothing_is_needed(tmp_path: Path) -> None:
+    assert load(None) == load(written(tmp_path, "")) == load(written(tmp_path, "{}")) == Config()
+
+
+def test_a_section_with_all_commented_out_is_the_default(tmp_path: Path) -> None:
+    text = "".join(f"{name}:\n  # nothing\n" for name in SECTIONS)
+    assert load(written(tmp_path, text)) == Config()
+
+
+def test_sections_are_those_of_the_schema() -> None:
+    assert tuple(s.name for s in settings_of(Config) if s.parts) == SECTIONS
+
+
+def test_values_arrive(tmp_path: Path) -> None:
+    config = load(
+        written(
+            tmp_path,
+            "uri: tcp://[::1]:10201\nengines: [system]\ncsm: {seed: 7, temperature: 0}\n"
+            "coqui: {models: {de: tts_models/de/thorsten/vits, pt-br: x}}\n"
+            "limits: {networks: [10.1.2.3/8, 'fd00::/8']}\n",
+        )
+    )
+    assert config.uri == "tcp://[::1]:10201"
+    assert config.engines == ("system",)
+    assert (config.csm.seed, config.csm.temperature) == (7, 0)
+    assert config.coqui.models == {"de": "tts_models/de/thorsten/vits", "pt-br": "x"}
+    assert config.limits.networks == ("10.1.2.3/8", "fd00::/8")
+
+
+def test_sections_survive_the_way_to_the_child() -> None:
+    for section in (Config().csm, Config().coqui, Config().system):
+        assert msgspec.convert(msgspec.to_builtins(section), type(section)) == section
+
+
+def test_json_with_tabs(tmp_path: Path) -> None:
+    path = written(tmp_path, '{\n\t"uri": "tcp://a:1",\n\t"csm": {"seed": 3}\n}', "config.json")
+    assert load(path).csm.seed == 3
+
+
+def test_byte_order_mark_and_windows_line_ends(tmp_path: Path) -> None:
+    assert load(written(tmp_path, b"\xef\xbb\xbflanguage: de\r\nvoice: a\r\n")).language == "de"
+
+
+def test_home_is_found_in_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ann")
+    config = load(written(tmp_path, "voices: ~/voices\ncsm: {token_file: ~/.token}\nvoice: ~b\n"))
+    assert (config.voices, config.csm.token_file) == ("/home/ann/voices", "/home/ann/.token")
+    assert config.voice == "~b"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("csm: {temprature: 1}", "csm.temprature: unknown setting; did you mean 'temperature'?"),
+        ("engine: [csm]", "engine: unknown setting; did you mean 'engines'?"),
+        ("log: {zzz: 1}", "log.zzz: unknown setting; known are: level, format"),
+        ("zzz: 1", "zzz: unknown setting; known are: uri, engines, voice"),
+        ('"a`b\\nc": 1', "a`b\nc: unknown setting"),
+        ("engines: [cms]", "engines[0]: 'cms' is none of: coqui, csm, system"),
+        ("engines: []", "engines: Expected `array` of length >= 1"),
+        ("engines: [csm, csm]", "engines: an engine is named twice"),
+        ("engines: csm", "a list"),
+        ("log: {level: debug}", "log.level: 'debug' is none of: DEBUG, ERROR, INFO, WARNING"),
+        ("sample_rate: 22050", "sample_rate: only 24000 is possible"),
+        ("sample_rate: [24000]", "sample_rate: only 24000 is possible"),
+        ("samples_per_chunk: 100", "samples_per_chunk: Expected `int` >= 160"),
+        ("language: no", "language: Expected `str`, got `bool`; write it in quotes"),
+        ("language: english", "language: wrong form (Default language: en, de-CH)"),
+        ("csm: {revision: 2024-01-01}", "csm.revision: Expected `str | null`, got `date`; write"),
+        ("csm: {revision: 1234567}", "got `int`; write it in quotes"),
+        ("csm: {device: gpu}", "csm.device: wrong form (auto: a GPU"),
+        ("csm: 3", "csm: Expected `object`, got `int`"),
+        ("coqui: {models: {no: x}}", "coqui.models: a key: Expected `str`, got `bool`; write"),
+        ("coqui: {models: {english: x}}", "coqui.models: a key: wrong form"),
+        ("1: x", "a key: Expected `str`"),
+        ("limits: {connections: 1.5}", "limits.connections: Expected `int`, got `float`"),
+        ("limits: {networks: [10.0.0.0/33]}", "limits.networks: '10.0.0.0/33'"),
+        ("limits: {networks: [3]}", "limits.networks[0]: Expected `str`"),
+        ('voices: "\\0"', "voices: wrong form"),
+        ('discovery: {name: "a\\nb"}', "discovery.name: only what can be printed"),
+        ("[1]", "must be a table"),
+        ("just words", "must be a table"),
+        ("uri: 10200", "uri: Expected `str`, got `int`"),
+        ("uri: http://a:1", "uri: 'http://a:1' is not like tcp://0.0.0.0:10200"),
+        ("uri: tcp://a:65536", "is not like"),
+        ("uri: tcp://a b:1", "is not like"),
+        ("uri: tcp://::1:10200", "is not like"),
+        ("uri: unix://", "is not like"),
+    ],
+)
+def test_wrong_settings_are_named_with_the_cure(tmp_path: Path, text: str, words: str) -> None:
+    assert words in complaint(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("csm:\n  seed: 1\ncsm:\n  top_k: 5\n", "line 3: 'csm' is set twice"),
+        ('{"csm": {"seed": 1, "seed": 2}}', "'seed' is set twice"),
+        ("csm: {seed: 1\nuri: x", "line 2, column"),
+        ("a:\n\t- b\n", "line 2"),
+        ("a: 1\n---\nb: 2\n", "line 2, column 1"),
+        ("csm: {revision: 2024-13-45}", "month must be in 1..12"),
+        ("csm: {seed: " + "1" * 5000 + "}", "limit"),
+        ("a: !!bool maybe", "maybe"),
+        ("a: !!python/object:os.system x", "could not determine a constructor"),
+        ("a: *nowhere", "undefined alias"),
+        ("x: [" * 5000, "nested too deep"),
+        ('{"a":' * 50_000, "nested too deep"),
+        (b"\xff\xfea\x00", "not UTF-8"),
+        (b"a: \x00", "special characters"),
+        ("# " + "x" * MAX_BYTES, "larger than 256 KiB"),
+    ],
+    ids=range(15),
+)
+def test_broken_files_are_one_line(tmp_path: Path, text: str | bytes, words: str) -> None:
+    said = complaint(tmp_path, text)
+    assert words in said
+    assert said.startswith(str(tmp_path / "config.yaml"))
+    assert "\n" not in said
+
+
+def test_files_that_are_none(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="does not exist"):
+        load(tmp_path / "nothing.yaml")
+    with pytest.raises(ConfigError, match="it is not a file"):
+        load(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ConfigError, match="it is not a file"):
+        load(tmp_path / "pipe")  # and does not wait for a writer
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: &a [x,x,x,x,x,x,x,x,x]\n"
+        + "".join(f"{n}: &{n} [{','.join(['*' + p] * 9)}]\n" for p, n in pairwise("abcdefghi")),
+        "limits: {networks: &a [*a]}",
+        "&a {csm: *a}",
+    ],
+    ids=["a billion laughs", "a list within itself", "a table within itself"],
+)
+def test_anchors_cost_nothing(tmp_path: Path, text: str) -> None:
+    before = time.process_time()
+    complaint(tmp_path, text)
+    assert time.process_time() - before < 2
+
+
+@pytest.mark.parametrize("value", [".nan", ".inf", "-.inf", "-1"])
+def test_no_number_is_unbounded(tmp_path: Path, value: str) -> None:
+    numbers = [s for s in leaves(list(settings_of(Config))) if _is_number(s)]
+    assert len(numbers) > 15
+    for setting in numbers:
+        section, _, name = setting.path.rpartition(".")
+        text = f"{section}: {{{name}: {value}}}" if section else f"{name}: {value}"
+        assert setting.path in complaint(tmp_path, text)
+
+
+def _is_number(setting: Setting) -> bool:
+    optional = {"temperature", "top_k", "depth_temperature", "depth_top_k", "seed"}
+    default: Any = setting.default
+    return setting.name in optional or (
+        isinstance(default, (int, float)) and not isinstance(default, bool)
+    )
+
+
+def test_every_setting_says_what_it_is() -> None:
+    for setting in settings_of(Config):
+        assert setting.description, setting.path
+    for setting in leaves(list(settings_of(Config))):
+        assert setting.description, setting.path
+
+
+def test_parse_leaves_its_argument_alone() -> None:
+    found = {"csm": None, "voice": "a"}
+    parse(found)
+    assert found == {"csm": None, "voice": "a"}
+
+
+def test_the_example_is_the_defaults_and_up_to_date() -> None:
+    root = Path(__file__).parent.parent
+    made = runpy.run_path(str(root / "script/describe_config.py"))["example"]()
+    assert (root / "config/example.yaml").read_text() == made, "run script/describe_config.py"
+    assert load(root / "config/example.yaml") == Config()
