@@ -52,7 +52,7 @@ def test_a_missing_package_is_named_with_its_cure(
     monkeypatch.setitem(sys.modules, module, None)  # as if it were not installed
     with pytest.raises(EngineUnavailable, match=f"not installed: {package}") as missing:
         probe()
-    assert "pip install 'wyoming-csm[coqui]'" in missing.value.cure
+    assert "pip install '.[coqui]'" in missing.value.cure
 
 
 async def sound_of(engine: WorkerEngine, voice_name: str, text: str) -> bytes:

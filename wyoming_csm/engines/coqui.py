@@ -36,4 +36,4 @@ def _voice(language: str, model: str) -> Voice:
 
 def probe() -> None:
     """Cheap: whether the packages are there. Raises EngineUnavailable with those that are not."""
-    require(_PACKAGES, "run ./run.sh, or pip install 'wyoming-csm[coqui]'")
+    require(_PACKAGES, "start ./run.sh without --light, or pip install '.[coqui]'")

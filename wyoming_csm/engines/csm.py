@@ -41,4 +41,7 @@ def _bare_speaker(number: int) -> Voice:
 
 def _probe() -> None:
     """Cheap: whether the packages are there. What the GPU is like, the child finds out."""
-    require(_PACKAGES, "on a machine with a GPU run ./run.sh, or pip install 'wyoming-csm[csm]'")
+    require(
+        _PACKAGES,
+        "on a machine with a GPU, start ./run.sh without --light, or pip install '.[csm]'",
+    )

@@ -23,6 +23,7 @@ from wyoming_csm.worker.hub import checkpoint_folder
 from wyoming_csm.worker.protocol import Configure, Ready, Starting
 
 _GPU_SLOTS = 4
+_GPU_DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")  # NVIDIA, AMD, Windows' WSL
 _CPU_SLOTS = 1  # a step computes every slot, which only a GPU does for nothing
 
 
@@ -81,13 +82,7 @@ def choose_device(wanted: str) -> torch.device:
     if wanted == "cpu":
         return torch.device("cpu")
     if not torch.cuda.is_available():
-        built = torch.version.cuda or torch.version.hip
-        raise EngineUnavailable(
-            "PyTorch finds no GPU" if built else "the installed PyTorch is a build without CUDA",
-            "check that `nvidia-smi` works here (in Docker: give the container the GPU)"
-            if built
-            else "install a CUDA build of PyTorch; or set csm.device to cpu (very slow)",
-        )
+        raise _why_no_gpu()
     device = torch.device("cuda" if wanted == "auto" else wanted)
     if device.index is not None and device.index >= torch.cuda.device_count():
         raise EngineUnavailable(
@@ -95,6 +90,23 @@ def choose_device(wanted: str) -> torch.device:
             "correct csm.device",
         )
     return device
+
+
+def _why_no_gpu() -> EngineUnavailable:
+    if torch.version.cuda or torch.version.hip:
+        return EngineUnavailable(
+            "PyTorch finds no GPU",
+            "check that `nvidia-smi` works here (in Docker: give the container the GPU)",
+        )
+    if any(Path(device).exists() for device in _GPU_DEVICES):
+        return EngineUnavailable(
+            "a GPU is here, but the installed PyTorch is a build without CUDA",
+            "remove it (.venv/bin/pip uninstall torch) and start ./run.sh again",
+        )
+    return EngineUnavailable(
+        "no GPU is here",
+        "another engine speaks; `csm: {device: cpu}` makes CSM speak without one, far too slowly",
+    )
 
 
 def choose_dtype(wanted: str, device: torch.device) -> torch.dtype:
