@@ -1,4 +1,4 @@
-"""The command line and the composition root: configuration → engines → door → announcement."""
+"""The command line: its words over the settings of a file, then `serve` or `say`."""
 
 import argparse
 import asyncio
