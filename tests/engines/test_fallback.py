@@ -1,57 +1,19 @@
 """Engines in order, at the three moments: at the start, before a sentence's first sound, inside."""
 
 import asyncio
-import logging
 from contextlib import aclosing
 
 import pytest
 
+from tests.engines.helpers import ANNA, PICO, hear, warnings
 from tests.fakes import FakeEngine, fake_voice, frame
 from tests.worker.fake_child import COMMAND
 from wyoming_csm.audio import silence
-from wyoming_csm.engines.base import Pause, Phase, Reply, Speak, Status
+from wyoming_csm.engines.base import Pause, Phase, Speak
 from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.engines.worker import WorkerEngine
 from wyoming_csm.errors import EngineError
 from wyoming_csm.worker.protocol import Configure
-
-ANNA = fake_voice("anna", "en", "csm")
-LJ = fake_voice("lj", "en", "coqui")
-PICO = fake_voice("pico", "en-US", "system")
-HANS = fake_voice("hans", "de-DE", "system")
-
-
-@pytest.fixture
-def csm() -> FakeEngine:
-    return FakeEngine("csm", voices=(ANNA,), slots=4)
-
-
-@pytest.fixture
-def coqui() -> FakeEngine:
-    return FakeEngine("coqui", voices=(LJ,), slots=1)
-
-
-@pytest.fixture
-def system() -> FakeEngine:
-    return FakeEngine("system", voices=(PICO, HANS), slots=2)
-
-
-@pytest.fixture
-def fallback(csm: FakeEngine, coqui: FakeEngine, system: FakeEngine) -> Fallback:
-    return Fallback([csm, coqui, system])
-
-
-async def hear(reply: Reply, text: str = "Hello.", into: list[bytes] | None = None) -> list[bytes]:
-    heard = [] if into is None else into
-    async with asyncio.timeout(10), aclosing(reply.speak(Speak(text))) as sound:
-        async for pcm in sound:
-            heard.append(pcm)
-    return heard
-
-
-def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-
 
 WHOLE = [frame(number) for number in range(5)]
 
@@ -244,74 +206,3 @@ async def test_over_a_real_child_that_dies(system: FakeEngine) -> None:
     assert reply.spoken_by == "system/pico"
     await fallback.stop()
     assert system.stopped == 1
-
-
-# -- as an engine
-
-
-async def test_status_and_slots_are_those_of_who_speaks(
-    fallback: Fallback, csm: FakeEngine, coqui: FakeEngine, system: FakeEngine
-) -> None:
-    told: list[Phase] = []
-    fallback.subscribe(lambda: told.append(fallback.status.phase))
-    assert (fallback.status, fallback.slots) == (Status(Phase.READY, "csm: fake"), 4)
-    csm.become(Phase.STARTING, "loading")
-    assert (fallback.status, fallback.slots) == (Status(Phase.READY, "coqui: fake"), 1)
-    coqui.become(Phase.ABSENT, "not installed")
-    system.become(Phase.RESTING, "died")
-    detail = "csm: loading; coqui: not installed; system: died"
-    assert (fallback.status, fallback.slots) == (Status(Phase.STARTING, detail), 1)
-    settled = asyncio.create_task(fallback.wait_settled())
-    await asyncio.sleep(0.01)
-    assert not settled.done()
-    csm.become(Phase.ABSENT, "no GPU")
-    await asyncio.wait_for(settled, 5)
-    system.become(Phase.ABSENT)
-    ready, starting, resting, absent = Phase.READY, Phase.STARTING, Phase.RESTING, Phase.ABSENT
-    assert told == [ready, ready, starting, resting, absent]
-
-
-async def test_start_and_stop_reach_all(
-    fallback: Fallback, csm: FakeEngine, coqui: FakeEngine, system: FakeEngine
-) -> None:
-    await fallback.start()
-    await fallback.stop()
-    assert [(one.started, one.stopped) for one in (csm, coqui, system)] == [(1, 1)] * 3
-
-
-async def test_voices_say_who_speaks(
-    fallback: Fallback, csm: FakeEngine, coqui: FakeEngine, system: FakeEngine
-) -> None:
-    def descriptions() -> list[str]:
-        return [voice.description for voice in fallback.voices]
-
-    assert fallback.voices == (ANNA, LJ, PICO, HANS)
-    csm.become(Phase.ABSENT, "CSM needs an NVIDIA GPU: see the README")
-    coqui.become(Phase.STARTING, "downloading 3 %")
-    assert descriptions() == [
-        "Anna (now spoken by Pico: CSM needs an NVIDIA GPU)",
-        "Lj (now spoken by Pico: coqui is loading)",
-        "Pico",
-        "Hans",
-    ]
-    csm.become(Phase.ABSENT, "x" * 100)
-    assert len(descriptions()[0]) < 100
-    system.become(Phase.RESTING, "died 5 times")
-    assert descriptions()[0] == "Anna"  # nobody can say it now
-    coqui.become(Phase.READY)
-    assert descriptions()[2:] == [
-        "Pico (now spoken by Lj: system failed too often)",
-        "Hans (now spoken by Lj: system failed too often)",
-    ]
-    assert [voice.name for voice in fallback.voices] == ["anna", "lj", "pico", "hans"]
-
-
-async def test_names_are_unique(csm: FakeEngine) -> None:
-    other = FakeEngine("coqui", voices=(fake_voice("anna", "fr", "coqui"), LJ))
-    assert Fallback([csm, other]).voices == (ANNA, LJ)
-
-
-async def test_voice_for(fallback: Fallback) -> None:
-    assert fallback.voice_for(PICO) == PICO
-    assert fallback.voice_for(fake_voice("x", "de", "")) == HANS
-    assert fallback.voice_for(fake_voice("x", "sv", "")) is None

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 
-import msgspec
 import pytest
 from wyoming.audio import AudioChunk, AudioStart
 from wyoming.event import Event
@@ -17,7 +16,7 @@ from wyoming.tts import (
     SynthesizeVoice,
 )
 
-from tests.fakes import FakeEngine, fake_voice, frame
+from tests.fakes import FakeEngine, frame
 from tests.server.clients import (
     audio,
     eventually,
@@ -175,6 +174,17 @@ async def test_idling_is_cut_off_but_not_while_speaking() -> None:
             assert "pong" in types(await client.rest())
 
 
+async def test_idling_begins_when_the_reply_is_over() -> None:
+    engine = FakeEngine(frames=5, frame_seconds=0.1)
+    limits = Limits(idle_seconds=0.25)
+    async with serving(engine, limits=limits) as server, peer(server) as client:
+        await client.send(say())
+        await client.until("audio-stop")  # after 0.4 s
+        await asyncio.sleep(0.15)
+        await client.send(say())
+        assert types(await client.rest()) == PLAIN
+
+
 async def test_describe_and_ping_while_speaking() -> None:
     engine = FakeEngine()
     engine.hold.clear()
@@ -193,54 +203,6 @@ async def test_unknown_events_are_ignored() -> None:
     async with serving(FakeEngine()) as server, peer(server) as client:
         await client.send(Event("select-program", {"name": "x"}), Event("from-the-future"), say())
         assert types(await client.until("audio-stop")) == PLAIN
-
-
-async def test_an_unknown_voice_gets_the_default_and_a_warning(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    engine = FakeEngine(voices=(fake_voice("hans", "de"), fake_voice("anna")))
-    async with serving(engine) as server, peer(server) as client:
-        voice = SynthesizeVoice(name="../../etc/passwd")
-        for _ in range(3):
-            await client.send(Synthesize("Hello.", voice=voice).event())
-            assert types(await client.until("audio-stop")) == PLAIN
-    assert {reply.voice.name for reply in engine.replies} == {"anna"}
-    warnings = [one.getMessage() for one in logged(caplog) if one.levelno == logging.WARNING]
-    (warning,) = warnings  # rate-limited
-    assert "'../../etc/passwd'" in warning
-
-
-async def test_the_speaker_of_a_voice() -> None:
-    anna = msgspec.structs.replace(fake_voice("anna"), speakers=("calm", "glad"))
-    chosen: list[str] = []
-
-    class Listening(FakeEngine):
-        def voice_for(self, voice):  # type: ignore[no-untyped-def]
-            chosen.append(voice.speaker)
-            return super().voice_for(voice)
-
-    async with serving(Listening(voices=(anna,))) as server, peer(server) as client:
-        await client.send(
-            Synthesize("Hello.", voice=SynthesizeVoice(name="anna", speaker="glad")).event()
-        )
-        await client.until("audio-stop")
-    assert chosen == ["glad"]
-
-
-async def test_ssml_is_spoken_without_its_tags() -> None:
-    engine = FakeEngine(frames=1)
-    async with serving(engine) as server, peer(server) as client:
-        text = '<speak>One.<break time="500ms"/>Two.</speak>'
-        await client.send(Event("synthesize", {"text": text, "text_format": "ssml"}))
-        sound = audio(await client.until("audio-stop"))
-        await client.send(
-            Event("synthesize-start", {"text_format": "ssml"}), chunk(text[:20]), chunk(text[20:])
-        )
-        await client.send(STOP)
-        assert audio(await client.until("synthesize-stopped")) == sound
-    assert engine.asked == ["One.", "Two."] * 2
-    assert sound == frame(0) + bytes(24_000) + frame(0)
-    assert engine.pauses == []  # silence is the door's
 
 
 async def test_one_line_for_a_reply_and_never_its_text(caplog: pytest.LogCaptureFixture) -> None:

@@ -67,7 +67,9 @@ def loopback() -> str:
 
 def mdns_sockets() -> list[socket.socket]:
     """This process's open ones."""
-    sockets = [s for s in gc.get_objects() if issubclass(type(s), socket.socket) and s.fileno() >= 0]
+    sockets = [
+        s for s in gc.get_objects() if issubclass(type(s), socket.socket) and s.fileno() >= 0
+    ]
     return [s for s in sockets if s.family == socket.AF_INET and s.getsockname()[1] == 5353]
 
 

@@ -1,32 +1,25 @@
 """CSM in its child's place: a tiny checkpoint, from sentences to sound."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import aclosing
 from pathlib import Path
 from typing import cast
 
 import msgspec
 import numpy as np
 import pytest
-import soundfile
 import torch
 from torch import Tensor
 
 from tests.tiny_csm import make_tiny_csm
-from wyoming_csm.audio import SAMPLE_RATE, SAMPLES_PER_FRAME, from_pcm
-from wyoming_csm.config import Config, CsmConfig
-from wyoming_csm.engines.base import Phase, Speak
-from wyoming_csm.engines.csm import csm_engine
+from tests.worker.stages import CPU, SPEAKER, make_clip, make_stage, one_thread, prepare, speak
+from wyoming_csm.audio import SAMPLES_PER_FRAME, from_pcm
 from wyoming_csm.errors import EngineError, EngineUnavailable
 from wyoming_csm.model.generator import FrameGenerator
-from wyoming_csm.voices import Clip, Voice, VoiceBook
-from wyoming_csm.worker.csm import choose_device, choose_dtype, load_stage
+from wyoming_csm.voices import Clip
+from wyoming_csm.worker.csm import choose_device, choose_dtype
 from wyoming_csm.worker.csm_stage import CsmStage
 from wyoming_csm.worker.frame_loop import Frame
 from wyoming_csm.worker.protocol import Say
-
-SPEAKER = Voice(name="speaker_0", language="en", description="", engine="csm", speaker="0")
-CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
@@ -36,43 +29,13 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
-    path = tmp_path_factory.mktemp("clip") / "clip.wav"
-    noise = np.random.default_rng(1).normal(0, 0.1, SAMPLE_RATE).astype(np.float32)
-    soundfile.write(path, noise, SAMPLE_RATE)
-    return Clip(str(path), "One second of noise.")
+    return make_clip(tmp_path_factory.mktemp("clip") / "clip.wav")
 
 
 @pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)  # several are slower for a model of this size
-    yield
-    torch.set_num_threads(before)
-
-
-def make_stage(checkpoint: Path, data: Path, **settings: object) -> CsmStage:
-    config = msgspec.convert({"max_seconds": 1.0, "seed": 7, "slots": 3, **settings}, CsmConfig)
-    return load_stage(config, checkpoint, data, CPU, torch.float32)
-
-
-def prepare(stage: CsmStage, say: Say) -> None:
-    from threading import Event
-
-    ready = Event()
-    if not stage.is_prepared(say, ready.set):
-        assert ready.wait(60)
-        assert stage.is_prepared(say, ready.set)
-
-
-def speak(stage: CsmStage, say: Say, slot: int = 0) -> list[Frame]:
-    """All frames of one sentence."""
-    prepare(stage, say)
-    stage.begin(slot, say)
-    frames: list[Frame] = []
-    while not frames or not frames[-1].last:
-        frames += stage.step([slot])
-    stage.release(slot)
-    return frames
+def thread() -> Iterator[None]:
+    with one_thread():
+        yield
 
 
 def test_a_sentence_is_cut_at_its_limit_in_whole_frames(checkpoint: Path, tmp_path: Path) -> None:
@@ -214,39 +177,3 @@ def test_where_it_cannot_run_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
         choose_device("cuda:3")
     assert choose_dtype("auto", CPU) is torch.float32
     assert choose_dtype("float16", CPU) is torch.float16
-
-
-def one_voice(folder: Path, clip: Clip) -> VoiceBook:
-    (folder / "noise").mkdir(parents=True)
-    (folder / "noise" / "clip.wav").write_bytes(Path(clip.path).read_bytes())
-    (folder / "noise" / "clip.txt").write_text(clip.text)
-    book = VoiceBook(folder)
-    book.refresh()
-    return book
-
-
-@pytest.mark.slow
-async def test_a_real_child_speaks_through_the_pipe(
-    checkpoint: Path, tmp_path: Path, clip: Clip
-) -> None:
-    """The same words, voice and seed sound the same through the engine as on the stage."""
-    book = one_voice(tmp_path / "voices", clip)
-    csm = CsmConfig(checkpoint=str(checkpoint), device="cpu", max_seconds=1.0, seed=7)
-    engine = csm_engine(Config(csm=csm, data_dir=str(tmp_path / "data")), book)
-    await engine.start()
-    try:
-        await engine.wait_settled()
-        assert engine.status.phase is Phase.READY, engine.status
-        voice = engine.voice_for(book.voices[0])
-        assert voice is not None
-        reply = engine.start_reply(voice)
-        heard = b""
-        async with aclosing(reply.speak(Speak("Hello."))) as sound:
-            async for pcm in sound:
-                heard += pcm
-        await reply.aclose()
-    finally:
-        await engine.stop()
-    expected = speak(make_stage(checkpoint, tmp_path), Say(1, 1, "Hello.", book.voices[0]))
-    difference = from_pcm(heard) - from_pcm(b"".join(frame.pcm for frame in expected))
-    assert np.abs(difference).max() < 1e-3, "more than another number of threads explains"

@@ -1,0 +1,64 @@
+"""The engines that tests here speak with: over a fake child, and three fakes with a fallback."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+from tests.engines.helpers import ANNA, HANS, LJ, PICO, VOICES, Make
+from tests.fakes import FakeEngine
+from tests.worker.fake_child import COMMAND
+from wyoming_csm.engines.fallback import Fallback
+from wyoming_csm.engines.worker import WorkerEngine
+from wyoming_csm.worker.protocol import Configure
+
+
+@pytest.fixture
+async def make() -> AsyncIterator[Make]:
+    """Engines over a fake child, stopped at the end; further words are the child's settings."""
+    made: list[WorkerEngine] = []
+
+    def make(
+        *,
+        probe: Callable[[], None] = lambda: None,
+        hang_seconds: float = 30.0,
+        start_seconds: float = 30.0,
+        restart_seconds: float = 0.01,
+        command: tuple[str, ...] = COMMAND,
+        **settings: Any,
+    ) -> WorkerEngine:
+        engine = WorkerEngine(
+            Configure("fake", settings, "", ""),
+            voices=lambda: VOICES,
+            probe=probe,
+            hang_seconds=hang_seconds,
+            start_seconds=start_seconds,
+            restart_seconds=restart_seconds,
+            command=command,
+        )
+        made.append(engine)
+        return engine
+
+    yield make
+    await asyncio.gather(*(engine.stop() for engine in made))
+
+
+@pytest.fixture
+def csm() -> FakeEngine:
+    return FakeEngine("csm", voices=(ANNA,), slots=4)
+
+
+@pytest.fixture
+def coqui() -> FakeEngine:
+    return FakeEngine("coqui", voices=(LJ,), slots=1)
+
+
+@pytest.fixture
+def system() -> FakeEngine:
+    return FakeEngine("system", voices=(PICO, HANS), slots=2)
+
+
+@pytest.fixture
+def fallback(csm: FakeEngine, coqui: FakeEngine, system: FakeEngine) -> Fallback:
+    return Fallback([csm, coqui, system])

@@ -1,0 +1,50 @@
+"""What the engines' tests share: voices, and how they hear a reply and wait for an engine."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import aclosing
+
+import pytest
+
+from tests.fakes import fake_voice
+from wyoming_csm.engines.base import Reply, Speak
+from wyoming_csm.engines.worker import WorkerEngine
+
+VOICES = (fake_voice("anna", "en-GB"), fake_voice("bert", "en_US"), fake_voice("carl", "de"))
+
+# Of the three fake engines, by the name of each: csm, coqui, system.
+ANNA = fake_voice("anna", "en", "csm")
+LJ = fake_voice("lj", "en", "coqui")
+PICO = fake_voice("pico", "en-US", "system")
+HANS = fake_voice("hans", "de-DE", "system")
+
+Make = Callable[..., WorkerEngine]
+
+
+async def started(engine: WorkerEngine) -> WorkerEngine:
+    await engine.start()
+    async with asyncio.timeout(20):
+        await engine.wait_settled()
+    return engine
+
+
+async def hear(reply: Reply, text: str = "Hello.", into: list[bytes] | None = None) -> list[bytes]:
+    heard = [] if into is None else into
+    async with asyncio.timeout(20), aclosing(reply.speak(Speak(text))) as sound:
+        async for pcm in sound:
+            heard.append(pcm)
+    return heard
+
+
+async def until(engine: WorkerEngine, true: Callable[[], bool]) -> None:
+    changed = asyncio.Event()
+    engine.subscribe(changed.set)
+    async with asyncio.timeout(20):
+        while not true():
+            changed.clear()
+            await changed.wait()
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]

@@ -1,0 +1,208 @@
+"""Real child processes that die, hang, babble and refuse to go: replaced, rested, and ended."""
+
+import asyncio
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+
+from tests.engines.helpers import VOICES, Make, hear, started, until
+from tests.fakes import frame
+from tests.worker.fake_child import ROOT
+from wyoming_csm.engines.base import Phase, Speak
+from wyoming_csm.errors import EngineError, WorkerDied
+
+# -- death and hanging
+
+
+async def test_death_before_the_first_sound(make: Make, tmp_path: Path) -> None:
+    engine = await started(make(fault="die", once=str(tmp_path / "once")))
+    pid = engine.pid
+    reply = engine.start_reply(VOICES[0])
+    with pytest.raises(WorkerDied):
+        await hear(reply)
+    assert engine.status.phase is Phase.STARTING
+    await until(engine, lambda: engine.status.phase is Phase.READY)
+    assert engine.pid != pid
+    assert len(await hear(reply)) == 5
+
+
+async def test_death_inside_a_sentence(make: Make) -> None:
+    engine = await started(make(fault="die", fault_at=2, restart_seconds=5))
+    heard: list[bytes] = []
+    with pytest.raises(WorkerDied, match="ended"):
+        await hear(engine.start_reply(VOICES[0]), into=heard)
+    assert heard == [frame(0), frame(1)]
+    await until(engine, lambda: "exit code 3" in engine.status.detail)
+
+
+@pytest.mark.parametrize("fault", ["rubbish", "huge"])
+async def test_what_is_no_message_ends_the_child(make: Make, fault: str, tmp_path: Path) -> None:
+    engine = await started(make(fault=fault, once=str(tmp_path / "once")))
+    with pytest.raises(WorkerDied, match="no message"):
+        await hear(engine.start_reply(VOICES[0]))
+    await until(engine, lambda: engine.status.phase is Phase.READY)
+    assert len(await hear(engine.start_reply(VOICES[0]))) == 5
+
+
+async def test_a_child_that_hangs_is_replaced(make: Make, tmp_path: Path) -> None:
+    engine = await started(make(fault="hang", once=str(tmp_path / "once"), hang_seconds=2.0))
+    with pytest.raises(WorkerDied, match="hangs"):
+        await hear(engine.start_reply(VOICES[0]))
+    await until(engine, lambda: engine.status.phase is Phase.READY)
+    assert len(await hear(engine.start_reply(VOICES[0]))) == 5
+
+
+async def test_an_idle_child_beats(make: Make) -> None:
+    engine = await started(make(hang_seconds=2.0))
+    pid = engine.pid
+    await asyncio.sleep(2.6)
+    assert engine.pid == pid
+
+
+@pytest.mark.parametrize("fault", ["silent", "loading"])
+async def test_a_child_that_never_gets_ready_is_replaced(make: Make, fault: str) -> None:
+    """Beats alone are no progress."""
+    engine = make(fault=fault, start_seconds=1.2, restart_seconds=5)
+    await engine.start()
+    await until(engine, lambda: engine.status.detail.startswith("starting again"))
+    assert "hangs" in engine.status.detail
+
+
+async def test_it_rests_after_five_deaths(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    engine = await started(make(command=(sys.executable, "-S", "-c", "raise SystemExit(4)")))
+    assert engine.status.phase is Phase.RESTING
+    assert "failed 5 times in a row" in engine.status.detail
+    assert "exit code 4" in engine.status.detail
+    warnings = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert len(warnings) == 5
+    assert "SIGHUP" in warnings[-1]
+    with pytest.raises(EngineError, match="5 times"):
+        await hear(engine.start_reply(VOICES[0]))
+    caplog.clear()
+    assert (await started(engine)).status.phase is Phase.RESTING  # tried anew, five times
+    assert len([r for r in caplog.records if r.levelno == logging.WARNING]) == 5
+
+
+async def test_deaths_between_spoken_sentences_are_not_in_a_row(make: Make) -> None:
+    engine = await started(make(fault="die", only_in="die", frames=1))
+    for _ in range(6):
+        assert await hear(engine.start_reply(VOICES[0]), "live") == [frame(0)]
+        with pytest.raises(WorkerDied):
+            await hear(engine.start_reply(VOICES[0]), "die")
+        await until(engine, lambda: engine.status.phase is not Phase.STARTING)
+    assert engine.status.phase is Phase.READY
+
+
+async def test_a_command_that_does_not_exist(make: Make) -> None:
+    engine = await started(make(command=("/does/not/exist",)))
+    assert engine.status.phase is Phase.RESTING
+    assert "cannot be started" in engine.status.detail
+
+
+async def test_a_child_that_reads_nothing_blocks_nobody(make: Make) -> None:
+    engine = await started(make(restart_seconds=5))
+    assert engine.pid is not None
+    os.kill(engine.pid, signal.SIGSTOP)
+    text = "x" * 100_000
+
+    async def ask() -> None:
+        with pytest.raises(WorkerDied):
+            await hear(engine.start_reply(VOICES[0]), text)
+
+    asked = time.perf_counter()
+    await asyncio.gather(*(ask() for _ in range(20)))
+    assert time.perf_counter() - asked < 5
+
+
+# -- the end
+
+
+def is_alive(pid: int) -> bool:
+    """A child of this process that was not waited for counts as alive."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+async def test_stop_ends_the_child_and_what_is_in_flight(make: Make) -> None:
+    engine = await started(make(frames=10_000, step_seconds=0.01))
+    pid = engine.pid
+    assert pid is not None
+    assert os.getpgid(pid) == pid  # a terminal's Ctrl-C is for the server alone
+    async with aclosing(engine.start_reply(VOICES[0]).speak(Speak("Long."))) as sound:
+        await anext(sound)
+        await asyncio.gather(engine.stop(), engine.stop())
+        with pytest.raises(WorkerDied, match="stopped"):
+            async for _ in sound:
+                pass
+    assert not is_alive(pid)
+    assert engine.status.phase is Phase.ABSENT
+
+
+async def test_stop_ends_a_child_that_does_not_want_to_go(make: Make) -> None:
+    engine = await started(make(fault="stubborn"))
+    pid = engine.pid
+    assert pid is not None
+    first = asyncio.create_task(engine.stop())
+    await asyncio.sleep(0.1)
+    await engine.stop()  # does not disturb the first, which insists
+    await first
+    assert not is_alive(pid)
+
+
+async def test_stop_while_loading(make: Make) -> None:
+    engine = make(fault="loading")
+    await engine.start()
+    await until(engine, lambda: engine.status.detail == "loading for ever")
+    await engine.stop()
+    assert engine.status.phase is Phase.ABSENT
+
+
+SERVER = """
+import asyncio, sys
+from wyoming_csm.engines.worker import WorkerEngine
+from wyoming_csm.worker.protocol import Configure
+from tests.worker.fake_child import COMMAND
+
+async def serve():
+    settings = {"fault": "grandchild"}
+    engine = WorkerEngine(Configure("fake", settings, "", ""), voices=lambda: (),
+                          probe=lambda: None, hang_seconds=30, command=COMMAND)
+    await engine.start()
+    await engine.wait_settled()
+    print(engine.pid, flush=True)
+    await asyncio.to_thread(sys.stdin.readline)
+    await engine.stop()
+
+asyncio.run(serve())
+"""
+
+
+@pytest.mark.parametrize("end", ["stop", "kill the server", "kill the child"])
+def test_no_process_is_left_behind(end: str) -> None:
+    """All of them hold the server's standard error: it ends with the last of them."""
+    with subprocess.Popen(
+        [sys.executable, "-c", SERVER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+        text=True,
+    ) as server:
+        assert server.stdout is not None
+        child = int(server.stdout.readline())
+        if end == "kill the child":
+            os.kill(child, signal.SIGKILL)
+        if end == "kill the server":
+            server.kill()
+        _, errors = server.communicate(None if end == "kill the server" else "\n", timeout=20)
+        assert "Traceback" not in errors

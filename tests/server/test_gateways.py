@@ -1,0 +1,117 @@
+"""Clients other than Home Assistant, each with the very events and the way of reading it has.
+
+All keep their side open, read to `audio-stop` and then close; none reads on.
+"""
+
+import json
+
+import pytest
+from wyoming.audio import AudioChunk, AudioStart, AudioStop
+from wyoming.client import AsyncClient
+from wyoming.error import Error
+from wyoming.info import Describe, Info
+from wyoming.tts import Synthesize, SynthesizeVoice
+
+from tests.fakes import FakeEngine, fake_voice, frame
+from tests.server.clients import Peer, audio, eventually, peer, port_of, serving, types
+from wyoming_csm.server.listener import Server
+
+PLAIN = ["audio-start", "audio-chunk", "audio-stop"]
+SENTENCE = b"".join(map(frame, range(5)))
+ANNA, BERT = fake_voice("anna"), fake_voice("bert")
+
+
+def http_gateways_client(server: Server) -> AsyncClient:
+    uri = f"tcp://127.0.0.1:{port_of(server)}"
+    return AsyncClient.from_uri(uri, connect_timeout=10, read_timeout=10)
+
+
+async def http_gateway(server: Server, text: str, voice: SynthesizeVoice | None = None) -> bytes:
+    """The PCM of its WAV, whose header must be known from `audio-start` before all else."""
+    pcm, start = b"", None
+    async with http_gateways_client(server) as client:
+        await client.write_event(Synthesize(text, voice=voice).event())
+        while (event := await client.read_event()) is not None:
+            if Error.is_type(event.type):
+                raise RuntimeError(Error.from_event(event).text)
+            if AudioStart.is_type(event.type):
+                start = AudioStart.from_event(event)
+                assert (start.rate, start.width, start.channels) == (24_000, 2, 1)
+            assert start is not None
+            if AudioChunk.is_type(event.type):
+                pcm += AudioChunk.from_event(event).audio
+            if AudioStop.is_type(event.type):
+                return pcm
+    raise AssertionError("the end before audio-stop")
+
+
+async def test_wyomings_http_gateway() -> None:
+    engine = FakeEngine(voices=(ANNA, BERT))
+    async with serving(engine) as server:
+        async with http_gateways_client(server) as client:
+            await client.write_event(Describe().event())
+            event = await client.read_event()
+        assert event is not None
+        assert [voice.name for voice in Info.from_event(event).tts[0].voices] == ["anna", "bert"]
+        assert await http_gateway(server, "One. Two.") == SENTENCE * 2
+        bert = SynthesizeVoice(name="bert", speaker=None)
+        assert await http_gateway(server, "Three.", bert) == SENTENCE
+        assert await http_gateway(server, "🎉") == b""
+    assert [reply.voice.name for reply in engine.replies if reply.closed] == ["anna", "bert"]
+
+
+async def test_wyomings_http_gateway_is_told_of_an_error() -> None:
+    async with serving(FakeEngine()) as server:
+        with pytest.raises(RuntimeError, match="longer than 10000"):
+            await http_gateway(server, "a" * 10_001)
+
+
+async def line(client: Peer, **event: object) -> None:
+    """An event with its data inside the JSON line, as before `data_length` was invented."""
+    await client.send_bytes(json.dumps(event, ensure_ascii=False).encode() + b"\n")
+
+
+async def test_rhasspys_pipeline() -> None:
+    """It forwards events to a client process that it kills at `audio-stop`."""
+    engine = FakeEngine(voices=(ANNA, BERT))
+    async with serving(engine) as server:
+        for voice in (None, SynthesizeVoice(name="bert", speaker="0")):
+            async with peer(server) as client:
+                await client.send(Synthesize("Hello.", voice=voice).event())
+                events = await client.until("audio-stop")
+            assert types(events) == PLAIN
+            assert audio(events) == SENTENCE
+    assert [reply.voice.name for reply in engine.replies] == ["anna", "bert"]
+
+
+async def test_rhasspys_first_events() -> None:
+    """Only asking: answers have had their data after the line since then, for every client."""
+    engine = FakeEngine()
+    async with serving(engine) as server, peer(server) as client:
+        await line(client, type="synthesize", data={"text": "Die Tür ist offen."})
+        assert audio(await client.until("audio-stop")) == SENTENCE
+    assert engine.asked == ["Die Tür ist offen."]
+
+
+async def test_rhasspys_pipeline_killed_before_the_end() -> None:
+    engine = FakeEngine(frames=100, frame_seconds=0.02)
+    async with serving(engine) as server:
+        async with peer(server) as client:
+            await client.send(Synthesize("Long.").event())
+            await client.until("audio-chunk")
+        await eventually(lambda: engine.cancelled == ["Long."])
+
+
+@pytest.mark.parametrize(("voice", "name"), [({}, "anna"), ({"name": "bert"}, "bert")])
+async def test_a_command_line_client(voice: dict[str, str], name: str) -> None:
+    """One in Go: two requests on one connection, and what is empty is sent all the same.
+
+    Its `describe` has `data: null` in truth: that the door refuses.
+    """
+    engine = FakeEngine(voices=(ANNA, BERT))
+    async with serving(engine) as server, peer(server) as client:
+        await line(client, type="describe", version="", data={})
+        assert types(await client.until("info")) == ["info"]
+        await line(client, type="synthesize", version="", data={"text": "One.", "voice": voice})
+        assert audio(await client.until("audio-stop")) == SENTENCE
+    assert [reply.voice.name for reply in engine.replies] == [name]
