@@ -12,15 +12,21 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 class FakeHub(ThreadingHTTPServer):
-    """Serves `files` as `repository`; `gated`: the files only to who brings `token`."""
+    """Serves `files` as `repository`, only to who brings `token` if there is one.
+
+    The connection ends in the middle of the file called `cut`.
+    """
 
     daemon_threads = True
 
-    def __init__(self, repository: str, files: Path, *, token: str | None = None) -> None:
+    def __init__(
+        self, repository: str, files: Path, *, token: str | None = None, cut: str = ""
+    ) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.repository = repository
         self.files = {p.name: p.read_bytes() for p in files.iterdir() if p.is_file()}
         self.token = token
+        self.cut = cut
         self.fetched: list[str] = []
         self.tokens: set[str | None] = set()
 
@@ -74,6 +80,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = hub.files[name]
         if self.command == "GET":
             hub.fetched.append(name)
+        self.close_connection = name == hub.cut
         etag = hashlib.sha256(body).hexdigest()
         return self._answer(200, body, {"ETag": f'"{etag}"', "X-Repo-Commit": COMMIT})
 
@@ -84,7 +91,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         if self.command == "GET":
-            self.wfile.write(body)
+            self.wfile.write(body[: len(body) // 2] if self.close_connection else body)
 
 
 def _entry(name: str, body: bytes) -> dict[str, object]:

@@ -16,28 +16,33 @@ _SCRIPT = """
 import json, re, sys, time
 from pathlib import Path
 import torch
-from wyoming_csm.model.generator import FrameGenerator
-from wyoming_csm.model.prompt import PromptBuilder
-from wyoming_csm.model.sampling import Sampling
-from wyoming_csm.model.weights import Checkpoint
+from wyoming_csm.config import CsmConfig
+from wyoming_csm.voices import Voice
+from wyoming_csm.worker.csm import load_stage
+from wyoming_csm.worker.protocol import Say
 
 def peak():  # not getrusage: that remembers what the parent was before exec
     return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) * 1024
 
 before, started = peak(), time.monotonic()
-checkpoint = Checkpoint(Path(sys.argv[1]))
-model = checkpoint.load(torch.bfloat16, torch.device("cpu"))
+folder = Path(sys.argv[1])
+stage = load_stage(CsmConfig(slots=1), folder, folder, torch.device("cpu"), torch.bfloat16)
 loaded, after = time.monotonic(), peak()
-rows = PromptBuilder.of(checkpoint).rows([], 0, "the light is on")
-generator = FrameGenerator(model, 1, 64, Sampling(0.9, 50, 0.9, 50))
-generator.prefill(0, rows, seed=0)
-frames = [generator.step([0])[0].tolist() for _ in range(2)]
+speaker = Voice(name="speaker_0", language="en", description="", engine="csm", speaker="0")
+stage.begin(0, Say(1, 1, "the light is on", speaker))
+model, codec = stage._generator.model, stage._decoder
+frames, sound = [], []
+for _ in range(2):
+    sound.append(stage.step([0])[0].pcm)
+    frames.append(stage._generator.codes[0].tolist())
 print(json.dumps({
     "before": before,
     "peak": after,
-    "weights": sum(p.nbytes for p in model.parameters()),
+    "weights": sum(p.nbytes for part in (model, codec) for p in part.parameters()),
     "parameters": sum(p.numel() for p in model.parameters()),
     "frames": frames,
+    "bytes": [len(pcm) for pcm in sound],
+    "silent": [not any(pcm) for pcm in sound],
     "load_seconds": loaded - started,
     "speak_seconds": time.monotonic() - loaded,
 }))
@@ -60,5 +65,7 @@ def test_a_full_size_checkpoint_loads_and_speaks(tmp_path: Path) -> None:
     assert 1.55e9 < found["parameters"] < 1.56e9
     assert [len(frame) for frame in frames] == [32, 32]
     assert max(map(max, frames)) < 2048
-    # Interpreter and torch included: what the machine must have.
+    assert found["bytes"] == [2 * 1920] * 2
+    assert found["silent"] == [False, False]
+    # Interpreter, torch and a slot's state included: what the machine must have.
     assert found["peak"] <= 1.2 * found["weights"]

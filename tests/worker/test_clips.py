@@ -179,6 +179,18 @@ def test_without_a_folder_to_write_to_it_still_encodes(
     assert "could not be kept" in caplog.text
 
 
+def test_codes_in_a_folder_that_is_only_to_be_read_serve(
+    codec: Codec, recording: Samples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(path: Path) -> None:
+        raise PermissionError(path)
+
+    codes = codec.encoder(tmp_path).encode(recording)
+    monkeypatch.setattr(Path, "touch", refused)
+    assert torch.equal(codec.encoder(tmp_path).encode(recording), codes)
+    assert codec.loads == 1
+
+
 def test_a_voices_recording_is_read_from_its_file(codec: Codec, tmp_path: Path) -> None:
     encoder = codec.encoder(tmp_path / "clips")
     soundfile.write(tmp_path / "clip.wav", np.full((16_000, 2), 0.1), 16_000)

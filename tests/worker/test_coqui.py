@@ -14,6 +14,7 @@ import pytest
 from tests.tiny_coqui import make_tiny_coqui
 from wyoming_csm.audio import SAMPLE_RATE, from_pcm
 from wyoming_csm.config import CoquiConfig
+from wyoming_csm.errors import EngineUnavailable
 from wyoming_csm.voices import Voice
 from wyoming_csm.worker.coqui import matching, to_24k
 from wyoming_csm.worker.coqui_setup import provide_espeak
@@ -52,6 +53,10 @@ def test_espeak_is_provided_only_where_there_is_none(
     monkeypatch.setenv("PATH", str(bare))
     provide_espeak(bin_)
     assert os.environ["PATH"] == str(bare)
+    monkeypatch.setenv("PATH", "")
+    (tmp_path / "file").touch()
+    with pytest.raises(EngineUnavailable, match="data_dir"):
+        provide_espeak(tmp_path / "file" / "bin")
 
 
 @pytest.mark.parametrize("broken", [True, False])

@@ -7,12 +7,13 @@ from typing import cast
 import msgspec
 import numpy as np
 import pytest
+import soundfile
 import torch
 from torch import Tensor
 
 from tests.tiny_csm import make_tiny_csm
 from tests.worker.stages import CPU, SPEAKER, make_clip, make_stage, one_thread, prepare, speak
-from wyoming_csm.audio import SAMPLES_PER_FRAME, from_pcm
+from wyoming_csm.audio import SAMPLE_RATE, SAMPLES_PER_FRAME, from_pcm
 from wyoming_csm.errors import EngineError, EngineUnavailable
 from wyoming_csm.model.generator import FrameGenerator
 from wyoming_csm.voices import Clip
@@ -99,6 +100,22 @@ def test_a_clip_that_went_away_fails_one_sentence_and_may_come_back(
     assert speak(stage, say)
 
 
+def test_another_recording_in_the_same_place_is_heard(
+    checkpoint: Path, tmp_path: Path, clip: Clip
+) -> None:
+    """The folder of voices is found again while the server runs: so must the sound be."""
+    mine = tmp_path / "clip.wav"
+    mine.write_bytes(Path(clip.path).read_bytes())
+    voice = msgspec.structs.replace(SPEAKER, clips=(Clip(str(mine), clip.text),))
+    stage = make_stage(checkpoint, tmp_path)
+    before = speak(stage, Say(1, 1, "Hello.", voice))
+    soundfile.write(mine, np.random.default_rng(2).normal(0, 0.1, 2 * SAMPLE_RATE), SAMPLE_RATE)
+    after = speak(stage, Say(2, 2, "Hello.", voice))
+    assert [f.pcm for f in after] != [f.pcm for f in before]
+    mine.unlink()
+    assert speak(stage, Say(3, 3, "Hello.", voice)), "what was heard before serves"
+
+
 class Scripted(FrameGenerator):
     """Says what it is told to, and notes the prompts it hears."""
 
@@ -175,5 +192,9 @@ def test_where_it_cannot_run_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pytest.raises(EngineUnavailable, match="there is no cuda:3"):
         choose_device("cuda:3")
+    cuda = torch.device("cuda:0")
+    for capability, dtype in {(7, 5): torch.float16, (8, 6): torch.bfloat16}.items():
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _, c=capability: c)
+        assert choose_dtype("auto", cuda) is dtype
     assert choose_dtype("auto", CPU) is torch.float32
     assert choose_dtype("float16", CPU) is torch.float16

@@ -93,7 +93,7 @@ def test_the_environments_token_is_used_and_forgotten(
 ) -> None:
     import os
 
-    endpoint.setenv("HF_TOKEN", "secret")
+    endpoint.setenv("HF_TOKEN", "secret\n")
     with serving(FakeHub(NAME, repository, token="secret")) as hub:
         _point_at(endpoint, hub.url)
         checkpoint_folder(CsmConfig(checkpoint=NAME), tmp_path / "models", print)
@@ -119,6 +119,57 @@ def test_what_cannot_be_found_is_said(
         with pytest.raises(EngineUnavailable, match=words.replace("?", r"\?")) as refused:
             checkpoint_folder(config, tmp_path / "models", print)
     assert refused.value.cure
+
+
+def test_a_connection_that_ends_midway_is_said(
+    repository: Path, tmp_path: Path, endpoint: pytest.MonkeyPatch
+) -> None:
+    endpoint.setattr("time.sleep", lambda _: None)  # the hub's pauses between its attempts
+    with serving(FakeHub(NAME, repository, cut="transformers-2.safetensors")) as hub:
+        _point_at(endpoint, hub.url)
+        with pytest.raises(EngineUnavailable, match="could not be fetched") as refused:
+            checkpoint_folder(CsmConfig(checkpoint=NAME), tmp_path / "models", print)
+    assert "goes on where this stopped" in refused.value.cure
+
+
+def test_a_download_tells_how_far_it_is(
+    repository: Path, tmp_path: Path, endpoint: pytest.MonkeyPatch
+) -> None:
+    """Without a word for half an hour the child would be taken for hung, and ended."""
+    (repository / "transformers-2.safetensors").write_bytes(bytes(3_000_000))
+    endpoint.setattr("wyoming_csm.worker.hub.PROGRESS_SECONDS", 0.0)
+    said: list[str] = []
+    with serving(FakeHub(NAME, repository)) as hub:
+        _point_at(endpoint, hub.url)
+        checkpoint_folder(CsmConfig(checkpoint=NAME), tmp_path / "models", said.append)
+    assert f"downloading {NAME}: 3 MB" in said
+
+
+@pytest.mark.parametrize("token", ["sec\nret", "sec ret", "\u201csecret\u201d", "s\xe9cret"])
+def test_a_token_that_cannot_be_one_is_never_shown(
+    repository: Path, tmp_path: Path, endpoint: pytest.MonkeyPatch, token: str
+) -> None:
+    endpoint.setenv("HF_TOKEN", token)
+    with serving(FakeHub(NAME, repository)) as hub:
+        _point_at(endpoint, hub.url)
+        with pytest.raises(EngineUnavailable, match="correct HF_TOKEN") as refused:
+            checkpoint_folder(CsmConfig(checkpoint=NAME), tmp_path / "models", print)
+    assert not hub.fetched
+    assert "cret" not in str(refused.value)
+
+
+def test_offline_mode_is_said_and_what_is_here_serves(
+    repository: Path, tmp_path: Path, endpoint: pytest.MonkeyPatch
+) -> None:
+    config = CsmConfig(checkpoint=NAME)
+    with serving(FakeHub(NAME, repository)) as hub:
+        _point_at(endpoint, hub.url)
+        folder = checkpoint_folder(config, tmp_path / "models", print)
+        endpoint.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+        assert checkpoint_folder(config, tmp_path / "models", print) == folder
+        with pytest.raises(EngineUnavailable, match="HF_HUB_OFFLINE forbids") as refused:
+            checkpoint_folder(config, tmp_path / "nothing", print)
+    assert "unset it" in refused.value.cure
 
 
 def test_no_network_is_said(tmp_path: Path, endpoint: pytest.MonkeyPatch) -> None:

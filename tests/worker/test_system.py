@@ -88,6 +88,24 @@ def test_without_any_synthesiser_it_says_what_to_install(monkeypatch: pytest.Mon
         load(configure(), progress=print)
 
 
+def test_a_pico_that_cannot_load_leaves_espeak(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Installed, but made for another machine."""
+
+    def broken(speed: float) -> None:
+        raise ImportError("libnanotts.so: wrong ELF class")
+
+    monkeypatch.setattr("wyoming_csm.worker.system.Pico", broken)
+    speaker = load(configure(), progress=print)
+    assert speaker.detail == "eSpeak NG"
+    assert np.abs(from_pcm(b"".join(speaker.say("Hello.", voice("en-US"))))).max() > 0.1
+    assert "wrong ELF class" in caplog.text
+    monkeypatch.setattr("wyoming_csm.worker.system.find_command", lambda: None)
+    with pytest.raises(EngineUnavailable, match="wrong ELF class"):
+        load(configure(), progress=print)
+
+
 def test_an_installed_command_serves_where_the_wheel_is_missing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -103,6 +121,7 @@ def test_espeak_reads_markup_and_phonemes_as_text() -> None:
     reader = espeak()
     assert seconds(reader, "[[h@l'oU]] <break time='10s'/> <audio src='/dev/zero'/>") < 15
     assert seconds(reader, "[[a]]") > seconds(reader, "a")
+    assert seconds(reader, "[[[a]]") >= seconds(reader, "[[a]]")
     assert seconds(reader, "Hello.\0 And goodbye.") > 1.4 * seconds(reader, "Hello.")
 
 

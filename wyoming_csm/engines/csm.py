@@ -21,9 +21,15 @@ def csm_engine(config: Config, book: VoiceBook) -> WorkerEngine:
     """Not started yet."""
     configure = first_message(config, "csm", book.voices)
     speakers = tuple(_bare_speaker(number) for number in range(_SPEAKERS))
+
+    def voices() -> tuple[Voice, ...]:
+        """A recorded voice of a bare speaker's name takes its place."""
+        taken = {voice.name for voice in book.voices}
+        return (*book.voices, *(bare for bare in speakers if bare.name not in taken))
+
     return WorkerEngine(
         configure,
-        voices=lambda: (*book.voices, *speakers),
+        voices=voices,
         probe=_probe,
         hang_seconds=_HANG_SECONDS_ON_CPU if config.csm.device == "cpu" else _HANG_SECONDS,
     )

@@ -7,6 +7,7 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -90,12 +91,13 @@ class ClipEncoder:
                 raise ValueError(f"type {stored.dtype}")
             codes = torch.from_numpy(stored.astype(np.int64))
             self._check(codes, frames)
-            path.touch()
         except FileNotFoundError:
             return None
         except (OSError, ValueError, EOFError, CheckpointError) as error:
             _LOGGER.warning("%s is damaged and made anew: %s", path, error)
             return None
+        with suppress(OSError):  # in a folder that is only to be read none goes
+            path.touch()
         return codes
 
     def _keep(self, path: Path, codes: Tensor) -> None:

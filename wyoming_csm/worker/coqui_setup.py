@@ -39,7 +39,13 @@ def provide_espeak(folder: Path) -> None:
         return
     from wyoming_csm.worker.espeak_ng import install_command
 
-    command = install_command(folder)
+    try:
+        command = install_command(folder)
+    except OSError as error:
+        raise EngineUnavailable(
+            f"its espeak-ng command cannot be written ({error})",
+            "set data_dir to a folder that can be written to, or install the package espeak-ng",
+        ) from error
     os.environ["PATH"] = os.pathsep.join((str(command.parent), os.environ.get("PATH", "")))
 
 

@@ -116,7 +116,9 @@ def choose_dtype(wanted: str, device: torch.device) -> torch.dtype:
         return dtype
     if device.type == "cpu":
         return torch.float32
-    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    # Before Ampere (8.0) bfloat16 is emulated; that PyTorch calls supported too.
+    major, _ = torch.cuda.get_device_capability(device)
+    return torch.bfloat16 if torch.version.hip or major >= 8 else torch.float16
 
 
 def _codec_tensors(checkpoint: Checkpoint) -> Iterator[tuple[str, Callable[[], Tensor]]]:

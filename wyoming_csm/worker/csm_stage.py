@@ -1,6 +1,7 @@
 """CSM on its stage: sentences in slots, a frame of codes for each, and those codes as sound."""
 
 import logging
+import os
 import secrets
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -54,7 +55,7 @@ class CsmStage:
         self._config = config
         self._encode = encode
         self._encoder = ThreadPoolExecutor(1, thread_name_prefix="clips")
-        self._clips: dict[Clip, Future[Tensor]] = {}
+        self._clips: dict[Clip, tuple[_Stamp, Future[Tensor]]] = {}
         self._sentences: dict[int, _Sentence] = {}
         self._replies: dict[int, list[Segment]] = {}
 
@@ -165,24 +166,39 @@ class CsmStage:
         return int(seconds * FRAMES_PER_SECOND)
 
     def _seed(self, say: Say) -> int:
-        """The configured seed for a reply's first sentence, the next number for its second, …"""
+        """The configured seed, plus one for each sentence of the reply that is its context."""
         if self._config.seed is None:
             return secrets.randbits(63)
         return (self._config.seed + len(self._replies.get(say.reply, []))) % 2**63
 
     def _encoded(self, clip: Clip) -> Future[Tensor]:
-        if clip not in self._clips:
-            self._clips[clip] = self._encoder.submit(self._encode, clip)
-        return self._clips[clip]
+        """Of the recording as it is now: another may have taken its place while this ran."""
+        stamp = _stamp(clip)
+        known, future = self._clips.get(clip, (None, None))
+        if future is None or stamp not in (None, known):
+            future = self._encoder.submit(self._encode, clip)
+            self._clips[clip] = stamp, future
+        return future
 
     def _codes_of(self, clip: Clip) -> Tensor:
         """[frames, codebooks]. Raises EngineError, once: the next sentence tries again."""
-        future = self._clips[clip]
+        _, future = self._clips[clip]
         error = future.exception()
         if error is not None:
             del self._clips[clip]
             raise EngineError(f"the clip {clip.path} could not be used: {error}") from error
         return future.result()
+
+
+_Stamp = tuple[int, int] | None  # size and time of change; None: there is no such file
+
+
+def _stamp(clip: Clip) -> _Stamp:
+    try:
+        stat = os.stat(clip.path)
+    except OSError:
+        return None
+    return stat.st_size, stat.st_mtime_ns
 
 
 def _speaker(voice: Voice) -> int:

@@ -2,8 +2,11 @@
 
 import json
 import os
+import re
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from wyoming_csm.config import CsmConfig
 from wyoming_csm.errors import EngineUnavailable
@@ -12,6 +15,7 @@ from wyoming_csm.errors import EngineUnavailable
 # that config.json's `transformers_weights` or the standard index name are fetched.
 _SMALL_FILES = ["*.json", "*.jinja"]
 _DEFAULT_WEIGHTS = "model.safetensors"
+PROGRESS_SECONDS = 10.0  # a child that downloads for long without a word is taken for hung
 
 
 def checkpoint_folder(config: CsmConfig, models_dir: Path, progress: Callable[[str], None]) -> Path:
@@ -30,15 +34,23 @@ def checkpoint_folder(config: CsmConfig, models_dir: Path, progress: Callable[[s
 def _from_hub(
     config: CsmConfig, models_dir: Path, token: str | None, progress: Callable[[str], None]
 ) -> Path:
-    from huggingface_hub import errors
+    from huggingface_hub import constants, errors
 
+    # Of the network, of the disk, and the hub's own. When a connection ends midway, its HTTP
+    # library's (whichever that is by now) come through; its Xet client raises RuntimeError.
+    faults: tuple[Any, ...] = (OSError, RuntimeError, *errors.HfHubHTTPError.__bases__)
     name, page = config.checkpoint, f"https://huggingface.co/{config.checkpoint}"
     try:
         try:
-            return _fetch(config, models_dir, token, local_only=True)
-        except OSError:  # not here yet, or not whole
+            return _fetch(config, models_dir, token)
+        except OSError as error:  # not here yet, or not whole
+            if constants.HF_HUB_OFFLINE:
+                raise EngineUnavailable(
+                    f"the weights {name} are not here and HF_HUB_OFFLINE forbids to fetch them",
+                    "unset it, or set csm.checkpoint to a folder with the weights",
+                ) from error
             progress(f"downloading {name} to {models_dir}")
-            return _fetch(config, models_dir, token, local_only=False)
+            return _fetch(config, models_dir, token, _bars_that_tell(name, progress))
     except errors.GatedRepoError as error:
         raise EngineUnavailable(
             f"the weights {name} are given only to who accepted their licence",
@@ -54,24 +66,22 @@ def _from_hub(
             f"the hub knows no {name}, or keeps it from you",
             "correct csm.checkpoint, or give a token that may read it as HF_TOKEN",
         ) from error
-    except errors.OfflineModeIsEnabled as error:
-        raise EngineUnavailable(
-            f"the weights {name} are not here and HF_HUB_OFFLINE forbids to fetch them",
-            "unset it, or set csm.checkpoint to a folder with the weights",
-        ) from error
     except errors.HFValidationError as error:
         raise EngineUnavailable(
             f"{name!r} is no name the hub could have", "correct csm.checkpoint"
         ) from error
-    except OSError as error:  # every network and disk fault, and the hub's own HTTP errors
+    except faults as error:
         raise EngineUnavailable(
             f"the weights {name} could not be fetched ({_first_line(error)})",
             "check the network and the free disk space; the next start goes on where this stopped",
         ) from error
 
 
-def _fetch(config: CsmConfig, models_dir: Path, token: str | None, *, local_only: bool) -> Path:
-    """Both passes: the small files, which say what the weights' files are called, then those."""
+def _fetch(config: CsmConfig, models_dir: Path, token: str | None, bars: Any = None) -> Path:
+    """Both passes: the small files, which say what the weights' files are called, then those.
+
+    `bars`: the class of the bars that show the download; without one only this disk is looked at.
+    """
     from huggingface_hub import snapshot_download
 
     def snapshot(patterns: list[str]) -> Path:
@@ -80,8 +90,9 @@ def _fetch(config: CsmConfig, models_dir: Path, token: str | None, *, local_only
             revision=config.revision,
             cache_dir=models_dir,
             token=token or False,
-            local_files_only=local_only,
+            local_files_only=bars is None,
             allow_patterns=patterns,
+            tqdm_class=bars,
         )
         return Path(found)
 
@@ -113,15 +124,44 @@ def _weight_files(folder: Path) -> list[str]:
 
 def _token(config: CsmConfig) -> str | None:
     """From the file or the environment, which then forgets it: it is for the download only."""
-    from_environment = os.environ.pop("HF_TOKEN", None)
-    if config.token_file is None:
-        return from_environment
-    try:
-        return Path(config.token_file).expanduser().read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
+    found, where = os.environ.pop("HF_TOKEN", ""), "HF_TOKEN"
+    if config.token_file is not None:
+        where = "csm.token_file"
+        try:
+            found = Path(config.token_file).expanduser().read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise EngineUnavailable(
+                f"the token's file cannot be read ({error})", "correct csm.token_file"
+            ) from error
+    token = found.strip()
+    if not re.fullmatch("[!-~]*", token):  # the HTTP library would show it in its complaint
         raise EngineUnavailable(
-            f"the token's file cannot be read ({error})", "correct csm.token_file"
-        ) from error
+            "the hub's token holds a blank or a character that no token has", f"correct {where}"
+        )
+    return token or None
+
+
+def _bars_that_tell(name: str, progress: Callable[[str], None]) -> Any:
+    """The hub's progress bars, which also tell how far they are, seldom enough for a log."""
+    from huggingface_hub.utils import tqdm  # type: ignore[attr-defined, unused-ignore]
+
+    told = time.monotonic()
+
+    class Bar(tqdm):  # type: ignore[misc, type-arg, unused-ignore]
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call, unused-ignore]
+            self.is_of_bytes = kwargs.get("unit") == "B"
+            self.so_far = 0.0  # a bar that is not shown does not count
+
+        def update(self, n: float | None = 1) -> bool | None:
+            nonlocal told
+            self.so_far += n or 0
+            if self.is_of_bytes and time.monotonic() - told >= PROGRESS_SECONDS:
+                told = time.monotonic()
+                progress(f"downloading {name}: {self.so_far / 1e6:.0f} MB")
+            return super().update(n)  # type: ignore[no-any-return, unused-ignore]
+
+    return Bar
 
 
 def _first_line(error: BaseException) -> str:

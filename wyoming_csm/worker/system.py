@@ -1,5 +1,7 @@
 """The system voice: whatever small synthesiser this machine can run, by language."""
 
+import logging
+import re
 import struct
 import subprocess
 import tempfile
@@ -25,6 +27,8 @@ from wyoming_csm.worker.system_voices import (
     languages,
 )
 
+_LOGGER = logging.getLogger(__name__)
+
 _WORDS_PER_MINUTE = 175
 _ESPEAK_SPEEDS = (80, 449)  # words per minute that espeak-ng takes
 _SECONDS = 20.0  # for one sentence; espeak-ng takes 0.1
@@ -47,7 +51,8 @@ class Espeak:
         self._command = (*command, "-b", "1", "-s", str(rate), "--stdin", "--stdout", "-v")
 
     def say(self, text: str, language: str) -> Iterator[bytes]:
-        plain = text.replace("\0", " ").replace("[[", "[ [")  # [[…]] would be read as phonemes
+        # [[…]] would be read as phonemes
+        plain = re.sub(r"\[(?=\[)", "[ ", text.replace("\0", " "))
         try:
             done = subprocess.run(
                 (*self._command, language),
@@ -120,15 +125,19 @@ class SystemSpeaker:
 
 
 def load(configure: Configure, progress: Callable[[str], None]) -> SystemSpeaker:
-    """Takes no time. Raises EngineUnavailable."""
+    """Takes no time; what is installed but cannot load is left out. Raises EngineUnavailable."""
     speed = msgspec.convert(configure.settings, SystemConfig).speed
     found = find_synthesisers()
     command = find_command()
+    espeak = Espeak(command, speed) if command else None
+    pico = platform = None
     try:
-        return SystemSpeaker(
-            Pico(speed) if PICO in found else None,
-            Espeak(command, speed) if command else None,
-            Platform(speed) if PLATFORM in found else None,
-        )
+        pico = Pico(speed) if PICO in found else None
+        platform = Platform(speed) if PLATFORM in found else None
     except (ImportError, OSError) as error:
-        raise EngineUnavailable(f"the system voice cannot be loaded ({error})", "") from error
+        if espeak is None:
+            raise EngineUnavailable(
+                f"the system voice cannot be loaded ({error})", "pip install espeakng-loader"
+            ) from error
+        _LOGGER.warning("The system voice is eSpeak NG alone: %s", error)
+    return SystemSpeaker(pico, espeak, platform)
