@@ -45,7 +45,7 @@ class CsmConfig(_Section, frozen=True):
     ] = "auto"
     dtype: Annotated[
         Literal["auto", "bfloat16", "float16", "float32"],
-        Meta(description="auto: bfloat16 on a GPU, float32 on the CPU"),
+        Meta(description="auto: bfloat16 on a GPU (float16 before Ampere), float32 on the CPU"),
     ] = "auto"
     temperature: Annotated[
         Annotated[float, Meta(ge=0, le=5)] | None,

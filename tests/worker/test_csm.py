@@ -14,10 +14,12 @@ from torch import Tensor
 from tests.tiny_csm import make_tiny_csm
 from tests.worker.stages import CPU, SPEAKER, make_clip, make_stage, one_thread, prepare, speak
 from wyoming_csm.audio import SAMPLE_RATE, SAMPLES_PER_FRAME, from_pcm
+from wyoming_csm.config import CsmConfig
 from wyoming_csm.errors import EngineError, EngineUnavailable
 from wyoming_csm.model.generator import FrameGenerator
+from wyoming_csm.model.sampling import Sampling
 from wyoming_csm.voices import Clip
-from wyoming_csm.worker.csm import choose_device, choose_dtype
+from wyoming_csm.worker.csm import choose_device, choose_dtype, choose_sampling
 from wyoming_csm.worker.csm_stage import CsmStage
 from wyoming_csm.worker.frame_loop import Frame
 from wyoming_csm.worker.protocol import Say
@@ -198,3 +200,32 @@ def test_where_it_cannot_run_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
         assert choose_dtype("auto", cuda) is dtype
     assert choose_dtype("auto", CPU) is torch.float32
     assert choose_dtype("float16", CPU) is torch.float16
+
+
+def test_a_prompt_that_does_not_fit_the_memory_fails_alone(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = make_stage(checkpoint, tmp_path)
+    stage.begin(0, Say(1, 1, "Hello.", SPEAKER))
+    stage.step([0])
+    real = FrameGenerator.prefill
+
+    def full(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(FrameGenerator, "prefill", full)
+    with pytest.raises(EngineError, match="memory is too full"):
+        stage.begin(1, Say(2, 2, "Hello.", SPEAKER))
+    monkeypatch.setattr(FrameGenerator, "prefill", real)
+    assert stage.step([0])[0].pcm
+    assert speak(stage, Say(3, 3, "Hello.", SPEAKER), slot=1)
+
+
+def test_a_checkpoint_never_babbles_for_want_of_settings() -> None:
+    assert choose_sampling(CsmConfig(), {}) == Sampling(0.9, 50, 0.9, 50)
+    dropped = {"do_sample": True, "temperature": 0.7, "top_k": 30}
+    assert choose_sampling(CsmConfig(), dropped) == Sampling(0.7, 30, 0.7, 30)
+    greedy = {**dropped, "depth_decoder_do_sample": False}
+    assert choose_sampling(CsmConfig(), greedy).depth_temperature == 0
+    mine = CsmConfig(temperature=0.5, depth_top_k=9)
+    assert choose_sampling(mine, dropped) == Sampling(0.5, 30, 0.7, 9)

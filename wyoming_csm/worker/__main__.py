@@ -24,6 +24,8 @@ def main() -> int:
         format=configure.log_format or logging.BASIC_FORMAT,
         stream=sys.stderr,
     )
+    if configure.engine != "csm":
+        os.environ.pop("HF_TOKEN", None)  # the token is for CSM's download alone
     try:
         run(child, configure)
     except EngineUnavailable as error:

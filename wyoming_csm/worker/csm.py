@@ -1,8 +1,9 @@
 """CSM's place in the child process: device, weights, codec, tokenizer; then the frame loop."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import torch
@@ -38,8 +39,14 @@ def run(child: Child, configure: Configure) -> None:
     dtype = choose_dtype(config.dtype, device)
     folder = checkpoint_folder(config, Path(configure.download_dir), progress)
     progress(f"loading {config.checkpoint} to {device}")
-    stage = load_stage(config, folder, Path(configure.data_dir), device, dtype)
-    stage.warm_up()
+    try:
+        stage = load_stage(config, folder, Path(configure.data_dir), device, dtype)
+        stage.warm_up()
+    except torch.OutOfMemoryError as error:
+        raise EngineUnavailable(
+            f"the memory of {device} is too small, or others use it",
+            "free some (nvidia-smi tells who has it), or set csm.slots to 1",
+        ) from error
     stage.prepare(configure.voices)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)
     child.send(Ready(f"{name}, {str(dtype).removeprefix('torch.')}", stage.slots))
@@ -52,14 +59,6 @@ def load_stage(
     """Everything a `CsmStage` needs from a checkpoint's folder. Raises CheckpointError."""
     checkpoint = Checkpoint(folder)
     model = checkpoint.load(dtype, device)
-    # Without that file transformers would take the likeliest code each time: it babbles.
-    from_file = Sampling.from_generation_config(checkpoint.generation)
-    sampling = (from_file if checkpoint.generation else Sampling()).replaced(
-        temperature=config.temperature,
-        top_k=config.top_k,
-        depth_temperature=config.depth_temperature,
-        depth_top_k=config.depth_top_k,
-    )
     positions = checkpoint.sizes.backbone.positions
     slots = config.slots or (_CPU_SLOTS if device.type == "cpu" else _GPU_SLOTS)
     clips = ClipEncoder(
@@ -69,11 +68,31 @@ def load_stage(
         data_dir / "clips",
     )
     return CsmStage(
-        FrameGenerator(model, slots, positions, sampling),
+        FrameGenerator(model, slots, positions, choose_sampling(config, checkpoint.generation)),
         load_decoder(checkpoint.codec_config, _codec_tensors(checkpoint), device),
         PromptBuilder.of(checkpoint),
         clips.encode_clip,
         config,
+    )
+
+
+def choose_sampling(config: CsmConfig, found: Mapping[str, Any]) -> Sampling:
+    """The configuration's over the checkpoint's `generation_config.json`, its keys in `found`.
+
+    What that leaves out is never taken as "always the likeliest", as transformers would: CSM
+    babbles then. Without the file it is the original's sampling; without `depth_decoder_…` keys,
+    which transformers drops on saving, the depth decoder samples as the backbone does.
+    """
+    sampling = Sampling.from_generation_config(found) if found else Sampling()
+    if not any(key.startswith("depth_decoder_") for key in found):
+        sampling = sampling.replaced(
+            depth_temperature=sampling.temperature, depth_top_k=sampling.top_k
+        )
+    return sampling.replaced(
+        temperature=config.temperature,
+        top_k=config.top_k,
+        depth_temperature=config.depth_temperature,
+        depth_top_k=config.depth_top_k,
     )
 
 

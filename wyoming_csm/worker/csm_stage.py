@@ -96,7 +96,12 @@ class CsmStage:
             voice, self._replies.get(say.reply, []), speaker, say.text, limit
         )
         rows = self._prompts.rows(segments, speaker, say.text)
-        self._generator.prefill(slot, rows, self._seed(say))
+        try:
+            self._generator.prefill(slot, rows, self._seed(say))
+        except torch.OutOfMemoryError as error:  # this sentence's fault, not the others'
+            self._generator.release(slot)
+            torch.cuda.empty_cache()
+            raise EngineError("the GPU's memory is too full for this sentence") from error
         self._decoder.reset(self._sound, slot)
         self._sentences[slot] = _Sentence(say, limit)
 
