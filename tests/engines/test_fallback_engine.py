@@ -65,6 +65,16 @@ async def test_voices_say_who_speaks(
     assert [voice.name for voice in fallback.voices] == ["anna", "lj", "pico", "hans"]
 
 
+async def test_voices_are_described_once_until_an_engine_changes(
+    fallback: Fallback, csm: FakeEngine, system: FakeEngine
+) -> None:
+    system.become(Phase.STARTING)
+    voices = fallback.voices
+    assert fallback.voices is voices
+    system.have_voices(PICO)
+    assert HANS not in fallback.voices
+
+
 async def test_names_are_unique(csm: FakeEngine) -> None:
     other = FakeEngine("coqui", voices=(fake_voice("anna", "fr", "coqui"), LJ))
     assert Fallback([csm, other]).voices == (ANNA, LJ)

@@ -90,6 +90,17 @@ async def test_it_rests_after_five_deaths(make: Make, caplog: pytest.LogCaptureF
     assert len([r for r in caplog.records if r.levelno == logging.WARNING]) == 5
 
 
+async def test_it_holds_off_longer_before_each_new_life(
+    make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    begin = time.perf_counter()
+    dying = (sys.executable, "-S", "-c", "raise SystemExit(4)")
+    await started(make(command=dying, restart_seconds=0.1))
+    assert time.perf_counter() - begin > 0.1 + 0.2 + 0.4 + 0.8
+    lines = [r.getMessage() for r in caplog.records if "starts again in" in r.getMessage()]
+    assert [line.split()[-2] for line in lines] == ["0.1", "0.2", "0.4", "0.8"]
+
+
 async def test_deaths_between_spoken_sentences_are_not_in_a_row(make: Make) -> None:
     engine = await started(make(fault="die", only_in="die", frames=1))
     for _ in range(6):

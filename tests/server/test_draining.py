@@ -6,11 +6,13 @@ from contextlib import AsyncExitStack
 
 import pytest
 from wyoming.ping import Ping
-from wyoming.tts import SynthesizeChunk, SynthesizeStart
+from wyoming.tts import SynthesizeChunk, SynthesizeStart, SynthesizeStop
 
 from tests.fakes import FakeEngine
 from tests.server.clients import eventually, peer, say, serving, types
 from wyoming_csm.config import Limits
+
+START = SynthesizeStart().event()
 
 
 async def test_draining_lets_a_reply_in_flight_end() -> None:
@@ -31,14 +33,29 @@ async def test_draining_lets_a_reply_in_flight_end() -> None:
     assert engine.asked == engine.finished == ["One."]
 
 
-async def test_draining_ends_an_open_stream_with_what_was_written() -> None:
+async def test_draining_lets_an_open_stream_be_written_to_its_end() -> None:
     engine = FakeEngine(frames=2)
     async with serving(engine) as server, peer(server) as client:
-        await client.send(SynthesizeStart().event(), SynthesizeChunk("One. And two").event())
+        await client.send(START, SynthesizeChunk("One. And").event())
+        await client.read()
+        draining = asyncio.create_task(server.drain())
+        await eventually(lambda: not server.addresses)
+        await client.send(SynthesizeChunk(" two").event(), SynthesizeStop().event())
+        assert (await client.rest())[-1].type == "synthesize-stopped"
+        await draining
+    assert engine.finished == ["One.", "And two"]
+
+
+async def test_half_a_stream_is_never_passed_off_as_a_whole_one() -> None:
+    engine = FakeEngine(frames=2)
+    limits = Limits(shutdown_seconds=0.1)
+    async with serving(engine, limits=limits) as server, peer(server) as client:
+        await client.send(START, SynthesizeChunk("One. Do not").event())
         await client.read()
         await server.drain()
-        assert (await client.rest())[-1].type == "synthesize-stopped"
-    assert engine.finished == ["One.", "And two"]
+        await server.__aexit__(None, None, None)
+        assert types(await client.rest()) == ["audio-chunk", "error"]
+    assert engine.finished == ["One."]
 
 
 async def test_a_reply_that_outlasts_the_draining_is_told() -> None:

@@ -108,6 +108,26 @@ async def test_who_leaves_while_queued_never_reaches_the_engine(leave) -> None: 
     assert engine.asked == ["First.", "Third."]
 
 
+@pytest.mark.parametrize("leave", [close, reset])
+async def test_who_leaves_with_one_spoken_and_one_queued_leaves_the_turn_free(leave) -> None:  # type: ignore[no-untyped-def]
+    """Both ends are seen in one moment: as when a program with two connections is ended."""
+    engine = FakeEngine(slots=1)
+    engine.hold.clear()
+    async with serving(engine) as server, peer(server) as first, peer(server) as second:
+        await first.send(say("First."))
+        await eventually(lambda: engine.speaking == 1)
+        await second.send(say("Second."))
+        await eventually(lambda: server._turns.waiting == 1)
+        leave(first)
+        leave(second)
+        await eventually(lambda: engine.speaking == 0)
+        engine.hold.set()
+        async with peer(server) as third:
+            await third.send(say("Third."))
+            await third.until("audio-stop")
+    assert engine.asked == ["First.", "Third."]
+
+
 async def test_who_leaves_just_before_its_turn_never_reaches_the_engine() -> None:
     """The turn comes in the round trip in which nobody can know yet whether it left."""
     engine = FakeEngine(slots=1, frames=3)

@@ -104,6 +104,7 @@ NOT_WYOMING = [
     Event("synthesize", {"text": "a", "voice": {"name": 5}}),
     Event("synthesize", {"text": "a", "voice": {"name": "anna", "speaker": 1}}),
     Event("synthesize", {"text": "a", "voice": {"language": []}}),
+    Event("synthesize", {"text": "a", "voice": {"name": "n" * 257}}),
     Event("synthesize", {"text": "a", "text_format": 1}),
     Event("synthesize-start", {"voice": None}),
     Event("synthesize-chunk", {"text": ["a"]}),

@@ -111,6 +111,20 @@ async def test_cancelled_in_the_moment_of_being_served_leaks_no_slot() -> None:
     await crowd.end()
 
 
+async def test_who_speaks_and_who_waits_cancelled_in_one_moment_leak_no_slot() -> None:
+    crowd = Crowd(Turns(lambda: 1))
+    for address in "abc":
+        crowd.add(address)
+    await settle()
+    crowd.tasks[0].cancel()
+    crowd.tasks[1].cancel()  # its future is cancelled now, its task runs only after a's release
+    assert await crowd.run(0) == "ac"
+    assert crowd.turns.waiting == 0
+    outcomes = await asyncio.gather(*crowd.tasks[:2], return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [asyncio.CancelledError] * 2
+    await crowd.end()
+
+
 async def test_new_slots_are_given_out_when_told() -> None:
     slots = 1
     crowd = Crowd(Turns(lambda: slots))

@@ -1,6 +1,7 @@
 """Bytes to events: what the library writes is read, and whatever is over a limit is refused."""
 
 import asyncio
+import errno
 import json
 import time
 from typing import Any
@@ -139,6 +140,14 @@ async def test_idling_loses_nothing() -> None:
         await read_event(reader, Limits(idle_seconds=0.05))
     reader.feed_data(line(type="ping"))
     assert await read_event(reader, LIMITS) == Event("ping")
+
+
+async def test_a_network_that_gave_up_is_no_idling() -> None:
+    """The kernel's ETIMEDOUT is a TimeoutError too; read again, it would come again at once."""
+    reader = fed(b"", end=False)
+    reader.set_exception(TimeoutError(errno.ETIMEDOUT, "timed out"))
+    with pytest.raises(ConnectionError):
+        await read_event(reader, LIMITS)
 
 
 async def test_a_string_that_never_ends_is_scanned_once() -> None:

@@ -31,6 +31,7 @@ from wyoming_csm.text.clean import clean
         ("2 * 3 = 6", "2 × 3 = 6"),
         # HTML
         ("<b>Bold</b> text<br/>here", "Bold text here"),
+        ("<think>So</think> Yes.", "think, So Yes."),
         ("2 < 3 and 5 > 4", "2 < 3 and 5 > 4"),
         ("I am <name>.", "I am, name."),
         ("Tom &amp; Jerry &lt;3", "Tom & Jerry < 3"),

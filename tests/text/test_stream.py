@@ -29,6 +29,7 @@ def split(text: str, language: str = "") -> list[str]:
         ("J. R. R. Tolkien wrote. He did.", ["J. R. R. Tolkien wrote.", "He did."]),
         ("At 10:30 it was 3.14, e.g. Pi. Ok.", ["At 10:30 it was 3.14, e.g. Pi.", "Ok."]),
         ("It is 5 p.m. The door is shut.", ["It is 5 p.m.", "The door is shut."]),
+        ("It is 21 °C. The door is shut.", ["It is 21 °C.", "The door is shut."]),
         ("The U.S. Army came. It left.", ["The U.S. Army came.", "It left."]),
         ("Nimm z. B. Milch. Oder Saft.", ["Nimm z. B. Milch.", "Oder Saft."]),
         ("No. 5 is alive. No. It is not.", ["No. 5 is alive.", "No.", "It is not."]),

@@ -29,6 +29,8 @@ class Fallback:
     def __init__(self, engines: Sequence[Engine]) -> None:
         self._engines = tuple(engines)
         self._said: set[str] = set()  # what is true for long is not said again at each reply
+        self._voices: tuple[Voice, ...] | None = None  # as described until an engine changes
+        self.subscribe(self._changed)
 
     @property
     def name(self) -> str:
@@ -52,11 +54,13 @@ class Fallback:
     @property
     def voices(self) -> tuple[Voice, ...]:
         """Of all, by name; a description says who speaks if its own engine cannot now."""
-        voices: dict[str, Voice] = {}
-        for engine in self._engines:
-            for voice in engine.voices:
-                voices.setdefault(voice.name, self._described(engine, voice))
-        return tuple(voices.values())
+        if self._voices is None:  # describing hundreds takes 30 ms: not again for each request
+            voices: dict[str, Voice] = {}
+            for engine in self._engines:
+                for voice in engine.voices:
+                    voices.setdefault(voice.name, self._described(engine, voice))
+            self._voices = tuple(voices.values())
+        return self._voices
 
     def voice_for(self, voice: Voice) -> Voice | None:
         """The first that any engine has for it, ready or not."""
@@ -111,6 +115,9 @@ class Fallback:
             )
         if engine.voice_for(voice) is None:
             self._warn_once(f"No engine that is ready speaks {voice.language!r}: {own.name} does")
+
+    def _changed(self) -> None:
+        self._voices = None
 
     def _warn_once(self, line: str) -> None:
         _LOGGER.log(logging.DEBUG if line in self._said else logging.WARNING, line)

@@ -20,6 +20,7 @@ from wyoming_csm.worker.protocol import (
 
 MAX_UNREAD_BYTES = 1024 * 1024  # what may wait for a child that reads slowly
 LEAVE_SECONDS = 1.0  # for a child to go when asked, and again when told
+KILLED_SECONDS = 5.0  # one that a driver keeps may outlive even that, and is waited for no longer
 
 
 class ChildProcess:
@@ -88,7 +89,8 @@ class ChildProcess:
             if await self._goes_within(LEAVE_SECONDS):
                 break
             self._signal(name)
-        await self._gone()
+        else:
+            await self._goes_within(KILLED_SECONDS)
         self.kill()  # what it started and left behind
         self._ended = True
         return _how_ended(self._process.returncode)
@@ -119,7 +121,9 @@ class ChildProcess:
 
 
 def _how_ended(code: int | None) -> str:
-    if code is None or code >= 0:
+    if code is None:
+        return "it cannot be killed"
+    if code >= 0:
         return f"exit code {code}"
     try:
         return f"killed by {signal.Signals(-code).name}"

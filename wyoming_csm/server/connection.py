@@ -85,14 +85,11 @@ class Connection:
             self._task.cancel()
 
     def finish(self, reason: str) -> None:
-        """Nothing new from this peer; the reply in flight may end."""
-        if not self.busy or self._hearing is None:
+        """Nothing new from this peer; the reply in flight may end, its text as well."""
+        if self._answer is None:
             self.close(reason)
             return
         self._stopping, self._last_words = True, reason
-        self._hearing.cancel()
-        self._requests.end()
-        self._due.put_nowait(None)
 
     async def _run(self) -> None:
         limits = self._shared.config.limits
@@ -138,7 +135,7 @@ class Connection:
     async def _hear(self, reader: asyncio.StreamReader, outlet: Outlet) -> None:
         """The hearing half: ends with ConnectionError when the peer has left for good."""
         while await self._hear_event(reader, outlet):
-            self.last_active = self._clock()
+            pass
         self._departure.input_ended = True
         self._requests.end()
         self._due.put_nowait(None)
@@ -149,12 +146,16 @@ class Connection:
 
     async def _hear_event(self, reader: asyncio.StreamReader, outlet: Outlet) -> bool:
         """False: nothing comes any more, or nothing came for too long."""
+        limits = self._shared.config.limits
         try:
-            event = await read_event(reader, self._shared.config.limits)
+            event = await read_event(reader, limits)
         except TimeoutError:
-            return self.busy and not self._requests.in_stream  # an abandoned stream ends here
+            if self.busy and not self._requests.in_stream:  # an abandoned stream ends here
+                return True
+            return self._clock() - self.last_active < limits.idle_seconds  # it spoke since
         if event is None:
             return False
+        self.last_active = self._clock()
         if Describe.is_type(event.type):
             outlet.send_bytes(self._shared.info.get())
         elif Ping.is_type(event.type):
@@ -174,8 +175,6 @@ class Connection:
     async def _speak(self, outlet: Outlet) -> None:
         """The speaking half: returns when all requests are answered and no more will come."""
         while (request := await self._due.get()) is not None:
-            if self._stopping:
-                raise RequestError(self._last_words)
             self._answer = self._make_answer(request, outlet)
             if self._departure.input_ended:
                 self._answer.probe()
@@ -183,6 +182,10 @@ class Connection:
             self._answer = None
             self._unanswered -= 1
             self.last_active = self._clock()
+            if self._stopping:
+                break
+        if self._stopping and self.busy:
+            raise RequestError(self._last_words)
 
     def _make_answer(self, request: Request, outlet: Outlet) -> Answer:
         shared = self._shared

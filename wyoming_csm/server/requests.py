@@ -11,7 +11,7 @@ The rules where a peer leaves the usual order, so that none is ever left without
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 from wyoming.event import Event
@@ -20,13 +20,15 @@ from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart, Synthesize
 from wyoming_csm.config import Limits
 from wyoming_csm.errors import ProtocolError, RequestError
 
+_Name = Annotated[str, msgspec.Meta(max_length=256)]  # it is kept while the request waits
+
 
 class Wanted(msgspec.Struct, frozen=True):
     """The voice a request asks for, as far as it asks."""
 
-    name: str | None = None
-    language: str | None = None
-    speaker: str | None = None
+    name: _Name | None = None
+    language: _Name | None = None
+    speaker: _Name | None = None
 
 
 class _Manner(msgspec.Struct, frozen=True):

@@ -35,12 +35,11 @@ class Turns:
         """Give out what is free."""
         while self._waiting and self._held.total() < self._slots():
             address = self._next_address()
-            queue = self._waiting[address]
-            turn = queue.popleft()
-            if not queue:
-                del self._waiting[address]
-            self._hand_out(address)
-            turn.set_result(None)
+            turn = self._waiting[address][0]
+            self._forget(address, turn)
+            if not turn.cancelled():  # else it is being cancelled right now: it takes nothing
+                self._hand_out(address)
+                turn.set_result(None)
 
     async def _wait(self, address: str) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -74,7 +73,9 @@ class Turns:
         self.wake()
 
     def _forget(self, address: str, turn: asyncio.Future[None]) -> None:
-        queue = self._waiting[address]
-        queue.remove(turn)
-        if not queue:
-            del self._waiting[address]
+        """Safe to call twice."""
+        queue = self._waiting.get(address, deque())
+        if turn in queue:
+            queue.remove(turn)
+            if not queue:
+                del self._waiting[address]

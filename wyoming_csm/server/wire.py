@@ -48,8 +48,13 @@ async def read_event(reader: asyncio.StreamReader, limits: Limits) -> Event | No
     Raises TimeoutError if none begins in `idle_seconds` (nothing is lost: call again),
     ProtocolError, ConnectionError. Give the reader `header_bytes` as its limit.
     """
-    async with asyncio.timeout(limits.idle_seconds):
-        first = await reader.read(1)
+    try:
+        async with asyncio.timeout(limits.idle_seconds) as idle:
+            first = await reader.read(1)
+    except TimeoutError as error:
+        if idle.expired():
+            raise
+        raise ConnectionAbortedError(f"the network gave up ({error})") from error
     if not first:
         return None
     try:

@@ -42,8 +42,9 @@ def is_abbreviation(before: str, following: str, *, ordinals: bool) -> bool:
     if word.isdecimal():
         only_a_number = not any(map(str.isalnum, before[: -len(word)]))  # "1. Milk"
         return len(word) <= 2 and (ordinals or only_a_number)
-    if len(word) == 1:  # an initial, or half of "z. B."
-        return word != "I" and (word.isupper() or word.islower())
+    if len(word) == 1:  # an initial, or half of "z. B.", but not "21 °C."
+        degrees = before.endswith("°" + word)
+        return word != "I" and not degrees and (word.isupper() or word.islower())
     folded = word.lower()
     if "." in word:
         parts = folded.split(".")

@@ -48,7 +48,8 @@ _TAG = re.compile(
     r"</?(?:a|abbr|b|big|blockquote|body|br|center|code|dd|del|details|div|dl|dt|em|font|footer|"
     r"h[1-6]|head|header|hr|html|i|img|ins|kbd|li|mark|ol|p|pre|q|s|samp|section|small|span|"
     r"strike|strong|sub|summary|sup|table|tbody|td|th|thead|tr|tt|u|ul|var|"
-    r"speak|break|prosody|emphasis|say-as|phoneme|voice|audio)(?![\w-])[^<>]*>",
+    r"speak|break|prosody|emphasis|say-as|phoneme|voice|audio)(?![\w-])[^<>]*>"
+    r"|</[A-Za-z][^<>]*>",  # the end of anything else: what began it was read as a word
     re.I,
 )
 _ANGLES = re.compile(r"<([A-Za-z][^<>]*)>")  # "<name>": a tag that is none

@@ -1,0 +1,26 @@
+"""The composition root: what is found while it runs is told to who asks."""
+
+from pathlib import Path
+
+from msgspec.structs import replace
+from wyoming.info import Info
+
+from tests.voice_folders import make
+from wyoming_csm.compose import House
+from wyoming_csm.config import Config
+from wyoming_csm.server.info import make_info
+
+
+async def test_a_new_voice_is_listed_after_the_regular_look(tmp_path: Path) -> None:
+    folder = tmp_path / "voices"
+    config = replace(Config(), voices=str(folder), data_dir=str(tmp_path), engines=("csm",))
+    house = House(config)
+    told: list[Info] = []
+    house.engine.subscribe(lambda: told.append(make_info(config, house.engine)))
+    assert "anna" not in [voice.name for voice in house.engine.voices]
+    make(folder, "anna")
+    await house.look_at_voices()
+    assert "anna" in [voice.name for voice in told[-1].tts[0].voices]
+    told.clear()
+    await house.look_at_voices()
+    assert told == []  # nothing is new
