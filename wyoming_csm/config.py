@@ -127,7 +127,9 @@ class DiscoveryConfig(_Section, frozen=True):
 class Limits(_Section, frozen=True):
     """Bounds on everything that comes from outside."""
 
-    connections: Annotated[Positive, Meta(description="In all; about 30 KiB each")] = 64
+    connections: Annotated[
+        Positive, Meta(description="In all; 30 KiB each, up to 4 MB while it is spoken to")
+    ] = 64
     connections_per_address: Annotated[Positive, Meta(description="From one address")] = 32
     text_characters: Annotated[Positive, Meta(description="In one request")] = 10_000
     waiting_requests: Annotated[

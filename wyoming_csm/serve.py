@@ -3,12 +3,10 @@
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 
 from wyoming_csm import __version__
 from wyoming_csm.compose import House, running
-from wyoming_csm.config import Config
+from wyoming_csm.config import Config, DiscoveryConfig
 from wyoming_csm.server.discovery import announce, reachable_addresses
 from wyoming_csm.server.listener import Server
 
@@ -23,37 +21,37 @@ async def serve(config: Config) -> None:
         loop.add_signal_handler(number, ending.set)
     loop.add_signal_handler(signal.SIGHUP, again.set)
     async with running(config) as house, Server(config, house.engine) as server:
-        port = server.addresses[0][1] if server.addresses else None
-        host = server.addresses[0][0] if server.addresses else ""
+        host, port = server.addresses[0] if server.addresses else ("", None)
         await _tell_address(config, host, port)
         if config.voice and config.voice not in (voice.name for voice in house.engine.voices):
             _LOGGER.warning("There is no voice %r (yet): the first is the default", config.voice)
-        async with announce(config.discovery, port, host) as name:
-            if name is not None:
-                _LOGGER.info("Announced as %r: Home Assistant finds it by itself", name)
-            async with _in_background(house, again):
-                await ending.wait()
+        async with asyncio.TaskGroup() as group:
+            behind = [
+                group.create_task(_stay_announced(config.discovery, host, port)),
+                group.create_task(_probe_when_asked(house, again)),
+                group.create_task(house.keep_looking_at_voices()),
+            ]
+            await ending.wait()
             _LOGGER.info("Ending: replies in flight are finished first")
             await server.drain()
+            for task in behind:
+                task.cancel()
 
 
-@asynccontextmanager
-async def _in_background(house: House, again: asyncio.Event) -> AsyncGenerator[None]:
-    async def probe_when_asked() -> None:
-        while True:
-            await again.wait()
-            again.clear()
-            _LOGGER.info("Looking at engines and voices again")
-            await house.probe_again()
+async def _stay_announced(settings: DiscoveryConfig, host: str, port: int | None) -> None:
+    """Until cancelled; then the goodbye. Registering takes seconds, which nobody waits for."""
+    async with announce(settings, port, host) as name:
+        if name is not None:
+            _LOGGER.info("Announced as %r: Home Assistant finds it by itself", name)
+        await asyncio.Event().wait()
 
-    async with asyncio.TaskGroup() as group:
-        tasks = [
-            group.create_task(probe_when_asked()),
-            group.create_task(house.keep_looking_at_voices()),
-        ]
-        yield
-        for task in tasks:
-            task.cancel()
+
+async def _probe_when_asked(house: House, again: asyncio.Event) -> None:
+    while True:
+        await again.wait()
+        again.clear()
+        _LOGGER.info("Looking at engines and voices again")
+        await house.probe_again()
 
 
 async def _tell_address(config: Config, host: str, port: int | None) -> None:

@@ -37,9 +37,9 @@ async def test_one_program_with_the_default_voice_first() -> None:
 async def test_the_description_says_the_engines_state() -> None:
     engine = an_engine()
     engine.become(Phase.ABSENT, "no GPU")
-    assert make_info(Config(), engine).tts[0].description == "Speech by CSM: no GPU"
+    assert make_info(Config(), engine).tts[0].description == "Text to speech. Now: no GPU"
     engine.become(Phase.STARTING)
-    assert make_info(Config(), engine).tts[0].description == "Speech by CSM: starting"
+    assert make_info(Config(), engine).tts[0].description == "Text to speech. Now: starting"
 
 
 async def test_serialised_once_and_again_after_a_change() -> None:

@@ -24,7 +24,7 @@ def make_info(config: Config, engine: Engine) -> Info:
         name=PROGRAM,
         attribution=Attribution(*_OWN),
         installed=True,
-        description=f"Speech by CSM: {engine.status.detail or phase}",
+        description=f"Text to speech. Now: {engine.status.detail or phase}",
         version=__version__,
         voices=[_voice(voice) for voice in in_order(engine.voices, config)],
         supports_synthesize_streaming=True,

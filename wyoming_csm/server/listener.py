@@ -110,7 +110,10 @@ class Server:
                 self._log.warning("full", "No connection can be accepted: %s", error.strerror)
                 await asyncio.sleep(_PAUSE_SECONDS)  # trying again at once would only spin
                 continue
-            self._admit(sock, name)
+            try:
+                self._admit(sock, name)
+            except OSError:  # it left while it was let in
+                sock.close()
 
     def _admit(self, sock: socket.socket, name: object) -> None:
         address = _UNIX_PEER
