@@ -25,8 +25,9 @@ suits() {
 
 # Prints the newest suitable Python that can make environments; else says how to get one.
 find_python() {
-  local candidate without_venv=
-  for candidate in ${WYOMING_CSM_PYTHON:-python3.13 python3.12 python3.11 python3}; do
+  local candidate without_venv= candidates=(python3.13 python3.12 python3.11 python3)
+  [ -z "${WYOMING_CSM_PYTHON:-}" ] || candidates=("$WYOMING_CSM_PYTHON")
+  for candidate in "${candidates[@]}"; do
     suits "$candidate" || continue
     if "$candidate" -c 'import ensurepip, venv' 2>/dev/null; then
       command -v "$candidate"
@@ -42,6 +43,8 @@ find_python() {
     fail "Python $version is here without its venv module. This installs it:
     ${sudo}apt-get install -y python$version-venv"
   fi
+  [ -z "${WYOMING_CSM_PYTHON:-}" ] ||
+    fail "WYOMING_CSM_PYTHON=$WYOMING_CSM_PYTHON is no Python from 3.11 to 3.13 that runs here"
   for candidate in 3.13 3.12 3.11; do
     if apt-cache show "python$candidate-venv" >/dev/null 2>&1; then
       fail "no Python from 3.11 to 3.13 is here. This installs one:
@@ -73,8 +76,13 @@ stamp() {
   fingerprint "$@" >"$VENV/$stamp"
 }
 
-# Runs $@ while no other script of this clone installs.
-alone() { (flock 9 && "$@" 9>&-) 9>.venv.lock; }
+# Runs $@ while no other script of this clone installs. While the environment is being made, the
+# lock file is not empty: one that was interrupted looks like a whole one.
+alone() {
+  { : >>.venv.lock; } 2>/dev/null ||
+    fail "$PWD cannot be written by this user: start as its owner, or clone where you may write"
+  (flock 9 && "$@" 9>&-) 9>>.venv.lock
+}
 
 pip() { "$PYTHON" -m pip --no-input --disable-pip-version-check "$@" </dev/null; }
 
@@ -97,19 +105,27 @@ install_base() {
 # $VENV, made anew unless it is there and its Python suits and is the one it was made with.
 make_environment() {
   local python
-  if suits "$PYTHON" && "$PYTHON" -c 'import pip' 2>/dev/null; then return; fi
+  if [ ! -s .venv.lock ] && suits "$PYTHON" && "$PYTHON" -c 'import pip' 2>/dev/null; then
+    return
+  fi
   if command -v uv >/dev/null; then
     python=$(find_python 2>/dev/null) || python=3.12 # uv fetches it
     tell "making $VENV with uv and Python $python"
-    rm -rf "$VENV"
+    forget_environment
     uv venv --quiet --seed --python "$python" "$VENV" </dev/null ||
       fail "uv could not make the environment: see above"
   else
     python=$(find_python) || exit 1
     tell "making $VENV with $python"
-    rm -rf "$VENV"
+    forget_environment
     "$python" -m venv "$VENV" || fail "the environment could not be made: see above"
   fi
+  : >.venv.lock
+}
+
+forget_environment() {
+  echo "$VENV is being made" >.venv.lock
+  rm -rf "$VENV"
 }
 
 # Installs the extras $1 ("csm,coqui") without changing any package that is there already, so
@@ -132,10 +148,13 @@ accelerator() {
   fi
 }
 
-# cuda, rocm or cpu: what the installed torch was built for; none without one.
+# cuda, rocm or cpu: what the installed torch was built for; none without one, or with one whose
+# unpacking was interrupted: pip writes its metadata last and would add another from anywhere.
 torch_build() {
   "$PYTHON" -c '
+from importlib.metadata import version
 try:
+    version("torch")
     from torch.version import cuda, hip
     print("cuda" if cuda else "rocm" if hip else "cpu")
 except ImportError:

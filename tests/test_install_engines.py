@@ -3,11 +3,13 @@
 import os
 import select
 import signal
+import subprocess
+import venv
 from pathlib import Path
 
 import pytest
 
-from tests.fake_clone import BASE, Clone, read_until
+from tests.fake_clone import BASE, ROOT, Clone, read_until
 
 has_gpu = os.path.exists("/dev/nvidiactl") or os.path.exists("/dev/kfd")
 without_gpu = pytest.mark.skipif(has_gpu, reason="this machine has a GPU")
@@ -68,6 +70,26 @@ def test_a_cuda_torch_never_comes_to_a_cpu(clone: Clone) -> None:
     assert "CUDA build of gigabytes (with nvidia-cudnn-cu13)" in said
     assert "WYOMING_CSM_TORCH_INDEX" in said
     assert clone.log == ["venv python3.11", BASE]
+
+
+def test_a_torch_whose_unpacking_was_interrupted_is_none(tmp_path: Path) -> None:
+    venv.create(tmp_path / "venv", with_pip=False)
+    (packages,) = (tmp_path / "venv").glob("lib/python*/site-packages")
+    (packages / "torch").mkdir()
+    (packages / "torch/__init__.py").touch()
+    (packages / "torch/version.py").write_text("cuda = hip = None\n")
+    assert torch_build(tmp_path / "venv") == "none"
+    (packages / "torch-2.13.0.dist-info").mkdir()
+    (packages / "torch-2.13.0.dist-info/METADATA").write_text("Name: torch\nVersion: 2.13.0\n")
+    assert torch_build(tmp_path / "venv") == "cpu"
+
+
+def torch_build(environment: Path) -> str:
+    """What the scripts take the torch in an environment for."""
+    ask = ". script/common.sh; PYTHON=$1/bin/python; torch_build"
+    return subprocess.run(
+        ["bash", "-c", ask, "bash", environment], cwd=ROOT, capture_output=True, text=True
+    ).stdout.strip()
 
 
 @without_gpu

@@ -72,6 +72,7 @@ def test_say_from_standard_input_to_standard_output(tmp_path: Path) -> None:
         (["serve"], {"csm": {"temprature": 1}}, b"did you mean 'temperature'?"),
         (["serve", "--uri", "10200"], SYSTEM_ONLY, b"is not like tcp://"),
         (["serve", "--log-format", "%(nonsense"], SYSTEM_ONLY, b"log.format"),
+        (["serve", "--log-format", "%(nonsense)s"], SYSTEM_ONLY, b"log.format"),
         (["serve", "--data-dir", "settings.json/x"], SYSTEM_ONLY, b"data_dir"),
         (["say", "Hello.", "-o", "no/such/folder.wav"], SYSTEM_ONLY, b"cannot be written"),
         (["say", "Hello.", "--voice", "nobody"], SYSTEM_ONLY, b"no voice 'nobody'"),
@@ -85,6 +86,19 @@ def test_what_the_user_can_correct_is_exit_2_without_a_traceback(
     assert done.returncode == 2, done.stderr
     assert complaint in done.stderr
     assert b"Traceback" not in done.stderr
+    assert b"s of sound in" not in done.stderr, "nothing was written"
+
+
+def test_help_leads_to_the_words_of_each_command() -> None:
+    said = help_of()
+    assert "serve --help, say --help" in said
+    assert "--light" in said
+    assert help_of("say").startswith("usage: wyoming-csm say [-h] [--config FILE]")
+
+
+def help_of(*words: str) -> str:
+    command = [*COMMAND, *words, "--help"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 def test_an_address_in_use_is_said(tmp_path: Path) -> None:
@@ -186,7 +200,7 @@ async def test_a_new_voice_is_listed_after_sighup(tmp_path: Path) -> None:
         assert "anna" not in await server.voices()
         make_voice(tmp_path / "voices" / "anna")
         server.process.send_signal(signal.SIGHUP)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(5):  # the regular look comes after 10
             while "anna" not in await server.voices():
                 pass  # asking takes its time
         async with server.client() as client:  # CSM cannot speak here: the voice is still heard

@@ -69,6 +69,27 @@ def test_a_broken_environment_is_made_anew(clone: Clone) -> None:
     assert clone.log[2:] == ["venv python3.11", BASE]
 
 
+def test_an_environment_whose_making_was_interrupted_is_made_anew(clone: Clone) -> None:
+    clone.add("python3.11", PYTHON.replace('bin/python" ;;', 'bin/python"; kill -9 $PPID ;;'))
+    assert clone.run("--light").returncode != 0
+    clone.add("python3.11", PYTHON)
+    assert clone.run("--light").returncode == 0
+    assert clone.log == ["venv python3.11", "venv python3.11", BASE]
+    (clone.root / ".venv/base.stamp").unlink()
+    assert clone.run("--light").returncode == 0
+    assert clone.log[3:] == [BASE]
+
+
+def test_a_folder_that_cannot_be_written_is_said(clone: Clone) -> None:
+    (clone.root / ".venv.lock").mkdir()  # root, too, cannot open that
+    result = clone.run("--light")
+    assert result.returncode == 1
+    assert result.stderr == (
+        f"[run.sh] {clone.root} cannot be written by this user:"
+        " start as its owner, or clone where you may write\n"
+    )
+
+
 def test_without_the_network_the_base_says_so_and_is_tried_again(clone: Clone) -> None:
     result = clone.run("--light", PIP_FAILS="--editable")
     assert result.returncode == 1
@@ -97,9 +118,15 @@ def test_the_newest_python_that_serves(
 
 
 def test_a_named_python_is_taken(clone: Clone, tmp_path: Path) -> None:
-    clone.add("mine", PYTHON)
-    clone.run("--light", WYOMING_CSM_PYTHON=str(tmp_path / "bin/mine"))
-    assert clone.log[0] == "venv mine"
+    clone.add("my own", PYTHON)
+    clone.run("--light", WYOMING_CSM_PYTHON=str(tmp_path / "bin/my own"))
+    assert clone.log[0] == "venv my own"
+
+
+def test_a_named_python_that_does_not_serve_is_said(clone: Clone) -> None:
+    result = clone.run("--light", WYOMING_CSM_PYTHON="python3.99")
+    assert result.returncode == 1
+    assert "WYOMING_CSM_PYTHON=python3.99 is no Python from 3.11" in result.stderr
 
 
 def test_uv_makes_the_environment_where_it_is(clone: Clone) -> None:

@@ -54,10 +54,14 @@ def _parse_words(words: list[str]) -> argparse.Namespace:
     add("--debug", action="store_true", help="log everything")
     add("--log-format", metavar="FORMAT", help="as Python's logging takes it")
     parser = argparse.ArgumentParser(
-        prog="wyoming-csm", description="Text to speech over the Wyoming protocol with CSM-1B."
+        prog="wyoming-csm",
+        usage="%(prog)s [-h] [--version] [serve|say] [words]",
+        description="Text to speech over the Wyoming protocol with CSM-1B.",
+        epilog="The words of each: serve --help, say --help. ./run.sh also takes --light: no more"
+        " engines are installed.",
     )
     parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(dest="command", metavar="serve|say")
+    commands = parser.add_subparsers(dest="command", metavar="serve|say", prog=parser.prog)
     commands.add_parser("serve", parents=[common], help="serve Wyoming (the default)")
     say = commands.add_parser("say", parents=[common], help="speak a text into a file")
     say.add_argument("text", nargs="*", help="the text; without one, standard input")
@@ -95,9 +99,12 @@ def _configure(arguments: argparse.Namespace) -> Config:
 
 
 def _set_up_logging(config: Config) -> None:
+    """Raises ConfigError; that a field does not exist shows only at a record."""
+    record = logging.LogRecord(__name__, logging.INFO, __file__, 1, "", (), None)
     try:
+        logging.Formatter(config.log.format).format(record)
         logging.basicConfig(level=config.log.level, format=config.log.format, stream=sys.stderr)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         from wyoming_csm.errors import ConfigError
 
         raise ConfigError(f"log.format: {error}") from error

@@ -37,8 +37,8 @@ async def say(config: Config, words: Sequence[str], output: str) -> int:
                 sound += pcm
                 if sys.stderr.isatty():
                     _tell(f"\r{len(sound) / BYTES_PER_SECOND:.1f} s of sound")
-    _tell(f"\r{len(sound) / BYTES_PER_SECOND:.1f} s of sound in {output}\n")
     await asyncio.to_thread(_write, _as_wav(bytes(sound)), output)
+    _tell(f"\r{len(sound) / BYTES_PER_SECOND:.1f} s of sound in {output}\n")
     return 0
 
 

@@ -68,8 +68,12 @@ def explain(message: str, schema: type[msgspec.Struct]) -> str:
     if unknown is not None:
         section = _find(known, path)
         names = [setting.name for setting in (section.parts if section else known)]
-        return f"{path + '.' if path else ''}{unknown[1]}: unknown setting; " + _nearest(
-            unknown[1], names
+        elsewhere = [part.path for above in known for part in (above, *above.parts)]
+        elsewhere = [other for other in elsewhere if other.rpartition(".")[2] == unknown[1]]
+        return f"{path + '.' if path else ''}{unknown[1]}: unknown setting; " + (
+            f"did you mean {' or '.join(map(repr, elsewhere))}?"
+            if elsewhere
+            else _nearest(unknown[1], names)
         )
     setting = _find(known, re.sub(r"\[.*", "", path))
     text = quotes_hint(re.sub(r"Expected `str( \| null)?` matching regex .*", "wrong form", text))
@@ -83,12 +87,16 @@ def explain(message: str, schema: type[msgspec.Struct]) -> str:
 
 
 def quotes_hint(message: str) -> str:
-    """msgspec's message, with the cure where YAML took a word for something else, as it does
-    with `no`, `1e3` and `2024-01-01`."""
+    """msgspec's message, with the cure where YAML took a value for something else, as it does
+    with the words `no` and `2024-01-01` and with the number `1e3`."""
     if message.startswith("Expected `str") and re.search(
         r"got `(bool|int|float|date|datetime)`", message
     ):
         return f"{message}; write it in quotes"
+    if re.match(r"Expected `(int|float)( \| null)?`, got `str`", message):
+        return f"{message}; write it without quotes and exponent, as 5 or 0.5"
+    if message == "Expected `bool`, got `str`":
+        return f"{message}; write true or false, without quotes"
     return message
 
 
