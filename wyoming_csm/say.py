@@ -4,7 +4,7 @@ import asyncio
 import sys
 import wave
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from io import BytesIO
 from pathlib import Path
 
@@ -16,6 +16,8 @@ from wyoming_csm.errors import RequestError
 from wyoming_csm.server.requests import Wanted
 from wyoming_csm.server.voice_table import choose_voice
 from wyoming_csm.text.stream import SentenceSplitter
+
+_LONG_SECONDS = 1.0  # what takes longer is worth a word
 
 
 async def say(config: Config, words: Sequence[str], output: str) -> int:
@@ -46,8 +48,12 @@ async def _best_engine(house: House) -> None:
     """One sentence is worth waiting for the best voice that can speak here."""
     for engine in house.engines:
         if engine.status.phase is Phase.STARTING:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LONG_SECONDS):
+                    await engine.wait_settled()
+        if engine.status.phase is Phase.STARTING:
             _tell(f"{engine.name} is loading\n")
-        await engine.wait_settled()
+            await engine.wait_settled()
         if engine.status.phase is Phase.READY:
             return
 

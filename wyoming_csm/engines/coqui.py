@@ -36,4 +36,4 @@ def _voice(language: str, model: str) -> Voice:
 
 def probe() -> None:
     """Cheap: whether the packages are there. Raises EngineUnavailable with those that are not."""
-    require(_PACKAGES, "start ./run.sh without --light, or pip install '.[coqui]'")
+    require(_PACKAGES, "./run.sh (without --light) installs them, or pip install '.[coqui]'")

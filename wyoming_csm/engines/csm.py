@@ -49,5 +49,5 @@ def _probe() -> None:
     """Cheap: whether the packages are there. What the GPU is like, the child finds out."""
     require(
         _PACKAGES,
-        "on a machine with a GPU, start ./run.sh without --light, or pip install '.[csm]'",
+        "./run.sh (without --light) installs them where there is a GPU, or pip install '.[csm]'",
     )

@@ -147,11 +147,12 @@ class Answer:
         since = self._request.text.first_at or self._began
         first = self._first_sound_at
         _LOGGER.info(
-            "%s for %s by %s: %d sentences, %.1f s of sound, TTFA %s, RTF %s",
+            "%s for %s by %s: %d sentence%s, %.1f s of sound, TTFA %s, RTF %s",
             outcome.capitalize(),
             self._address,
             self._reply.spoken_by if self._reply else "nobody",
             self._sentences,
+            "" if self._sentences == 1 else "s",
             seconds,
             "-" if first is None else f"{(first - since) * 1000:.0f} ms",
             "-" if first is None or not seconds else f"{self._engine_seconds / seconds:.2f}",

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from wyoming_csm.errors import EngineUnavailable
 
@@ -58,9 +59,18 @@ def named_files(name: str, folder: Path, *, agreed: bool, progress: Progress) ->
         return ModelFiles(*model, *_one(manager, vocoder, known[vocoder], progress))
     except (OSError, ValueError, LookupError, zipfile.BadZipFile) as error:
         raise EngineUnavailable(
-            f"{name} is not here and cannot be downloaded ({str(error)[:300]})",
+            f"{name} is not here and cannot be downloaded ({_brief(error)})",
             "connect this machine to the internet, then start again or send SIGHUP",
         ) from error
+
+
+def _brief(error: Exception) -> str:
+    """Without the nest of causes that requests puts into its message."""
+    import requests
+
+    if isinstance(error, requests.ConnectionError) and error.request is not None:
+        return f"{urlsplit(str(error.request.url)).hostname} cannot be reached"
+    return (str(error) or type(error).__name__)[:200]
 
 
 def flatten(models: Mapping[str, Any]) -> dict[str, Item]:
