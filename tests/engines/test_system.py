@@ -32,7 +32,7 @@ def test_the_first_voice_speaks_the_configured_language(language: str, first: st
 
 def test_descriptions_say_who_speaks() -> None:
     described = {voice.language: voice.description for voice in system_voices("en")}
-    assert described["it-IT"] == "Italian (SVOX Pico)"
+    assert described["it-IT"] == "Italian, SVOX Pico"
     assert described["nb"] == "Norwegian Bokmål (eSpeak NG)"
 
 

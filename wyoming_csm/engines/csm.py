@@ -39,7 +39,7 @@ def _bare_speaker(number: int) -> Voice:
     return Voice(
         name=f"speaker_{number}",
         language="en",
-        description=f"CSM speaker {number} (another voice each time)",
+        description=f"CSM speaker {number}, no fixed voice",
         engine="csm",
         speaker=str(number),
     )

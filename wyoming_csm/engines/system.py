@@ -36,7 +36,7 @@ def system_voices(language: str) -> tuple[Voice, ...]:
         Voice(
             name=spoken.voice_name,
             language=spoken.tag,
-            description=f"{spoken.title} ({by})",
+            description=f"{spoken.title}, {by}",
             engine="system",
         )
         for spoken in languages()
