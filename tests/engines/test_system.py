@@ -33,7 +33,7 @@ def test_the_first_voice_speaks_the_configured_language(language: str, first: st
 def test_descriptions_say_who_speaks() -> None:
     described = {voice.language: voice.description for voice in system_voices("en")}
     assert described["it-IT"] == "Italian, SVOX Pico"
-    assert described["nb"] == "Norwegian Bokmål (eSpeak NG)"
+    assert described["nb"] == "Norwegian Bokmål, eSpeak NG"
 
 
 def test_without_pico_the_names_stay(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,7 +42,7 @@ def test_without_pico_the_names_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(find, lambda: ("eSpeak NG",))
     voices = system_voices("en")
     assert [voice.name for voice in voices] == names
-    assert voices[0].description == "English (US) (eSpeak NG)"
+    assert voices[0].description == "English (US), eSpeak NG"
 
 
 def test_the_voices_are_known_without_a_synthesiser_or_a_resampler() -> None:
