@@ -10,7 +10,7 @@ from wyoming_csm.server.wire import encode
 from wyoming_csm.voices import Voice
 
 PROGRAM = "wyoming-csm"
-_OWN = ("wyoming-csm", "https://pypi.org/project/wyoming-csm")
+_OWN = ("wyoming-csm", "https://github.com/OHF-Voice/wyoming")
 _ATTRIBUTIONS = {
     "csm": ("Sesame", "https://huggingface.co/sesame/csm-1b"),
     "coqui": ("Coqui TTS", "https://github.com/idiap/coqui-ai-TTS"),
