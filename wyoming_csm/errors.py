@@ -38,12 +38,13 @@ class EngineError(WyomingCsmError):
 
 
 class EngineUnavailable(EngineError):
-    """An engine cannot run on this machine as it is."""
+    """An engine cannot run on this machine as it is; `passing`: it may by itself, later."""
 
-    def __init__(self, reason: str, cure: str) -> None:
+    def __init__(self, reason: str, cure: str, *, passing: bool = False) -> None:
         super().__init__(f"{reason}: {cure}" if cure else reason)
         self.reason = reason
         self.cure = cure
+        self.passing = passing
 
 
 class WorkerDied(EngineError):

@@ -25,6 +25,7 @@ async def make() -> AsyncIterator[Make]:
         hang_seconds: float = 30.0,
         start_seconds: float = 30.0,
         restart_seconds: float = 0.01,
+        retry_seconds: float = 60.0,
         command: tuple[str, ...] = COMMAND,
         **settings: Any,
     ) -> WorkerEngine:
@@ -35,6 +36,7 @@ async def make() -> AsyncIterator[Make]:
             hang_seconds=hang_seconds,
             start_seconds=start_seconds,
             restart_seconds=restart_seconds,
+            retry_seconds=retry_seconds,
             command=command,
         )
         made.append(engine)

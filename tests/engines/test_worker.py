@@ -5,10 +5,11 @@ import logging
 import statistics
 import time
 from contextlib import aclosing
+from pathlib import Path
 
 import pytest
 
-from tests.engines.helpers import VOICES, Make, hear, started
+from tests.engines.helpers import VOICES, Make, hear, started, until, warnings
 from tests.fakes import fake_voice, frame
 from wyoming_csm.audio import silence
 from wyoming_csm.engines.base import Pause, Phase, Speak
@@ -146,6 +147,46 @@ async def test_a_child_that_cannot_run_here_is_left_out(make: Make) -> None:
     engine = await started(make(fault="unavailable"))
     assert engine.status.phase is Phase.ABSENT
     assert engine.status.detail == "it has no mouth: give it one"
+
+
+async def test_what_may_pass_by_itself_is_tried_again(
+    make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    tries = 0
+
+    def probe() -> None:
+        nonlocal tries
+        tries += 1
+        if tries < 3:
+            raise EngineUnavailable("no network", "plug it in", passing=True)
+
+    engine = await started(make(probe=probe, retry_seconds=0.01))
+    await until(engine, lambda: engine.status.phase is Phase.READY)
+    assert tries == 3
+    assert warnings(caplog) == [
+        f"fake is left out: no network: plug it in; it is tried again in {delay} s"
+        for delay in ("0", "0")
+    ]
+
+
+async def test_nobody_who_asks_waits_for_the_next_try(make: Make) -> None:
+    away = True
+
+    def probe() -> None:
+        if away:
+            raise EngineUnavailable("no network", "plug it in", passing=True)
+
+    engine = await started(make(probe=probe, retry_seconds=1_000.0))
+    assert engine.status.phase is Phase.ABSENT
+    assert (await started(engine)).status.phase is Phase.ABSENT
+    away = False
+    assert (await started(engine)).status.phase is Phase.READY
+
+
+async def test_a_child_tells_what_may_pass(make: Make, tmp_path: Path) -> None:
+    fault = {"fault": "unavailable", "once": str(tmp_path / "failed")}
+    engine = await started(make(**fault, retry_seconds=0.01))
+    await until(engine, lambda: engine.status.phase is Phase.READY)
 
 
 async def test_a_fault_of_the_probe_does_not_keep_others_waiting(make: Make) -> None:

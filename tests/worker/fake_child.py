@@ -147,8 +147,8 @@ def start_wrong(settings: FakeSettings, child: Child) -> None:
         case "loading":
             child.send(Starting("loading for ever"))
             wait_for_ever()
-        case "unavailable":
-            child.send(Unavailable("it has no mouth", "give it one"))
+        case "unavailable" if misbehaves(settings):
+            child.send(Unavailable("it has no mouth", "give it one", passing=bool(settings.once)))
             sys.exit()
         case "stubborn":
             signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import NoReturn, Protocol
 
 from wyoming_csm.engines.base import Phase, Status
@@ -17,6 +18,7 @@ COMMAND = (sys.executable, "-m", "wyoming_csm.worker")
 SILENT_SECONDS = 120.0  # while it loads; it beats from a thread of its own
 DEATHS_IN_A_ROW = 5
 LONGEST_DELAY = 30.0
+LONGEST_RETRY = 900.0  # for what may pass by itself, as a network that is away
 
 
 class Listener(Protocol):
@@ -44,6 +46,7 @@ class Supervisor:
         hang_seconds: float,
         start_seconds: float,
         restart_seconds: float,
+        retry_seconds: float,
         command: Sequence[str],
     ) -> None:
         self._configure = configure
@@ -53,10 +56,12 @@ class Supervisor:
         self._hang_seconds = hang_seconds
         self._start_seconds = start_seconds
         self._restart_seconds = restart_seconds
+        self._retry_seconds = retry_seconds
         self._command = command
         self._status = Status(Phase.ABSENT, "not started")
         self._settled = asyncio.Event()
         self._settled.set()
+        self._again = asyncio.Event()  # somebody asks for another try
         self._task: asyncio.Task[None] | None = None
         self._child: ChildProcess | None = None
         self._deaths = 0  # without a sentence spoken to its end in between
@@ -74,8 +79,11 @@ class Supervisor:
         await self._settled.wait()
 
     def start(self) -> None:
-        """Unless it runs already."""
+        """Unless it runs already; one that waits to try again need not wait."""
         if self._task is not None and not self._task.done():
+            if self._status.phase is Phase.ABSENT:
+                self._become(Phase.STARTING, "trying again")
+                self._again.set()
             return
         self._become(Phase.STARTING)
         self._task = asyncio.create_task(self._supervise(), name=f"engine {self._name}")
@@ -90,19 +98,40 @@ class Supervisor:
         self._become(Phase.ABSENT, "stopped")
 
     async def _supervise(self) -> None:
-        """Until it is stopped, rests, or turns out to be unable to run here."""
+        """Until it is stopped, rests, or turns out to be unable to run here for good."""
+        delay = self._retry_seconds
+        while True:
+            try:
+                await asyncio.to_thread(self._probe)
+                await self._live_on()
+                return
+            except EngineUnavailable as unavailable:
+                self._become(Phase.ABSENT, str(unavailable))
+                if not unavailable.passing:
+                    _LOGGER.warning("%s is left out: %s", self._name, unavailable)
+                    return
+                _LOGGER.warning(
+                    "%s is left out: %s; it is tried again in %.0f s",
+                    self._name,
+                    unavailable,
+                    delay,
+                )
+            self._again.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(delay):
+                    await self._again.wait()
+            delay = min(LONGEST_RETRY, delay * 2)
+            self._become(Phase.STARTING, "trying again")
+
+    async def _live_on(self) -> None:
+        """One child after another, until it rests. Raises EngineUnavailable."""
         self._deaths = 0
-        try:
-            await asyncio.to_thread(self._probe)
-            while self._deaths < DEATHS_IN_A_ROW:
-                try:
-                    await self._live()
-                except WorkerDied as death:
-                    self._deaths += 1
-                    await self._mourn(death)
-        except EngineUnavailable as unavailable:
-            _LOGGER.warning("%s is left out: %s", self._name, unavailable)
-            self._become(Phase.ABSENT, str(unavailable))
+        while self._deaths < DEATHS_IN_A_ROW:
+            try:
+                await self._live()
+            except WorkerDied as death:
+                self._deaths += 1
+                await self._mourn(death)
 
     async def _live(self) -> NoReturn:
         """One child's life. Raises WorkerDied, or EngineUnavailable as the child said."""
@@ -133,8 +162,8 @@ class Supervisor:
                     deadline = clock() + self._start_seconds
                     _LOGGER.info("%s: %s", self._name, detail)
                     self._become(Phase.STARTING, detail)
-                case Unavailable(reason, cure):
-                    raise EngineUnavailable(reason, cure)
+                case Unavailable(reason, cure, passing):
+                    raise EngineUnavailable(reason, cure, passing=passing)
                 case Ready(detail, slots):
                     _LOGGER.info("%s is ready: %s; slots: %d", self._name, detail, slots)
                     self._child = child

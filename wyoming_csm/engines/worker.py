@@ -54,6 +54,7 @@ class WorkerEngine:
       each second between computations, so this must exceed its longest single one.
     - `start_seconds`: the same for a loading child that reports no progress (`Starting`).
     - `restart_seconds`: before the first restart; doubled at each, 30 s at most.
+    - `retry_seconds`: the same after a reason that may pass by itself; 15 minutes at most.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class WorkerEngine:
         hang_seconds: float,
         start_seconds: float = 1_800.0,
         restart_seconds: float = 0.5,
+        retry_seconds: float = 60.0,
         command: Sequence[str] = COMMAND,
     ) -> None:
         self._name = configure.engine
@@ -81,6 +83,7 @@ class WorkerEngine:
             hang_seconds=hang_seconds,
             start_seconds=start_seconds,
             restart_seconds=restart_seconds,
+            retry_seconds=retry_seconds,
             command=command,
         )
 

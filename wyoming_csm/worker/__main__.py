@@ -29,7 +29,7 @@ def main() -> int:
     try:
         run(child, configure)
     except EngineUnavailable as error:
-        child.send(Unavailable(error.reason, error.cure))
+        child.send(Unavailable(error.reason, error.cure, error.passing))
     except CheckpointError as error:  # loading it again would end in the same way
         child.send(Unavailable(str(error), ""))
     except Exception:

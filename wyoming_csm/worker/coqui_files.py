@@ -60,7 +60,8 @@ def named_files(name: str, folder: Path, *, agreed: bool, progress: Progress) ->
     except (OSError, ValueError, LookupError, zipfile.BadZipFile) as error:
         raise EngineUnavailable(
             f"{name} is not here and cannot be downloaded ({_brief(error)})",
-            "connect this machine to the internet, then start again or send SIGHUP",
+            "connect this machine to the internet",
+            passing=isinstance(error, OSError),
         ) from error
 
 

@@ -73,7 +73,8 @@ def _from_hub(
     except faults as error:
         raise EngineUnavailable(
             f"the weights {name} could not be fetched ({_first_line(error)})",
-            "check the network and the free disk space; the next start goes on where this stopped",
+            "check the network and the free disk space; the next try goes on where this stopped",
+            passing=True,
         ) from error
 
 

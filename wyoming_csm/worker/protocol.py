@@ -81,6 +81,7 @@ class Unavailable(_Message, frozen=True):
 
     reason: str
     cure: str
+    passing: bool = False
 
 
 class Audio(_Message, frozen=True):
