@@ -43,7 +43,6 @@ SHARED = {
 
 BROAD_EXCEPT = {
     "server/connection.py": "an edge: one connection's fault is not another's",
-    "worker/frame_loop.py": "an edge: the child's loop",
     "worker/sentence_loop.py": "an edge: the child's loop",
     "worker/__main__.py": "an edge: the child itself",
     "model/prompt.py": "tokenizers raises nothing narrower than Exception: it is translated",

@@ -1,7 +1,7 @@
 """CSM checkpoints made at run time: a tiny one for every test, and one of the real size."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +88,14 @@ def make_tiny_csm(
     model.save_pretrained(folder)
     _write_companions(folder)
     return folder
+
+
+def edit_config(folder: Path, edit: Callable[[dict[str, Any]], object]) -> None:
+    """Change what a checkpoint's config.json says."""
+    path = folder / "config.json"
+    config = json.loads(path.read_text())
+    edit(config)
+    path.write_text(json.dumps(config))
 
 
 def make_tokenizer() -> Tokenizer:

@@ -1,5 +1,6 @@
 """One thread makes tiny models several times faster."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,3 +22,9 @@ def one_thread() -> Iterator[None]:
 def tiny_csm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint of 8 codebooks; nobody changes it."""
     return make_tiny_csm(tmp_path_factory.mktemp("csm") / "tiny", codebooks=8)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, tiny_csm: Path) -> Path:
+    """A copy that a test may break."""
+    return shutil.copytree(tiny_csm, tmp_path / "checkpoint")

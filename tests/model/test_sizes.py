@@ -1,30 +1,15 @@
 """Sizes come from `config.json`, in its newer and older form, and nonsense is refused by name."""
 
 import json
-import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.tiny_csm import make_tiny_csm
+from tests.tiny_csm import edit_config, make_tiny_csm
 from wyoming_csm.errors import CheckpointError
 from wyoming_csm.model.sizes import CsmSizes
 from wyoming_csm.model.weights import Checkpoint
-
-
-@pytest.fixture
-def folder(tmp_path: Path, tiny_csm: Path) -> Path:
-    """A copy that a test may break."""
-    return shutil.copytree(tiny_csm, tmp_path / "checkpoint")
-
-
-def edit_config(folder: Path, edit: Callable[[dict[str, Any]], object]) -> None:
-    path = folder / "config.json"
-    config = json.loads(path.read_text())
-    edit(config)
-    path.write_text(json.dumps(config))
 
 
 def test_older_configurations_of_rope(folder: Path) -> None:

@@ -1,7 +1,6 @@
 """Checkpoints: layouts that load, and what is said of those that do not."""
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import CsmForConditionalGeneration
 
+from tests.tiny_csm import edit_config
 from wyoming_csm.errors import CheckpointError
 from wyoming_csm.model import weights
 from wyoming_csm.model.csm import CsmModel
@@ -21,19 +21,6 @@ CPU = torch.device("cpu")
 THEIRS: Any = CsmForConditionalGeneration
 DEPTH_TABLE = "depth_decoder.model.embed_tokens.weight"
 BACKBONE_TABLE = "backbone_model.embed_tokens.embed_audio_tokens.weight"
-
-
-@pytest.fixture
-def folder(tmp_path: Path, tiny_csm: Path) -> Path:
-    """A copy that a test may break."""
-    return shutil.copytree(tiny_csm, tmp_path / "checkpoint")
-
-
-def edit_config(folder: Path, edit: Callable[[dict[str, Any]], object]) -> None:
-    path = folder / "config.json"
-    config = json.loads(path.read_text())
-    edit(config)
-    path.write_text(json.dumps(config))
 
 
 def edit_tensors(folder: Path, edit: Callable[[dict[str, Tensor]], object]) -> None:

@@ -3,6 +3,8 @@
 import asyncio
 import socket
 import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 from wyoming.ping import Ping
@@ -21,6 +23,7 @@ from tests.server.clients import (
     types,
 )
 from wyoming_csm.config import Limits
+from wyoming_csm.server.listener import Server
 from wyoming_csm.server.wire import encode
 
 FRAME_SECONDS = 0.02
@@ -89,15 +92,22 @@ async def test_leaving_before_the_first_sound_stops_without_one() -> None:
     assert engine.frames_made == 0
 
 
-@pytest.mark.parametrize("leave", [close, reset])
-async def test_who_leaves_while_queued_never_reaches_the_engine(leave) -> None:  # type: ignore[no-untyped-def]
-    engine = FakeEngine(slots=1, frames=3)
+@asynccontextmanager
+async def one_spoken_and_one_queued(engine: FakeEngine) -> AsyncIterator[tuple[Server, Peer, Peer]]:
+    """On an engine of one slot, which holds its breath until `hold` is set."""
     engine.hold.clear()
     async with serving(engine) as server, peer(server) as first, peer(server) as second:
         await first.send(say("First."))
         await eventually(lambda: engine.speaking == 1)
         await second.send(say("Second."))
         await eventually(lambda: server._turns.waiting == 1)
+        yield server, first, second
+
+
+@pytest.mark.parametrize("leave", [close, reset])
+async def test_who_leaves_while_queued_never_reaches_the_engine(leave) -> None:  # type: ignore[no-untyped-def]
+    engine = FakeEngine(slots=1, frames=3)
+    async with one_spoken_and_one_queued(engine) as (server, first, second):
         leave(second)
         await eventually(lambda: server._turns.waiting == 0)
         engine.hold.set()
@@ -112,12 +122,7 @@ async def test_who_leaves_while_queued_never_reaches_the_engine(leave) -> None: 
 async def test_who_leaves_with_one_spoken_and_one_queued_leaves_the_turn_free(leave) -> None:  # type: ignore[no-untyped-def]
     """Both ends are seen in one moment: as when a program with two connections is ended."""
     engine = FakeEngine(slots=1)
-    engine.hold.clear()
-    async with serving(engine) as server, peer(server) as first, peer(server) as second:
-        await first.send(say("First."))
-        await eventually(lambda: engine.speaking == 1)
-        await second.send(say("Second."))
-        await eventually(lambda: server._turns.waiting == 1)
+    async with one_spoken_and_one_queued(engine) as (server, first, second):
         leave(first)
         leave(second)
         await eventually(lambda: engine.speaking == 0)
@@ -131,12 +136,7 @@ async def test_who_leaves_with_one_spoken_and_one_queued_leaves_the_turn_free(le
 async def test_who_leaves_just_before_its_turn_never_reaches_the_engine() -> None:
     """The turn comes in the round trip in which nobody can know yet whether it left."""
     engine = FakeEngine(slots=1, frames=3)
-    engine.hold.clear()
-    async with serving(engine) as server, peer(server) as first, peer(server) as second:
-        await first.send(say("First."))
-        await eventually(lambda: engine.speaking == 1)
-        await second.send(say("Second."))
-        await eventually(lambda: server._turns.waiting == 1)
+    async with one_spoken_and_one_queued(engine) as (server, first, second):
         close(second)
         engine.hold.set()
         await first.until("audio-stop")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from wyoming_csm.config import Config
+from wyoming_csm.engines.language import of_language
 from wyoming_csm.server.requests import Wanted
 from wyoming_csm.voices import Voice
 
@@ -20,12 +21,6 @@ def in_order(voices: Sequence[Voice], config: Config) -> list[Voice]:
     default = next(iter(named or of_language(voices, config.language) or voices), None)
     rest = [voice for voice in voices if voice is not default]
     return rest if default is None else [default, *rest]
-
-
-def of_language(voices: Sequence[Voice], language: str) -> list[Voice]:
-    """Those of exactly this language, else those of its first part (`en` of `en-GB`)."""
-    exact = [voice for voice in voices if _tag(voice.language) == _tag(language)]
-    return exact or [voice for voice in voices if _primary(voice.language) == _primary(language)]
 
 
 def choose_voice(
@@ -57,11 +52,3 @@ def choose_voice(
         else:
             complaint = f"{voice.name} has no speaker {wanted.speaker[:_SHOWN]!r}"
     return voice, complaint
-
-
-def _tag(language: str) -> str:
-    return language.replace("_", "-").lower()
-
-
-def _primary(language: str) -> str:
-    return _tag(language).partition("-")[0]

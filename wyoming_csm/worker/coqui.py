@@ -111,7 +111,7 @@ class _Models:
             from wyoming_csm.worker.coqui_model import CoquiModel
         except (ImportError, OSError) as error:
             raise EngineUnavailable(
-                f"coqui-tts cannot be imported ({error})", 'pip install "wyoming-csm[coqui]"'
+                f"coqui-tts cannot be imported ({error})", "pip install '.[coqui]'"
             ) from error
         if settings.checkpoint:
             files = local_files(settings.checkpoint, settings.checkpoint_config)
