@@ -20,6 +20,9 @@ Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Language = Annotated[str, Meta(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$")]
 _S = TypeVar("_S", bound=msgspec.Struct)
 Place = Annotated[str, Meta(min_length=1, pattern=r"^[^\x00]*$")]  # of a file or folder
+Device = Annotated[str, Meta(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
+WeightType = Literal["bfloat16", "float16", "float32", "int8", "fp8", "int4"]
+Duration = Annotated[str, Meta(pattern=r"^[0-9]{1,6}[smh]$")]
 
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -37,16 +40,23 @@ class CsmConfig(_Section, frozen=True):
         Place | None, Meta(description="File with the hub token (or set HF_TOKEN)")
     ] = None
     device: Annotated[
-        str,
+        Device | tuple[Device, ...],
         Meta(
-            pattern=r"^(auto|cpu|cuda(:\d+)?)$",
-            description="auto: a GPU or not at all; cpu; cuda, cuda:1",
+            description="auto: a GPU or not at all; cpu; cuda, cuda:1;"
+            " a list as [cuda:0, cuda:1]: a process on each"
         ),
     ] = "auto"
     dtype: Annotated[
-        Literal["auto", "bfloat16", "float16", "float32"],
-        Meta(description="auto: bfloat16 on a GPU (float16 before Ampere), float32 on the CPU"),
+        Literal["auto", "bfloat16", "float16", "float32", "int8", "fp8", "int4"],
+        Meta(
+            description="Of the weights. auto: bfloat16 on a GPU (float16 before Ampere), float32"
+            " on the CPU; int8, fp8, int4: smaller and faster, a little less exact"
+        ),
     ] = "auto"
+    depth_dtype: Annotated[
+        WeightType | None,
+        Meta(description="Of the depth decoder, most of a frame's work; null: as dtype"),
+    ] = None
     temperature: Annotated[
         Annotated[float, Meta(ge=0, le=5)] | None,
         Meta(description="null: as the checkpoint says; 0: always the likeliest"),
@@ -76,8 +86,44 @@ class CsmConfig(_Section, frozen=True):
     ] = 20.0
     slots: Annotated[
         Annotated[int, Meta(ge=1, le=256)] | None,
-        Meta(description="Sentences spoken at the same time; null: 4 on a GPU, 1 on the CPU"),
+        Meta(
+            description="Sentences spoken at the same time; null: 4 on a GPU, or as many as fit,"
+            " 1 on the CPU"
+        ),
     ] = None
+    positions: Annotated[
+        Annotated[int, Meta(ge=128, le=65_536)] | None,
+        Meta(
+            description="Of a slot, for clip, reply so far and sentence (12.5 a second of sound);"
+            " null: the model's 2048"
+        ),
+    ] = None
+    memory_share: Annotated[
+        Annotated[float, Meta(gt=0, le=1)],
+        Meta(description="How much of the GPU memory that is free at the start it may take"),
+    ] = 0.9
+    kept_prompts_mb: Annotated[
+        Annotated[int, Meta(ge=0, le=1_048_576)],
+        Meta(description="Memory for voices and replies heard before; 11 MB for a clip of 20 s"),
+    ] = 512
+    text_table_on_host: Annotated[
+        bool, Meta(description="Keep the table of words (0.5 GB) out of the GPU's memory")
+    ] = True
+    compile: Annotated[
+        bool | None,
+        Meta(description="Fuse the model's parts with torch.compile; null: where a compiler is"),
+    ] = None
+    idle_unload: Annotated[
+        Duration | None,
+        Meta(description="Give the GPU back after so long without a request, as 10m; null: never"),
+    ] = None
+    while_waking: Annotated[
+        Literal["fallback", "wait"],
+        Meta(
+            description="After that, the next request: another engine speaks it at once, or it"
+            " waits up to 3 s"
+        ),
+    ] = "fallback"
 
 
 class CoquiConfig(_Section, frozen=True):
@@ -97,11 +143,7 @@ class CoquiConfig(_Section, frozen=True):
         Language, Meta(description="The language of the local model")
     ] = "en"
     device: Annotated[
-        str,
-        Meta(
-            pattern=r"^(auto|cpu|cuda(:\d+)?)$",
-            description="auto: a GPU if there is one; cpu; cuda, cuda:1",
-        ),
+        Device, Meta(description="auto: a GPU if there is one; cpu; cuda, cuda:1")
     ] = "auto"
     agree_to_licence: Annotated[
         bool, Meta(description="true: you accept the licence of models that ask (XTTS)")

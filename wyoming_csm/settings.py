@@ -51,6 +51,8 @@ def _choices(kind: inspect.Type) -> tuple[str, ...]:
         return tuple(str(value) for value in kind.values)
     if isinstance(kind, inspect.VarTupleType):
         return _choices(kind.item_type)
+    if isinstance(kind, inspect.UnionType):
+        return tuple(choice for part in kind.types for choice in _choices(part))
     return ()
 
 

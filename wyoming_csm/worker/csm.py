@@ -35,7 +35,8 @@ def run(child: Child, configure: Configure) -> None:
     def progress(detail: str) -> None:
         child.send(Starting(detail))
 
-    device = choose_device(config.device)
+    # One of several GPUs is its engine's choice: a child is told of its own only.
+    device = choose_device(config.device if isinstance(config.device, str) else config.device[0])
     dtype = choose_dtype(config.dtype, device)
     folder = checkpoint_folder(config, Path(configure.download_dir), progress)
     progress(f"loading {config.checkpoint} to {device}")
@@ -130,7 +131,7 @@ def _why_no_gpu() -> EngineUnavailable:
 
 def choose_dtype(wanted: str, device: torch.device) -> torch.dtype:
     """As configured; `auto` is what the device is quick and exact enough in."""
-    if wanted != "auto":
+    if wanted in ("bfloat16", "float16", "float32"):
         dtype: torch.dtype = getattr(torch, wanted)
         return dtype
     if device.type == "cpu":
