@@ -26,6 +26,7 @@ from tests.fakes import fake_voice
 from tests.worker.fake_child import COMMAND, FakeSettings
 from wyoming_csm import __version__
 from wyoming_csm.config import Config
+from wyoming_csm.engines.watch import Patience
 from wyoming_csm.engines.worker import WorkerEngine
 from wyoming_csm.server.listener import Server
 from wyoming_csm.worker.protocol import Configure
@@ -161,7 +162,7 @@ async def serve() -> None:
         Configure("fake", msgspec.to_builtins(settings), "", ""),
         voices=lambda: (voice,),
         probe=lambda: None,
-        hang_seconds=10,
+        patience=Patience(hang=10),
         command=COMMAND,
     )
     await engine.start()

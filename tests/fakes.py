@@ -58,6 +58,7 @@ class FakeEngine:
         self.speaking = 0  # now
         self.most_speaking = 0
         self.started = 0
+        self.woken = 0
         self.stopped = 0
 
     @property
@@ -99,9 +100,14 @@ class FakeEngine:
     async def wait_settled(self) -> None:
         changed = asyncio.Event()
         self._subscribers.append(changed.set)
-        while self._status.phase is Phase.STARTING:
+        while not self._status.phase.is_settled:
             changed.clear()
             await changed.wait()
+
+    def wake(self) -> None:
+        if self._status.phase is Phase.ASLEEP:
+            self.woken += 1
+            self.become(Phase.WAKING, "waking up")
 
     async def start(self) -> None:
         self.started += 1
@@ -125,6 +131,9 @@ class FakeReply:
     @property
     def spoken_by(self) -> str:
         return f"{self._engine.name}/{self.voice.name}"
+
+    async def in_charge(self) -> FakeEngine:
+        return self._engine
 
     async def speak(self, piece: Piece) -> AsyncGenerator[bytes]:
         engine = self._engine

@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import pytest
 from msgspec.structs import replace
 from wyoming.info import Info
 
 from tests.voice_folders import make
 from wyoming_csm.compose import House
-from wyoming_csm.config import Config
+from wyoming_csm.config import Config, CsmConfig
+from wyoming_csm.engines.fallback import Fallback
+from wyoming_csm.engines.pool import Pool
 from wyoming_csm.server.info import make_info
 
 
@@ -24,3 +27,15 @@ async def test_a_new_voice_is_listed_after_the_regular_look(tmp_path: Path) -> N
     told.clear()
     await house.look_at_voices()
     assert told == []  # nothing is new
+
+
+@pytest.mark.parametrize(("settings", "seconds"), [({}, 0.0), ({"while_waking": "wait"}, 3.0)])
+def test_how_long_a_request_waits_for_who_sleeps(
+    tmp_path: Path, settings: dict[str, str], seconds: float
+) -> None:
+    csm = CsmConfig(device=("cuda:0", "cuda:1"), **settings)  # type: ignore[arg-type]
+    house = House(replace(Config(), csm=csm, data_dir=str(tmp_path)))
+    assert [engine.name for engine in house.engines] == ["csm", "coqui", "system"]
+    assert isinstance(house.engines[0], Pool)
+    assert isinstance(house.engine, Fallback)
+    assert house.engine._waking_seconds == seconds

@@ -1,24 +1,33 @@
 """On a CUDA GPU: the same codes and the same sound as on the CPU, and the child that speaks."""
 
-from contextlib import aclosing
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from tests.tiny_csm import make_tiny_csm
+from tests.tiny_csm import make_full_size_csm, make_tiny_csm
+from tests.worker.stages import SPEAKER, make_stage, speak
 from wyoming_csm.audio import from_pcm
 from wyoming_csm.config import Config, CsmConfig
 from wyoming_csm.engines.base import Phase, Speak
 from wyoming_csm.engines.csm import csm_engine
+from wyoming_csm.engines.pool import Pool
+from wyoming_csm.engines.worker import WorkerEngine
 from wyoming_csm.model.generator import FrameGenerator
+from wyoming_csm.model.mimi.config import read_config
 from wyoming_csm.model.prompt import PromptBuilder
 from wyoming_csm.model.sampling import Sampling
 from wyoming_csm.model.weights import Checkpoint
 from wyoming_csm.voices import VoiceBook
-from wyoming_csm.worker.csm import load_stage
+from wyoming_csm.worker.device import choose_types
+from wyoming_csm.worker.memory import WORKING_BYTES, Needs
 from wyoming_csm.worker.protocol import Say
 
 pytestmark = [
@@ -57,29 +66,82 @@ def test_the_codes_are_those_of_the_cpu(checkpoint: Path, sampling: Sampling) ->
 
 
 def test_the_sound_is_that_of_the_cpu(checkpoint: Path, tmp_path: Path) -> None:
-    config = CsmConfig(max_seconds=4.0, temperature=0.0, depth_temperature=0.0, slots=2)
-    speaker = csm_engine(Config(), VoiceBook(tmp_path)).voices[0]
+    settings: dict[str, object] = {"max_seconds": 4.0, "temperature": 0, "depth_temperature": 0}
     sounds = []
     for device in ("cpu", "cuda"):
-        stage = load_stage(config, checkpoint, tmp_path, torch.device(device), torch.float32)
-        stage.begin(0, Say(1, 1, "The heat is on.", speaker))
-        sounds.append(from_pcm(b"".join(stage.step([0])[0].pcm for _ in range(40))))
+        stage = make_stage(checkpoint, tmp_path, torch.device(device), compile=False, **settings)
+        frames = speak(stage, Say(1, 1, "The heat is on.", SPEAKER))
+        sounds.append(from_pcm(b"".join(frame.pcm for frame in frames)))
     assert np.abs(sounds[0] - sounds[1]).max() < 1e-3
 
 
-@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-async def test_the_child_speaks_on_the_gpu(checkpoint: Path, tmp_path: Path, dtype: str) -> None:
-    csm = CsmConfig(checkpoint=str(checkpoint), max_seconds=1.0, dtype=dtype)  # type: ignore[arg-type]
-    engine = csm_engine(Config(csm=csm, data_dir=str(tmp_path)), VoiceBook(tmp_path))
+@asynccontextmanager
+async def ready(folder: Path, **settings: object) -> AsyncIterator[WorkerEngine | Pool]:
+    csm = msgspec.convert({"max_seconds": 1.0, **settings}, CsmConfig)
+    engine = csm_engine(Config(csm=csm, data_dir=str(folder)), VoiceBook(folder))
     await engine.start()
     try:
         await engine.wait_settled()
         assert engine.status.phase is Phase.READY, engine.status
-        reply = engine.start_reply(engine.voices[0])
-        async with aclosing(reply.speak(Speak("Hello."))) as sound:
-            heard = b"".join([pcm async for pcm in sound])
-        await reply.aclose()
+        yield engine
     finally:
         await engine.stop()
-    assert len(heard) == 12 * 1920 * 2
-    assert np.abs(from_pcm(heard)).max() > 0
+
+
+async def hear(engine: WorkerEngine | Pool, voice: int = 0) -> bytes:
+    reply = engine.start_reply(engine.voices[voice])
+    async with aclosing(reply.speak(Speak("Hello."))) as sound:
+        heard = b"".join([pcm async for pcm in sound])
+    await reply.aclose()
+    return heard
+
+
+# Compiled in one of them only: it takes a minute each.
+@pytest.mark.parametrize(
+    ("dtype", "compiled"),
+    [("bfloat16", True), ("float16", False), ("int8", False), ("fp8", False), ("int4", False)],
+)
+async def test_the_child_speaks_on_the_gpu(
+    checkpoint: Path, tmp_path: Path, dtype: str, compiled: bool
+) -> None:
+    """Its graphs captured, to several at once."""
+    wanted = {"checkpoint": str(checkpoint), "dtype": dtype, "compile": compiled}
+    async with ready(tmp_path, **wanted) as engine:
+        assert engine.slots == 4
+        assert f"{dtype}, 4 slots" in engine.status.detail
+        together = await asyncio.gather(*(hear(engine, voice) for voice in range(3)))
+    for heard in together:
+        assert len(heard) == 12 * 1920 * 2
+        assert np.abs(from_pcm(heard)).max() > 0
+
+
+@pytest.fixture(scope="module")
+def full_size(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = make_full_size_csm(tmp_path_factory.mktemp("full"))
+    yield folder
+    shutil.rmtree(folder)  # 3.3 GB
+
+
+def driver_bytes() -> int:
+    """In use on the GPU, as its driver says, whoever has it."""
+    free, total = torch.cuda.mem_get_info()
+    return total - free
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("dtype", "most"), [("bfloat16", 4.0e9), ("int8", 2.8e9)])
+async def test_the_child_takes_the_memory_that_was_reckoned(
+    full_size: Path, tmp_path: Path, dtype: str, most: float
+) -> None:
+    """With 4 slots of 2048 positions, the driver's part too."""
+    torch.cuda.empty_cache()
+    before = driver_bytes()
+    wanted = {"checkpoint": str(full_size), "dtype": dtype, "compile": False, "slots": 4}
+    async with ready(tmp_path, **wanted) as engine:
+        assert await hear(engine)
+        taken = driver_bytes() - before
+        print(f"{dtype}: {taken / 1e9:.2f} GB; {engine.status.detail}")
+    checkpoint = Checkpoint(full_size)
+    types = choose_types(msgspec.convert({"dtype": dtype}, CsmConfig), torch.device("cuda"))
+    needs = Needs(checkpoint.sizes, read_config(checkpoint.codec_config), types, True)
+    assert needs.all(4, 2048) - WORKING_BYTES < taken <= most

@@ -11,6 +11,7 @@ from wyoming_csm.engines.base import Engine
 from wyoming_csm.engines.coqui import coqui_engine
 from wyoming_csm.engines.csm import csm_engine
 from wyoming_csm.engines.fallback import Fallback
+from wyoming_csm.engines.pool import Pool
 from wyoming_csm.engines.system import system_engine
 from wyoming_csm.engines.worker import WorkerEngine
 from wyoming_csm.errors import ConfigError
@@ -19,6 +20,7 @@ from wyoming_csm.voices import VoiceBook
 _LOGGER = logging.getLogger(__name__)
 
 VOICES_SECONDS = 10.0  # how soon a new folder of a voice is seen; Home Assistant asks every 30 s
+_WAKING_SECONDS = 3.0  # a listener waits no longer: then another engine's first sound comes
 
 
 class House:
@@ -32,13 +34,14 @@ class House:
             raise ConfigError(f"data_dir: {config.data_dir} cannot be made: {error}") from error
         self.book = VoiceBook(Path(config.voices))
         self.book.refresh()
-        makers: dict[str, Callable[[], WorkerEngine]] = {
+        makers: dict[str, Callable[[], WorkerEngine | Pool]] = {
             "csm": lambda: csm_engine(config, self.book),
             "coqui": lambda: coqui_engine(config),
             "system": lambda: system_engine(config),
         }
         self.engines = tuple(makers[name]() for name in config.engines)
-        self.engine: Engine = Fallback(self.engines)
+        waits = config.csm.while_waking == "wait"
+        self.engine: Engine = Fallback(self.engines, _WAKING_SECONDS if waits else 0.0)
 
     async def probe_again(self) -> None:
         """Look at the voices again, and start what was absent or rested."""

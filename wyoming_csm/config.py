@@ -22,7 +22,7 @@ _S = TypeVar("_S", bound=msgspec.Struct)
 Place = Annotated[str, Meta(min_length=1, pattern=r"^[^\x00]*$")]  # of a file or folder
 Device = Annotated[str, Meta(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
 WeightType = Literal["bfloat16", "float16", "float32", "int8", "fp8", "int4"]
-Duration = Annotated[str, Meta(pattern=r"^[0-9]{1,6}[smh]$")]
+Duration = Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,5}[smh]$")]
 
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

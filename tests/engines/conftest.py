@@ -10,6 +10,7 @@ from tests.engines.helpers import ANNA, HANS, LJ, PICO, VOICES, Make
 from tests.fakes import FakeEngine
 from tests.worker.fake_child import COMMAND
 from wyoming_csm.engines.fallback import Fallback
+from wyoming_csm.engines.watch import Patience
 from wyoming_csm.engines.worker import WorkerEngine
 from wyoming_csm.worker.protocol import Configure
 
@@ -26,6 +27,8 @@ async def make() -> AsyncIterator[Make]:
         start_seconds: float = 30.0,
         restart_seconds: float = 0.01,
         retry_seconds: float = 60.0,
+        idle_seconds: float | None = None,
+        title: str = "",
         command: tuple[str, ...] = COMMAND,
         **settings: Any,
     ) -> WorkerEngine:
@@ -33,10 +36,10 @@ async def make() -> AsyncIterator[Make]:
             Configure("fake", settings, "", ""),
             voices=lambda: VOICES,
             probe=probe,
-            hang_seconds=hang_seconds,
-            start_seconds=start_seconds,
-            restart_seconds=restart_seconds,
-            retry_seconds=retry_seconds,
+            patience=Patience(
+                hang_seconds, start_seconds, restart_seconds, retry_seconds, idle_seconds
+            ),
+            title=title,
             command=command,
         )
         made.append(engine)

@@ -11,6 +11,7 @@ from tests.worker.fake_child import COMMAND
 from wyoming_csm.audio import silence
 from wyoming_csm.engines.base import Pause, Phase, Speak
 from wyoming_csm.engines.fallback import Fallback
+from wyoming_csm.engines.watch import Patience
 from wyoming_csm.engines.worker import WorkerEngine
 from wyoming_csm.errors import EngineError
 from wyoming_csm.worker.protocol import Configure
@@ -194,8 +195,7 @@ async def test_over_a_real_child_that_dies(system: FakeEngine) -> None:
         Configure("csm", {"fault": "die"}, "", ""),
         voices=lambda: (ANNA,),
         probe=lambda: None,
-        hang_seconds=10,
-        restart_seconds=0.01,
+        patience=Patience(hang=10, restart=0.01),
         command=COMMAND,
     )
     fallback = Fallback([csm, system])

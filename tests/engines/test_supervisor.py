@@ -75,6 +75,15 @@ async def test_a_child_that_never_gets_ready_is_replaced(make: Make, fault: str)
     assert "hangs" in engine.status.detail
 
 
+async def test_a_child_that_loads_for_long_without_a_word_is_not_ended(make: Make) -> None:
+    """As one that compiles: it beats from a thread of its own."""
+    engine = make(fault="loading", hang_seconds=0.5)
+    await engine.start()
+    await until(engine, lambda: engine.status.detail == "loading for ever")
+    await asyncio.sleep(2.2)
+    assert engine.status.detail == "loading for ever"
+
+
 async def test_it_rests_after_five_deaths(make: Make, caplog: pytest.LogCaptureFixture) -> None:
     engine = await started(make(command=(sys.executable, "-S", "-c", "raise SystemExit(4)")))
     assert engine.status.phase is Phase.RESTING
@@ -180,6 +189,7 @@ async def test_stop_while_loading(make: Make) -> None:
 
 SERVER = """
 import asyncio, sys
+from wyoming_csm.engines.watch import Patience
 from wyoming_csm.engines.worker import WorkerEngine
 from wyoming_csm.worker.protocol import Configure
 from tests.worker.fake_child import COMMAND
@@ -187,7 +197,7 @@ from tests.worker.fake_child import COMMAND
 async def serve():
     settings = {"fault": "grandchild"}
     engine = WorkerEngine(Configure("fake", settings, "", ""), voices=lambda: (),
-                          probe=lambda: None, hang_seconds=30, command=COMMAND)
+                          probe=lambda: None, patience=Patience(30), command=COMMAND)
     await engine.start()
     await engine.wait_settled()
     print(engine.pid, flush=True)

@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from tests.tiny_csm import make_tiny_csm
+from wyoming_csm.model.csm import CsmModel
+from wyoming_csm.model.weights import Checkpoint
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -22,6 +24,12 @@ def one_thread() -> Iterator[None]:
 def tiny_csm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint of 8 codebooks; nobody changes it."""
     return make_tiny_csm(tmp_path_factory.mktemp("csm") / "tiny", codebooks=8)
+
+
+@pytest.fixture(scope="session")
+def model(tiny_csm: Path) -> CsmModel:
+    """Its network in float32; nobody changes it."""
+    return Checkpoint(tiny_csm).load(torch.float32, torch.device("cpu"))
 
 
 @pytest.fixture

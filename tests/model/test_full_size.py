@@ -26,7 +26,7 @@ def peak():  # not getrusage: that remembers what the parent was before exec
 
 before, started = peak(), time.monotonic()
 folder = Path(sys.argv[1])
-stage = load_stage(CsmConfig(slots=1), folder, folder, torch.device("cpu"), torch.bfloat16)
+stage = load_stage(CsmConfig(slots=1, dtype="bfloat16"), folder, folder, torch.device("cpu"))
 loaded, after = time.monotonic(), peak()
 speaker = Voice(name="speaker_0", language="en", description="", engine="csm", speaker="0")
 stage.begin(0, Say(1, 1, "the light is on", speaker))
@@ -62,7 +62,7 @@ def test_a_full_size_checkpoint_loads_and_speaks(tmp_path: Path) -> None:
     found = json.loads(out.stdout)
     frames = found.pop("frames")
     print(found)
-    assert 1.55e9 < found["parameters"] < 1.56e9
+    assert 1.61e9 < found["parameters"] < 1.62e9  # 65 M of them the folded table
     assert [len(frame) for frame in frames] == [32, 32]
     assert max(map(max, frames)) < 2048
     assert found["bytes"] == [2 * 1920] * 2

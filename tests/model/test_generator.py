@@ -22,11 +22,6 @@ FRAMES = 12
 
 
 @pytest.fixture(scope="module")
-def model(tiny_csm: Path) -> CsmModel:
-    return Checkpoint(tiny_csm).load(torch.float32, torch.device("cpu"))
-
-
-@pytest.fixture(scope="module")
 def prompts(tiny_csm: Path) -> PromptBuilder:
     return PromptBuilder.of(Checkpoint(tiny_csm))
 
@@ -94,8 +89,8 @@ def test_nan_left_in_a_slot_reaches_nobody(model: CsmModel, rows: list[Tensor]) 
     generator.prefill(0, rows[0], seed=0)
     generator.prefill(1, rows[1], seed=0)
     generator._hidden[1] = torch.nan
-    for keys in generator._kv.keys:
-        keys[1] = torch.nan
+    for layer in generator._kv.layers:
+        layer[1] = torch.nan
     beside = torch.cat([generator.step([0, 1])[:1] for _ in range(FRAMES)])
     assert torch.equal(beside, expected)
     generator.release(1)
@@ -107,17 +102,6 @@ def test_a_seed_repeats_and_another_differs(model: CsmModel, rows: list[Tensor])
     first = speak(generator, 0, rows[0], seed=2**63 - 1)
     assert torch.equal(speak(generator, 0, rows[0], seed=2**63 - 1), first)
     assert not torch.equal(speak(generator, 0, rows[0], seed=1), first)
-
-
-def test_codes_the_codec_does_not_have_are_never_made(tiny_csm: Path, rows: list[Tensor]) -> None:
-    """Heads that want nothing but entries 128 to 130: the codec has 128."""
-    eager = Checkpoint(tiny_csm).load(torch.float32, torch.device("cpu"))
-    with torch.no_grad():
-        eager.head.weight[128:] *= 100
-        eager.depth.heads[..., 128:] *= 100
-    for sampling in (GREEDY, SAMPLED, Sampling(2.0, 2048, 2.0, 2048)):
-        made = speak(FrameGenerator(eager, 1, POSITIONS, sampling), 0, rows[0], seed=0)
-        assert made.max() < 128
 
 
 def test_the_slot_holds_what_a_prompt_of_its_frames_would(
@@ -160,6 +144,30 @@ def test_a_slot_may_pause(model: CsmModel, rows: list[Tensor], sampling: Samplin
         for _ in range(step % 3):
             generator.step([1])
     assert torch.equal(torch.stack(made), expected)
+
+
+def test_a_frame_computes_the_rows_and_reads_the_positions_it_needs(
+    model: CsmModel, rows: list[Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = FrameGenerator(model, 6, 1200, GREEDY)
+    calls: list[tuple[int, ...]] = []
+    monkeypatch.setattr(generator, "spell", lambda rows: calls.append((rows,)))
+    monkeypatch.setattr(generator, "hear", lambda rows, length: calls.append((rows, length)))
+    long = rows[1].repeat(20, 1)
+    for slot, n in enumerate((10, 63, 64, 300, 10, 10)):
+        generator.prefill(slot, long[:n], seed=0)
+    for active in ([0], [1], [2], [0, 3], [4]):
+        generator.step(active)
+    assert calls == [
+        *((1,), (1, 64)),
+        *((2,), (2, 64)),
+        *((4,), (4, 128)),
+        *((4,), (4, 320)),
+        *((6,), (6, 64)),
+    ]
+    lengths = generator.lengths()
+    assert lengths == sorted(set(lengths))
+    assert lengths[-1] == generator._kv.positions == 1216
 
 
 def test_positions_are_counted_on_the_host(model: CsmModel, rows: list[Tensor]) -> None:
@@ -207,7 +215,7 @@ def test_a_step_changes_no_address(model: CsmModel, rows: list[Tensor]) -> None:
     def addresses() -> list[int]:
         state = [t for t in vars(generator).values() if isinstance(t, Tensor)]
         caches = (generator._kv, generator._depth_kv)
-        return [t.data_ptr() for t in (*state, *(x for c in caches for x in (*c.keys, *c.values)))]
+        return [t.data_ptr() for t in (*state, *(x for c in caches for x in c.layers))]
 
     before = addresses()
     speak(generator, 0, rows[0], seed=0)

@@ -60,6 +60,10 @@ def codes_of(frames: int, codebooks: int = 8) -> Tensor:
     return torch.randint(128, (frames, codebooks))
 
 
+def equal(rows: Tensor, *parts: Tensor) -> bool:
+    return torch.equal(rows, torch.cat(parts))
+
+
 @pytest.mark.parametrize("text", TEXTS)
 def test_text_is_tokenized_as_by_the_chat_template(
     processor: Any, tokenizer: TextTokenizer, text: str
@@ -155,31 +159,37 @@ def test_the_budget_drops_the_oldest_of_the_reply_and_never_the_voice(
     small = PromptBuilder.of(Checkpoint(tiny_csm), positions)
     dropped = refused = 0
     for _ in range(60):
-        voice = [Segment(0, "the door", codes_of(rng.randrange(1, 60)))]
-        reply = [
-            Segment(0, "x" * rng.randrange(20), codes_of(rng.randrange(80)))
+        voice = small.segment(Segment(0, "the door", codes_of(rng.randrange(1, 60))))
+        said = [
+            small.segment(Segment(0, "x" * rng.randrange(20), codes_of(rng.randrange(80))))
             for _ in range(rng.randrange(5))
         ]
-        text, frames = "y" * rng.randrange(60), rng.randrange(1, 120)
-
-        def length(segments: list[Segment], text: str = text, frames: int = frames) -> int:
-            return len(prompts.rows(segments, 0, text)) + frames
-
-        if length(voice) > positions:
+        text, frames = small.segment(Segment(0, "y" * rng.randrange(60))), rng.randrange(1, 120)
+        if len(voice) + len(text) + frames > positions:
             refused += 1
             with pytest.raises(PromptTooLong, match="shorter"):
-                small.fit(voice, reply, 0, text, frames)
+                small.fit(voice, said, text, frames)
             continue
-        kept = list(small.fit(voice, reply, 0, text, frames))
-        said = len(kept) - 1
-        assert kept[0] is voice[0]
-        assert all(a is b for a, b in zip(kept[1:], reply[len(reply) - said :], strict=True))
-        assert length(kept) <= positions
-        if said < len(reply):
+        rows = small.fit(voice, said, text, frames)
+        assert len(rows) + frames <= positions
+        kept = [n for n in range(len(said) + 1) if equal(rows, voice, *said[n:], text)]
+        assert kept, "the voice, the newest of what was said, the text, and nothing else"
+        if kept[0]:
             dropped += 1
-            assert length([*voice, *reply[len(reply) - said - 1 :]]) > positions
+            assert len(rows) + len(said[kept[0] - 1]) + frames > positions
     assert dropped > 5
     assert refused > 2
+
+
+def test_a_prompt_begins_with_the_rows_of_what_was_said(prompts: PromptBuilder) -> None:
+    """So that what was heard of one is known again in another."""
+    segments = [Segment(0, "the door", codes_of(5)), Segment(1, "yes", codes_of(0))]
+    rows = prompts.rows(segments, 0, "no")
+    assert equal(rows, *map(prompts.segment, (*segments, Segment(0, "no"))))
+    said = segments[0].codes
+    assert said is not None
+    assert equal(prompts.segment(segments[0])[-6:], prompts.frames(said))
+    assert prompts.join(()).shape == (0, rows.shape[1])
 
 
 def test_codes_of_another_model_are_refused(prompts: PromptBuilder) -> None:

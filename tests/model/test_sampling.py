@@ -7,13 +7,15 @@ import pytest
 import torch
 
 from wyoming_csm.errors import CheckpointError
-from wyoming_csm.model.sampling import Sampling, draw_noise, sample
+from wyoming_csm.model.sampling import Sampling, draw_noise, noise_places, sample
+
+CPU = torch.device("cpu")
 
 
 def test_draws_follow_the_softmax_of_the_top_k() -> None:
     logits = torch.tensor([2.0, 0.5, 1.0, -1.0, 1.9])
     draws = 20_000
-    noise = draw_noise(torch.Generator().manual_seed(0), draws, 3)
+    noise = draw_noise(torch.tensor([5]), torch.tensor([330]), noise_places(draws, 3, CPU))[0]
     codes = sample(logits.expand(draws, -1), 0.7, 3, noise)
     found = torch.bincount(codes, minlength=5) / draws
     kept = logits.clone()
@@ -30,16 +32,39 @@ def test_temperature_zero_is_the_likeliest() -> None:
 
 
 def test_more_k_than_entries_is_every_entry() -> None:
-    noise = draw_noise(torch.Generator().manual_seed(0), 4_000, 3)
+    noise = draw_noise(torch.tensor([0]), torch.tensor([1]), noise_places(4_000, 3, CPU))[0]
     codes = sample(torch.zeros(4_000, 3), 1.0, 2**24, noise)
     assert set(codes.tolist()) == {0, 1, 2}
 
 
-def test_noise_repeats_by_seed_and_is_finite() -> None:
-    first, again = (draw_noise(torch.Generator().manual_seed(7), 32, 50) for _ in range(2))
-    assert torch.equal(first, again)
-    assert first.isfinite().all()
-    assert abs(float(first.mean()) - 0.5772) < 0.15  # Euler's constant, the mean of Gumbel noise
+def correlation(a: torch.Tensor, b: torch.Tensor) -> float:
+    pairs = torch.stack((a.flatten(), b.flatten()))
+    return float(torch.corrcoef(pairs)[0, 1])
+
+
+def test_noise_is_gumbels_whichever_way_one_counts() -> None:
+    """Seeds and positions that follow each other are what a reply has."""
+    places = noise_places(32, 50, CPU)
+    numbers, one = torch.arange(400), torch.full((400,), 3)
+    for noise in (draw_noise(numbers, one, places), draw_noise(one, numbers, places)):
+        assert noise.isfinite().all()
+        even = torch.exp(-torch.exp(-noise.double()))  # Gumbel's distribution: uniform then
+        parts = torch.histc(even, 50, 0, 1) / even.numel() * 50
+        assert (parts - 1).abs().max() < 0.05  # about 6 sigma
+        assert abs(correlation(even[1:], even[:-1])) < 0.006  # about 5 sigma
+        assert abs(correlation(even[:, 1:], even[:, :-1])) < 0.006
+        assert abs(correlation(even[:, :, 1:], even[:, :, :-1])) < 0.006
+
+
+def test_noise_is_a_rows_own() -> None:
+    """By seed and position alone: neighbours and buckets do not matter, and no row repeats."""
+    places = noise_places(4, 5, CPU)
+    seeds, positions = torch.tensor([7, 7, 8, 2**63 - 1]), torch.tensor([1, 2, 1, 1])
+    noise = draw_noise(seeds, positions, places)
+    for row in range(4):
+        alone = draw_noise(seeds[row : row + 1], positions[row : row + 1], places)
+        assert torch.equal(noise[row], alone[0])
+    assert len(set(noise.flatten().tolist())) == noise.numel()
 
 
 SESAME = {
@@ -96,4 +121,3 @@ def test_replaced_settings() -> None:
     sampling = Sampling(0.9, 50, 0.8, 40)
     assert sampling.replaced() == sampling
     assert sampling.replaced(temperature=0.0, depth_top_k=3) == Sampling(0.0, 50, 0.8, 3)
-    assert sampling.replaced(temperature=0.0, depth_temperature=0.0).is_greedy

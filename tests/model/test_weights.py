@@ -11,15 +11,21 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import CsmForConditionalGeneration
 
-from tests.tiny_csm import edit_config
+from tests.tiny_csm import edit_config, make_tiny_csm
 from wyoming_csm.errors import CheckpointError
-from wyoming_csm.model import weights
+from wyoming_csm.model import tensor_files, weights
 from wyoming_csm.model.csm import CsmModel
 from wyoming_csm.model.weights import CODEC, Checkpoint
 
 CPU = torch.device("cpu")
 THEIRS: Any = CsmForConditionalGeneration
 DEPTH_TABLE = "depth_decoder.model.embed_tokens.weight"
+PARTS = (
+    *(f"self_attn.{part}_proj" for part in "qkvo"),
+    *(f"mlp.{part}_proj" for part in ("gate", "up", "down")),
+    "input_layernorm",
+    "post_attention_layernorm",
+)
 BACKBONE_TABLE = "backbone_model.embed_tokens.embed_audio_tokens.weight"
 
 
@@ -36,7 +42,10 @@ def load(folder: Path, dtype: torch.dtype = torch.float32) -> CsmModel:
 
 def assert_same(one: CsmModel, other: CsmModel) -> None:
     for (name, a), (_, b) in zip(one.state_dict().items(), other.state_dict().items(), strict=True):
-        assert torch.equal(a, b), name
+        if name == "depth.table":  # a product: its last bit hangs on how many rows it is made of
+            torch.testing.assert_close(a, b)
+        else:
+            assert torch.equal(a, b), name
 
 
 # -- what loads
@@ -45,16 +54,51 @@ def assert_same(one: CsmModel, other: CsmModel) -> None:
 def test_every_weight_is_the_stored_one_in_the_asked_precision(folder: Path) -> None:
     model = load(folder, torch.bfloat16)
     theirs = THEIRS.from_pretrained(folder, dtype=torch.bfloat16)
+    size = model.sizes.codebook_size
     assert model.dtype == torch.bfloat16
-    assert torch.equal(model.audio_embedding.weight, model.depth.audio_embedding.weight)
-    assert torch.equal(model.depth.heads, theirs.depth_decoder.codebooks_head.weight)
     assert torch.equal(model.text_embedding.weight, theirs.embed_text_tokens.weight)
-    ours, layers = model.backbone.layers[1], theirs.backbone_model.layers
-    for name, tensor in layers[1].state_dict().items():
-        assert torch.equal(ours.state_dict()[name], tensor), name
+    assert torch.equal(model.head.weight, theirs.lm_head.weight[:size])
+    assert len(model.depth.heads) == len(theirs.depth_decoder.codebooks_head.weight) == 7
+    heads: Any = model.depth.heads
+    for head, weight in zip(heads, theirs.depth_decoder.codebooks_head.weight, strict=True):
+        assert torch.equal(head.weight, weight.T[:size])
+    for ours, other in (
+        (model.backbone, theirs.backbone_model),
+        (model.depth.transformer, theirs.depth_decoder.model),
+    ):
+        assert torch.equal(ours.norm.weight, other.norm.weight)
+        blocks: Any = ours.layers
+        for block, layer in zip(blocks, other.layers, strict=True):
+            fused = {name: layer.state_dict()[f"{name}.weight"] for name in PARTS}
+            q, k, v, o, gate, up, down, before, after = fused.values()
+            assert torch.equal(block.qkv.weight, torch.cat((q, k, v)))
+            assert torch.equal(block.gate_up.weight, torch.cat((gate, up)))
+            assert torch.equal(block.out.weight, o)
+            assert torch.equal(block.down.weight, down)
+            assert torch.equal(block.input_layernorm.weight, before)
+            assert torch.equal(block.post_attention_layernorm.weight, after)
     assert not any(p.is_meta or p.requires_grad for p in model.parameters())
     assert model.backbone.cos.dtype == torch.bfloat16
     assert model.offsets.dtype == torch.int64
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_the_depth_decoders_table_is_projected_before_it_is_rounded(
+    tmp_path: Path, tied: bool
+) -> None:
+    folder = make_tiny_csm(tmp_path, codebooks=4, tie_codebooks_embeddings=tied)
+    model, stored = load(folder, torch.bfloat16), load_file(folder / "model.safetensors")
+    own = stored[DEPTH_TABLE][: 3 * model.sizes.audio_vocabulary]
+    exact = own @ stored["depth_decoder.model.inputs_embeds_projector.weight"].T
+    assert torch.equal(model.depth.table, exact.bfloat16())
+    heard = stored[DEPTH_TABLE if tied else BACKBONE_TABLE].bfloat16()
+    assert torch.equal(model.audio_embedding.weight, heard)
+
+
+def test_the_table_of_text_may_stay_on_the_host(folder: Path) -> None:
+    model = Checkpoint(folder).load(torch.float32, torch.device("meta"), text_on_host=True)
+    assert torch.equal(model.text_embedding.weight, load(folder).text_embedding.weight)
+    assert [n for n, p in model.named_parameters() if not p.is_meta] == ["text_embedding.weight"]
 
 
 def test_shards_load_like_one_file(folder: Path, tmp_path: Path) -> None:
@@ -66,7 +110,8 @@ def test_shards_load_like_one_file(folder: Path, tmp_path: Path) -> None:
 
 def test_large_tensors_come_in_pieces(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = load(folder)
-    monkeypatch.setattr(weights, "_CHUNK_BYTES", 5_000)
+    monkeypatch.setattr(tensor_files, "_CHUNK_BYTES", 5_000)
+    monkeypatch.setattr(weights, "_FOLD_ROWS", 7)
     assert_same(load(folder), whole)
 
 
@@ -80,7 +125,6 @@ def test_a_tied_table_may_stand_under_either_name(folder: Path, kept: set[str]) 
 
     edit_tensors(folder, rename)
     model = load(folder)
-    assert model.depth.audio_embedding is model.audio_embedding
     assert_same(model, expected)
 
 

@@ -14,8 +14,8 @@ from wyoming.client import AsyncTcpClient
 from wyoming.event import Event, async_read_event
 from wyoming.tts import Synthesize
 
-from tests.fakes import FakeEngine
 from wyoming_csm.config import Config, Limits
+from wyoming_csm.engines.base import Engine
 from wyoming_csm.server.listener import Server
 from wyoming_csm.server.wire import encode
 
@@ -24,7 +24,7 @@ PATIENCE = 5.0  # seconds; only a failing test waits so long
 
 @asynccontextmanager
 async def serving(
-    engine: FakeEngine, *, uri: str = "tcp://127.0.0.1:0", limits: Limits | None = None, **more: Any
+    engine: Engine, *, uri: str = "tcp://127.0.0.1:0", limits: Limits | None = None, **more: Any
 ) -> AsyncIterator[Server]:
     """A server for `engine`; `more` are settings of the configuration."""
     config = msgspec.structs.replace(Config(), uri=uri, limits=limits or Limits(), **more)

@@ -4,10 +4,12 @@ import asyncio
 import time
 
 from wyoming.info import Describe
+from wyoming.tts import Synthesize, SynthesizeVoice
 
 from tests.fakes import FakeEngine
 from tests.server.clients import Peer, eventually, peer, port_of, say, serving
 from wyoming_csm.engines.base import Phase
+from wyoming_csm.engines.fallback import Fallback
 
 
 async def test_describe_is_quick_while_twenty_clients_are_spoken_to() -> None:
@@ -87,3 +89,24 @@ async def test_new_slots_are_used_as_soon_as_the_engine_has_them() -> None:
         engine.slots = 2
         engine.become(Phase.READY)
         await eventually(lambda: engine.speaking == 2)
+
+
+async def test_nobody_waits_for_another_engines_speakers() -> None:
+    csm, system = FakeEngine("csm", slots=1), FakeEngine("system", slots=1)
+    csm.hold.clear()
+    async with (
+        serving(Fallback([csm, system])) as server,
+        peer(server) as first,
+        peer(server) as second,
+        peer(server) as third,
+    ):
+        await first.send(say())
+        await eventually(lambda: csm.speaking == 1)
+        await second.send(say())
+        await eventually(lambda: server._turns.waiting == 1)
+        await third.send(Synthesize("Hello.", SynthesizeVoice("system_en")).event())
+        await third.until("audio-stop")
+        assert system.finished == ["Hello."]
+        assert csm.most_speaking == 1
+        csm.hold.set()
+        await second.until("audio-stop")

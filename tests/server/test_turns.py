@@ -2,7 +2,8 @@
 
 import asyncio
 
-from wyoming_csm.server.turns import Turns
+from tests.fakes import FakeEngine
+from wyoming_csm.server.turns import Queues, Turns
 
 
 class Crowd:
@@ -134,4 +135,19 @@ async def test_new_slots_are_given_out_when_told() -> None:
     slots = 3
     crowd.turns.wake()
     assert await crowd.run(0) == "aaa"
+    await crowd.end()
+
+
+async def test_each_engine_has_its_own() -> None:
+    queues, csm, system = Queues(), FakeEngine("csm", slots=1), FakeEngine("system", slots=1)
+    crowd = Crowd(queues.of(csm))
+    crowd.add("a")
+    crowd.add("b")
+    await settle()
+    assert queues.waiting == 1
+    async with asyncio.timeout(5), queues.of(system).take("c"):
+        csm.slots = 2
+        queues.wake()
+        await settle()
+        assert queues.waiting == 0
     await crowd.end()

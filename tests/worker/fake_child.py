@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Event
 from typing import Literal, NoReturn
@@ -20,8 +20,9 @@ from tests.frames import frame
 from wyoming_csm.errors import EngineError
 from wyoming_csm.voices import Voice
 from wyoming_csm.worker.child import Child
-from wyoming_csm.worker.frame_loop import Frame, FrameLoop
-from wyoming_csm.worker.protocol import Configure, Ready, Say, Starting, Unavailable
+from wyoming_csm.worker.frame_loop import FrameLoop
+from wyoming_csm.worker.protocol import Configure, Prepare, Ready, Say, Starting, Unavailable
+from wyoming_csm.worker.stage import Frame
 
 ROOT = Path(__file__).parents[2]
 COMMAND = (  # from whatever folder it is started
@@ -62,11 +63,14 @@ class FakeSettings(msgspec.Struct, kw_only=True):
 class FakeStage:
     """A frame for everyone each `step_seconds`; then an end without sound."""
 
+    ahead = 0
+
     def __init__(self, child: Child, settings: FakeSettings) -> None:
         self._child = child
         self._settings = settings
         self._made: dict[int, int] = {}  # frames, by slot
         self._texts: dict[int, str] = {}
+        self._active: Sequence[int] = ()
 
     @property
     def slots(self) -> int:
@@ -75,21 +79,37 @@ class FakeStage:
     def is_prepared(self, say: Say, wake: Callable[[], None]) -> bool:
         return True
 
-    def begin(self, slot: int, say: Say) -> None:
+    def idle(self) -> bool:
+        return False
+
+    def begin(self, slot: int, say: Say) -> int:
         self._made[slot] = 0
         self._texts[slot] = say.text
-        if self._settings.fault == "fail" and self._settings.only_in in ("", say.text):
-            raise EngineError("told to fail")
+        return 1
 
-    def step(self, active: list[int]) -> list[Frame]:
+    def prefill(self, slot: int, positions: int) -> bool:
+        if self._settings.fault == "fail" and self._settings.only_in in ("", self._texts[slot]):
+            raise EngineError("told to fail")
+        return True
+
+    def launch(self, active: Sequence[int]) -> None:
+        self._active = active
+
+    def collect(self) -> list[Frame]:
         time.sleep(self._settings.step_seconds)
-        return [self._frame(slot) for slot in active]
+        return [self._frame(slot) for slot in self._active]
 
     def release(self, slot: int) -> None:
         del self._made[slot]
 
     def end_reply(self, reply: int) -> None:
         pass
+
+    def step_seconds(self, n: int) -> float:
+        return self._settings.step_seconds
+
+    def prefill_seconds(self, positions: int) -> float:
+        return 0.0
 
     def _frame(self, slot: int) -> Frame:
         number = self._made[slot]
@@ -161,7 +181,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     child = Child.over_stdio()
     child.start()
-    configure = child.inbox.get()
+    while isinstance(configure := child.inbox.get(), Prepare):
+        pass
     assert isinstance(configure, Configure)
     settings = msgspec.convert(configure.settings, FakeSettings)
     child.send(Starting("warming up"))

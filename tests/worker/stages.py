@@ -1,22 +1,26 @@
-"""CSM's stage over a tiny checkpoint, and one sentence spoken on it."""
+"""CSM's stage over a tiny checkpoint, sentences spoken on it, and a script for its pipeline."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
+from typing import cast
 
 import msgspec
 import numpy as np
 import soundfile
 import torch
+from torch import Tensor
 
-from wyoming_csm.audio import SAMPLE_RATE
+from wyoming_csm.audio import SAMPLE_RATE, SAMPLES_PER_FRAME
 from wyoming_csm.config import CsmConfig
+from wyoming_csm.model.kv_cache import KvBlock
+from wyoming_csm.model.pipeline import FramePipeline, Launched
 from wyoming_csm.voices import Clip, Voice
 from wyoming_csm.worker.csm import load_stage
 from wyoming_csm.worker.csm_stage import CsmStage
-from wyoming_csm.worker.frame_loop import Frame
 from wyoming_csm.worker.protocol import Say
+from wyoming_csm.worker.stage import Frame
 
 SPEAKER = Voice(name="speaker_0", language="en", description="", engine="csm", speaker="0")
 CPU = torch.device("cpu")
@@ -37,9 +41,13 @@ def make_clip(path: Path) -> Clip:
     return Clip(str(path), "One second of noise.")
 
 
-def make_stage(checkpoint: Path, data: Path, **settings: object) -> CsmStage:
-    config = msgspec.convert({"max_seconds": 1.0, "seed": 7, "slots": 3, **settings}, CsmConfig)
-    return load_stage(config, checkpoint, data, CPU, torch.float32)
+def make_stage(
+    checkpoint: Path, data: Path, device: torch.device = CPU, **settings: object
+) -> CsmStage:
+    config = msgspec.convert(
+        {"max_seconds": 1.0, "seed": 7, "slots": 3, "dtype": "float32", **settings}, CsmConfig
+    )
+    return load_stage(config, checkpoint, data, device)
 
 
 def prepare(stage: CsmStage, say: Say) -> None:
@@ -49,12 +57,67 @@ def prepare(stage: CsmStage, say: Say) -> None:
         assert stage.is_prepared(say, ready.set)
 
 
-def speak(stage: CsmStage, say: Say, slot: int = 0) -> list[Frame]:
-    """All frames of one sentence."""
+def begin(stage: CsmStage, slot: int, say: Say, positions: int = 10_000) -> None:
+    """Until the sentence can speak, its prompt heard in pieces of so many positions."""
     prepare(stage, say)
     stage.begin(slot, say)
+    while not stage.prefill(slot, positions):
+        pass
+
+
+def step(stage: CsmStage, active: list[int]) -> list[Frame]:
+    """One frame of each."""
+    stage.launch(active)
+    return stage.collect()
+
+
+def speak(stage: CsmStage, say: Say, slot: int = 0) -> list[Frame]:
+    """All frames of one sentence."""
+    begin(stage, slot, say)
     frames: list[Frame] = []
     while not frames or not frames[-1].last:
-        frames += stage.step([slot])
+        frames += step(stage, [slot])
     stage.release(slot)
     return frames
+
+
+class Scripted(FramePipeline):
+    """Each sentence says what it is told to; prompts are only counted."""
+
+    script: tuple[Sequence[int], ...]
+    heard: list[int]  # positions of each prompt, from its beginning
+    computed: list[int]  # how many of them were not known before
+
+    def prefill(self, slot: int, rows: Tensor, seed: int, start: int = 0) -> None:
+        self.heard.append(start + len(rows))
+        self.computed.append(len(rows))
+        self.place = 0
+
+    def save(self, slot: int, n: int) -> KvBlock:
+        return KvBlock(torch.zeros(1, 2, 1, n, 1))
+
+    def restore(self, slot: int, block: KvBlock) -> None:
+        pass
+
+    def launch(self, active: Sequence[int]) -> Launched:
+        row = torch.tensor([self.script[self.place]] * len(active))
+        self.place += 1
+        return cast(Launched, Made(row))
+
+
+class Made:
+    """A frame of these codes."""
+
+    def __init__(self, codes: Tensor) -> None:
+        self.codes = codes
+
+    def wait(self) -> tuple[Tensor, Tensor]:
+        return self.codes, torch.zeros(len(self.codes), SAMPLES_PER_FRAME)
+
+
+def scripted(stage: CsmStage, *script: Sequence[int]) -> Scripted:
+    """The stage's pipeline, turned into one that follows a script."""
+    pipeline = cast(Scripted, stage._pipeline)
+    pipeline.__class__ = Scripted
+    pipeline.script, pipeline.heard, pipeline.computed = script, [], []
+    return pipeline

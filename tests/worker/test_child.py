@@ -20,6 +20,7 @@ from wyoming_csm.worker.protocol import (
     Configure,
     FromChild,
     Heartbeat,
+    Prepare,
     Ready,
     Say,
     Stop,
@@ -137,6 +138,33 @@ def test_the_program_outlives_an_interrupt_and_names_an_engine_it_does_not_know(
             pass
         assert message == Unavailable("there is no engine 'parrot'", "")
         assert program.wait(10) == 0
+
+
+def test_the_program_prepares_before_it_is_told_what_to_load() -> None:
+    with start_program() as program:
+        assert program.stdin is not None
+        assert program.stdout is not None
+        program.stdin.write(encode(Prepare("csm")))
+        program.stdin.flush()
+        for _ in range(2):
+            assert read(program.stdout) == Heartbeat()  # while it imports, and after
+        program.stdin.write(encode(Configure("parrot", {}, "", "")))
+        program.stdin.flush()
+        while isinstance(message := read(program.stdout), Heartbeat):
+            pass
+        assert message == Unavailable("there is no engine 'parrot'", "")
+        assert program.wait(10) == 0
+
+
+def test_preparing_imports_what_is_heavy_and_touches_no_gpu() -> None:
+    code = (
+        "from wyoming_csm.worker.__main__ import prepare; import sys\n"
+        "prepare('system'); assert 'torch' not in sys.modules\n"
+        "prepare('csm'); import torch\n"
+        "assert {'wyoming_csm.worker.csm', 'torch._inductor'} <= sys.modules.keys()\n"
+        "assert not torch.cuda.is_initialized()\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_a_fault_while_loading_is_logged_with_its_place() -> None:

@@ -2,27 +2,35 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
 import soundfile
 import torch
-from torch import Tensor
 
 from tests.tiny_csm import make_tiny_csm
-from tests.worker.stages import CPU, SPEAKER, make_clip, make_stage, one_thread, prepare, speak
+from tests.worker.stages import (
+    SPEAKER,
+    begin,
+    make_clip,
+    make_stage,
+    one_thread,
+    prepare,
+    scripted,
+    speak,
+    step,
+)
 from wyoming_csm.audio import SAMPLE_RATE, SAMPLES_PER_FRAME, from_pcm
 from wyoming_csm.config import CsmConfig
-from wyoming_csm.errors import EngineError, EngineUnavailable
-from wyoming_csm.model.generator import FrameGenerator
+from wyoming_csm.errors import EngineError
+from wyoming_csm.model.pipeline import FramePipeline, Launched
 from wyoming_csm.model.sampling import Sampling
 from wyoming_csm.voices import Clip
-from wyoming_csm.worker.csm import choose_device, choose_dtype, choose_sampling
-from wyoming_csm.worker.csm_stage import CsmStage
-from wyoming_csm.worker.frame_loop import Frame
+from wyoming_csm.worker.csm import choose_sampling
 from wyoming_csm.worker.protocol import Say
+from wyoming_csm.worker.stage import Frame
 
 
 @pytest.fixture(scope="module")
@@ -59,14 +67,12 @@ def test_the_limit_follows_the_text(checkpoint: Path, tmp_path: Path) -> None:
 def test_a_seed_repeats_a_sentence_and_its_neighbours_do_not_matter(
     checkpoint: Path, tmp_path: Path
 ) -> None:
-    alone = speak(make_stage(checkpoint, tmp_path), Say(1, 1, "The door is open.", SPEAKER))
-    stage = make_stage(checkpoint, tmp_path)
-    stage.begin(0, Say(5, 5, "Another sentence.", SPEAKER))
-    stage.step([0])
-    stage.begin(2, Say(6, 6, "The door is open.", SPEAKER))
-    beside: list[Frame] = []
-    for _ in range(len(alone)):
-        beside.append(stage.step([0, 2] if len(beside) < 9 else [2])[-1])
+    first, stage = make_stage(checkpoint, tmp_path), make_stage(checkpoint, tmp_path)
+    alone = speak(first, Say(1, 1, "The door is open.", SPEAKER))
+    begin(stage, 0, Say(5, 5, "Another sentence.", SPEAKER))
+    step(stage, [0])
+    begin(stage, 2, Say(6, 6, "The door is open.", SPEAKER), positions=3)
+    beside = [step(stage, [0, 2] if n < 9 else [2])[-1] for n in range(len(alone))]
     for mine, other in zip(alone, beside, strict=True):
         assert np.abs(from_pcm(mine.pcm) - from_pcm(other.pcm)).max() < 1e-3
     changed = make_stage(checkpoint, tmp_path, seed=8)
@@ -118,30 +124,6 @@ def test_another_recording_in_the_same_place_is_heard(
     assert speak(stage, Say(3, 3, "Hello.", voice)), "what was heard before serves"
 
 
-class Scripted(FrameGenerator):
-    """Says what it is told to, and notes the prompts it hears."""
-
-    script: tuple[Sequence[int], ...]
-    heard: list[int]
-
-    def prefill(self, slot: int, rows: Tensor, seed: int, start: int = 0) -> None:
-        self.heard.append(len(rows))
-        self.place = 0
-
-    def step(self, active: Sequence[int]) -> Tensor:
-        row = self.script[self.place]
-        self.place += 1
-        return torch.tensor([row] * len(active))
-
-
-def scripted(stage: CsmStage, *script: Sequence[int]) -> Scripted:
-    """The stage's generator, turned into one that follows a script."""
-    generator = cast(Scripted, stage._generator)
-    generator.__class__ = Scripted
-    generator.script, generator.heard = script, []
-    return generator
-
-
 def test_the_zero_frame_is_the_end_and_no_sound(checkpoint: Path, tmp_path: Path) -> None:
     stage = make_stage(checkpoint, tmp_path)
     first_zero = [0, *range(1, 8)]  # code 0 in one codebook says nothing
@@ -155,70 +137,106 @@ def test_sentences_spoken_to_their_end_are_context_for_the_next(
     checkpoint: Path, tmp_path: Path
 ) -> None:
     stage = make_stage(checkpoint, tmp_path)
-    generator = scripted(stage, *([[5] * 8] * 3), [0] * 8)
+    pipeline = scripted(stage, *([[5] * 8] * 3), [0] * 8)
     for request in (1, 2):
         speak(stage, Say(request, 1, "Hello.", SPEAKER))
     speak(stage, Say(3, 2, "Hello.", SPEAKER))
-    text = generator.heard[0]
-    assert generator.heard == [text, 2 * text + 3 + 1, text], "3 frames and the frame of zeros"
+    text = pipeline.heard[0]
+    assert pipeline.heard == [text, 2 * text + 3 + 1, text], "3 frames and the frame of zeros"
 
     stage.end_reply(1)
     speak(stage, Say(4, 1, "Hello.", SPEAKER))
-    assert generator.heard[-1] == text
+    assert pipeline.heard[-1] == text
 
 
 def test_babble_that_was_cut_is_no_context(checkpoint: Path, tmp_path: Path) -> None:
     stage = make_stage(checkpoint, tmp_path)
-    generator = scripted(stage, *([[5] * 8] * 20))
+    pipeline = scripted(stage, *([[5] * 8] * 20))
     for request in (1, 2):
         speak(stage, Say(request, 1, "Hello.", SPEAKER))
-    assert generator.heard[0] == generator.heard[1]
+    assert pipeline.heard[0] == pipeline.heard[1]
 
 
 def test_context_is_bounded_in_seconds(checkpoint: Path, tmp_path: Path) -> None:
-    stage = make_stage(checkpoint, tmp_path, context_seconds=0.5)  # 6 frames: two sentences of 3
-    generator = scripted(stage, *([[5] * 8] * 3), [0] * 8)
-    for request in range(4):
+    """Beyond it half is forgotten at once: most sentences then begin as the one before did."""
+    stage = make_stage(checkpoint, tmp_path, context_seconds=1.0)  # 12 frames: 4 sentences of 3
+    pipeline = scripted(stage, *([[5] * 8] * 3), [0] * 8)
+    for request in range(8):
         speak(stage, Say(request, 1, "Hello.", SPEAKER))
-    one = generator.heard[0] + 4
-    assert np.diff(generator.heard).tolist() == [one, one, 0]
+    text = pipeline.heard[0]
+    sentences = [(heard - text) // (text + 4) for heard in pipeline.heard]
+    assert sentences == [0, 1, 2, 3, 4, 2, 3, 4]
 
 
-def test_where_it_cannot_run_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert choose_device("cpu") == CPU
-    with pytest.raises(EngineUnavailable, match=r"CUDA|GPU") as refused:
-        choose_device("auto")
-    assert refused.value.cure
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    with pytest.raises(EngineUnavailable, match="there is no cuda:3"):
-        choose_device("cuda:3")
-    cuda = torch.device("cuda:0")
-    for capability, dtype in {(7, 5): torch.float16, (8, 6): torch.bfloat16}.items():
-        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _, c=capability: c)
-        assert choose_dtype("auto", cuda) is dtype
-    assert choose_dtype("auto", CPU) is torch.float32
-    assert choose_dtype("float16", CPU) is torch.float16
+def test_a_long_sentence_is_context_alone(checkpoint: Path, tmp_path: Path) -> None:
+    """More than half of what is remembered, but not more than all."""
+    stage = make_stage(checkpoint, tmp_path, context_seconds=1.0)
+    pipeline = scripted(stage, *([[5] * 8] * 7), [0] * 8)
+    for request in range(3):
+        speak(stage, Say(request, 1, "Hello.", SPEAKER))
+    assert np.diff(pipeline.heard).tolist() == [pipeline.heard[0] + 8, 0]
 
 
-def test_a_prompt_that_does_not_fit_the_memory_fails_alone(
+def test_memory_that_is_full_costs_what_is_kept_before_it_costs_a_sentence(
+    checkpoint: Path, tmp_path: Path, clip: Clip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the prefill, and in a frame."""
+    stage = make_stage(checkpoint, tmp_path)
+    speak(stage, Say(1, 1, "Hello.", msgspec.structs.replace(SPEAKER, clips=(clip,))))
+    assert stage._kept.nbytes
+    begin(stage, 0, Say(2, 2, "Hello.", SPEAKER))
+    stage.begin(1, Say(3, 3, "Hello.", SPEAKER))
+    for method, work in (
+        ("prefill", lambda: stage.prefill(1, 1000)),
+        ("launch", lambda: step(stage, [0, 1])),
+    ):
+        real = getattr(FramePipeline, method)
+
+        def full_once(self: FramePipeline, *args: Any, real: Any = real, **more: Any) -> Any:
+            if stage._kept.nbytes:
+                raise torch.OutOfMemoryError
+            return real(self, *args, **more)
+
+        stage._kept.keep(torch.zeros(3, 9), lambda n: stage._pipeline.save(0, n))
+        monkeypatch.setattr(FramePipeline, method, full_once)
+        assert work()
+        assert not stage._kept.nbytes
+        monkeypatch.undo()
+
+
+def test_memory_that_stays_full_fails_one_sentence(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage = make_stage(checkpoint, tmp_path)
-    stage.begin(0, Say(1, 1, "Hello.", SPEAKER))
-    stage.step([0])
-    real = FrameGenerator.prefill
+    begin(stage, 0, Say(1, 1, "Hello.", SPEAKER))
+    step(stage, [0])
+    real = FramePipeline.launch
 
     def full(*_: object, **__: object) -> None:
         raise torch.OutOfMemoryError
 
-    monkeypatch.setattr(FrameGenerator, "prefill", full)
-    with pytest.raises(EngineError, match="memory is too full"):
+    def full_for_two(self: FramePipeline, active: Sequence[int]) -> Launched:
+        if len(active) > 1:
+            raise torch.OutOfMemoryError
+        return real(self, active)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FramePipeline, "prefill", full)
         stage.begin(1, Say(2, 2, "Hello.", SPEAKER))
-    monkeypatch.setattr(FrameGenerator, "prefill", real)
-    assert stage.step([0])[0].pcm
-    assert speak(stage, Say(3, 3, "Hello.", SPEAKER), slot=1)
+        with pytest.raises(EngineError, match="memory is too full"):
+            stage.prefill(1, 1000)
+        stage.release(1)
+    begin(stage, 1, Say(3, 3, "Hello.", SPEAKER))
+    with monkeypatch.context() as patch:
+        patch.setattr(FramePipeline, "launch", full_for_two)
+        with pytest.raises(EngineError, match="memory is too full"):
+            stage.launch([0, 1])
+        stage.release(1)
+        assert step(stage, [0])[0].pcm, "the other goes on"
+    stage.release(0)
+    once_more = speak(stage, Say(4, 4, "Hello.", SPEAKER), slot=1)
+    undisturbed = speak(make_stage(checkpoint, tmp_path), Say(1, 1, "Hello.", SPEAKER))
+    assert [f.pcm for f in once_more] == [f.pcm for f in undisturbed]
 
 
 def test_a_checkpoint_never_babbles_for_want_of_settings() -> None:

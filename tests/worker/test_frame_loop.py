@@ -1,91 +1,9 @@
-"""The loop over slots, with a stage that only counts."""
-
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from queue import SimpleQueue
+"""The loop over slots: frames, faults, stops, beats."""
 
 import pytest
 
-from wyoming_csm.errors import EngineError
-from wyoming_csm.voices import Voice
-from wyoming_csm.worker.frame_loop import Frame, FrameLoop
-from wyoming_csm.worker.protocol import (
-    Audio,
-    Done,
-    EndReply,
-    Failed,
-    FromChild,
-    Heartbeat,
-    Say,
-    Stop,
-    ToChild,
-)
-
-VOICE = Voice(name="v", language="en", description="", engine="csm")
-
-
-@dataclass
-class CountingStage:
-    """A sentence of n characters lasts n frames; frame i of request r is the bytes (r, i)."""
-
-    slots: int = 2
-    unprepared: set[int] = field(default_factory=set)
-    begun: dict[int, tuple[Say, int]] = field(default_factory=dict)
-    steps: list[list[int]] = field(default_factory=list)
-    over: list[int] = field(default_factory=list)
-    wake: Callable[[], None] | None = None
-
-    def is_prepared(self, say: Say, wake: Callable[[], None]) -> bool:
-        self.wake = wake
-        return say.request not in self.unprepared
-
-    def begin(self, slot: int, say: Say) -> None:
-        assert slot not in self.begun
-        if say.text == "bad":
-            raise EngineError("a bad text")
-        self.begun[slot] = (say, 0)
-
-    def step(self, active: list[int]) -> list[Frame]:
-        self.steps.append([self.begun[slot][0].request for slot in active])
-        made = []
-        for slot in active:
-            say, done = self.begun[slot]
-            self.begun[slot] = (say, done + 1)
-            if done == len(say.text):
-                made.append(Frame(b"", last=True, ended=True))
-            else:
-                made.append(Frame(bytes([say.request, done])))
-        return made
-
-    def release(self, slot: int) -> None:
-        del self.begun[slot]
-
-    def end_reply(self, reply: int) -> None:
-        self.over.append(reply)
-
-
-class House:
-    """A loop, its inbox and everything it sent."""
-
-    def __init__(self, stage: CountingStage) -> None:
-        self.inbox: SimpleQueue[ToChild | None] = SimpleQueue()
-        self.sent: list[FromChild] = []
-        self.stage = stage
-        self.loop = FrameLoop(self.inbox, self.sent.append, stage)
-
-    def say(self, request: int, text: str) -> None:
-        self.inbox.put(Say(request, request, text, VOICE))
-
-    def turns(self, count: int) -> None:
-        for _ in range(count):
-            self.inbox.put(None)  # nobody waits a second for a message
-            self.loop.turn()
-
-    def sound(self, request: int) -> list[int]:
-        return [m.pcm[1] for m in self.sent if isinstance(m, Audio) and m.request == request]
-
-    def done(self) -> list[int]:
-        return [m.request for m in self.sent if isinstance(m, Done)]
+from tests.worker.counting import CountingStage, House
+from wyoming_csm.worker.protocol import Done, EndReply, Failed, Heartbeat, Stop
 
 
 @pytest.fixture
@@ -114,7 +32,9 @@ def test_a_late_sentence_joins_at_the_next_frame(house: House) -> None:
 def test_more_sentences_than_slots_wait_in_order(house: House) -> None:
     for request in (1, 2, 3, 4):
         house.say(request, "ab")
-    house.turns(8)
+    for _ in range(12):
+        house.turns(1)
+        house.stage.now += 0.05
     assert house.done() == [1, 2, 3, 4]
     assert max(len(step) for step in house.stage.steps) == 2
     assert all(house.sound(request) == [0, 1] for request in (1, 2, 3, 4))
@@ -146,9 +66,10 @@ def test_a_fault_of_one_sentence_leaves_the_others(house: House) -> None:
     house.turns(5)
     assert Failed(2, "a bad text") in house.sent
     assert house.sound(1) == [0, 1, 2]
+    house.inbox.put(EndReply(1))
     house.say(3, "a")
     house.say(4, "a")
-    house.turns(3)
+    house.turns(4)
     assert house.done() == [1, 3, 4], "a failed sentence must not keep a slot"
 
 
@@ -174,3 +95,79 @@ def test_the_end_of_a_reply_reaches_the_stage(house: House) -> None:
 def test_it_beats_without_work(house: House) -> None:
     house.turns(1)
     assert any(isinstance(message, Heartbeat) for message in house.sent)
+
+
+def test_a_beat_a_second() -> None:
+    house = House(CountingStage())
+    for _ in range(30):
+        house.turns(1)
+        house.stage.now += 0.1
+    assert sum(isinstance(message, Heartbeat) for message in house.sent) == 3
+
+
+def test_a_frame_ahead_changes_nothing_that_is_heard() -> None:
+    house = House(CountingStage(ahead=1))
+    house.say(1, "abcd")
+    house.turns(2)
+    house.say(2, "ab")
+    house.turns(6)
+    assert (house.sound(1), house.sound(2)) == ([0, 1, 2, 3], [0, 1])
+    assert sorted(house.done()) == [1, 2]
+    assert house.stage.flying == []
+
+
+def test_a_frame_is_launched_before_the_one_before_it_is_collected() -> None:
+    house = House(CountingStage(ahead=1))
+    house.say(1, "abcd")
+    house.turns(3)
+    assert (len(house.stage.steps), house.sound(1)) == (3, [0, 1])
+
+
+def test_who_takes_a_slot_does_not_get_the_frame_in_flight_there() -> None:
+    house = House(CountingStage(slots=1, ahead=1))
+    house.say(1, "abcdefgh")
+    house.turns(3)
+    house.inbox.put(Stop(1))
+    house.say(2, "abc")
+    house.turns(6)
+    assert (house.sound(1), house.sound(2)) == ([0, 1], [0, 1, 2])
+    assert house.stage.steps.count([1]) == 3, "none was launched after the stop"
+    assert house.done() == [2]
+
+
+def test_memory_that_is_too_full_for_a_step_ends_the_youngest_sentence() -> None:
+    house = House(CountingStage(slots=3, room=2))
+    for request in (1, 2, 3):
+        house.say(request, "abcd")
+    house.turns(9)
+    assert house.failed() == [Failed(3, "no memory")]
+    assert sorted(house.done()) == [1, 2]
+    assert house.stage.begun == {}
+
+
+def test_a_fault_while_its_prompt_is_heard_ends_that_sentence_only(house: House) -> None:
+    house.say(1, "abc")
+    house.say(2, "long")
+    house.turns(6)
+    assert house.failed() == [Failed(2, "a long text")]
+    assert (house.sound(1), house.stage.begun) == ([0, 1, 2], {})
+
+
+def test_idle_work_is_done_piece_by_piece_and_only_when_nobody_asks() -> None:
+    house = House(CountingStage(pieces=2))
+    house.say(1, "a")
+    house.loop.turn()
+    house.loop.turn()
+    assert (house.done(), house.stage.pieces) == ([1], 2)
+    house.loop.turn()
+    house.loop.turn()
+    assert house.stage.pieces == 0, "it did not wait for a message in between"
+
+
+def test_an_engine_that_was_never_measured_speaks() -> None:
+    house = House(CountingStage(ahead=1, measured=False))
+    house.say(1, "abcd", reply=1)
+    house.turns(8)
+    house.say(2, "ab", reply=1)
+    house.turns(6)
+    assert (house.sound(1), house.sound(2)) == ([0, 1, 2, 3], [0, 1])

@@ -17,6 +17,7 @@ from wyoming_csm.worker.protocol import (
     Failed,
     FromChild,
     Heartbeat,
+    Prepare,
     Ready,
     Say,
     Starting,
@@ -33,6 +34,7 @@ CLIPS = (Clip("/voices/anna/clip.wav", "Schöne Grüße."),)
 ANNA = Voice(name="anna", language="de", description="", engine="csm", speaker="1", clips=CLIPS)
 
 TO_CHILD: list[ToChild] = [
+    Prepare("csm"),
     Configure("csm", {"seed": 2**63 - 1, "top_k": None, "models": {"en": "x"}}, "data", "models"),
     Say(1, 2, "Guten Tag. 👋", ANNA),
     Stop(1),

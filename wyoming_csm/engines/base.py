@@ -26,12 +26,24 @@ Piece = Speak | Pause
 
 
 class Phase(Enum):
-    """Where an engine stands."""
+    """Where an engine stands; the best first."""
 
-    STARTING = "starting"  # loading or downloading: it may be ready later
     READY = "ready"
-    ABSENT = "absent"  # cannot run here as things are; probed again on request
+    WAKING = "waking"  # asleep before: ready in seconds
+    ASLEEP = "asleep"  # healthy, its memory given back; wakes at the next request
+    STARTING = "starting"  # loading or downloading: it may be ready later
     RESTING = "resting"  # failed too often; starts again on request
+    ABSENT = "absent"  # cannot run here as things are; probed again on request
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is to be waited for."""
+        return self not in (Phase.STARTING, Phase.WAKING)
+
+    @property
+    def is_healthy(self) -> bool:
+        """Ready, or soon when asked: nobody need be told that another speaks meanwhile."""
+        return self in (Phase.READY, Phase.WAKING, Phase.ASLEEP)
 
 
 @dataclass(frozen=True)
@@ -48,6 +60,12 @@ class Reply(Protocol):
     @property
     def spoken_by(self) -> str:
         """`engine/voice`, for the log."""
+
+    async def in_charge(self) -> "Engine":
+        """Who is about to speak the next piece; waits if all that can are loading.
+
+        Raises EngineError.
+        """
 
     def speak(self, piece: Piece) -> AsyncGenerator[bytes]:
         """The sound of one piece as 24 kHz mono s16le, in chunks of any size, while it is made.
@@ -89,10 +107,16 @@ class Engine(Protocol):
         """`changed()` is called whenever `status`, `slots` or `voices` became another."""
 
     async def wait_settled(self) -> None:
-        """Returns once the phase is another than STARTING."""
+        """Returns once the phase is settled: neither STARTING nor WAKING."""
+
+    def wake(self) -> None:
+        """If it is asleep, it loads again; returns at once."""
 
     async def start(self) -> None:
-        """Start it, or probe again if it is absent or resting; returns at once. Never raises."""
+        """Start it, or probe again if it is absent or resting; returns at once. Never raises.
+
+        Asleep, it stays so.
+        """
 
     async def stop(self) -> None:
         """End it and everything it started. Safe to call twice."""

@@ -2,6 +2,7 @@
 
 from wyoming_csm.config import Config, CoquiConfig
 from wyoming_csm.engines.packages import require
+from wyoming_csm.engines.watch import Patience
 from wyoming_csm.engines.worker import WorkerEngine, first_message
 from wyoming_csm.voices import Voice
 
@@ -15,7 +16,9 @@ def coqui_engine(config: Config) -> WorkerEngine:
     """Not started yet."""
     voices = _voices(config.coqui)
     configure = first_message(config, "coqui", voices)
-    return WorkerEngine(configure, voices=lambda: voices, probe=probe, hang_seconds=_HANG_SECONDS)
+    return WorkerEngine(
+        configure, voices=lambda: voices, probe=probe, patience=Patience(hang=_HANG_SECONDS)
+    )
 
 
 def _voices(settings: CoquiConfig) -> tuple[Voice, ...]:

@@ -1,7 +1,11 @@
 """CSM as the server sees it: voices of clips and bare speakers; the work is the child's."""
 
+from msgspec.structs import replace
+
 from wyoming_csm.config import Config
 from wyoming_csm.engines.packages import require
+from wyoming_csm.engines.pool import Pool
+from wyoming_csm.engines.watch import Patience
 from wyoming_csm.engines.worker import WorkerEngine, first_message
 from wyoming_csm.voices import Voice, VoiceBook
 
@@ -13,13 +17,13 @@ _PACKAGES = {
     "tokenizers": "tokenizers",
 }
 _SPEAKERS = 4
+_UNIT_SECONDS = {"s": 1.0, "m": 60.0, "h": 3_600.0}
 _HANG_SECONDS = 10.0  # a frame takes milliseconds, a long prefill a second
 _HANG_SECONDS_ON_CPU = 180.0  # there the prefill of a long clip takes a minute
 
 
-def csm_engine(config: Config, book: VoiceBook) -> WorkerEngine:
-    """Not started yet."""
-    configure = first_message(config, "csm", book.voices)
+def csm_engine(config: Config, book: VoiceBook) -> WorkerEngine | Pool:
+    """Not started yet. For a list of devices a process each, told of its own only."""
     speakers = tuple(_bare_speaker(number) for number in range(_SPEAKERS))
 
     def voices() -> tuple[Voice, ...]:
@@ -27,12 +31,27 @@ def csm_engine(config: Config, book: VoiceBook) -> WorkerEngine:
         taken = {voice.name for voice in book.voices}
         return (*book.voices, *(bare for bare in speakers if bare.name not in taken))
 
-    return WorkerEngine(
-        configure,
-        voices=voices,
-        probe=_probe,
-        hang_seconds=_HANG_SECONDS_ON_CPU if config.csm.device == "cpu" else _HANG_SECONDS,
-    )
+    def engine(device: str, title: str = "") -> WorkerEngine:
+        hang = _HANG_SECONDS_ON_CPU if device == "cpu" else _HANG_SECONDS
+        return WorkerEngine(
+            first_message(
+                replace(config, csm=replace(config.csm, device=device)), "csm", book.voices
+            ),
+            voices=voices,
+            probe=_probe,
+            patience=Patience(hang=hang, idle=_seconds(config.csm.idle_unload)),
+            title=title,
+        )
+
+    devices = config.csm.device
+    if isinstance(devices, str):
+        return engine(devices)
+    return Pool("csm", [engine(device, f"csm on {device}") for device in devices])
+
+
+def _seconds(duration: str | None) -> float | None:
+    """Of the configuration's `90s`, `10m`, `1h`."""
+    return float(duration[:-1]) * _UNIT_SECONDS[duration[-1]] if duration else None
 
 
 def _bare_speaker(number: int) -> Voice:

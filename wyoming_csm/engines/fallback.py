@@ -1,15 +1,14 @@
-"""Engines in order, as one engine: the first that can, speaks; a reply stays with the one that
-works."""
+"""Engines in order, as one engine: the first that can, speaks; one that sleeps is woken."""
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Container, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 
 from msgspec.structs import replace
 
-from wyoming_csm.audio import silence
-from wyoming_csm.engines.base import Engine, Pause, Phase, Piece, Reply, Status
+from wyoming_csm.engines.base import Engine, Phase, Status
+from wyoming_csm.engines.steady import SteadyReply, first_settled, is_ready, why
 from wyoming_csm.errors import EngineError
 from wyoming_csm.voices import Voice
 
@@ -24,10 +23,13 @@ class Fallback:
 
     For a voice, its own engine comes first, then the others as given. One that is starting is
     passed over while another is ready, one without the voice's language while another has it.
+    The one that would speak is woken if it sleeps, and waited for `waking_seconds` at most before
+    another speaks.
     """
 
-    def __init__(self, engines: Sequence[Engine]) -> None:
+    def __init__(self, engines: Sequence[Engine], waking_seconds: float = 0.0) -> None:
         self._engines = tuple(engines)
+        self._waking_seconds = waking_seconds
         self._said: set[str] = set()  # what is true for long is not said again at each reply
         self._voices: tuple[Voice, ...] | None = None  # as described until an engine changes
         self.subscribe(self._changed)
@@ -39,11 +41,10 @@ class Fallback:
     @property
     def status(self) -> Status:
         """The best of all; who is ready, or why nobody is."""
-        phases = [engine.status.phase for engine in self._engines]
-        if Phase.READY in phases:
-            engine = self._engines[phases.index(Phase.READY)]
-            return Status(Phase.READY, f"{engine.name}: {engine.status.detail}")
-        best = next((p for p in (Phase.STARTING, Phase.RESTING) if p in phases), Phase.ABSENT)
+        best = min((engine.status.phase for engine in self._engines), key=list(Phase).index)
+        for engine in self._engines:
+            if engine.status.phase.is_healthy:
+                return Status(best, f"{engine.name}: {engine.status.detail}")
         return Status(best, self.why_not({}))
 
     @property
@@ -67,8 +68,9 @@ class Fallback:
         found = (engine.voice_for(voice) for engine in self._order(voice))
         return next(filter(None, found), None)
 
-    def start_reply(self, voice: Voice) -> "FallbackReply":
-        return FallbackReply(self, voice)
+    def start_reply(self, voice: Voice) -> SteadyReply:
+        self._wake(self._order(voice), voice)  # now: its text may take its time
+        return SteadyReply(self, voice)
 
     def subscribe(self, changed: Callable[[], None]) -> None:
         for engine in self._engines:
@@ -76,8 +78,11 @@ class Fallback:
 
     async def wait_settled(self) -> None:
         """Until one is ready, or none can be."""
-        while self.status.phase is Phase.STARTING:
-            await _first_settled(self._engines)
+        while not self.status.phase.is_settled:
+            await first_settled(self._engines)
+
+    def wake(self) -> None:
+        """Each only when it is wanted, by its replies."""
 
     async def start(self) -> None:
         for engine in self._engines:
@@ -88,30 +93,45 @@ class Fallback:
 
     # -- for the replies
 
-    async def choose(self, voice: Voice, failed: Container[str]) -> tuple[Engine, Voice] | None:
-        """Who speaks now, but none of `failed`; None if nobody can.
-
-        Waits if all that is left is starting: early requests are spoken, not refused.
-        """
-        left = [engine for engine in self._order(voice) if engine.name not in failed]
-        while (choice := _first_able(left, voice)) is None:
-            if not any(engine.status.phase is Phase.STARTING for engine in left):
-                return None
-            await _first_settled(left)
+    async def choose(
+        self, voice: Voice, failed: Mapping[Engine, str], before: Engine | None
+    ) -> tuple[Engine, Voice]:
+        """Waits if all that is left is starting: early requests are spoken, not refused."""
+        left = [engine for engine in self._order(voice) if engine not in failed]
+        woken = self._wake(left, voice)
+        if woken is not None and self._waking_seconds:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._waking_seconds):
+                    await woken.wait_settled()
+        while (choice := _first_able(left, voice, [Phase.READY])) is None:
+            if all(engine.status.phase.is_settled for engine in left):
+                raise EngineError(f"no engine could speak: {self.why_not(failed)}")
+            await first_settled(left)
+        if before is None and not failed:
+            self._tell_of_stand_in(voice, *choice)
         return choice
 
-    def why_not(self, failed: Mapping[str, str]) -> str:
+    def why_not(self, failed: Mapping[Engine, str]) -> str:
         """Of each engine: how it failed, or where it stands."""
-        whys = {engine.name: _why(engine) for engine in self._engines} | dict(failed)
-        return "; ".join(f"{name}: {why}" for name, why in whys.items())
+        return "; ".join(f"{one.name}: {failed.get(one) or why(one)}" for one in self._engines)
 
-    def warn_of_stand_in(self, voice: Voice, engine: Engine, own: Voice) -> None:
+    def _wake(self, engines: Sequence[Engine], voice: Voice) -> Engine | None:
+        """Of these the one that would speak, if it is asleep or waking; it wakes."""
+        choice = _first_able(engines, voice, [phase for phase in Phase if phase.is_healthy])
+        if choice is None or is_ready(choice[0]):
+            return None
+        choice[0].wake()
+        return choice[0]
+
+    def _tell_of_stand_in(self, voice: Voice, engine: Engine, own: Voice) -> None:
         """Once for each reason, when another engine than its own speaks a voice, or in another
         language."""
         owner = next((e for e in self._engines if e.name == voice.engine), engine)
-        if owner is not engine:
+        if owner.status.phase is Phase.WAKING:
+            _LOGGER.info("%s/%s speaks while %s wakes", engine.name, own.name, owner.name)
+        elif owner is not engine:
             self._warn_once(
-                f"{engine.name}/{own.name} speaks for {owner.name}'s voices: {_why(owner)}"
+                f"{engine.name}/{own.name} speaks for {owner.name}'s voices: {why(owner)}"
             )
         if engine.voice_for(voice) is None:
             self._warn_once(f"No engine that is ready speaks {voice.language!r}: {own.name} does")
@@ -129,7 +149,9 @@ class Fallback:
         return sorted(self._engines, key=lambda engine: engine.name != voice.engine)
 
     def _described(self, owner: Engine, voice: Voice) -> Voice:
-        choice = None if is_ready(owner) else _first_able(self._order(voice), voice)
+        if owner.status.phase.is_healthy:
+            return voice
+        choice = _first_able(self._order(voice), voice, [Phase.READY])
         if choice is None:
             return voice
         speaker = choice[1].description or choice[1].name
@@ -137,88 +159,15 @@ class Fallback:
         return replace(voice, description=f"{voice.description or voice.name} ({who})")
 
 
-class FallbackReply:
-    """One answer, by one engine as long as that works."""
-
-    def __init__(self, fallback: Fallback, voice: Voice) -> None:
-        self._fallback = fallback
-        self._voice = voice
-        self._engine: Engine | None = None
-        self._reply: Reply | None = None
-
-    @property
-    def spoken_by(self) -> str:
-        """Who spoke last; `none` before the first sentence."""
-        return self._reply.spoken_by if self._reply else "none"
-
-    async def speak(self, piece: Piece) -> AsyncGenerator[bytes]:
-        """Raises EngineError if all fail, or one does when a part was heard: nobody splices."""
-        if isinstance(piece, Pause):
-            yield silence(piece.seconds)
-            return
-        failed: dict[str, str] = {}  # in this sentence: reasons, by engine
-        while True:
-            engine, reply = await self._in_charge(failed)
-            heard = False
-            try:
-                async with aclosing(reply.speak(piece)) as sound:
-                    async for pcm in sound:
-                        heard = heard or bool(pcm)
-                        yield pcm
-                return
-            except EngineError as error:
-                if heard:
-                    raise
-                failed[engine.name] = str(error)
-
-    async def aclose(self) -> None:
-        if self._reply is not None:
-            await self._reply.aclose()
-
-    async def _in_charge(self, failed: dict[str, str]) -> tuple[Engine, Reply]:
-        """The engine of the sentence before, or the next that can. Raises EngineError."""
-        before, reply = self._engine, self._reply
-        if before and reply and is_ready(before) and before.name not in failed:
-            return before, reply
-        choice = await self._fallback.choose(self._voice, failed)
-        if choice is None:
-            raise EngineError(f"no engine could speak: {self._fallback.why_not(failed)}")
-        await self.aclose()
-        engine, voice = choice
-        if failed or (before and before is not engine):
-            reason = "; ".join(failed.values()) or (before and _why(before))
-            _LOGGER.warning("%s/%s takes over a reply: %s", engine.name, voice.name, reason)
-        else:
-            self._fallback.warn_of_stand_in(self._voice, engine, voice)
-        self._engine, self._reply = engine, engine.start_reply(voice)
-        return self._engine, self._reply
-
-
-def is_ready(engine: Engine) -> bool:
-    return engine.status.phase is Phase.READY
-
-
-def _first_able(engines: Sequence[Engine], voice: Voice) -> tuple[Engine, Voice] | None:
-    """Of those ready: the first with that voice or language; else the first, with its default."""
-    ready = [engine for engine in engines if is_ready(engine)]
-    able = [(engine, own) for engine in ready if (own := engine.voice_for(voice))]
-    strange = [(engine, engine.voices[0]) for engine in ready if engine.voices]
+def _first_able(
+    engines: Sequence[Engine], voice: Voice, phases: Collection[Phase]
+) -> tuple[Engine, Voice] | None:
+    """Of those in such a phase: the first with that voice or language; else the first, with its
+    default."""
+    there = [engine for engine in engines if engine.status.phase in phases]
+    able = [(engine, own) for engine in there if (own := engine.voice_for(voice))]
+    strange = [(engine, engine.voices[0]) for engine in there if engine.voices]
     return next(iter(able or strange), None)
-
-
-async def _first_settled(engines: Sequence[Engine]) -> None:
-    """Until one of those starting is anything else."""
-    starting = [engine for engine in engines if engine.status.phase is Phase.STARTING]
-    waits = [asyncio.ensure_future(engine.wait_settled()) for engine in starting]
-    try:
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()
-
-
-def _why(engine: Engine) -> str:
-    return engine.status.detail or engine.status.phase.value
 
 
 def _briefly(engine: Engine) -> str:

@@ -1,21 +1,21 @@
-"""One child process after another: probed for, started, listened to, started again."""
+"""One child process after another: probed for, started, listened to, ended, started again."""
 
 import asyncio
 import logging
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import NoReturn, Protocol
+from typing import Protocol
 
 from wyoming_csm.engines.base import Phase, Status
 from wyoming_csm.engines.process import ChildProcess
+from wyoming_csm.engines.watch import Patience, Watch
 from wyoming_csm.errors import EngineUnavailable, WorkerDied
 from wyoming_csm.worker.protocol import Configure, Done, FromChild, Ready, Starting, Unavailable
 
 _LOGGER = logging.getLogger(__name__)
 
 COMMAND = (sys.executable, "-m", "wyoming_csm.worker")
-SILENT_SECONDS = 120.0  # while it loads; it beats from a thread of its own
 DEATHS_IN_A_ROW = 5
 LONGEST_DELAY = 30.0
 LONGEST_RETRY = 900.0  # for what may pass by itself, as a network that is away
@@ -33,37 +33,42 @@ class Listener(Protocol):
     def changed(self) -> None:
         """`status` became another."""
 
+    @property
+    def idle_seconds(self) -> float:
+        """For how long nobody has had use for a child that is ready; 0 while somebody has."""
+
 
 class Supervisor:
-    """Owns the child's life in one task; see `WorkerEngine` for the parameters."""
+    """Owns the child's life in one task; see `WorkerEngine` for the parameters.
+
+    Asleep, a fresh child stands by with its packages imported, so that waking is loading alone.
+    """
 
     def __init__(
         self,
+        name: str,
         configure: Configure,
         listener: Listener,
         *,
         probe: Callable[[], None],
-        hang_seconds: float,
-        start_seconds: float,
-        restart_seconds: float,
-        retry_seconds: float,
+        patience: Patience,
         command: Sequence[str],
     ) -> None:
+        self._name = name
         self._configure = configure
-        self._name = configure.engine
         self._listener = listener
         self._probe = probe
-        self._hang_seconds = hang_seconds
-        self._start_seconds = start_seconds
-        self._restart_seconds = restart_seconds
-        self._retry_seconds = retry_seconds
+        self._patience = patience
         self._command = command
         self._status = Status(Phase.ABSENT, "not started")
         self._settled = asyncio.Event()
         self._settled.set()
         self._again = asyncio.Event()  # somebody asks for another try
+        self._woken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._child: ChildProcess | None = None
+        self._standby: Watch | None = None
+        self._stands_by = False  # the child, or its start
         self._deaths = 0  # without a sentence spoken to its end in between
 
     @property
@@ -77,6 +82,17 @@ class Supervisor:
 
     async def wait_settled(self) -> None:
         await self._settled.wait()
+
+    def wake(self) -> None:
+        """Unless it does not sleep."""
+        if self._status.phase is not Phase.ASLEEP:
+            return
+        _LOGGER.info("%s wakes: it is asked for", self._name)
+        self._become(Phase.WAKING, "waking up")
+        self._woken.set()
+        if self._standby is not None:
+            with suppress(WorkerDied):  # who listens to it hears the same
+                self._configure_child(self._standby)
 
     def start(self) -> None:
         """Unless it runs already; one that waits to try again need not wait."""
@@ -99,7 +115,7 @@ class Supervisor:
 
     async def _supervise(self) -> None:
         """Until it is stopped, rests, or turns out to be unable to run here for good."""
-        delay = self._retry_seconds
+        delay = self._patience.retry
         while True:
             try:
                 await asyncio.to_thread(self._probe)
@@ -127,41 +143,54 @@ class Supervisor:
         """One child after another, until it rests. Raises EngineUnavailable."""
         self._deaths = 0
         while self._deaths < DEATHS_IN_A_ROW:
+            self._stands_by = self._status.phase is Phase.ASLEEP
             try:
                 await self._live()
             except WorkerDied as death:
-                self._deaths += 1
-                await self._mourn(death)
+                if self._stands_by:  # it is not missed before somebody asks
+                    _LOGGER.debug("%s: who stood by: %s", self._name, death)
+                    await self._woken.wait()
+                else:
+                    self._deaths += 1
+                    await self._mourn(death)
 
-    async def _live(self) -> NoReturn:
-        """One child's life. Raises WorkerDied, or EngineUnavailable as the child said."""
+    async def _live(self) -> None:
+        """One child's life, until it has no work. Raises WorkerDied, EngineUnavailable."""
         child = await ChildProcess.spawn(self._command)
         _LOGGER.debug("%s: process %d", self._name, child.pid)
+        watch = Watch(child, self._patience)
         try:
-            child.send(self._configure)
-            await self._listen(child)
+            if self._status.phase is Phase.ASLEEP:
+                self._standby = watch
+                watch.prepare(self._configure.engine)
+            else:
+                self._configure_child(watch)
+            await self._listen(child, watch)
+            self._fall_asleep()
         except WorkerDied as death:
             self._lose(str(death))  # before its end, which may take a while
             raise WorkerDied(f"{death} ({await child.end()})") from None
         finally:
+            self._standby = None
             self._lose("it was stopped")
-            await child.end()
-
-    async def _listen(self, child: ChildProcess) -> NoReturn:
-        clock = asyncio.get_running_loop().time
-        deadline = clock() + self._start_seconds
-        while True:
-            loading = min(SILENT_SECONDS, deadline - clock())
             try:
-                async with asyncio.timeout(self._hang_seconds if self._child else loading):
-                    message = await child.receive()
-            except TimeoutError:
-                raise WorkerDied("its process hangs") from None
+                await child.end()
+            finally:
+                await child.end()  # whoever stops us meanwhile waits for that, too
+
+    def _configure_child(self, watch: Watch) -> None:
+        watch.configure(self._configure)
+        self._standby, self._stands_by = None, False
+
+    async def _listen(self, child: ChildProcess, watch: Watch) -> None:
+        """Until it was idle for long enough: a ready child beats, so that is seen in time."""
+        while not (self._child and self._is_tired()):
+            message = await watch.receive()
             match message:
                 case Starting(detail):
-                    deadline = clock() + self._start_seconds
                     _LOGGER.info("%s: %s", self._name, detail)
-                    self._become(Phase.STARTING, detail)
+                    waking = self._status.phase is Phase.WAKING
+                    self._become(Phase.WAKING if waking else Phase.STARTING, detail)
                 case Unavailable(reason, cure, passing):
                     raise EngineUnavailable(reason, cure, passing=passing)
                 case Ready(detail, slots):
@@ -174,6 +203,16 @@ class Supervisor:
                     self._listener.heard(message)
                 case _:
                     self._listener.heard(message)
+
+    def _is_tired(self) -> bool:
+        idle = self._patience.idle
+        return idle is not None and self._listener.idle_seconds >= idle
+
+    def _fall_asleep(self) -> None:
+        _LOGGER.info("%s falls asleep and gives its memory back: nobody asks for it", self._name)
+        self._child = None
+        self._woken.clear()
+        self._become(Phase.ASLEEP, "asleep until the next request")
 
     def _lose(self, why: str) -> None:
         """Nobody is asked to wait for, or choose, what is gone."""
@@ -189,17 +228,17 @@ class Supervisor:
             _LOGGER.warning("%s rests: %s. SIGHUP makes it try again", self._name, detail)
             self._become(Phase.RESTING, detail)
             return
-        delay = min(LONGEST_DELAY, self._restart_seconds * 2 ** (self._deaths - 1))
+        delay = min(LONGEST_DELAY, self._patience.restart * 2 ** (self._deaths - 1))
         _LOGGER.warning("%s: %s; it starts again in %.1f s", self._name, death, delay)
         self._become(Phase.STARTING, f"starting again: {death}")
         await asyncio.sleep(delay)
 
     def _become(self, phase: Phase, detail: str = "") -> None:
         self._status = Status(phase, detail)
-        if phase is Phase.STARTING:
-            self._settled.clear()
-        else:
+        if phase.is_settled:
             self._settled.set()
+        else:
+            self._settled.clear()
         self._listener.changed()
 
     def _supervised(self, task: "asyncio.Task[None]") -> None:

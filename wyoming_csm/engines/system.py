@@ -4,6 +4,7 @@ from importlib import invalidate_caches
 
 from wyoming_csm.config import Config
 from wyoming_csm.engines.language import by_language
+from wyoming_csm.engines.watch import Patience
 from wyoming_csm.engines.worker import WorkerEngine, first_message
 from wyoming_csm.errors import EngineUnavailable
 from wyoming_csm.voices import Voice
@@ -23,7 +24,9 @@ def system_engine(config: Config) -> WorkerEngine:
     """Not started yet. Its first voice speaks the configured language."""
     configure = first_message(config, "system")
     voices = system_voices(config.language)
-    return WorkerEngine(configure, voices=lambda: voices, probe=_probe, hang_seconds=_HANG_SECONDS)
+    return WorkerEngine(
+        configure, voices=lambda: voices, probe=_probe, patience=Patience(hang=_HANG_SECONDS)
+    )
 
 
 def system_voices(language: str) -> tuple[Voice, ...]:

@@ -13,6 +13,7 @@ from wyoming_csm.config import Config, EngineName
 from wyoming_csm.engines.base import Pause, Piece, Status
 from wyoming_csm.engines.language import by_language
 from wyoming_csm.engines.supervisor import COMMAND, Supervisor
+from wyoming_csm.engines.watch import Patience
 from wyoming_csm.errors import EngineError, WorkerDied
 from wyoming_csm.voices import Voice
 from wyoming_csm.worker.protocol import (
@@ -50,11 +51,7 @@ class WorkerEngine:
     - `configure`: the first message to every child; its `engine` is this engine's name.
     - `voices`: its voices as known without loading; cheap, called often, the first is the default.
     - `probe`: raises EngineUnavailable if it cannot run here; cheap, called in a thread.
-    - `hang_seconds`: a ready child that sends nothing at all for so long is ended. A child beats
-      each second between computations, so this must exceed its longest single one.
-    - `start_seconds`: the same for a loading child that reports no progress (`Starting`).
-    - `restart_seconds`: before the first restart; doubled at each, 30 s at most.
-    - `retry_seconds`: the same after a reason that may pass by itself; 15 minutes at most.
+    - `title`: what people read of it, where several have one name.
     """
 
     def __init__(
@@ -63,28 +60,21 @@ class WorkerEngine:
         *,
         voices: Callable[[], tuple[Voice, ...]],
         probe: Callable[[], None],
-        hang_seconds: float,
-        start_seconds: float = 1_800.0,
-        restart_seconds: float = 0.5,
-        retry_seconds: float = 60.0,
+        patience: Patience,
+        title: str = "",
         command: Sequence[str] = COMMAND,
     ) -> None:
-        self._name = configure.engine
+        self._name = title or configure.engine
         self._known_voices = voices
         self._learned_voices: tuple[Voice, ...] = ()  # what the last child that loaded told
         self._slots = 1
         self._subscribers: list[Callable[[], None]] = []
         self._numbers = itertools.count(1)  # of requests and replies; none is given twice
         self._requests: dict[int, asyncio.Queue[Heard]] = {}  # those not over yet
+        self._replies: set[int] = set()  # the same
+        self._idle_since = 0.0  # the loop's time
         self._supervisor = Supervisor(
-            configure,
-            self,
-            probe=probe,
-            hang_seconds=hang_seconds,
-            start_seconds=start_seconds,
-            restart_seconds=restart_seconds,
-            retry_seconds=retry_seconds,
-            command=command,
+            self._name, configure, self, probe=probe, patience=patience, command=command
         )
 
     @property
@@ -117,14 +107,24 @@ class WorkerEngine:
             return by_language(self.voices, voice.language)
         return replace(own, speaker=voice.speaker) if voice.speaker in own.speakers else own
 
+    @property
+    def replies(self) -> int:
+        """How many it is in charge of."""
+        return len(self._replies)
+
     def start_reply(self, voice: Voice) -> "WorkerReply":
-        return WorkerReply(self, next(self._numbers), voice)
+        number = next(self._numbers)
+        self._replies.add(number)
+        return WorkerReply(self, number, voice)
 
     def subscribe(self, changed: Callable[[], None]) -> None:
         self._subscribers.append(changed)
 
     async def wait_settled(self) -> None:
         await self._supervisor.wait_settled()
+
+    def wake(self) -> None:
+        self._supervisor.wake()
 
     async def start(self) -> None:
         self._supervisor.start()
@@ -157,6 +157,14 @@ class WorkerEngine:
             with suppress(WorkerDied):
                 child.send(message)
 
+    def end_reply(self, reply: int, spoke: bool) -> None:
+        """Safe to call twice."""
+        if reply in self._replies:
+            self._replies.remove(reply)
+            self._idle_since = asyncio.get_running_loop().time()
+            if spoke:
+                self.tell(EndReply(reply))
+
     # -- for the supervisor, and for who knows that `voices` would give others now
 
     def heard(self, message: FromChild) -> None:
@@ -170,6 +178,13 @@ class WorkerEngine:
                 self._finish(request, EngineError(f"{self._name}: {reason}"))
             case Ready(_, slots, voices):
                 self._slots, self._learned_voices = max(1, slots), voices
+                self._idle_since = asyncio.get_running_loop().time()
+
+    @property
+    def idle_seconds(self) -> float:
+        if self._replies:
+            return 0.0
+        return asyncio.get_running_loop().time() - self._idle_since
 
     def lost(self, why: str) -> None:
         for request in list(self._requests):
@@ -197,6 +212,9 @@ class WorkerReply:
     def spoken_by(self) -> str:
         return f"{self._engine.name}/{self._voice.name}"
 
+    async def in_charge(self) -> WorkerEngine:
+        return self._engine
+
     async def speak(self, piece: Piece) -> AsyncGenerator[bytes]:
         if isinstance(piece, Pause):
             yield silence(piece.seconds)
@@ -207,6 +225,4 @@ class WorkerReply:
                 yield pcm
 
     async def aclose(self) -> None:
-        if self._spoke:
-            self._spoke = False
-            self._engine.tell(EndReply(self._number))
+        self._engine.end_reply(self._number, self._spoke)

@@ -12,7 +12,11 @@ ABSENT = -1  # in rows [positions, codebooks + 1]: this column says nothing at t
 
 
 class CsmModel(nn.Module):
-    """The network without its codec; every state it needs is passed in."""
+    """The network without its codec; every state it needs is passed in.
+
+    Logits are float32 [rows, codebook_size]: the vocabulary's last entries, which the codec does
+    not have, are no part of the heads.
+    """
 
     def __init__(self, sizes: CsmSizes) -> None:
         super().__init__()
@@ -21,10 +25,8 @@ class CsmModel(nn.Module):
         self.text_embedding = nn.Embedding(sizes.text_vocabulary, sizes.backbone.width)
         self.audio_embedding = nn.Embedding(entries, sizes.backbone.width)
         self.backbone = Transformer(sizes.backbone)
-        self.head = nn.Linear(sizes.backbone.width, sizes.audio_vocabulary, bias=False)
+        self.head = nn.Linear(sizes.backbone.width, sizes.codebook_size, bias=False)
         self.depth = DepthDecoder(sizes)
-        if sizes.tied:
-            self.depth.audio_embedding = self.audio_embedding
         offsets = torch.arange(sizes.codebooks, device="cpu") * sizes.audio_vocabulary
         self.register_buffer("offsets", offsets, persistent=False)
 
@@ -32,13 +34,13 @@ class CsmModel(nn.Module):
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of weights, activations and caches; logits are float32."""
-        return self.head.weight.dtype
+        """Of activations and caches."""
+        return self.audio_embedding.weight.dtype
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
-        return self.head.weight.device
+        """Where it computes; the table of text may be elsewhere."""
+        return self.audio_embedding.weight.device
 
     def embed_frames(self, codes: Tensor) -> Tensor:
         """codes [..., codebooks] to [..., width]: the sum over the codebooks."""
@@ -46,20 +48,19 @@ class CsmModel(nn.Module):
         return embedded.sum(dim=-2)
 
     def embed_rows(self, rows: Tensor) -> Tensor:
-        """rows [positions, codebooks + 1], each a frame or a text token, to [positions, width]."""
-        frames, text = rows[:, :-1], rows[:, -1]
-        is_text = (text != ABSENT)[:, None]
-        return torch.where(
-            is_text, self.text_embedding(text.clamp(min=0)), self.embed_frames(frames.clamp(min=0))
-        )
+        """rows [positions, codebooks + 1], each a frame or a text token, to [positions, width].
+
+        On the model's device; text is looked up where its table is.
+        """
+        frames, text = rows[:, :-1].to(self.device), rows[:, -1]
+        words = self.text_embedding(text.to(self.text_embedding.weight.device).clamp(min=0))
+        is_text = (text != ABSENT).to(self.device)[:, None]
+        return torch.where(is_text, words.to(self.device), self.embed_frames(frames.clamp(min=0)))
 
     def first_logits(self, hidden: Tensor) -> Tensor:
-        """hidden [slots, width] of the backbone to codebook 0: float32 [slots, codebook_size].
-
-        The vocabulary's last entries, which the codec does not have, are cut off here.
-        """
+        """hidden [rows, width] of the backbone to codebook 0's logits."""
         logits: Tensor = self.head(hidden)
-        return logits[:, : self.sizes.codebook_size].float()
+        return logits.float()
 
 
 class DepthDecoder(nn.Module):
@@ -68,31 +69,39 @@ class DepthDecoder(nn.Module):
     def __init__(self, sizes: CsmSizes) -> None:
         super().__init__()
         self.sizes = sizes
-        entries = sizes.codebooks * sizes.audio_vocabulary
-        self.audio_embedding = nn.Embedding(entries, sizes.backbone.width)
+        entries = (sizes.codebooks - 1) * sizes.audio_vocabulary
+        # The embeddings of all codebooks but the last, as the projection makes them.
+        self.table = nn.Parameter(torch.empty(entries, sizes.depth.width))
         self.projection = nn.Linear(sizes.backbone.width, sizes.depth.width, bias=False)
         self.transformer = Transformer(sizes.depth)
-        shape = (sizes.codebooks - 1, sizes.depth.width, sizes.audio_vocabulary)
-        self.heads = nn.Parameter(torch.empty(shape))
+        self.heads = nn.ModuleList(
+            nn.Linear(sizes.depth.width, sizes.codebook_size, bias=False)
+            for _ in range(sizes.codebooks - 1)
+        )
 
     def start(self, hidden: Tensor, codes: Tensor, cache: KvCache) -> Tensor:
-        """The backbone's hidden [slots, width] and codebook 0 [slots] to codebook 1's logits."""
-        both = torch.stack((hidden, self._embed(codes, 0)), dim=1)  # [slots, 2, width]
-        return self._logits(self.transformer.prefill(self.projection(both), 0, cache), 1)
+        """The backbone's hidden [rows, width] and codebook 0 [rows] to codebook 1's logits."""
+        both = torch.stack((self.projection(hidden), self._embed(codes, 0)), dim=1)
+        hidden = self.transformer.prefill(both, 0, cache)[:, -1]  # [rows, width of its own]
+        return self._logits(hidden, 1)
 
     def step(self, codes: Tensor, codebook: int, cache: KvCache) -> Tensor:
-        """The codes [slots] of `codebook` ≥ 1 to the next one's logits.
+        """The codes [rows] of `codebook` ≥ 1 to the next one's logits.
 
-        float32 [slots, codebook_size]. Every slot is at the same position: the cache needs no
-        memory of its own beyond this frame.
+        Every row is at the same position: the cache needs no memory of its own beyond this frame.
         """
-        x = self.projection(self._embed(codes, codebook))[:, None]
-        return self._logits(self.transformer.prefill(x, codebook + 1, cache), codebook + 1)
+        x = self._embed(codes, codebook)[:, None]
+        hidden = self.transformer.prefill(x, codebook + 1, cache)[:, 0]
+        return self._logits(hidden, codebook + 1)
+
+    def entries(self, codebook: int) -> Tensor:
+        """The table's part [audio_vocabulary, width] of one codebook."""
+        size = self.sizes.audio_vocabulary
+        return self.table[codebook * size : (codebook + 1) * size]
 
     def _embed(self, codes: Tensor, codebook: int) -> Tensor:
-        embedded: Tensor = self.audio_embedding(codes + codebook * self.sizes.audio_vocabulary)
-        return embedded
+        return F.embedding(codes, self.entries(codebook))
 
     def _logits(self, hidden: Tensor, codebook: int) -> Tensor:
-        logits = F.linear(hidden[:, -1], self.heads[codebook - 1].T)
-        return logits[:, : self.sizes.codebook_size].float()
+        logits: Tensor = self.heads[codebook - 1](hidden)
+        return logits.float()

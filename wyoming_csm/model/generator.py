@@ -1,14 +1,19 @@
 """Frames of codes for several sentences at once, each in a slot of its own."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from wyoming_csm.errors import PromptTooLong
+from wyoming_csm.model.attention import length_bucket
 from wyoming_csm.model.csm import CsmModel
-from wyoming_csm.model.kv_cache import KvCache
-from wyoming_csm.model.sampling import Sampling, draw_noise, sample
+from wyoming_csm.model.frame_parts import FrameParts
+from wyoming_csm.model.kv_cache import KvBlock, KvCache
+from wyoming_csm.model.rows import row_bucket
+from wyoming_csm.model.sampling import Sampling
+from wyoming_csm.model.staging import upload
 
 
 def is_end(codes: Tensor) -> Tensor:
@@ -19,10 +24,10 @@ def is_end(codes: Tensor) -> Tensor:
 class FrameGenerator:
     """Slots that speak independently: what one does never changes another's codes.
 
-    After `prefill` and after every `step`, `hidden` holds what the slot's next frame is made
-    from. A step spells that frame out and lets the backbone hear it, so a slot's KV always is
-    its prompt and every frame made, the final one of zeros too: a segment as a prompt has it.
-    Every step computes all slots, in shapes and at addresses that never change.
+    After `prefill` and after every frame, `_hidden` holds what the slot's next frame is made
+    from. `spell` makes that frame's codes, `hear` lets the backbone hear them, so a slot's KV
+    always is its prompt and every frame made, the final one of zeros too: a segment as a prompt
+    has it. Both compute the first slots, a bucket of them, at addresses that never change.
     """
 
     def __init__(self, model: CsmModel, slots: int, positions: int, sampling: Sampling) -> None:
@@ -33,18 +38,33 @@ class FrameGenerator:
         self.model = model
         self.slots = slots
         self.positions = positions
-        self.sampling = sampling
         self.codes = torch.zeros(slots, sizes.codebooks, dtype=torch.long, device=device)
+        self.active = torch.zeros(slots, dtype=torch.bool, device=device)  # who takes part
         self._kv = KvCache.allocate(sizes.backbone, slots, positions, model.dtype, device)
         self._depth_kv = KvCache.allocate(sizes.depth, slots, sizes.codebooks, model.dtype, device)
         self._hidden = torch.zeros(slots, sizes.backbone.width, dtype=model.dtype, device=device)
         self._position = torch.zeros(slots, dtype=torch.long, device=device)
-        self._active = torch.zeros(slots, dtype=torch.bool, device=device)
-        k = min(max(sampling.top_k, sampling.depth_top_k), sizes.codebook_size)
-        self._noise = torch.zeros(slots, sizes.codebooks, k, device=device)
+        self._seed = torch.zeros(slots, dtype=torch.long, device=device)
+        self._parts = FrameParts(model, sampling)
         # The same counters for the host, so that no step has to ask the device.
         self._used = [0] * slots
-        self._random = [torch.Generator() for _ in range(slots)]
+
+    def compile(self, folder: Path) -> bool:
+        """Let a compiler fuse the frame, before anybody speaks; False: it stays as it is.
+
+        What it made is kept in `folder`, for the next process.
+        """
+
+        def trial() -> None:
+            for rows in range(1, min(self.slots, 2) + 1):
+                self.spell(rows)
+                self.hear(rows, self._readable(1))
+
+        return self._parts.compile(trial, folder)
+
+    def used(self, slot: int) -> int:
+        """Positions that the slot has heard."""
+        return self._used[slot]
 
     def positions_left(self, slot: int) -> int:
         """How many more frames fit into the slot."""
@@ -54,8 +74,9 @@ class FrameGenerator:
     def prefill(self, slot: int, rows: Tensor, seed: int, start: int = 0) -> None:
         """Let the slot hear a prompt, rows [n, codebooks + 1] (see `prompt`); then it can `step`.
 
-        With `start` the slot keeps what it heard in positions before that, and the rows follow.
-        Raises PromptTooLong if not even one frame would fit after them.
+        With `start` the slot keeps what it heard in positions before that, and the rows follow:
+        so a long prompt can come in pieces. Raises PromptTooLong if not even one frame would fit
+        after them.
         """
         if not 0 <= start <= self._used[slot] or not len(rows):
             raise ValueError("nothing to prefill, or a start beyond what the slot heard")
@@ -63,63 +84,111 @@ class FrameGenerator:
         if end >= self.positions:
             raise PromptTooLong(f"a prompt of {end} positions: a slot has {self.positions}")
         cache = self._kv.slot(slot)
-        cache.clear(start)
-        x = self.model.embed_rows(rows.to(self.model.device))[None]  # [1, n, width]
+        if not 0 < start == self._used[slot]:  # else nobody's past is behind it
+            cache.clear(start)
+        rows = upload(rows, self.model.text_embedding.weight.device)
+        x = self.model.embed_rows(rows)[None]  # [1, n, width]
         self._hidden[slot] = self.model.backbone.prefill(x, start, cache)[0, -1]
-        self._position[slot] = end
+        self._position[slot].fill_(end)
+        self._seed[slot].fill_(seed)
         self._used[slot] = end
-        self._random[slot].manual_seed(seed)
 
     @torch.inference_mode()
-    def step(self, active: Sequence[int]) -> Tensor:
-        """One frame of each active slot: codes [len(active), codebooks], on the device."""
-        for slot in active:
-            if not 0 < self._used[slot] < self.positions:
-                raise ValueError(f"slot {slot} heard no prompt, or is full")
-            self._used[slot] += 1
-        # Before the work is launched: a copy from the host would wait for the device's work.
-        chosen = torch.tensor(active, dtype=torch.long, device=self.codes.device)
-        self._fill_inputs(active)
-        self._advance()
-        return self.codes[chosen]
+    def save(self, slot: int, n: int) -> KvBlock:
+        """A copy of what the slot heard in its first `n` positions."""
+        if not 0 < n <= self._used[slot]:
+            raise ValueError(f"slot {slot} heard {self._used[slot]} positions, not {n}")
+        return self._kv.save(slot, n)
+
+    @torch.inference_mode()
+    def restore(self, slot: int, block: KvBlock) -> None:
+        """The slot has heard what was saved, and nothing else; a prefill must follow from there."""
+        self._kv.restore(slot, block)
+        self._kv.slot(slot).clear(block.positions)
+        self._position[slot].fill_(block.positions)
+        self._used[slot] = block.positions
+
+    @torch.inference_mode()
+    def move(self, source: int, target: int) -> None:
+        """All of a slot goes to another that is free."""
+        self._kv.move(source, target, self._used[source])
+        for state in (self._hidden, self._position, self._seed):
+            state[target].copy_(state[source])
+        self._used[target] = self._used[source]
+        self.release(source)
+
+    @torch.inference_mode()
+    def swap(self, one: int, other: int) -> None:
+        """Two slots change places."""
+        used = self._used[one]
+        kept = self._kv.save(one, used)
+        self._kv.move(other, one, self._used[other])
+        self._kv.restore(other, kept)
+        self._kv.slot(other).clear(used)
+        for state in (self._hidden, self._position, self._seed):
+            before = state[one].clone()
+            state[one].copy_(state[other])
+            state[other].copy_(before)
+        self._used[one], self._used[other] = self._used[other], used
 
     @torch.inference_mode()
     def release(self, slot: int) -> None:
         """Forget the slot's sentence. Safe to call twice."""
-        self._hidden[slot] = 0
-        self._position[slot] = 0
+        self._hidden[slot].zero_()
+        self._position[slot].zero_()
         self._used[slot] = 0
 
-    def _fill_inputs(self, active: Sequence[int]) -> None:
-        """What a step needs from the host: who takes part, and their noise."""
-        mask = torch.zeros(self.slots, dtype=torch.bool)
-        mask[list(active)] = True
-        self._active.copy_(mask)
-        if self.sampling.is_greedy:
-            return
-        noise = torch.zeros(self._noise.shape)
-        for slot in active:
-            noise[slot] = draw_noise(self._random[slot], *self._noise.shape[1:])
-        self._noise.copy_(noise)
+    @torch.inference_mode()
+    def step(self, active: Sequence[int]) -> Tensor:
+        """One frame of each active slot: codes [len(active), codebooks], on the device."""
+        length = self.length_of(active)
+        rows = row_bucket(max(active) + 1, self.slots)
+        chosen = torch.tensor(active, dtype=torch.long)
+        mask = torch.zeros(self.slots, dtype=torch.bool).index_fill_(0, chosen, True)
+        self.active.copy_(upload(mask, self.active.device))
+        self.spell(rows)
+        self.hear(rows, length)
+        self.count(active)
+        return self.codes[upload(chosen, self.codes.device)]
 
-    def _advance(self) -> None:
-        """The frame itself: device to device, nothing allocated that outlives it but in place."""
-        model, depth, sampling = self.model, self.model.depth, self.sampling
-        codes = self.codes
-        codes[:, 0] = sample(
-            model.first_logits(self._hidden),
-            sampling.temperature,
-            sampling.top_k,
-            self._noise[:, 0],
-        )
-        logits = depth.start(self._hidden, codes[:, 0], self._depth_kv)
-        for codebook in range(1, codes.shape[1]):
-            if codebook > 1:
-                logits = depth.step(codes[:, codebook - 1], codebook - 1, self._depth_kv)
-            codes[:, codebook] = sample(
-                logits, sampling.depth_temperature, sampling.depth_top_k, self._noise[:, codebook]
-            )
-        x = model.embed_frames(codes)
-        hidden = model.backbone.step(x, self._position, self._kv)
-        self._hidden.copy_(torch.where(self._active[:, None], hidden, self._hidden))
-        self._position.add_(self._active)
+    def length_of(self, active: Sequence[int]) -> int:
+        """What `hear` has to read for the next frame of these slots. ValueError: one cannot."""
+        for slot in active:
+            if not 0 < self._used[slot] < self.positions:
+                raise ValueError(f"slot {slot} heard no prompt, or is full")
+        return self._readable(max(self._used[slot] for slot in active) + 1)
+
+    def lengths(self) -> list[int]:
+        """All that `length_of` can say, ascending."""
+        found = [self._readable(1)]
+        while found[-1] < self.positions:
+            found.append(self._readable(found[-1] + 1))
+        return found
+
+    def count(self, active: Sequence[int]) -> None:
+        """To be called once for each frame that was heard."""
+        for slot in active:
+            self._used[slot] += 1
+
+    @torch.inference_mode()
+    def spell(self, rows: int) -> None:
+        """The next codes of the first `rows` slots, active or not, into `codes`.
+
+        On the device alone, and nothing is allocated that outlives it: a graph can hold it.
+        """
+        cache = self._depth_kv.first(rows)
+        hidden, seeds, positions = self._hidden[:rows], self._seed[:rows], self._position[:rows]
+        self.codes[:rows].copy_(self._parts.spell(hidden, seeds, positions, cache))
+
+    @torch.inference_mode()
+    def hear(self, rows: int, length: int) -> None:
+        """Of the first `rows` slots those that are active hear their `codes` and move on.
+
+        `length`: as `length_of` says, or more. On the device alone, as `spell`.
+        """
+        codes, hidden, active = self.codes[:rows], self._hidden[:rows], self.active[:rows]
+        cache = self._kv.first(rows)
+        self._parts.hear(codes, hidden, active, self._position[:rows], cache, length)
+
+    def _readable(self, n: int) -> int:
+        return min(length_bucket(n), self._kv.positions)

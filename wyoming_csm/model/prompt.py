@@ -1,7 +1,7 @@
 """Text and what was already said, as the rows a backbone hears; and what of it fits."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,50 +94,47 @@ class PromptBuilder:
 
     def rows(self, segments: Sequence[Segment], speaker: int, text: str) -> Tensor:
         """What was said, then the text to speak: int64 [positions, codebooks + 1], on the CPU."""
-        return torch.cat([self._rows(s) for s in (*segments, Segment(speaker, text))])
+        return self.join(self.segment(s) for s in (*segments, Segment(speaker, text)))
 
-    def fit(
-        self,
-        voice: Sequence[Segment],
-        reply: Sequence[Segment],
-        speaker: int,
-        text: str,
-        frames: int,
-    ) -> tuple[Segment, ...]:
-        """The voice's segments and the newest of the reply's that leave room for `frames`.
+    def join(self, segments: Iterable[Tensor]) -> Tensor:
+        """The rows of several, or of none."""
+        width = self._sizes.codebooks + 1
+        return torch.cat([torch.empty(0, width, dtype=torch.long), *segments])
 
-        Raises PromptTooLong if the voice's alone leave too little.
+    def segment(self, segment: Segment) -> Tensor:
+        """The rows of one: its words, and its frames if it was said."""
+        tokens = torch.tensor(self._tokenizer.encode(segment.speaker, segment.text))
+        text = torch.full((len(tokens), self._sizes.codebooks + 1), ABSENT)
+        text[:, -1] = tokens
+        return text if segment.codes is None else torch.cat((text, self.frames(segment.codes)))
+
+    def frames(self, codes: Tensor) -> Tensor:
+        """codes [frames, codebooks] to rows [frames + 1, codebooks + 1]; the last is the end."""
+        codes = codes.to("cpu", torch.long)
+        self._check(codes)
+        rows = torch.zeros(len(codes) + 1, codes.shape[1] + 1, dtype=torch.long)
+        rows[:-1, :-1] = codes
+        rows[:, -1] = ABSENT
+        return rows
+
+    def fit(self, voice: Tensor, said: Sequence[Tensor], text: Tensor, frames: int) -> Tensor:
+        """The rows of a voice, of the newest of what was said, and of the text to speak, as they
+        leave room for `frames`.
+
+        Raises PromptTooLong if voice and text alone leave too little.
         """
-        needed = sum(map(self._length, (*voice, Segment(speaker, text)))) + frames
+        needed = len(voice) + len(text) + frames
         if needed > self._positions:
             raise PromptTooLong(
                 f"the voice's clip, the sentence and {frames} frames to speak take {needed}"
                 f" positions of {self._positions}: use a shorter clip or shorter sentences"
             )
         room = self._positions - needed
-        kept = len(reply)
-        while kept and (length := self._length(reply[kept - 1])) <= room:
-            room -= length
+        kept = len(said)
+        while kept and len(said[kept - 1]) <= room:
             kept -= 1
-        return (*voice, *reply[kept:])
-
-    def _length(self, segment: Segment) -> int:
-        tokens = len(self._tokenizer.encode(segment.speaker, segment.text))
-        return tokens + (len(segment.codes) + 1 if segment.codes is not None else 0)
-
-    def _rows(self, segment: Segment) -> Tensor:
-        codebooks = self._sizes.codebooks
-        tokens = torch.tensor(self._tokenizer.encode(segment.speaker, segment.text))
-        text = torch.full((len(tokens), codebooks + 1), ABSENT)
-        text[:, -1] = tokens
-        if segment.codes is None:
-            return text
-        codes = segment.codes.to("cpu", torch.long)
-        self._check(codes)
-        frames = torch.zeros(len(codes) + 1, codebooks + 1, dtype=torch.long)  # the last: the end
-        frames[:-1, :-1] = codes
-        frames[:, -1] = ABSENT
-        return torch.cat((text, frames))
+            room -= len(said[kept])
+        return torch.cat((voice, *said[kept:], text))
 
     def _check(self, codes: Tensor) -> None:
         """A code beyond the table would end a CUDA context, not one sentence."""

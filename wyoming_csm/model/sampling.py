@@ -1,4 +1,4 @@
-"""Logits to codes: Gumbel-max over the top k, with noise that is drawn beforehand."""
+"""Logits to codes: Gumbel-max over the top k, with noise that seed and position make."""
 
 import dataclasses
 import logging
@@ -62,19 +62,24 @@ class Sampling:
             self.depth_top_k if depth_top_k is None else depth_top_k,
         )
 
-    @property
-    def is_greedy(self) -> bool:
-        """No noise is needed."""
-        return self.temperature == 0 and self.depth_temperature == 0
+
+def noise_places(codebooks: int, k: int, device: torch.device) -> Tensor:
+    """What tells the numbers of one frame's noise apart: int64 [codebooks, k]."""
+    return (torch.arange(codebooks * k, device=device) * _GOLDEN).view(codebooks, k)
 
 
-def draw_noise(generator: torch.Generator, codebooks: int, k: int) -> Tensor:
-    """Gumbel noise for one frame of one slot, float32 [codebooks, k], on the CPU.
+def draw_noise(seeds: Tensor, positions: Tensor, places: Tensor) -> Tensor:
+    """Gumbel noise of frames with these seeds at these positions: float32 [slots, codebooks, k].
 
-    Always on the CPU: one seed then gives one noise, whatever device the model is on.
+    A hash of seed, position and place (the finish of splitmix64), not the next numbers of a
+    generator: nothing is drawn on the host, and one seed gives one sentence's noise whatever the
+    neighbours are and wherever it is drawn.
     """
-    exponential = torch.empty(codebooks, k).exponential_(generator=generator)
-    return -exponential.clamp_(min=torch.finfo(torch.float32).tiny).log_()
+    x = torch.add(seeds, positions, alpha=_STRIDE)[:, None, None] + places
+    x = (x ^ ((x >> 30) & 0x3FFFFFFFF)) * _MIX
+    x = (x ^ ((x >> 27) & 0x1FFFFFFFFF)) * _MIX_AGAIN
+    uniform = (((x >> 41) & 0x7FFFFF).float() + 0.5) * 2**-23  # exact, never 0 or 1
+    return uniform.log_().neg_().log_().neg_()
 
 
 def sample(logits: Tensor, temperature: float, top_k: int, noise: Tensor) -> Tensor:
@@ -87,8 +92,8 @@ def sample(logits: Tensor, temperature: float, top_k: int, noise: Tensor) -> Ten
         return logits.argmax(dim=-1)
     k = min(top_k, logits.shape[-1])
     values, entries = logits.topk(k, dim=-1)  # [slots, k]
-    choice = (values / temperature + noise[:, :k]).argmax(dim=-1, keepdim=True)
-    return entries.gather(-1, choice)[:, 0]
+    odds = torch.add(noise[:, :k], values, alpha=1 / temperature)
+    return entries.gather(-1, odds.argmax(dim=-1, keepdim=True))[:, 0]
 
 
 def _read(config: Mapping[str, Any], prefix: str) -> tuple[float, int]:
@@ -117,3 +122,8 @@ def _is_number(value: object) -> bool:
 
 
 _EVERY_CODE = 2**24  # transformers' "no top-k"
+# Odd 64-bit constants, written as signed numbers: splitmix64's, and one more to stride by.
+_GOLDEN = 0x9E3779B97F4A7C15 - 2**64
+_STRIDE = 0xD1342543DE82EF95 - 2**64
+_MIX = 0xBF58476D1CE4E5B9 - 2**64
+_MIX_AGAIN = 0x94D049BB133111EB - 2**64

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from wyoming_csm.model.attention import Attention, prefix_attention, step_attention
 from wyoming_csm.model.kv_cache import KvCache
 from wyoming_csm.model.sizes import LlamaSizes
 
@@ -21,8 +22,9 @@ class Transformer(nn.Module):
 
     def __init__(self, sizes: LlamaSizes) -> None:
         super().__init__()
-        self.layers = nn.ModuleList([_Block(sizes) for _ in range(sizes.layers)])
-        self.norm = _RmsNorm(sizes.width, sizes.norm_eps)
+        self.sizes = sizes
+        self.layers = nn.ModuleList([Block(sizes) for _ in range(sizes.layers)])
+        self.norm = RmsNorm(sizes.width, sizes.norm_eps)
         cos, sin = rotary_tables(sizes)
         self.register_buffer("cos", cos, persistent=False)
         self.register_buffer("sin", sin, persistent=False)
@@ -33,107 +35,94 @@ class Transformer(nn.Module):
         What the cache holds before `start` is attended to.
         """
         n = x.shape[1]
-        cos, sin = self.cos[start : start + n], self.sin[start : start + n]  # [n, head_dim]
-        causal = torch.ones(n, start + n, dtype=torch.bool, device=x.device).tril(start)
-        mask = causal if n > 1 else None  # [n, start + n]
-        for i, block in enumerate(self.layers):
-            assert isinstance(block, _Block)
-            q, k, v = block.project(x, cos, sin)
-            keys, values = cache.keys[i], cache.values[i]
-            keys[:, :, start : start + n] = k
-            values[:, :, start : start + n] = v
-            x = block.finish(x, q, keys[:, :, : start + n], values[:, :, : start + n], mask)
-        return self.norm(x)  # type: ignore[no-any-return]
+        cos, sin = self.cos[start : start + n, None], self.sin[start : start + n, None]
+        attend = prefix_attention(start, n, self.sizes.heads // self.sizes.kv_heads, x)
+        return self.run(x, cos, sin, attend, cache)
 
-    def step(self, x: Tensor, positions: Tensor, cache: KvCache) -> Tensor:
-        """x [slots, width], each at its own position [slots], to the same shape.
+    def step(self, x: Tensor, positions: Tensor, cache: KvCache, length: int) -> Tensor:
+        """x [rows, width], each at its own position [rows] below `length`, to the same shape.
 
-        A slot that is not meant may take part: what it writes at its position is written again
+        A row that is not meant may take part: what it writes at its position is written again
         before it is read.
         """
-        cos = self.cos[positions][:, None, None]  # [slots, 1, 1, head_dim]
-        sin = self.sin[positions][:, None, None]
-        slots = torch.arange(len(x), device=x.device)
-        length = torch.arange(cache.keys[0].shape[2], device=x.device)
-        mask = (length <= positions[:, None])[:, None, None]  # [slots, 1, 1, positions]
-        x = x[:, None]
-        for i, block in enumerate(self.layers):
-            assert isinstance(block, _Block)
-            q, k, v = block.project(x, cos, sin)
-            keys, values = cache.keys[i], cache.values[i]
-            keys[slots, :, positions] = k[:, :, 0]
-            values[slots, :, positions] = v[:, :, 0]
-            x = block.finish(x, q, keys, values, mask)
-        return self.norm(x[:, 0])  # type: ignore[no-any-return]
+        cos, sin = self.cos[positions][:, None, None], self.sin[positions][:, None, None]
+        attend = step_attention(positions, cache, length)
+        return self.run(x[:, None], cos, sin, attend, cache)[:, 0]
+
+    def run(self, x: Tensor, cos: Tensor, sin: Tensor, attend: Attention, cache: KvCache) -> Tensor:
+        """x [rows, n, width], turned by cos and sin [(rows,) n, 1, head_dim], to the same shape."""
+        shape = x.shape
+        x = x.reshape(-1, shape[-1])
+        for block, layer in zip(self.layers, cache.layers, strict=True):
+            assert isinstance(block, Block)
+            q, kv = block.project(x, shape[:2], cos, sin)
+            x = block.finish(x, attend(layer, q, kv))
+        return self.norm(x).view(shape)  # type: ignore[no-any-return]
 
 
-class _Block(nn.Module):
-    """Names as in the transformers layout."""
+class Block(nn.Module):
+    """Matrices that read the same vector are one: q, k and v; gate and up."""
 
     def __init__(self, sizes: LlamaSizes) -> None:
         super().__init__()
-        self.self_attn = _Attention(sizes)
-        self.mlp = _FeedForward(sizes)
-        self.input_layernorm = _RmsNorm(sizes.width, sizes.norm_eps)
-        self.post_attention_layernorm = _RmsNorm(sizes.width, sizes.norm_eps)
+        self.heads, self.kv_heads, self.head_dim = sizes.heads, sizes.kv_heads, sizes.head_dim
+        together = (sizes.heads + 2 * sizes.kv_heads) * sizes.head_dim
+        self.input_layernorm = RmsNorm(sizes.width, sizes.norm_eps)
+        self.qkv = nn.Linear(sizes.width, together, bias=False)
+        self.out = nn.Linear(sizes.heads * sizes.head_dim, sizes.width, bias=False)
+        self.post_attention_layernorm = RmsNorm(sizes.width, sizes.norm_eps)
+        self.gate_up = nn.Linear(sizes.width, 2 * sizes.feed_forward, bias=False)
+        self.down = nn.Linear(sizes.feed_forward, sizes.width, bias=False)
 
-    def project(self, x: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """x [rows, n, width] to q [rows, heads, n, head_dim] and k, v [rows, kv_heads, …]."""
-        q, k, v = self.self_attn.project(self.input_layernorm(x))
-        return _rotate(q, cos, sin), _rotate(k, cos, sin), v
+    def project(
+        self, x: Tensor, shape: tuple[int, ...], cos: Tensor, sin: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """x [rows * n, width], shape (rows, n): q [rows, n, heads, …], kv [rows, n, 2 * kv, …]."""
+        together = self.qkv(self.input_layernorm(x)).view(*shape, -1, self.head_dim)
+        turned = together[:, :, : self.heads + self.kv_heads]  # q and k
+        # The first half of a head is paired with the second; the sign is in the table.
+        rolled = turned.roll(self.head_dim // 2, -1)
+        turned.mul_(cos).addcmul_(rolled, sin)
+        return together[:, :, : self.heads], together[:, :, self.heads :]
 
-    def finish(
-        self, x: Tensor, q: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None
-    ) -> Tensor:
-        """Attention and feed-forward, each added to x [rows, n, width]."""
-        heard = F.scaled_dot_product_attention(q, keys, values, mask, enable_gqa=True)
-        x = x + self.self_attn.o_proj(heard.transpose(1, 2).flatten(2))
-        return x + self.mlp(self.post_attention_layernorm(x))  # type: ignore[no-any-return]
-
-
-class _Attention(nn.Module):
-    def __init__(self, sizes: LlamaSizes) -> None:
-        super().__init__()
-        self.head_dim = sizes.head_dim
-        inner, inner_kv = sizes.heads * sizes.head_dim, sizes.kv_heads * sizes.head_dim
-        self.q_proj = nn.Linear(sizes.width, inner, bias=False)
-        self.k_proj = nn.Linear(sizes.width, inner_kv, bias=False)
-        self.v_proj = nn.Linear(sizes.width, inner_kv, bias=False)
-        self.o_proj = nn.Linear(inner, sizes.width, bias=False)
-
-    def project(self, x: Tensor) -> tuple[Tensor, ...]:
-        projections = (self.q_proj, self.k_proj, self.v_proj)
-        heads = (p(x).unflatten(-1, (-1, self.head_dim)) for p in projections)
-        return tuple(h.transpose(1, 2) for h in heads)
+    def finish(self, x: Tensor, heard: Tensor) -> Tensor:
+        """The rest of attention [rows * n, heads * head_dim], and feed-forward, added to x."""
+        x = _add(x, self.out, heard)
+        gate, up = self.gate_up(self.post_attention_layernorm(x)).chunk(2, dim=-1)
+        return _add(x, self.down, F.silu(gate) * up)
 
 
-class _FeedForward(nn.Module):
-    def __init__(self, sizes: LlamaSizes) -> None:
-        super().__init__()
-        self.gate_proj = nn.Linear(sizes.width, sizes.feed_forward, bias=False)
-        self.up_proj = nn.Linear(sizes.width, sizes.feed_forward, bias=False)
-        self.down_proj = nn.Linear(sizes.feed_forward, sizes.width, bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))  # type: ignore[no-any-return]
-
-
-class _RmsNorm(nn.Module):
+class RmsNorm(nn.Module):
     """In float32 whatever x is, as the weights were trained."""
 
     def __init__(self, width: int, eps: float) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(width))
         self.eps = eps
+        signs = torch.tensor([[1.0], [-1.0]], device="cpu")
+        self.register_buffer("signs", signs, persistent=False)
+
+    signs: Tensor  # [2, 1]
 
     def forward(self, x: Tensor) -> Tensor:
-        wide = x.float()
-        wide = wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + self.eps)
-        return self.weight * wide.to(x.dtype)
+        """x [rows, width] to the same shape."""
+        if x.device.type != "cpu" or torch.compiler.is_compiling():
+            return F.rms_norm(x, self.weight.shape, self.weight, self.eps)
+        # There the CPU has six kernels for it, but one for layer_norm; and the mean of x and -x is
+        # zero, their variance is x's mean square.
+        both = x[:, None] * self.signs  # [rows, 2, width]
+        return F.layer_norm(both, both.shape[1:], eps=self.eps)[:, 0] * self.weight
+
+
+def _add(x: Tensor, linear: nn.Module, y: Tensor) -> Tensor:
+    """x + linear(y), in one kernel where that is one product."""
+    if type(linear) is nn.Linear and not torch.compiler.is_compiling():
+        return torch.addmm(x, y, linear.weight.t())
+    return x + linear(y)  # type: ignore[no-any-return]
 
 
 def rotary_tables(sizes: LlamaSizes) -> tuple[Tensor, Tensor]:
-    """cos and sin [positions + 1, head_dim] in float32, on the CPU.
+    """cos and sin [positions + 1, head_dim] in float32, on the CPU; sin's first half negated.
 
     One more than there are: a full slot's counter stands there while its neighbours go on.
     Frequencies with llama3 scaling, after transformers' `_compute_llama3_parameters`.
@@ -150,11 +139,6 @@ def rotary_tables(sizes: LlamaSizes) -> tuple[Tensor, Tensor]:
         # blend ≤ 0: slower than the slowest that was trained; blend ≥ 1: fast enough as it is
         frequencies = torch.where(blend <= 0, slow, torch.where(blend >= 1, frequencies, between))
     positions = torch.arange(sizes.positions + 1, dtype=torch.float32, device="cpu")
-    angles = torch.outer(positions, frequencies).repeat(1, 2)  # [positions + 1, head_dim]
-    return angles.cos(), angles.sin()
-
-
-def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """x [rows, heads, n, head_dim]; the first half of a head is paired with the second."""
-    first, second = x.chunk(2, dim=-1)
-    return x * cos + torch.cat((-second, first), dim=-1) * sin
+    angles = torch.outer(positions, frequencies)  # [positions + 1, head_dim / 2]
+    sin = angles.sin()
+    return angles.cos().repeat(1, 2), torch.cat((-sin, sin), dim=-1)

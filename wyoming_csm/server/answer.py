@@ -15,7 +15,7 @@ from wyoming_csm.server.departure import Departure
 from wyoming_csm.server.outlet import Outlet
 from wyoming_csm.server.requests import Request
 from wyoming_csm.server.sound import Sound
-from wyoming_csm.server.turns import Turns
+from wyoming_csm.server.turns import Queues
 from wyoming_csm.text.ssml import ssml_pieces
 from wyoming_csm.text.stream import SentenceSplitter
 from wyoming_csm.voices import Voice
@@ -41,7 +41,7 @@ class Answer:
         voice: Voice | None,
         *,
         engine: Engine,
-        turns: Turns,
+        turns: Queues,
         outlet: Outlet,
         departure: Departure,
         config: Config,
@@ -71,13 +71,14 @@ class Answer:
         """Raises EngineError, RequestError, ConnectionError."""
         outcome = "cut off"
         try:
+            reply = self._reply = self._start_reply()  # before the text: who sleeps is woken
             async with aclosing(self._pieces()) as pieces:
                 async for piece in pieces:
                     await self._outlet.drained()
                     if isinstance(piece, Pause):
                         await self._pause(piece.seconds)
                     else:
-                        await self._speak(piece)
+                        await self._speak(reply, piece)
             self._sound.stop()
             if self._request.streamed:
                 self._outlet.send(SynthesizeStopped().event())
@@ -117,16 +118,15 @@ class Answer:
             seconds -= _PAUSE_SLICE
             await self._outlet.drained()
 
-    async def _speak(self, sentence: Speak) -> None:
+    async def _speak(self, reply: Reply, sentence: Speak) -> None:
         clock = asyncio.get_running_loop().time
-        async with self._turns.take(self._address):
+        engine = await reply.in_charge()
+        async with self._turns.of(engine).take(self._address):
             await self._departure.surely_there()
             began = clock()
-            if self._reply is None:
-                self._reply = self._start_reply()
             self._sentences += 1
             try:
-                async with aclosing(self._reply.speak(sentence)) as chunks:
+                async with aclosing(reply.speak(sentence)) as chunks:
                     async for pcm in chunks:
                         self._sound.add(pcm)
                         if self._first_sound_at is None:

@@ -19,7 +19,7 @@ from wyoming_csm.server.info import InfoBytes
 from wyoming_csm.server.outlet import Outlet
 from wyoming_csm.server.quiet_log import QuietLog
 from wyoming_csm.server.requests import Request, RequestReader, parse
-from wyoming_csm.server.turns import Turns
+from wyoming_csm.server.turns import Queues
 from wyoming_csm.server.voice_table import choose_voice
 from wyoming_csm.server.wire import read_event
 
@@ -39,7 +39,7 @@ class Shared:
 
     config: Config
     engine: Engine
-    turns: Turns
+    turns: Queues
     info: InfoBytes
     log: QuietLog
 

@@ -20,7 +20,7 @@ from wyoming_csm.server.connection import Connection, Shared
 from wyoming_csm.server.info import InfoBytes
 from wyoming_csm.server.networks import AllowList, plain_address
 from wyoming_csm.server.quiet_log import QuietLog
-from wyoming_csm.server.turns import Turns
+from wyoming_csm.server.turns import Queues
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class Server:
         self._config = config
         self._allowed = AllowList(config.limits.networks)
         self._lobby: Lobby[Connection] = Lobby(config.limits)
-        self._turns = Turns(lambda: engine.slots)
+        self._turns = Queues()
         engine.subscribe(self._turns.wake)
         self._log = QuietLog(_LOGGER)
         info = InfoBytes(config, engine)

@@ -5,7 +5,30 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from wyoming_csm.engines.base import Engine
+
 _REMEMBERED = 256  # addresses; who is forgotten counts as not served yet
+
+
+class Queues:
+    """The turns of each engine: nobody waits for one that another engine's speaker holds."""
+
+    def __init__(self) -> None:
+        self._turns: dict[str, Turns] = {}
+
+    @property
+    def waiting(self) -> int:
+        """How many wait now."""
+        return sum(turns.waiting for turns in self._turns.values())
+
+    def of(self, engine: Engine) -> "Turns":
+        """By its name."""
+        return self._turns.setdefault(engine.name, Turns(lambda: engine.slots))
+
+    def wake(self) -> None:
+        """Give out what is free."""
+        for turns in self._turns.values():
+            turns.wake()
 
 
 class Turns:

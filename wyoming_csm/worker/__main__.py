@@ -4,10 +4,12 @@ import logging
 import os
 import signal
 import sys
+from contextlib import suppress
+from importlib import import_module
 
 from wyoming_csm.errors import CheckpointError, EngineUnavailable
 from wyoming_csm.worker.child import Child
-from wyoming_csm.worker.protocol import Configure, Starting, Unavailable
+from wyoming_csm.worker.protocol import Configure, Prepare, Starting, Unavailable
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -18,6 +20,9 @@ def main() -> int:
     child = Child.over_stdio()
     child.start()
     configure = child.inbox.get()
+    if isinstance(configure, Prepare):
+        prepare(configure.engine)
+        configure = child.inbox.get()
     assert isinstance(configure, Configure), "Configure comes first"
     logging.basicConfig(
         level=configure.log_level,
@@ -36,6 +41,14 @@ def main() -> int:
         _LOGGER.exception("%s failed", configure.engine)
         return 1
     return 0
+
+
+def prepare(engine: str) -> None:
+    """What takes a child long and needs no GPU: the imports of the only engine that sleeps."""
+    if engine == "csm":
+        with suppress(ImportError):  # said when it is to load
+            for module in ("wyoming_csm.worker.csm", "torch._inductor.compile_fx"):
+                import_module(module)
 
 
 def run(child: Child, configure: Configure) -> None:

@@ -1,4 +1,4 @@
-"""Recordings to codes: encoded whole with transformers' Mimi, once, then kept on disk."""
+"""Recordings to codes: encoded with transformers' Mimi, once, then kept on disk."""
 
 import hashlib
 import json
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from wyoming_csm.audio import Samples, read_clip
 from wyoming_csm.errors import CheckpointError
@@ -26,6 +27,7 @@ _LOGGER = logging.getLogger(__name__)
 MAX_FILES = 256  # the least recently used go; a clip of 60 s takes 48 kB
 _RECIPE = "1"  # another number when the same recording should give other codes
 _STORED = np.dtype("<i2")
+_WINDOW_FRAMES = 125  # 10 s
 _NOT_ENCODED = re.compile(
     r"^(?:decoder|decoder_transformer|upsample)\.|\.output_proj\.weight$|\.rotary_emb\.inv_freq$"
 )
@@ -127,12 +129,26 @@ class ClipEncoder:
             raise CheckpointError("codes that no codebook has")
 
     def _encode(self, samples: Samples) -> Tensor:
-        """With transformers' model, on the CPU in single precision, gone when this returns."""
+        """With transformers' model, on the CPU in single precision, gone when this returns.
+
+        A long recording goes in windows, which takes half the time and bounds the memory; its
+        last frame is filled up with silence. The codes are the same but for rounding.
+        """
         model = self._load()
         sound = torch.from_numpy(np.array(samples, dtype=np.float32))[None, None]
+        window = _WINDOW_FRAMES * self._samples_per_frame
+        if len(samples) > window:
+            sound = pad(sound, (0, -len(samples) % self._samples_per_frame))
+        made: list[Tensor] = []
+        past: dict[str, Any] = {"use_streaming": len(samples) > window}
         with torch.inference_mode():
-            codes: Tensor = model.encode(sound, num_quantizers=self._codebooks).audio_codes
-        return codes[0].T.to(torch.int64).clone()
+            for start in range(0, sound.shape[-1], window):
+                piece = sound[..., start : start + window]
+                found = model.encode(piece, num_quantizers=self._codebooks, **past)
+                made.append(found.audio_codes)  # [1, codebooks, frames]
+                for name in ("encoder_past_key_values", "padding_cache"):
+                    past[name] = getattr(found, name)
+        return torch.cat(made, dim=-1)[0].T.to(torch.int64).clone()
 
     def _load(self) -> Any:
         from transformers import MimiConfig, MimiModel

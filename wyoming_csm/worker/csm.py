@@ -1,5 +1,6 @@
 """CSM's place in the child process: device, weights, codec, tokenizer; then the frame loop."""
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -10,22 +11,33 @@ import torch
 from torch import Tensor
 
 from wyoming_csm.config import CsmConfig
-from wyoming_csm.errors import EngineUnavailable
+from wyoming_csm.model.csm import CsmModel
 from wyoming_csm.model.generator import FrameGenerator
+from wyoming_csm.model.kept import KeptPrompts
+from wyoming_csm.model.mimi.config import read_config
 from wyoming_csm.model.mimi.weights import load_decoder
+from wyoming_csm.model.pipeline import FramePipeline
 from wyoming_csm.model.prompt import PromptBuilder
 from wyoming_csm.model.sampling import Sampling
+from wyoming_csm.model.toolchain import CURE, has_triton
 from wyoming_csm.model.weights import CODEC, Checkpoint
 from wyoming_csm.worker.child import Child
 from wyoming_csm.worker.clips import ClipEncoder
 from wyoming_csm.worker.csm_stage import CsmStage
+from wyoming_csm.worker.device import (
+    Types,
+    choose_device,
+    choose_types,
+    chooses_compile,
+    kind_of,
+)
 from wyoming_csm.worker.frame_loop import FrameLoop
 from wyoming_csm.worker.hub import checkpoint_folder
+from wyoming_csm.worker.memory import Needs, free_bytes, plan, ran_out, taken
 from wyoming_csm.worker.protocol import Configure, Ready, Starting
+from wyoming_csm.worker.schedule import capacity
 
-_GPU_SLOTS = 4
-_GPU_DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")  # NVIDIA, AMD, Windows' WSL
-_CPU_SLOTS = 1  # a step computes every slot, which only a GPU does for nothing
+_LOGGER = logging.getLogger(__name__)
 
 
 def run(child: Child, configure: Configure) -> None:
@@ -37,44 +49,84 @@ def run(child: Child, configure: Configure) -> None:
 
     # One of several GPUs is its engine's choice: a child is told of its own only.
     device = choose_device(config.device if isinstance(config.device, str) else config.device[0])
-    dtype = choose_dtype(config.dtype, device)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
     folder = checkpoint_folder(config, Path(configure.download_dir), progress)
     progress(f"loading {config.checkpoint} to {device}")
     try:
-        stage = load_stage(config, folder, Path(configure.data_dir), device, dtype)
-        stage.warm_up()
+        stage = load_stage(config, folder, Path(configure.data_dir), device, progress)
+        stage.warm_up(progress)
     except torch.OutOfMemoryError as error:
-        raise EngineUnavailable(
-            f"the memory of {device} is too small, or others use it",
-            "free some (nvidia-smi tells who has it), or set csm.slots to 1",
-        ) from error
+        raise ran_out(device) from error
     stage.prepare(configure.voices)
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)
-    child.send(Ready(f"{name}, {str(dtype).removeprefix('torch.')}", stage.slots))
+    # More may be spoken at once, but not in real time: the frame loop has them wait.
+    slots = capacity(stage.slots, stage.step_seconds)
+    child.send(Ready(_describe(device, choose_types(config, device), stage.slots), slots))
     FrameLoop(child.inbox, child.send, stage).run()
 
 
 def load_stage(
-    config: CsmConfig, folder: Path, data_dir: Path, device: torch.device, dtype: torch.dtype
+    config: CsmConfig,
+    folder: Path,
+    data_dir: Path,
+    device: torch.device,
+    progress: Callable[[str], None] = _LOGGER.debug,
 ) -> CsmStage:
-    """Everything a `CsmStage` needs from a checkpoint's folder. Raises CheckpointError."""
+    """A stage with all it needs, from a checkpoint's folder, as large as there is memory for.
+
+    Compiled where that pays, which takes minutes when it is new to `data_dir`.
+    Raises CheckpointError, EngineUnavailable, torch.OutOfMemoryError.
+    """
     checkpoint = Checkpoint(folder)
-    model = checkpoint.load(dtype, device)
-    positions = checkpoint.sizes.backbone.positions
-    slots = config.slots or (_CPU_SLOTS if device.type == "cpu" else _GPU_SLOTS)
+    codec, types = checkpoint.codec_config, choose_types(config, device)
+    on_host = config.text_table_on_host and device.type == "cuda"
+    needs = Needs(checkpoint.sizes, read_config(codec), types, on_host)
+    planned = plan(config, needs, free_bytes(device), str(device))
+    model = _load_model(checkpoint, types, device, on_host, data_dir / "quantized")
+    sampling = choose_sampling(config, checkpoint.generation)
+    generator = FrameGenerator(model, planned.slots, planned.positions, sampling)
+    if chooses_compile(config, device):
+        progress("compiling, which takes minutes the first time")
+        generator.compile(data_dir / "compiled" / str(device).replace(":", "-"))
     clips = ClipEncoder(
-        checkpoint.codec_config,
+        codec,
         lambda: _codec_tensors(checkpoint),
         checkpoint.sizes.codebooks,
         data_dir / "clips",
     )
     return CsmStage(
-        FrameGenerator(model, slots, positions, choose_sampling(config, checkpoint.generation)),
-        load_decoder(checkpoint.codec_config, _codec_tensors(checkpoint), device),
-        PromptBuilder.of(checkpoint),
+        FramePipeline(generator, load_decoder(codec, _codec_tensors(checkpoint), device)),
+        PromptBuilder.of(checkpoint, planned.positions),
         clips.encode_clip,
         config,
+        KeptPrompts(planned.kept, needs.position),
     )
+
+
+def _load_model(
+    checkpoint: Checkpoint, types: Types, device: torch.device, text_on_host: bool, cache: Path
+) -> CsmModel:
+    backbone, depth = kind_of(types.backbone), kind_of(types.depth)
+    if device.type == "cuda" and (backbone or depth) and not has_triton():
+        _LOGGER.warning("%s is slow on a GPU without a C compiler: %s", types, CURE)
+    model = checkpoint.load(
+        types.compute,
+        device,
+        backbone=backbone,
+        depth=depth,
+        text_on_host=text_on_host,
+        cache=cache,
+    )
+    if device.type == "cuda":
+        torch.cuda.empty_cache()  # of the pieces that it was loaded in
+    return model
+
+
+def _describe(device: torch.device, types: Types, slots: int) -> str:
+    """What speaks, in the words of the log and of `describe`."""
+    if device.type != "cuda":
+        return f"{device}, {types}"
+    return f"{torch.cuda.get_device_name(device)}, {types}, {slots} slots, {taken(device)}"
 
 
 def choose_sampling(config: CsmConfig, found: Mapping[str, Any]) -> Sampling:
@@ -95,50 +147,6 @@ def choose_sampling(config: CsmConfig, found: Mapping[str, Any]) -> Sampling:
         depth_temperature=config.depth_temperature,
         depth_top_k=config.depth_top_k,
     )
-
-
-def choose_device(wanted: str) -> torch.device:
-    """As configured; `auto` is a GPU (ROCm's too) or nothing. Raises EngineUnavailable."""
-    if wanted == "cpu":
-        return torch.device("cpu")
-    if not torch.cuda.is_available():
-        raise _why_no_gpu()
-    device = torch.device("cuda" if wanted == "auto" else wanted)
-    if device.index is not None and device.index >= torch.cuda.device_count():
-        raise EngineUnavailable(
-            f"there is no {wanted}: {torch.cuda.device_count()} GPUs are here",
-            "correct csm.device",
-        )
-    return device
-
-
-def _why_no_gpu() -> EngineUnavailable:
-    if torch.version.cuda or torch.version.hip:
-        return EngineUnavailable(
-            "PyTorch finds no GPU",
-            "check that `nvidia-smi` works here (in Docker: give the container the GPU)",
-        )
-    if any(Path(device).exists() for device in _GPU_DEVICES):
-        return EngineUnavailable(
-            "a GPU is here, but the installed PyTorch is a build without CUDA",
-            "remove it (.venv/bin/pip uninstall torch) and start ./run.sh again",
-        )
-    return EngineUnavailable(
-        "no GPU is here",
-        "another engine speaks; `csm: {device: cpu}` makes CSM speak without one, far too slowly",
-    )
-
-
-def choose_dtype(wanted: str, device: torch.device) -> torch.dtype:
-    """As configured; `auto` is what the device is quick and exact enough in."""
-    if wanted in ("bfloat16", "float16", "float32"):
-        dtype: torch.dtype = getattr(torch, wanted)
-        return dtype
-    if device.type == "cpu":
-        return torch.float32
-    # Before Ampere (8.0) bfloat16 is emulated; that PyTorch calls supported too.
-    major, _ = torch.cuda.get_device_capability(device)
-    return torch.bfloat16 if torch.version.hip or major >= 8 else torch.float16
 
 
 def _codec_tensors(checkpoint: Checkpoint) -> Iterator[tuple[str, Callable[[], Tensor]]]:

@@ -1,168 +1,219 @@
-"""CSM on its stage: sentences in slots, a frame of codes for each, and those codes as sound."""
+"""CSM on its stage: sentences in slots, from their prompts to the sound of each frame."""
 
 import logging
-import os
 import secrets
+from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-from wyoming_csm.audio import SAMPLE_RATE, SAMPLES_PER_FRAME, to_pcm
+from wyoming_csm.audio import SAMPLE_WIDTH, to_pcm
 from wyoming_csm.config import CsmConfig
 from wyoming_csm.errors import EngineError
-from wyoming_csm.model.generator import FrameGenerator, is_end
-from wyoming_csm.model.mimi.decoder import MimiDecoder
+from wyoming_csm.model.generator import is_end
+from wyoming_csm.model.kept import KeptPrompts
+from wyoming_csm.model.pipeline import FramePipeline, Launched
 from wyoming_csm.model.prompt import PromptBuilder, Segment
 from wyoming_csm.voices import Clip, Voice
-from wyoming_csm.worker.frame_loop import Frame
+from wyoming_csm.worker.pace import PrefillPace
 from wyoming_csm.worker.protocol import Say
+from wyoming_csm.worker.rehearsal import Rehearsal
+from wyoming_csm.worker.replies import FRAMES_PER_SECOND, Replies
+from wyoming_csm.worker.stage import Frame
+from wyoming_csm.worker.voice_prompts import VoicePrompts, speaker_of
 
 _LOGGER = logging.getLogger(__name__)
+_T = TypeVar("_T")
 
-FRAMES_PER_SECOND = SAMPLE_RATE / SAMPLES_PER_FRAME
 # Nobody speaks slower than this: what is longer is babble that found no end.
 _LIMIT_SECONDS = 4.0
 _LIMIT_SECONDS_PER_CHARACTER = 0.2
 
 
-@dataclass
+@dataclass(eq=False)
 class _Sentence:
     say: Say
     limit: int  # frames
+    seed: int
+    rows: Tensor  # the whole prompt
+    voice: int  # so many of the rows, the first, are the voice's
+    text: int  # and so many, the last, are the text to speak
+    heard: int = 0  # how many of them the slot has heard
     codes: list[Tensor] = field(default_factory=list)  # each [codebooks]
-    ended: bool = False
+    over: bool = False  # what is still made for it is for nobody
+    ended: bool = False  # by itself
 
 
 class CsmStage:
-    """A `Stage` (see frame_loop) over the generator, the codec and the encoder of clips."""
+    """A `Stage` (see frame_loop) over the pipeline of frames, used from the loop's thread only."""
 
     def __init__(
         self,
-        generator: FrameGenerator,
-        decoder: MimiDecoder,
+        pipeline: FramePipeline,
         prompts: PromptBuilder,
         encode: Callable[[Clip], Tensor],
         config: CsmConfig,
+        kept: KeptPrompts,
     ) -> None:
-        self._generator = generator
-        self._decoder = decoder
-        self._device = generator.codes.device
-        self._sound = decoder.new_state(generator.slots, self._device)
+        """`prompts` are for as many positions as a slot of the pipeline has."""
+        self._pipeline = pipeline
         self._prompts = prompts
         self._config = config
-        self._encode = encode
-        self._encoder = ThreadPoolExecutor(1, thread_name_prefix="clips")
-        self._clips: dict[Clip, tuple[_Stamp, Future[Tensor]]] = {}
-        self._sentences: dict[int, _Sentence] = {}
-        self._replies: dict[int, list[Segment]] = {}
+        self._kept = kept
+        self._voices = VoicePrompts(encode, prompts)
+        self._replies = Replies(kept, config.context_seconds)
+        self._rehearsal = Rehearsal(pipeline, self._voices, kept)
+        self._pace = PrefillPace(pipeline.device)
+        self._sentences: dict[int, _Sentence] = {}  # by slot
+        self._launched: deque[tuple[Launched, list[_Sentence]]] = deque()
 
     @property
     def slots(self) -> int:
-        """Of the generator."""
-        return self._generator.slots
+        """Of the pipeline."""
+        return self._pipeline.slots
 
-    def warm_up(self) -> None:
-        """Two frames for nobody: the first use of a device loads what every use needs."""
-        self._generator.prefill(0, self._prompts.rows((), 0, "Hello."), seed=0)
-        self._decoder.reset(self._sound, 0)
+    @property
+    def ahead(self) -> int:
+        """Of the pipeline: frames to launch before looking at one."""
+        return self._pipeline.ahead
+
+    def warm_up(self, progress: Callable[[str], None]) -> None:
+        """Before anybody speaks: what the first use of a device loads, and how long things take.
+
+        Raises torch.OutOfMemoryError.
+        """
+        self._pipeline.capture(progress)
+        short = self._prompts.rows((), 0, "Hello.")
+        self._pipeline.prefill(0, short, seed=0)
+        for rows in (short, short.repeat(8, 1)):
+            with self._pace.measured(len(rows)):
+                self._pipeline.prefill(0, rows, seed=0)
+        self._pipeline.start_sound(0)
         for _ in range(2):
-            self._make([0])
-        self._generator.release(0)
+            self._pipeline.launch([0]).wait()
+        self._pipeline.release(0)
 
     def prepare(self, voices: Sequence[Voice]) -> None:
-        """Encode these voices' clips behind the scenes, so that their first sentence is quick."""
-        for voice in voices:
-            for clip in voice.clips:
-                self._encoded(clip)
+        """Encode these voices' clips and hear them behind the scenes: their first sentence is
+        quick then."""
+        self._voices.prepare(voices)
+        self._rehearsal.add(voices)
+
+    def idle(self) -> bool:
+        """Nobody speaks: one piece of what makes a later sentence quick. False: nothing is left."""
+        return self._rehearsal.step()
 
     def is_prepared(self, say: Say, wake: Callable[[], None]) -> bool:
         """True once the voice's clips are codes."""
-        for clip in say.voice.clips:
-            future = self._encoded(clip)
-            if not future.done():
-                future.add_done_callback(lambda _: wake())
-                return False
-        return True
+        return self._voices.is_ready(say.voice, wake)
 
-    def begin(self, slot: int, say: Say) -> None:
-        """Voice prompt, as much of the reply as may be heard, the text. Raises EngineError."""
-        speaker = _speaker(say.voice)
-        voice = [Segment(speaker, clip.text, self._codes_of(clip)) for clip in say.voice.clips]
+    def begin(self, slot: int, say: Say) -> int:
+        """Voice prompt, as much of the reply as may be heard, the text; what is kept of these is
+        heard at once. The positions that are left. Raises EngineError, the slot is free then."""
+        self._rehearsal.stop()
         limit = self._limit(say.text)
-        segments = self._prompts.fit(
-            voice, self._replies.get(say.reply, []), speaker, say.text, limit
-        )
-        rows = self._prompts.rows(segments, speaker, say.text)
-        try:
-            self._generator.prefill(slot, rows, self._seed(say))
-        except torch.OutOfMemoryError as error:  # this sentence's fault, not the others'
-            self._generator.release(slot)
-            torch.cuda.empty_cache()
-            raise EngineError("the GPU's memory is too full for this sentence") from error
-        self._decoder.reset(self._sound, slot)
-        self._sentences[slot] = _Sentence(say, limit)
+        voice, said = self._voices.rows(say.voice), self._replies.said(say.reply)
+        text = self._prompts.segment(Segment(speaker_of(say.voice), say.text))
+        rows = self._prompts.fit(voice, said, text, limit + self.ahead)
+        sentence = _Sentence(say, limit, self._seed(len(said)), rows, len(voice), len(text))
+        kept = self._kept.longest(rows)
+        if kept is not None:
+            self._pipeline.restore(slot, kept)
+            sentence.heard = kept.positions
+        self._pipeline.start_sound(slot)
+        self._sentences[slot] = sentence
+        return len(rows) - sentence.heard
 
-    def step(self, active: list[int]) -> list[Frame]:
-        """One frame of every active slot; the all-zero frame is no sound but the end."""
-        codes, sound = self._make(active)
+    def prefill(self, slot: int, positions: int) -> bool:
+        """Let it hear at most so many more positions; True: that was all, it can speak.
+
+        Raises EngineError: the slot is to be released.
+        """
+        sentence = self._sentences[slot]
+        start, end = sentence.heard, min(sentence.heard + positions, len(sentence.rows))
+        rows = sentence.rows[start:end]
+        with self._pace.measured(len(rows)):
+            self._with_room(lambda: self._pipeline.prefill(slot, rows, sentence.seed, start))
+        sentence.heard = end
+        if start < sentence.voice <= end:
+            self._keep(slot, sentence.rows[: sentence.voice])
+        return end == len(sentence.rows)
+
+    def launch(self, active: Sequence[int]) -> None:
+        """Start a frame of each. Raises EngineError if memory is short: with fewer it may do."""
+        launched = self._with_room(lambda: self._pipeline.launch(active))
+        self._launched.append((launched, [self._sentences[slot] for slot in active]))
+
+    def collect(self) -> list[Frame]:
+        """The oldest launched frame of each slot that was active in it, in their order."""
+        launched, sentences = self._launched.popleft()
+        codes, sound = launched.wait()
+        ends, pcm = is_end(codes).tolist(), to_pcm(sound.numpy())
+        size = sound.shape[1] * SAMPLE_WIDTH
         return [
-            self._frame(slot, row, samples)
-            for slot, row, samples in zip(active, codes.cpu(), sound.cpu(), strict=True)
+            self._frame(sentence, codes[i], pcm[i * size : (i + 1) * size], ends[i])
+            for i, sentence in enumerate(sentences)
         ]
 
     def release(self, slot: int) -> None:
         """A sentence spoken to its end becomes context; one that was cut or left does not."""
         sentence = self._sentences.pop(slot)
-        self._generator.release(slot)
+        sentence.over = True
         if sentence.ended and sentence.codes:
-            said = self._replies.setdefault(sentence.say.reply, [])
-            speaker = _speaker(sentence.say.voice)
-            said.append(Segment(speaker, sentence.say.text, torch.stack(sentence.codes)))
-            self._forget_old(said)
+            frames = self._prompts.frames(torch.stack(sentence.codes))
+            reply = sentence.say.reply
+            heard = self._replies.add(reply, sentence.rows, sentence.text, frames)
+            if heard is not None:
+                self._keep(slot, heard)
+        self._pipeline.release(slot)
 
     def end_reply(self, reply: int) -> None:
         """Drop the reply's context."""
-        self._replies.pop(reply, None)
+        self._replies.end(reply)
 
-    @torch.inference_mode()
-    def _make(self, active: list[int]) -> tuple[Tensor, Tensor]:
-        """Codes [active, codebooks] and samples [active, samples of a frame], on the device."""
-        codes = self._generator.step(active)
-        every = codes.new_zeros(self.slots, codes.shape[1])
-        every[active] = codes
-        speaks = torch.zeros(self.slots, dtype=torch.bool, device=self._device)
-        speaks[active] = ~is_end(codes)
-        return codes, self._decoder.step(every, self._sound, speaks)[active]
+    def step_seconds(self, n: int) -> float:
+        """Expected of a frame for n slots."""
+        return self._pipeline.step_seconds(n)
 
-    def _frame(self, slot: int, codes: Tensor, samples: Tensor) -> Frame:
-        """`codes` [codebooks], `samples` [samples of a frame], both on the host."""
-        sentence = self._sentences[slot]
-        if is_end(codes):
-            sentence.ended = True
+    def prefill_seconds(self, positions: int) -> float:
+        """Expected of one prefill of so many positions."""
+        return self._pace.seconds(positions)
+
+    def _frame(self, sentence: _Sentence, codes: Tensor, pcm: bytes, end: bool) -> Frame:
+        """The all-zero frame is no sound but the end."""
+        if sentence.over:
+            return Frame(b"")
+        if end:
+            sentence.over = sentence.ended = True
             return Frame(b"", last=True, ended=True)
         sentence.codes.append(codes)
-        cut = len(sentence.codes) >= sentence.limit
-        if cut:
+        sentence.over = len(sentence.codes) >= sentence.limit
+        if sentence.over:
             _LOGGER.warning(
                 "A sentence of %d characters found no end in %.0f s and was cut",
                 len(sentence.say.text),
                 sentence.limit / FRAMES_PER_SECOND,
             )
-        return Frame(to_pcm(samples.numpy()), last=cut)
+        return Frame(pcm, last=sentence.over)
 
-    def _forget_old(self, said: list[Segment]) -> None:
-        """Keep what fits into the configured seconds, the newest."""
-        room = self._config.context_seconds * FRAMES_PER_SECOND
-        kept = 0
-        for segment in reversed(said):
-            room -= 0 if segment.codes is None else len(segment.codes)
-            if room < 0:
-                break
-            kept += 1
-        del said[: len(said) - kept]
+    def _keep(self, slot: int, rows: Tensor) -> None:
+        """`rows` are the first that the slot heard."""
+        self._kept.keep(rows, lambda n: self._pipeline.save(slot, n))
+
+    def _with_room(self, work: Callable[[], _T]) -> _T:
+        """Where memory is short, what is kept goes; if that is not enough, this fails alone."""
+        try:
+            return work()
+        except torch.OutOfMemoryError:
+            self._kept.clear()
+        torch.cuda.empty_cache()
+        try:
+            return work()
+        except torch.OutOfMemoryError as error:
+            raise EngineError("the GPU's memory is too full for this sentence") from error
 
     def _limit(self, text: str) -> int:
         seconds = min(
@@ -170,41 +221,8 @@ class CsmStage:
         )
         return int(seconds * FRAMES_PER_SECOND)
 
-    def _seed(self, say: Say) -> int:
+    def _seed(self, said: int) -> int:
         """The configured seed, plus one for each sentence of the reply that is its context."""
         if self._config.seed is None:
             return secrets.randbits(63)
-        return (self._config.seed + len(self._replies.get(say.reply, []))) % 2**63
-
-    def _encoded(self, clip: Clip) -> Future[Tensor]:
-        """Of the recording as it is now: another may have taken its place while this ran."""
-        stamp = _stamp(clip)
-        known, future = self._clips.get(clip, (None, None))
-        if future is None or stamp not in (None, known):
-            future = self._encoder.submit(self._encode, clip)
-            self._clips[clip] = stamp, future
-        return future
-
-    def _codes_of(self, clip: Clip) -> Tensor:
-        """[frames, codebooks]. Raises EngineError, once: the next sentence tries again."""
-        _, future = self._clips[clip]
-        error = future.exception()
-        if error is not None:
-            del self._clips[clip]
-            raise EngineError(f"the clip {clip.path} could not be used: {error}") from error
-        return future.result()
-
-
-_Stamp = tuple[int, int] | None  # size and time of change; None: there is no such file
-
-
-def _stamp(clip: Clip) -> _Stamp:
-    try:
-        stat = os.stat(clip.path)
-    except OSError:
-        return None
-    return stat.st_size, stat.st_mtime_ns
-
-
-def _speaker(voice: Voice) -> int:
-    return int(voice.speaker or 0)
+        return (self._config.seed + said) % 2**63

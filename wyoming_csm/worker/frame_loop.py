@@ -1,16 +1,15 @@
-"""The child's loop for CSM: hear, admit, step; each step makes one frame for all who speak.
+"""The child's loop for CSM: hear, admit, prefill, launch, collect; a turn is a frame for a batch.
 
-It knows slots and sentences but no tensors: a `Stage` owns those.
+It knows slots, sentences and time but no tensors: a `Stage` owns those, `schedule` decides.
 """
 
-import logging
 import time
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from typing import Protocol
 
 from wyoming_csm.errors import EngineError
+from wyoming_csm.worker.audience import Audience, Flight
 from wyoming_csm.worker.protocol import (
     Audio,
     Done,
@@ -22,60 +21,43 @@ from wyoming_csm.worker.protocol import (
     Stop,
     ToChild,
 )
-
-_LOGGER = logging.getLogger(__name__)
+from wyoming_csm.worker.schedule import PIECE, Load, how_many, longest_piece, slack
+from wyoming_csm.worker.stage import Frame, Stage
 
 HEARTBEAT_SECONDS = 1.0
+PATIENCE_SECONDS = 10.0  # beyond its due a waiting sentence is refused: another engine is quicker
+QUEUE = 64  # sentences that wait beyond the number of slots; more are refused
 
-
-@dataclass(frozen=True)
-class Frame:
-    """What one step made for one slot."""
-
-    pcm: bytes  # 80 ms as s16le; empty in the frame that only says "the end"
-    last: bool = False  # nothing follows
-    ended: bool = False  # of a last frame: the model ended it, not the sentence's limit
-
-
-class Stage(Protocol):
-    """The model and the codec, driven slot by slot. Raises EngineError for one sentence's fault."""
-
-    @property
-    def slots(self) -> int:
-        """How many sentences it makes at the same time."""
-
-    def is_prepared(self, say: Say, wake: Callable[[], None]) -> bool:
-        """Whether `begin` can start at once; if not, it is being prepared and `wake` will be
-        called, from any thread."""
-
-    def begin(self, slot: int, say: Say) -> None:
-        """Put a sentence into a free slot: voice prompt, the reply so far, the text."""
-
-    def step(self, active: list[int]) -> list[Frame]:
-        """The next frame of each active slot, in their order."""
-
-    def release(self, slot: int) -> None:
-        """The slot's sentence is over, spoken to its end or not."""
-
-    def end_reply(self, reply: int) -> None:
-        """Forget what was said in this reply."""
+_STALL_SECONDS = 0.5  # without a piece of its prompt, after which a sentence hears one
+_WHOLE = 1 << 30  # positions: more than any prompt has
 
 
 class FrameLoop:
-    """Sentences from `inbox` join free slots between frames; `None` in it only wakes the loop."""
+    """Sentences from `inbox` join free slots between frames; `None` in it only wakes the loop.
+
+    - Admission: earliest due first, as long as one more can be kept in real time. Others wait;
+      what is beyond the queue's bound, or waits too long beyond its due, is refused.
+    - Prefill: while others speak, a turn hears as many positions of one prompt as there is time
+      for before a listener would run dry; if nobody speaks, the whole prompt.
+    - Launch: all who speak; if the most urgent would run dry then, fewer, the most urgent first.
+    """
 
     def __init__(
         self,
         inbox: "SimpleQueue[ToChild | None]",
         send: Callable[[FromChild], None],
         stage: Stage,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._inbox = inbox
         self._send = send
         self._stage = stage
-        self._free = list(reversed(range(stage.slots)))
-        self._waiting: dict[int, Say] = {}  # by request, in order of arrival
-        self._speaking: dict[int, Say] = {}  # by slot
+        self._clock = clock
+        self._audience = Audience(stage.slots)
+        self._load = Load(stage.step_seconds)
+        self._flights: deque[Flight] = deque()
+        self._ready = 0.0  # when the device is done with all that it was given
+        self._collected = 0.0
         self._next_beat = 0.0
 
     def run(self) -> None:
@@ -84,72 +66,155 @@ class FrameLoop:
             self.turn()
 
     def turn(self) -> None:
-        """Hear what came, let sentences in, make one frame; without work, wait for a message."""
+        """Hear what came, let sentences in, make frames; without work, wait for a message."""
         self._beat()
-        self._hear(wait=not self._speaking)
+        self._hear()
         self._admit()
-        if self._speaking:
-            self._step()
+        start = self._clock()
+        pure = not self._prefill()
+        launched = self._launch(start, pure)
+        if len(self._flights) > (self._stage.ahead if launched else 0):
+            self._collect()
 
     def _beat(self) -> None:
-        now = time.monotonic()
+        now = self._clock()
         if now >= self._next_beat:
             self._send(Heartbeat())
             self._next_beat = now + HEARTBEAT_SECONDS
 
-    def _hear(self, wait: bool) -> None:
+    def _hear(self) -> None:
+        busy = bool(self._audience.taken or self._flights)
+        if not (busy or self._audience.waiting) and self._inbox.empty():
+            busy = self._stage.idle()
         try:
-            message = (
-                self._inbox.get(timeout=HEARTBEAT_SECONDS) if wait else self._inbox.get_nowait()
-            )
+            message = self._inbox.get_nowait() if busy else self._wait()
             while True:
                 self._take(message)
                 message = self._inbox.get_nowait()
         except Empty:
             return
 
+    def _wait(self) -> ToChild | None:
+        place = self._audience.next_place(self._clock()) if self._audience.waiting else None
+        return self._inbox.get(timeout=HEARTBEAT_SECONDS if place is None else place)
+
     def _take(self, message: ToChild | None) -> None:
+        waiting = self._audience.waiting
         match message:
+            case Say(request) if len(waiting) >= self._stage.slots + QUEUE:
+                self._send(Failed(request, f"{len(waiting)} sentences wait already"))
             case Say():
-                self._waiting[message.request] = message
+                self._audience.ask(message, self._clock())
             case Stop(request):
-                self._waiting.pop(request, None)
-                for slot, say in list(self._speaking.items()):
-                    if say.request == request:
-                        self._leave(slot)
+                waiting.pop(request, None)
+                if (slot := self._audience.slot_of(request)) is not None:
+                    self._leave(slot)
             case EndReply(reply):
+                self._audience.end(reply)
                 self._stage.end_reply(reply)
 
     def _admit(self) -> None:
-        """First come, first served, but nobody waits for another's voice to be prepared."""
-        for say in list(self._waiting.values()):
-            if not self._free:
-                return
+        """Nobody waits for another's voice to be prepared."""
+        now = self._clock()
+        self._audience.next_place(now)
+        for sentence in self._audience.by_due(self._audience.waiting.values()):
+            say = sentence.say
             try:
-                if not self._stage.is_prepared(say, self._wake):
-                    continue
-                del self._waiting[say.request]
-                self._stage.begin(self._free[-1], say)
+                if not self._audience.has_room(sentence, self._load.fits):
+                    if now > self._audience.due(sentence) + PATIENCE_SECONDS:
+                        raise EngineError(f"no place came free in {now - sentence.since:.0f} s")
+                elif not self._stage.is_prepared(say, lambda: self._inbox.put(None)):
+                    sentence.since = now
+                else:
+                    sentence.left = self._stage.begin(self._audience.next_slot, say)
+                    self._audience.admit(sentence, now)
             except EngineError as error:
-                self._waiting.pop(say.request, None)
+                del self._audience.waiting[say.request]
                 self._send(Failed(say.request, str(error)))
-            else:
-                self._speaking[self._free.pop()] = say
 
-    def _wake(self) -> None:
-        self._inbox.put(None)
+    def _prefill(self) -> bool:
+        """A piece of the most urgent prompt; whether there was one."""
+        listening = {one: slot for slot, one in self._audience.taken.items() if not one.speaks}
+        if not listening:
+            return False
+        sentence = self._audience.by_due(listening)[0]
+        now = self._clock()
+        start = max(now, self._ready)
+        positions = min(sentence.left, self._positions(start))
+        if not positions and now < sentence.advanced + _STALL_SECONDS:
+            return False
+        positions = positions or min(sentence.left, PIECE)
+        try:
+            sentence.speaks = self._stage.prefill(listening[sentence], positions)
+        except EngineError as error:
+            self._fail(listening[sentence], error)
+        sentence.left -= positions
+        sentence.advanced = self._clock()
+        self._ready = start + self._stage.prefill_seconds(positions)
+        return True
 
-    def _step(self) -> None:
-        active = list(self._speaking)
-        for slot, frame in zip(active, self._stage.step(active), strict=True):
-            request = self._speaking[slot].request
-            if frame.pcm:
-                self._send(Audio(request, frame.pcm))
-            if frame.last:
-                self._leave(slot)
-                self._send(Done(request, frame.ended))
+    def _positions(self, start: float) -> int:
+        """Of a prompt, as many as there is time for."""
+        speaking = [one for one in self._audience.taken.values() if one.speaks]
+        dues = sorted(map(self._audience.due, speaking))
+        spare = slack(dues, start, lambda n: self._load.cost(n + 1))  # who hears it may join them
+        return longest_piece(spare, self._stage.prefill_seconds) if dues else _WHOLE
+
+    def _launch(self, start: float, pure: bool) -> bool:
+        """A frame of as many as there is time for; whether there is any."""
+        speaking = [one for one in self._audience.taken.values() if one.speaks]
+        if not speaking:
+            return False
+        speaking = self._audience.by_due(speaking)
+        ready = max(self._clock(), self._ready)
+        dues = [self._audience.due(one) for one in speaking]
+        chosen = set(speaking[: how_many(dues, ready, self._load.cost)])
+        active = {slot: one for slot, one in self._audience.taken.items() if one in chosen}
+        try:
+            self._stage.launch(list(active))
+        except EngineError as error:
+            self._fail(list(active)[-1], error)
+            return False
+        self._ready = ready + self._load.cost(len(active))
+        flight = Flight(active, start, self._ready, pure)
+        self._flights.append(flight)
+        for sentence in active.values():
+            sentence.flights.append(flight)
+        return True
+
+    def _collect(self) -> None:
+        flight = self._flights.popleft()
+        frames = self._stage.collect()
+        now = self._clock()
+        self._load.observe(
+            len(flight.sentences),
+            now - max(flight.start, self._collected),
+            now - self._collected,
+            flight.pure,
+        )
+        self._collected = now
+        self._ready += now - flight.lands
+        for later in self._flights:
+            later.lands += now - flight.lands
+        for (slot, sentence), frame in zip(flight.sentences.items(), frames, strict=True):
+            sentence.flights.popleft()
+            if self._audience.taken.get(slot) is sentence:  # else it is over: nobody listens
+                self._deliver(slot, sentence.say, frame)
+
+    def _deliver(self, slot: int, say: Say, frame: Frame) -> None:
+        if frame.pcm:
+            self._send(Audio(say.request, frame.pcm))
+            self._audience.heard(say.reply, self._clock())
+        if frame.last:
+            self._leave(slot)
+            self._audience.keep_place(say.reply, self._clock())
+            self._send(Done(say.request, frame.ended))
+
+    def _fail(self, slot: int, error: EngineError) -> None:
+        request = self._audience.taken[slot].say.request
+        self._leave(slot)
+        self._send(Failed(request, str(error)))
 
     def _leave(self, slot: int) -> None:
-        del self._speaking[slot]
-        self._free.append(slot)
+        self._audience.leave(slot)
         self._stage.release(slot)

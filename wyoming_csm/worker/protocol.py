@@ -23,8 +23,14 @@ class _Message(msgspec.Struct, frozen=True, tag=True):
 # -- from the engine to the child
 
 
+class Prepare(_Message, frozen=True):
+    """Before `Configure`, which comes when it comes: do what takes time and no GPU."""
+
+    engine: str
+
+
 class Configure(_Message, frozen=True):
-    """First of all: which engine, its section of the configuration, where files go.
+    """Before all but `Prepare`: which engine, its section of the configuration, where files go.
 
     `voices`: recorded ones known by now, so that their clips can be made ready.
     """
@@ -109,7 +115,7 @@ class Heartbeat(_Message, frozen=True):
     """The child's working loop goes round (at least once a second when ready)."""
 
 
-ToChild = Configure | Say | Stop | EndReply
+ToChild = Prepare | Configure | Say | Stop | EndReply
 FromChild = Starting | Ready | Unavailable | Audio | Done | Failed | Heartbeat
 
 _ENCODER = msgspec.msgpack.Encoder()

@@ -164,3 +164,40 @@ def test_state_is_changed_in_place_and_a_reset_slot_is_a_new_one() -> None:
         assert torch.equal(tensor[0], kept)
         assert torch.equal(tensor[1], fresh[1])
     assert decoder.step(codes[:, 0], state, torch.tensor([True, True])).isfinite().all()
+
+
+def test_the_first_slots_go_on_alone() -> None:
+    """Fewer codes than slots: those behind stay as they are."""
+    model, decoder = tiny_codec(F64)
+    codes = random_codes(model, slots=3, frames=6)
+    state, both = decoder.new_state(3, "cpu", F64), torch.tensor([True, True])
+    heard = [streamed(decoder, codes[:, :3], state)]
+    behind = [tensor[2].clone() for tensor in state.tensors()]
+    few = torch.cat([decoder.step(codes[:2, n], state, both) for n in range(3, 6)], dim=1)
+    for slot in range(2):
+        whole_sound = whole(model, codes[slot])
+        assert error(torch.cat((heard[0][slot], few[slot])), whole_sound) < 1e-9
+    after = [tensor[2] for tensor in state.tensors()]
+    assert all(torch.equal(a, b) for a, b in zip(behind, after, strict=True))
+
+
+def test_slots_that_move_or_change_places_go_on() -> None:
+    model, decoder = tiny_codec(F64)
+    codes = random_codes(model, slots=2, frames=9)
+    state, every = decoder.new_state(3, "cpu", F64), torch.tensor([True, True, True])
+    anything = codes[0, 0]
+
+    def step(n: int, places: list[int]) -> Tensor:
+        """Frame `n` of the two sentences, each in its slot."""
+        now = anything.repeat(3, 1)
+        now[places] = codes[:, n]
+        return decoder.step(now, state, every)[places]
+
+    made = [step(n, [0, 1]) for n in range(3)]
+    decoder.swap(state, 0, 1)
+    made += [step(n, [1, 0]) for n in range(3, 6)]
+    decoder.move(state, 0, 2)
+    decoder.reset(state, 0)
+    made += [step(n, [1, 2]) for n in range(6, 9)]
+    for slot in range(2):
+        assert error(torch.cat(made, dim=1)[slot], whole(model, codes[slot])) < 1e-9

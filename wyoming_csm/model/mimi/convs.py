@@ -35,6 +35,10 @@ class Conv(nn.Module):
         heard = torch.cat((history, x), dim=-1)
         recent = heard[..., heard.shape[-1] - history.shape[-1] :]
         history.copy_(torch.where(active, recent, history))
+        kernel = self.weight.shape[2]
+        if x.shape[-1] < kernel:  # few positions: as a product, a third of the time on a CPU
+            windows = heard.unfold(-1, kernel, 1).transpose(1, 2).flatten(2)
+            return F.linear(windows, self.weight.flatten(1), self.bias).transpose(1, 2)
         return F.conv1d(heard, self.weight, self.bias)
 
 

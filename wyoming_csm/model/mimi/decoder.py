@@ -27,6 +27,15 @@ class MimiState:
         yield self.position
         yield from (*self.histories, *self.tails, *self.caches)
 
+    def first(self, slots: int) -> "MimiState":
+        """The same memory, its first slots."""
+        return MimiState(
+            self.position[:slots],
+            [history[:slots] for history in self.histories],
+            [tail[:slots] for tail in self.tails],
+            [cache[:slots] for cache in self.caches],
+        )
+
 
 class MimiDecoder(nn.Module):
     """The weights. `load_decoder` makes one; `step` neither allocates state nor reads it back."""
@@ -63,18 +72,37 @@ class MimiDecoder(nn.Module):
             caches=self.transformer.new_caches(slots, like),
         )
 
+    def finish(self) -> None:
+        """To be called once, after the targets were filled."""
+        self.quantizer.finish()
+        self.transformer.finish()
+
     def reset(self, state: MimiState, slot: int) -> None:
         """The slot starts anew, as in a new state; the others go on."""
         for tensor in state.tensors():
             tensor[slot].zero_()
 
+    def move(self, state: MimiState, source: int, target: int) -> None:
+        """What the source remembers, the target remembers now."""
+        for tensor in state.tensors():
+            tensor[target].copy_(tensor[source])
+
+    def swap(self, state: MimiState, one: int, other: int) -> None:
+        """Two slots change places."""
+        for tensor in state.tensors():
+            kept = tensor[one].clone()
+            tensor[one].copy_(tensor[other])
+            tensor[other].copy_(kept)
+
     @torch.no_grad()
     def step(self, codes: Tensor, state: MimiState, active: Tensor) -> Tensor:
-        """codes [slots, codebooks], active [slots] bool → samples [slots, samples per frame].
+        """codes [n, codebooks], active [n] bool → samples [n, samples per frame], of the
+        state's first n slots.
 
         An inactive slot's state stays as it is; its codes are not looked at and its row of the
         result means nothing. Codes of active slots must be below `codebook_size`.
         """
+        state = state.first(len(codes))
         moves = active[:, None, None]
         codes = torch.where(active[:, None], codes, 0)
         # cuDNN would round single precision to TF32, which is heard

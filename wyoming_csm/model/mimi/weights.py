@@ -63,5 +63,5 @@ def load_decoder(
         target.copy_(values)
     if missing:
         raise CheckpointError(f"codec_model.{min(missing)} and {len(missing) - 1} more are missing")
-    decoder.quantizer.finish()
+    decoder.finish()
     return decoder

@@ -1,0 +1,130 @@
+"""Compiled parts say what eager ones say, are compiled once, and are left out where they cannot."""
+
+import logging
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+from torch._dynamo.utils import counters
+from torch._inductor.utils import run_and_get_code
+
+from tests.tiny_csm import make_tiny_csm
+from wyoming_csm.model.compiled import runs_compiled
+from wyoming_csm.model.csm import ABSENT, CsmModel
+from wyoming_csm.model.generator import FrameGenerator
+from wyoming_csm.model.sampling import Sampling
+from wyoming_csm.model.weights import Checkpoint
+
+# torch's own, when its compiler is imported.
+pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+CPU = torch.device("cpu")
+SAMPLED = Sampling(temperature=0.9, top_k=20, depth_temperature=0.9, depth_top_k=20)
+LAYERS = 2  # of each transformer here
+_CALLS = re.compile(r"(?:cpp_fused\w*|extern_kernels\.\w+|torch\.ops\.[\w.]+)\(")
+
+
+@pytest.fixture(autouse=True)
+def compiler(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As in a new process; what a test sets for it is gone afterwards."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "unset")
+    torch._dynamo.reset()
+    counters.clear()
+    yield
+    torch._dynamo.reset()
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> CsmModel:
+    folder = make_tiny_csm(tmp_path_factory.mktemp("csm"), codebooks=4)
+    return Checkpoint(folder).load(torch.float32, CPU)
+
+
+def speak(generator: FrameGenerator) -> list[Tensor]:
+    """Ragged rows, alone and together, until they cross a bucket of lengths."""
+    for slot in range(generator.slots):
+        rows = torch.full((52 + 7 * slot, 5), ABSENT)
+        rows[:, -1] = torch.arange(len(rows)) % 50
+        generator.prefill(slot, rows, seed=slot)
+    together: list[list[int]] = [[0], [0, 1], [0, 1, 2], [2]] * 4
+    if generator.slots == 1:
+        together = [[0]] * 26
+    return [generator.step(active) for active in together]
+
+
+def test_each_part_is_traced_once_for_one_row_and_once_for_several(
+    model: CsmModel, tmp_path: Path
+) -> None:
+    """What the compiler is given, without its code: that takes a minute."""
+    expected = speak(FrameGenerator(model, 3, 256, SAMPLED))
+    generator = FrameGenerator(model, 3, 256, SAMPLED)
+    with torch.compiler.set_stance("default", force_backend="eager"):
+        assert generator.compile(tmp_path)
+        traced = dict(counters["stats"])
+        assert all(torch.equal(*pair) for pair in zip(speak(generator), expected, strict=True))
+    assert traced["unique_graphs"] == 3 * 2
+    assert counters["stats"] == traced
+    assert not counters["graph_break"]
+
+
+@pytest.mark.slow
+def test_compiled_parts_say_the_same_from_few_kernels(model: CsmModel, tmp_path: Path) -> None:
+    expected = speak(FrameGenerator(model, 1, 256, SAMPLED))
+    generator = FrameGenerator(model, 1, 256, SAMPLED)
+    compiled, codes = run_and_get_code(generator.compile, tmp_path)
+    assert compiled
+    # Of the real size by what a block takes here at most: start, 30 steps, hear. The bar: 1500.
+    start, step, hear = (calls(code) / LAYERS for code in codes)
+    assert 4 * start + 30 * 4 * step + 16 * hear <= 1500
+    assert all(torch.equal(*pair) for pair in zip(speak(generator), expected, strict=True))
+    assert counters["stats"]["unique_graphs"] == 3
+
+    torch._dynamo.reset()
+    counters.clear()
+    assert FrameGenerator(model, 1, 256, SAMPLED).compile(tmp_path)
+    assert counters["inductor"]["fxgraph_cache_hit"] == 3  # all of it was on the disk
+
+
+def calls(code: str) -> int:
+    """Of kernels, in what the compiler wrote for one part."""
+    return len(_CALLS.findall(code[code.index("def call(") :]))
+
+
+def test_without_a_compiler_it_speaks_as_before(
+    model: CsmModel, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    expected = speak(FrameGenerator(model, 3, 256, SAMPLED))
+    generator = FrameGenerator(model, 3, 256, SAMPLED)
+    with torch._inductor.config.patch({"cpp.cxx": ("/there/is/none",)}):
+        assert not generator.compile(tmp_path)
+    (line,) = [r for r in caplog.records if r.name.startswith("wyoming_csm")]
+    assert line.levelno == logging.WARNING
+    assert "goes on without" in line.getMessage()
+    assert all(torch.equal(*pair) for pair in zip(speak(generator), expected, strict=True))
+
+
+def test_a_folder_that_cannot_be_made_is_no_reason_to_fail(model: CsmModel, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert not FrameGenerator(model, 1, 256, SAMPLED).compile(tmp_path / "file" / "folder")
+
+
+def test_what_a_killed_process_left_is_not_used(tmp_path: Path) -> None:
+    """Half a library on disk would keep every later start from compiling."""
+    folder = tmp_path / "compiled"
+    half = folder / "half.so"
+
+    def killed() -> None:
+        half.touch()
+        raise KeyboardInterrupt
+
+    def whole() -> None:
+        assert not half.exists()
+        (folder / "whole.so").touch()
+
+    with pytest.raises(KeyboardInterrupt):
+        runs_compiled(killed, folder)
+    assert runs_compiled(whole, folder)
+    assert runs_compiled(lambda: None, folder)
+    assert [path.name for path in folder.iterdir()] == ["whole.so"], "what is whole stays"

@@ -1,0 +1,186 @@
+"""Codes and sound of slots in a pipeline equal each sentence alone, whatever moves meanwhile."""
+
+import random
+from collections.abc import Callable
+from functools import cache, partial
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.model.sentences import (
+    FRAMES,
+    GREEDY,
+    POSITIONS,
+    SAMPLED,
+    SLOTS,
+    Sentence,
+    alone,
+    crowd,
+    prompt,
+)
+from wyoming_csm.model.csm import CsmModel
+from wyoming_csm.model.cuda_graph import Graphs
+from wyoming_csm.model.generator import FrameGenerator
+from wyoming_csm.model.mimi.decoder import MimiDecoder
+from wyoming_csm.model.mimi.weights import load_decoder
+from wyoming_csm.model.pipeline import FramePipeline
+from wyoming_csm.model.sampling import Sampling
+from wyoming_csm.model.weights import CODEC, Checkpoint
+
+
+@pytest.fixture(scope="module")
+def decoder(tiny_csm: Path) -> MimiDecoder:
+    found = Checkpoint(tiny_csm)
+    names = found.names(CODEC)
+    tensors = [(name.removeprefix(CODEC), partial(found.tensor, name)) for name in names]
+    return load_decoder(found.codec_config, tensors)
+
+
+def few_graphs(pipeline: FramePipeline, generator: FrameGenerator) -> None:
+    """Captured are two buckets of rows and one of lengths: most calls are served by larger ones."""
+
+    def capture(run: Callable[[], None]) -> Callable[[], None]:
+        return run
+
+    graphs = [Graphs(run, capture) for run in (generator.spell, generator.hear, pipeline._decode)]
+    pipeline._spell, pipeline._hear, pipeline._sound = graphs
+    for rows in (SLOTS, 2):
+        pipeline._spell.capture(rows)
+        pipeline._hear.capture(rows, generator.lengths()[-1])
+        pipeline._sound.capture(rows)
+
+
+@pytest.fixture(scope="module")
+def expected(model: CsmModel, decoder: MimiDecoder) -> Callable[[Sampling, int], Sentence]:
+    """What `alone` says, made once."""
+
+    @cache
+    def say(sampling: Sampling, number: int) -> Sentence:
+        return alone(FrameGenerator(model, 1, POSITIONS, sampling), decoder, number)
+
+    return say
+
+
+@pytest.mark.parametrize("sampling", [GREEDY, SAMPLED], ids=["greedy", "sampled"])
+@pytest.mark.parametrize("ahead", [0, 1])
+@pytest.mark.parametrize("graphs", [False, True], ids=["plain", "few graphs"])
+def test_each_in_a_crowd_says_what_it_says_alone(
+    model: CsmModel,
+    decoder: MimiDecoder,
+    expected: Callable[[Sampling, int], Sentence],
+    sampling: Sampling,
+    ahead: int,
+    graphs: bool,
+) -> None:
+    generator = FrameGenerator(model, SLOTS, POSITIONS, sampling)
+    pipeline = FramePipeline(generator, decoder, ahead)
+    if graphs:
+        few_graphs(pipeline, generator)
+    said = list(crowd(pipeline, random.Random(ahead + 2 * graphs)))
+    assert len(said) == 14
+    for sentence in said:
+        wanted = expected(sampling, sentence.number)
+        n = sentence.frames
+        assert torch.equal(torch.stack(sentence.codes), torch.stack(wanted.codes[:n]))
+        sound, wanted_sound = torch.cat(sentence.sound), torch.cat(wanted.sound[:n])
+        torch.testing.assert_close(sound, wanted_sound, rtol=0, atol=1e-5)
+
+
+def test_those_who_speak_share_the_smallest_bucket(model: CsmModel, decoder: MimiDecoder) -> None:
+    generator = FrameGenerator(model, 4, POSITIONS, GREEDY)
+    pipeline = FramePipeline(generator, decoder)
+    rows: list[int] = []
+    pipeline._spell = Graphs(rows.append, None)
+    for slot in range(4):
+        pipeline.prefill(slot, prompt(slot), 0)
+    pipeline.launch([0, 1, 2, 3]).wait()
+    pipeline.launch([3, 1]).wait()  # two others rest, their rows are taken
+    pipeline.release(3)
+    pipeline.launch([0]).wait()
+    pipeline.launch([0, 1, 2]).wait()
+    assert rows == [4, 2, 1, 3]
+    assert [pipeline.used(slot) - len(prompt(slot)) for slot in range(3)] == [3, 3, 2]
+    assert pipeline.used(3) == 0
+    assert pipeline.positions_left(3) == POSITIONS
+
+
+def test_what_is_kept_of_a_slot_starts_another(model: CsmModel, decoder: MimiDecoder) -> None:
+    generator = FrameGenerator(model, 2, POSITIONS, SAMPLED)
+    expected = alone(FrameGenerator(model, 1, POSITIONS, SAMPLED), decoder, 1)
+    pipeline = FramePipeline(generator, decoder)
+    pipeline.prefill(1, prompt(1), 5)
+    kept = pipeline.save(1, 12)
+    pipeline.restore(0, kept)
+    assert pipeline.used(0) == 12
+    pipeline.prefill(0, prompt(1)[12:], 1, start=12)
+    made = [pipeline.launch([0]).wait()[0][0] for _ in range(FRAMES)]
+    assert torch.equal(torch.stack(made), torch.stack(expected.codes))
+
+
+def test_the_frame_of_zeros_is_not_heard(model: CsmModel, decoder: MimiDecoder) -> None:
+    """The codec's state stays as it was before the end, without the host's looking."""
+    pipeline = FramePipeline(FrameGenerator(model, 2, POSITIONS, GREEDY), decoder)
+    script = torch.randint(1, 128, (3, 2, 8), generator=torch.Generator().manual_seed(0))
+    script[1, 0] = 0
+    frames = iter(script)
+
+    def spell(rows: int) -> None:
+        pipeline._generator.codes.copy_(next(frames))
+
+    pipeline._spell = Graphs(spell, None)
+    for slot in range(2):
+        pipeline.prefill(slot, prompt(slot), 0)
+    sound = [pipeline.launch([0, 1]).wait()[1] for _ in range(3)]
+    state, both = decoder.new_state(2, "cpu"), torch.tensor([True, True])
+    expected = [decoder.step(script[0], state, both)]
+    for n in (1, 2):
+        expected.append(decoder.step(script[n], state, torch.tensor([n == 2, True])))
+    assert torch.equal(sound[2], expected[2])
+    assert torch.equal(sound[1][1], expected[1][1])
+
+
+def test_a_frame_stays_as_it_was_while_the_next_is_made(
+    model: CsmModel, decoder: MimiDecoder
+) -> None:
+    pipeline = FramePipeline(FrameGenerator(model, 1, POSITIONS, GREEDY), decoder, ahead=1)
+    pipeline.prefill(0, prompt(1), 1)
+    first, second = pipeline.launch([0]), pipeline.launch([0])
+    with pytest.raises(ValueError, match="waited"):
+        pipeline.launch([0])
+    codes, sound = first.wait()
+    kept = codes.clone(), sound.clone()
+    third = pipeline.launch([0])
+    assert torch.equal(codes, kept[0])
+    assert torch.equal(sound, kept[1])
+    expected = alone(FrameGenerator(model, 1, POSITIONS, GREEDY), decoder, 1).codes[:3]
+    assert torch.equal(
+        torch.stack((codes[0], second.wait()[0][0], third.wait()[0][0])), torch.stack(expected)
+    )
+
+
+def test_a_slot_that_cannot_speak_leaves_the_others_as_they_are(
+    model: CsmModel, decoder: MimiDecoder
+) -> None:
+    pipeline = FramePipeline(FrameGenerator(model, 2, POSITIONS, GREEDY), decoder)
+    pipeline.prefill(0, prompt(1), 1)
+    with pytest.raises(ValueError, match="no prompt"):
+        pipeline.launch([0, 1])
+    assert pipeline.used(0) == len(prompt(1))
+    codes, _ = pipeline.launch([0]).wait()
+    expected = alone(FrameGenerator(model, 1, POSITIONS, GREEDY), decoder, 1)
+    assert torch.equal(codes[0], expected.codes[0])
+
+
+def test_a_frames_time_is_known_once_measured(model: CsmModel, decoder: MimiDecoder) -> None:
+    """Measuring leaves no trace in slot or sound."""
+    generator = FrameGenerator(model, 3, POSITIONS, GREEDY)
+    pipeline = FramePipeline(generator, decoder)
+    assert pipeline.step_seconds(1) == float("inf")
+    pipeline.capture(lambda line: None)
+    times = [pipeline.step_seconds(n) for n in (1, 2, 3)]
+    assert all(0 < seconds < 5 for seconds in times)
+    said = alone(generator, decoder, 3)
+    fresh = alone(FrameGenerator(model, 3, POSITIONS, GREEDY), decoder, 3)
+    assert torch.equal(torch.stack(said.codes), torch.stack(fresh.codes))
+    assert torch.equal(torch.cat(said.sound), torch.cat(fresh.sound))

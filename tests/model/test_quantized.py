@@ -1,0 +1,155 @@
+"""Quantised layers: near what they stand for, small, and the same by every way of multiplying."""
+
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from benchmarks.agreement import teacher_forced
+from wyoming_csm.model.floor import bytes_per_frame
+from wyoming_csm.model.quantized import (
+    KINDS,
+    Kind,
+    QuantizedLinear,
+    dequantize,
+    linear_bytes,
+    quantize,
+)
+from wyoming_csm.model.transformer import RmsNorm
+from wyoming_csm.model.weights import Checkpoint
+
+CPU = torch.device("cpu")
+# Of normal weights. int8 and fp8 follow from their steps; int4 was measured.
+ERRORS: dict[Kind, float] = {"int8": 0.012, "fp8": 0.03, "int4": 0.085}
+
+
+def weight(outs: int, ins: int) -> Tensor:
+    return 0.02 * torch.randn(outs, ins, generator=torch.Generator().manual_seed(0))
+
+
+def error(found: Tensor, exact: Tensor) -> float:
+    return float((found.float() - exact).norm() / exact.norm())
+
+
+def layer_of(kind: Kind, rows: Tensor) -> QuantizedLinear:
+    layer = QuantizedLinear(kind, len(rows), rows.shape[1], CPU)
+    layer.fill(0, rows)
+    return layer
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_codes_stand_for_the_weights(kind: Kind) -> None:
+    rows = weight(64, 256)
+    rows[3] = 0
+    again = dequantize(*quantize(rows, kind), torch.float32)
+    assert error(again, rows) < ERRORS[kind]
+    assert not again[3].any()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_rows_are_quantised_by_themselves(kind: Kind) -> None:
+    rows = weight(48, 128)
+    whole, pieces = layer_of(kind, rows), QuantizedLinear(kind, 48, 128, CPU)
+    for start in (0, 5, 40):
+        pieces.fill(start, rows[start:])
+    assert torch.equal(pieces.codes.view(torch.uint8), whole.codes.view(torch.uint8))
+    assert torch.equal(pieces.scales, whole.scales)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("n", [1, 3, 20])
+def test_every_product_is_that_of_the_weights(kind: Kind, dtype: torch.dtype, n: int) -> None:
+    layer = layer_of(kind, weight(48, 128))
+    exact = dequantize(layer.codes, layer.scales, torch.float32)
+    x = torch.randn(2, n, 128, generator=torch.Generator().manual_seed(1)).to(dtype)
+    layer.settle(dtype)
+    y = layer(x)
+    assert y.shape == (2, n, 48)
+    assert y.dtype == dtype
+    assert error(y, x.float() @ exact.T) < (5e-3 if dtype == torch.bfloat16 else 1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("outs", "ins"), [(131, 24), (24, 48), (16, 32)])
+def test_shapes_that_are_no_whole_blocks(kind: Kind, outs: int, ins: int) -> None:
+    """torch's own products would read beyond them."""
+    layer = layer_of(kind, weight(outs, ins))
+    exact = dequantize(layer.codes, layer.scales, torch.float32)
+    layer.settle(torch.bfloat16)
+    x = torch.randn(2, ins).bfloat16()
+    assert error(layer(x), x.float() @ exact.T) < 1e-2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_bytes_are_foretold(kind: Kind) -> None:
+    for shape in ((48, 128), (131, 24)):
+        layer = QuantizedLinear(kind, *shape, CPU)
+        assert linear_bytes(kind, *shape) == sum(b.nbytes for b in layer.buffers())
+    assert linear_bytes("bfloat16", 3, 5) == 30
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_quantised_model_says_nearly_the_same(tiny_csm: Path, kind: Kind) -> None:
+    checkpoint = Checkpoint(tiny_csm)
+    plain = checkpoint.load(torch.bfloat16, CPU)
+    small = checkpoint.load(torch.bfloat16, CPU, backbone=kind, depth=kind)
+    found = error(teacher_forced(small, 12), teacher_forced(plain, 12))
+    share = bytes_per_frame(small) / bytes_per_frame(plain)
+    print(f"{kind}: error of the logits {found:.3f}, bytes of a frame {share:.3f}")
+    assert found <= {"int8": 5e-2, "fp8": 0.2, "int4": 0.6}[kind]
+    assert share <= {"int8": 0.55, "fp8": 0.55, "int4": 0.37}[kind]
+
+
+def test_the_parts_are_quantised_apart(tiny_csm: Path) -> None:
+    model = Checkpoint(tiny_csm).load(torch.bfloat16, CPU, depth="int8")
+    quantised = {n for n, m in model.named_modules() if isinstance(m, QuantizedLinear)}
+    assert all(name.startswith("depth.") for name in quantised)
+    assert {"depth.projection", "depth.heads.6", "depth.transformer.layers.1.down"} <= quantised
+    assert isinstance(model.head, torch.nn.Linear)
+
+
+def test_the_bytes_of_a_frame_are_those_that_its_layers_read(tiny_csm: Path) -> None:
+    model = Checkpoint(tiny_csm).load(torch.bfloat16, CPU, backbone="int8", depth="int8")
+    read = []
+    for module in model.modules():
+        own = [*module.parameters(recurse=False), *module.buffers(recurse=False)]
+        if isinstance(module, QuantizedLinear):
+            module.register_forward_hook(lambda *_, own=own: read.extend(own))
+        elif isinstance(module, RmsNorm):
+            module.register_forward_hook(lambda m, *_: read.append(m.weight))
+    teacher_forced(model, 1)
+    assert bytes_per_frame(model) == sum(tensor.nbytes for tensor in read)
+
+
+# Interpreted: NumPy does what the GPU would. It has no sums of products in bfloat16.
+_KERNELS = """
+import torch
+from tests.model.test_quantized import error, weight
+from wyoming_csm.model.kernels import launch
+from wyoming_csm.model.quantized import KINDS, dequantize, quantize
+
+for shape in ((48, 64), (16, 4096), (32, 192)):
+    for kind in KINDS:
+        codes, scales = quantize(weight(*shape), kind)
+        exact = dequantize(codes, scales, torch.float32)
+        for codes in (codes, codes.view(torch.uint8)) if kind == "fp8" else (codes,):
+            for rows, dtype in ((1, torch.bfloat16), (1, torch.half), (3, torch.half),
+                                (70, torch.half)):
+                x = torch.randn(rows, shape[1]).to(dtype)
+                y = launch(x, codes, scales)
+                assert (y.shape, y.dtype) == ((rows, shape[0]), dtype)
+                assert error(y, x.float() @ exact.T) < 5e-3, (shape, kind, rows)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("triton") is None, reason="Triton is not installed")
+def test_the_kernels_multiply() -> None:
+    environment = {**os.environ, "TRITON_INTERPRET": "1"}
+    subprocess.run([sys.executable, "-c", _KERNELS], check=True, env=environment)

@@ -1,0 +1,84 @@
+"""A slot's content comes in pieces, is kept, moves and changes places: its codes stay the same."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.model.sentences import FRAMES, GREEDY, POSITIONS, SAMPLED, prompt
+from wyoming_csm.model.csm import CsmModel
+from wyoming_csm.model.generator import FrameGenerator
+from wyoming_csm.model.sampling import Sampling
+
+MODES = pytest.mark.parametrize("sampling", [GREEDY, SAMPLED], ids=["greedy", "sampled"])
+
+
+def speak(generator: FrameGenerator, slot: int, rows: Tensor, seed: int) -> Tensor:
+    """FRAMES frames of one slot alone: [frames, codebooks]."""
+    generator.prefill(slot, rows, seed)
+    made = torch.cat([generator.step([slot]) for _ in range(FRAMES)])
+    generator.release(slot)
+    return made
+
+
+def spoil(generator: FrameGenerator, slot: int, start: int = 0) -> None:
+    """What half precision leaves where it overflowed."""
+    for layer in generator._kv.layers:
+        layer[slot, ..., start:, :] = torch.nan
+
+
+@MODES
+def test_a_prompt_may_come_in_pieces_while_others_speak(
+    model: CsmModel, sampling: Sampling
+) -> None:
+    """What a step writes for a slot that still listens is written over."""
+    generator = FrameGenerator(model, 2, POSITIONS, sampling)
+    expected = speak(generator, 0, prompt(1), seed=3)
+    generator.prefill(1, prompt(4), seed=4)
+    for start in range(0, len(prompt(1)), 9):
+        generator.prefill(0, prompt(1)[start : start + 9], seed=3, start=start)
+        generator.step([1])
+    assert torch.equal(torch.cat([generator.step([0]) for _ in range(FRAMES)]), expected)
+
+
+@MODES
+def test_what_was_saved_is_heard_again_in_another_slot(model: CsmModel, sampling: Sampling) -> None:
+    """A prompt with frames behind it is saved; the other slot is full of NaN from before."""
+    generator = FrameGenerator(model, 2, POSITIONS, sampling)
+    expected = speak(generator, 0, prompt(1), seed=3)
+    generator.prefill(0, prompt(1), seed=9)
+    generator.step([0])
+    kept = generator.save(0, 20)
+    assert kept.positions == 20
+    generator.prefill(1, prompt(5), seed=4)
+    spoil(generator, 1)
+    generator.restore(1, kept)
+    assert generator.used(1) == 20
+    generator.step([0])  # a frame between is no harm
+    generator.prefill(1, prompt(1)[20:], seed=3, start=20)
+    assert torch.equal(torch.cat([generator.step([1]) for _ in range(FRAMES)]), expected)
+    with pytest.raises(ValueError, match="heard"):
+        generator.save(0, generator.used(0) + 1)
+
+
+@MODES
+@pytest.mark.parametrize("pair", [(1, 2), (2, 1)])
+def test_slots_that_move_or_change_places_go_on(
+    model: CsmModel, sampling: Sampling, pair: tuple[int, int]
+) -> None:
+    """What was in the place before, NaN too, is not heard there."""
+    generator = FrameGenerator(model, 3, POSITIONS, sampling)
+    long, short = (speak(generator, 0, prompt(n), seed=n) for n in (2, 5))
+    generator.prefill(0, prompt(2), seed=2)
+    generator.prefill(1, prompt(5), seed=5)
+    made = [generator.step([0, 1])]
+    generator.swap(0, 1)
+    made.append(generator.step([1, 0]))
+    spoil(generator, 2)
+    generator.move(0, 2)
+    assert generator.used(0) == 0
+    made += [generator.step([1, 2]) for _ in range(2)]
+    spoil(generator, 1, start=generator.used(2))  # the longer one overflowed
+    generator.swap(*pair)
+    made += [generator.step([2, 1]) for _ in range(2)]
+    assert torch.equal(torch.stack([frame[1] for frame in made]), short[:6])
+    assert torch.equal(torch.stack([frame[0] for frame in made[:4]]), long[:4])

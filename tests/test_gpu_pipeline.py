@@ -1,0 +1,193 @@
+"""On a CUDA GPU: graphs say what plain calls say, allocate nothing, and the host waits once."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.tiny_csm import make_tiny_csm
+from wyoming_csm.model.csm import CsmModel
+from wyoming_csm.model.generator import FrameGenerator
+from wyoming_csm.model.mimi.decoder import MimiDecoder
+from wyoming_csm.model.mimi.weights import load_decoder
+from wyoming_csm.model.pipeline import FramePipeline, Launched
+from wyoming_csm.model.sampling import Sampling
+from wyoming_csm.model.weights import CODEC, Checkpoint
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU on this machine"),
+]
+SYNC_MODE = pytest.mark.filterwarnings("ignore:Synchronization debug mode is a prototype")
+SLOTS = 32
+POSITIONS = 400
+FRAMES = 200
+SAMPLED = Sampling(0.9, 50, 0.9, 50)
+GREEDY = Sampling(temperature=0.0, depth_temperature=0.0)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
+    return Checkpoint(make_tiny_csm(tmp_path_factory.mktemp("csm")))
+
+
+@pytest.fixture(scope="module")
+def model(checkpoint: Checkpoint) -> CsmModel:
+    return checkpoint.load(torch.float32, torch.device("cuda"))
+
+
+@pytest.fixture(scope="module")
+def decoder(checkpoint: Checkpoint) -> MimiDecoder:
+    names = checkpoint.names(CODEC)
+    tensors = [(name.removeprefix(CODEC), partial(checkpoint.tensor, name)) for name in names]
+    return load_decoder(checkpoint.codec_config, tensors, "cuda")
+
+
+def prompt(number: int) -> Tensor:
+    """Rows [20 to 110, codebooks + 1] of frames, as good as any."""
+    generator = torch.Generator().manual_seed(number)
+    rows = torch.randint(128, (20 + number * 37 % 91, 33), generator=generator)
+    rows[:, -1] = -1
+    return rows
+
+
+def begin(pipeline: FramePipeline, slots: int) -> None:
+    for slot in range(slots):
+        pipeline.release(slot)
+        pipeline.prefill(slot, prompt(slot), seed=slot)
+        pipeline.start_sound(slot)
+
+
+def speak(pipeline: FramePipeline, slots: int) -> tuple[Tensor, Tensor]:
+    """Codes [FRAMES, slots, codebooks] and samples, a frame always launched ahead."""
+    begin(pipeline, slots)
+    active = list(range(slots))
+    launched: list[Launched] = []
+    made = []
+    for _ in range(FRAMES):
+        launched.append(pipeline.launch(active))
+        if len(launched) > pipeline.ahead:
+            made.append(launched.pop(0).wait())
+    made += [frame.wait() for frame in launched]
+    codes, sound = zip(*made, strict=True)
+    return torch.stack(codes), torch.stack(sound)
+
+
+@pytest.mark.parametrize("sampling", [GREEDY, SAMPLED], ids=["greedy", "sampled"])
+def test_graphs_say_what_plain_calls_say(
+    model: CsmModel, decoder: MimiDecoder, sampling: Sampling
+) -> None:
+    """Token for token over 200 frames, in every bucket."""
+    plain = FramePipeline(FrameGenerator(model, SLOTS, POSITIONS, sampling), decoder)
+    graphed = FramePipeline(FrameGenerator(model, SLOTS, POSITIONS, sampling), decoder)
+    graphed.capture(lambda line: None)
+    for slots in (1, 2, 4, 8, 16, 32):
+        codes, sound = speak(plain, slots)
+        again, heard = speak(graphed, slots)
+        assert torch.equal(again, codes), slots
+        torch.testing.assert_close(heard, sound, rtol=0, atol=1e-4)
+        for slot in range(slots):
+            plain.release(slot)
+            graphed.release(slot)
+
+
+def test_a_crowd_says_what_each_says_alone(model: CsmModel, decoder: MimiDecoder) -> None:
+    """Slots that leave make others move while frames are in flight."""
+    pipeline = FramePipeline(FrameGenerator(model, 4, POSITIONS, GREEDY), decoder)
+    pipeline.capture(lambda line: None)
+    alone = FramePipeline(FrameGenerator(model, 1, POSITIONS, GREEDY), decoder)
+    begin(pipeline, 4)
+    made: list[list[Tensor]] = [[] for _ in range(4)]
+    launched: list[tuple[Launched, list[int]]] = []
+    for n in range(60):
+        active = [slot for slot in range(4) if n < (20, 40, 60, 30)[slot]]
+        if n % 3 == 1:
+            active = active[-1:]
+        launched.append((pipeline.launch(active), active))
+        for slot in range(4):
+            if n + 1 == (20, 40, 60, 30)[slot]:
+                pipeline.release(slot)
+        if len(launched) > pipeline.ahead:
+            frame, slots = launched.pop(0)
+            for slot, samples in zip(slots, frame.wait()[1], strict=True):
+                made[slot].append(samples)
+    for frame, slots in launched:
+        for slot, samples in zip(slots, frame.wait()[1], strict=True):
+            made[slot].append(samples)
+    for slot in range(4):
+        alone.release(0)
+        alone.prefill(0, prompt(slot), seed=slot)
+        alone.start_sound(0)
+        expected = [alone.launch([0]).wait()[1][0] for _ in made[slot]]
+        torch.testing.assert_close(
+            torch.stack(made[slot]), torch.stack(expected), rtol=0, atol=1e-4
+        )
+
+
+@contextmanager
+def counted_waits(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """The host's waits for an event; any other way of waiting is an error."""
+    waits: list[str] = []
+    real = torch.cuda.Event.synchronize
+
+    def synchronize(event: Any) -> None:
+        waits.append("event")
+        real(event)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.cuda.Event, "synchronize", synchronize)
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            yield waits
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+
+
+@SYNC_MODE
+def test_a_frame_allocates_nothing_and_is_waited_for_once(
+    model: CsmModel, decoder: MimiDecoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = FramePipeline(FrameGenerator(model, 4, POSITIONS, SAMPLED), decoder)
+    pipeline.capture(lambda line: None)
+    begin(pipeline, 4)
+    for slots in ([0, 1, 2, 3], [0, 1, 2], [0]):
+        in_flight = pipeline.launch(slots)
+        torch.cuda.synchronize()
+        before = torch.cuda.memory_stats()["allocation.all.allocated"]
+        with counted_waits(monkeypatch) as waits:
+            for _ in range(20):
+                following = pipeline.launch(slots)
+                in_flight.wait()
+                in_flight = following
+        assert len(waits) == 20
+        assert torch.cuda.memory_stats()["allocation.all.allocated"] == before
+        in_flight.wait()
+
+
+@SYNC_MODE
+def test_a_prompt_is_heard_without_a_wait(model: CsmModel, decoder: MimiDecoder) -> None:
+    """A prefill beside others' frames must not stop the host."""
+    pipeline = FramePipeline(FrameGenerator(model, 2, POSITIONS, SAMPLED), decoder)
+    begin(pipeline, 2)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        pipeline.release(1)
+        pipeline.prefill(1, prompt(3)[:15], seed=1)
+        pipeline.prefill(1, prompt(3)[15:], seed=1, start=15)
+        kept = pipeline.save(1, 15)
+        pipeline.restore(1, kept)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+def test_measured_times_grow_with_the_bucket_little(model: CsmModel, decoder: MimiDecoder) -> None:
+    pipeline = FramePipeline(FrameGenerator(model, 4, POSITIONS, SAMPLED), decoder)
+    lines: list[str] = []
+    pipeline.capture(lines.append)
+    assert len(lines) == 3
+    assert 0 < pipeline.step_seconds(1) < 0.08
+    assert pipeline.step_seconds(3) == pipeline.step_seconds(4) < 0.08

@@ -1,0 +1,159 @@
+"""CSM's child until it is ready: what is loaded, kept on disk and told, and how it is refused."""
+
+import io
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+import torch
+
+from tests.tiny_csm import make_tiny_csm
+from tests.worker.stages import CPU, SPEAKER, one_thread, speak
+from wyoming_csm.config import CsmConfig
+from wyoming_csm.errors import EngineUnavailable, PromptTooLong
+from wyoming_csm.model.generator import FrameGenerator
+from wyoming_csm.model.weights import Checkpoint
+from wyoming_csm.worker import csm
+from wyoming_csm.worker.child import Child
+from wyoming_csm.worker.csm import load_stage
+from wyoming_csm.worker.csm_stage import CsmStage
+from wyoming_csm.worker.device import Types
+from wyoming_csm.worker.protocol import Configure, FromChild, Ready, Say, Starting
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_tiny_csm(tmp_path_factory.mktemp("csm"), codebooks=8)
+
+
+@pytest.fixture(autouse=True)
+def thread() -> Iterator[None]:
+    with one_thread():
+        yield
+
+
+class Settled(Exception):
+    """Ready was said: the loop would go on for ever."""
+
+
+class Recorder(Child):
+    """Notes what the child says until it is ready."""
+
+    def __init__(self) -> None:
+        super().__init__(io.BytesIO(), io.BytesIO(), lambda: None)
+        self.said: list[FromChild] = []
+
+    def send(self, message: FromChild) -> None:
+        self.said.append(message)
+        if isinstance(message, Ready):
+            raise Settled
+
+
+def configure(checkpoint: Path, data: Path, **settings: object) -> Configure:
+    wanted = {"checkpoint": str(checkpoint), "device": "cpu", **settings}
+    config = msgspec.to_builtins(msgspec.convert(wanted, CsmConfig))
+    return Configure("csm", config, str(data), str(data), "INFO")
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int4"])
+def test_quantised_weights_are_kept_and_a_stage_has_the_size_that_was_set(
+    checkpoint: Path, tmp_path: Path, dtype: str
+) -> None:
+    wanted = {"dtype": dtype, "slots": 2, "positions": 200, "max_seconds": 1, "seed": 1}
+    config = msgspec.convert(wanted, CsmConfig)
+    first = load_stage(config, checkpoint, tmp_path, CPU)
+    assert first.slots == 2
+    frames = speak(first, Say(1, 1, "Hello.", SPEAKER))
+    assert len(frames) == 12
+    (kept,) = (tmp_path / "quantized").iterdir()
+    made = kept.stat().st_ino
+    again = speak(load_stage(config, checkpoint, tmp_path, CPU), Say(1, 1, "Hello.", SPEAKER))
+    assert [frame.pcm for frame in again] == [frame.pcm for frame in frames]
+    assert kept.stat().st_ino == made, "read, not made again"
+    with pytest.raises(PromptTooLong):
+        first.begin(0, Say(2, 2, "The light is on. " * 60, SPEAKER))
+
+
+def test_a_child_tells_its_way_to_readiness(checkpoint: Path, tmp_path: Path) -> None:
+    child = Recorder()
+    with pytest.raises(Settled):
+        csm.run(child, configure(checkpoint, tmp_path, dtype="int8", depth_dtype="int4", slots=2))
+    *steps, ready = child.said
+    assert steps[0] == Starting(f"loading {checkpoint} to cpu")
+    assert isinstance(ready, Ready)
+    assert ready.detail == "cpu, int8 (depth decoder int4)"
+    assert ready.slots in (1, 2), "what this machine holds in real time"
+
+
+@pytest.mark.parametrize(("seconds", "slots"), [(0.03, 2), (0.07, 1)])
+def test_only_slots_that_are_held_in_real_time_are_offered(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, slots: int
+) -> None:
+    measured: list[CsmStage] = []
+    monkeypatch.setattr(CsmStage, "warm_up", lambda self, progress: measured.append(self))
+    monkeypatch.setattr(CsmStage, "step_seconds", lambda self, n: seconds * n)
+    child = Recorder()
+    with pytest.raises(Settled):
+        csm.run(child, configure(checkpoint, tmp_path, slots=2))
+    ready = child.said[-1]
+    assert isinstance(ready, Ready)
+    assert measured
+    assert ready.slots == slots
+
+
+def test_too_little_memory_is_said_before_anything_is_loaded(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csm, "free_bytes", lambda device: 100_000_000)
+    monkeypatch.setattr(Checkpoint, "load", None)
+    with pytest.raises(EngineUnavailable, match=r"cpu has 0\.1 GB free"):
+        csm.run(Recorder(), configure(checkpoint, tmp_path))
+
+
+def test_memory_that_ran_out_after_all_is_told_in_numbers(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(FrameGenerator, "__init__", full)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (200_000_000, 8_000_000_000))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 3_100_000_000)
+    with pytest.raises(EngineUnavailable) as refused:
+        csm.run(Recorder(), configure(checkpoint, tmp_path))
+    assert refused.value.reason == (
+        "the memory of cpu ran out: 0.2 GB of 8.0 GB are free now, 3.1 GB were taken here"
+    )
+    assert "csm.slots" in refused.value.cure
+
+
+def test_it_compiles_if_told_to_and_keeps_what_was_compiled(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders: list[Path] = []
+    monkeypatch.setattr(FrameGenerator, "compile", lambda self, folder: folders.append(folder))
+    told: list[str] = []
+    load_stage(CsmConfig(compile=True), checkpoint, tmp_path, CPU, told.append)
+    assert folders == [tmp_path / "compiled" / "cpu"]
+    assert told == ["compiling, which takes minutes the first time"]
+    load_stage(CsmConfig(), checkpoint, tmp_path, CPU, told.append)
+    assert len(folders) == 1
+
+
+def test_a_gpu_without_a_compiler_is_slow_and_that_is_said(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(csm, "has_triton", lambda: False)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
+    monkeypatch.setattr(Checkpoint, "load", lambda self, *_, **__: None)
+    cuda = torch.device("cuda:0")
+    for types, said in (
+        (Types("int8", "int8", torch.bfloat16), True),
+        (Types("bfloat16", "bfloat16", torch.bfloat16), False),
+    ):
+        caplog.clear()
+        with caplog.at_level(logging.WARNING):
+            csm._load_model(Checkpoint(checkpoint), types, cuda, True, checkpoint)
+        assert ("apt install gcc" in caplog.text) is said

@@ -1,0 +1,99 @@
+"""What several engines as one need: a reply that stays with the one that works, and waiting."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from typing import Protocol
+
+from wyoming_csm.audio import silence
+from wyoming_csm.engines.base import Engine, Pause, Phase, Piece, Reply
+from wyoming_csm.errors import EngineError
+from wyoming_csm.voices import Voice
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class Chooser(Protocol):
+    """Who knows which engine is the next."""
+
+    async def choose(
+        self, voice: Voice, failed: Mapping[Engine, str], before: Engine | None
+    ) -> tuple[Engine, Voice]:
+        """Who speaks now, but none of `failed`, after `before` spoke. Raises EngineError."""
+
+
+class SteadyReply:
+    """One answer, by one engine as long as that works."""
+
+    def __init__(self, chooser: Chooser, voice: Voice) -> None:
+        self._chooser = chooser
+        self._voice = voice
+        self._engine: Engine | None = None
+        self._reply: Reply | None = None
+
+    @property
+    def spoken_by(self) -> str:
+        """Who spoke last; `none` before the first sentence."""
+        return self._reply.spoken_by if self._reply else "none"
+
+    async def in_charge(self) -> Engine:
+        engine, _ = await self._choose({})
+        return engine
+
+    async def speak(self, piece: Piece) -> AsyncGenerator[bytes]:
+        """Raises EngineError if all fail, or one does when a part was heard: nobody splices."""
+        if isinstance(piece, Pause):
+            yield silence(piece.seconds)
+            return
+        failed: dict[Engine, str] = {}  # in this sentence: reasons
+        while True:
+            engine, reply = await self._choose(failed)
+            heard = False
+            try:
+                async with aclosing(reply.speak(piece)) as sound:
+                    async for pcm in sound:
+                        heard = heard or bool(pcm)
+                        yield pcm
+                return
+            except EngineError as error:
+                if heard:
+                    raise
+                failed[engine] = str(error)
+
+    async def aclose(self) -> None:
+        if self._reply is not None:
+            await self._reply.aclose()
+
+    async def _choose(self, failed: Mapping[Engine, str]) -> tuple[Engine, Reply]:
+        """The engine of the sentence before, or the next that can. Raises EngineError."""
+        before, reply = self._engine, self._reply
+        if before and reply and is_ready(before) and before not in failed:
+            return before, reply
+        engine, voice = await self._chooser.choose(self._voice, failed, before)
+        await self.aclose()
+        if failed or (before and before is not engine):
+            reason = "; ".join(failed.values()) or (before and why(before))
+            _LOGGER.warning("%s/%s takes over a reply: %s", engine.name, voice.name, reason)
+        self._engine, self._reply = engine, engine.start_reply(voice)
+        return self._engine, self._reply
+
+
+def is_ready(engine: Engine) -> bool:
+    return engine.status.phase is Phase.READY
+
+
+def why(engine: Engine) -> str:
+    """It does not speak."""
+    return engine.status.detail or engine.status.phase.value
+
+
+async def first_settled(engines: Sequence[Engine]) -> None:
+    """Until one of those loading is anything else."""
+    loading = [engine for engine in engines if not engine.status.phase.is_settled]
+    waits = [asyncio.ensure_future(engine.wait_settled()) for engine in loading]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()

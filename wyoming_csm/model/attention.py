@@ -1,0 +1,138 @@
+"""Attention that reads what it needs: the call itself, and how many positions a step reads."""
+
+import importlib.util
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from wyoming_csm.model.kv_cache import KvCache
+
+# One layer's attention: its cache [rows, kv_heads, 2, positions, head_dim], q [rows, n, heads,
+# head_dim], keys and values [rows, n, 2 * kv_heads, head_dim] → [rows * n, heads * head_dim].
+# It writes the keys and values into the cache first.
+Attention = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+_MULTIPLE = 64
+_GROWTH = 1.33
+
+
+def length_bucket(n: int) -> int:
+    """The length to read for rows that hold up to `n` positions.
+
+    A multiple of 64 that is at most 1.33 · n (from 193 on), out of few: 13 below 2112.
+    """
+    bucket = _MULTIPLE
+    while bucket < n:
+        bucket = max(bucket + _MULTIPLE, int(_GROWTH * (bucket + 1)) // _MULTIPLE * _MULTIPLE)
+    return bucket
+
+
+def prefix_attention(start: int, n: int, group: int, like: Tensor) -> Attention:
+    """Of `n` positions from `start` on in every row, each to those up to itself.
+
+    `group`: q heads that share a kv head; `like`: for the mask's type and device.
+    """
+    end = start + n
+    mask: Tensor | None = None
+    if n > 1:
+        future = torch.full((n, end), -torch.inf, dtype=like.dtype, device=like.device)
+        mask = future.triu_(start + 1).repeat(group, 1)  # [group * n, end]
+
+    def attend(layer: Tensor, q: Tensor, kv: Tensor) -> Tensor:
+        rows, kv_heads = layer.shape[:2]
+        written = kv.view(rows, n, 2, kv_heads, -1).permute(
+            0, 3, 2, 1, 4
+        )  # [rows, kv_heads, 2, n, …]
+        layer[:, :, :, start:end].copy_(written)
+        q = q.reshape(rows, n, kv_heads, group, -1).permute(
+            0, 2, 3, 1, 4
+        )  # [rows, kv, group, n, …]
+        q = q.reshape(rows * kv_heads, 1, group * n, -1)
+        heard = F.scaled_dot_product_attention(q, *_read(layer, end), mask)
+        heard = heard.view(rows, kv_heads, group, n, -1).permute(0, 3, 1, 2, 4)
+        return heard.reshape(rows * n, -1)
+
+    return attend
+
+
+def step_attention(positions: Tensor, cache: KvCache, length: int) -> Attention:
+    """Of one position of each row, its own [rows], to the row's up to it: all below `length`."""
+    if _has_flash(cache.layers[0]):
+        return _flash_attention(positions)
+    rows, kv_heads, _, room, _ = cache.layers[0].shape
+    length = min(length, room)
+    slots = torch.arange(rows, device=positions.device)
+    past = torch.arange(length, device=positions.device) <= positions[:, None]  # [rows, length]
+    zero = torch.zeros((), dtype=cache.layers[0].dtype, device=positions.device)
+    mask = zero.where(past, -torch.inf)[:, None].expand(rows, kv_heads, length)
+    mask = mask.reshape(rows * kv_heads, 1, 1, length)
+
+    def attend(layer: Tensor, q: Tensor, kv: Tensor) -> Tensor:
+        layer[slots, :, :, positions] = kv.view(rows, 2, kv_heads, -1).transpose(1, 2)
+        # The q heads that share a kv head are query positions of it: nothing is expanded, and
+        # CUDA's memory-efficient kernel takes the mask.
+        q = q.reshape(rows * kv_heads, 1, -1, q.shape[-1])
+        return F.scaled_dot_product_attention(q, *_read(layer, length), mask).view(rows, -1)
+
+    return attend
+
+
+def static_attention(position: Tensor, past: Tensor) -> Attention:
+    """Of one position [1], the same of every row, to the `past` of a small cache: bool [positions].
+
+    Sums of products, which a compiler fuses into few loops: no number that changes from one
+    position to the next is in the code. What is not past may be NaN, of a sentence before.
+    """
+
+    def attend(layer: Tensor, q: Tensor, kv: Tensor) -> Tensor:
+        rows, kv_heads, _, _, head_dim = layer.shape
+        layer[:, :, :, position] = kv.view(rows, 2, kv_heads, 1, head_dim).transpose(1, 2)
+        both = layer[:, :, :, None, : len(past)].float()  # [rows, kv, 2, 1, n, dim]
+        keys, values = torch.where(past[:, None], both, 0).unbind(2)
+        wide = q.view(rows, kv_heads, -1, 1, head_dim).float()  # [rows, kv, group, 1, dim]
+        scores = (wide * keys).sum(-1) * head_dim**-0.5  # [rows, kv, group, n]
+        share = torch.where(past, scores, -torch.inf).softmax(-1)
+        heard = (share[..., None] * values).sum(-2)  # [rows, kv, group, dim]
+        return heard.to(q.dtype).view(rows, -1)
+
+    return attend
+
+
+def _read(layer: Tensor, length: int) -> tuple[Tensor, Tensor]:
+    """Keys and values [rows * kv_heads, 1, length, head_dim]: views, the rest is not touched."""
+    keys, values = layer[:, :, :, :length].flatten(0, 1).unsqueeze(2).unbind(1)
+    return keys, values
+
+
+def _has_flash(layer: Tensor) -> bool:
+    return (
+        layer.is_cuda
+        and layer.dtype in (torch.float16, torch.bfloat16)
+        and importlib.util.find_spec("flash_attn") is not None
+    )
+
+
+def _flash_attention(positions: Tensor) -> Attention:
+    """flash-attn reads each row's real length, from the device: the cache is the only bucket."""
+    lengths = (positions + 1).to(torch.int32)
+    slots = torch.arange(len(positions), device=positions.device)
+    call = _flash_function()
+
+    def attend(layer: Tensor, q: Tensor, kv: Tensor) -> Tensor:
+        rows, kv_heads = layer.shape[:2]
+        layer[slots, :, :, positions] = kv.view(rows, 2, kv_heads, -1).transpose(1, 2)
+        keys, values = layer.permute(2, 0, 3, 1, 4)  # [rows, positions, kv_heads, head_dim]
+        heard: Tensor = call(q, keys, values, cache_seqlens=lengths)  # [rows, 1, heads, head_dim]
+        return heard.view(rows, -1)
+
+    return attend
+
+
+def _flash_function() -> Callable[..., Any]:
+    """Not for a compiler to look into."""
+    function = importlib.import_module("flash_attn").flash_attn_with_kvcache
+    hidden: Callable[..., Any] = torch.compiler.disable(function)  # type: ignore[no-untyped-call]
+    return hidden

@@ -1,0 +1,35 @@
+"""torch.compile where it works: what cannot be compiled here runs as it is, with one line why."""
+
+import logging
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+_LOGGER = logging.getLogger(__name__)
+
+
+def runs_compiled(trial: Callable[[], None], folder: Path) -> bool:
+    """Whether `trial`, which calls compiled functions for the first time, could compile them.
+
+    What it made is kept in `folder`, which is for one process at a time: the next that tries the
+    same starts in seconds. Running out of memory is the caller's to judge.
+    """
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(folder)  # read whenever something is compiled
+    unfinished = folder / "unfinished"
+    try:
+        if unfinished.exists():  # a process was killed and may have left half a file
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        unfinished.touch()
+        trial()
+        unfinished.unlink()
+    except torch.OutOfMemoryError:
+        raise
+    except (torch._dynamo.exc.TorchDynamoException, RuntimeError, OSError) as error:
+        cause = str(error).strip().splitlines()[:1] or [type(error).__name__]
+        _LOGGER.warning("torch.compile cannot be used here, it goes on without: %s", cause[0])
+        return False
+    return True

@@ -1,0 +1,132 @@
+"""Safetensors files in a checkpoint's folder: which holds what, and their rows in pieces."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from wyoming_csm.errors import CheckpointError
+
+# The pages of a mapped file count as ours until it is closed: open it anew that often.
+_CHUNK_BYTES = 64 * 1024 * 1024
+_FLOATS = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}  # bytes
+_BYTES = {**_FLOATS, "I8": 1, "U8": 1, "F8_E4M3": 1}
+
+
+def read_json(path: Path, default: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The object in a file; `default` if there is no such file. Raises CheckpointError."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if default is None:
+            raise CheckpointError(f"{path} is missing") from None
+        return default
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path} cannot be read: {error}") from error
+    if not isinstance(found, dict):
+        raise CheckpointError(f"{path} does not hold a table")
+    return found
+
+
+def tensor_files(folder: Path, config: Mapping[str, Any]) -> dict[str, Path]:
+    """Tensor name → the file that holds it."""
+    explicit = config.get("transformers_weights")  # sesame/csm-1b keeps two layouts side by side
+    names = [explicit] if explicit else ["model.safetensors", "model.safetensors.index.json"]
+    name = next((n for n in names if (folder / _plain(n)).is_file()), None)
+    if name is None:
+        raise CheckpointError(f"{folder}: there is no {' or '.join(names)}: {_cure(folder)}")
+    if not name.endswith(".index.json"):
+        with opened(folder / name) as file:
+            return dict.fromkeys(file.keys(), folder / name)
+    index = read_json(folder / name).get("weight_map")
+    if not isinstance(index, dict):
+        raise CheckpointError(f"{folder / name}: there is no weight_map")
+    files = {tensor: folder / _plain(part) for tensor, part in index.items()}
+    for path in sorted(set(files.values())):
+        with opened(path) as file:
+            held = set(file.keys())
+        listed = {tensor for tensor, part in files.items() if part == path}
+        if held != listed:
+            raise CheckpointError(f"{path}: {some(held ^ listed)} not as in {name}")
+    return dict(sorted(files.items(), key=lambda item: item[1].name))
+
+
+def _plain(name: object) -> str:
+    """A file beside config.json, never elsewhere."""
+    if not isinstance(name, str) or Path(name).name != name:
+        raise CheckpointError(f"{name!r} does not name a file beside config.json")
+    if not name.endswith((".safetensors", ".safetensors.index.json")):
+        raise CheckpointError(f"{name}: only safetensors are read")
+    return name
+
+
+def _cure(folder: Path) -> str:
+    if (folder / "adapter_config.json").exists():
+        return "merge the adapter into its base model (merge_and_unload) and save that"
+    if any(folder.glob("*.bin")) or any(folder.glob("*.pt")):
+        return "only safetensors are read: save it again with transformers' save_pretrained"
+    return "the download is incomplete, or this is not a checkpoint"
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """The file, mapped. Raises CheckpointError, for what fails inside too."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            yield file
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} is damaged or unreadable: {error}") from error
+
+
+def check_shapes(shapes: Mapping[str, tuple[int, ...]], files: Mapping[str, Path]) -> None:
+    """Raises CheckpointError for the first tensor of another shape or an unknown type."""
+    for path, names in groupby(shapes, key=files.__getitem__):
+        with opened(path) as file:
+            for name in names:
+                found = file.get_slice(name)
+                if found.get_shape() != list(shapes[name]):
+                    raise CheckpointError(
+                        f"{name}: its shape is {found.get_shape()},"
+                        f" config.json says {list(shapes[name])}"
+                    )
+                if found.get_dtype() not in _FLOATS:
+                    raise CheckpointError(
+                        f"{name}: type {found.get_dtype()} is not supported: use bf16, fp16 or fp32"
+                    )
+
+
+def chunks(names: Iterable[str], files: Mapping[str, Path]) -> Iterator[tuple[str, int, Tensor]]:
+    """(name, first row, rows) of each tensor in turn, at most _CHUNK_BYTES a piece."""
+    for path, group in groupby(names, key=files.__getitem__):
+        yield from _chunks_of(path, list(group))
+
+
+def _chunks_of(path: Path, names: list[str]) -> Iterator[tuple[str, int, Tensor]]:
+    plan: list[tuple[str, int, int, int]] = []  # name, first row, end, bytes before it
+    before = 0
+    with opened(path) as file:
+        for name in names:
+            found = file.get_slice(name)
+            rows, *rest = found.get_shape()
+            row_bytes = _BYTES[found.get_dtype()] * torch.Size(rest).numel()
+            step = max(1, _CHUNK_BYTES // row_bytes)
+            for start in range(0, rows, step):
+                end = min(start + step, rows)
+                plan.append((name, start, end, before))
+                before += row_bytes * (end - start)
+    for _, pieces in groupby(plan, key=lambda piece: piece[3] // _CHUNK_BYTES):
+        with opened(path) as file:
+            for name, start, end, _ in pieces:
+                yield name, start, file.get_slice(name)[start:end]
+
+
+def some(names: Iterable[str]) -> str:
+    """A few of them, for a message."""
+    listed = sorted(names)
+    return ", ".join(listed[:5]) + (", …" if len(listed) > 5 else "")
