@@ -109,6 +109,8 @@ def test_home_is_found_in_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         ('limits: {connections: "5"}', "got `str`; write it without quotes and exponent"),
         ('discovery: {enabled: "no"}', "write true or false, without quotes"),
         ("csm: {device: gpu}", "csm.device: wrong form (auto: a GPU"),
+        ("csm: {device: []}", "csm.device: a list must name one device or more"),
+        ("csm: {device: [cuda, cuda:1, cuda:0]}", "csm.device: a list must name one device"),
         ("csm: 3", "csm: Expected `object`, got `int`"),
         ("coqui: {models: {no: x}}", "coqui.models: a key: Expected `str`, got `bool`; write"),
         ("coqui: {models: {english: x}}", "coqui.models: a key: wrong form"),

@@ -169,8 +169,12 @@ def test_a_frame_allocates_nothing_and_is_waited_for_once(
 
 
 @SYNC_MODE
-def test_a_prompt_is_heard_without_a_wait(model: CsmModel, decoder: MimiDecoder) -> None:
+@pytest.mark.parametrize("text_on_host", [False, True])
+def test_a_prompt_is_heard_without_a_wait(
+    checkpoint: Checkpoint, decoder: MimiDecoder, text_on_host: bool
+) -> None:
     """A prefill beside others' frames must not stop the host."""
+    model = checkpoint.load(torch.float32, torch.device("cuda"), text_on_host=text_on_host)
     pipeline = FramePipeline(FrameGenerator(model, 2, POSITIONS, SAMPLED), decoder)
     begin(pipeline, 2)
     torch.cuda.set_sync_debug_mode("error")

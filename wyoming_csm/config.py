@@ -82,7 +82,7 @@ class CsmConfig(_Section, frozen=True):
     ] = 90.0
     context_seconds: Annotated[
         Annotated[float, Meta(ge=0, le=120)],
-        Meta(description="How much of a reply so far the next sentence hears"),
+        Meta(description="How much of a reply so far the next sentence hears, at most"),
     ] = 20.0
     slots: Annotated[
         Annotated[int, Meta(ge=1, le=256)] | None,
@@ -273,6 +273,7 @@ def parse(found: Any) -> Config:
         raise ConfigError(explain(str(error), Config)) from error
     _check_uri(config.uri)
     _check_networks(config.limits.networks or ())
+    _check_devices(config.csm.device)
     if config.discovery.name is not None and not config.discovery.name.isprintable():
         raise ConfigError("discovery.name: only what can be printed")
     if len(set(config.engines)) < len(config.engines):
@@ -306,3 +307,12 @@ def _check_networks(networks: tuple[str, ...]) -> None:
             ipaddress.ip_network(network, strict=False)
         except ValueError as error:
             raise ConfigError(f"limits.networks: {error}") from error
+
+
+def _check_devices(devices: str | tuple[str, ...]) -> None:
+    """Two processes on one GPU would each plan for all that is free there."""
+    if isinstance(devices, str):
+        return
+    numbered = {"cuda:0" if device in ("auto", "cuda") else device for device in devices}
+    if not devices or len(numbered) < len(devices):
+        raise ConfigError("csm.device: a list must name one device or more, and none twice")

@@ -162,6 +162,29 @@ async def test_each_sleeps_by_itself_and_wakes_when_it_is_needed(make: Make) -> 
         await reply.aclose()
 
 
+async def test_another_wakes_for_one_that_could_not(make: Make) -> None:
+    pool, each = await pool_of(make, {"idle_seconds": 0.3}, {"idle_seconds": 0.3})
+    await eventually(lambda: [one.status.phase for one in each] == [Phase.ASLEEP] * 2)
+    reply = Fallback([pool]).start_reply(VOICES[0])
+    async with asyncio.TaskGroup() as group:
+        heard = group.create_task(hear(reply))
+        await asyncio.sleep(0)  # it waits for the first
+        assert each[0].status.phase is Phase.WAKING
+        await each[0].stop()
+    assert heard.result() == WHOLE
+    await reply.aclose()
+
+
+async def test_one_is_lost_while_the_other_sleeps(make: Make) -> None:
+    first, second = {"restart_seconds": 30}, {"idle_seconds": 0.3}
+    pool, each = await pool_of(make, first, second)
+    await eventually(lambda: each[1].status.phase is Phase.ASLEEP)
+    await end(each[0])
+    with pytest.raises(EngineError):
+        await hear(pool.start_reply(VOICES[0]))
+    await until(each[1], lambda: each[1].status.phase is Phase.READY)
+
+
 def test_a_list_of_devices_is_a_child_on_each(tmp_path: Path) -> None:
     csm = CsmConfig(device=("cuda:0", "cpu"), idle_unload="10m")
     pool = csm_engine(Config(csm=csm), VoiceBook(tmp_path))

@@ -2,18 +2,23 @@
 
 import logging
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch._dynamo.utils import counters
 from torch._inductor.utils import run_and_get_code
 
 from tests.tiny_csm import make_tiny_csm
+from wyoming_csm.model import attention
 from wyoming_csm.model.compiled import runs_compiled
 from wyoming_csm.model.csm import ABSENT, CsmModel
+from wyoming_csm.model.frame_parts import FrameParts
 from wyoming_csm.model.generator import FrameGenerator
 from wyoming_csm.model.sampling import Sampling
 from wyoming_csm.model.weights import Checkpoint
@@ -67,6 +72,44 @@ def test_each_part_is_traced_once_for_one_row_and_once_for_several(
     assert traced["unique_graphs"] == 3 * 2
     assert counters["stats"] == traced
     assert not counters["graph_break"]
+
+
+def test_flash_attn_leaves_each_part_whole(
+    model: CsmModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = speak(FrameGenerator(model, 3, 256, SAMPLED))
+    monkeypatch.setattr(attention, "_has_flash", lambda layer: True)
+    monkeypatch.setitem(sys.modules, "flash_attn", FakeFlash("flash_attn"))
+    generator = FrameGenerator(model, 3, 256, SAMPLED)
+    with torch.compiler.set_stance("default", force_backend="eager"):
+        assert generator.compile(tmp_path)
+        assert all(torch.equal(*pair) for pair in zip(speak(generator), expected, strict=True))
+    assert counters["stats"]["unique_graphs"] == 3 * 2
+    assert not counters["graph_break"]
+
+
+class FakeFlash(ModuleType):
+    """What it computes, by torch's own means."""
+
+    @staticmethod
+    def flash_attn_with_kvcache(
+        q: Tensor, keys: Tensor, values: Tensor, *, cache_seqlens: Tensor
+    ) -> Tensor:
+        past = torch.arange(keys.shape[1]) < cache_seqlens[:, None]
+        q, keys, values = (x.transpose(1, 2) for x in (q, keys, values))
+        mask = past[:, None, None]
+        return F.scaled_dot_product_attention(q, keys, values, mask, enable_gqa=True).transpose(
+            1, 2
+        )
+
+
+@pytest.mark.parametrize("tensor", ["position", "cos", "sin"])
+def test_what_the_steps_differ_in_begins_where_compiled_code_wants_it(
+    model: CsmModel, tensor: str
+) -> None:
+    """At 16 bytes: on a GPU it copies what does not, in every frame."""
+    for place in FrameParts(model, SAMPLED).places:
+        assert getattr(place, tensor).data_ptr() % 16 == 0
 
 
 @pytest.mark.slow

@@ -1,13 +1,11 @@
 """What a frame costs with the real numbers of layers and codebooks: operations, host reads."""
 
-from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
+from benchmarks.counting import OpCounter
 from tests.tiny_csm import make_tiny_csm
 from wyoming_csm.model.csm import CsmModel
 from wyoming_csm.model.frame_parts import FrameParts
@@ -17,8 +15,6 @@ from wyoming_csm.model.sizes import CsmSizes, Llama3Scaling, LlamaSizes
 from wyoming_csm.model.weights import Checkpoint
 
 CPU = torch.device("cpu")
-_READS = ("_local_scalar_dense", "nonzero", "is_nonzero", "equal", "masked_select")
-_PRODUCTS = ("mm", "addmm", "bmm", "baddbmm")
 SCALING = Llama3Scaling(32.0, 0.125, 0.5, 1024)
 FULL_SIZE = CsmSizes(
     backbone=LlamaSizes(16, 2048, 8192, 32, 8, 64, 1e-5, 2048, 5e5, SCALING),
@@ -31,23 +27,7 @@ FULL_SIZE = CsmSizes(
 )
 
 
-class Ops(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts what reaches a kernel: views do not."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.counts: Counter[str] = Counter()
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if not func.is_view:
-            self.counts[func.overloadpacket.__name__] += 1
-        return func(*args, **(kwargs or {}))
-
-    def of(self, names: tuple[str, ...]) -> int:
-        return sum(self.counts[name] for name in names)
-
-
-def count_frame(model: CsmModel, rows: int) -> Ops:
+def count_frame(model: CsmModel, rows: int) -> OpCounter:
     """Of one eager frame. Not in inference mode, which hides what an operation is made of."""
     parts, sizes, device = FrameParts(model, Sampling()), model.sizes, model.device
     hidden = torch.zeros(rows, sizes.backbone.width, dtype=model.dtype, device=device)
@@ -55,12 +35,12 @@ def count_frame(model: CsmModel, rows: int) -> Ops:
     positions, active = seeds + 100, seeds == 0
     depth_kv = KvCache.allocate(sizes.depth, rows, sizes.codebooks, model.dtype, device)
     kv = KvCache.allocate(sizes.backbone, rows, 256, model.dtype, device)
-    ops = Ops()
-    with torch.no_grad(), ops:
+    counter = OpCounter()
+    with torch.no_grad(), counter:
         codes = parts.spell(hidden, seeds, positions, depth_kv)
         parts.hear(codes, hidden, active, positions, kv, 128)
     assert codes.shape == (rows, sizes.codebooks)
-    return ops
+    return counter
 
 
 @pytest.mark.parametrize("rows", [1, 4])
@@ -77,16 +57,15 @@ def test_a_frame_is_few_operations_and_no_read_by_the_host(tmp_path: Path, rows:
         "num_key_value_heads": 1,
     }
     folder = make_tiny_csm(tmp_path, num_hidden_layers=16, depth_decoder_config=depth)
-    ops = count_frame(Checkpoint(folder).load(torch.float32, CPU), rows)
+    counter = count_frame(Checkpoint(folder).load(torch.float32, CPU), rows)
     blocks = 16 + 31 * 4
-    assert ops.counts.total() <= 20 * blocks
-    assert ops.of(_READS) == 0
-    assert ops.of(_PRODUCTS) == 4 * blocks + 32 + 1  # the heads, and the projection
+    assert counter.ops.total() <= 20 * blocks
+    assert counter.host_reads == 0
+    assert counter.products == 4 * blocks + 32 + 1  # the heads, and the projection
 
 
 def test_a_frame_of_the_full_size_runs_without_any_value() -> None:
     """On the meta device whatever the host would read is missing, and raises."""
     with torch.device("meta"):
         model = CsmModel(FULL_SIZE)
-    ops = count_frame(model.to("meta", torch.bfloat16), 2)
-    assert ops.of(_READS) == 0
+    assert count_frame(model.to("meta", torch.bfloat16), 2).host_reads == 0

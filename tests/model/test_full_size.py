@@ -30,11 +30,15 @@ stage = load_stage(CsmConfig(slots=1, dtype="bfloat16"), folder, folder, torch.d
 loaded, after = time.monotonic(), peak()
 speaker = Voice(name="speaker_0", language="en", description="", engine="csm", speaker="0")
 stage.begin(0, Say(1, 1, "the light is on", speaker))
-model, codec = stage._generator.model, stage._decoder
+pipeline = stage._pipeline
+model, codec = pipeline._generator.model, pipeline._decoder
 frames, sound = [], []
+while not stage.prefill(0, 64):
+    pass
 for _ in range(2):
-    sound.append(stage.step([0])[0].pcm)
-    frames.append(stage._generator.codes[0].tolist())
+    stage.launch([0])
+    sound.append(stage.collect()[0].pcm)
+    frames.append(pipeline._generator.codes[0].tolist())
 print(json.dumps({
     "before": before,
     "peak": after,

@@ -184,3 +184,25 @@ def test_a_frames_time_is_known_once_measured(model: CsmModel, decoder: MimiDeco
     fresh = alone(FrameGenerator(model, 3, POSITIONS, GREEDY), decoder, 3)
     assert torch.equal(torch.stack(said.codes), torch.stack(fresh.codes))
     assert torch.equal(torch.cat(said.sound), torch.cat(fresh.sound))
+
+
+def test_slots_that_could_not_change_places_keep_what_is_theirs(
+    model: CsmModel, decoder: MimiDecoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = FrameGenerator(model, 2, POSITIONS, GREEDY)
+    pipeline = FramePipeline(generator, decoder)
+    for slot, n in enumerate((2, 5)):
+        pipeline.prefill(slot, prompt(n), seed=n)
+        pipeline.start_sound(slot)
+
+    def no_memory(*_: object) -> None:
+        raise torch.OutOfMemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(generator._kv.__class__, "save", no_memory)
+        with pytest.raises(torch.OutOfMemoryError):
+            pipeline.launch([1])
+    used = pipeline.used(0), pipeline.used(1)
+    pipeline.launch([1]).wait()
+    assert (pipeline.used(0), pipeline.used(1)) == (used[0], used[1] + 1)
+    assert used[0] != used[1]

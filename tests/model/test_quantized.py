@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor
+from torch.fx.experimental.proxy_tensor import make_fx
 
 from benchmarks.agreement import teacher_forced
 from wyoming_csm.model.floor import bytes_per_frame
@@ -153,3 +154,14 @@ for shape in ((48, 64), (16, 4096), (32, 192)):
 def test_the_kernels_multiply() -> None:
     environment = {**os.environ, "TRITON_INTERPRET": "1"}
     subprocess.run([sys.executable, "-c", _KERNELS], check=True, env=environment)
+
+
+@pytest.mark.skipif(find_spec("triton") is None, reason="Triton is not installed")
+def test_a_compiler_may_leave_the_rows_of_a_product_open() -> None:
+    """Else a frame of another number of slots is compiled anew, while a GPU is made ready."""
+    from wyoming_csm.model.kernels import multiply
+
+    codes, scales = torch.zeros(32, 64, dtype=torch.int8), torch.ones(32)
+    traced = make_fx(multiply, tracing_mode="symbolic")(torch.ones(2, 64), codes, scales)
+    (product,) = (node for node in traced.graph.nodes if "multiply" in str(node.target))
+    assert isinstance(product.meta["val"].shape[0], torch.SymInt)

@@ -16,14 +16,23 @@ def test_buckets_double_up_to_what_there_is() -> None:
 def test_a_free_row_is_preferred_and_nothing_moves_that_need_not() -> None:
     table = RowTable(4)
     assert [table.take(slot) for slot in (7, 5, 9, 3)] == [0, 1, 2, 3]
-    assert table.gather([7, 5], 2) == []
+    assert [*table.gather([7, 5], 2)] == []
     assert table.free(5) == 1
     assert table.free(5) is None
-    assert table.gather([3], 2) == [Transfer(3, 1, swap=False)]
+    assert [*table.gather([3], 2)] == [Transfer(3, 1, swap=False)]
     assert table.take(5) == 3
     assert table.free(5) == 3
-    assert table.gather([9, 3], 2) == [Transfer(2, 0, swap=True)]
+    assert [*table.gather([9, 3], 2)] == [Transfer(2, 0, swap=True)]
     assert [table.of(slot) for slot in (7, 5, 9, 3)] == [2, None, 0, 1]
+
+
+def test_what_could_not_be_moved_stays_where_it_was() -> None:
+    table = RowTable(4)
+    for slot in range(4):
+        table.take(slot)
+    transfers = table.gather([2, 3], 2)
+    assert [next(transfers), next(transfers)] == [Transfer(2, 0, True), Transfer(3, 1, True)]
+    assert [table.of(slot) for slot in range(4)] == [2, 1, 0, 3]
 
 
 @given(st.lists(st.tuples(st.sampled_from(["take", "free", "speak"]), st.sets(st.integers(0, 5)))))

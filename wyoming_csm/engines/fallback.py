@@ -104,7 +104,8 @@ class Fallback:
                 async with asyncio.timeout(self._waking_seconds):
                     await woken.wait_settled()
         while (choice := _first_able(left, voice, [Phase.READY])) is None:
-            if all(engine.status.phase.is_settled for engine in left):
+            settled = all(engine.status.phase.is_settled for engine in left)
+            if settled and self._wake(left, voice) is None:  # one of a pool may sleep on
                 raise EngineError(f"no engine could speak: {self.why_not(failed)}")
             await first_settled(left)
         if before is None and not failed:

@@ -87,6 +87,7 @@ class Pool:
         """The least busy that is ready: for its slots it has the fewest replies."""
         ready = [one for one in self._members if is_ready(one) and one not in failed]
         if not ready:
+            self._wake_one()  # for the next reply: who speaks this one is not ours to say
             raise EngineError(self._whys(failed))
         if sum(one.replies for one in ready) + 1 >= sum(one.slots for one in ready):
             self._wake_one()  # before it is needed

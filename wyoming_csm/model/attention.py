@@ -2,7 +2,6 @@
 
 import importlib.util
 from collections.abc import Callable
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -117,22 +116,16 @@ def _has_flash(layer: Tensor) -> bool:
 
 def _flash_attention(positions: Tensor) -> Attention:
     """flash-attn reads each row's real length, from the device: the cache is the only bucket."""
+    from wyoming_csm.model.flash import flash
+
     lengths = (positions + 1).to(torch.int32)
     slots = torch.arange(len(positions), device=positions.device)
-    call = _flash_function()
 
     def attend(layer: Tensor, q: Tensor, kv: Tensor) -> Tensor:
         rows, kv_heads = layer.shape[:2]
         layer[slots, :, :, positions] = kv.view(rows, 2, kv_heads, -1).transpose(1, 2)
         keys, values = layer.permute(2, 0, 3, 1, 4)  # [rows, positions, kv_heads, head_dim]
-        heard: Tensor = call(q, keys, values, cache_seqlens=lengths)  # [rows, 1, heads, head_dim]
+        heard: Tensor = flash(q, keys, values, lengths)  # [rows, 1, heads, head_dim]
         return heard.view(rows, -1)
 
     return attend
-
-
-def _flash_function() -> Callable[..., Any]:
-    """Not for a compiler to look into."""
-    function = importlib.import_module("flash_attn").flash_attn_with_kvcache
-    hidden: Callable[..., Any] = torch.compiler.disable(function)  # type: ignore[no-untyped-call]
-    return hidden

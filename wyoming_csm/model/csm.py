@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from wyoming_csm.model.kv_cache import KvCache
 from wyoming_csm.model.sizes import CsmSizes
+from wyoming_csm.model.staging import upload
 from wyoming_csm.model.transformer import Transformer
 
 ABSENT = -1  # in rows [positions, codebooks + 1]: this column says nothing at this position
@@ -50,12 +51,13 @@ class CsmModel(nn.Module):
     def embed_rows(self, rows: Tensor) -> Tensor:
         """rows [positions, codebooks + 1], each a frame or a text token, to [positions, width].
 
-        On the model's device; text is looked up where its table is.
+        On the model's device; text is looked up where its table is. Nothing waits for the device.
         """
-        frames, text = rows[:, :-1].to(self.device), rows[:, -1]
-        words = self.text_embedding(text.to(self.text_embedding.weight.device).clamp(min=0))
-        is_text = (text != ABSENT).to(self.device)[:, None]
-        return torch.where(is_text, words.to(self.device), self.embed_frames(frames.clamp(min=0)))
+        frames, text = upload(rows[:, :-1], self.device), rows[:, -1]
+        words = self.text_embedding(upload(text, self.text_embedding.weight.device).clamp(min=0))
+        is_text = upload(text != ABSENT, self.device)[:, None]
+        heard = self.embed_frames(frames.clamp(min=0))
+        return torch.where(is_text, upload(words, self.device), heard)
 
     def first_logits(self, hidden: Tensor) -> Tensor:
         """hidden [rows, width] of the backbone to codebook 0's logits."""

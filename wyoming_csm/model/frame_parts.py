@@ -177,10 +177,10 @@ def _places(model: CsmModel) -> tuple[_Place, ...]:
     depth, codebooks = model.depth, model.sizes.codebooks
     cos, sin = depth.transformer.cos, depth.transformer.sin
     past = torch.ones(codebooks, codebooks, dtype=torch.bool, device=model.device).tril_()
-    positions = torch.arange(codebooks, device=model.device)
     return tuple(
         _Place(
-            positions[p : p + 1],
+            # A tensor of its own: compiled code copies what does not begin at 16 bytes.
+            torch.full((1,), p, device=model.device),
             depth.entries(p - 1),
             depth.heads[p - 1],
             cos[p : p + 1, None],

@@ -119,16 +119,16 @@ class FrameGenerator:
 
     @torch.inference_mode()
     def swap(self, one: int, other: int) -> None:
-        """Two slots change places."""
-        used = self._used[one]
+        """Two slots change places; where memory is short for that, none has."""
+        used, states = self._used[one], (self._hidden, self._position, self._seed)
         kept = self._kv.save(one, used)
+        before = [state[one].clone() for state in states]
         self._kv.move(other, one, self._used[other])
         self._kv.restore(other, kept)
         self._kv.slot(other).clear(used)
-        for state in (self._hidden, self._position, self._seed):
-            before = state[one].clone()
+        for state, mine in zip(states, before, strict=True):
             state[one].copy_(state[other])
-            state[other].copy_(before)
+            state[other].copy_(mine)
         self._used[one], self._used[other] = self._used[other], used
 
     @torch.inference_mode()

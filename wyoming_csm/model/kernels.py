@@ -1,7 +1,8 @@
 """Products of a few rows with quantised weights in Triton: they take as long as reading them.
 
 One row is multiplied and summed; more share the tensor cores. Sums are float32. Shapes are
-constants of a kernel: there are about ten, and nothing is tuned while a graph is recorded.
+constants of a kernel: there are about ten, and nothing is tuned while a graph is recorded. The
+number of rows is not: its first use of a multiple of 16 would build them all anew.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators
@@ -31,7 +32,7 @@ def multiply(x: Tensor, codes: Tensor, scales: Tensor) -> Tensor:
 
 @multiply.register_fake
 def _(x: Tensor, codes: Tensor, scales: Tensor) -> Tensor:
-    return x.new_empty(len(x), len(codes))
+    return x.new_empty(x.shape[0], codes.shape[0])  # len() would fix the number for a compiler
 
 
 def _converts_fp8(device: torch.device) -> bool:
@@ -97,8 +98,10 @@ def _values(codes):
     if codes.dtype == tl.uint8:
         wide = codes.to(tl.uint16)
         bits = ((wide & 0x80) << 8) | ((wide & 0x7F) << 7)
-        return bits.to(tl.float16, bitcast=True).to(tl.float32)
-    return codes.to(tl.float32)
+        values = bits.to(tl.float16, bitcast=True).to(tl.float32)
+    else:
+        values = codes.to(tl.float32)
+    return values
 
 
 @triton.jit
@@ -148,7 +151,7 @@ def _sum_nibbles(
     tl.store(out + n, tl.sum(total, axis=1).to(out.dtype.element_ty))
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["rows"])
 def _dot_bytes(
     x,
     codes,
@@ -177,7 +180,7 @@ def _dot_bytes(
     tl.store(at, y.to(out.dtype.element_ty), mask=(m < rows)[None, :])
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["rows"])
 def _dot_nibbles(
     x,
     codes,

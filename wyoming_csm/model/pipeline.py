@@ -66,7 +66,7 @@ class FramePipeline:
         self.device = device = self._codes.device
         width = decoder.config.samples_per_frame
         self._samples = torch.zeros(self.slots, width, device=device)
-        self._state = decoder.new_state(self.slots, device)
+        self._state = decoder.new_state(self.slots + 1, device)  # the last one to swap over
         self._side = SideStream(device)
         self._table = RowTable(self.slots)
         on_gpu = device.type == "cuda"
@@ -190,7 +190,7 @@ class FramePipeline:
                 self._generator.move(source, target)
             with self._side.use():
                 if swap:
-                    self._decoder.swap(self._state, source, target)
+                    self._decoder.swap(self._state, source, target, self.slots)
                 else:
                     self._decoder.move(self._state, source, target)
 

@@ -1,6 +1,6 @@
 """Which row of the static tensors a slot is computed in: a frame computes the first rows only."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 
@@ -46,26 +46,25 @@ class RowTable:
             self._slot_at[row] = None
         return row
 
-    def gather(self, active: Sequence[int], first: int) -> list[Transfer]:
+    def gather(self, active: Sequence[int], first: int) -> Iterator[Transfer]:
         """Bring the active slots, at most `first`, into the first rows: what must be done for it.
 
-        A row that is free is preferred to one whose slot would have to leave it.
+        Each must be done before the next is asked for; if it cannot, all stays as it was. A row
+        that is free is preferred to one whose slot would have to leave it.
         """
         outside = [row for slot in active if (row := self._row_of[slot]) >= first]
         if not outside:
-            return []
+            return
         resting = [row for row in range(first) if self._slot_at[row] not in active]
         resting.sort(key=lambda row: self._slot_at[row] is not None)
-        transfers = []
         for source, target in zip(outside, resting, strict=False):
             arriving, leaving = self._slot_at[source], self._slot_at[target]
-            transfers.append(Transfer(source, target, swap=leaving is not None))
+            yield Transfer(source, target, swap=leaving is not None)
             self._slot_at[source] = None
             if leaving is not None:
                 self._put(leaving, source)
             assert arriving is not None
             self._put(arriving, target)
-        return transfers
 
     def _put(self, slot: int, row: int) -> None:
         self._slot_at[row] = slot

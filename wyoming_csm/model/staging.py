@@ -15,7 +15,8 @@ def upload(tensor: Tensor, device: torch.device) -> Tensor:
     """The host's tensor on the device, without waiting for what is queued there."""
     if device.type != "cuda" or tensor.is_cuda:
         return tensor.to(device)
-    return tensor.pin_memory().to(device, non_blocking=True)
+    # What is not dense would go through memory that is not pinned, and the host would wait.
+    return tensor.contiguous().pin_memory().to(device, non_blocking=True)
 
 
 class Mark:

@@ -16,6 +16,7 @@ from wyoming_csm.model.generator import FrameGenerator
 from wyoming_csm.model.kept import KeptPrompts
 from wyoming_csm.model.mimi.config import read_config
 from wyoming_csm.model.mimi.weights import load_decoder
+from wyoming_csm.model.packed import pack
 from wyoming_csm.model.pipeline import FramePipeline
 from wyoming_csm.model.prompt import PromptBuilder
 from wyoming_csm.model.sampling import Sampling
@@ -88,6 +89,8 @@ def load_stage(
     if chooses_compile(config, device):
         progress("compiling, which takes minutes the first time")
         generator.compile(data_dir / "compiled" / str(device).replace(":", "-"))
+    else:
+        pack(model)
     clips = ClipEncoder(
         codec,
         lambda: _codec_tensors(checkpoint),

@@ -87,7 +87,8 @@ class CsmStage:
         """
         self._pipeline.capture(progress)
         short = self._prompts.rows((), 0, "Hello.")
-        self._pipeline.prefill(0, short, seed=0)
+        for times in (1, 4, 8):  # kernels for few rows, more and many: first they are built
+            self._pipeline.prefill(0, short.repeat(times, 1), seed=0)
         for rows in (short, short.repeat(8, 1)):
             with self._pace.measured(len(rows)):
                 self._pipeline.prefill(0, rows, seed=0)

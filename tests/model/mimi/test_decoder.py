@@ -184,7 +184,7 @@ def test_the_first_slots_go_on_alone() -> None:
 def test_slots_that_move_or_change_places_go_on() -> None:
     model, decoder = tiny_codec(F64)
     codes = random_codes(model, slots=2, frames=9)
-    state, every = decoder.new_state(3, "cpu", F64), torch.tensor([True, True, True])
+    state, every = decoder.new_state(4, "cpu", F64), torch.tensor([True, True, True])
     anything = codes[0, 0]
 
     def step(n: int, places: list[int]) -> Tensor:
@@ -194,7 +194,7 @@ def test_slots_that_move_or_change_places_go_on() -> None:
         return decoder.step(now, state, every)[places]
 
     made = [step(n, [0, 1]) for n in range(3)]
-    decoder.swap(state, 0, 1)
+    decoder.swap(state, 0, 1, spare=3)
     made += [step(n, [1, 0]) for n in range(3, 6)]
     decoder.move(state, 0, 2)
     decoder.reset(state, 0)

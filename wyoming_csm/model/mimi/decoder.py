@@ -87,12 +87,10 @@ class MimiDecoder(nn.Module):
         for tensor in state.tensors():
             tensor[target].copy_(tensor[source])
 
-    def swap(self, state: MimiState, one: int, other: int) -> None:
-        """Two slots change places."""
-        for tensor in state.tensors():
-            kept = tensor[one].clone()
-            tensor[one].copy_(tensor[other])
-            tensor[other].copy_(kept)
+    def swap(self, state: MimiState, one: int, other: int, spare: int) -> None:
+        """Two slots change places by way of a third; nothing is allocated, so nothing fails."""
+        for source, target in ((one, spare), (other, one), (spare, other)):
+            self.move(state, source, target)
 
     @torch.no_grad()
     def step(self, codes: Tensor, state: MimiState, active: Tensor) -> Tensor:
