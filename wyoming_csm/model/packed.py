@@ -11,11 +11,10 @@ _LEAST = 2**18  # weights: a smaller matrix is in the CPU's cache, and takes no 
 class PackedLinear(nn.Module):
     """y = x @ weightᵀ as `nn.Linear` has it, with its weight in an order only oneDNN knows."""
 
-    weight: Tensor
-
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
-        self.register_buffer("weight", torch.ops.mkldnn._reorder_linear_weight(linear.weight, 1))
+        ordered = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach(), 1)
+        self.weight = nn.Parameter(ordered, requires_grad=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """x [..., in] to [..., out]."""
@@ -31,6 +30,7 @@ def pack(model: CsmModel) -> None:
         return
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return
-    for name, linear in list(model.named_modules()):
+    for name in [name for name, _ in model.named_modules()]:  # holds none: the plain ones must go
+        linear = model.get_submodule(name)
         if isinstance(linear, nn.Linear) and linear.weight.numel() >= _LEAST:
             model.set_submodule(name, PackedLinear(linear))
