@@ -1,6 +1,6 @@
 """CSM in its child's place: a tiny checkpoint, from sentences to sound."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +10,11 @@ import pytest
 import soundfile
 import torch
 
-from tests.tiny_csm import make_tiny_csm
 from tests.worker.stages import (
     SPEAKER,
     begin,
     make_clip,
     make_stage,
-    one_thread,
     prepare,
     scripted,
     speak,
@@ -32,21 +30,12 @@ from wyoming_csm.worker.csm import choose_sampling
 from wyoming_csm.worker.protocol import Say
 from wyoming_csm.worker.stage import Frame
 
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_tiny_csm(tmp_path_factory.mktemp("csm"), codebooks=8)
+pytestmark = pytest.mark.usefixtures("thread")
 
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
     return make_clip(tmp_path_factory.mktemp("clip") / "clip.wav")
-
-
-@pytest.fixture(autouse=True)
-def thread() -> Iterator[None]:
-    with one_thread():
-        yield
 
 
 def test_a_sentence_is_cut_at_its_limit_in_whole_frames(checkpoint: Path, tmp_path: Path) -> None:

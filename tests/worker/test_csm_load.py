@@ -2,15 +2,13 @@
 
 import io
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 import torch
 
-from tests.tiny_csm import make_tiny_csm
-from tests.worker.stages import CPU, SPEAKER, one_thread, speak
+from tests.worker.stages import CPU, SPEAKER, speak
 from wyoming_csm.config import CsmConfig
 from wyoming_csm.errors import EngineUnavailable, PromptTooLong
 from wyoming_csm.model.generator import FrameGenerator
@@ -22,16 +20,7 @@ from wyoming_csm.worker.csm_stage import CsmStage
 from wyoming_csm.worker.device import Types
 from wyoming_csm.worker.protocol import Configure, FromChild, Ready, Say, Starting
 
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_tiny_csm(tmp_path_factory.mktemp("csm"), codebooks=8)
-
-
-@pytest.fixture(autouse=True)
-def thread() -> Iterator[None]:
-    with one_thread():
-        yield
+pytestmark = pytest.mark.usefixtures("thread")
 
 
 class Settled(Exception):

@@ -1,6 +1,5 @@
 """A voice's prompt is heard once, a reply hears only what is new, and nobody hears a difference."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,25 +9,16 @@ from torch import Tensor
 
 from tests.tiny_csm import make_tiny_csm
 from tests.worker.conversation import FRAMES, Conversation, voice_of
-from tests.worker.stages import SPEAKER, one_thread
+from tests.worker.stages import SPEAKER
 from wyoming_csm.worker.protocol import Say
 from wyoming_csm.worker.stage import Frame
+
+pytestmark = pytest.mark.usefixtures("thread")
 
 CLIP_FRAMES = 250  # 20 s
 SAMPLING = pytest.mark.parametrize("temperature", [0.0, 0.9], ids=["greedy", "sampled"])
 ANNA, BERT = voice_of("anna"), voice_of("bert", speaker="1")
 TEXTS = ("turn on the light", "yes", "it is raining, and the heat is on")
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_tiny_csm(tmp_path_factory.mktemp("csm"), codebooks=8)
-
-
-@pytest.fixture(autouse=True)
-def thread() -> Iterator[None]:
-    with one_thread():
-        yield
 
 
 @pytest.fixture

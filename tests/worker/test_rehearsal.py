@@ -1,6 +1,5 @@
 """Recorded voices are heard while nobody speaks, so that their first sentence is quick."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,16 +7,12 @@ import torch
 
 from tests.tiny_csm import make_tiny_csm
 from tests.worker.conversation import Conversation, voice_of
-from tests.worker.stages import SPEAKER, one_thread, prepare
+from tests.worker.stages import SPEAKER, prepare
 from wyoming_csm.worker.protocol import Say
 
+pytestmark = pytest.mark.usefixtures("thread")
+
 ANNA, BERT = voice_of("anna"), voice_of("bert", speaker="1")
-
-
-@pytest.fixture(autouse=True)
-def thread() -> Iterator[None]:
-    with one_thread():
-        yield
 
 
 @pytest.fixture

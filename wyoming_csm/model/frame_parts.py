@@ -90,11 +90,8 @@ class FrameParts:
 
         Those of rows that are not active [rows] stay.
         """
-        if self._compiled is not None:
-            span = self._span[:length]
-            self._compiled.hear(codes, hidden, active, positions, cache.layers, span)
-        else:
-            self.hear_part(codes, hidden, active, positions, cache.layers, self._span[:length])
+        hear = self.hear_part if self._compiled is None else self._compiled.hear
+        hear(codes, hidden, active, positions, cache.layers, self._span[:length])
 
     def start_part(
         self, hidden: Tensor, seeds: Tensor, positions: Tensor, layers: _Layers

@@ -1,0 +1,22 @@
+"""A tiny CSM for all, and one thread for who computes with it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.tiny_csm import make_tiny_csm
+from tests.worker.stages import one_thread
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of 8 codebooks; nobody changes it."""
+    return make_tiny_csm(tmp_path_factory.mktemp("csm") / "tiny", codebooks=8)
+
+
+@pytest.fixture
+def thread() -> Iterator[None]:
+    """Several are slower for a model of this size."""
+    with one_thread():
+        yield
