@@ -11,7 +11,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from wyoming_csm import __version__
-from wyoming_csm.config import Config, load, parse
+from wyoming_csm.config import Config, load, parse, with_system_voice_only
 from wyoming_csm.errors import WyomingCsmError
 
 _LOGGER = logging.getLogger(__name__)
@@ -47,6 +47,7 @@ def _parse_words(words: list[str]) -> argparse.Namespace:
     add("--config", type=Path, metavar="FILE", help=f"YAML or JSON ({DEFAULT_CONFIG} if it exists)")
     add("--uri", help="where to listen: tcp://ADDRESS:PORT or unix:///PATH")
     add("--voice", help="default voice")
+    add("--light", action="store_true", help="only the system voice, whatever else is installed")
     add("--zeroconf", nargs="?", const="", metavar="NAME", help="announce, under this name")
     add("--no-zeroconf", action="store_true", help="do not announce")
     add("--data-dir", metavar="DIR", help="for what the server keeps")
@@ -57,8 +58,8 @@ def _parse_words(words: list[str]) -> argparse.Namespace:
         prog="wyoming-csm",
         usage="%(prog)s [-h] [--version] [serve|say] [words]",
         description="Text to speech over the Wyoming protocol with CSM-1B.",
-        epilog="The words of each: serve --help, say --help. ./run.sh also takes --light: no more"
-        " engines are installed.",
+        epilog="The words of each: serve --help, say --help. With --light ./run.sh installs no"
+        " more engines.",
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", metavar="serve|say", prog=parser.prog)
@@ -68,9 +69,11 @@ def _parse_words(words: list[str]) -> argparse.Namespace:
     say.add_argument(
         "-o", "--output", default="-", metavar="FILE", help="WAV file; -: standard output"
     )
+    light = [word for word in words[:1] if word == "--light"]  # the only one before a command
+    words = words[len(light) :]
     if not words or (words[0] not in COMMANDS and words[0] not in ("-h", "--help", "--version")):
         words = ["serve", *words]
-    return parser.parse_args(words)
+    return parser.parse_args([words[0], *light, *words[1:]])
 
 
 def _configure(arguments: argparse.Namespace) -> Config:
@@ -95,7 +98,8 @@ def _configure(arguments: argparse.Namespace) -> Config:
         discovery = replace(discovery, enabled=True, name=arguments.zeroconf or discovery.name)
     if arguments.no_zeroconf:
         discovery = replace(discovery, enabled=False)
-    return replace(config, log=log, discovery=discovery, **words)
+    config = replace(config, log=log, discovery=discovery, **words)
+    return with_system_voice_only(config) if arguments.light else config
 
 
 def _set_up_logging(config: Config) -> None:

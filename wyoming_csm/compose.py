@@ -5,8 +5,9 @@ import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import get_args
 
-from wyoming_csm.config import Config
+from wyoming_csm.config import Config, EngineName
 from wyoming_csm.engines.base import Engine
 from wyoming_csm.engines.coqui import coqui_engine
 from wyoming_csm.engines.csm import csm_engine
@@ -66,6 +67,8 @@ class House:
 async def running(config: Config) -> AsyncGenerator[House]:
     """The house with its engines started (they load by themselves), all ended at the end."""
     house = House(config)
+    if left_out := [name for name in get_args(EngineName) if name not in config.engines]:
+        _LOGGER.info("Left out by choice (--light or `engines`): %s", ", ".join(left_out))
     try:
         await house.engine.start()
         yield house

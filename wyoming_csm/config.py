@@ -281,6 +281,12 @@ def parse(found: Any) -> Config:
     return _at_home(config)
 
 
+def with_system_voice_only(config: Config) -> Config:
+    """No other engine, and no default voice of one: the first of the language speaks for it."""
+    own = config.voice is not None and config.voice.startswith("system_")
+    return replace(config, engines=("system",), voice=config.voice if own else None)
+
+
 def _at_home(section: _S) -> _S:
     """`~/` before a place is the user's home."""
     changed: dict[str, Any] = {}

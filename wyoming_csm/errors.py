@@ -38,13 +38,17 @@ class EngineError(WyomingCsmError):
 
 
 class EngineUnavailable(EngineError):
-    """An engine cannot run on this machine as it is; `passing`: it may by itself, later."""
+    """An engine cannot run on this machine as it is; `passing`: it may by itself, later;
+    `expected`: that is no cause to warn anybody."""
 
-    def __init__(self, reason: str, cure: str, *, passing: bool = False) -> None:
+    def __init__(
+        self, reason: str, cure: str, *, passing: bool = False, expected: bool = False
+    ) -> None:
         super().__init__(f"{reason}: {cure}" if cure else reason)
         self.reason = reason
         self.cure = cure
         self.passing = passing
+        self.expected = expected
 
 
 class WorkerDied(EngineError):

@@ -124,7 +124,8 @@ class Supervisor:
             except EngineUnavailable as unavailable:
                 self._become(Phase.ABSENT, str(unavailable))
                 if not unavailable.passing:
-                    _LOGGER.warning("%s is left out: %s", self._name, unavailable)
+                    level = logging.INFO if unavailable.expected else logging.WARNING
+                    _LOGGER.log(level, "%s is left out: %s", self._name, unavailable)
                     return
                 _LOGGER.warning(
                     "%s is left out: %s; it is tried again in %.0f s",

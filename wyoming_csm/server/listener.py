@@ -118,7 +118,8 @@ class Server:
     def _admit(self, sock: socket.socket, name: object) -> None:
         address = _UNIX_PEER
         if isinstance(name, tuple):
-            if not self._allowed.admits(name[0]):
+            own = sock.getsockname()[0] == name[0]  # this machine, as its own health check
+            if not own and not self._allowed.admits(name[0]):
                 self._log.warning(
                     "stranger", "Refused %s: not in the networks that may connect", name[0]
                 )
