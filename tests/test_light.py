@@ -17,7 +17,7 @@ from wyoming_csm.compose import House, running
 from wyoming_csm.config import Config, with_system_voice_only
 from wyoming_csm.engines import csm
 from wyoming_csm.engines.base import Phase
-from wyoming_csm.engines.packages import INSTALLING
+from wyoming_csm.engines.packages import INSTALLER
 from wyoming_csm.server.requests import Wanted
 from wyoming_csm.server.voice_table import choose_voice
 
@@ -95,7 +95,7 @@ async def test_nobody_is_told_to_start_what_is_at_work_already(
 ) -> None:
     """run.sh tells the server that its installer works beside it."""
     caplog.set_level(logging.INFO)
-    monkeypatch.setenv(INSTALLING, installing)
+    monkeypatch.setenv(INSTALLER, installing)
     monkeypatch.setattr(csm, "_PACKAGES", {"no_such_module": "no-such-package"})
     house = House(Config(engines=("csm",), data_dir=str(tmp_path), voices=str(tmp_path)))
     await house.engine.start()

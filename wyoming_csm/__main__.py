@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from msgspec.structs import replace
 
 from wyoming_csm import __version__
 from wyoming_csm.config import Config, load, parse, with_system_voice_only
+from wyoming_csm.engines.packages import INSTALLER
 from wyoming_csm.errors import WyomingCsmError
 
 _LOGGER = logging.getLogger(__name__)
@@ -23,6 +25,10 @@ COMMANDS = ("serve", "say")
 def main(words: Sequence[str] | None = None) -> int:
     """Run a command; the process's exit code: 0, or 2 for what the user can correct."""
     arguments = _parse_words(sys.argv[1:] if words is None else list(words))
+    installer = os.environ.get(INSTALLER)
+    if installer and (arguments.light or arguments.command == "say"):
+        installer = None  # nothing stays here to be installed for
+        del os.environ[INSTALLER]
     try:
         config = _configure(arguments)
         _set_up_logging(config)
@@ -32,7 +38,7 @@ def main(words: Sequence[str] | None = None) -> int:
             return asyncio.run(say(config, arguments.text, arguments.output))
         from wyoming_csm.serve import serve
 
-        asyncio.run(serve(config))
+        asyncio.run(serve(config, installer))
     except WyomingCsmError as error:
         print(f"wyoming-csm: {error}", file=sys.stderr)
         return 2

@@ -8,9 +8,10 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 
+from wyoming_csm.engines.packages import INSTALLER
+
 _LOGGER = logging.getLogger(__name__)
 
-VARIABLE = "WYOMING_CSM_INSTALLER"
 NOTHING_TO_DO = 3  # its exit code where all was there already
 # A network that comes back, a disk on which room was made: tried again after so many seconds.
 PAUSES = (60.0, 300.0, 900.0)
@@ -26,9 +27,10 @@ async def install_engines(
     """
     for attempt in range(sys.maxsize):
         code = await _run(script)
-        if code == 0:
-            installed()
         if code in (0, NOTHING_TO_DO):
+            os.environ.pop(INSTALLER, None)  # what is missing now is for the user to install
+            if code == 0:
+                installed()
             return
         pause = pauses[min(attempt, len(pauses) - 1)]
         _LOGGER.warning("No engine was installed: tried again in %.0f min", pause / 60)

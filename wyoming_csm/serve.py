@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from wyoming_csm import __version__
 from wyoming_csm.compose import House, running
 from wyoming_csm.config import Config
+from wyoming_csm.installer import install_engines
 from wyoming_csm.server.addresses import Address, reachable_addresses
 from wyoming_csm.server.discovery import Announcement
 from wyoming_csm.server.listener import Server
@@ -18,8 +19,11 @@ _LOGGER = logging.getLogger(__name__)
 _MOST_ADDRESSES = 4  # printed
 
 
-async def serve(config: Config) -> None:
-    """Until SIGTERM or SIGINT; SIGHUP probes engines and voices again. Raises ConfigError."""
+async def serve(config: Config, installer: str | None = None) -> None:
+    """Serve until SIGTERM or SIGINT; SIGHUP probes engines and voices again. Raises ConfigError.
+
+    `installer` is the script that installs more engines meanwhile.
+    """
     loop = asyncio.get_running_loop()
     ending, again = asyncio.Event(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -35,6 +39,8 @@ async def serve(config: Config) -> None:
                 group.create_task(_probe_when_asked(house, again)),
                 group.create_task(house.keep_looking_at_voices()),
             ]
+            if installer:
+                behind.append(group.create_task(install_engines(installer, again.set)))
             await ending.wait()
             _LOGGER.info("Ending: replies in flight are finished first")
             await server.drain()

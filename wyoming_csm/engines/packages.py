@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 from wyoming_csm.errors import EngineUnavailable
 
-INSTALLING = "WYOMING_CSM_INSTALLING"  # set by run.sh: its installer works beside this server
+INSTALLER = "WYOMING_CSM_INSTALLER"  # set by run.sh, until its installer has done its work
 
 
 def require(packages: Mapping[str, str], cure: str) -> None:
@@ -15,7 +15,7 @@ def require(packages: Mapping[str, str], cure: str) -> None:
     installer is at work nobody is told to start one."""
     invalidate_caches()  # they may have been installed while the server ran
     missing = [package for name, package in packages.items() if find_spec(name) is None]
-    if missing and os.environ.get(INSTALLING):
+    if missing and os.environ.get(INSTALLER):
         raise EngineUnavailable(
             "not installed yet",
             "./run.sh is installing what this machine can use",
