@@ -19,6 +19,7 @@ from wyoming_csm.server.admission import Lobby
 from wyoming_csm.server.connection import Connection, Shared
 from wyoming_csm.server.info import InfoBytes
 from wyoming_csm.server.networks import AllowList, plain_address
+from wyoming_csm.server.port_holder import port_holder
 from wyoming_csm.server.quiet_log import QuietLog
 from wyoming_csm.server.turns import Queues
 
@@ -165,7 +166,10 @@ async def _listen_tcp(uri: str) -> list[socket.socket]:
     if failure is not None and (not sockets or failure.errno == errno.EADDRINUSE):
         for sock in sockets:
             sock.close()
-        raise ConfigError(f"uri: {uri} cannot be had: {failure.strerror}") from failure
+        why = failure.strerror or str(failure)
+        if failure.errno == errno.EADDRINUSE and (holder := port_holder(port)):
+            why += f" by {holder}"
+        raise ConfigError(f"uri: {uri} cannot be had: {why}") from failure
     return sockets
 
 
