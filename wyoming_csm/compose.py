@@ -2,10 +2,13 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import get_args
+
+from msgspec.structs import replace
 
 from wyoming_csm.config import Config, EngineName
 from wyoming_csm.engines.base import Engine
@@ -29,10 +32,7 @@ class House:
 
     def __init__(self, config: Config) -> None:
         """Reads the voices; starts nothing. Raises ConfigError."""
-        try:
-            Path(config.data_dir).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ConfigError(f"data_dir: {config.data_dir} cannot be made: {error}") from error
+        config = replace(config, data_dir=_make_data_dir(config.data_dir))
         self.book = VoiceBook(Path(config.voices))
         self.book.refresh()
         makers: dict[str, Callable[[], WorkerEngine | Pool]] = {
@@ -61,6 +61,22 @@ class House:
         while True:
             await asyncio.sleep(VOICES_SECONDS)
             await self.look_at_voices()
+
+
+def _make_data_dir(folder: str) -> str:
+    """The folder, made; where the default one cannot be made, one of the user's own.
+
+    Raises ConfigError.
+    """
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if folder != Config().data_dir:
+            raise ConfigError(f"data_dir: {folder} cannot be made: {error}") from error
+        own = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share", "wyoming-csm")
+        _LOGGER.warning("The folder %s cannot be made (%s): %s serves", folder, error.strerror, own)
+        return _make_data_dir(str(own))
+    return folder
 
 
 @asynccontextmanager
