@@ -73,7 +73,9 @@ def _make_data_dir(folder: str) -> str:
     except OSError as error:
         if folder != Config().data_dir:
             raise ConfigError(f"data_dir: {folder} cannot be made: {error}") from error
-        own = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share", "wyoming-csm")
+        own = Path(
+            os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share"), "wyoming-csm"
+        )
         _LOGGER.warning("The folder %s cannot be made (%s): %s serves", folder, error.strerror, own)
         return _make_data_dir(str(own))
     return folder
