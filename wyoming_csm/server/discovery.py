@@ -18,6 +18,7 @@ from zeroconf import Error as ZeroconfError
 from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
 from wyoming_csm.config import DiscoveryConfig
+from wyoming_csm.within import within
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -158,7 +159,7 @@ async def _register(info: AsyncServiceInfo, interfaces: list[str]) -> AsyncZeroc
 async def _close(zeroconf: AsyncZeroconf) -> None:
     """The goodbye, if there is something to say it about."""
     try:
-        async with asyncio.timeout(_GOODBYE_SECONDS):
-            await zeroconf.async_close()
+        if not await within(_GOODBYE_SECONDS, zeroconf.async_close()):
+            raise OSError(f"it took longer than {_GOODBYE_SECONDS:g} s")
     except (ZeroconfError, OSError, RuntimeError) as error:
         _LOGGER.warning("No goodbye on the network (%s): it may be listed a while longer", error)
