@@ -53,8 +53,7 @@ BROAD_EXCEPT = {
 TIMEOUTS = {
     "say.py": "before anything is spoken",
     "engines/fallback.py": "before a sentence",
-    "engines/supervisor.py": "between two lives of a child",
-    "engines/watch.py": "before a child is ended",
+    "engines/hold_off.py": "between two lives of a child",
     "server/discovery.py": "before the announcement",
     "server/outlet.py": "last words are a task of their own",
     "server/requests.py": "before a sentence",
