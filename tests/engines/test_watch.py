@@ -41,7 +41,7 @@ async def test_a_child_that_is_stopped_is_replaced(make: Make, tmp_path: Path) -
 
 
 async def test_an_idle_child_that_is_stopped_is_missed_before_anybody_asks(make: Make) -> None:
-    engine = await started(make(silent_seconds=1.5, restart_seconds=5))
+    engine = await started(make(silent_seconds=1.5, limit_seconds=1.5, restart_seconds=5))
     assert engine.pid is not None
     os.kill(engine.pid, signal.SIGSTOP)
     await until(engine, lambda: engine.status.phase is Phase.STARTING)

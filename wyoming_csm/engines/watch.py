@@ -95,26 +95,32 @@ class Watch:
         receiving = asyncio.ensure_future(self._child.receive())
         try:
             while not receiving.done():
-                left = min(self._beat_due, self._work_due) - self._clock()
+                now = self._clock()
+                left = min(self._beat_due, self._work_due) - now
                 if left <= 0:
-                    raise WorkerDied(self._what_is_wrong())
+                    self._child.kill()  # it would not go when asked
+                    raise WorkerDied(self._what_is_wrong(now))
                 await asyncio.wait([receiving], timeout=min(left, LOOK_SECONDS))
         finally:
             receiving.cancel()
         self._note(message := receiving.result())
         return message
 
-    def _what_is_wrong(self) -> str:
-        if self._beat_due <= self._work_due:
+    def _what_is_wrong(self, now: float) -> str:
+        if self._beat_due - now < self._allowed_silence / 2:
             return "its process is stopped, or does nothing any more"
         if not self._ready:
             return "its process hangs while it loads"
         return f"its process hangs: one computation takes longer than {self._limit:.0f} s"
 
+    @property
+    def _allowed_silence(self) -> float:
+        return self._patience.silent if self._ready else self._patience.loading
+
     def _note(self, message: FromChild) -> None:
         now = self._clock()
         self._ready = self._ready or isinstance(message, Ready)
-        self._beat_due = now + (self._patience.silent if self._ready else self._patience.loading)
+        self._beat_due = now + self._allowed_silence
         match message:
             case Heartbeat():
                 return  # of a thread of its own
