@@ -90,6 +90,7 @@ async def test_a_child_is_not_blamed_for_a_time_in_which_the_server_stood_still(
     engine = await started(make(silent_seconds=1.5, limit_seconds=1.5))
     pid = engine.pid
     assert pid is not None
+    await asyncio.sleep(0.2)  # all that it sent by now is read
     os.kill(pid, signal.SIGSTOP)
     time.sleep(2)  # noqa: ASYNC251 (the loop is to stand still)
     os.kill(pid, signal.SIGCONT)
