@@ -13,6 +13,9 @@ SAMPLE_WIDTH = 2  # bytes
 CHANNELS = 1
 SAMPLES_PER_FRAME = 1_920  # 80 ms: one frame of CSM
 BYTES_PER_SECOND = SAMPLE_RATE * SAMPLE_WIDTH
+NOTHING_SECONDS = (
+    0.1  # of silence, where there is nothing to say: an empty file is an error to many
+)
 
 Samples = npt.NDArray[np.float32]  # [samples], -1…1
 

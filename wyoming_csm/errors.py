@@ -8,6 +8,7 @@ WyomingCsmError
 └── EngineError           an engine could not speak
     ├── EngineUnavailable     it cannot run here: a reason and a cure
     ├── WorkerDied            its child process ended or hung
+    ├── NoSound               it gave none for a text with letters or digits
     ├── CheckpointError       weights or their configuration cannot be used
     └── PromptTooLong         a voice's clip and a sentence leave no room to speak
 """
@@ -53,6 +54,10 @@ class EngineUnavailable(EngineError):
 
 class WorkerDied(EngineError):
     """The child process of an engine ended or hung."""
+
+
+class NoSound(EngineError):
+    """An engine gave no sound for a text with letters or digits."""
 
 
 class CheckpointError(EngineError):

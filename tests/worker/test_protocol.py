@@ -24,6 +24,7 @@ from wyoming_csm.worker.protocol import (
     Stop,
     ToChild,
     Unavailable,
+    Working,
     body_length,
     decode_from_child,
     encode,
@@ -48,6 +49,7 @@ FROM_CHILD: list[FromChild] = [
     Done(1, ended=False),
     Failed(1, "too long"),
     Heartbeat(),
+    Working(15.0),
 ]
 
 

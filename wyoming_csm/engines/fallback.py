@@ -15,6 +15,7 @@ from wyoming_csm.voices import Voice
 _LOGGER = logging.getLogger(__name__)
 
 MAX_SAID = 100  # lines remembered
+LEAST_SECONDS = 0.05  # of sound; an engine that gives less has not said it
 BRIEF = 60  # characters of a reason in a list of voices
 
 
@@ -70,7 +71,7 @@ class Fallback:
 
     def start_reply(self, voice: Voice) -> SteadyReply:
         self._wake(self._order(voice), voice)  # now: its text may take its time
-        return SteadyReply(self, voice)
+        return SteadyReply(self, voice, LEAST_SECONDS)
 
     def subscribe(self, changed: Callable[[], None]) -> None:
         for engine in self._engines:
@@ -83,6 +84,10 @@ class Fallback:
 
     def wake(self) -> None:
         """Each only when it is wanted, by its replies."""
+
+    def hurry(self) -> None:
+        for engine in self._engines:
+            engine.hurry()
 
     async def start(self) -> None:
         for engine in self._engines:
@@ -139,6 +144,8 @@ class Fallback:
 
     def _changed(self) -> None:
         self._voices = None
+        if not self.status.phase.is_healthy:
+            self.hurry()
 
     def _warn_once(self, line: str) -> None:
         _LOGGER.log(logging.DEBUG if line in self._said else logging.WARNING, line)

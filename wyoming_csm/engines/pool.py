@@ -72,6 +72,10 @@ class Pool:
         if (first := next(asleep, None)) is not None:
             first.wake()
 
+    def hurry(self) -> None:
+        for one in self._members:
+            one.hurry()
+
     async def start(self) -> None:
         for one in self._members:
             await one.start()

@@ -126,6 +126,9 @@ class WorkerEngine:
     def wake(self) -> None:
         self._supervisor.wake()
 
+    def hurry(self) -> None:
+        self._supervisor.hurry()
+
     async def start(self) -> None:
         self._supervisor.start()
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 
 import msgspec
@@ -22,10 +23,12 @@ from wyoming_csm.server.requests import Request, RequestReader, parse
 from wyoming_csm.server.turns import Queues
 from wyoming_csm.server.voice_table import choose_voice
 from wyoming_csm.server.wire import read_event
+from wyoming_csm.within import within
 
 _LOGGER = logging.getLogger(__name__)
 
 _LINGER_SECONDS = 0.04  # closing on unread input would take our last words from the peer
+_LINGER_BYTES = 256 * 1024  # of that input
 _FAREWELL_SECONDS = 0.25  # for last words to a peer that is sent away
 
 
@@ -215,14 +218,20 @@ async def _part(
     seconds: float | None = None,
 ) -> None:
     """Say the last words as an `error`, let everything go out, and say goodbye."""
-    try:
-        async with asyncio.timeout(seconds):
-            if last_words:
-                outlet.send(Error(text=last_words).event())
-            await outlet.flushed()
-            writer.write_eof()
-        async with asyncio.timeout(_LINGER_SECONDS):
-            while await reader.read(65_536):
-                pass
-    except (OSError, RequestError):
-        pass  # it left first, or takes nothing
+    with suppress(OSError, RequestError):  # it left first, or takes nothing
+        if await within(seconds, _take_leave(writer, outlet, last_words)):
+            await within(_LINGER_SECONDS, _let_pass(reader))
+
+
+async def _take_leave(writer: asyncio.StreamWriter, outlet: Outlet, last_words: str) -> None:
+    if last_words:
+        outlet.send(Error(text=last_words).event())
+    await outlet.flushed()
+    writer.write_eof()
+
+
+async def _let_pass(reader: asyncio.StreamReader) -> None:
+    """What the peer had sent before it heard of the end; a flood is not waited out."""
+    left = _LINGER_BYTES
+    while left > 0 and (passed := await reader.read(min(left, 65_536))):
+        left -= len(passed)

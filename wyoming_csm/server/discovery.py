@@ -16,6 +16,7 @@ from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
 from wyoming_csm.config import DiscoveryConfig
 from wyoming_csm.server.addresses import Address
+from wyoming_csm.within import within
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -153,7 +154,7 @@ def _speak_on(addresses: Sequence[Address]) -> list[str]:
 async def _close(zeroconf: AsyncZeroconf) -> None:
     """The goodbye, if there is something to say it about."""
     try:
-        async with asyncio.timeout(_GOODBYE_SECONDS):
-            await zeroconf.async_close()
+        if not await within(_GOODBYE_SECONDS, zeroconf.async_close()):
+            raise OSError(f"it took longer than {_GOODBYE_SECONDS:g} s")
     except (ZeroconfError, OSError, RuntimeError) as error:
         _LOGGER.warning("No goodbye on the network (%s): it may be listed a while longer", error)

@@ -2,7 +2,7 @@
 
 from wyoming.audio import AudioChunk, AudioStart, AudioStop
 
-from wyoming_csm.audio import CHANNELS, SAMPLE_RATE, SAMPLE_WIDTH
+from wyoming_csm.audio import CHANNELS, NOTHING_SECONDS, SAMPLE_RATE, SAMPLE_WIDTH, silence
 from wyoming_csm.server.outlet import Outlet
 
 
@@ -42,9 +42,11 @@ class Sound:
             self._pending.clear()
 
     def stop(self) -> None:
-        """The reply is over. One that nothing was said in has a start and a stop as well."""
-        self.start()
+        """The reply is over. One that nothing was said in is a moment of silence."""
         self.flush()
+        if not self._samples:
+            self.add(silence(NOTHING_SECONDS))
+            self.flush()
         self._outlet.send(AudioStop(timestamp=self._milliseconds).event())
 
     def _send(self, pcm: bytes) -> None:

@@ -34,6 +34,7 @@ from wyoming_csm.worker.device import (
 )
 from wyoming_csm.worker.frame_loop import FrameLoop
 from wyoming_csm.worker.hub import checkpoint_folder
+from wyoming_csm.worker.limits import LEAST_ON_GPU_SECONDS, LEAST_SECONDS
 from wyoming_csm.worker.memory import Needs, free_bytes, plan, ran_out, taken
 from wyoming_csm.worker.protocol import Configure, Ready, Starting
 from wyoming_csm.worker.schedule import capacity
@@ -63,7 +64,8 @@ def run(child: Child, configure: Configure) -> None:
     # More may be spoken at once, but not in real time: the frame loop has them wait.
     slots = capacity(stage.slots, stage.step_seconds)
     child.send(Ready(_describe(device, choose_types(config, device), stage.slots), slots))
-    FrameLoop(child.inbox, child.send, stage).run()
+    least = LEAST_SECONDS if device.type == "cpu" else LEAST_ON_GPU_SECONDS
+    FrameLoop(child.inbox, child.send, stage, least_limit=least).run()
 
 
 def load_stage(

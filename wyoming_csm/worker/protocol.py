@@ -112,11 +112,19 @@ class Failed(_Message, frozen=True):
 
 
 class Heartbeat(_Message, frozen=True):
-    """The child's working loop goes round (at least once a second when ready)."""
+    """The process runs: each second, from a thread of its own, also while it loads or computes."""
+
+
+class Working(_Message, frozen=True):
+    """The working loop of a child that is ready goes round: at least once a second between
+    computations. Until it says another, each of its messages follows the one before within
+    `limit` seconds, or it hangs."""
+
+    limit: float
 
 
 ToChild = Prepare | Configure | Say | Stop | EndReply
-FromChild = Starting | Ready | Unavailable | Audio | Done | Failed | Heartbeat
+FromChild = Starting | Ready | Unavailable | Audio | Done | Failed | Heartbeat | Working
 
 _ENCODER = msgspec.msgpack.Encoder()
 _TO_CHILD: msgspec.msgpack.Decoder[ToChild] = msgspec.msgpack.Decoder(ToChild)
