@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from wyoming_csm.config import Config
-from wyoming_csm.server.requests import Wanted
+from wyoming_csm.server.fields import Wanted
 from wyoming_csm.server.voice_table import choose_voice, in_order
 from wyoming_csm.voices import Voice
 

@@ -6,7 +6,7 @@ import msgspec
 
 from wyoming_csm.config import Config
 from wyoming_csm.engines.language import of_language
-from wyoming_csm.server.requests import Wanted
+from wyoming_csm.server.fields import Wanted
 from wyoming_csm.voices import Voice
 
 _SHOWN = 60  # characters of a peer's word that may stand in the log
