@@ -141,7 +141,8 @@ WISHES = [
     ({"name": "n" * 5000}, Wanted(name="n" * 257)),
     ({"name": "\ud83d"}, Wanted(name="\ufffd")),
     ("anna", Wanted(name="anna")),
-    (5, Wanted(name="5")),
+    (0, Wanted(name="0")),
+    (False, Wanted(name="false")),
     (["anna"], Wanted(name='["anna"]')),
 ]
 

@@ -107,7 +107,7 @@ class Answer:
                 yield piece
             for begin in range(0, len(more), _SLICE):
                 for piece in splitter.push(more[begin : begin + _SLICE]):
-                        yield piece
+                    yield piece
                 if begin:
                     await asyncio.sleep(0)  # nothing is waited for; others come between
         said = self._sentences > 0

@@ -13,7 +13,7 @@ _SHOWN = 60  # characters of a peer's word that may stand in the log
 
 
 def in_order(voices: Sequence[Voice], config: Config) -> list[Voice]:
-    """The default voice first: Home Assistant takes the first of the list.
+    """The default voice first: most clients take the first of the list.
 
     It is the configuration's voice, or the first of the configuration's language, or the first.
     """
