@@ -116,7 +116,9 @@ VOICES = st.builds(
 @given(st.lists(VOICES, max_size=12, unique_by=lambda voice: voice.name), st.integers(0, 11))
 def test_whatever_they_are_called(voices: Sequence[Voice], default: int) -> None:
     names = [voice.name for voice in voices]
-    config = msgspec.structs.replace(Config(), voice=(names[default:] or [None])[0])
+    config = msgspec.structs.replace(
+        Config(), voice=names[default] if default < len(names) else None
+    )
     ordered = in_order(voices, config)
     shown = descriptions(ordered)
     assert [one.lstrip() for one in shown] == [one.description or one.name for one in ordered]
