@@ -87,8 +87,11 @@ async def test_strangers_are_closed_at_once_with_one_line(
         async with peer(server, "127.0.0.2") as friend:
             await pinged(friend)
             assert len(server._lobby) == 1
-    assert len(logged(caplog)) == 1
-    assert "Refused 127.0.0.1" in caplog.text
+    (record,) = logged(caplog)
+    assert record.getMessage() == (
+        "Refused 127.0.0.1: not in the networks that may connect. If it is yours, write into"
+        " config.yaml: limits: {networks: ['127.0.0.2/32', '127.0.0.1/32']}"
+    )
 
 
 async def test_beyond_the_limits_the_longest_idle_of_the_greediest_goes() -> None:

@@ -120,8 +120,9 @@ class Server:
         if isinstance(name, tuple):
             if not self._allowed.admits(name[0]):
                 self._log.warning(
-                    "stranger", "Refused %s: not in the networks that may connect", name[0]
-                )
+                    "stranger", "Refused %s: not in the networks that may connect. If it is yours,"
+                    " write into config.yaml: %s", name[0], self._allowed.with_home_of(name[0]),
+                )  # fmt: skip
                 sock.close()
                 return
             address = str(plain_address(name[0]))
