@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from wyoming_csm.engines.language import by_language, of_language
+from wyoming_csm.engines.language import by_language, of_language, standard_tag
 from wyoming_csm.engines.system import system_voices
 from wyoming_csm.voices import Voice
 
@@ -64,6 +64,14 @@ def test_the_nearest_speaks() -> None:
     voices = [voice(tag) for tag in ("sh", "bs", "en", "bs-BA")]
     assert of_language(voices, "hr") == [voices[1], voices[3]]
     assert of_language([*voices, voice("hr-HR")], "hr") == [voice("hr-HR")]
+
+
+@pytest.mark.parametrize(
+    "tag", ["en", "de-CH", "zh-Hant-TW", "es-419", "ca-valencia", "kok", "sr-Latn"]
+)
+def test_a_tag_in_its_usual_case(tag: str) -> None:
+    for written in (tag, tag.lower(), tag.upper(), tag.replace("-", "_")):
+        assert standard_tag(written) == tag
 
 
 def as_tags_were_matched_before(voices: Sequence[Voice], wanted: str) -> list[Voice]:

@@ -1,13 +1,11 @@
 """What the server is: the engine's voices as Wyoming's Info, serialised once and kept."""
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-
 from wyoming.info import Attribution, Info, TtsProgram, TtsVoice, TtsVoiceSpeaker
 
 from wyoming_csm import __version__
 from wyoming_csm.config import Config
 from wyoming_csm.engines.base import Engine
+from wyoming_csm.server.listing import Listed, listed
 from wyoming_csm.server.voice_table import in_order
 from wyoming_csm.server.wire import encode
 from wyoming_csm.voices import Voice
@@ -30,46 +28,20 @@ def make_info(config: Config, engine: Engine) -> Info:
         installed=True,
         description=f"Text to speech. Now: {engine.status.detail or phase}",
         version=__version__,
-        voices=[*map(_voice, voices, descriptions(voices))],
+        voices=[*map(_voice, voices, listed(voices, config.voice))],
         supports_synthesize_streaming=True,
     )
     return Info(tts=[program])
 
 
-def descriptions(voices: Sequence[Voice]) -> list[str]:
-    """Of each, so that sorted by them the first voice of a language comes first, and CSM's bare
-    speakers come last.
-
-    Home Assistant sorts the voices of a language by description, by code point, and a new
-    assistant takes the first. Blanks in front sort before all else, and a page shows none of them.
-    """
-    firsts: dict[str, Voice] = {}
-    groups: dict[str, set[int]] = defaultdict(set)
-    for voice in voices:
-        firsts.setdefault(voice.language, voice)
-        groups[voice.language].add(_group(voice, firsts))
-    found = []
-    for voice in voices:
-        behind = sum(group > _group(voice, firsts) for group in groups[voice.language])
-        found.append(" " * behind + (voice.description.lstrip() or voice.name))
-    return found
-
-
-def _group(voice: Voice, firsts: Mapping[str, Voice]) -> int:
-    """0: the first of its language, 1, 2: without a recording it sounds different each time."""
-    if firsts[voice.language] is voice:
-        return 0
-    return 2 if voice.engine == "csm" and not voice.clips else 1
-
-
-def _voice(voice: Voice, description: str) -> TtsVoice:
+def _voice(voice: Voice, place: Listed) -> TtsVoice:
     return TtsVoice(
         name=voice.name,
         attribution=Attribution(*_ATTRIBUTIONS.get(voice.engine, _OWN)),
         installed=True,
-        description=description,
+        description=place.description,
         version=__version__,
-        languages=[voice.language],
+        languages=place.languages,
         speakers=[TtsVoiceSpeaker(name) for name in voice.speakers] or None,
     )
 
