@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from wyoming.event import Event, async_read_event
 
@@ -131,7 +131,7 @@ def events(draw: st.DrawFn) -> bytes:
     return text.encode(draw(ENCODINGS), "surrogatepass") + body + payload
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(events(), max_size=3).map(b"".join))
 @example(b"")
 async def test_whatever_is_sent(data: bytes) -> None:

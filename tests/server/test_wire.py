@@ -57,6 +57,7 @@ HOSTILE = {
     "header without end": b"x" * 40_000,
     "too deep": line(type="ping", data={"a": json.loads("[" * 15 + "]" * 15)}),
     "very deep": b'{"type": "ping", "data": ' + b"[" * 8_000 + b"]" * 8_000 + b"}\n",
+    "deep in 16 bits": ('{"a": "≛[", "b": ' + "[" * 17 + "]" * 17 + "}\n").encode("utf-16-be"),
     "deep data": line(type="ping", data_length=131_072) + b"[" * 131_072,
     "deep data after strings": line(type="ping", data_length=43) + b'{"[\\"]":' + b"[" * 35,
 }
