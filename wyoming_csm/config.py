@@ -166,6 +166,9 @@ class DiscoveryConfig(_Section, frozen=True):
     ] = None
 
 
+LOCAL_WORD = "local"  # the word for them in `limits.networks`
+
+
 class Limits(_Section, frozen=True):
     """Bounds on everything that comes from outside."""
 
@@ -191,7 +194,10 @@ class Limits(_Section, frozen=True):
     ] = 5.0
     networks: Annotated[
         tuple[str, ...] | None,
-        Meta(description="Networks that may connect, as 192.168.1.0/24; null: private and local"),
+        Meta(
+            description="Networks that may connect, as 192.168.1.0/24; local: private ones and"
+            " this machine's own; null: [local]"
+        ),
     ] = None
 
 
@@ -309,6 +315,8 @@ def _check_uri(uri: str) -> None:
 
 def _check_networks(networks: tuple[str, ...]) -> None:
     for network in networks:
+        if network == LOCAL_WORD:
+            continue
         try:
             ipaddress.ip_network(network, strict=False)
         except ValueError as error:

@@ -20,7 +20,7 @@ from wyoming_csm.compose import House, running
 from wyoming_csm.config import Config
 from wyoming_csm.engines.base import Phase
 from wyoming_csm.errors import RequestError
-from wyoming_csm.server.requests import Wanted
+from wyoming_csm.server.fields import Wanted
 from wyoming_csm.server.voice_table import choose_voice
 from wyoming_csm.text.stream import SentenceSplitter
 

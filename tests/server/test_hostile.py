@@ -19,7 +19,6 @@ from wyoming_csm.config import Limits
 from wyoming_csm.server.wire import encode
 
 ALL = HOSTILE | {str(event.data): encode(event) for event in NOT_WYOMING}
-ALL["ping: text a number"] = line(type="ping", data={"text": 5})
 
 
 @pytest.mark.parametrize("data", ALL.values(), ids=ALL.keys())

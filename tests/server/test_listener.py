@@ -87,8 +87,11 @@ async def test_strangers_are_closed_at_once_with_one_line(
         async with peer(server, "127.0.0.3") as friend:
             await pinged(friend)
             assert len(server._lobby) == 1
-    assert len(logged(caplog)) == 1
-    assert "Refused 127.0.0.2" in caplog.text
+    (record,) = logged(caplog)
+    assert record.getMessage() == (
+        "Refused 127.0.0.2: not in the networks that may connect. If it is yours, write into"
+        " config.yaml: limits: {networks: ['127.0.0.3/32', '127.0.0.2/32']}"
+    )
 
 
 @pytest.mark.parametrize("uri", ["tcp://127.0.0.1:0", "tcp://0.0.0.0:0", "tcp://[::]:0"])

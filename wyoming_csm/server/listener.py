@@ -122,8 +122,9 @@ class Server:
             own = sock.getsockname()[0] == name[0]  # this machine, as its own health check
             if not own and not self._allowed.admits(name[0]):
                 self._log.warning(
-                    "stranger", "Refused %s: not in the networks that may connect", name[0]
-                )
+                    "stranger", "Refused %s: not in the networks that may connect. If it is yours,"
+                    " write into config.yaml: %s", name[0], self._allowed.with_home_of(name[0]),
+                )  # fmt: skip
                 sock.close()
                 return
             address = str(plain_address(name[0]))
