@@ -6,7 +6,8 @@ from torch import Tensor, nn
 from wyoming_csm.model.mimi.config import MimiConfig
 from wyoming_csm.model.mimi.convs import Targets
 from wyoming_csm.model.mimi.quantizer import QuantizerSearch
-from wyoming_csm.model.mimi.seanet_encoder import SeanetEncoder, StridedConv
+from wyoming_csm.model.mimi.rows import StridedConv
+from wyoming_csm.model.mimi.seanet_encoder import SeanetEncoder
 from wyoming_csm.model.mimi.whole_transformer import WholeTransformer
 
 
