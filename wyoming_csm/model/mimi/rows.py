@@ -17,7 +17,7 @@ def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if x.device.type != "cpu":
         return F.linear(x, weight, bias)
     made = _convolve(x.flatten(0, -2), weight[..., None], bias, 1)
-    return made.unflatten(0, x.shape[:-1])
+    return made.reshape(*x.shape[:-1], -1)
 
 
 class StridedConv(nn.Module):
