@@ -31,8 +31,8 @@ FORBIDDEN = {
         + [f"{PACKAGE}.{part}" for part in ("server", "engines", "worker", "model")],
     ),
     "worker": (
-        "the child has no event loop and no server",
-        ["wyoming", "asyncio", f"{PACKAGE}.server", f"{PACKAGE}.engines"],
+        "the child has no event loop and no server, and our own code speaks and hears",
+        ["wyoming", "asyncio", "transformers", f"{PACKAGE}.server", f"{PACKAGE}.engines"],
     ),
 }
 

@@ -2,8 +2,6 @@
 
 import logging
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -93,24 +91,14 @@ def test_what_was_encoded_sounds_as_transformers_decodes_it(
     assert (sound - expected).abs().max() < 1e-4 * expected.square().mean().sqrt()
 
 
-def test_a_long_recording_is_encoded_in_windows(
-    codec: Codec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Beyond what the codec's attention reaches back; rounding may decide between near codes."""
+def test_a_long_recording_ends_as_transformers_ends_it(codec: Codec, tmp_path: Path) -> None:
+    """Its last frame is filled up in each convolution, not with silence before the first."""
     noise = 0.2 * np.random.default_rng(5).standard_normal(25 * 24_000 + 7).astype(np.float32)
     whole = codec.model.encode(torch.from_numpy(noise)[None, None], num_quantizers=CODEBOOKS)
-    heard: list[int] = []
-    real = MimiModel.encode
-
-    def noted(self: Any, piece: Tensor, **more: Any) -> Any:
-        heard.append(piece.shape[-1])
-        return real(self, piece, **more)
-
-    monkeypatch.setattr(MimiModel, "encode", noted)
     codes = codec.encoder(tmp_path).encode(noise)
-    assert heard == [240_000, 240_000, 120_960]
     assert codes.shape == (313, CODEBOOKS)
-    assert (codes == whole.audio_codes[0].T)[:-1].float().mean() > 0.99
+    assert (codes == whole.audio_codes[0].T).float().mean() > 0.99  # rounding may decide
+    assert torch.equal(codes[-1], whole.audio_codes[0].T[-1])
 
 
 @pytest.mark.parametrize("samples", [1, 1919, 1920, 1921, 3840])
@@ -243,8 +231,3 @@ def test_encoder_weights_that_do_not_fit_are_named(
     with pytest.raises(CheckpointError, match=wrong):
         encoder.encode(recording)
     assert files(tmp_path) == []
-
-
-def test_transformers_is_imported_only_to_encode() -> None:
-    code = "import sys, wyoming_csm.worker.clips; sys.exit('transformers' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,4 +1,4 @@
-"""Recordings to codes: encoded with transformers' Mimi, once, then kept on disk."""
+"""Recordings to codes: encoded once, then kept on disk."""
 
 import hashlib
 import json
@@ -14,23 +14,18 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from wyoming_csm.audio import Samples, read_clip
 from wyoming_csm.errors import CheckpointError
 from wyoming_csm.model.mimi.config import read_config
-from wyoming_csm.model.mimi.weights import NamedTensors, flat_name
+from wyoming_csm.model.mimi.weights import NamedTensors, flat_name, is_encoded_with, load_encoder
 from wyoming_csm.voices import Clip
 
 _LOGGER = logging.getLogger(__name__)
 
 MAX_FILES = 256  # the least recently used go; a clip of 60 s takes 48 kB
-_RECIPE = "1"  # another number when the same recording should give other codes
+_RECIPE = "2"  # another number when the same recording should give other codes
 _STORED = np.dtype("<i2")
-_WINDOW_FRAMES = 125  # 10 s
-_NOT_ENCODED = re.compile(
-    r"^(?:decoder|decoder_transformer|upsample)\.|\.output_proj\.weight$|\.rotary_emb\.inv_freq$"
-)
 # Small, and any training changes them: enough to tell one codec from another.
 _TELLING = re.compile(r"(?:\.bias|\.cluster_usage|\.scale)$")
 
@@ -80,7 +75,7 @@ class ClipEncoder:
         digest = hashlib.sha256(f"{_RECIPE} {self._codebooks}".encode())
         digest.update(json.dumps(dict(self._config), sort_keys=True, default=str).encode())
         for name, read in sorted(self._tensors(), key=lambda item: flat_name(item[0])):
-            if _TELLING.search(name) and not _NOT_ENCODED.search(flat_name(name)):
+            if _TELLING.search(name) and is_encoded_with(name):
                 digest.update(read().float().numpy().tobytes())
         return digest.digest()
 
@@ -129,44 +124,7 @@ class ClipEncoder:
             raise CheckpointError("codes that no codebook has")
 
     def _encode(self, samples: Samples) -> Tensor:
-        """With transformers' model, on the CPU in single precision, gone when this returns.
-
-        A long recording goes in windows, which takes half the time and bounds the memory; its
-        last frame is filled up with silence. The codes are the same but for rounding.
-        """
-        model = self._load()
-        sound = torch.from_numpy(np.array(samples, dtype=np.float32))[None, None]
-        window = _WINDOW_FRAMES * self._samples_per_frame
-        if len(samples) > window:
-            sound = pad(sound, (0, -len(samples) % self._samples_per_frame))
-        made: list[Tensor] = []
-        past: dict[str, Any] = {"use_streaming": len(samples) > window}
-        with torch.inference_mode():
-            for start in range(0, sound.shape[-1], window):
-                piece = sound[..., start : start + window]
-                found = model.encode(piece, num_quantizers=self._codebooks, **past)
-                made.append(found.audio_codes)  # [1, codebooks, frames]
-                for name in ("encoder_past_key_values", "padding_cache"):
-                    past[name] = getattr(found, name)
-        return torch.cat(made, dim=-1)[0].T.to(torch.int64).clone()
-
-    def _load(self) -> Any:
-        from transformers import MimiConfig, MimiModel
-
-        model: Any = MimiModel(MimiConfig.from_dict(dict(self._config)))
-        model.eval()
-        missing = {flat_name(name): tensor for name, tensor in model.state_dict().items()}
-        missing = {n: t for n, t in missing.items() if not _NOT_ENCODED.search(n)}
-        for name, read in self._tensors():
-            flat = flat_name(name)
-            if _NOT_ENCODED.search(flat):
-                continue
-            target, values = missing.pop(flat, None), read()
-            if target is None or target.shape != values.shape:
-                raise CheckpointError(f"codec_model.{name}: unknown, twice, or of another shape")
-            target.copy_(values)
-        if missing:
-            raise CheckpointError(
-                f"codec_model.{min(missing)} and {len(missing) - 1} more are missing"
-            )
-        return model
+        """On the CPU in single precision. The weights are gone when this returns: to read them
+        takes a tenth of a second, to keep them 225 MB, and a voice needs them once."""
+        encoder = load_encoder(self._config, self._tensors(), self._codebooks)
+        return encoder.encode(torch.from_numpy(np.array(samples, dtype=np.float32)))

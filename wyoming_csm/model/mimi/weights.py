@@ -1,4 +1,4 @@
-"""A checkpoint's tensors into the decoder, whichever layout wrote them.
+"""A checkpoint's tensors into the encoder or the decoder, whichever layout wrote them.
 
 Up to transformers 5.20 the codec's tensors were called `decoder.layers.0…`, `upsample…`,
 `decoder_transformer…`; since 5.21 the model says `decoder.decoder_seanet.layers.0…`,
@@ -15,22 +15,33 @@ from torch import Tensor
 
 from wyoming_csm.errors import CheckpointError
 from wyoming_csm.model.mimi.config import read_config
+from wyoming_csm.model.mimi.convs import Targets
 from wyoming_csm.model.mimi.decoder import MimiDecoder
+from wyoming_csm.model.mimi.encoder import MimiEncoder
 
 # A name without the `codec_model.` before it, and how to read its values when they are wanted.
 NamedTensors = Iterable[tuple[str, Callable[[], Tensor]]]
 
 _SEANET = re.compile(r"^(encoder|decoder)\.\1(?:_seanet)?\.layers\.")
 _HALF = re.compile(r"^(?:en|de)coder\.(?=(?:(?:en|de)coder_transformer|(?:up|down)sample)\.)")
-_NOT_DECODED = re.compile(  # the encoder's, and what old files hold that is computed here
-    r"^(?:encoder|encoder_transformer|downsample)\.|\.input_proj\.weight$"
-    r"|\.codebook\.initialized$|\.rotary_emb\.inv_freq$"
+# What old files hold that is computed here.
+_COMPUTED = r"|\.codebook\.initialized$|\.rotary_emb\.inv_freq$"
+_NOT_DECODED = re.compile(
+    r"^(?:encoder|encoder_transformer|downsample)\.|\.input_proj\.weight$" + _COMPUTED
+)
+_NOT_ENCODED = re.compile(
+    r"^(?:decoder|decoder_transformer|upsample)\.|\.output_proj\.weight$" + _COMPUTED
 )
 
 
 def flat_name(name: str) -> str:
     """The name as it was before transformers 5.21; such a name stays itself."""
     return _HALF.sub("", _SEANET.sub(r"\1.layers.", name))
+
+
+def is_encoded_with(name: str) -> bool:
+    """True if the encoder needs the tensor of that name, flat or not."""
+    return not _NOT_ENCODED.search(flat_name(name))
 
 
 def load_decoder(
@@ -46,10 +57,39 @@ def load_decoder(
     float32 is for tests: in bfloat16 the sound is audibly worse.
     """
     decoder = MimiDecoder(read_config(config)).to(device=device, dtype=dtype)
-    missing = decoder.targets()
+    _fill(decoder.targets(), tensors, _NOT_DECODED)
+    decoder.finish()
+    return decoder
+
+
+def load_encoder(
+    config: Mapping[str, Any],
+    tensors: NamedTensors,
+    codebooks: int,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> MimiEncoder:
+    """The encoder of a checkpoint, which finds the first `codebooks` codes of each frame.
+
+    As for the decoder: what only that needs is not read, the same raises CheckpointError, and so
+    do more codebooks than there are. Any `dtype` but float32 is for tests: it gives other codes.
+    """
+    sizes = read_config(config)
+    if not 1 <= codebooks <= sizes.num_quantizers:
+        raise CheckpointError(
+            f"the codec has {sizes.num_quantizers} codebooks, the model asks for {codebooks}"
+        )
+    encoder = MimiEncoder(sizes, codebooks).to(device=device, dtype=dtype)
+    _fill(encoder.targets(), tensors, _NOT_ENCODED)
+    encoder.finish()
+    return encoder
+
+
+def _fill(missing: Targets, tensors: NamedTensors, unneeded: re.Pattern[str]) -> None:
+    """Read each tensor into its place. Raises CheckpointError."""
     for name, read in tensors:
         flat = flat_name(name)
-        if _NOT_DECODED.search(flat):
+        if unneeded.search(flat):
             continue
         target = missing.pop(flat, None)
         if target is None:
@@ -63,5 +103,3 @@ def load_decoder(
         target.copy_(values)
     if missing:
         raise CheckpointError(f"codec_model.{min(missing)} and {len(missing) - 1} more are missing")
-    decoder.finish()
-    return decoder

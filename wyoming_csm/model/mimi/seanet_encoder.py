@@ -1,0 +1,89 @@
+"""SEANet's encoder: from 24 000 samples a second down to the transformer's 25 positions."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from wyoming_csm.model.mimi.config import MimiConfig
+from wyoming_csm.model.mimi.convs import Targets
+from wyoming_csm.model.mimi.rows import StridedConv
+
+_LONG_WINDOW = 256  # positions: 10.24 s
+_SHORT_WINDOW = 32  # 1.28 s: 8 MB at the first stage
+
+
+class Stage(nn.Module):
+    """A residual block, then down by `stride` to twice the channels."""
+
+    def __init__(self, width: int, stride: int, config: MimiConfig) -> None:
+        super().__init__()
+        inner = width // config.compress
+        self.wide = StridedConv(width, inner, config.residual_kernel_size)
+        self.narrow = StridedConv(inner, width, 1)
+        self.down = StridedConv(width, 2 * width, 2 * stride, stride)
+
+    def targets(self, name: str, layer: int) -> Targets:
+        """The residual block is that layer of the checkpoint, the way down the next but one."""
+        return {
+            **self.wide.targets(f"{name}.layers.{layer}.block.1"),
+            **self.narrow.targets(f"{name}.layers.{layer}.block.3"),
+            **self.down.targets(f"{name}.layers.{layer + 2}"),
+        }
+
+    def new_histories(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Of the two convolutions that hear more than one position."""
+        return self.wide.new_history(like), self.down.new_history(like)
+
+    def forward(self, x: Tensor, wide: Tensor, down: Tensor) -> Tensor:
+        """[time, width] → [time / stride, 2 width]; `wide` and `down` are histories."""
+        x = x + self.narrow.convolve(F.elu(self.wide(F.elu(x), wide)))
+        lower: Tensor = self.down(F.elu(x), down)
+        return lower
+
+
+class SeanetEncoder(nn.Module):
+    """A convolution, then for each ratio a residual block and a way down, then a convolution.
+
+    It goes in windows, so that memory does not grow with the recording; all stages but the last,
+    which have many positions and few weights, in shorter ones that fit the processor's caches.
+    """
+
+    def __init__(self, config: MimiConfig) -> None:
+        super().__init__()
+        ratios = config.ratios[::-1]
+        self._step = math.prod(ratios)
+        self.first = StridedConv(1, config.num_filters, config.kernel_size)
+        self.stages = nn.ModuleList(
+            Stage(config.num_filters << n, ratio, config) for n, ratio in enumerate(ratios)
+        )
+        width = config.num_filters << len(ratios)
+        self.last = StridedConv(width, config.hidden_size, config.last_kernel_size)
+
+    def targets(self, name: str) -> Targets:
+        """Under the layer numbers of transformers, which counts each ELU as a layer."""
+        found = self.first.targets(f"{name}.layers.0")
+        for n, stage in enumerate(self._stages()):
+            found |= stage.targets(name, 3 * n + 1)
+        return found | self.last.targets(f"{name}.layers.{3 * len(self.stages) + 2}")
+
+    def forward(self, sound: Tensor) -> Tensor:
+        """[samples] → [positions, hidden]; at least one sample."""
+        *fine, coarse = self._stages()
+        first, last = self.first.new_history(sound), self.last.new_history(sound)
+        *histories, history = [stage.new_histories(sound) for stage in self._stages()]
+        made = []
+        for long in torch.split(sound[:, None], _LONG_WINDOW * self._step):
+            pieces = []
+            for short in torch.split(long, _SHORT_WINDOW * self._step):
+                x = self.first(short, first)
+                for stage, (wide, down) in zip(fine, histories, strict=True):
+                    x = stage(x, wide, down)
+                pieces.append(x)
+            x = coarse(torch.cat(pieces), *history)
+            made.append(self.last(F.elu(x), last))
+        return torch.cat(made)
+
+    def _stages(self) -> list[Stage]:
+        return [stage for stage in self.stages if isinstance(stage, Stage)]
