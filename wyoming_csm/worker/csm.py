@@ -15,6 +15,7 @@ from wyoming_csm.model.csm import CsmModel
 from wyoming_csm.model.generator import FrameGenerator
 from wyoming_csm.model.kept import KeptPrompts
 from wyoming_csm.model.mimi.config import read_config
+from wyoming_csm.model.mimi.decoder import MimiDecoder
 from wyoming_csm.model.mimi.weights import load_decoder
 from wyoming_csm.model.packed import pack
 from wyoming_csm.model.pipeline import FramePipeline
@@ -70,6 +71,7 @@ class Loaded(NamedTuple):
     """What speaks, before it is on the stage."""
 
     generator: FrameGenerator
+    decoder: MimiDecoder
     pipeline: FramePipeline
     prompts: PromptBuilder
     kept: KeptPrompts
@@ -118,9 +120,11 @@ def load_pipeline(
         generator.compile(data_dir / "compiled" / str(device).replace(":", "-"))
     else:
         pack(model)
+    decoder = load_decoder(codec, codec_tensors(checkpoint), device)
     return Loaded(
         generator,
-        FramePipeline(generator, load_decoder(codec, codec_tensors(checkpoint), device)),
+        decoder,
+        FramePipeline(generator, decoder),
         PromptBuilder.of(checkpoint, planned.positions),
         KeptPrompts(planned.kept, needs.position),
     )
