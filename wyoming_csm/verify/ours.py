@@ -81,7 +81,8 @@ def speak(case: Case, setting: Setting, parts: Parts) -> Spoken:
     loaded = parts.load(setting)
     segment = Segment(case.speaker, case.clip_text, clip_codes)
     prompt = loaded.prompts.rows([segment], case.speaker, case.text)
-    loaded.pipeline.capture(setting.progress)
+    if setting.device.type == "cuda":  # elsewhere there are no graphs, and nothing is timed here
+        loaded.pipeline.capture(setting.progress)
     setting.progress(f"speaking {case.frames} frames")
     codes, sound = _say(loaded.pipeline, prompt, case.frames)
     return Spoken(
