@@ -13,11 +13,13 @@ from wyoming_csm.__main__ import main
 from wyoming_csm.config import Config, parse
 from wyoming_csm.errors import ConfigError, EngineUnavailable
 from wyoming_csm.model.weights import Checkpoint
+from wyoming_csm.verify.case import make_case
 from wyoming_csm.verify.command import BROKEN, verify
 from wyoming_csm.verify.ours import Parts, Setting
 from wyoming_csm.verify.room import float32_bytes, place_for_reference, require_host_memory
 from wyoming_csm.verify.versions import FIRST_UNTRIED, OLDEST, require_packages
 from wyoming_csm.worker.csm import Loaded
+from wyoming_csm.worker.device import Types
 
 STAGES = ["text", "clip", "logits", "frames", "sound"]
 
@@ -127,8 +129,15 @@ def test_short_memory_is_said_before_anything_is_loaded(flat: Path) -> None:
     ):
         require_host_memory(10**18, "a large thing")
     bytes_needed = float32_bytes(Checkpoint(flat))
-    assert bytes_needed == pytest.approx(4 / 4 * (flat / "model.safetensors").stat().st_size, 0.05)
-    assert place_for_reference(Checkpoint(flat), torch.device("cpu")) == torch.device("cpu")
+    assert bytes_needed == pytest.approx((flat / "model.safetensors").stat().st_size, 0.05)
+    assert float32_bytes(Checkpoint(flat), but="F32") == 0
+    types = Types("bfloat16", "int8", torch.bfloat16)
+    assert place_for_reference(Checkpoint(flat), torch.device("cpu"), types).type == "cpu"
+
+
+def test_what_only_one_side_takes_for_control_is_not_compared(tmp_path: Path) -> None:
+    case = make_case(Config(voices=str(tmp_path)), "[2] <|end_of_text|>\udcff it is 5", 1)
+    assert case.text == "2] end_of_text|>? it is 5"
 
 
 def test_words_that_are_wrong(flat: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,12 +32,12 @@ def make_case(config: Config, text: str, frames: int) -> Case:
 
     Raises VoiceError.
     """
-    voice = _recorded(config)
+    voice, text = _recorded(config), _plain(text)
     if voice is None:
         return Case("a generated sound", 0, make_sound(), _CLIP_TEXT, text, frames)
     clip = voice.clips[0]
     samples = read_clip(Path(clip.path))
-    return Case(f"voice {voice.name}", speaker_of(voice), samples, clip.text, text, frames)
+    return Case(f"voice {voice.name}", speaker_of(voice), samples, _plain(clip.text), text, frames)
 
 
 def make_sound(seconds: float = _CLIP_SECONDS) -> Samples:
@@ -49,6 +49,12 @@ def make_sound(seconds: float = _CLIP_SECONDS) -> Samples:
     loudness = 0.55 + 0.45 * np.sin(9 * time)
     sound: Samples = (0.15 * loudness * (tone + 0.2 * noise)).astype(np.float32)
     return sound
+
+
+def _plain(text: str) -> str:
+    """Without what this engine drops on purpose (see `prompt`) and transformers would take for a
+    speaker's tag or a control token."""
+    return text.encode("utf-8", "replace").decode().replace("[", "").replace("<|", "")
 
 
 def _recorded(config: Config) -> Voice | None:

@@ -78,7 +78,7 @@ def _compare(case: Case, setting: Setting, types: Types, parts: Parts) -> list[S
     gc.collect()  # graphs and pipelines know each other
     if device.type == "cuda":
         torch.cuda.empty_cache()
-    place = place_for_reference(checkpoint, device)
+    place = place_for_reference(checkpoint, device, types)
     if place != device:
         _progress(
             f"{what_is_free(device)}: transformers' model goes to the CPU, which takes longer"

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from torch import Tensor, nn
 
 from wyoming_csm.audio import Samples
@@ -51,14 +52,16 @@ class Reference:
                 )
                 hooks.callback(hook.remove)
             sound = torch.from_numpy(samples).to(self._device)[None, None]
-            found = codec.encode(sound, num_quantizers=codebooks).audio_codes[0].T.cpu()
+            found = codec.encode(sound, num_quantizers=codebooks).audio_codes.cpu()
+        found = rearrange(found, "1 codebooks frames -> frames codebooks").clone()
         if found.shape != ours.shape:
             return found, 0
         split, ties = codec.config.num_semantic_quantizers, 0
         for kind, heard, columns in zip(
             kinds, projected, (slice(0, split), slice(split, None)), strict=False
         ):
-            ties += _accept_ties(kind, heard[0].T.cpu(), ours[:, columns], found[:, columns])
+            heard = rearrange(heard.cpu(), "1 width frames -> frames width")
+            ties += _accept_ties(kind, heard, ours[:, columns], found[:, columns])
         return found, ties
 
     @torch.no_grad()
@@ -78,7 +81,7 @@ class Reference:
             rest = model.depth_decoder(begun, some_hidden.clone()).logits
             both = torch.cat((model.lm_head(some_hidden)[:, None], rest), dim=1)
             parts.append(both[..., :size].float().cpu())
-        return torch.cat(parts).transpose(0, 1)
+        return rearrange(torch.cat(parts), "frames codebooks entries -> codebooks frames entries")
 
     @torch.no_grad()
     def sound(self, codes: Tensor) -> Tensor:
@@ -86,9 +89,9 @@ class Reference:
         if not len(codes):
             return torch.empty(0)
         with _exact_convolutions():
-            whole = self._model.codec_model.decode(codes.T[None].to(self._device))
-        sound: Tensor = whole.audio_values[0, 0].cpu()
-        return sound
+            codes = rearrange(codes.to(self._device), "frames codebooks -> 1 codebooks frames")
+            sound: Tensor = self._model.codec_model.decode(codes).audio_values
+        return rearrange(sound.cpu(), "1 1 samples -> samples")
 
     @torch.no_grad()
     def quantize(self, backbone: Kind | None, depth: Kind | None) -> None:

@@ -9,6 +9,7 @@ import torch
 from wyoming_csm.errors import EngineUnavailable
 from wyoming_csm.model.tensor_files import opened
 from wyoming_csm.model.weights import Checkpoint
+from wyoming_csm.worker.device import Types, kind_of
 from wyoming_csm.worker.memory import free_bytes, gigabytes
 
 _WORK = 1_500_000_000  # bytes: the encoder's activations over a clip, logits, libraries
@@ -33,25 +34,34 @@ def what_is_free(device: torch.device) -> str:
     return ", ".join(words)
 
 
-def float32_bytes(checkpoint: Checkpoint) -> int:
-    """What transformers' model takes, and this engine's in float32, but for a few percent."""
+def float32_bytes(checkpoint: Checkpoint, but: str = "") -> int:
+    """What transformers' model takes, and this engine's in float32, but for a few percent.
+
+    `but`: a type as safetensors calls it, whose tensors do not count.
+    """
     total = 0
     with ExitStack() as stack:
         files = {p: stack.enter_context(opened(p)) for p in set(checkpoint.files.values())}
         for name, path in checkpoint.files.items():
-            total += torch.Size(files[path].get_slice(name).get_shape()).numel()
+            found = files[path].get_slice(name)
+            total += torch.Size(found.get_shape()).numel() * (found.get_dtype() != but)
     return 4 * total
 
 
-def place_for_reference(checkpoint: Checkpoint, device: torch.device) -> torch.device:
+def place_for_reference(checkpoint: Checkpoint, device: torch.device, types: Types) -> torch.device:
     """The device, or the CPU if it has no room for the model in float32.
 
     Raises EngineUnavailable if that has none either.
     """
-    needed, free = float32_bytes(checkpoint) + _WORK, free_bytes(device)
-    if free is not None and free >= needed:
+    whole, free = float32_bytes(checkpoint), free_bytes(device)
+    if free is not None and free >= whole + _WORK:
         return device
-    require_host_memory(needed, "transformers' model in float32")
+    needed = float32_bytes(checkpoint, but="F32")  # those stay in the files, which are mapped
+    if kind_of(types.backbone) or kind_of(types.depth):
+        needed = whole
+    elif device.type == "cpu" and types.compute != torch.float32:
+        needed = max(needed, whole * types.compute.itemsize // 4)
+    require_host_memory(needed + _WORK, "transformers' model")
     return torch.device("cpu")
 
 
