@@ -13,18 +13,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks import models
 from tests.tiny_csm import make_tiny_csm
-from wyoming_csm.model.csm import CsmModel
+from wyoming_csm.model import teacher_forcing
+from wyoming_csm.model.csm import ABSENT, CsmModel
 from wyoming_csm.model.floor import bytes_per_frame
-from wyoming_csm.model.kv_cache import KvCache
 from wyoming_csm.model.quantized import KINDS, Kind
 from wyoming_csm.model.weights import Checkpoint
 
 FRAMES = 32
-_AT_ONCE = 16  # rows of the depth decoder, as a step has them
 _GROUPS = ((0, 1), (1, 8), (8, 16), (16, 32))  # of codebooks, from … to before
 _DEPTH = {
     "num_codebooks": 32,
@@ -39,24 +39,13 @@ _DEPTH = {
 }
 
 
-@torch.inference_mode()
 def teacher_forced(model: CsmModel, frames: int = FRAMES) -> Tensor:
     """Logits [codebooks, frames, codebook_size] of the frames that follow random ones."""
-    sizes, device = model.sizes, model.device
+    sizes = model.sizes
     generator = torch.Generator().manual_seed(0)
     shape = (frames + 1, sizes.codebooks)
-    codes = torch.randint(sizes.codebook_size, shape, generator=generator).to(device)
-    cache = KvCache.allocate(sizes.backbone, 1, frames, model.dtype, device)
-    hidden = model.backbone.prefill(model.embed_frames(codes[:-1])[None], 0, cache)[0]
-    logits: list[list[Tensor]] = [[] for _ in range(sizes.codebooks)]
-    for start in range(0, frames, _AT_ONCE):
-        heard, spoken = hidden[start : start + _AT_ONCE], codes[1 + start : 1 + start + _AT_ONCE]
-        spelling = KvCache.allocate(sizes.depth, len(heard), sizes.codebooks, model.dtype, device)
-        logits[0].append(model.first_logits(heard))
-        logits[1].append(model.depth.start(heard, spoken[:, 0], spelling))
-        for codebook in range(1, sizes.codebooks - 1):
-            logits[codebook + 1].append(model.depth.step(spoken[:, codebook], codebook, spelling))
-    return torch.stack([torch.cat(parts) for parts in logits])
+    codes = torch.randint(sizes.codebook_size, shape, generator=generator)
+    return teacher_forcing.teacher_forced(model, F.pad(codes[:1], (0, 1), value=ABSENT), codes[1:])
 
 
 def compare(found: Tensor, exact: Tensor) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""The command line: its words over the settings of a file, then `serve` or `say`."""
+"""The command line: its words over the settings of a file, then `serve`, `say` or `verify`."""
 
 import argparse
 import asyncio
@@ -12,21 +12,21 @@ from typing import Any
 from msgspec.structs import replace
 
 from wyoming_csm import __version__
-from wyoming_csm.config import Config, load, parse, with_system_voice_only
+from wyoming_csm.config import Config, CsmConfig, load, parse, with_system_voice_only
 from wyoming_csm.engines.packages import INSTALLER
 from wyoming_csm.errors import WyomingCsmError
 
 _LOGGER = logging.getLogger(__name__)
 
 DEFAULT_CONFIG = Path("config/config.yaml")
-COMMANDS = ("serve", "say")
+COMMANDS = ("serve", "say", "verify")
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run a command; the process's exit code: 0, or 2 for what the user can correct."""
+    """Run a command; the process's exit code: 0, 2 for what the user can correct, or `verify`'s."""
     arguments = _parse_words(sys.argv[1:] if words is None else list(words))
     installer = os.environ.get(INSTALLER)
-    if installer and (arguments.light or arguments.command == "say"):
+    if installer and (arguments.light or arguments.command != "serve"):
         installer = None  # nothing stays here to be installed for
         del os.environ[INSTALLER]
     try:
@@ -36,6 +36,13 @@ def main(words: Sequence[str] | None = None) -> int:
             from wyoming_csm.say import say
 
             return asyncio.run(say(config, arguments.text, arguments.output))
+        if arguments.command == "verify":
+            from wyoming_csm.verify.versions import require_packages
+
+            require_packages()
+            from wyoming_csm.verify.command import verify
+
+            return verify(config, arguments.text, arguments.frames)
         from wyoming_csm.serve import serve
 
         asyncio.run(serve(config, installer))
@@ -62,24 +69,37 @@ def _parse_words(words: list[str]) -> argparse.Namespace:
     add("--log-format", metavar="FORMAT", help="as Python's logging takes it")
     parser = argparse.ArgumentParser(
         prog="wyoming-csm",
-        usage="%(prog)s [-h] [--version] [serve|say] [words]",
+        usage="%(prog)s [-h] [--version] [serve|say|verify] [words]",
         description="Text to speech over the Wyoming protocol with CSM-1B.",
-        epilog="The words of each: serve --help, say --help. With --light ./run.sh installs no"
-        " more engines.",
+        epilog="The words of each: serve --help, say --help, verify --help. With --light ./run.sh"
+        " installs no more engines.",
     )
     parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(dest="command", metavar="serve|say", prog=parser.prog)
+    commands = parser.add_subparsers(dest="command", metavar="serve|say|verify", prog=parser.prog)
     commands.add_parser("serve", parents=[common], help="serve Wyoming (the default)")
     say = commands.add_parser("say", parents=[common], help="speak a text into a file")
     say.add_argument("text", nargs="*", help="the text; without one, standard input")
     say.add_argument(
         "-o", "--output", default="-", metavar="FILE", help="WAV file; -: standard output"
     )
+    check = commands.add_parser(
+        "verify", parents=[common], help="compare CSM's codes and sound with transformers'"
+    )
+    check.add_argument("--frames", type=_count, metavar="N", help="of 80 ms, to be compared")
+    check.add_argument("--text", help="what is spoken")
+    check.add_argument("--device", help="in place of csm.device: cpu, cuda:1")
+    check.add_argument("--dtype", help="in place of csm.dtype and csm.depth_dtype: float32, int8")
     light = [word for word in words[:1] if word == "--light"]  # the only one before a command
     words = words[len(light) :]
     if not words or (words[0] not in COMMANDS and words[0] not in ("-h", "--help", "--version")):
         words = ["serve", *words]
     return parser.parse_args([words[0], *light, *words[1:]])
+
+
+def _count(word: str) -> int:
+    if not word.isdecimal() or not 1 <= int(word) <= 1000:
+        raise argparse.ArgumentTypeError("must be a number from 1 to 1000")
+    return int(word)
 
 
 def _configure(arguments: argparse.Namespace) -> Config:
@@ -93,8 +113,10 @@ def _configure(arguments: argparse.Namespace) -> Config:
     }
     if "uri" in words:
         parse({"uri": words["uri"]})
+    if arguments.command == "verify":
+        words["csm"] = _as_verified(config.csm, arguments.device, arguments.dtype)
     log, discovery = config.log, config.discovery
-    if arguments.command == "say" and log.level == "INFO":
+    if arguments.command != "serve" and log.level == "INFO":
         log = replace(log, level="WARNING")  # a person waits for a sound, not for a log
     if arguments.debug:
         log = replace(log, level="DEBUG")
@@ -106,6 +128,15 @@ def _configure(arguments: argparse.Namespace) -> Config:
         discovery = replace(discovery, enabled=False)
     config = replace(config, log=log, discovery=discovery, **words)
     return with_system_voice_only(config) if arguments.light else config
+
+
+def _as_verified(csm: CsmConfig, device: str | None, dtype: str | None) -> CsmConfig:
+    """Raises ConfigError."""
+    chosen = {"device": device, "dtype": dtype}
+    words = parse({"csm": {key: word for key, word in chosen.items() if word is not None}}).csm
+    if device is not None:
+        csm = replace(csm, device=words.device)
+    return csm if dtype is None else replace(csm, dtype=words.dtype, depth_dtype=None)
 
 
 def _set_up_logging(config: Config) -> None:

@@ -5,6 +5,7 @@ from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from torch import Tensor, nn
 
 from wyoming_csm.model.toolchain import has_triton
@@ -113,9 +114,10 @@ class QuantizedLinear(nn.Module):
 
     def _pack(self) -> None:
         """int4 as torch's product on the CPU has it: scales [groups, out, 2] with zero points."""
-        codes = _unpack(self.codes, self.scales.shape[1]).flatten(1).int()
+        codes = _unpack(self.codes, self.scales.shape[1]).int()
+        codes = rearrange(codes, "out groups group -> out (groups group)")
         self.codes = torch.ops.aten._convert_weight_to_int4pack_for_cpu(codes, 1)
-        scales = self.scales.T.contiguous()
+        scales = rearrange(self.scales, "out groups -> groups out")
         self.scales = torch.stack((scales, torch.zeros_like(scales)), dim=2)
 
 
@@ -131,7 +133,7 @@ def quantize(rows: Tensor, kind: Kind) -> tuple[Tensor, Tensor]:
 
 def _quantize_int4(rows: Tensor) -> tuple[Tensor, Tensor]:
     """The scale's sign gives a group's largest weight the code -8: there is no +8."""
-    groups = rows.view(len(rows), -1, int4_group(rows.shape[1]))  # [n, groups, group]
+    groups = rearrange(rows, "n (groups group) -> n groups group", group=int4_group(rows.shape[1]))
     largest = groups.gather(2, groups.abs().argmax(dim=2, keepdim=True))
     largest = torch.where(largest.abs() < _LEAST, _LEAST, largest)
     codes, scales, least = _int4_codes(groups, largest / -8)
@@ -140,8 +142,10 @@ def _quantize_int4(rows: Tensor) -> tuple[Tensor, Tensor]:
         codes = torch.where(error < least, others, codes)
         scales = torch.where(error < least, scale, scales)
         least = torch.minimum(error, least)
-    low, high = (codes + 8).byte().chunk(2, dim=2)
-    return (low | high << 4).flatten(1), scales[:, :, 0]
+    low, high = rearrange(
+        (codes + 8).byte(), "n groups (half pairs) -> half n groups pairs", half=2
+    )
+    return rearrange(low | high << 4, "n groups pairs -> n (groups pairs)"), scales[:, :, 0]
 
 
 def _int4_codes(groups: Tensor, scales: Tensor) -> tuple[Tensor, Tensor, Tensor]:

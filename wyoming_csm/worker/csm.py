@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import torch
@@ -15,6 +15,7 @@ from wyoming_csm.model.csm import CsmModel
 from wyoming_csm.model.generator import FrameGenerator
 from wyoming_csm.model.kept import KeptPrompts
 from wyoming_csm.model.mimi.config import read_config
+from wyoming_csm.model.mimi.decoder import MimiDecoder
 from wyoming_csm.model.mimi.weights import load_decoder
 from wyoming_csm.model.packed import pack
 from wyoming_csm.model.pipeline import FramePipeline
@@ -68,6 +69,16 @@ def run(child: Child, configure: Configure) -> None:
     FrameLoop(child.inbox, child.send, stage, least_limit=least).run()
 
 
+class Loaded(NamedTuple):
+    """What speaks, before it is on the stage."""
+
+    generator: FrameGenerator
+    decoder: MimiDecoder
+    pipeline: FramePipeline
+    prompts: PromptBuilder
+    kept: KeptPrompts
+
+
 def load_stage(
     config: CsmConfig,
     folder: Path,
@@ -81,6 +92,24 @@ def load_stage(
     Raises CheckpointError, EngineUnavailable, torch.OutOfMemoryError.
     """
     checkpoint = Checkpoint(folder)
+    loaded = load_pipeline(config, checkpoint, data_dir, device, progress)
+    clips = ClipEncoder(
+        checkpoint.codec_config,
+        lambda: codec_tensors(checkpoint),
+        checkpoint.sizes.codebooks,
+        data_dir / "clips",
+    )
+    return CsmStage(loaded.pipeline, loaded.prompts, clips.encode_clip, config, loaded.kept)
+
+
+def load_pipeline(
+    config: CsmConfig,
+    checkpoint: Checkpoint,
+    data_dir: Path,
+    device: torch.device,
+    progress: Callable[[str], None] = _LOGGER.debug,
+) -> Loaded:
+    """As `load_stage`, without what encodes clips."""
     codec, types = checkpoint.codec_config, choose_types(config, device)
     on_host = config.text_table_on_host and device.type == "cuda"
     needs = Needs(checkpoint.sizes, read_config(codec), types, on_host)
@@ -93,17 +122,12 @@ def load_stage(
         generator.compile(data_dir / "compiled" / str(device).replace(":", "-"))
     else:
         pack(model)
-    clips = ClipEncoder(
-        codec,
-        lambda: _codec_tensors(checkpoint),
-        checkpoint.sizes.codebooks,
-        data_dir / "clips",
-    )
-    return CsmStage(
-        FramePipeline(generator, load_decoder(codec, _codec_tensors(checkpoint), device)),
+    decoder = load_decoder(codec, codec_tensors(checkpoint), device)
+    return Loaded(
+        generator,
+        decoder,
+        FramePipeline(generator, decoder),
         PromptBuilder.of(checkpoint, planned.positions),
-        clips.encode_clip,
-        config,
         KeptPrompts(planned.kept, needs.position),
     )
 
@@ -154,7 +178,7 @@ def choose_sampling(config: CsmConfig, found: Mapping[str, Any]) -> Sampling:
     )
 
 
-def _codec_tensors(checkpoint: Checkpoint) -> Iterator[tuple[str, Callable[[], Tensor]]]:
+def codec_tensors(checkpoint: Checkpoint) -> Iterator[tuple[str, Callable[[], Tensor]]]:
     """The codec's tensors by their names inside it, read only when asked for."""
     for name in checkpoint.names(CODEC):
         yield name.removeprefix(CODEC), partial(checkpoint.tensor, name)

@@ -1,0 +1,165 @@
+"""The command: what is here, one side after the other, a line for each comparison, one of JSON."""
+
+import gc
+import json
+import math
+import platform
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+import torch
+from msgspec.structs import replace
+
+from wyoming_csm import __version__
+from wyoming_csm.config import Config, CsmConfig
+from wyoming_csm.errors import EngineUnavailable, WyomingCsmError
+from wyoming_csm.model.mimi.weights import flat_name
+from wyoming_csm.model.weights import CODEC, Checkpoint
+from wyoming_csm.verify.case import TEXT, Case, make_case
+from wyoming_csm.verify.ours import Parts, Setting, speak
+from wyoming_csm.verify.room import (
+    float32_bytes,
+    place_for_reference,
+    require_host_memory,
+    what_is_free,
+)
+from wyoming_csm.verify.stages import Stage, compare
+from wyoming_csm.verify.truth import ask
+from wyoming_csm.verify.versions import version_of
+from wyoming_csm.worker.device import Types, choose_device, choose_types, chooses_compile
+from wyoming_csm.worker.hub import checkpoint_folder
+from wyoming_csm.worker.memory import ran_out
+
+FRAMES_ON_CPU, FRAMES_ON_GPU = 8, 100
+EQUAL, DIFFERENT, BROKEN = 0, 1, 3  # the command's 2 is for what the user can correct
+_OURS = Parts()
+
+
+def verify(config: Config, text: str | None, frames: int | None, parts: Parts = _OURS) -> int:
+    """Compare and tell; the exit code. Raises WyomingCsmError for what the user can correct."""
+    began = time.monotonic()
+    csm = config.csm
+    device = _device(csm)
+    types = choose_types(csm, device)
+    folder = checkpoint_folder(csm, config.models_dir, _progress)
+    checkpoint = Checkpoint(folder)
+    greedy = replace(csm, slots=1, temperature=0.0, depth_temperature=0.0)
+    setting = Setting(greedy, checkpoint, device, Path(config.data_dir), _progress)
+    count = frames or (FRAMES_ON_CPU if device.type == "cpu" else FRAMES_ON_GPU)
+    case = make_case(config, text or TEXT, count)
+    found = {**_versions(), **_machine(device, types, csm), **_checkpoint(csm, checkpoint)}
+    print(", ".join(f"{name} {value}" for name, value in found.items() if value is not None))
+    print(f"{count} frames after {case.voice}; {what_is_free(device)}", flush=True)
+    try:
+        stages = _compare(case, setting, types, parts)
+    except torch.OutOfMemoryError as error:
+        raise _server_may_hold_it(ran_out(device), device) from error
+    except EngineUnavailable as error:
+        raise _server_may_hold_it(error, device) from error
+    except WyomingCsmError:
+        raise
+    except Exception:  # of the libraries, and no difference: it must not look like one
+        traceback.print_exc()
+        print("wyoming-csm: this could not be compared: please report all of it", file=sys.stderr)
+        return BROKEN
+    return _conclude(stages, found, time.monotonic() - began)
+
+
+def _compare(case: Case, setting: Setting, types: Types, parts: Parts) -> list[Stage]:
+    """One model at a time is in memory."""
+    device, checkpoint = setting.device, setting.checkpoint
+    if device.type == "cpu":
+        share = types.compute.itemsize / 4
+        require_host_memory(int(share * float32_bytes(checkpoint)), "this engine")
+    spoken = speak(case, setting, parts)
+    gc.collect()  # graphs and pipelines know each other
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    place = place_for_reference(checkpoint, device, types)
+    if place != device:
+        _progress(
+            f"{what_is_free(device)}: transformers' model goes to the CPU, which takes longer"
+        )
+    return compare(spoken, ask(case, spoken, setting, types, place), types)
+
+
+def _conclude(stages: list[Stage], found: dict[str, Any], seconds: float) -> int:
+    for stage in stages:
+        print(stage)
+    different = [stage.name for stage in stages if not stage.equal]
+    if different:
+        print(f"DIFFERENT from transformers, first in: {different[0]}. Please report all of this.")
+    else:
+        print(f"Equal to transformers, in {seconds:.0f} s.")
+    told = {stage.name: {"equal": stage.equal, **stage.numbers} for stage in stages}
+    line = {"equal": not different, "different": different, **found, "seconds": seconds, **told}
+    print(json.dumps({"verify": _short(line)}), flush=True)
+    return DIFFERENT if different else EQUAL
+
+
+def _device(csm: CsmConfig) -> torch.device:
+    """The one that speaks. Raises EngineUnavailable."""
+    try:
+        device = choose_device(csm.device if isinstance(csm.device, str) else csm.device[0])
+    except EngineUnavailable as error:
+        cure = f"{error.cure}; to compare on the CPU, in minutes: --device cpu"
+        raise EngineUnavailable(error.reason, cure) from error
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    return device
+
+
+def _server_may_hold_it(error: EngineUnavailable, device: torch.device) -> EngineUnavailable:
+    if device.type == "cpu":
+        return error
+    free = f"{error.reason} ({what_is_free(device)})"
+    return EngineUnavailable(
+        free, f"end the server while this runs, if it speaks here; {error.cure}"
+    )
+
+
+def _versions() -> dict[str, Any]:
+    names = ("torch", "transformers", "tokenizers", "safetensors", "huggingface-hub")
+    found = {name: version_of(name) for name in names}
+    return {"wyoming-csm": __version__, "python": platform.python_version(), **found}
+
+
+def _machine(device: torch.device, types: Types, csm: CsmConfig) -> dict[str, Any]:
+    found: dict[str, Any] = {"device": str(device)}
+    if device.type == "cuda":
+        major, minor = torch.cuda.get_device_capability(device)
+        found |= {
+            "gpu": torch.cuda.get_device_name(device),
+            "capability": f"{major}.{minor}",
+            "cuda": torch.version.cuda or torch.version.hip,
+        }
+    compiled = chooses_compile(csm, device)
+    return {**found, "machine": platform.machine(), "types": str(types), "compiled": compiled}
+
+
+def _checkpoint(csm: CsmConfig, checkpoint: Checkpoint) -> dict[str, Any]:
+    """By names that tell nothing of the user's folders."""
+    codec = [name.removeprefix(CODEC) for name in checkpoint.names(CODEC)]
+    is_local = Path(csm.checkpoint).expanduser().is_dir()
+    return {
+        "checkpoint": checkpoint.folder.name if is_local else csm.checkpoint,
+        "revision": None if is_local else checkpoint.folder.name,
+        "codec_names": "flat" if all(flat_name(n) == n for n in codec) else "since 5.21",
+    }
+
+
+def _short(value: Any) -> Any:
+    """Numbers of three digits; what is no number as JSON can have it."""
+    if isinstance(value, dict):
+        return {key: _short(inner) for key, inner in value.items()}
+    if isinstance(value, float):
+        return float(f"{value:.3g}") if math.isfinite(value) else str(value)
+    return value
+
+
+def _progress(words: str) -> None:
+    """For who waits; what was found out goes to standard output."""
+    print(f"  {words}", file=sys.stderr, flush=True)
