@@ -40,7 +40,7 @@ def tensor_files(folder: Path, config: Mapping[str, Any]) -> dict[str, Path]:
     names = [explicit] if explicit else ["model.safetensors", "model.safetensors.index.json"]
     name = next((n for n in names if (folder / _plain(n)).is_file()), None)
     if name is None:
-        raise CheckpointError(f"{folder}: there is no {' or '.join(names)}: {_cure(folder)}")
+        raise CheckpointError(f"{folder}: there is no {' or '.join(names)}")
     if not name.endswith(".index.json"):
         with opened(folder / name) as file:
             return dict.fromkeys(file.keys(), folder / name)
@@ -66,14 +66,6 @@ def _plain(name: object) -> str:
     return name
 
 
-def _cure(folder: Path) -> str:
-    if (folder / "adapter_config.json").exists():
-        return "merge the adapter into its base model (merge_and_unload) and save that"
-    if any(folder.glob("*.bin")) or any(folder.glob("*.pt")):
-        return "only safetensors are read: save it again with transformers' save_pretrained"
-    return "the download is incomplete, or this is not a checkpoint"
-
-
 @contextmanager
 def opened(path: Path) -> Iterator[Any]:
     """The file, mapped. Raises CheckpointError, for what fails inside too."""
@@ -95,10 +87,15 @@ def check_shapes(shapes: Mapping[str, tuple[int, ...]], files: Mapping[str, Path
                         f"{name}: its shape is {found.get_shape()},"
                         f" config.json says {list(shapes[name])}"
                     )
-                if found.get_dtype() not in _FLOATS:
-                    raise CheckpointError(
-                        f"{name}: type {found.get_dtype()} is not supported: use bf16, fp16 or fp32"
-                    )
+                check_type(name, found)
+
+
+def check_type(name: str, found: Any) -> None:
+    """Raises CheckpointError if a tensor's slice holds anything but floats."""
+    if found.get_dtype() not in _FLOATS:
+        raise CheckpointError(
+            f"{name}: type {found.get_dtype()} is not supported: use bf16, fp16 or fp32"
+        )
 
 
 def chunks(names: Iterable[str], files: Mapping[str, Path]) -> Iterator[tuple[str, int, Tensor]]:

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from wyoming_csm.errors import CheckpointError
+from wyoming_csm.model.adapter import Adapter
 from wyoming_csm.model.csm import CsmModel
+from wyoming_csm.model.foreign import of_tensors
 from wyoming_csm.model.layout import (
     BACKBONE_TABLE,
     DEPTH_TABLE,
@@ -38,9 +40,13 @@ _FOLD_ROWS = 4096  # of a table at a time, which is in float32 while it is proje
 class Checkpoint:
     """What the folder holds, seen through its headers; weights are read when asked for."""
 
-    def __init__(self, folder: Path) -> None:
-        """Raises CheckpointError: something is missing or malformed."""
+    def __init__(self, folder: Path, adapter: Path | None = None) -> None:
+        """`adapter`: a folder with one, merged into the weights while they are loaded.
+
+        Raises CheckpointError: something is missing, malformed or not served.
+        """
         self.folder = folder
+        self._adapter = Adapter(adapter) if adapter is not None else None
         self.config = read_json(folder / "config.json")
         self.sizes = CsmSizes.from_config(self.config)
         self.generation = read_json(folder / "generation_config.json", default={})
@@ -58,7 +64,7 @@ class Checkpoint:
         return [name for name in self.files if name.startswith(prefix)]
 
     def tensor(self, name: str) -> Tensor:
-        """As stored, on the CPU. Raises CheckpointError."""
+        """As stored, without the adapter, on the CPU. Raises CheckpointError."""
         with opened(self.files[name]) as file:
             tensor: Tensor = file.get_tensor(name)
             return tensor.clone()  # the file's pages are not ours to keep
@@ -89,7 +95,7 @@ class Checkpoint:
         )
         kept = None
         if cache is not None and (backbone or depth):
-            kept = QuantizedCache(cache, self.files.values(), f"{dtype} {backbone} {depth}")
+            kept = QuantizedCache(cache, self._made_from, f"{dtype} {backbone} {depth}")
         filled = kept.load(model) if kept else set()
         self._fill(model, wanted, filled)
         if kept and not filled:
@@ -127,8 +133,10 @@ class Checkpoint:
             if not all(place.name in filled for place in source.places)
         ]
         device = model.device
-        projection = self.tensor(PROJECTION).to(device, torch.float32)  # [depth's width, width]
-        for name, start, chunk in chunks(names, self.files):
+        projection = self._merged(PROJECTION, 0, self.tensor(PROJECTION))
+        projection = projection.to(device, torch.float32)  # [depth's width, width]
+        for name, start, stored in chunks(names, self.files):
+            chunk = self._merged(name, start, stored)
             for place, first, rows in wanted[name].pieces(start, chunk):
                 if place in filled:
                     continue
@@ -138,6 +146,14 @@ class Checkpoint:
                 for at in range(0, len(rows), _FOLD_ROWS):
                     part = rows[at : at + _FOLD_ROWS].to(device).float()
                     _put(model, place, first + at, part @ projection.T)
+
+    @property
+    def _made_from(self) -> list[Path]:
+        """The files that weights are made from, some more than once."""
+        return [*self.files.values(), *(self._adapter.files if self._adapter else ())]
+
+    def _merged(self, name: str, start: int, rows: Tensor) -> Tensor:
+        return self._adapter.merge(name, start, rows) if self._adapter is not None else rows
 
     def _wanted(self) -> dict[str, Source]:
         """What to read, in the order of the files, each tensor of ours once."""
@@ -152,6 +168,8 @@ class Checkpoint:
             and not (self.sizes.tied and name == BACKBONE_TABLE and name not in known)
         ]
         missing = known.keys() - set(names)
+        if missing and (foreign := of_tensors(names)):
+            raise CheckpointError(f"{self.folder} holds {foreign.what}: {foreign.cure}")
         if missing:
             raise CheckpointError(
                 f"{self.folder}: {len(missing)} tensors are missing: {some(missing)}"
@@ -161,7 +179,11 @@ class Checkpoint:
             raise CheckpointError(
                 f"{self.folder}: {len(unknown)} tensors are not known: {some(unknown)}"
             )
-        check_shapes({name: known[name].shape for name in names}, self.files)
+        shapes = {name: known[name].shape for name in names}
+        check_shapes(shapes, self.files)
+        if self._adapter is not None:
+            tied = {BACKBONE_TABLE, DEPTH_TABLE} if self.sizes.tied else ()
+            self._adapter.check(shapes, CODEC, tied)
         return {name: known[name] for name in names}
 
 

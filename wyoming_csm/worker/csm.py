@@ -22,6 +22,7 @@ from wyoming_csm.model.prompt import PromptBuilder
 from wyoming_csm.model.sampling import Sampling
 from wyoming_csm.model.toolchain import CURE, has_triton
 from wyoming_csm.model.weights import CODEC, Checkpoint
+from wyoming_csm.worker.checkpoints import find_checkpoint
 from wyoming_csm.worker.child import Child
 from wyoming_csm.worker.clips import ClipEncoder
 from wyoming_csm.worker.csm_stage import CsmStage
@@ -33,7 +34,6 @@ from wyoming_csm.worker.device import (
     kind_of,
 )
 from wyoming_csm.worker.frame_loop import FrameLoop
-from wyoming_csm.worker.hub import checkpoint_folder
 from wyoming_csm.worker.memory import Needs, free_bytes, plan, ran_out, taken
 from wyoming_csm.worker.protocol import Configure, Ready, Starting
 from wyoming_csm.worker.schedule import capacity
@@ -52,10 +52,12 @@ def run(child: Child, configure: Configure) -> None:
     device = choose_device(config.device if isinstance(config.device, str) else config.device[0])
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    folder = checkpoint_folder(config, Path(configure.download_dir), progress)
+    folder, adapter = find_checkpoint(config, Path(configure.download_dir), progress)
     progress(f"loading {config.checkpoint} to {device}")
     try:
-        stage = load_stage(config, folder, Path(configure.data_dir), device, progress)
+        stage = load_stage(
+            config, folder, Path(configure.data_dir), device, progress, adapter=adapter
+        )
         stage.warm_up(progress)
     except torch.OutOfMemoryError as error:
         raise ran_out(device) from error
@@ -72,13 +74,15 @@ def load_stage(
     data_dir: Path,
     device: torch.device,
     progress: Callable[[str], None] = _LOGGER.debug,
+    adapter: Path | None = None,
 ) -> CsmStage:
     """A stage with all it needs, from a checkpoint's folder, as large as there is memory for.
 
+    `adapter`: a folder with one for that checkpoint.
     Compiled where that pays, which takes minutes when it is new to `data_dir`.
     Raises CheckpointError, EngineUnavailable, torch.OutOfMemoryError.
     """
-    checkpoint = Checkpoint(folder)
+    checkpoint = Checkpoint(folder, adapter)
     codec, types = checkpoint.codec_config, choose_types(config, device)
     on_host = config.text_table_on_host and device.type == "cuda"
     needs = Needs(checkpoint.sizes, read_config(codec), types, on_host)
