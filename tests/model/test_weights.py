@@ -183,6 +183,12 @@ def test_a_truncated_file(folder: Path, keep: int) -> None:
     refused(folder, r"model\.safetensors is damaged")
 
 
+def test_a_clone_without_its_large_files(folder: Path) -> None:
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 4944026784\n"
+    (folder / "model.safetensors").write_text(pointer)
+    refused(folder, "git lfs pull")
+
+
 def test_a_file_of_noise(folder: Path) -> None:
     (folder / "model.safetensors").write_bytes(bytes(range(256)) * 100)
     refused(folder, r"model\.safetensors is damaged")

@@ -85,10 +85,7 @@ def test_an_end_that_misses_a_code_is_the_end(checkpoint: Path, tmp_path: Path) 
 @AHEAD
 @pytest.mark.parametrize("temperature", [0.0, 0.9], ids=["greedy", "sampled"])
 def test_the_second_try_is_what_its_seed_says_alone(
-    talk: Callable[..., Conversation],
-    monkeypatch: pytest.MonkeyPatch,
-    ahead: int,
-    temperature: float,
+    talk: Callable[..., Conversation], ahead: int, temperature: float
 ) -> None:
     """In codes, in sound and in what the reply's next sentence hears before it."""
     settings = {"temperature": temperature, "depth_temperature": temperature}
@@ -98,10 +95,9 @@ def test_the_second_try_is_what_its_seed_says_alone(
     troubled.stage.release(0)
     while troubled.stage._launched:
         assert troubled.stage.collect() == [Frame(b"")]
-    alone = talk(**settings)
-    monkeypatch.setattr(alone.stage, "_seed", lambda said: another_seed(seed))
+    alone = talk(**settings, seed=another_seed(seed))
     expected = alone.speak(Say(1, 1, TEXTS[0], ANNA))
-    monkeypatch.undo()
+    alone.stage._config = troubled.stage._config
     assert [len(frame.pcm) for frame in frames] == [0] * (1 + ahead) + [_WHOLE] * FRAMES + [0]
     assert frames[1 + ahead :] == expected
     assert frames[-1] == Frame(b"", last=True, ended=True)

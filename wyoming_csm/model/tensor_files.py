@@ -15,6 +15,7 @@ from wyoming_csm.errors import CheckpointError
 
 # The pages of a mapped file count as ours until it is closed: open it anew that often.
 _CHUNK_BYTES = 64 * 1024 * 1024
+_LFS = b"version https://git-lfs"
 _FLOATS = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}  # bytes
 _BYTES = {**_FLOATS, "I8": 1, "U8": 1, "F8_E4M3": 1}
 
@@ -73,7 +74,19 @@ def opened(path: Path) -> Iterator[Any]:
         with safe_open(path, framework="pt") as file:
             yield file
     except (SafetensorError, OSError) as error:
+        if _is_pointer(path):
+            raise CheckpointError(
+                f"{path} is a pointer of Git LFS, not the file: run `git lfs pull` in its folder"
+            ) from error
         raise CheckpointError(f"{path} is damaged or unreadable: {error}") from error
+
+
+def _is_pointer(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_LFS)) == _LFS
+    except OSError:
+        return False
 
 
 def check_shapes(shapes: Mapping[str, tuple[int, ...]], files: Mapping[str, Path]) -> None:
@@ -96,6 +109,17 @@ def check_type(name: str, found: Any) -> None:
         raise CheckpointError(
             f"{name}: type {found.get_dtype()} is not supported: use bf16, fp16 or fp32"
         )
+
+
+def stored_bytes(names: Iterable[str], files: Mapping[str, Path]) -> int:
+    """What the values of these tensors take in the files."""
+    total = 0
+    for path, group in groupby(names, key=files.__getitem__):
+        with opened(path) as file:
+            for name in group:
+                found = file.get_slice(name)
+                total += _BYTES.get(found.get_dtype(), 1) * torch.Size(found.get_shape()).numel()
+    return total
 
 
 def chunks(names: Iterable[str], files: Mapping[str, Path]) -> Iterator[tuple[str, int, Tensor]]:

@@ -22,6 +22,7 @@ from wyoming_csm.model.prompt import PromptBuilder
 from wyoming_csm.model.sampling import Sampling
 from wyoming_csm.model.toolchain import CURE, has_triton
 from wyoming_csm.model.weights import CODEC, Checkpoint
+from wyoming_csm.model.weights_cache import WeightsCache
 from wyoming_csm.worker.checkpoints import find_checkpoint
 from wyoming_csm.worker.child import Child
 from wyoming_csm.worker.clips import ClipEncoder
@@ -87,7 +88,9 @@ def load_stage(
     on_host = config.text_table_on_host and device.type == "cuda"
     needs = Needs(checkpoint.sizes, read_config(codec), types, on_host)
     planned = plan(config, needs, free_bytes(device), str(device))
-    model = _load_model(checkpoint, types, device, on_host, data_dir / "quantized")
+    backbone, depth = kind_of(types.backbone), kind_of(types.depth)
+    cache = checkpoint.cache(data_dir / "weights", types.compute, backbone, depth)
+    model = _load_model(checkpoint, types, device, on_host, cache)
     sampling = choose_sampling(config, checkpoint.generation)
     generator = FrameGenerator(model, planned.slots, planned.positions, sampling)
     if chooses_compile(config, device):
@@ -107,11 +110,16 @@ def load_stage(
         clips.encode_clip,
         config,
         KeptPrompts(planned.kept, needs.position),
+        cache.pieces(model) if cache is not None else iter(()),
     )
 
 
 def _load_model(
-    checkpoint: Checkpoint, types: Types, device: torch.device, text_on_host: bool, cache: Path
+    checkpoint: Checkpoint,
+    types: Types,
+    device: torch.device,
+    text_on_host: bool,
+    cache: WeightsCache | None,
 ) -> CsmModel:
     backbone, depth = kind_of(types.backbone), kind_of(types.depth)
     if device.type == "cuda" and (backbone or depth) and not has_triton():

@@ -1,9 +1,8 @@
 """CSM on its stage: sentences in slots, from their prompts to the sound of each frame."""
 
 import logging
-import secrets
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -18,7 +17,8 @@ from wyoming_csm.model.kept import KeptPrompts
 from wyoming_csm.model.pipeline import FramePipeline, Launched
 from wyoming_csm.model.prompt import PromptBuilder, Segment
 from wyoming_csm.voices import Clip, Voice
-from wyoming_csm.worker.endings import FRAMES_PER_SECOND, another_seed, frame_limit
+from wyoming_csm.worker.endings import FRAMES_PER_SECOND, another_seed, choose_seed, frame_limit
+from wyoming_csm.worker.idle_thread import IdleThread
 from wyoming_csm.worker.pace import PrefillPace
 from wyoming_csm.worker.protocol import Say
 from wyoming_csm.worker.rehearsal import Rehearsal
@@ -55,8 +55,10 @@ class CsmStage:
         encode: Callable[[Clip], Tensor],
         config: CsmConfig,
         kept: KeptPrompts,
+        saving: Iterator[None],
     ) -> None:
-        """`prompts` are for as many positions as a slot of the pipeline has."""
+        """`prompts` are for as many positions as a slot of the pipeline has. `saving` writes the
+        weights to disk, step by step."""
         self._pipeline = pipeline
         self._prompts = prompts
         self._config = config
@@ -64,6 +66,7 @@ class CsmStage:
         self._voices = VoicePrompts(encode, prompts)
         self._replies = Replies(kept, config.context_seconds)
         self._rehearsal = Rehearsal(pipeline, self._voices, kept)
+        self._saving = IdleThread(saving)
         self._pace = PrefillPace(pipeline.device)
         self._sentences: dict[int, _Sentence] = {}  # by slot
         self._launched: deque[tuple[Launched, list[_Sentence]]] = deque()
@@ -103,7 +106,10 @@ class CsmStage:
 
     def idle(self) -> bool:
         """Nobody speaks: one piece of what makes a later sentence quick. False: nothing is left."""
-        return self._rehearsal.step()
+        more = self._rehearsal.step()
+        if not more:
+            self._saving.go()
+        return more
 
     def is_prepared(self, say: Say, wake: Callable[[], None]) -> bool:
         """True once the voice's clips are codes."""
@@ -113,12 +119,14 @@ class CsmStage:
         """Voice prompt, as much of the reply as may be heard, the text; what is kept of these is
         heard at once. The positions that are left. Raises EngineError, the slot is free then."""
         self._rehearsal.stop()
+        self._saving.pause()
         voice, said = self._voices.rows(say.voice), self._replies.said(say.reply)
         text = self._prompts.segment(Segment(speaker_of(say.voice), say.text))
         room = self._prompts.room(voice, text) - self.ahead
         limit = frame_limit(say.text, self._config.max_seconds, room)
         rows = self._prompts.fit(voice, said, text, limit + self.ahead)
-        sentence = _Sentence(say, limit, self._seed(len(said)), rows, len(voice), len(text))
+        seed = choose_seed(self._config.seed, len(said))
+        sentence = _Sentence(say, limit, seed, rows, len(voice), len(text))
         kept = self._kept.longest(rows)
         if kept is not None:
             self._pipeline.restore(slot, kept)
@@ -239,9 +247,3 @@ class CsmStage:
             return work()
         except torch.OutOfMemoryError as error:
             raise EngineError("the GPU's memory is too full for this sentence") from error
-
-    def _seed(self, said: int) -> int:
-        """The configured seed, plus one for each sentence of the reply that is its context."""
-        if self._config.seed is None:
-            return secrets.randbits(63)
-        return (self._config.seed + said) % 2**63

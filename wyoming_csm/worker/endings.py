@@ -1,6 +1,7 @@
-"""Where a sentence ends that does not end by itself, and with which seed one is tried again."""
+"""Where a sentence ends that does not end by itself, and which seeds its tries have."""
 
 import re
+import secrets
 
 from wyoming_csm.audio import SAMPLE_RATE, SAMPLES_PER_FRAME
 
@@ -24,6 +25,11 @@ def frame_limit(text: str, most_seconds: float, room: int) -> int:
     least = _SECONDS + _SECONDS_PER_CHARACTER * len(text)
     slowly = _SECONDS + _SECONDS_PER_WORD * _spoken_words(text)
     return max(_frames(min(least, most_seconds)), min(_frames(min(slowly, most_seconds)), room))
+
+
+def choose_seed(configured: int | None, said: int) -> int:
+    """The configured one, plus one for each sentence of the reply that is its context."""
+    return secrets.randbits(63) if configured is None else (configured + said) % 2**63
 
 
 def another_seed(seed: int) -> int:
