@@ -33,7 +33,10 @@ class CsmConfig(_Section, frozen=True):
     """Sesame's CSM on a GPU."""
 
     checkpoint: Annotated[
-        Place, Meta(description="Hub name or local folder, transformers layout, safetensors")
+        Place,
+        Meta(
+            description="Hub name or local folder: CSM in the transformers layout, or a LoRA adapter"
+        ),
     ] = "sesame/csm-1b"
     revision: Annotated[str | None, Meta(description="Pin the hub's branch, tag or commit")] = None
     token_file: Annotated[
