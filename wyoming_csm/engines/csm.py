@@ -34,13 +34,12 @@ def csm_engine(config: Config, book: VoiceBook) -> WorkerEngine | Pool:
     def engine(device: str, title: str = "") -> WorkerEngine:
         hang = _HANG_SECONDS_ON_CPU if device == "cpu" else _HANG_SECONDS
         return WorkerEngine(
-            first_message(
-                replace(config, csm=replace(config.csm, device=device)), "csm", book.voices
-            ),
+            first_message(replace(config, csm=replace(config.csm, device=device)), "csm"),
             voices=voices,
             probe=_probe,
             patience=Patience(hang=hang, idle=_seconds(config.csm.idle_unload)),
             title=title,
+            recorded=lambda: book.voices,
         )
 
     devices = config.csm.device

@@ -18,7 +18,8 @@ def in_order(voices: Sequence[Voice], config: Config) -> list[Voice]:
     It is the configuration's voice, or the first of the configuration's language, or the first.
     """
     named = [voice for voice in voices if voice.name == config.voice]
-    default = next(iter(named or of_language(voices, config.language) or voices), None)
+    usable = [voice for voice in voices if not voice.fault]
+    default = next(iter(named or of_language(usable, config.language) or usable or voices), None)
     rest = [voice for voice in voices if voice is not default]
     return rest if default is None else [default, *rest]
 

@@ -22,6 +22,7 @@ from wyoming_csm.model.prompt import PromptBuilder
 from wyoming_csm.model.sampling import Sampling
 from wyoming_csm.model.toolchain import CURE, has_triton
 from wyoming_csm.model.weights import CODEC, Checkpoint
+from wyoming_csm.voices import Clip
 from wyoming_csm.worker.child import Child
 from wyoming_csm.worker.clips import ClipEncoder
 from wyoming_csm.worker.csm_stage import CsmStage
@@ -35,8 +36,9 @@ from wyoming_csm.worker.device import (
 from wyoming_csm.worker.frame_loop import FrameLoop
 from wyoming_csm.worker.hub import checkpoint_folder
 from wyoming_csm.worker.memory import Needs, free_bytes, plan, ran_out, taken
-from wyoming_csm.worker.protocol import Configure, Ready, Starting
+from wyoming_csm.worker.protocol import Configure, Prepared, Ready, Starting
 from wyoming_csm.worker.schedule import capacity
+from wyoming_csm.worker.voice_prompts import Report
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -48,6 +50,9 @@ def run(child: Child, configure: Configure) -> None:
     def progress(detail: str) -> None:
         child.send(Starting(detail))
 
+    def report(clip: Clip, fault: str) -> None:
+        child.send(Prepared(clip, fault))
+
     # One of several GPUs is its engine's choice: a child is told of its own only.
     device = choose_device(config.device if isinstance(config.device, str) else config.device[0])
     if device.type == "cuda":
@@ -55,11 +60,10 @@ def run(child: Child, configure: Configure) -> None:
     folder = checkpoint_folder(config, Path(configure.download_dir), progress)
     progress(f"loading {config.checkpoint} to {device}")
     try:
-        stage = load_stage(config, folder, Path(configure.data_dir), device, progress)
+        stage = load_stage(config, folder, Path(configure.data_dir), device, progress, report)
         stage.warm_up(progress)
     except torch.OutOfMemoryError as error:
         raise ran_out(device) from error
-    stage.prepare(configure.voices)
     # More may be spoken at once, but not in real time: the frame loop has them wait.
     slots = capacity(stage.slots, stage.step_seconds)
     child.send(Ready(_describe(device, choose_types(config, device), stage.slots), slots))
@@ -72,6 +76,7 @@ def load_stage(
     data_dir: Path,
     device: torch.device,
     progress: Callable[[str], None] = _LOGGER.debug,
+    report: Report | None = None,
 ) -> CsmStage:
     """A stage with all it needs, from a checkpoint's folder, as large as there is memory for.
 
@@ -103,6 +108,7 @@ def load_stage(
         clips.encode_clip,
         config,
         KeptPrompts(planned.kept, needs.position),
+        report,
     )
 
 

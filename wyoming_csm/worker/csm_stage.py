@@ -23,7 +23,7 @@ from wyoming_csm.worker.protocol import Say
 from wyoming_csm.worker.rehearsal import Rehearsal
 from wyoming_csm.worker.replies import FRAMES_PER_SECOND, Replies
 from wyoming_csm.worker.stage import Frame
-from wyoming_csm.worker.voice_prompts import VoicePrompts, speaker_of
+from wyoming_csm.worker.voice_prompts import Report, VoicePrompts, speaker_of
 
 _LOGGER = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -57,13 +57,15 @@ class CsmStage:
         encode: Callable[[Clip], Tensor],
         config: CsmConfig,
         kept: KeptPrompts,
+        report: Report | None = None,
     ) -> None:
-        """`prompts` are for as many positions as a slot of the pipeline has."""
+        """`prompts` are for as many positions as a slot of the pipeline has; `report` is told
+        what becomes of each clip, from any thread."""
         self._pipeline = pipeline
         self._prompts = prompts
         self._config = config
         self._kept = kept
-        self._voices = VoicePrompts(encode, prompts)
+        self._voices = VoicePrompts(encode, prompts, report)
         self._replies = Replies(kept, config.context_seconds)
         self._rehearsal = Rehearsal(pipeline, self._voices, kept)
         self._pace = PrefillPace(pipeline.device)
