@@ -14,6 +14,7 @@ import pytest
 from tests.fakes import FakeEngine
 from tests.server.clients import serving
 from wyoming_csm.config import Limits
+from wyoming_csm.server.addresses import reachable_addresses
 
 CHECK = Path(__file__).parent.parent / "docker/healthcheck.py"
 pytestmark = pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="no Linux: no container")
@@ -102,5 +103,8 @@ async def test_a_link_local_address_is_asked_on_its_link() -> None:
     if not links:
         pytest.skip("no link-local address here")
     host, _, link = links[0]
-    async with serving(FakeEngine(), uri=f"tcp://[{host}%{socket.if_indextoname(link)}]:0"):
+    host = f"{host}%{socket.if_indextoname(link)}"
+    async with serving(FakeEngine(), uri=f"tcp://[{host}]:0") as server:
+        assert server.addresses[0][0] == host
+        assert list(map(str, reachable_addresses([host]))) == [host], "as people are told it"
         assert (await check(str(os.getpid()))).returncode == 0

@@ -50,22 +50,29 @@ async def serve(config: Config, installer: str | None = None) -> None:
 
 async def _stay_findable(config: Config, server: Server) -> None:
     if server.addresses:
-        host, port = server.addresses[0]
+        hosts, port = [host for host, _ in server.addresses], server.addresses[0][1]
         async with (
             NetworkChanges() as changes,
             Announcement(config.discovery, port) as announcement,
         ):
-            await follow(host, port, changes, announcement)
+            await follow(hosts, port, changes, announcement)
 
 
-async def follow(host: str, port: int, changes: NetworkChanges, announcement: Announcement) -> None:
+async def follow(
+    hosts: Sequence[str], port: int, changes: NetworkChanges, announcement: Announcement
+) -> None:
     """For ever: the address for people and the announcement for machines, as the network changes.
 
     Registering takes seconds, which nobody waits for.
     """
     found: dict[Address, int] | None = None
     while True:
-        before, found = found, await reachable_addresses(host)
+        before = found
+        try:
+            found = reachable_addresses(hosts)
+        except OSError as error:  # as they were
+            _LOGGER.debug("The network interfaces cannot be read: %s", error)
+            found = found or {}
         if found != before:
             _tell_addresses(list(found), port)
         if found != before or not announcement.is_complete:

@@ -111,7 +111,7 @@ async def announce(
     settings: DiscoveryConfig, port: int, host: str, interfaces: Sequence[str] = ()
 ) -> AsyncGenerator[str | None]:
     async with Announcement(settings, port, interfaces=interfaces) as announcement:
-        yield await announcement.become(list(await reachable_addresses(host)))
+        yield await announcement.become(list(reachable_addresses([host])))
 
 
 def named() -> DiscoveryConfig:

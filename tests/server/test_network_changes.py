@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
+import ifaddr
 import pytest
 
 from tests.server.clients import logged
@@ -60,7 +61,7 @@ async def following(
 ) -> AsyncGenerator[tuple[ToldChanges, NotedAnnouncement]]:
     changes, announcement = ToldChanges(), NotedAnnouncement()
     announcement.fails = fails
-    task = asyncio.create_task(follow(host, 10_200, changes, announcement))
+    task = asyncio.create_task(follow([host], 10_200, changes, announcement))
     try:
         await changes.looked.wait()
         yield changes, announcement
@@ -114,6 +115,17 @@ async def test_what_failed_is_tried_again_at_the_next_look(
         for _ in range(4):
             await changes.tell()
     assert announcement.became == [["192.168.1.5"]] * 3
+
+
+async def test_without_descriptors_all_stays_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left() -> None:
+        raise OSError("Too many open files")
+
+    have(monkeypatch, adapter("fake0", "192.168.1.5"))
+    async with following() as (changes, announcement):
+        monkeypatch.setattr(ifaddr, "get_adapters", none_left)
+        await changes.tell()
+    assert announcement.became == [["192.168.1.5"]]
 
 
 async def test_where_nobody_tells_one_looks_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,6 +34,9 @@ class CountingStage:
     wake: Callable[[], None] | None = None
     flying: list[list[Frame]] = field(default_factory=list)
 
+    def prepare(self, voices: Sequence[Voice]) -> None:
+        """They are ready."""
+
     def is_prepared(self, say: Say, wake: Callable[[], None]) -> bool:
         self.wake = wake
         return say.request not in self.unprepared

@@ -21,7 +21,15 @@ from wyoming_csm.errors import EngineError
 from wyoming_csm.voices import Voice
 from wyoming_csm.worker.child import Child
 from wyoming_csm.worker.frame_loop import FrameLoop
-from wyoming_csm.worker.protocol import Configure, Prepare, Ready, Say, Starting, Unavailable
+from wyoming_csm.worker.protocol import (
+    Configure,
+    Prepare,
+    Prepared,
+    Ready,
+    Say,
+    Starting,
+    Unavailable,
+)
 from wyoming_csm.worker.stage import Frame
 
 ROOT = Path(__file__).parents[2]
@@ -77,6 +85,12 @@ class FakeStage:
     @property
     def slots(self) -> int:
         return self._settings.slots
+
+    def prepare(self, voices: Sequence[Voice]) -> None:
+        """A recording that is there can be used."""
+        for clip in (clip for voice in voices for clip in voice.clips):
+            fault = "" if Path(clip.path).exists() else "it is not there"
+            self._child.send(Prepared(clip, fault))
 
     def is_prepared(self, say: Say, wake: Callable[[], None]) -> bool:
         return True

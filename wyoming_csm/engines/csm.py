@@ -31,13 +31,12 @@ def csm_engine(config: Config, book: VoiceBook) -> WorkerEngine | Pool:
 
     def engine(device: str, title: str = "") -> WorkerEngine:
         return WorkerEngine(
-            first_message(
-                replace(config, csm=replace(config.csm, device=device)), "csm", book.voices
-            ),
+            first_message(replace(config, csm=replace(config.csm, device=device)), "csm"),
             voices=voices,
             probe=_probe,
             patience=Patience(idle=_seconds(config.csm.idle_unload)),
             title=title,
+            recorded=lambda: book.voices,
         )
 
     devices = config.csm.device

@@ -55,7 +55,8 @@ class Pool:
 
     def changed(self) -> None:
         """`voices` would give others now."""
-        self._members[0].changed()
+        for one in self._members:
+            one.changed()
 
     async def wait_settled(self) -> None:
         """Until one is ready, or none can be soon."""

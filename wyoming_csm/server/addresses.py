@@ -1,6 +1,5 @@
 """Under which addresses of this machine others can reach the server, now."""
 
-import asyncio
 import ipaddress
 import re
 import socket
@@ -20,35 +19,26 @@ _LOOPBACK = 1  # its index, also for those of its addresses that no adapter list
 _SIOCGIFFLAGS, _IFF_RUNNING = 0x8913, 0x40  # netdevice(7)
 
 
-async def reachable_addresses(host: str) -> dict[Address, int]:
-    """Where a server bound to `host` can be reached, the likeliest first, each with the index of
-    its link: another link of the same address is another network.
+def reachable_addresses(hosts: Iterable[str]) -> dict[Address, int]:
+    """Where a server bound to these numeric hosts can be reached, the likeliest first, each with
+    the index of its link: the same address on another link is another network.
 
-    All usable addresses for "0.0.0.0" (IPv4 only) and "::" or "" (both); else those of `host`
-    that this machine has. {} if there is none.
+    All usable addresses for "0.0.0.0" (IPv4 only) and "::" (both); else those of the hosts that
+    this machine has now, loopback only where there is nothing else. {} if there is none. Raises
+    OSError where the machine may not be asked, as without descriptors.
     """
-    try:
-        bound = [ipaddress.ip_address(host or "::")]
-    except ValueError:
-        try:
-            found = await asyncio.get_running_loop().getaddrinfo(host, None)
-        except OSError:
-            return {}
-        resolved = [ipaddress.ip_address(str(entry[4][0])) for entry in found]
-        bound = sorted(dict.fromkeys(resolved), key=_rank)
-    adapters = list(ifaddr.get_adapters())
-    if bound[0].is_unspecified:
-        usable = usable_addresses(adapters)
-        return {a: link for a, link in usable.items() if bound[0].version == 6 or a.version == 4}
-    own = {
-        address: adapter.index or 0
-        for adapter in adapters
-        if _is_running(adapter)
-        for ip in adapter.ips
-        for address in (_plain(ip), _scoped(ip, adapter))
-    }
-    own |= {address: _LOOPBACK for address in bound if address.is_loopback}
-    return {address: own[address] for address in bound if address in own}
+    adapters = [one for one in ifaddr.get_adapters() if _is_running(one)]
+    usable = usable_addresses(adapters)
+    own = {_scoped(ip, one): one.index or 0 for one in adapters for ip in one.ips}
+    found: dict[Address, int] = {}
+    for bound in map(ipaddress.ip_address, hosts):
+        if bound.is_unspecified:
+            both = bound.version == 6
+            found |= {a: link for a, link in usable.items() if both or a.version == 4}
+        elif bound in own or bound.is_loopback:
+            found[bound] = own.get(bound, _LOOPBACK)
+    outside = [address for address in found if not address.is_loopback]
+    return {address: found[address] for address in sorted(outside or found, key=_rank)}
 
 
 def usable_addresses(adapters: Iterable[ifaddr.Adapter] | None = None) -> dict[Address, int]:
@@ -77,8 +67,11 @@ def _plain(ip: ifaddr.IP) -> Address:
 
 
 def _scoped(ip: ifaddr.IP, adapter: ifaddr.Adapter) -> Address:
-    """As a link-local one is written, which each link has for itself."""
-    return ipaddress.ip_address(ip.ip if isinstance(ip.ip, str) else f"{ip.ip[0]}%{adapter.name}")
+    """A link-local one of IPv6 with its link: each link has its own."""
+    plain = _plain(ip)
+    if plain.version == 4 or not plain.is_link_local:
+        return plain
+    return ipaddress.ip_address(f"{plain}%{adapter.name}")
 
 
 def _is_running(adapter: ifaddr.Adapter) -> bool:
@@ -88,9 +81,9 @@ def _is_running(adapter: ifaddr.Adapter) -> bool:
     from fcntl import ioctl
 
     request = struct.pack("256s", adapter.name.encode()[:15])
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
-        try:
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
             (flags,) = struct.unpack_from("H", ioctl(asked, _SIOCGIFFLAGS, request), 16)
-        except OSError:  # it is gone, or nobody may ask
-            return True
+    except OSError:  # it is gone, or nobody may ask
+        return True
     return bool(flags & _IFF_RUNNING)

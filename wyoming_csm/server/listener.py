@@ -9,6 +9,7 @@ import socket
 import stat
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import msgspec
 
@@ -51,10 +52,10 @@ class Server:
 
     @property
     def addresses(self) -> tuple[tuple[str, int], ...]:
-        """Host and port of each TCP socket, as bound."""
+        """Host and port of each TCP socket, as bound; a link-local one with its link."""
         internet = (socket.AF_INET, socket.AF_INET6)
-        tcp = (one for one in self._sockets if one.family in internet)
-        return tuple((name[0], name[1]) for name in (one.getsockname() for one in tcp))
+        names = (one.getsockname() for one in self._sockets if one.family in internet)
+        return tuple((_host(name), name[1]) for name in names)
 
     async def __aenter__(self) -> "Server":
         """Listens when this returns. Raises ConfigError if the address cannot be had."""
@@ -140,6 +141,11 @@ class Server:
         self._serving.add(task)
         task.add_done_callback(self._serving.discard)
         task.add_done_callback(lambda _: self._lobby.leave(connection))
+
+
+def _host(name: tuple[Any, ...]) -> str:
+    """Of a socket's own name; that of IPv6 has a link's number as its fourth part, or 0."""
+    return f"{name[0]}%{socket.if_indextoname(name[3])}" if name[3:] and name[3] else str(name[0])
 
 
 async def _listen_tcp(uri: str) -> list[socket.socket]:

@@ -19,9 +19,10 @@ def in_order(voices: Sequence[Voice], config: Config) -> list[Voice]:
     before others, or the first.
     """
     named = [voice for voice in voices if voice.name == config.voice]
-    recorded = of_language([voice for voice in voices if voice.clips], config.language)
-    of_its_language = recorded or of_language(voices, config.language)
-    default = next(iter(named or of_its_language or voices), None)
+    usable = [voice for voice in voices if not voice.fault]
+    recorded = of_language([voice for voice in usable if voice.clips], config.language)
+    of_its_language = recorded or of_language(usable, config.language)
+    default = next(iter(named or of_its_language or usable or voices), None)
     rest = [voice for voice in voices if voice is not default]
     return rest if default is None else [default, *rest]
 

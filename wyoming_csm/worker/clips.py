@@ -18,6 +18,7 @@ from wyoming_csm.errors import CheckpointError
 from wyoming_csm.model.mimi.config import read_config
 from wyoming_csm.model.mimi.weights import NamedTensors, flat_name, is_encoded_with, load_encoder
 from wyoming_csm.voices import Clip
+from wyoming_csm.worker.clip_sound import mend
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -52,7 +53,11 @@ class ClipEncoder:
 
     def encode_clip(self, clip: Clip) -> Tensor:
         """The codes of a voice's recording. Raises VoiceError, CheckpointError."""
-        return self.encode(read_clip(Path(clip.path)))
+        mended = mend(read_clip(Path(clip.path)))
+        for level, what in ((logging.INFO, mended.changes), (logging.WARNING, mended.doubts)):
+            if what:
+                _LOGGER.log(level, "The clip %s: %s", clip.path, "; ".join(what))
+        return self.encode(mended.samples)
 
     def encode(self, samples: Samples) -> Tensor:
         """[samples] at 24 kHz → codes [frames, codebooks], int64; a begun frame counts as one.

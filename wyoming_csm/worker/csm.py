@@ -24,6 +24,7 @@ from wyoming_csm.model.sampling import Sampling
 from wyoming_csm.model.toolchain import CURE, has_triton
 from wyoming_csm.model.weights import CODEC, Checkpoint
 from wyoming_csm.model.weights_cache import WeightsCache
+from wyoming_csm.voices import Clip
 from wyoming_csm.worker.checkpoints import find_checkpoint
 from wyoming_csm.worker.child import Child
 from wyoming_csm.worker.clips import ClipEncoder
@@ -38,8 +39,9 @@ from wyoming_csm.worker.device import (
 from wyoming_csm.worker.frame_loop import FrameLoop
 from wyoming_csm.worker.limits import LEAST_ON_GPU_SECONDS, LEAST_SECONDS
 from wyoming_csm.worker.memory import Needs, free_bytes, plan, ran_out, taken
-from wyoming_csm.worker.protocol import Configure, Ready, Starting
+from wyoming_csm.worker.protocol import Configure, Prepared, Ready, Starting
 from wyoming_csm.worker.schedule import capacity
+from wyoming_csm.worker.voice_prompts import Report
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -51,6 +53,9 @@ def run(child: Child, configure: Configure) -> None:
     def progress(detail: str) -> None:
         child.send(Starting(detail))
 
+    def report(clip: Clip, fault: str) -> None:
+        child.send(Prepared(clip, fault))
+
     # One of several GPUs is its engine's choice: a child is told of its own only.
     device = choose_device(config.device if isinstance(config.device, str) else config.device[0])
     if device.type == "cuda":
@@ -59,12 +64,17 @@ def run(child: Child, configure: Configure) -> None:
     progress(f"loading {config.checkpoint} to {device}")
     try:
         stage = load_stage(
-            config, folder, Path(configure.data_dir), device, progress, adapter=adapter
+            config,
+            folder,
+            Path(configure.data_dir),
+            device,
+            progress,
+            adapter=adapter,
+            report=report,
         )
         stage.warm_up(progress)
     except torch.OutOfMemoryError as error:
         raise ran_out(device) from error
-    stage.prepare(configure.voices)
     # More may be spoken at once, but not in real time: the frame loop has them wait.
     slots = capacity(stage.slots, stage.step_seconds)
     child.send(Ready(_describe(device, choose_types(config, device), stage.slots), slots))
@@ -90,6 +100,7 @@ def load_stage(
     device: torch.device,
     progress: Callable[[str], None] = _LOGGER.debug,
     adapter: Path | None = None,
+    report: Report | None = None,
 ) -> CsmStage:
     """A stage with all it needs, from a checkpoint's folder, as large as there is memory for.
 
@@ -106,7 +117,13 @@ def load_stage(
         data_dir / "clips",
     )
     return CsmStage(
-        loaded.pipeline, loaded.prompts, clips.encode_clip, config, loaded.kept, loaded.saving
+        loaded.pipeline,
+        loaded.prompts,
+        clips.encode_clip,
+        config,
+        loaded.kept,
+        loaded.saving,
+        report,
     )
 
 

@@ -24,7 +24,7 @@ from wyoming_csm.worker.protocol import Say
 from wyoming_csm.worker.rehearsal import Rehearsal
 from wyoming_csm.worker.replies import Replies
 from wyoming_csm.worker.stage import Frame
-from wyoming_csm.worker.voice_prompts import VoicePrompts, speaker_of
+from wyoming_csm.worker.voice_prompts import Report, VoicePrompts, speaker_of
 
 _LOGGER = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -56,14 +56,16 @@ class CsmStage:
         config: CsmConfig,
         kept: KeptPrompts,
         saving: Iterator[None],
+        report: Report | None = None,
     ) -> None:
         """`prompts` are for as many positions as a slot of the pipeline has. `saving` writes the
-        weights to disk, step by step."""
+        weights to disk, step by step. `report` is told what becomes of each clip, from any
+        thread."""
         self._pipeline = pipeline
         self._prompts = prompts
         self._config = config
         self._kept = kept
-        self._voices = VoicePrompts(encode, prompts)
+        self._voices = VoicePrompts(encode, prompts, report)
         self._replies = Replies(kept, config.context_seconds)
         self._rehearsal = Rehearsal(pipeline, self._voices, kept)
         self._saving = IdleThread(saving)

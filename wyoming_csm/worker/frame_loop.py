@@ -17,6 +17,7 @@ from wyoming_csm.worker.protocol import (
     EndReply,
     Failed,
     FromChild,
+    Learn,
     Say,
     Stop,
     ToChild,
@@ -119,6 +120,8 @@ class FrameLoop:
                 waiting.pop(request, None)
                 if (slot := self._audience.slot_of(request)) is not None:
                     self._leave(slot)
+            case Learn(voices):
+                self._stage.prepare(voices)
             case EndReply(reply):
                 self._audience.end(reply)
                 self._stage.end_reply(reply)
