@@ -56,7 +56,7 @@ async def test_what_the_child_finds_out_is_in_the_list(house: House) -> None:
     await until(house.engine, lambda: house.faults() == ["", "it is not there"])
     fallback = Fallback([house.engine])
     told = make_info(Config(), fallback).tts[0].voices
-    assert [voice.description for voice in told] == [
+    assert [(voice.description or "").strip() for voice in told] == [
         "Anna",
         "Bert (cannot be used: it is not there)",
     ]
