@@ -33,7 +33,7 @@ def encode_in_windows(model: MimiModel, samples: Tensor, codebooks: int, window:
     samples = pad(samples, (0, -len(samples) % model.config.frame_size))
     state: dict[str, Any] = {}
     made = []
-    for piece in samples.split(window):
+    for piece in torch.split(samples, window):
         found: Any = model.encode(
             piece[None, None], num_quantizers=codebooks, use_streaming=True, **state
         )
