@@ -1,5 +1,6 @@
 """A Mimi of about 1 MB with every kind of layer and the real strides, filled with sound."""
 
+import math
 from typing import Any
 
 import torch
@@ -62,6 +63,59 @@ def fill_codec(model: MimiModel, seed: int) -> None:
             part.initialized.fill_(1.0)
     forget_embeddings(model)
     _set_loudness(model, generator)
+
+
+@torch.no_grad()
+def spread_codebooks(model: MimiModel, seed: int, seconds: int = 20) -> None:
+    """Give each codebook entries where the residuals of a sound lie, in place, so that encoding
+    uses all of them and leaves less after each, as with trained ones.
+
+    Of what `fill_codec` leaves a real width of vectors finds the few shortest only. An entry is
+    drawn from a Gaussian with the residuals' mean and covariance, scaled as 11 bits can tell of
+    that many dimensions.
+    """
+    generator = torch.Generator().manual_seed(seed)
+
+    def noise(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator)
+
+    loudness = (noise(seconds * 4) - 2).exp().repeat_interleave(6_000)
+    latents = latents_of(model, noise(seconds * 24_000) * loudness)
+    quantizer: Any = model.quantizer
+    for kind in ("semantic", "acoustic"):
+        part = getattr(quantizer, f"{kind}_residual_vector_quantizer")
+        left = part.input_proj(latents)[0].T  # [frames, width]
+        for layer in part.layers:
+            book, mean = layer.codebook, left.mean(dim=0)
+            around = left - mean
+            variances = torch.linalg.svdvals(around).square()
+            dimensions = variances.sum() ** 2 / variances.square().sum()
+            told = 1 - 2 ** (-2 * math.log2(book.codebook_size) / dimensions)
+            mixed = noise(book.codebook_size, len(left)) @ around / len(left) ** 0.5
+            vectors = mean + mixed * told.sqrt()
+            book.embed_sum.copy_(vectors * book.cluster_usage[:, None])
+            left = left - vectors[torch.cdist(left, vectors).argmin(dim=1)]
+    forget_embeddings(model)
+
+
+@torch.no_grad()
+def latents_of(model: MimiModel, samples: Tensor) -> Tensor:
+    """What the quantizer is given for [samples], whatever the version: [1, hidden, frames]."""
+    heard: list[Tensor] = []
+    quantizer: Any = model.quantizer
+    encode = quantizer.encode
+
+    def listen(latents: Tensor, codebooks: Any = None) -> Tensor:
+        heard.append(latents)
+        found: Tensor = encode(latents, codebooks)
+        return found
+
+    quantizer.encode = listen
+    try:
+        model.encode(samples[None, None])
+    finally:
+        del quantizer.encode
+    return heard[0]
 
 
 def forget_embeddings(model: MimiModel) -> None:

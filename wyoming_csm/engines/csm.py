@@ -11,10 +11,10 @@ from wyoming_csm.voices import Voice, VoiceBook
 
 _PACKAGES = {
     "torch": "torch",
-    "transformers": "transformers",
     "huggingface_hub": "huggingface-hub",
     "safetensors": "safetensors",
     "tokenizers": "tokenizers",
+    "einops": "einops",
 }
 _SPEAKERS = 4
 _UNIT_SECONDS = {"s": 1.0, "m": 60.0, "h": 3_600.0}
@@ -38,7 +38,7 @@ def csm_engine(config: Config, book: VoiceBook) -> WorkerEngine | Pool:
                 replace(config, csm=replace(config.csm, device=device)), "csm", book.voices
             ),
             voices=voices,
-            probe=_probe,
+            probe=probe,
             patience=Patience(hang=hang, idle=_seconds(config.csm.idle_unload)),
             title=title,
         )
@@ -64,7 +64,7 @@ def _bare_speaker(number: int) -> Voice:
     )
 
 
-def _probe() -> None:
+def probe() -> None:
     """Cheap: whether the packages are there. What the GPU is like, the child finds out."""
     require(
         _PACKAGES,

@@ -6,7 +6,8 @@ from torch import Tensor, nn
 from wyoming_csm.model.mimi.config import MimiConfig
 from wyoming_csm.model.mimi.convs import Targets
 from wyoming_csm.model.mimi.quantizer import QuantizerSearch
-from wyoming_csm.model.mimi.seanet_encoder import SeanetEncoder, StridedConv
+from wyoming_csm.model.mimi.rows import StridedConv
+from wyoming_csm.model.mimi.seanet_encoder import SeanetEncoder
 from wyoming_csm.model.mimi.whole_transformer import WholeTransformer
 
 
@@ -43,12 +44,16 @@ class MimiEncoder(nn.Module):
         A begun frame counts as one. Memory grows by 1 MB with each second; a minute takes a
         second or two on a CPU.
         """
+        codes: Tensor = self.quantizer(self.latents(samples), self._codebooks)
+        return codes
+
+    @torch.no_grad()
+    def latents(self, samples: Tensor) -> Tensor:
+        """What the codes are found for: [frames, hidden]."""
         # cuDNN would round single precision to TF32, which changes codes
         with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
             positions = self.transformer(self.seanet(samples))
-            latents = self.downsample.convolve(self._filled(positions))
-        codes: Tensor = self.quantizer(latents, self._codebooks)
-        return codes
+            return self.downsample.convolve(self._filled(positions))
 
     def _filled(self, positions: Tensor) -> Tensor:
         """Before the first position and after the last there are none: they are repeated."""

@@ -1,6 +1,6 @@
 """The transformer's layers and rotary angles, which Mimi's encoder and decoder have in common."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +10,7 @@ from wyoming_csm.model.mimi.config import MimiConfig
 from wyoming_csm.model.mimi.convs import Targets, empty_weight
 
 Rotation = tuple[Tensor, Tensor]  # cosines and sines [..., positions, width]
+Product = Callable[[Tensor, Tensor], Tensor]
 
 
 class Layer(nn.Module):
@@ -18,8 +19,9 @@ class Layer(nn.Module):
     Who attends to whom is left to the caller, between `heads` and `merge`.
     """
 
-    def __init__(self, config: MimiConfig) -> None:
+    def __init__(self, config: MimiConfig, product: Product) -> None:
         super().__init__()
+        self._product = product
         hidden, width = config.hidden_size, config.head_width
         self._heads, self.kv_heads = config.num_attention_heads, config.num_key_value_heads
         self.width, self._eps = width, config.norm_eps
@@ -61,7 +63,9 @@ class Layer(nn.Module):
         the first two turned."""
         batch, positions, _ = x.shape
         heard = F.layer_norm(x, x.shape[-1:], self.norm, self.norm_bias, self._eps)
-        heads = F.linear(heard, self.qkv).view(batch, positions, -1, self.width).transpose(1, 2)
+        heads = (
+            self._product(heard, self.qkv).view(batch, positions, -1, self.width).transpose(1, 2)
+        )
         turning = self._heads + self.kv_heads
         turned, value = _rotate(heads[:, :turning], *rotation), heads[:, turning:]
         return turned[:, : self._heads], turned[:, self._heads :], value
@@ -70,9 +74,10 @@ class Layer(nn.Module):
         """x [batch, positions, hidden], what its heads heard [batch, heads, positions, width] →
         x for the next layer."""
         attended = attended.transpose(1, 2).flatten(2)
-        x = x + self.scale * F.linear(attended, self.out)
+        x = x + self.scale * self._product(attended, self.out)
         heard = F.layer_norm(x, x.shape[-1:], self.mlp_norm, self.mlp_norm_bias, self._eps)
-        return x + self.mlp_scale * F.linear(F.gelu(F.linear(heard, self.up)), self.down)
+        inner = F.gelu(self._product(heard, self.up))
+        return x + self.mlp_scale * self._product(inner, self.down)
 
 
 class Layers(nn.Module):
@@ -80,9 +85,10 @@ class Layers(nn.Module):
 
     turning: Tensor  # [width / 2], radians a position
 
-    def __init__(self, config: MimiConfig) -> None:
+    def __init__(self, config: MimiConfig, product: Product = F.linear) -> None:
+        """`product` of [batch, positions, inputs] and [outputs, inputs]."""
         super().__init__()
-        self.layers = nn.ModuleList(Layer(config) for _ in range(config.num_hidden_layers))
+        self.layers = nn.ModuleList(Layer(config, product) for _ in range(config.num_hidden_layers))
         pairs = torch.arange(0, config.head_width, 2, dtype=torch.float32) / config.head_width
         self.register_buffer("turning", 1.0 / config.theta**pairs, persistent=False)
 

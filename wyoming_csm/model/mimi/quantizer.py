@@ -6,6 +6,7 @@ from torch.nn import functional as F
 
 from wyoming_csm.model.mimi.config import MimiConfig
 from wyoming_csm.model.mimi.convs import Targets, empty_weight
+from wyoming_csm.model.mimi.rows import product
 
 _LEAST_USAGE = 1e-5  # as in training: a codebook's entry that was never used has no mean
 
@@ -60,11 +61,11 @@ class CodebookSearch(Codebooks):
 
     def forward(self, latents: Tensor, codebooks: int) -> Tensor:
         """[frames, inputs] → [frames, codebooks], int64, of the first `codebooks`."""
-        left = F.linear(latents, self.projection[..., 0])
+        left = product(latents, self.projection[..., 0])
         codes = []
         for table in self.table[:codebooks]:
             # |x - c|² without |x|², which all c have in common, halved: what is greatest is nearest
-            nearness = torch.addmm(-0.5 * table.square().sum(dim=1), left, table.T)
+            nearness = product(left, table, -0.5 * table.square().sum(dim=1))
             codes.append(nearness.argmax(dim=1))
             left = left - table[codes[-1]]
         return torch.stack(codes, dim=1)

@@ -7,6 +7,7 @@ from torch.nn import functional as F
 
 from wyoming_csm.model.mimi.config import MimiConfig
 from wyoming_csm.model.mimi.layers import Layers
+from wyoming_csm.model.mimi.rows import product
 
 
 class WholeTransformer(Layers):
@@ -17,7 +18,7 @@ class WholeTransformer(Layers):
     """
 
     def __init__(self, config: MimiConfig) -> None:
-        super().__init__(config)
+        super().__init__(config, product)
         self._window = config.sliding_window
 
     def forward(self, x: Tensor) -> Tensor:
