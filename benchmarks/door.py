@@ -162,7 +162,7 @@ async def serve() -> None:
         Configure("fake", msgspec.to_builtins(settings), "", ""),
         voices=lambda: (voice,),
         probe=lambda: None,
-        patience=Patience(hang=10),
+        patience=Patience(),
         command=COMMAND,
     )
     await engine.start()

@@ -1,19 +1,17 @@
 """A clone for run.sh with a stand-in for Python: real shell, no network, nothing installed."""
 
-import os
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 TOOLS = (
-    *("bash", "env", "cat", "chmod", "cp", "cut", "dirname", "flock", "id", "kill", "mkdir"),
-    *("mkfifo", "pwd", "rm", "sha256sum", "sleep", "timeout"),
+    *("bash", "env", "cat", "chmod", "cp", "dirname", "flock", "id", "mkdir", "pwd", "rm"),
+    *("sha256sum", "sleep", "uname"),
 )
 
-BASE = "pip install --quiet --no-compile --editable ."
+BASE = "install base --quick"
 
 # Stands in for python, in the environment too. What is asked of it is written to $LOG, and what
 # it should answer comes from the environment; the rest is done by the real one.
@@ -22,19 +20,13 @@ case "$*" in
   "-c import sys; sys.exit(not "*|"-c import ensurepip"*) ;;
   -V) echo "Python ${{VERSION:-3.11.9}}" ;;
   "-m venv"*) echo "venv ${{0##*/}}" >>"$LOG"; mkdir -p "$3/bin"; cp "$0" "$3/bin/python" ;;
-  "-m pip "*" list "*) echo "numpy==2.0" ;;
-  "-m pip "*--dry-run*) cat "$REPORT" ;;
-  "-m pip "*)
-    shift 4; echo "pip $*" >>"$LOG"
-    echo "  Downloading big-1.0.whl (123.4 MB)"; echo "  Downloading small-1.0.whl (12 kB)"
-    case "$*" in *"${{PIP_WAITS:-nothing}}"*) echo "waiting $$" >>"$LOG"; sleep 20 ;; esac
-    case "$*" in *".["*) read -r -n 1 <"$READY" ;; esac
-    case "$*" in *"${{PIP_FAILS:-nothing}}"*) echo "ERROR: no such thing" >&2; exit 1 ;; esac ;;
-  "-m wyoming_csm"*) shift 2; exec {sys.executable} {ROOT}/tests/fake_clone.py "$@" ;;
+  "script/install.py "*)
+    shift; echo "install $*" >>"$LOG"; sleep "${{INSTALL_TAKES:-0}}"
+    [ -z "${{INSTALL_FAILS:-}}" ] && exit
+    echo "[$TELLER] not installed: no network" >&2; exit 1 ;;
+  "-c import wyoming_csm"*) exit "${{NOT_WHOLE:-0}}" ;;
+  "-m wyoming_csm"*) shift 2; echo "serving $$ $PWD $*" ;;
   "-c import pip") ;;
-  *torch.version*) echo "${{TORCH_BUILD:-none}}" ;;
-  *is_available*) exit "${{NO_CUDA:-0}}" ;;
-  "- http"*) exit "${{NO_INDEX:-1}}" ;;
   *) exec {sys.executable} "$@" ;;
 esac
 """
@@ -50,32 +42,23 @@ class Clone:
         self.env = {
             "PATH": str(self.path),
             "LOG": str(self.log_file),
-            "REPORT": str(folder / "report.json"),
-            "READY": str(folder / "ready"),  # extras are installed when the server listens
         }
-        (self.root / "script").mkdir(parents=True)
+        for name in ("run.sh", "pyproject.toml", "script/common.sh", "requirements/base.txt"):
+            (self.root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, self.root / name)
         self.path.mkdir()
         self.log_file.touch()
-        os.mkfifo(folder / "ready")
-        for name in ("run.sh", "pyproject.toml", "script/common.sh", "script/install-engines"):
-            shutil.copy(ROOT / name, self.root / name)
         for tool in TOOLS:
             found = shutil.which(tool)
             assert found, tool
             (self.path / tool).symlink_to(found)
         for name in pythons:
             self.add(name, PYTHON)
-        self.report()
 
     def add(self, name: str, script: str) -> None:
         """A command on the PATH."""
         (self.path / name).write_text(script)
         (self.path / name).chmod(0o755)
-
-    def report(self, *names: str) -> None:
-        """What a dry run of pip says that it would install."""
-        items = ",".join(f'{{"metadata": {{"name": "{name}"}}}}' for name in ("torch", *names))
-        Path(self.env["REPORT"]).write_text(f'{{"install": [{items}]}}')
 
     @property
     def log(self) -> list[str]:
@@ -104,30 +87,3 @@ class Clone:
             stderr=subprocess.STDOUT,
             text=True,
         )
-
-
-def read_until(process: subprocess.Popen[str], *words: str) -> str:
-    """What it says until all these words were said."""
-    said = ""
-    assert process.stdout is not None
-    for line in process.stdout:
-        said += line
-        if all(word in said for word in words):
-            return said
-    raise AssertionError(f"{words!r} was not said, but:\n{said}")
-
-
-def serve(words: list[str]) -> None:
-    """Stands in for the command: says its words; with `wait` among them ends at a signal."""
-    awaited = (signal.SIGHUP, signal.SIGTERM)
-    for number in awaited:
-        signal.signal(number, lambda *_: None)
-    signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
-    print("serving", os.getpid(), os.getcwd(), *words, flush=True)
-    if "wait" in words:
-        os.write(os.open(os.environ["READY"], os.O_RDWR), b"x")
-        print("got", signal.Signals(signal.sigwait(awaited)).name, flush=True)
-
-
-if __name__ == "__main__":
-    serve(sys.argv[1:])

@@ -8,6 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
+import pytest
+
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -25,6 +27,7 @@ class FakeHub(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.repository = repository
         self.files = {p.name: p.read_bytes() for p in files.iterdir() if p.is_file()}
+        self.others: dict[str, dict[str, bytes]] = {}  # more repositories, with their files
         self.token = token
         self.cut = cut
         self.fetched: list[str] = []
@@ -47,6 +50,18 @@ def serving(hub: FakeHub) -> Iterator[FakeHub]:
         hub.server_close()
 
 
+def point_at(patch: pytest.MonkeyPatch, url: str) -> None:
+    """huggingface-hub reads its endpoint once, at import."""
+    from huggingface_hub import constants
+
+    patch.setattr(constants, "ENDPOINT", url)
+    patch.setattr(
+        constants, "HUGGINGFACE_CO_URL_TEMPLATE", url + "/{repo_id}/resolve/{revision}/{filename}"
+    )
+    patch.setattr("huggingface_hub.hf_api.api.endpoint", url)
+    patch.setattr(constants, "HF_HUB_ETAG_TIMEOUT", 2)
+
+
 class _Handler(BaseHTTPRequestHandler):
     server: FakeHub
     protocol_version = "HTTP/1.1"
@@ -61,23 +76,26 @@ class _Handler(BaseHTTPRequestHandler):
         hub, path = self.server, self.path.partition("?")[0]
         token = (self.headers.get("Authorization") or "").removeprefix("Bearer ") or None
         hub.tokens.add(token)
-        if path.startswith(f"/api/models/{hub.repository}"):
-            if path.rsplit("/", 1)[-1] not in (COMMIT, "main", hub.repository.split("/")[1]):
+        known = {hub.repository: hub.files, **hub.others}
+        repository = next((name for name in known if f"/{name}/" in f"{path}/"), "")
+        files = known.get(repository, {})
+        if repository and path.startswith(f"/api/models/{repository}"):
+            if path.rsplit("/", 1)[-1] not in (COMMIT, "main", repository.split("/")[1]):
                 return self._answer(404, b"{}", {"X-Error-Code": "RevisionNotFound"})
             if "/tree/" in path:
-                found = [_entry(name, body) for name, body in hub.files.items()]
+                found = [_entry(name, body) for name, body in files.items()]
                 return self._answer(200, json.dumps(found).encode())
-            siblings = [{"rfilename": name} for name in hub.files]
-            about = {"id": hub.repository, "sha": COMMIT, "siblings": siblings}
+            siblings = [{"rfilename": name} for name in files]
+            about = {"id": repository, "sha": COMMIT, "siblings": siblings}
             return self._answer(200, json.dumps(about).encode())
         name = path.rsplit("/", 1)[-1]
-        if not path.startswith(f"/{hub.repository}/resolve/"):
+        if not repository or not path.startswith(f"/{repository}/resolve/"):
             return self._answer(404, b"", {"X-Error-Code": "RepoNotFound"})
         if hub.token is not None and token != hub.token:
             return self._answer(401, b"", {"X-Error-Code": "GatedRepo"})
-        if name not in hub.files:
+        if name not in files:
             return self._answer(404, b"", {"X-Error-Code": "EntryNotFound"})
-        body = hub.files[name]
+        body = files[name]
         if self.command == "GET":
             hub.fetched.append(name)
         self.close_connection = name == hub.cut

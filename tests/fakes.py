@@ -57,6 +57,7 @@ class FakeEngine:
         self.frames_made = 0
         self.speaking = 0  # now
         self.most_speaking = 0
+        self.hurried = 0
         self.started = 0
         self.woken = 0
         self.stopped = 0
@@ -108,6 +109,9 @@ class FakeEngine:
         if self._status.phase is Phase.ASLEEP:
             self.woken += 1
             self.become(Phase.WAKING, "waking up")
+
+    def hurry(self) -> None:
+        self.hurried += 1
 
     async def start(self) -> None:
         self.started += 1

@@ -73,8 +73,16 @@ def test_recordings_of_many_kinds(tmp_path: Path, name: str, subtype: str) -> No
 
 def test_channels_are_mixed(tmp_path: Path) -> None:
     left = tone(0.1)
-    soundfile.write(tmp_path / "a.wav", np.stack([left, -left], axis=1), SAMPLE_RATE)
-    assert np.abs(read_clip(tmp_path / "a.wav")).max() < 1e-4
+    right = tone(0.1, pitch=600.0)
+    soundfile.write(tmp_path / "a.wav", np.stack([left, right], axis=1), SAMPLE_RATE)
+    assert np.abs(read_clip(tmp_path / "a.wav") - (left + right) / 2).max() < 1e-4
+
+
+def test_of_channels_that_cancel_each_other_one_is_heard(tmp_path: Path) -> None:
+    """A plug wired the wrong way round."""
+    left = tone(0.1)
+    soundfile.write(tmp_path / "a.wav", np.stack([0.9 * left, -left], axis=1), SAMPLE_RATE)
+    assert np.abs(read_clip(tmp_path / "a.wav") + left).max() < 1e-4
 
 
 def test_what_is_no_recording(tmp_path: Path) -> None:

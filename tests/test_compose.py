@@ -11,6 +11,7 @@ from wyoming_csm.compose import House
 from wyoming_csm.config import Config, CsmConfig
 from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.engines.pool import Pool
+from wyoming_csm.errors import ConfigError
 from wyoming_csm.server.info import make_info
 
 
@@ -39,3 +40,16 @@ def test_how_long_a_request_waits_for_who_sleeps(
     assert isinstance(house.engines[0], Pool)
     assert isinstance(house.engine, Fallback)
     assert house.engine._waking_seconds == seconds
+
+
+def test_a_clone_that_is_only_to_be_read_serves_from_a_folder_of_the_users_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").symlink_to("/proc/no")  # root, too, cannot make that
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "own"))
+    House(Config())
+    assert (tmp_path / "own/wyoming-csm").is_dir()
+    assert "own/wyoming-csm serves" in caplog.text
+    with pytest.raises(ConfigError, match=r"data_dir: /proc/no/x cannot be made"):
+        House(Config(data_dir="/proc/no/x"))

@@ -51,14 +51,14 @@ def test_values_arrive(tmp_path: Path) -> None:
             tmp_path,
             "uri: tcp://[::1]:10201\nengines: [system]\ncsm: {seed: 7, temperature: 0}\n"
             "coqui: {models: {de: tts_models/de/thorsten/vits, pt-br: x}}\n"
-            "limits: {networks: [10.1.2.3/8, 'fd00::/8']}\n",
+            "limits: {networks: [local, 10.1.2.3/8, 'fd00::/8']}\n",
         )
     )
     assert config.uri == "tcp://[::1]:10201"
     assert config.engines == ("system",)
     assert (config.csm.seed, config.csm.temperature) == (7, 0)
     assert config.coqui.models == {"de": "tts_models/de/thorsten/vits", "pt-br": "x"}
-    assert config.limits.networks == ("10.1.2.3/8", "fd00::/8")
+    assert config.limits.networks == ("local", "10.1.2.3/8", "fd00::/8")
 
 
 def test_sections_survive_the_way_to_the_child() -> None:
@@ -117,6 +117,7 @@ def test_home_is_found_in_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         ("1: x", "a key: Expected `str`"),
         ("limits: {connections: 1.5}", "limits.connections: Expected `int`, got `float`"),
         ("limits: {networks: [10.0.0.0/33]}", "limits.networks: '10.0.0.0/33'"),
+        ("limits: {networks: [home]}", "limits.networks: 'home'"),
         ("limits: {networks: [3]}", "limits.networks[0]: Expected `str`"),
         ('voices: "\\0"', "voices: wrong form"),
         ('discovery: {name: "a\\nb"}', "discovery.name: only what can be printed"),

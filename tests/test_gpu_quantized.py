@@ -83,14 +83,16 @@ def test_a_graph_and_a_compiler_take_it(kind: Kind, rows: int) -> None:
 def test_a_checkpoint_is_quantised_on_the_gpu(tmp_path: Path, kind: Kind) -> None:
     """As on the CPU, and read from the cache the second time."""
     checkpoint = Checkpoint(make_tiny_csm(tmp_path / "csm", codebooks=8))
-    logits = [
-        teacher_forced(
-            checkpoint.load(
-                torch.bfloat16, torch.device(device), backbone=kind, depth=kind, cache=cache
-            ),
-            12,
-        ).cpu()
-        for device, cache in (("cpu", None), ("cuda", tmp_path / "c"), ("cuda", tmp_path / "c"))
-    ]
+    cache = checkpoint.cache(tmp_path / "cache", torch.bfloat16, kind, kind)
+    assert cache is not None
+    logits = []
+    for device, kept in (("cpu", None), ("cuda", cache), ("cuda", cache)):
+        model = checkpoint.load(
+            torch.bfloat16, torch.device(device), backbone=kind, depth=kind, cache=kept
+        )
+        logits.append(teacher_forced(model, 12).cpu())
+        if kept is not None:
+            kept.save(model)
+    assert len(list((tmp_path / "cache").iterdir())) == 1
     assert error(logits[1], logits[0]) < 5e-2
     assert torch.equal(logits[1], logits[2])

@@ -57,7 +57,20 @@ BROAD_EXCEPT = {
     "model/prompt.py": "tokenizers raises nothing narrower than Exception: it is translated",
 }
 
-MAX_LINES = 250
+# Before Python 3.11.3 they cut short the clean-up of a cancelled task (gh-102780); `within` does
+# not.
+TIMEOUTS = {
+    "say.py": "before anything is spoken",
+    "engines/fallback.py": "before a sentence",
+    "engines/hold_off.py": "between two lives of a child",
+    "server/discovery.py": "before the announcement",
+    "server/network_changes.py": "between two looks",
+    "server/outlet.py": "last words are a task of their own",
+    "server/requests.py": "before a sentence",
+    "server/wire.py": "the hearing half reads no more once it is cancelled",
+}
+
+MAX_LINES = 300
 LONGER = {"config.py": "the schema is one list, and a list is read from top to bottom"}
 
 
@@ -167,6 +180,18 @@ def test_no_global_statements_and_no_waiting_by_the_clock() -> None:
                 wrong.append(f"{path.relative_to(ROOT)}:{node.lineno} global")
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "time.sleep":
                 wrong.append(f"{path.relative_to(ROOT)}:{node.lineno} time.sleep")
+    assert not wrong
+
+
+def test_no_clean_up_is_cut_short() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in sources()
+        if str(path.relative_to(ROOT / PACKAGE)) not in TIMEOUTS
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr in ("timeout", "timeout_at", "wait_for")
+        if ast.unparse(node.value) == "asyncio"
+    ]
     assert not wrong
 
 

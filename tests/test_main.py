@@ -66,6 +66,14 @@ def test_say_from_standard_input_to_standard_output(tmp_path: Path) -> None:
     assert seconds_of(done.stdout) > 1
 
 
+def test_nothing_to_say_is_a_moment_of_silence(tmp_path: Path) -> None:
+    done = run(tmp_path, "say", "🎉 …", "-o", "said.wav")
+    assert done.returncode == 0, done.stderr
+    assert b"nothing to say" in done.stderr
+    with wave.open(str(tmp_path / "said.wav")) as file:
+        assert file.readframes(9_999) == bytes(4_800)
+
+
 @pytest.mark.parametrize(
     ("words", "settings", "complaint"),
     [

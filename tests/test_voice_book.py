@@ -2,6 +2,7 @@
 
 import logging
 import os
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,10 @@ from wyoming_csm.voices import VoiceBook
 
 def names(book: VoiceBook) -> list[str]:
     return [voice.name for voice in book.voices]
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [one.getMessage() for one in caplog.records if one.levelno == logging.WARNING]
 
 
 def test_linked_folders_serve(tmp_path: Path) -> None:
@@ -78,22 +83,87 @@ def test_a_broken_voice_is_one_warning_until_it_changes(
     book = VoiceBook(tmp_path)
     for _ in range(3):
         book.refresh()
-    assert names(book) == ["ann"]
-    warnings = [r for r in caplog.records if r.levelno == logging.WARNING]
-    assert len(warnings) == 1
-    assert "'bob' is left out: clip.txt is missing" in warnings[0].getMessage()
+    assert names(book) == ["ann", "bob"]
+    fault = "clip.txt is missing: write the exact words of the clip there"
+    assert [(voice.fault, bool(voice.clips)) for voice in book.voices] == [
+        ("", True),
+        (fault, False),
+    ]
+    assert warnings(caplog) == [f"Voice 'bob' cannot be used: {fault}"]
     (bob / "clip.txt").write_text(words)
     assert book.refresh()
-    assert names(book) == ["ann", "bob"]
+    assert [voice.fault for voice in book.voices] == ["", ""]
 
 
-def test_a_voice_that_breaks_is_gone(tmp_path: Path) -> None:
+def test_what_is_being_copied_is_said_when_it_rests(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Before, it may be only the first half of it; what was there at the start is said at once."""
+    make(tmp_path, "ann")
+    book = VoiceBook(tmp_path)
+    book.refresh()
+    (tmp_path / "bob").mkdir()
+    book.refresh()
+    (tmp_path / "bob/clip.wav").write_bytes((tmp_path / "ann/clip.wav").read_bytes()[:20])
+    book.refresh()
+    (tmp_path / "bob/clip.wav").write_bytes((tmp_path / "ann/clip.wav").read_bytes())
+    book.refresh()
+    assert warnings(caplog) == []
+    assert book.voices[1].fault.startswith("clip.txt is missing")
+    (tmp_path / "bob/clip.txt").write_text("Hello.")
+    book.refresh()
+    assert [voice.fault for voice in book.voices] == ["", ""]
+    (tmp_path / "bob/clip.txt").write_text("")
+    for _ in range(3):
+        book.refresh()
+    assert len(warnings(caplog)) == 1
+
+
+def test_a_folder_that_nobody_meant_as_a_voice_is_none(tmp_path: Path) -> None:
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes/notes.md").write_text("about")
+    for name in ("__MACOSX", "@eaDir", ".Trash"):
+        make(tmp_path, name)
+    book = VoiceBook(tmp_path)
+    book.refresh()
+    assert names(book) == []
+
+
+def test_a_recording_without_a_folder_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "anna.m4a").write_bytes(b"sound")
+    book = VoiceBook(tmp_path)
+    for _ in range(3):
+        book.refresh()
+    (line,) = warnings(caplog)
+    assert line.endswith("itself holds 'anna.m4a': put it in a folder of the voice's name")
+
+
+def test_a_name_is_one_however_its_letters_are_written(tmp_path: Path) -> None:
+    """macOS takes ë apart; who types a name does not."""
+    make(tmp_path, unicodedata.normalize("NFD", "Zoë"))
+    book = VoiceBook(tmp_path)
+    book.refresh()
+    assert names(book) == [unicodedata.normalize("NFC", "Zoë")]
+    assert Path(book.voices[0].clips[0].path).exists()
+    if (tmp_path / "Zoë").exists():
+        return  # the disk itself takes them for one
+    make(tmp_path, "Zoë")
+    book.refresh()
+    assert names(book) == ["Zoë"]
+
+
+def test_a_voice_that_breaks_keeps_its_name(tmp_path: Path) -> None:
+    """Home Assistant has stored it."""
     ann = make(tmp_path)
     book = VoiceBook(tmp_path)
     book.refresh()
     (ann / "clip.wav").write_bytes(b"")
     assert book.refresh()
-    assert names(book) == []
+    assert [(voice.name, voice.fault) for voice in book.voices] == [
+        ("ann", "clip.wav is empty: copy it again")
+    ]
 
 
 def test_hidden_folders_and_files_are_none(tmp_path: Path) -> None:

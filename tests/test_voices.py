@@ -7,7 +7,7 @@ import pytest
 
 from tests.voice_folders import make, record
 from wyoming_csm.errors import VoiceError
-from wyoming_csm.voices import Clip, read_voice
+from wyoming_csm.voices import read_voice
 
 
 def complaint(folder: Path) -> str:
@@ -22,7 +22,10 @@ def test_a_voice_and_its_settings(tmp_path: Path) -> None:
     voice = read_voice(folder)
     assert (voice.name, voice.language, voice.description) == ("ann", "de-CH", "Anna, ruhig")
     assert (voice.engine, voice.speaker) == ("csm", "3")
-    assert voice.clips == (Clip(str(folder / "clip.wav"), "Hello there."),)
+    (clip,) = voice.clips
+    assert (clip.path, clip.text) == (str(folder / "clip.wav"), "Hello there.")
+    record(folder / "clip.wav", seconds=2)
+    assert read_voice(folder).clips != (clip,), "another recording"
 
 
 def test_settings_may_be_left_out(tmp_path: Path) -> None:
@@ -85,7 +88,7 @@ def test_missing_parts(tmp_path: Path) -> None:
     folder = make(tmp_path)
     (folder / "clip.txt").write_text(" \n")
     assert "clip.txt is empty" in complaint(folder)
-    (folder / "clip.txt").write_bytes(b"\xff")
+    (folder / "clip.txt").write_bytes(b"\xff\x81")
     assert "not UTF-8" in complaint(folder)
     (folder / "clip.txt").write_text("x" * 3_001)
     assert "longer than 3000" in complaint(folder)
@@ -102,14 +105,17 @@ def test_recordings_that_do_not_serve(tmp_path: Path) -> None:
     clip = folder / "clip.wav"
     record(clip, seconds=61)
     assert "lasts 61.0 s" in complaint(folder)
-    record(clip, seconds=0)
-    assert "lasts 0.0 s" in complaint(folder)
+    for seconds in (0, 0.5):
+        record(clip, seconds=seconds)
+        assert f"lasts {seconds:.1f} s" in complaint(folder)
     record(clip, channels=9)
     assert "9 channels" in complaint(folder)
     record(clip, rate=200_000)
     assert "200000 Hz" in complaint(folder)
     clip.write_bytes(b"RIFF")
     assert "not a recording" in complaint(folder)
+    clip.write_bytes(b"")
+    assert complaint(folder) == "clip.wav is empty: copy it again"
     clip.unlink()
     clip.mkdir()
     assert "not a file" in complaint(folder)

@@ -13,14 +13,21 @@ class Wanted(TypedDict, total=False):
 
     speakers: Sequence[str]
     phonemes: bool
+    cleaner: str
 
 
-def make_tiny_coqui(folder: Path, *, speakers: Sequence[str] = (), phonemes: bool = False) -> Path:
+def make_tiny_coqui(
+    folder: Path,
+    *,
+    speakers: Sequence[str] = (),
+    phonemes: bool = False,
+    cleaner: str = "basic_cleaners",
+) -> Path:
     """The path of `folder`/model.pth, with its config.json beside it; about 0.5 MB.
 
     It speaks, for every letter, 5 frames of noise (58 ms) at 22 050 Hz.
     """
-    make_tiny_coquis({folder: Wanted(speakers=speakers, phonemes=phonemes)})
+    make_tiny_coquis({folder: Wanted(speakers=speakers, phonemes=phonemes, cleaner=cleaner)})
     return folder / "model.pth"
 
 
@@ -30,7 +37,13 @@ def make_tiny_coquis(wanted: Mapping[Path, Wanted]) -> None:
     subprocess.run([sys.executable, "-m", "tests.tiny_coqui", order], check=True)
 
 
-def make_here(folder: Path, *, speakers: Sequence[str] = (), phonemes: bool = False) -> None:
+def make_here(
+    folder: Path,
+    *,
+    speakers: Sequence[str] = (),
+    phonemes: bool = False,
+    cleaner: str = "basic_cleaners",
+) -> None:
     """In this process, which becomes one like the child's; not for the tests' own."""
     from wyoming_csm.worker.coqui_setup import prepare
 
@@ -63,7 +76,7 @@ def make_here(folder: Path, *, speakers: Sequence[str] = (), phonemes: bool = Fa
         use_phonemes=phonemes,
         phonemizer="espeak" if phonemes else None,
         phoneme_language="en-us" if phonemes else None,
-        text_cleaner="basic_cleaners",
+        text_cleaner=cleaner,
         use_speaker_embedding=bool(speakers),
     )
     model = Vits(config)

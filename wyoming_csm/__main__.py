@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from wyoming_csm import __version__
-from wyoming_csm.config import Config, CsmConfig, load, parse
+from wyoming_csm.config import Config, CsmConfig, load, parse, with_system_voice_only
+from wyoming_csm.engines.packages import INSTALLER
 from wyoming_csm.errors import WyomingCsmError
 
 _LOGGER = logging.getLogger(__name__)
@@ -23,6 +25,10 @@ COMMANDS = ("serve", "say", "verify")
 def main(words: Sequence[str] | None = None) -> int:
     """Run a command; the process's exit code: 0, 2 for what the user can correct, or `verify`'s."""
     arguments = _parse_words(sys.argv[1:] if words is None else list(words))
+    installer = os.environ.get(INSTALLER)
+    if installer and (arguments.light or arguments.command != "serve"):
+        installer = None  # nothing stays here to be installed for
+        del os.environ[INSTALLER]
     try:
         config = _configure(arguments)
         _set_up_logging(config)
@@ -39,7 +45,7 @@ def main(words: Sequence[str] | None = None) -> int:
             return verify(config, arguments.text, arguments.frames)
         from wyoming_csm.serve import serve
 
-        asyncio.run(serve(config))
+        asyncio.run(serve(config, installer))
     except WyomingCsmError as error:
         print(f"wyoming-csm: {error}", file=sys.stderr)
         return 2
@@ -54,6 +60,7 @@ def _parse_words(words: list[str]) -> argparse.Namespace:
     add("--config", type=Path, metavar="FILE", help=f"YAML or JSON ({DEFAULT_CONFIG} if it exists)")
     add("--uri", help="where to listen: tcp://ADDRESS:PORT or unix:///PATH")
     add("--voice", help="default voice")
+    add("--light", action="store_true", help="only the system voice, whatever else is installed")
     add("--zeroconf", nargs="?", const="", metavar="NAME", help="announce, under this name")
     add("--no-zeroconf", action="store_true", help="do not announce")
     add("--data-dir", metavar="DIR", help="for what the server keeps")
@@ -64,8 +71,8 @@ def _parse_words(words: list[str]) -> argparse.Namespace:
         prog="wyoming-csm",
         usage="%(prog)s [-h] [--version] [serve|say|verify] [words]",
         description="Text to speech over the Wyoming protocol with CSM-1B.",
-        epilog="The words of each: serve --help, say --help, verify --help. ./run.sh also takes"
-        " --light: no more engines are installed.",
+        epilog="The words of each: serve --help, say --help, verify --help. With --light ./run.sh"
+        " installs no more engines.",
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", metavar="serve|say|verify", prog=parser.prog)
@@ -82,9 +89,11 @@ def _parse_words(words: list[str]) -> argparse.Namespace:
     check.add_argument("--text", help="what is spoken")
     check.add_argument("--device", help="in place of csm.device: cpu, cuda:1")
     check.add_argument("--dtype", help="in place of csm.dtype and csm.depth_dtype: float32, int8")
+    light = [word for word in words[:1] if word == "--light"]  # the only one before a command
+    words = words[len(light) :]
     if not words or (words[0] not in COMMANDS and words[0] not in ("-h", "--help", "--version")):
         words = ["serve", *words]
-    return parser.parse_args(words)
+    return parser.parse_args([words[0], *light, *words[1:]])
 
 
 def _count(word: str) -> int:
@@ -117,7 +126,8 @@ def _configure(arguments: argparse.Namespace) -> Config:
         discovery = replace(discovery, enabled=True, name=arguments.zeroconf or discovery.name)
     if arguments.no_zeroconf:
         discovery = replace(discovery, enabled=False)
-    return replace(config, log=log, discovery=discovery, **words)
+    config = replace(config, log=log, discovery=discovery, **words)
+    return with_system_voice_only(config) if arguments.light else config
 
 
 def _as_verified(csm: CsmConfig, device: str | None, dtype: str | None) -> CsmConfig:

@@ -13,6 +13,9 @@ SAMPLE_WIDTH = 2  # bytes
 CHANNELS = 1
 SAMPLES_PER_FRAME = 1_920  # 80 ms: one frame of CSM
 BYTES_PER_SECOND = SAMPLE_RATE * SAMPLE_WIDTH
+NOTHING_SECONDS = (
+    0.1  # of silence, where there is nothing to say: an empty file is an error to many
+)
 
 Samples = npt.NDArray[np.float32]  # [samples], -1…1
 
@@ -52,9 +55,19 @@ def read_clip(path: Path) -> Samples:
     try:
         samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
     except (OSError, soundfile.LibsndfileError) as error:
-        raise VoiceError(f"{path}: not a recording that can be read ({error})") from error
+        raise VoiceError(f"{path.name} is not a recording that can be read ({error})") from error
     if not len(samples):
-        raise VoiceError(f"{path}: the recording is empty")
+        raise VoiceError(f"{path.name} is empty")
     if not np.isfinite(samples).all():
-        raise VoiceError(f"{path}: the recording holds values that are not numbers")
-    return resample(samples.mean(axis=1), rate)
+        raise VoiceError(f"{path.name} holds values that are not numbers")
+    return resample(_mono(samples), rate)
+
+
+def _mono(samples: Samples) -> Samples:
+    """[samples, channels] mixed; where the channels cancel each other, the loudest of them."""
+    mixed: Samples = samples.mean(axis=1)
+    powers = np.square(samples).mean(axis=0)
+    loudest = int(powers.argmax())
+    if np.square(mixed).mean() < 0.01 * powers[loudest]:
+        return np.ascontiguousarray(samples[:, loudest])
+    return mixed

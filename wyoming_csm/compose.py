@@ -2,11 +2,15 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import get_args
 
-from wyoming_csm.config import Config
+from msgspec.structs import replace
+
+from wyoming_csm.config import Config, EngineName
 from wyoming_csm.engines.base import Engine
 from wyoming_csm.engines.coqui import coqui_engine
 from wyoming_csm.engines.csm import csm_engine
@@ -28,10 +32,7 @@ class House:
 
     def __init__(self, config: Config) -> None:
         """Reads the voices; starts nothing. Raises ConfigError."""
-        try:
-            Path(config.data_dir).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ConfigError(f"data_dir: {config.data_dir} cannot be made: {error}") from error
+        config = replace(config, data_dir=_make_data_dir(config.data_dir))
         self.book = VoiceBook(Path(config.voices))
         self.book.refresh()
         makers: dict[str, Callable[[], WorkerEngine | Pool]] = {
@@ -62,10 +63,30 @@ class House:
             await self.look_at_voices()
 
 
+def _make_data_dir(folder: str) -> str:
+    """The folder, made; where the default one cannot be made, one of the user's own.
+
+    Raises ConfigError.
+    """
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if folder != Config().data_dir:
+            raise ConfigError(f"data_dir: {folder} cannot be made: {error}") from error
+        own = Path(
+            os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share"), "wyoming-csm"
+        )
+        _LOGGER.warning("The folder %s cannot be made (%s): %s serves", folder, error.strerror, own)
+        return _make_data_dir(str(own))
+    return folder
+
+
 @asynccontextmanager
 async def running(config: Config) -> AsyncGenerator[House]:
     """The house with its engines started (they load by themselves), all ended at the end."""
     house = House(config)
+    if left_out := [name for name in get_args(EngineName) if name not in config.engines]:
+        _LOGGER.info("Left out by choice (--light or `engines`): %s", ", ".join(left_out))
     try:
         await house.engine.start()
         yield house

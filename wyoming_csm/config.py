@@ -33,7 +33,10 @@ class CsmConfig(_Section, frozen=True):
     """Sesame's CSM on a GPU."""
 
     checkpoint: Annotated[
-        Place, Meta(description="Hub name or local folder, transformers layout, safetensors")
+        Place,
+        Meta(
+            description="Hub name or local folder: CSM in transformers' layout, or a LoRA adapter"
+        ),
     ] = "sesame/csm-1b"
     revision: Annotated[str | None, Meta(description="Pin the hub's branch, tag or commit")] = None
     token_file: Annotated[
@@ -166,6 +169,9 @@ class DiscoveryConfig(_Section, frozen=True):
     ] = None
 
 
+LOCAL_WORD = "local"  # the word for them in `limits.networks`
+
+
 class Limits(_Section, frozen=True):
     """Bounds on everything that comes from outside."""
 
@@ -191,7 +197,10 @@ class Limits(_Section, frozen=True):
     ] = 5.0
     networks: Annotated[
         tuple[str, ...] | None,
-        Meta(description="Networks that may connect, as 192.168.1.0/24; null: private and local"),
+        Meta(
+            description="Networks that may connect, as 192.168.1.0/24; local: private ones and"
+            " this machine's own; null: [local]"
+        ),
     ] = None
 
 
@@ -281,6 +290,12 @@ def parse(found: Any) -> Config:
     return _at_home(config)
 
 
+def with_system_voice_only(config: Config) -> Config:
+    """No other engine, and no default voice of one: the first of the language speaks for it."""
+    own = config.voice is not None and config.voice.startswith("system_")
+    return replace(config, engines=("system",), voice=config.voice if own else None)
+
+
 def _at_home(section: _S) -> _S:
     """`~/` before a place is the user's home."""
     changed: dict[str, Any] = {}
@@ -303,6 +318,8 @@ def _check_uri(uri: str) -> None:
 
 def _check_networks(networks: tuple[str, ...]) -> None:
     for network in networks:
+        if network == LOCAL_WORD:
+            continue
         try:
             ipaddress.ip_network(network, strict=False)
         except ValueError as error:

@@ -8,6 +8,7 @@ WyomingCsmError
 └── EngineError           an engine could not speak
     ├── EngineUnavailable     it cannot run here: a reason and a cure
     ├── WorkerDied            its child process ended or hung
+    ├── NoSound               it gave none for a text with letters or digits
     ├── CheckpointError       weights or their configuration cannot be used
     └── PromptTooLong         a voice's clip and a sentence leave no room to speak
 """
@@ -38,17 +39,25 @@ class EngineError(WyomingCsmError):
 
 
 class EngineUnavailable(EngineError):
-    """An engine cannot run on this machine as it is; `passing`: it may by itself, later."""
+    """An engine cannot run on this machine as it is; `passing`: it may by itself, later;
+    `expected`: that is no cause to warn anybody."""
 
-    def __init__(self, reason: str, cure: str, *, passing: bool = False) -> None:
+    def __init__(
+        self, reason: str, cure: str, *, passing: bool = False, expected: bool = False
+    ) -> None:
         super().__init__(f"{reason}: {cure}" if cure else reason)
         self.reason = reason
         self.cure = cure
         self.passing = passing
+        self.expected = expected
 
 
 class WorkerDied(EngineError):
     """The child process of an engine ended or hung."""
+
+
+class NoSound(EngineError):
+    """An engine gave no sound for a text with letters or digits."""
 
 
 class CheckpointError(EngineError):

@@ -8,12 +8,19 @@ from contextlib import aclosing, suppress
 from io import BytesIO
 from pathlib import Path
 
-from wyoming_csm.audio import BYTES_PER_SECOND, CHANNELS, SAMPLE_RATE, SAMPLE_WIDTH
+from wyoming_csm.audio import (
+    BYTES_PER_SECOND,
+    CHANNELS,
+    NOTHING_SECONDS,
+    SAMPLE_RATE,
+    SAMPLE_WIDTH,
+    silence,
+)
 from wyoming_csm.compose import House, running
 from wyoming_csm.config import Config
 from wyoming_csm.engines.base import Phase
 from wyoming_csm.errors import RequestError
-from wyoming_csm.server.requests import Wanted
+from wyoming_csm.server.fields import Wanted
 from wyoming_csm.server.voice_table import choose_voice
 from wyoming_csm.text.stream import SentenceSplitter
 
@@ -39,6 +46,9 @@ async def say(config: Config, words: Sequence[str], output: str) -> int:
                 sound += pcm
                 if sys.stderr.isatty():
                     _tell(f"\r{len(sound) / BYTES_PER_SECOND:.1f} s of sound")
+    if not sound:
+        _tell("there was nothing to say: this is silence\n")
+        sound += silence(NOTHING_SECONDS)
     await asyncio.to_thread(_write, _as_wav(bytes(sound)), output)
     _tell(f"\r{len(sound) / BYTES_PER_SECOND:.1f} s of sound in {output}\n")
     return 0

@@ -3,34 +3,44 @@
 import asyncio
 import logging
 import signal
+from collections.abc import Sequence
 
 from wyoming_csm import __version__
 from wyoming_csm.compose import House, running
-from wyoming_csm.config import Config, DiscoveryConfig
-from wyoming_csm.server.discovery import announce, reachable_addresses
+from wyoming_csm.config import Config
+from wyoming_csm.installer import install_engines
+from wyoming_csm.server.addresses import Address, reachable_addresses
+from wyoming_csm.server.discovery import Announcement
 from wyoming_csm.server.listener import Server
+from wyoming_csm.server.network_changes import NetworkChanges
 
 _LOGGER = logging.getLogger(__name__)
 
+_MOST_ADDRESSES = 4  # printed
 
-async def serve(config: Config) -> None:
-    """Until SIGTERM or SIGINT; SIGHUP probes engines and voices again. Raises ConfigError."""
+
+async def serve(config: Config, installer: str | None = None) -> None:
+    """Serve until SIGTERM or SIGINT; SIGHUP probes engines and voices again. Raises ConfigError.
+
+    `installer` is the script that installs more engines meanwhile.
+    """
     loop = asyncio.get_running_loop()
     ending, again = asyncio.Event(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ending.set)
     loop.add_signal_handler(signal.SIGHUP, again.set)
     async with running(config) as house, Server(config, house.engine) as server:
-        host, port = server.addresses[0] if server.addresses else ("", None)
-        await _tell_address(config, host, port)
+        _LOGGER.info("wyoming-csm %s listens on %s", __version__, config.uri)
         if config.voice and config.voice not in (voice.name for voice in house.engine.voices):
             _LOGGER.warning("There is no voice %r (yet): the first is the default", config.voice)
         async with asyncio.TaskGroup() as group:
             behind = [
-                group.create_task(_stay_announced(config.discovery, host, port)),
+                group.create_task(_stay_findable(config, server)),
                 group.create_task(_probe_when_asked(house, again)),
                 group.create_task(house.keep_looking_at_voices()),
             ]
+            if installer:
+                behind.append(group.create_task(install_engines(installer, again.set)))
             await ending.wait()
             _LOGGER.info("Ending: replies in flight are finished first")
             await server.drain()
@@ -38,12 +48,36 @@ async def serve(config: Config) -> None:
                 task.cancel()
 
 
-async def _stay_announced(settings: DiscoveryConfig, host: str, port: int | None) -> None:
-    """Until cancelled; then the goodbye. Registering takes seconds, which nobody waits for."""
-    async with announce(settings, port, host) as name:
-        if name is not None:
-            _LOGGER.info("Announced as %r: Home Assistant finds it by itself", name)
-        await asyncio.Event().wait()
+async def _stay_findable(config: Config, server: Server) -> None:
+    if server.addresses:
+        hosts, port = [host for host, _ in server.addresses], server.addresses[0][1]
+        async with (
+            NetworkChanges() as changes,
+            Announcement(config.discovery, port) as announcement,
+        ):
+            await follow(hosts, port, changes, announcement)
+
+
+async def follow(
+    hosts: Sequence[str], port: int, changes: NetworkChanges, announcement: Announcement
+) -> None:
+    """For ever: the address for people and the announcement for machines, as the network changes.
+
+    Registering takes seconds, which nobody waits for.
+    """
+    found: dict[Address, int] | None = None
+    while True:
+        before = found
+        try:
+            found = reachable_addresses(hosts)
+        except OSError as error:  # as they were
+            _LOGGER.debug("The network interfaces cannot be read: %s", error)
+            found = found or {}
+        if found != before:
+            _tell_addresses(list(found), port)
+        if found != before or not announcement.is_complete:
+            await announcement.become(list(found))
+        await changes.wait()
 
 
 async def _probe_when_asked(house: House, again: asyncio.Event) -> None:
@@ -54,10 +88,8 @@ async def _probe_when_asked(house: House, again: asyncio.Event) -> None:
         await house.probe_again()
 
 
-async def _tell_address(config: Config, host: str, port: int | None) -> None:
-    _LOGGER.info("wyoming-csm %s listens on %s", __version__, config.uri)
-    if port is None:
-        return
-    found = await reachable_addresses(host)
-    for address in found[:4]:
+def _tell_addresses(addresses: Sequence[Address], port: int) -> None:
+    for address in addresses[:_MOST_ADDRESSES]:
         _LOGGER.info("In Home Assistant: Wyoming Protocol, host %s, port %d", address, port)
+    if not addresses:
+        _LOGGER.warning("No network reaches this server yet: its address will be told here")

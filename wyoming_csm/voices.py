@@ -2,6 +2,7 @@
 
 import logging
 import os
+import unicodedata
 from pathlib import Path
 from typing import Annotated
 
@@ -10,30 +11,38 @@ from msgspec import Meta
 
 from wyoming_csm.documents import DocumentError, read_document
 from wyoming_csm.errors import VoiceError
+from wyoming_csm.recordings import (
+    check_recording,
+    files_in,
+    find_recording,
+    find_settings,
+    find_words,
+    is_recording,
+    read_words,
+)
 from wyoming_csm.settings import explain
 
 _LOGGER = logging.getLogger(__name__)
 
-MAX_CLIP_SECONDS = 60.0  # 750 of the 2048 positions: what is longer leaves no room to speak
-MAX_CLIP_RATE = 192_000  # Hz
-MAX_CLIP_CHANNELS = 8
-MAX_CLIP_TEXT = 3_000  # characters: far more than a minute holds
 MAX_VOICES = 200
-RECORDINGS = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf", ".w64")
+# Folders that file managers, archives and disks leave behind.
+_NO_VOICES = ("__macosx", "@eadir", "#recycle", "$recycle.bin", "system volume information")
 
 
 class Clip(msgspec.Struct, frozen=True):
-    """A recording and exactly the words spoken in it."""
+    """A recording and exactly the words spoken in it; `version`: another when the file is."""
 
     path: str
     text: str
+    version: str = ""
 
 
 class Voice(msgspec.Struct, frozen=True, kw_only=True):
     """One entry of the list a user picks from.
 
     `engine` names the engine the voice belongs to. `speaker` is CSM's speaker number or a
-    multi-speaker model's speaker name; `speakers` are those a request may choose among.
+    multi-speaker model's speaker name; `speakers` are those a request may choose among. `fault`:
+    why it cannot be used as it is; another one speaks for it.
     """
 
     name: str
@@ -43,6 +52,7 @@ class Voice(msgspec.Struct, frozen=True, kw_only=True):
     speaker: str = ""
     speakers: tuple[str, ...] = ()
     clips: tuple[Clip, ...] = ()
+    fault: str = ""
 
 
 class _VoiceFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -60,8 +70,9 @@ class VoiceBook:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._seen: dict[str, tuple[tuple[str, int, int], ...]] = {}
+        self._seen: dict[str, _Stamp] | None = None  # None: not looked yet
         self._voices: dict[str, Voice] = {}
+        self._unsaid: dict[str, str] = {}  # faults of folders that may be being copied
         self._complaint = ""  # about the whole folder, so that it is logged once
 
     @property
@@ -72,40 +83,59 @@ class VoiceBook:
     def refresh(self) -> bool:
         """Look at the folder again; True if the voices are others than before.
 
-        Reads only folders whose files changed. A broken folder is one warning, until it changes.
+        Reads only folders whose files changed. A folder that cannot be used is one warning, once
+        its files rest (at the first look: at once), and a voice with a fault.
         """
-        before = self._voices
-        seen: dict[str, tuple[tuple[str, int, int], ...]] = {}
+        before, first = self._voices, self._seen is None
+        seen: dict[str, _Stamp] = {}
         voices: dict[str, Voice] = {}
         for folder in self._folders():
-            stamp = _stamp(folder)
-            seen[folder.name] = stamp
-            if self._seen.get(folder.name) == stamp:
-                if folder.name in before:
-                    voices[folder.name] = before[folder.name]
+            name = unicodedata.normalize("NFC", folder.name)  # macOS takes letters apart
+            if name in seen:
                 continue
-            try:
-                voices[folder.name] = read_voice(folder)
-            except VoiceError as error:
-                _LOGGER.warning("Voice %r is left out: %s", folder.name, error)
+            seen[name] = _stamp(folder)
+            rests = self._seen is not None and self._seen.get(name) == seen[name]
+            if not rests:
+                voices |= self._read(folder, name)
+            elif name in before:
+                voices[name] = before[name]
+            if (rests or first) and (fault := self._unsaid.pop(name, "")):
+                _LOGGER.warning("Voice %r cannot be used: %s", name, fault)
         self._seen, self._voices = seen, voices
         return voices != before
 
+    def _read(self, folder: Path, name: str) -> dict[str, Voice]:
+        """By name; with a fault if somebody wanted it to be one, else none."""
+        self._unsaid.pop(name, None)
+        try:
+            return {name: read_voice(folder)}
+        except VoiceError as error:
+            self._unsaid[name] = str(error)
+        if not (name.isprintable() and any(map(is_recording, _entries(folder)))):
+            return {}
+        return {name: _faulty(name, self._unsaid[name])}
+
     def _folders(self) -> list[Path]:
         try:
-            found = sorted(p for p in self._folder.iterdir() if p.is_dir() and p.name[0] != ".")
+            found = sorted(p for p in self._folder.iterdir() if p.name[0] != ".")
         except FileNotFoundError:
             found = []
         except OSError as error:
             self._complain(f"The folder of voices {self._folder} cannot be read: {error.strerror}")
             return []
-        if len(found) > MAX_VOICES:
+        folders = [p for p in found if p.is_dir() and p.name.lower() not in _NO_VOICES]
+        loose = [path.name for path in found if is_recording(path) and path.is_file()]
+        if len(folders) > MAX_VOICES:
             self._complain(
-                f"{self._folder} holds {len(found)} voices: the first {MAX_VOICES} are used"
+                f"{self._folder} holds {len(folders)} voices: the first {MAX_VOICES} are used"
+            )
+        elif loose:
+            self._complain(
+                f"{self._folder} itself holds {loose[0]!a}: put it in a folder of the voice's name"
             )
         else:
             self._complain("")
-        return found[:MAX_VOICES]
+        return folders[:MAX_VOICES]
 
     def _complain(self, text: str) -> None:
         if text and text != self._complaint:
@@ -113,78 +143,44 @@ class VoiceBook:
         self._complaint = text
 
 
+def _faulty(name: str, fault: str) -> Voice:
+    return Voice(name=name, language="en", description=name, engine="csm", fault=fault)
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return files_in(folder)
+    except VoiceError:
+        return []
+
+
 def read_voice(folder: Path) -> Voice:
     """The voice in one folder. Raises VoiceError with what is missing or wrong."""
     if not os.path.abspath(folder).isprintable():  # also: no bytes that are not UTF-8
         raise VoiceError("the folder's path holds what cannot be printed: rename it")
-    settings = _read_settings(folder / "voice.yaml")
-    recording = _find_recording(folder)
-    text = _read_text(folder / "clip.txt")
-    _check_recording(recording)
+    files = files_in(folder)
+    settings = _read_settings(find_settings(files))
+    recording = find_recording(files)
+    text = read_words(find_words(files, recording), settings.language)
+    check_recording(recording)
+    name = unicodedata.normalize("NFC", folder.name)
     return Voice(
-        name=folder.name,
+        name=name,
         language=settings.language,
-        description=settings.description.strip() or folder.name,
+        description=settings.description.strip() or name,
         engine="csm",
         speaker=str(settings.speaker),
-        clips=(Clip(os.path.abspath(recording), text),),
+        clips=(Clip(os.path.abspath(recording), text, _version(recording)),),
     )
 
 
-def _find_recording(folder: Path) -> Path:
-    found = [path for path in folder.glob("clip.*") if path.suffix.lower() in RECORDINGS]
-    found = sorted(found, key=lambda path: (RECORDINGS.index(path.suffix.lower()), path.name))
-    if not found:
-        raise VoiceError("clip.wav is missing: put a recording of 10 to 30 seconds there")
-    return found[0]
-
-
-def _read_text(path: Path) -> str:
-    try:
-        if path.exists() and not path.is_file():  # reading a pipe would wait for ever
-            raise VoiceError(f"{path.name} is not a file")
-        with path.open(encoding="utf-8-sig") as file:
-            text = " ".join(file.read(MAX_CLIP_TEXT + 1).split())
-    except FileNotFoundError:
-        raise VoiceError("clip.txt is missing: write the exact words of the clip there") from None
-    except UnicodeDecodeError:
-        raise VoiceError("clip.txt is not UTF-8 text") from None
-    except OSError as error:
-        raise VoiceError(f"clip.txt cannot be read: {error.strerror}") from error
-    if not text:
-        raise VoiceError("clip.txt is empty: write the exact words of the clip there")
-    if len(text) > MAX_CLIP_TEXT:
-        raise VoiceError(f"clip.txt is longer than {MAX_CLIP_TEXT} characters")
-    return text
-
-
-def _check_recording(path: Path) -> None:
-    import soundfile
-
-    if not path.is_file():
-        raise VoiceError(f"{path.name} is not a file")
-    try:
-        info = soundfile.info(path)
-    except (OSError, soundfile.LibsndfileError) as error:
-        raise VoiceError(f"{path.name} is not a recording that can be read") from error
-    if not (0 < info.samplerate <= MAX_CLIP_RATE and info.channels <= MAX_CLIP_CHANNELS):
-        raise VoiceError(
-            f"{path.name} has {info.channels} channels at {info.samplerate} Hz:"
-            f" {MAX_CLIP_CHANNELS} channels at {MAX_CLIP_RATE} Hz are the most"
-        )
-    seconds = info.frames / info.samplerate
-    if not 0 < seconds <= MAX_CLIP_SECONDS:
-        raise VoiceError(
-            f"{path.name} lasts {seconds:.1f} s: 10 to 30 s serve best,"
-            f" {MAX_CLIP_SECONDS:.0f} s is the most"
-        )
-
-
-def _read_settings(path: Path) -> _VoiceFile:
+def _read_settings(path: Path | None) -> _VoiceFile:
+    if path is None:
+        return _VoiceFile()
     try:
         found = read_document(path)
         settings = msgspec.convert(found if found is not None else {}, _VoiceFile)
-    except FileNotFoundError:
+    except FileNotFoundError:  # a moment ago it was there
         return _VoiceFile()
     except DocumentError as error:
         raise VoiceError(f"voice.yaml cannot be used: {error}") from error
@@ -195,10 +191,21 @@ def _read_settings(path: Path) -> _VoiceFile:
     return settings
 
 
-def _stamp(folder: Path) -> tuple[tuple[str, int, int], ...]:
+_Stamp = tuple[tuple[str, int, int], ...]
+
+
+def _stamp(folder: Path) -> _Stamp:
     """What tells a changed folder from an unchanged one: names, sizes and times."""
     try:
         stats = [(p.name, p.stat()) for p in sorted(folder.iterdir()) if p.is_file()]
     except OSError:
         return ()
     return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)
+
+
+def _version(path: Path) -> str:
+    try:
+        stat = path.stat()
+    except OSError:
+        return ""
+    return f"{stat.st_size}-{stat.st_mtime_ns}"

@@ -23,9 +23,11 @@ async def make() -> AsyncIterator[Make]:
     def make(
         *,
         probe: Callable[[], None] = lambda: None,
-        hang_seconds: float = 30.0,
+        silent_seconds: float = 30.0,
         start_seconds: float = 30.0,
         restart_seconds: float = 0.01,
+        rest_seconds: tuple[float, ...] = (1_000.0,),
+        mute_seconds: float = 1_000.0,
         retry_seconds: float = 60.0,
         idle_seconds: float | None = None,
         title: str = "",
@@ -37,7 +39,13 @@ async def make() -> AsyncIterator[Make]:
             voices=lambda: VOICES,
             probe=probe,
             patience=Patience(
-                hang_seconds, start_seconds, restart_seconds, retry_seconds, idle_seconds
+                silent=silent_seconds,
+                start=start_seconds,
+                restart=restart_seconds,
+                rests=rest_seconds,
+                mute=mute_seconds,
+                retry=retry_seconds,
+                idle=idle_seconds,
             ),
             title=title,
             command=command,

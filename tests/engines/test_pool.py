@@ -194,5 +194,4 @@ def test_a_list_of_devices_is_a_child_on_each(tmp_path: Path) -> None:
     assert [one._configure.settings["device"] for one in supervisors] == ["cuda:0", "cpu"]
     assert [one._configure.engine for one in supervisors] == ["csm", "csm"]
     assert [one._patience.idle for one in supervisors] == [600.0, 600.0]
-    assert supervisors[0]._patience.hang < supervisors[1]._patience.hang
     assert [member.name for member in pool._members] == ["csm on cuda:0", "csm on cpu"]

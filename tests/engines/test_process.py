@@ -1,5 +1,6 @@
 """One child process: what its end takes."""
 
+import asyncio
 import sys
 import time
 
@@ -34,3 +35,38 @@ async def test_one_that_cannot_be_killed_is_not_waited_for_for_ever(
     child.immune = False
     child.kill()
     await child._gone()
+
+
+class OldTimeout(asyncio.Timeout):  # type: ignore[misc]
+    """As before Python 3.11.3: in a task that was cancelled it raises CancelledError."""
+
+    async def __aenter__(self) -> "OldTimeout":
+        await super().__aenter__()
+        self._cancelling = 0
+        return self
+
+
+def _old_timeout(seconds: float | None) -> OldTimeout:
+    return OldTimeout(seconds and asyncio.get_running_loop().time() + seconds)
+
+
+async def test_a_cancelled_task_ends_a_child_that_does_not_want_to_go_on_every_python(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(process, "LEAVE_SECONDS", 0.05)
+    monkeypatch.setattr(asyncio, "timeout", _old_timeout)
+    child = await ChildProcess.spawn([sys.executable, "-c", _DEAF])
+    ended: list[str] = []
+
+    async def live() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(await child.end())
+
+    life = asyncio.create_task(live())
+    await asyncio.sleep(0.3)  # until it is deaf
+    life.cancel()
+    await asyncio.wait([life])
+    child.kill()
+    assert ended == ["killed by SIGKILL"]

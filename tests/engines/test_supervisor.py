@@ -1,7 +1,6 @@
-"""Real child processes that die, hang, babble and refuse to go: replaced, rested, and ended."""
+"""Real child processes that die, babble and refuse to go: replaced and ended."""
 
 import asyncio
-import logging
 import os
 import signal
 import subprocess
@@ -16,9 +15,9 @@ from tests.engines.helpers import VOICES, Make, hear, started, until
 from tests.fakes import frame
 from tests.worker.fake_child import ROOT
 from wyoming_csm.engines.base import Phase, Speak
-from wyoming_csm.errors import EngineError, WorkerDied
+from wyoming_csm.errors import WorkerDied
 
-# -- death and hanging
+# -- death
 
 
 async def test_death_before_the_first_sound(make: Make, tmp_path: Path) -> None:
@@ -49,75 +48,6 @@ async def test_what_is_no_message_ends_the_child(make: Make, fault: str, tmp_pat
         await hear(engine.start_reply(VOICES[0]))
     await until(engine, lambda: engine.status.phase is Phase.READY)
     assert len(await hear(engine.start_reply(VOICES[0]))) == 5
-
-
-async def test_a_child_that_hangs_is_replaced(make: Make, tmp_path: Path) -> None:
-    engine = await started(make(fault="hang", once=str(tmp_path / "once"), hang_seconds=2.0))
-    with pytest.raises(WorkerDied, match="hangs"):
-        await hear(engine.start_reply(VOICES[0]))
-    await until(engine, lambda: engine.status.phase is Phase.READY)
-    assert len(await hear(engine.start_reply(VOICES[0]))) == 5
-
-
-async def test_an_idle_child_beats(make: Make) -> None:
-    engine = await started(make(hang_seconds=2.0))
-    pid = engine.pid
-    await asyncio.sleep(2.6)
-    assert engine.pid == pid
-
-
-@pytest.mark.parametrize("fault", ["silent", "loading"])
-async def test_a_child_that_never_gets_ready_is_replaced(make: Make, fault: str) -> None:
-    """Beats alone are no progress."""
-    engine = make(fault=fault, start_seconds=1.2, restart_seconds=5)
-    await engine.start()
-    await until(engine, lambda: engine.status.detail.startswith("starting again"))
-    assert "hangs" in engine.status.detail
-
-
-async def test_a_child_that_loads_for_long_without_a_word_is_not_ended(make: Make) -> None:
-    """As one that compiles: it beats from a thread of its own."""
-    engine = make(fault="loading", hang_seconds=0.5)
-    await engine.start()
-    await until(engine, lambda: engine.status.detail == "loading for ever")
-    await asyncio.sleep(2.2)
-    assert engine.status.detail == "loading for ever"
-
-
-async def test_it_rests_after_five_deaths(make: Make, caplog: pytest.LogCaptureFixture) -> None:
-    engine = await started(make(command=(sys.executable, "-S", "-c", "raise SystemExit(4)")))
-    assert engine.status.phase is Phase.RESTING
-    assert "failed 5 times in a row" in engine.status.detail
-    assert "exit code 4" in engine.status.detail
-    warnings = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
-    assert len(warnings) == 5
-    assert "SIGHUP" in warnings[-1]
-    with pytest.raises(EngineError, match="5 times"):
-        await hear(engine.start_reply(VOICES[0]))
-    caplog.clear()
-    assert (await started(engine)).status.phase is Phase.RESTING  # tried anew, five times
-    assert len([r for r in caplog.records if r.levelno == logging.WARNING]) == 5
-
-
-async def test_it_holds_off_longer_before_each_new_life(
-    make: Make, caplog: pytest.LogCaptureFixture
-) -> None:
-    begin = time.perf_counter()
-    dying = (sys.executable, "-S", "-c", "raise SystemExit(4)")
-    await started(make(command=dying, restart_seconds=0.1))
-    assert time.perf_counter() - begin > 0.1 + 0.2 + 0.4 + 0.8
-    lines = [r.getMessage() for r in caplog.records if "starts again in" in r.getMessage()]
-    assert [line.split()[-2] for line in lines] == ["0.1", "0.2", "0.4", "0.8"]
-
-
-async def test_deaths_between_spoken_sentences_are_not_in_a_row(make: Make) -> None:
-    engine = await started(make(fault="die", only_in="die", frames=1))
-    for _ in range(6):
-        assert await hear(engine.start_reply(VOICES[0]), "live") == [frame(0)]
-        with pytest.raises(WorkerDied):
-            await hear(engine.start_reply(VOICES[0]), "die")
-        await until(engine, lambda: engine.status.phase is not Phase.STARTING)
-    assert engine.status.phase is Phase.READY
 
 
 async def test_a_command_that_does_not_exist(make: Make) -> None:
@@ -197,7 +127,7 @@ from tests.worker.fake_child import COMMAND
 async def serve():
     settings = {"fault": "grandchild"}
     engine = WorkerEngine(Configure("fake", settings, "", ""), voices=lambda: (),
-                          probe=lambda: None, patience=Patience(30), command=COMMAND)
+                          probe=lambda: None, patience=Patience(), command=COMMAND)
     await engine.start()
     await engine.wait_settled()
     print(engine.pid, flush=True)

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from wyoming_csm.errors import PromptTooLong
-from wyoming_csm.model.csm import CsmModel
-from wyoming_csm.model.generator import FrameGenerator, is_end
+from wyoming_csm.model.csm import CsmModel, is_end
+from wyoming_csm.model.generator import FrameGenerator
 from wyoming_csm.model.prompt import PromptBuilder, Segment
 from wyoming_csm.model.sampling import Sampling
 from wyoming_csm.model.weights import Checkpoint
@@ -222,7 +222,28 @@ def test_a_step_changes_no_address(model: CsmModel, rows: list[Tensor]) -> None:
     assert addresses() == before
 
 
-def test_the_end_is_all_codebooks_zero() -> None:
-    codes = torch.tensor([[0, 0, 0], [0, 0, 1], [1, 0, 0]])
-    assert is_end(codes).tolist() == [True, False, False]
-    assert bool(is_end(codes[0]))
+@pytest.mark.parametrize(("codebooks", "zeros"), [(2, 2), (4, 4), (8, 7), (32, 28)])
+def test_the_end_is_a_frame_of_zeros_or_nearly(codebooks: int, zeros: int) -> None:
+    """Wherever the others stand."""
+    codes = torch.ones(2, codebooks, dtype=torch.long)
+    codes[0, codebooks - zeros :] = 0
+    codes[1, : zeros - 1] = 0
+    assert is_end(codes).tolist() == [True, False]
+    assert bool(is_end(torch.zeros_like(codes[0])))
+
+
+def test_an_end_is_kept_as_zeros(model: CsmModel, rows: list[Tensor]) -> None:
+    """As the prompt that it becomes part of has it; its neighbour's frame stays as it is."""
+    states = []
+    for missing in (0, 5):
+        generator = FrameGenerator(model, 2, POSITIONS, GREEDY)
+        for slot in range(2):
+            generator.prefill(slot, rows[slot], seed=0)
+        generator.active.fill_(True)
+        generator.spell(2)
+        generator.codes[0] = 0
+        generator.codes[0, 3] = missing
+        generator.hear(2, generator.length_of([0, 1]))
+        assert generator.codes[0, 3] == missing
+        states.append(generator._hidden.clone())
+    assert torch.equal(*states)

@@ -183,24 +183,35 @@ def test_a_truncated_file(folder: Path, keep: int) -> None:
     refused(folder, r"model\.safetensors is damaged")
 
 
+def test_a_clone_without_its_large_files(folder: Path) -> None:
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 4944026784\n"
+    (folder / "model.safetensors").write_text(pointer)
+    refused(folder, "git lfs pull")
+
+
 def test_a_file_of_noise(folder: Path) -> None:
     (folder / "model.safetensors").write_bytes(bytes(range(256)) * 100)
     refused(folder, r"model\.safetensors is damaged")
 
 
+def test_a_folder_without_safetensors(folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
+    refused(folder, r"there is no model\.safetensors or model\.safetensors\.index\.json")
+
+
 @pytest.mark.parametrize(
-    ("file", "cure"),
+    ("name", "what"),
     [
-        ("pytorch_model.bin", "save_pretrained"),
-        ("ckpt.pt", "save_pretrained"),
-        ("adapter_config.json", "merge the adapter"),
-        ("README.md", "incomplete"),
+        ("text_embeddings.weight", "original layout"),
+        ("backbone_model.layers.0.mlp.up_proj.qweight", "GPTQ"),
+        ("backbone_model.layers.0.mlp.up_proj.weight.absmax", "bitsandbytes"),
+        ("backbone_model.layers.0.mlp.up_proj.scales", "MLX"),
+        ("base_model.model.lm_head.lora_A.weight", "adapter_config"),
     ],
 )
-def test_a_folder_without_safetensors(folder: Path, file: str, cure: str) -> None:
-    (folder / "model.safetensors").unlink()
-    (folder / file).write_text("{}")
-    refused(folder, cure)
+def test_tensors_of_another_layout_are_named(folder: Path, name: str, what: str) -> None:
+    save_file({name: torch.zeros(1)}, folder / "model.safetensors")
+    refused(folder, what)
 
 
 @pytest.mark.parametrize("name", ["../x.safetensors", "/etc/passwd", "x/y.safetensors", "w.bin", 5])

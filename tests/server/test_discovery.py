@@ -6,21 +6,16 @@ import ipaddress
 import logging
 import secrets
 import socket
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
-import ifaddr
 import pytest
 from zeroconf import ServiceStateChange, Zeroconf
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
 from wyoming_csm.config import DiscoveryConfig
-from wyoming_csm.server.discovery import (
-    announce,
-    instance_name,
-    reachable_addresses,
-    usable_addresses,
-)
+from wyoming_csm.server.addresses import reachable_addresses, usable_addresses
+from wyoming_csm.server.discovery import Announcement, instance_name
 
 _SERVICE = "_wyoming._tcp.local."
 _MDNS = "224.0.0.251"
@@ -111,6 +106,14 @@ async def browsing(interface: str, instance: str) -> AsyncGenerator[Browser]:
         await browser.close()
 
 
+@asynccontextmanager
+async def announce(
+    settings: DiscoveryConfig, port: int, host: str, interfaces: Sequence[str] = ()
+) -> AsyncGenerator[str | None]:
+    async with Announcement(settings, port, interfaces=interfaces) as announcement:
+        yield await announcement.become(list(reachable_addresses([host])))
+
+
 def named() -> DiscoveryConfig:
     return DiscoveryConfig(name=f"test-{secrets.token_hex(4)}")
 
@@ -127,6 +130,22 @@ async def test_it_is_seen_and_says_goodbye(interface: str) -> None:
             assert info.parsed_addresses() == [interface]
             assert not browser.removed.is_set()
         await browser.removed.wait()
+
+
+async def test_what_is_announced_later_takes_the_place_of_what_was(loopback: str) -> None:
+    """Nobody hears a goodbye between: Home Assistant would take the server for gone."""
+    first, second = map(ipaddress.ip_address, (loopback, "127.0.0.2"))
+    async with Announcement(named(), 10_208, interfaces=[loopback]) as announcement:
+        name = await announcement.become([first])
+        assert name is not None
+        async with browsing(loopback, name) as browser, asyncio.timeout(15):
+            await browser.added.wait()
+            assert await announcement.become([second]) == name
+            await asyncio.sleep(1.2)  # what is replaced stays for 1 s (RFC 6762, 10.2)
+            assert (await browser.look_up()).parsed_addresses() == [str(second)]
+            assert not browser.removed.is_set()
+            await announcement.__aexit__(None, None, None)
+            await browser.removed.wait()
 
 
 async def test_a_taken_name_gets_a_number(loopback: str, caplog: pytest.LogCaptureFixture) -> None:
@@ -174,8 +193,10 @@ async def test_cancelled_while_it_registers_it_leaves_nothing_open(loopback: str
 async def test_a_failure_is_one_warning_and_the_server_goes_on(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    async with announce(named(), 10_205, "127.0.0.1", interfaces=["203.0.113.9"]) as name:
-        assert name is None
+    async with Announcement(named(), 10_205, interfaces=["203.0.113.9"]) as announcement:
+        for _ in range(2):
+            assert await announcement.become([ipaddress.ip_address("127.0.0.1")]) is None
+        assert not announcement.is_complete
     (warning,) = [r for r in caplog.records if r.levelno >= logging.WARNING]
     assert warning.levelno == logging.WARNING
     assert "by hand" in warning.message
@@ -183,53 +204,11 @@ async def test_a_failure_is_one_warning_and_the_server_goes_on(
     gc.collect()
 
 
-async def test_without_an_address_it_warns(caplog: pytest.LogCaptureFixture) -> None:
-    async with announce(named(), 10_206, "no-such-host.invalid") as name:
-        assert name is None
-    assert "no network address" in caplog.text
-
-
-@pytest.mark.parametrize(
-    ("settings", "port"), [(DiscoveryConfig(enabled=False), 10_207), (DiscoveryConfig(), None)]
-)
-async def test_nothing_is_announced_when_off_or_on_a_unix_socket(
-    settings: DiscoveryConfig, port: int | None, caplog: pytest.LogCaptureFixture
-) -> None:
-    async with announce(settings, port, "0.0.0.0") as name:
-        assert name is None
+async def test_nothing_is_announced_when_off(caplog: pytest.LogCaptureFixture) -> None:
+    async with Announcement(DiscoveryConfig(enabled=False), 10_207) as announcement:
+        assert await announcement.become([ipaddress.ip_address("127.0.0.1")]) is None
+        assert announcement.is_complete
     assert caplog.records == []
-
-
-def adapter(name: str, *addresses: str) -> ifaddr.Adapter:
-    ips = [ifaddr.IP((a, 0, 0) if ":" in a else a, 24, name) for a in addresses]
-    return ifaddr.Adapter(name, name, ips, index=1)
-
-
-def test_usable_addresses_are_those_that_others_reach() -> None:
-    adapters = [
-        adapter("lo", "127.0.0.1", "::1"),
-        adapter("docker0", "172.17.0.1"),
-        adapter("br-0123456789ab", "172.18.0.1"),
-        adapter("veth12ab", "fe80::2"),
-        adapter("eth1", "169.254.7.7"),
-        adapter("eth0", "2001:db8::5", "fe80::1", "9.9.9.9"),
-        adapter("br-lan", "192.168.1.5", "192.168.1.5"),
-    ]
-    found = list(map(str, usable_addresses(adapters)))
-    assert set(found) == {"192.168.1.5", "9.9.9.9", "2001:db8::5", "169.254.7.7"}
-    assert found[0] == "192.168.1.5"
-    assert found[-1] == "169.254.7.7"
-    assert usable_addresses([]) == []
-
-
-async def test_reachable_addresses_follow_the_binding() -> None:
-    everything = usable_addresses()
-    assert await reachable_addresses("::") == everything
-    assert await reachable_addresses("0.0.0.0") == [a for a in everything if a.version == 4]
-    assert await reachable_addresses("192.0.2.7") == [ipaddress.ip_address("192.0.2.7")]
-    assert await reachable_addresses("fe80::1%eth0") == [ipaddress.ip_address("fe80::1")]
-    assert all(a.is_loopback for a in await reachable_addresses("localhost"))
-    assert await reachable_addresses("no-such-host.invalid") == []
 
 
 @pytest.mark.parametrize(

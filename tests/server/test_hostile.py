@@ -19,7 +19,6 @@ from wyoming_csm.config import Limits
 from wyoming_csm.server.wire import encode
 
 ALL = HOSTILE | {str(event.data): encode(event) for event in NOT_WYOMING}
-ALL["ping: text a number"] = line(type="ping", data={"text": 5})
 
 
 @pytest.mark.parametrize("data", ALL.values(), ids=ALL.keys())
@@ -49,6 +48,21 @@ async def test_a_peer_that_is_still_sending_can_read_the_error(
         for _ in range(20):
             await client.send_bytes(bytes(10_000))  # raises after a reset
             await asyncio.sleep(0.005)
+
+
+async def test_a_flood_after_a_refusal_is_not_waited_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside what the kernel takes, which is some megabytes on either side."""
+    monkeypatch.setattr("wyoming_csm.server.connection._LINGER_SECONDS", PATIENCE)
+    sent = 0
+    async with serving(FakeEngine()) as server, peer(server) as client:
+        await client.send_bytes(line(type="audio-chunk", payload_length=10**6))
+        begin = time.perf_counter()
+        with contextlib.suppress(ConnectionError):
+            while time.perf_counter() < begin + PATIENCE:
+                await client.send_bytes(bytes(65_536))
+                sent += 65_536
+        assert time.perf_counter() - begin < 2
+    assert sent < 16 * 1024 * 1024
 
 
 async def test_the_end_comes_within_50_ms() -> None:

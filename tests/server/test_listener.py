@@ -79,16 +79,33 @@ async def test_addresses_that_cannot_be_had() -> None:
 async def test_strangers_are_closed_at_once_with_one_line(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    limits = Limits(networks=("127.0.0.2/32",))
+    limits = Limits(networks=("127.0.0.3/32",))
     async with serving(FakeEngine(), limits=limits) as server:
         for _ in range(3):
-            async with peer(server) as stranger:
+            async with peer(server, "127.0.0.2") as stranger:
                 assert await stranger.rest() == []
-        async with peer(server, "127.0.0.2") as friend:
+        async with peer(server, "127.0.0.3") as friend:
             await pinged(friend)
             assert len(server._lobby) == 1
+    (record,) = logged(caplog)
+    assert record.getMessage() == (
+        "Refused 127.0.0.2: not in the networks that may connect. If it is yours, write into"
+        " config.yaml: limits: {networks: ['127.0.0.3/32', '127.0.0.2/32']}"
+    )
+
+
+@pytest.mark.parametrize("uri", ["tcp://127.0.0.1:0", "tcp://0.0.0.0:0", "tcp://[::]:0"])
+async def test_the_machine_itself_is_never_a_stranger(
+    uri: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A health check among them: from the address that it connects to."""
+    limits = Limits(networks=("203.0.113.0/24",))
+    async with serving(FakeEngine(), uri=uri, limits=limits) as server:
+        async with peer(server) as itself:
+            await pinged(itself)
+        async with peer(server, "127.0.0.2") as other:
+            assert await other.rest() == []
     assert len(logged(caplog)) == 1
-    assert "Refused 127.0.0.1" in caplog.text
 
 
 async def test_beyond_the_limits_the_longest_idle_of_the_greediest_goes() -> None:

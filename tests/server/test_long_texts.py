@@ -1,14 +1,16 @@
-"""Long texts: cutting one into sentences never holds the loop for long."""
+"""Long texts: the loop is never held for long, and over the limit they are spoken up to it."""
 
 import asyncio
+import logging
 import time
 
 import pytest
 from wyoming.event import Event
-from wyoming.tts import Synthesize
+from wyoming.ping import Ping
+from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart, SynthesizeStop
 
 from tests.fakes import FakeEngine
-from tests.server.clients import peer, say, serving
+from tests.server.clients import logged, peer, say, serving, types
 from wyoming_csm.config import Limits
 
 LONG = Limits(text_characters=200_000, data_bytes=2**20)  # so that much is seen clearly
@@ -36,3 +38,96 @@ async def test_the_loop_goes_round_while_a_text_is_cut(event: Event) -> None:
         await client.until("audio-stop")
         watching.cancel()
     assert held < HELD_SECONDS
+
+
+SHORT = Limits(text_characters=40)
+START, STOP = SynthesizeStart().event(), SynthesizeStop().event()
+
+
+def in_chunks(text: str) -> list[Event]:
+    chunks = [SynthesizeChunk(text[at : at + 7]).event() for at in range(0, len(text), 7)]
+    return [START, *chunks, say(text), STOP]
+
+
+def ssml(text: str) -> Event:
+    return Synthesize(text, text_format="ssml").event()
+
+
+FORTY = "This is just forty, no more."
+LONG_WORDS = "A sentence that is longer than all that is allowed."
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        ("One is one. Two is two. Three is three, and so on.", ["One is one.", "Two is two."]),
+        (f"One is one. {FORTY} Three.", ["One is one.", FORTY]),
+        (LONG_WORDS, [LONG_WORDS[:40].strip()]),
+        ("x" * 100, ["x" * 40]),
+    ],
+    ids=["within a sentence", "after a sentence", "no sentence ends", "one word"],
+)
+async def test_over_the_limit_it_is_spoken_to_the_last_sentence_that_ends(
+    text: str, asked: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    for sent, last in (
+        ([say(text)], "audio-stop"),
+        (in_chunks(text), "synthesize-stopped"),
+        ([START, say(text), STOP], "synthesize-stopped"),
+        ([ssml(text)], "audio-stop"),
+    ):
+        engine = FakeEngine(frames=1)
+        caplog.clear()
+        async with serving(engine, limits=SHORT) as server, peer(server) as client:
+            await client.send(*sent)
+            assert types(await client.until(last))[:3] == [
+                "audio-start",
+                "audio-chunk",
+                "audio-stop",
+            ]
+            await client.send(Ping().event())  # nothing was wrong with the connection
+            assert types(await client.until("pong")) == ["pong"]
+        assert engine.asked == engine.finished == asked
+        (warning,) = [one.getMessage() for one in logged(caplog) if one.levelno == logging.WARNING]
+        assert warning == (
+            "A text of 127.0.0.1 is longer than 40 characters (limits.text_characters):"
+            " it is spoken up to the last sentence that ends before"
+        )
+
+
+async def test_a_report_of_more_than_ten_thousand_characters() -> None:
+    """The default limit, and words to the last of it."""
+    engine = FakeEngine(frames=1)
+    async with serving(engine) as server, peer(server) as client:
+        await client.send(say("Nine words stand here for each of the sentences. " * 300))
+        await client.until("audio-stop")
+    assert len(engine.asked) == 10_000 // 49
+    assert set(engine.asked) == {"Nine words stand here for each of the sentences."}
+
+
+@pytest.mark.parametrize(
+    ("text", "asked", "pauses"),
+    [
+        ('<speak><p>One.</p><break time="1s"/>Two', ["One."], 1),
+        ("<speak>One. Two is <emphasis>two</emphasis>.", ["One."], 0),
+        ("<speak>One & two < three. Two <p>", ["One & two < three."], 0),
+        ("<speak>One.<s>Two.</s>Three.", ["One.", "Two."], 0),
+    ],
+    ids=["in a word", "in a tag", "broken", "in a sentence"],
+)
+async def test_ssml_over_the_limit(text: str, asked: list[str], pauses: int) -> None:
+    engine = FakeEngine(frames=1)
+    limits = Limits(text_characters=len(text) - 2)
+    async with serving(engine, limits=limits) as server, peer(server) as client:
+        await client.send(ssml(text))
+        events = await client.until("audio-stop")
+    assert engine.asked == asked
+    silent = [event for event in events if event.payload and not any(event.payload)]
+    assert len(silent) == pauses * 13  # 1 s in chunks of 80 ms
+
+
+async def test_only_who_gets_no_sound_at_all_is_told_of_an_error() -> None:
+    for sent in ([say("🎉" * 41)], [START, say("🎉" * 41), STOP], [ssml("<p/>" * 11)]):
+        async with serving(FakeEngine(), limits=SHORT) as server, peer(server) as client:
+            await client.send(*sent)
+            assert types(await client.rest()) == ["error"]

@@ -63,3 +63,31 @@ async def test_ssml_is_spoken_without_its_tags() -> None:
     assert engine.asked == ["One.", "Two."] * 2
     assert sound == frame(0) + bytes(24_000) + frame(0)
     assert engine.pauses == []  # silence is the door's
+
+
+async def test_a_wish_that_cannot_be_fulfilled_is_a_warning_and_is_spoken(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    engine = FakeEngine(frames=1)
+    wish = {"voice": {"name": 5, "speaker": 0}, "text_format": 1}
+    async with serving(engine) as server, peer(server) as client:
+        await client.send(Event("synthesize", {"text": 42, **wish}))
+        assert audio(await client.until("audio-stop")) == frame(0)
+    assert engine.asked == ["42"]
+    (warning,) = [one.getMessage() for one in logged(caplog) if one.levelno == logging.WARNING]
+    assert warning == (
+        "127.0.0.1 asks for what is not here: there is no voice '5';"
+        " there is no text format '1'; it gets fake_en"
+    )
+
+
+async def test_a_character_that_comes_in_two_halves() -> None:
+    """As a program with 16-bit characters cuts a text: neither half is lost with its words."""
+    engine = FakeEngine(frames=1)
+    async with serving(engine) as server, peer(server) as client:
+        for half in (b'"Hi \\ud842"', b'"\\udfb7 there."'):
+            data = b'{"type":"synthesize-chunk","data":{"text":' + half + b"}}\n"
+            await client.send_bytes(data)
+        await client.send(SynthesizeStop().event())
+        await client.until("synthesize-stopped")
+    assert engine.asked == ["Hi \U00020bb7 there."]

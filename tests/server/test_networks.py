@@ -1,8 +1,11 @@
 """Which addresses may connect."""
 
+from pathlib import Path
+
 import ifaddr
 import pytest
 
+from wyoming_csm.config import load
 from wyoming_csm.errors import ConfigError
 from wyoming_csm.server.networks import AllowList, on_link_networks, plain_address
 
@@ -29,12 +32,19 @@ def test_strangers_may_not(host: str) -> None:
     assert not AllowList(None).admits(host)
 
 
-def test_neighbours_on_the_same_link_may(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def links(monkeypatch: pytest.MonkeyPatch) -> None:
     ips = [ifaddr.IP("203.0.113.7", 24, "eth0"), ifaddr.IP(("2001:db8:1::7", 0, 2), 64, "eth0")]
     everybody = [ifaddr.IP("198.51.100.1", 0, "tun0")]
     adapters = [ifaddr.Adapter("eth0", "eth0", ips), ifaddr.Adapter("tun0", "tun0", everybody)]
     monkeypatch.setattr(ifaddr, "get_adapters", lambda: adapters)
-    allowed = AllowList(None)
+
+
+@pytest.mark.usefixtures("links")
+@pytest.mark.parametrize("networks", [None, ("local",), ("10.9.0.0/16", "local")])
+def test_neighbours_on_the_same_link_may(networks: tuple[str, ...] | None) -> None:
+    allowed = AllowList(networks)
+    assert allowed.admits("192.168.7.3")
     assert allowed.admits("203.0.113.99")
     assert allowed.admits("2001:db8:1::99")
     assert not allowed.admits("2001:db8:2::99")
@@ -57,3 +67,47 @@ def test_only_the_configured_ones_may() -> None:
 def test_a_network_that_is_none() -> None:
     with pytest.raises(ConfigError, match=r"limits\.networks"):
         AllowList(("192.168.7.0/33",))
+
+
+@pytest.mark.usefixtures("links")
+@pytest.mark.parametrize(
+    ("host", "home"),
+    [
+        ("2001:db8:1:a::1", "2001:db8:1::/56"),  # another /64 of the own home's /56
+        ("2001:db8:1:ff:1:2:3:4", "2001:db8:1::/56"),
+        ("2001:db8:1:100::1", "2001:db8:1:100::/64"),
+        ("2001:db8:2:a:1:2:3:4", "2001:db8:2:a::/64"),
+        ("198.51.100.2", "198.51.100.2/32"),
+        ("::ffff:198.51.100.2", "198.51.100.2/32"),
+    ],
+)
+def test_what_to_write_to_admit_a_stranger(tmp_path: Path, host: str, home: str) -> None:
+    """The very text, in a configuration file, is read and lets the address in, and all others that
+    might come before."""
+    allowed = AllowList(None)
+    assert not allowed.admits(host)
+    setting = allowed.with_home_of(host)
+    assert setting == f"limits: {{networks: [local, '{home}']}}"
+    (tmp_path / "config.yaml").write_text(setting)
+    after = AllowList(load(tmp_path / "config.yaml").limits.networks)
+    for admitted in (host, "192.168.7.3", "127.0.0.1", "203.0.113.99"):
+        assert after.admits(admitted)
+
+
+@pytest.mark.usefixtures("links")
+@pytest.mark.parametrize(
+    ("host", "home"),
+    [
+        ("192.168.8.3", "192.168.8.0/24"),
+        ("100.64.7.7", "100.64.7.0/24"),
+        ("127.0.0.1", "127.0.0.1/32"),
+        ("fd12:3456:789a:1::5", "fd12:3456:789a::/48"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("::1", "::1/128"),
+        ("2001:db8:1:a::1", "2001:db8:1::/56"),
+    ],
+)
+def test_what_to_write_besides_what_is_configured(host: str, home: str) -> None:
+    allowed = AllowList(("192.168.7.0/24",))
+    assert not allowed.admits(host)
+    assert allowed.with_home_of(host) == f"limits: {{networks: ['192.168.7.0/24', '{home}']}}"

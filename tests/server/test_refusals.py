@@ -2,7 +2,6 @@
 
 import pytest
 from wyoming.ping import Ping
-from wyoming.tts import SynthesizeChunk, SynthesizeStart
 
 from tests.fakes import FakeEngine
 from tests.server.clients import logged, peer, say, serving, types
@@ -50,17 +49,3 @@ async def test_too_many_waiting_requests() -> None:
         await client.send(say())
         (error,) = await client.rest()
     assert error.data["text"] == "more than 3 requests are waiting on this connection"
-
-
-async def test_text_over_the_limit() -> None:
-    engine = FakeEngine()
-    chunk = SynthesizeChunk("x" * 5_000).event()
-    for sent in (
-        [say("x" * 10_001)],
-        [SynthesizeStart().event(), *[chunk] * 2, SynthesizeChunk("x").event()],
-    ):
-        async with serving(engine) as server, peer(server) as client:
-            engine.hold.clear()
-            await client.send(*sent)
-            assert types(await client.rest()) == ["error"]
-    assert engine.frames_made == 0

@@ -13,8 +13,9 @@ from wyoming.tts import (
 )
 
 from wyoming_csm.config import Limits
-from wyoming_csm.errors import ProtocolError, RequestError
-from wyoming_csm.server.requests import Request, RequestReader, Wanted
+from wyoming_csm.errors import ProtocolError
+from wyoming_csm.server.fields import Wanted
+from wyoming_csm.server.requests import Request, RequestReader
 
 START, STOP = SynthesizeStart().event(), SynthesizeStop().event()
 
@@ -27,9 +28,12 @@ def whole(text: str) -> Event:
     return Synthesize(text).event()
 
 
-async def read(*events: Event, end: bool = True, most: int = 100) -> list[Request]:
+async def read(
+    *events: Event, end: bool = True, most: int = 100, complaints: list[str] | None = None
+) -> list[Request]:
     found: list[Request] = []
-    reader = RequestReader(Limits(text_characters=most), found.append)
+    complain = ([] if complaints is None else complaints).append
+    reader = RequestReader(Limits(text_characters=most), found.append, complain)
     for event in events:
         reader.take(event)
     if end:
@@ -37,15 +41,16 @@ async def read(*events: Event, end: bool = True, most: int = 100) -> list[Reques
     return found
 
 
+async def text_of(request: Request) -> str:
+    text = ""
+    while (more := await asyncio.wait_for(request.text.take(), 1)) is not None:
+        text += more
+    return text
+
+
 async def texts(*events: Event) -> list[tuple[str, bool]]:
     """Each request's text, and whether it is a stream."""
-    found = []
-    for request in await read(*events):
-        text = ""
-        while (more := await asyncio.wait_for(request.text.take(), 1)) is not None:
-            text += more
-        found.append((text, request.streamed))
-    return found
+    return [(await text_of(request), request.streamed) for request in await read(*events)]
 
 
 async def test_the_usual_orders() -> None:
@@ -96,17 +101,10 @@ async def test_events_that_ask_for_nothing_are_ignored() -> None:
 
 
 NOT_WYOMING = [
-    Event("synthesize", {"text": 5}),
-    Event("synthesize", {"text": None}),
     Event("synthesize", {}),
-    Event("synthesize", {"text": "a", "voice": None}),
-    Event("synthesize", {"text": "a", "voice": "anna"}),
-    Event("synthesize", {"text": "a", "voice": {"name": 5}}),
-    Event("synthesize", {"text": "a", "voice": {"name": "anna", "speaker": 1}}),
-    Event("synthesize", {"text": "a", "voice": {"language": []}}),
-    Event("synthesize", {"text": "a", "voice": {"name": "n" * 257}}),
-    Event("synthesize", {"text": "a", "text_format": 1}),
-    Event("synthesize-start", {"voice": None}),
+    Event("synthesize", {"voice": {"name": "anna"}}),
+    Event("synthesize", {"text": ["a"]}),
+    Event("synthesize", {"text": {"a": "b"}}),
     Event("synthesize-chunk", {"text": ["a"]}),
     Event("synthesize-chunk", {}),
 ]
@@ -119,18 +117,85 @@ async def test_what_is_not_wyoming(event: Event) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "said"),
+    [(42, "42"), (21.5, "21.5"), (True, "true"), (None, ""), ("\ud83d", "\ud83d")],
+)
+async def test_what_is_no_text_is_said_as_its_text(text: object, said: str) -> None:
+    data = {"text": text}
+    assert await texts(Event("synthesize", data)) == [(said, False)]
+    assert await texts(START, Event("synthesize-chunk", data), STOP) == [(said, True)]
+    assert await texts(START, Event("synthesize", data), STOP) == [(said, True)]
+
+
+WISHES = [
+    (None, Wanted()),
+    ({}, Wanted()),
+    ([], Wanted()),
+    ({"name": None, "language": None, "speaker": None}, Wanted()),
+    ({"name": None, "language": "de"}, Wanted(language="de")),
+    ({"name": "anna", "speaker": 0}, Wanted(name="anna", speaker="0")),
+    ({"name": 5, "speaker": 1.5}, Wanted(name="5", speaker="1.5")),
+    ({"name": True}, Wanted(name="true")),
+    ({"name": ["a", "ü"], "speaker": {"id": 1}}, Wanted(name='["a", "ü"]', speaker='{"id": 1}')),
+    ({"language": ["de"]}, Wanted(language='["de"]')),
+    ({"name": "n" * 5000}, Wanted(name="n" * 257)),
+    ({"name": "\ud83d"}, Wanted(name="\ufffd")),
+    ("anna", Wanted(name="anna")),
+    (0, Wanted(name="0")),
+    (False, Wanted(name="false")),
+    (["anna"], Wanted(name='["anna"]')),
+]
+
+
+@pytest.mark.parametrize(("voice", "wanted"), WISHES, ids=lambda value: str(value)[:40])
+async def test_every_wish_for_a_voice_is_read(voice: object, wanted: Wanted) -> None:
+    for events in (
+        [Event("synthesize", {"text": "a", "voice": voice})],
+        [Event("synthesize-start", {"voice": voice}), STOP],
+    ):
+        (request,) = await read(*events)
+        assert (request.wanted, request.complaint) == (wanted, "")
+
+
+@pytest.mark.parametrize(
+    ("text_format", "ssml", "complaint"),
+    [
+        *((plain, False, "") for plain in (None, "text", "", "Text")),
+        *((ssml, True, "") for ssml in ("ssml", "SSML")),
+        (1, False, "there is no text format '1'"),
+        ("markdown" * 20, False, f"there is no text format '{('markdown' * 20)[:60]}'"),
+        (["ssml"], False, "there is no text format '[\"ssml\"]'"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+async def test_every_wish_for_a_format_is_read(
+    text_format: object, ssml: bool, complaint: str
+) -> None:
+    (request,) = await read(Event("synthesize", {"text": "a", "text_format": text_format}))
+    assert (request.ssml, request.complaint) == (ssml, complaint)
+
+
+@pytest.mark.parametrize(
     "events",
     [
         [whole("x" * 101)],
-        [START, chunk("x" * 60), chunk("x" * 41)],
-        [START, whole("x" * 101)],
+        [START, chunk("x" * 60), chunk("x" * 41), chunk("x" * 1000), STOP],
+        [START, whole("x" * 101), STOP],
     ],
     ids=["whole", "in chunks", "repeated"],
 )
-async def test_too_long(events: list[Event]) -> None:
-    with pytest.raises(RequestError, match="100 characters"):
-        await read(*events, end=False)
+async def test_what_is_too_long_is_cut_and_said_once(events: list[Event]) -> None:
+    complaints: list[str] = []
+    (request,) = await read(*events, complaints=complaints)
+    assert await text_of(request) == "x" * 100
+    assert request.text.cut
+    assert complaints == ["is longer than 100 characters"]
 
 
 async def test_each_request_may_be_as_long_as_allowed() -> None:
-    assert len(await texts(whole("x" * 100), START, chunk("x" * 100), STOP)) == 2
+    complaints: list[str] = []
+    requests = await read(
+        *[whole("x" * 100), START, chunk("x" * 100), whole("x" * 200), STOP], complaints=complaints
+    )
+    assert [request.text.cut for request in requests] == [False, False]
+    assert complaints == []

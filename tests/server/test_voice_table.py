@@ -4,9 +4,9 @@ import msgspec
 import pytest
 
 from wyoming_csm.config import Config
-from wyoming_csm.server.requests import Wanted
+from wyoming_csm.server.fields import Wanted
 from wyoming_csm.server.voice_table import choose_voice, in_order
-from wyoming_csm.voices import Voice
+from wyoming_csm.voices import Clip, Voice
 
 
 def voice(name: str, language: str, speakers: tuple[str, ...] = ()) -> Voice:
@@ -31,6 +31,14 @@ def test_the_default_comes_first() -> None:
     assert names(msgspec.structs.replace(CONFIG, voice="eve")) == ["eve", "hans", "anna", "bob"]
     assert names(msgspec.structs.replace(CONFIG, voice="nobody")) == ["anna", "hans", "bob", "eve"]
     assert names(msgspec.structs.replace(CONFIG, language="fr")) == ["hans", "anna", "bob", "eve"]
+
+
+def test_a_recorded_voice_is_the_default_before_others_of_the_language() -> None:
+    """Who records one in `en-US` wants it, whatever else speaks just `en`."""
+    recorded = msgspec.structs.replace(VOICES[2], clips=(Clip("clip.wav", "Hello."),))
+    assert in_order((voice("speaker_0", "en"), *VOICES[:2], recorded), CONFIG)[0] is recorded
+    german = msgspec.structs.replace(CONFIG, language="de")
+    assert in_order((*VOICES, recorded), german)[0] is VOICES[0]
 
 
 @pytest.mark.parametrize(

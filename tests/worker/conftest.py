@@ -20,3 +20,11 @@ def thread() -> Iterator[None]:
     """Several are slower for a model of this size."""
     with one_thread():
         yield
+
+
+@pytest.fixture
+def endpoint(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """For who asks a hub: no token of this machine, no bars."""
+    monkeypatch.setenv("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    return monkeypatch

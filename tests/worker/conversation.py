@@ -27,16 +27,23 @@ def voice_of(path: str, speaker: str = "0") -> Voice:
 
 
 class Ending(FrameGenerator):
-    """A random model never ends: this one makes the frame of zeros where it is told to."""
+    """A random model never ends: this one makes the frame of zeros where it is told to.
+
+    And at a sentence's first frame, if the slot and its seed are among the `bad`.
+    """
 
     ends: dict[int, int]  # by slot of the pipeline: the position of that frame
+    bad: set[tuple[int, int]]
     row_of: Callable[[int], int | None]
 
     def spell(self, rows: int) -> None:
         super().spell(rows)
-        for slot, position in self.ends.items():
+        for slot, end in self.ends.items():
             row = self.row_of(slot)
-            if row is not None and row < rows and self._position[row] == position:
+            if row is None or row >= rows:
+                continue
+            first = end - FRAMES if (slot, int(self._seed[row])) in self.bad else end
+            if self._position[row] in (first, end):
                 self.codes[row].zero_()
 
 
@@ -66,6 +73,7 @@ class Conversation:
         self.generator.__class__ = Ending
         FramePipeline.__init__(pipeline, self.generator, pipeline._decoder, ahead)
         self.generator.ends, self.generator.row_of = {}, pipeline._table.of
+        self.generator.bad = set()
         backbone = self.generator.model.backbone
         real = backbone.prefill
 

@@ -8,7 +8,7 @@ from queue import SimpleQueue
 from wyoming_csm.errors import EngineError
 from wyoming_csm.voices import Voice
 from wyoming_csm.worker.frame_loop import FrameLoop
-from wyoming_csm.worker.protocol import Audio, Done, Failed, FromChild, Say, ToChild
+from wyoming_csm.worker.protocol import Audio, Done, Failed, FromChild, Say, ToChild, Working
 from wyoming_csm.worker.stage import Frame
 
 VOICE = Voice(name="v", language="en", description="", engine="csm")
@@ -22,6 +22,7 @@ class CountingStage:
     ahead: int = 0
     step: float = 0.01  # seconds for each
     measured: bool = True
+    each: float = 0.0  # seconds for a position of a prompt
     now: float = 100.0
     unprepared: set[int] = field(default_factory=set)
     begun: dict[int, tuple[Say, int]] = field(default_factory=dict)
@@ -32,6 +33,9 @@ class CountingStage:
     room: int = 99  # more slots than these in one launch are too many
     wake: Callable[[], None] | None = None
     flying: list[list[Frame]] = field(default_factory=list)
+
+    def prepare(self, voices: Sequence[Voice]) -> None:
+        """They are ready."""
 
     def is_prepared(self, say: Say, wake: Callable[[], None]) -> bool:
         self.wake = wake
@@ -51,6 +55,7 @@ class CountingStage:
     def prefill(self, slot: int, positions: int) -> bool:
         say, _ = self.begun[slot]
         self.heard.append((say.request, positions))
+        self.now += self.each * positions
         if say.text == "long":
             raise EngineError("a long text")
         return sum(n for request, n in self.heard if request == say.request) >= 100
@@ -83,17 +88,19 @@ class CountingStage:
         return self.step * n if self.measured else math.inf
 
     def prefill_seconds(self, positions: int) -> float:
-        return 0.0
+        return self.each * positions
 
 
 class House:
     """A loop, its inbox, its clock and everything it sent."""
 
-    def __init__(self, stage: CountingStage) -> None:
+    def __init__(self, stage: CountingStage, least_limit: float = 15.0) -> None:
         self.inbox: SimpleQueue[ToChild | None] = SimpleQueue()
         self.sent: list[FromChild] = []
         self.stage = stage
-        self.loop = FrameLoop(self.inbox, self.sent.append, stage, lambda: stage.now)
+        self.loop = FrameLoop(
+            self.inbox, self.sent.append, stage, lambda: stage.now, least_limit=least_limit
+        )
 
     def say(self, request: int, text: str, reply: int | None = None) -> None:
         self.inbox.put(Say(request, reply or request, text, VOICE))
@@ -108,6 +115,9 @@ class House:
 
     def done(self) -> list[int]:
         return [m.request for m in self.sent if isinstance(m, Done)]
+
+    def limits(self) -> list[float]:
+        return [message.limit for message in self.sent if isinstance(message, Working)]
 
     def failed(self) -> list[Failed]:
         return [message for message in self.sent if isinstance(message, Failed)]

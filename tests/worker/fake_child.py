@@ -21,7 +21,15 @@ from wyoming_csm.errors import EngineError
 from wyoming_csm.voices import Voice
 from wyoming_csm.worker.child import Child
 from wyoming_csm.worker.frame_loop import FrameLoop
-from wyoming_csm.worker.protocol import Configure, Prepare, Ready, Say, Starting, Unavailable
+from wyoming_csm.worker.protocol import (
+    Configure,
+    Prepare,
+    Prepared,
+    Ready,
+    Say,
+    Starting,
+    Unavailable,
+)
 from wyoming_csm.worker.stage import Frame
 
 ROOT = Path(__file__).parents[2]
@@ -35,12 +43,13 @@ COMMAND = (  # from whatever folder it is started
 Fault = Literal[
     "none",
     "die",  # in a frame
-    "hang",  # in a frame
+    "hang",  # in a frame: it beats, but its working loop does not go round
+    "stop",  # in a frame, as by SIGSTOP
     "fail",  # before the first frame: this sentence only
     "noise",  # in a frame: prints, from Python and from a process of its own
     "rubbish",  # in a frame: bytes that are no message
     "huge",  # in a frame: a message over the limit
-    "silent",  # never a message after the first seconds
+    "silent",  # stopped while it starts
     "loading",  # for ever, beating
     "unavailable",
     "stubborn",  # speaks, but ignores the end of its input and SIGTERM
@@ -55,6 +64,7 @@ class FakeSettings(msgspec.Struct, kw_only=True):
     only_in: str = ""  # the text of the sentences it happens in; all, if empty
     frames: int = 5
     step_seconds: float = 0.0
+    limit_seconds: float = 15.0  # of one computation
     slots: int = 4
     stamp: bool = False  # each frame begins with the time it was made, time.monotonic_ns()
     voices: tuple[Voice, ...] = ()
@@ -75,6 +85,12 @@ class FakeStage:
     @property
     def slots(self) -> int:
         return self._settings.slots
+
+    def prepare(self, voices: Sequence[Voice]) -> None:
+        """A recording that is there can be used."""
+        for clip in (clip for voice in voices for clip in voice.clips):
+            fault = "" if Path(clip.path).exists() else "it is not there"
+            self._child.send(Prepared(clip, fault))
 
     def is_prepared(self, say: Say, wake: Callable[[], None]) -> bool:
         return True
@@ -140,8 +156,10 @@ def go_wrong(fault: Fault, child: Child) -> None:
     match fault:
         case "die":
             os._exit(3)
-        case "hang" | "silent":
+        case "hang":
             wait_for_ever()
+        case "stop":
+            os.kill(os.getpid(), signal.SIGSTOP)
         case "noise":
             print("a library's print")
             os.write(1, b"a library's write\n")
@@ -162,8 +180,7 @@ def wait_for_ever() -> NoReturn:
 def start_wrong(settings: FakeSettings, child: Child) -> None:
     match settings.fault:
         case "silent":
-            child._loaded.set()
-            wait_for_ever()
+            os.kill(os.getpid(), signal.SIGSTOP)
         case "loading":
             child.send(Starting("loading for ever"))
             wait_for_ever()
@@ -188,4 +205,5 @@ def main() -> None:
     child.send(Starting("warming up"))
     start_wrong(settings, child)
     child.send(Ready("fake child", settings.slots, settings.voices))
-    FrameLoop(child.inbox, child.send, FakeStage(child, settings)).run()
+    stage = FakeStage(child, settings)
+    FrameLoop(child.inbox, child.send, stage, least_limit=settings.limit_seconds).run()

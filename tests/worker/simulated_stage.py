@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from wyoming_csm.errors import EngineError
+from wyoming_csm.voices import Voice
 from wyoming_csm.worker.protocol import Say
 from wyoming_csm.worker.stage import Frame
 
@@ -92,6 +93,9 @@ class SimulatedStage:
     @property
     def is_empty(self) -> bool:
         return not self._taken and not self._flights
+
+    def prepare(self, voices: Sequence[Voice]) -> None:
+        """They are ready."""
 
     def is_prepared(self, say: Say, wake: Callable[[], None]) -> bool:
         return True

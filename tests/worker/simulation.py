@@ -25,10 +25,10 @@ from wyoming_csm.worker.protocol import (
     EndReply,
     Failed,
     FromChild,
-    Heartbeat,
     Say,
     Stop,
     ToChild,
+    Working,
 )
 
 FRAME = 0.08
@@ -131,7 +131,7 @@ class World:
                 if told.stopped is None:
                     self._left[told.reply].clear()
                     self._ask_next(told.reply, now)
-            case Heartbeat():
+            case Working():
                 self.beats.append(now)
 
 

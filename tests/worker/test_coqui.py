@@ -12,30 +12,27 @@ import numpy as np
 import pytest
 
 from tests.tiny_coqui import make_tiny_coqui
+from tests.worker.coqui_child import CoquiChild
 from wyoming_csm.audio import SAMPLE_RATE, from_pcm
 from wyoming_csm.config import CoquiConfig
 from wyoming_csm.errors import EngineUnavailable
 from wyoming_csm.voices import Voice
 from wyoming_csm.worker.coqui import matching, to_24k
 from wyoming_csm.worker.coqui_setup import provide_espeak
-from wyoming_csm.worker.protocol import (
-    PREFIX_BYTES,
-    Audio,
-    Configure,
-    Done,
-    Failed,
-    FromChild,
-    Ready,
-    Say,
-    Unavailable,
-    body_length,
-    decode_from_child,
-    encode,
-)
+from wyoming_csm.worker.protocol import Ready
 
 ROOT = Path(__file__).parents[2]
-VOICE = Voice(name="coqui_en", language="en", description="", engine="coqui")
 SENTENCE = "The kitchen light is on, the front door is locked, and it is warm outside."
+# What coqui-tts spells numbers out with; importing the real one takes over a second.
+INFLECT = """
+import pathlib
+
+class engine:
+    def number_to_words(self, number, **manner):
+        with (pathlib.Path(__file__).parent / "numbers").open("a") as file:
+            file.write(f"{number} {manner}\\n")
+        return "a number"
+"""
 BROKEN_TORCHAUDIO = 'raise OSError("Could not load this library: _torchaudio.so")\n'
 
 # -- what the machine may lack
@@ -127,58 +124,15 @@ def test_a_language_is_found_under_a_models_own_name(code: str, own: str | None)
 # -- the child process
 
 
-class CoquiChild:
-    """A child that was told to be Coqui."""
-
-    def __init__(self, folder: Path, settings: CoquiConfig, **environment: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "wyoming_csm.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, **environment},
-        )
-        builtins = msgspec.to_builtins(settings)
-        self._send(
-            Configure("coqui", builtins, str(folder), str(folder / "models"), voices=(VOICE,))
-        )
-        self.started = self._until(Ready, Unavailable)
-
-    def _send(self, message: Configure | Say) -> None:
-        assert self.process.stdin
-        self.process.stdin.write(encode(message))
-        self.process.stdin.flush()
-
-    def _until(self, *kinds: type[FromChild]) -> FromChild:
-        while not isinstance(message := self._receive(), kinds):
-            pass
-        return message
-
-    def _receive(self) -> FromChild:
-        assert self.process.stdout
-        prefix = self.process.stdout.read(PREFIX_BYTES)
-        return decode_from_child(self.process.stdout.read(body_length(prefix)))
-
-    def say(self, text: str, voice: Voice) -> bytes:
-        self._send(Say(1, 1, text, voice))
-        sound = b""
-        while not isinstance(message := self._receive(), Done):
-            assert not isinstance(message, Failed), message.reason
-            if isinstance(message, Audio):
-                sound += message.pcm
-        return sound
-
-    def close(self) -> None:
-        assert self.process.stdin
-        assert self.process.stdout
-        self.process.stdin.close()
-        assert self.process.wait(10) == 0
-        self.process.stdout.close()
-
-
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of a model with two speakers that reads phonemes."""
-    return make_tiny_coqui(tmp_path_factory.mktemp("coqui"), speakers=("ann", "bob"), phonemes=True)
+    return make_tiny_coqui(
+        tmp_path_factory.mktemp("coqui"),
+        speakers=("ann", "bob"),
+        phonemes=True,
+        cleaner="phoneme_cleaners",
+    )
 
 
 @pytest.fixture(scope="module")
@@ -187,6 +141,7 @@ def child(tmp_path_factory: pytest.TempPathFactory, checkpoint: Path) -> Iterato
     folder = tmp_path_factory.mktemp("child")
     (folder / "torchaudio").mkdir()
     (folder / "torchaudio" / "__init__.py").write_text(BROKEN_TORCHAUDIO)
+    (folder / "inflect.py").write_text(INFLECT)
     (folder / "bare").mkdir()
     child = CoquiChild(
         folder,
@@ -201,6 +156,15 @@ def child(tmp_path_factory: pytest.TempPathFactory, checkpoint: Path) -> Iterato
 def voice_of(child: CoquiChild, speaker: str = "") -> Voice:
     assert isinstance(child.started, Ready), child.started
     return msgspec.structs.replace(child.started.voices[0], speaker=speaker)
+
+
+@pytest.mark.slow
+def test_it_has_spelled_out_one_number_of_each_kind_before_it_is_ready(child: CoquiChild) -> None:
+    """Its first listener would wait for what that loads."""
+    assert isinstance(child.started, Ready), child.started
+    spelled = (child.folder / "numbers").read_text()
+    for number in ("21 ", "2nd ", "12 ", "1000 ", "2026 ", "100 "):
+        assert number in spelled
 
 
 @pytest.mark.slow

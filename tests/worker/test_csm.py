@@ -51,7 +51,7 @@ def test_a_sentence_is_cut_at_its_limit_in_whole_frames(checkpoint: Path, tmp_pa
 def test_the_limit_follows_the_text(checkpoint: Path, tmp_path: Path) -> None:
     stage = make_stage(checkpoint, tmp_path, max_seconds=60.0)
     frames = speak(stage, Say(1, 1, "Hi.", SPEAKER))
-    assert len(frames) == int((4 + 3 * 0.2) * 12.5)
+    assert len(frames) == int((4 + 0.75) * 12.5)
 
 
 def test_a_seed_repeats_a_sentence_and_its_neighbours_do_not_matter(

@@ -2,17 +2,21 @@
 
 import io
 import logging
+from collections.abc import Iterator
 from pathlib import Path
+from queue import SimpleQueue
 
 import msgspec
 import pytest
 import torch
 
-from tests.worker.stages import CPU, SPEAKER, speak
+from tests.worker.stages import CPU, SPEAKER, begin, speak, step
 from wyoming_csm.config import CsmConfig
 from wyoming_csm.errors import EngineUnavailable, PromptTooLong
+from wyoming_csm.model import weights, weights_cache
 from wyoming_csm.model.generator import FrameGenerator
 from wyoming_csm.model.weights import Checkpoint
+from wyoming_csm.model.weights_cache import WeightsCache
 from wyoming_csm.worker import csm
 from wyoming_csm.worker.child import Child
 from wyoming_csm.worker.csm import load_stage
@@ -56,13 +60,65 @@ def test_quantised_weights_are_kept_and_a_stage_has_the_size_that_was_set(
     assert first.slots == 2
     frames = speak(first, Say(1, 1, "Hello.", SPEAKER))
     assert len(frames) == 12
-    (kept,) = (tmp_path / "quantized").iterdir()
+    (kept,) = (tmp_path / "weights").iterdir()
     made = kept.stat().st_ino
     again = speak(load_stage(config, checkpoint, tmp_path, CPU), Say(1, 1, "Hello.", SPEAKER))
     assert [frame.pcm for frame in again] == [frame.pcm for frame in frames]
     assert kept.stat().st_ino == made, "read, not made again"
     with pytest.raises(PromptTooLong):
         first.begin(0, Say(2, 2, "The light is on. " * 60, SPEAKER))
+
+
+def test_weights_of_a_gpu_are_kept_while_nobody_speaks(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There they stay as they are; on a CPU they are written at once, which this one leaves out."""
+    monkeypatch.setattr(weights, "_FREE_BYTES", 0)
+    monkeypatch.setattr(weights_cache, "_PIECE_BYTES", 10_000)
+    monkeypatch.setattr(WeightsCache, "save", lambda *_: None)
+    wanted = {"dtype": "float16", "max_seconds": 1, "seed": 1}
+    config = msgspec.convert(wanted, CsmConfig)
+    stage = load_stage(config, checkpoint, tmp_path, CPU)
+    say = Say(1, 1, "Hello.", SPEAKER)
+    frames = speak(stage, say)
+    assert not (tmp_path / "weights").exists()
+    assert not stage.idle()
+    assert stage._saving._thread is not None
+    stage._saving._thread.join(10)
+    assert len(list((tmp_path / "weights").glob("*.safetensors"))) == 1
+    monkeypatch.setattr(Checkpoint, "_fill", None)
+    again = speak(load_stage(config, checkpoint, tmp_path, CPU), say)
+    assert [frame.pcm for frame in again] == [frame.pcm for frame in frames]
+
+
+def test_a_sentence_comes_before_what_is_kept(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pieces: SimpleQueue[None] = SimpleQueue()
+    written: SimpleQueue[None] = SimpleQueue()
+
+    def slowly(*__: object) -> Iterator[None]:
+        for _ in range(3):
+            pieces.get(timeout=10)
+            written.put(None)
+            yield
+
+    monkeypatch.setattr(weights, "_FREE_BYTES", 0)
+    monkeypatch.setattr(WeightsCache, "save", lambda *_: None)
+    monkeypatch.setattr(WeightsCache, "pieces", slowly)
+    config = msgspec.convert({"dtype": "float16"}, CsmConfig)
+    stage = load_stage(config, checkpoint, tmp_path, CPU)
+    stage.idle()
+    begin(stage, 0, Say(1, 1, "Hello.", SPEAKER))
+    for _ in range(3):
+        pieces.put(None)
+    written.get(timeout=10)  # the one that was begun
+    step(stage, [0])
+    assert written.empty()
+    stage.release(0)
+    stage.idle()
+    for _ in range(2):
+        written.get(timeout=10)
 
 
 def test_a_child_tells_its_way_to_readiness(checkpoint: Path, tmp_path: Path) -> None:
@@ -144,5 +200,5 @@ def test_a_gpu_without_a_compiler_is_slow_and_that_is_said(
     ):
         caplog.clear()
         with caplog.at_level(logging.WARNING):
-            csm._load_model(Checkpoint(checkpoint), types, cuda, True, checkpoint)
+            csm._load_model(Checkpoint(checkpoint), types, cuda, True, None)
         assert ("apt install gcc" in caplog.text) is said

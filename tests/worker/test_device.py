@@ -19,6 +19,12 @@ def test_where_it_cannot_run_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     assert refused.value.cure
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (6, 1))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "GTX 1080")
+    monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: ["sm_75", "sm_80"])
+    with pytest.raises(EngineUnavailable, match=r"no code for GTX 1080 \(capability 6.1\)"):
+        choose_device("cuda:0")
+    monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: ["sm_60", "sm_80"])
     assert choose_device("cuda:0") == CUDA
     with pytest.raises(EngineUnavailable, match="there is no cuda:3"):
         choose_device("cuda:3")

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.worker.counting import CountingStage, House
-from wyoming_csm.worker.protocol import Done, EndReply, Failed, Heartbeat, Stop
+from wyoming_csm.worker.protocol import Done, EndReply, Failed, Stop, Working
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_the_end_of_a_reply_reaches_the_stage(house: House) -> None:
 
 def test_it_beats_without_work(house: House) -> None:
     house.turns(1)
-    assert any(isinstance(message, Heartbeat) for message in house.sent)
+    assert any(isinstance(message, Working) for message in house.sent)
 
 
 def test_a_beat_a_second() -> None:
@@ -102,7 +102,27 @@ def test_a_beat_a_second() -> None:
     for _ in range(30):
         house.turns(1)
         house.stage.now += 0.1
-    assert sum(isinstance(message, Heartbeat) for message in house.sent) == 3
+    assert sum(isinstance(message, Working) for message in house.sent) == 3
+
+
+def test_a_long_computation_is_announced_with_a_limit_from_what_was_measured() -> None:
+    """As the prompt of a clip on a slow CPU, which takes a minute."""
+    house = House(CountingStage(each=0.6))
+    house.say(1, "ab")
+    house.turns(2)
+    usual, whole, usual_again = house.limits()
+    assert whole == pytest.approx(4 * 60, rel=0.01)
+    assert usual == usual_again == pytest.approx(4 * 0.6 * 64, rel=0.01)
+    assert isinstance(house.sent[1], Working), "before it, not after"
+    assert house.sound(1) == [0, 1]
+
+
+@pytest.mark.parametrize("least", [10, 15])
+def test_no_limit_is_shorter_than_the_least(least: float) -> None:
+    house = House(CountingStage(each=0.001), least)
+    house.say(1, "ab")
+    house.turns(2)
+    assert set(house.limits()) == {least}
 
 
 def test_a_frame_ahead_changes_nothing_that_is_heard() -> None:

@@ -1,14 +1,15 @@
 """Finding the weights: every way it can fail names its cure."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.fake_hub import COMMIT, FakeHub, serving
+from tests.fake_hub import COMMIT, FakeHub, point_at, serving
 from wyoming_csm.config import CsmConfig
 from wyoming_csm.errors import EngineUnavailable
-from wyoming_csm.worker.hub import checkpoint_folder
+from wyoming_csm.worker.checkpoints import find_checkpoint
 
 NAME = "somebody/csm"
 
@@ -20,7 +21,9 @@ def repository(tmp_path: Path) -> Path:
     folder.mkdir()
     index = {"weight_map": {"a": "transformers-1.safetensors", "b": "transformers-2.safetensors"}}
     texts = {
-        "config.json": json.dumps({"transformers_weights": "transformers.safetensors.index.json"}),
+        "config.json": json.dumps(
+            {"model_type": "csm", "transformers_weights": "transformers.safetensors.index.json"}
+        ),
         "transformers.safetensors.index.json": json.dumps(index),
         "tokenizer.json": "{}",
         "transformers-1.safetensors": "one",
@@ -33,23 +36,8 @@ def repository(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def endpoint(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """huggingface-hub reads its endpoint once, at import."""
-    monkeypatch.setenv("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    monkeypatch.delenv("HF_TOKEN", raising=False)
-    return monkeypatch
-
-
-def _point_at(patch: pytest.MonkeyPatch, url: str) -> None:
-    from huggingface_hub import constants
-
-    patch.setattr(constants, "ENDPOINT", url)
-    patch.setattr(
-        constants, "HUGGINGFACE_CO_URL_TEMPLATE", url + "/{repo_id}/resolve/{revision}/{filename}"
-    )
-    patch.setattr("huggingface_hub.hf_api.api.endpoint", url)
-    patch.setattr(constants, "HF_HUB_ETAG_TIMEOUT", 2)
+def checkpoint_folder(config: CsmConfig, models: Path, progress: Callable[[str], None]) -> Path:
+    return find_checkpoint(config, models, progress).folder
 
 
 def test_only_the_files_that_serve_are_fetched_and_once(
@@ -58,7 +46,7 @@ def test_only_the_files_that_serve_are_fetched_and_once(
     said: list[str] = []
     config = CsmConfig(checkpoint=NAME)
     with serving(FakeHub(NAME, repository)) as hub:
-        _point_at(endpoint, hub.url)
+        point_at(endpoint, hub.url)
         folder = checkpoint_folder(config, tmp_path / "models", said.append)
         first = list(hub.fetched)
         again = checkpoint_folder(config, tmp_path / "models", said.append)
@@ -76,7 +64,7 @@ def test_gated_weights_name_the_page_and_the_token(
     repository: Path, tmp_path: Path, endpoint: pytest.MonkeyPatch
 ) -> None:
     with serving(FakeHub(NAME, repository, token="secret")) as hub:
-        _point_at(endpoint, hub.url)
+        point_at(endpoint, hub.url)
         with pytest.raises(EngineUnavailable) as refused:
             checkpoint_folder(CsmConfig(checkpoint=NAME), tmp_path / "models", print)
         assert f"https://huggingface.co/{NAME}" in refused.value.cure
@@ -95,7 +83,7 @@ def test_the_environments_token_is_used_and_forgotten(
 
     endpoint.setenv("HF_TOKEN", "secret\n")
     with serving(FakeHub(NAME, repository, token="secret")) as hub:
-        _point_at(endpoint, hub.url)
+        point_at(endpoint, hub.url)
         checkpoint_folder(CsmConfig(checkpoint=NAME), tmp_path / "models", print)
     assert "HF_TOKEN" not in os.environ
 
@@ -115,7 +103,7 @@ def test_what_cannot_be_found_is_said(
     repository: Path, tmp_path: Path, endpoint: pytest.MonkeyPatch, config: CsmConfig, words: str
 ) -> None:
     with serving(FakeHub(NAME, repository)) as hub:
-        _point_at(endpoint, hub.url)
+        point_at(endpoint, hub.url)
         with pytest.raises(EngineUnavailable, match=words.replace("?", r"\?")) as refused:
             checkpoint_folder(config, tmp_path / "models", print)
     assert refused.value.cure
@@ -126,7 +114,7 @@ def test_a_connection_that_ends_midway_is_said(
 ) -> None:
     endpoint.setattr("time.sleep", lambda _: None)  # the hub's pauses between its attempts
     with serving(FakeHub(NAME, repository, cut="transformers-2.safetensors")) as hub:
-        _point_at(endpoint, hub.url)
+        point_at(endpoint, hub.url)
         with pytest.raises(EngineUnavailable, match="could not be fetched") as refused:
             checkpoint_folder(CsmConfig(checkpoint=NAME), tmp_path / "models", print)
     assert "goes on where this stopped" in refused.value.cure
@@ -140,7 +128,7 @@ def test_a_download_tells_how_far_it_is(
     endpoint.setattr("wyoming_csm.worker.hub.PROGRESS_SECONDS", 0.0)
     said: list[str] = []
     with serving(FakeHub(NAME, repository)) as hub:
-        _point_at(endpoint, hub.url)
+        point_at(endpoint, hub.url)
         checkpoint_folder(CsmConfig(checkpoint=NAME), tmp_path / "models", said.append)
     assert f"downloading {NAME}: 3 MB" in said
 
@@ -151,7 +139,7 @@ def test_a_token_that_cannot_be_one_is_never_shown(
 ) -> None:
     endpoint.setenv("HF_TOKEN", token)
     with serving(FakeHub(NAME, repository)) as hub:
-        _point_at(endpoint, hub.url)
+        point_at(endpoint, hub.url)
         with pytest.raises(EngineUnavailable, match="correct HF_TOKEN") as refused:
             checkpoint_folder(CsmConfig(checkpoint=NAME), tmp_path / "models", print)
     assert not hub.fetched
@@ -163,7 +151,7 @@ def test_offline_mode_is_said_and_what_is_here_serves(
 ) -> None:
     config = CsmConfig(checkpoint=NAME)
     with serving(FakeHub(NAME, repository)) as hub:
-        _point_at(endpoint, hub.url)
+        point_at(endpoint, hub.url)
         folder = checkpoint_folder(config, tmp_path / "models", print)
         endpoint.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
         assert checkpoint_folder(config, tmp_path / "models", print) == folder
@@ -173,7 +161,7 @@ def test_offline_mode_is_said_and_what_is_here_serves(
 
 
 def test_no_network_is_said(tmp_path: Path, endpoint: pytest.MonkeyPatch) -> None:
-    _point_at(endpoint, "http://127.0.0.1:9")
+    point_at(endpoint, "http://127.0.0.1:9")
     with pytest.raises(EngineUnavailable, match="check the network"):
         checkpoint_folder(CsmConfig(checkpoint=NAME), tmp_path / "models", print)
 
@@ -183,7 +171,7 @@ def test_a_download_that_lacks_weights_is_not_taken_for_whole(
 ) -> None:
     config = CsmConfig(checkpoint=NAME)
     with serving(FakeHub(NAME, repository)) as hub:
-        _point_at(endpoint, hub.url)
+        point_at(endpoint, hub.url)
         folder = checkpoint_folder(config, tmp_path / "models", print)
         (folder / "transformers-2.safetensors").unlink()
         assert checkpoint_folder(config, tmp_path / "models", print) == folder
@@ -193,7 +181,7 @@ def test_a_download_that_lacks_weights_is_not_taken_for_whole(
 def test_an_index_cannot_name_files_elsewhere(tmp_path: Path) -> None:
     from wyoming_csm.worker.hub import _weight_files
 
-    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "config.json").write_text('{"model_type": "csm"}')
     index = {"weight_map": {"a": "../../etc/passwd"}}
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
-    assert _weight_files(tmp_path) == ["passwd"]
+    assert _weight_files(tmp_path, NAME) == ["passwd"]

@@ -187,8 +187,8 @@ def test_context_that_no_longer_fits_starts_from_the_voice(
         before = max(before, fresh.computed[-1])
         assert talk.computed[-1] in (own, voice + own, fresh.computed[-1] - voice)
     assert voice in kept[2:], "the voice was kept, the beginning of the reply was not"
-    limit = talk.stage._limit("yes")
-    assert before + limit + ahead <= 340
     talk.begin(0, Say(9, 1, "yes", ANNA))
+    limit = talk.stage._sentences[0].limit
+    assert before + limit + ahead <= 340
     talk.generator.ends.clear()
     assert len(talk.finish(0)) == limit

@@ -17,13 +17,16 @@ from wyoming_csm.worker.protocol import (
     Failed,
     FromChild,
     Heartbeat,
+    Learn,
     Prepare,
+    Prepared,
     Ready,
     Say,
     Starting,
     Stop,
     ToChild,
     Unavailable,
+    Working,
     body_length,
     decode_from_child,
     encode,
@@ -36,6 +39,7 @@ ANNA = Voice(name="anna", language="de", description="", engine="csm", speaker="
 TO_CHILD: list[ToChild] = [
     Prepare("csm"),
     Configure("csm", {"seed": 2**63 - 1, "top_k": None, "models": {"en": "x"}}, "data", "models"),
+    Learn((ANNA, fake_voice("dora"))),
     Say(1, 2, "Guten Tag. 👋", ANNA),
     Stop(1),
     EndReply(2),
@@ -47,7 +51,9 @@ FROM_CHILD: list[FromChild] = [
     Audio(2**40, bytes(range(256))),
     Done(1, ended=False),
     Failed(1, "too long"),
+    Prepared(CLIPS[0], "nothing is heard in it"),
     Heartbeat(),
+    Working(15.0),
 ]
 
 

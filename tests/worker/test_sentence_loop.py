@@ -1,6 +1,6 @@
 """The loop of engines that speak one sentence after another."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from queue import SimpleQueue
 
 import pytest
@@ -13,10 +13,10 @@ from wyoming_csm.worker.protocol import (
     Done,
     Failed,
     FromChild,
-    Heartbeat,
     Say,
     Stop,
     ToChild,
+    Working,
 )
 from wyoming_csm.worker.sentence_loop import MAX_CHUNK_BYTES, SentenceLoop
 
@@ -37,16 +37,18 @@ class FakeChild:
 
     @property
     def said(self) -> list[FromChild]:
-        return [message for message in self.sent if not isinstance(message, Heartbeat)]
+        return [message for message in self.sent if not isinstance(message, Working)]
 
 
 class FakeSpeaker:
-    """Speaks one chunk a word; some words are faults."""
+    """Speaks one chunk a word; some words are faults, `slow` takes a minute."""
 
     detail = "fake"
     voices: tuple[Voice, ...] = ()
+    rehearsal: Sequence[tuple[str, Voice]] = ()
 
     def __init__(self) -> None:
+        self.now = 0.0  # seconds
         self.begun: list[str] = []
         self.closed: list[str] = []
 
@@ -61,6 +63,9 @@ class FakeSpeaker:
                         raise ZeroDivisionError("secret words")
                     case "memory":
                         raise MemoryError
+                    case "slow":
+                        self.now += 60
+                        yield b"slow"
                     case "long":
                         yield bytes(2 * MAX_CHUNK_BYTES + 2)
                     case _:
@@ -81,7 +86,7 @@ def speaker() -> FakeSpeaker:
 
 @pytest.fixture
 def loop(child: FakeChild, speaker: FakeSpeaker) -> SentenceLoop:
-    return SentenceLoop(child, speaker)
+    return SentenceLoop(child, speaker, lambda: speaker.now)
 
 
 def ask(child: FakeChild, *texts: str) -> None:
@@ -99,7 +104,7 @@ def test_in_order_of_arrival(child: FakeChild, loop: SentenceLoop) -> None:
 def test_idle_it_beats(child: FakeChild, loop: SentenceLoop) -> None:
     child.inbox.put(None)
     loop.turn()
-    assert child.sent == [Heartbeat()]
+    assert child.sent == [Working(15)]
 
 
 def test_long_sound_is_cut(child: FakeChild, loop: SentenceLoop) -> None:
@@ -158,3 +163,48 @@ def test_what_cannot_be_spoken_is_done_without_sound(child: FakeChild, loop: Sen
     loop.turn()
     loop.turn()
     assert child.said == [Done(1)]
+
+
+def limits(child: FakeChild) -> list[float]:
+    return [message.limit for message in child.sent if isinstance(message, Working)]
+
+
+def test_a_sentences_limit_follows_what_others_took(child: FakeChild, loop: SentenceLoop) -> None:
+    """Each of its computations may take four times what is expected, and 15 s in any case."""
+    ask(child, "slow", "slow", "a slow slow and a word", *["a"] * 20)
+    for _ in range(24):
+        loop.turn()
+    idle, unknown, known, longer, *later = limits(child)
+    assert idle == unknown == 15
+    assert known == pytest.approx(4 * 60)
+    assert longer == 600, "no more, whatever was measured"
+    assert later[0] < known
+    assert later[-1] == 15
+    assert isinstance(child.sent[1], Working), "before it, not after"
+
+
+def test_a_voice_that_said_nothing_yet_is_as_slow_as_the_slowest(
+    child: FakeChild, loop: SentenceLoop
+) -> None:
+    ask(child, "slow")
+    child.inbox.put(Say(2, 1, "word", fake_voice("bert")))
+    for _ in range(3):
+        loop.turn()
+    assert limits(child)[-1] == pytest.approx(4 * 60)
+
+
+def test_a_rehearsal_is_heard_by_nobody_and_tells_how_long_a_sentence_takes(
+    child: FakeChild,
+    speaker: FakeSpeaker,
+    loop: SentenceLoop,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    speaker.rehearsal = [("a fault b", ANNA), ("slow", ANNA)]
+    loop.rehearse()
+    assert child.sent == []
+    assert speaker.closed == ["a fault b", "slow"]
+    assert "anna could not be rehearsed" in caplog.text
+    ask(child, "word")
+    loop.turn()
+    loop.turn()
+    assert limits(child)[-1] == pytest.approx(4 * 60)

@@ -32,7 +32,7 @@ class Phase(Enum):
     WAKING = "waking"  # asleep before: ready in seconds
     ASLEEP = "asleep"  # healthy, its memory given back; wakes at the next request
     STARTING = "starting"  # loading or downloading: it may be ready later
-    RESTING = "resting"  # failed too often; starts again on request
+    RESTING = "resting"  # failed too often; starts again after some minutes, or on request
     ABSENT = "absent"  # cannot run here as things are; probed again on request
 
     @property
@@ -111,6 +111,9 @@ class Engine(Protocol):
 
     def wake(self) -> None:
         """If it is asleep, it loads again; returns at once."""
+
+    def hurry(self) -> None:
+        """Nobody can speak: if it rests, it does not rest for long."""
 
     async def start(self) -> None:
         """Start it, or probe again if it is absent or resting; returns at once. Never raises.

@@ -9,16 +9,13 @@ from wyoming_csm.voices import Voice
 # By what is imported. Not among coqui-tts's own requirements: torchcodec, which it wants to see
 # beside torch 2.9 and later, and six, which it imports.
 _PACKAGES = {"torch": "torch", "TTS": "coqui-tts", "torchcodec": "torchcodec", "six": "six"}
-_HANG_SECONDS = 180.0  # between sounds; models other than VITS make a sentence in one computation
 
 
 def coqui_engine(config: Config) -> WorkerEngine:
     """Not started yet."""
     voices = _voices(config.coqui)
     configure = first_message(config, "coqui", voices)
-    return WorkerEngine(
-        configure, voices=lambda: voices, probe=probe, patience=Patience(hang=_HANG_SECONDS)
-    )
+    return WorkerEngine(configure, voices=lambda: voices, probe=probe, patience=Patience())
 
 
 def _voices(settings: CoquiConfig) -> tuple[Voice, ...]:

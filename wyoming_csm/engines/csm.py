@@ -18,8 +18,6 @@ _PACKAGES = {
 }
 _SPEAKERS = 4
 _UNIT_SECONDS = {"s": 1.0, "m": 60.0, "h": 3_600.0}
-_HANG_SECONDS = 10.0  # a frame takes milliseconds, a long prefill a second
-_HANG_SECONDS_ON_CPU = 180.0  # there the prefill of a long clip takes a minute
 
 
 def csm_engine(config: Config, book: VoiceBook) -> WorkerEngine | Pool:
@@ -32,15 +30,13 @@ def csm_engine(config: Config, book: VoiceBook) -> WorkerEngine | Pool:
         return (*book.voices, *(bare for bare in speakers if bare.name not in taken))
 
     def engine(device: str, title: str = "") -> WorkerEngine:
-        hang = _HANG_SECONDS_ON_CPU if device == "cpu" else _HANG_SECONDS
         return WorkerEngine(
-            first_message(
-                replace(config, csm=replace(config.csm, device=device)), "csm", book.voices
-            ),
+            first_message(replace(config, csm=replace(config.csm, device=device)), "csm"),
             voices=voices,
             probe=probe,
-            patience=Patience(hang=hang, idle=_seconds(config.csm.idle_unload)),
+            patience=Patience(idle=_seconds(config.csm.idle_unload)),
             title=title,
+            recorded=lambda: book.voices,
         )
 
     devices = config.csm.device

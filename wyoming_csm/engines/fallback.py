@@ -15,13 +15,16 @@ from wyoming_csm.voices import Voice
 _LOGGER = logging.getLogger(__name__)
 
 MAX_SAID = 100  # lines remembered
+LEAST_SECONDS = 0.05  # of sound; an engine that gives less has not said it
 BRIEF = 60  # characters of a reason in a list of voices
+LONG = 120  # and of one with its cure
 
 
 class Fallback:
     """An `Engine` over others, at least one.
 
-    For a voice, its own engine comes first, then the others as given. One that is starting is
+    For a voice, its own engine comes first (last, if the voice cannot be used), then the others
+    as given. One that is starting is
     passed over while another is ready, one without the voice's language while another has it.
     The one that would speak is woken if it sleeps, and waited for `waking_seconds` at most before
     another speaks.
@@ -70,7 +73,7 @@ class Fallback:
 
     def start_reply(self, voice: Voice) -> SteadyReply:
         self._wake(self._order(voice), voice)  # now: its text may take its time
-        return SteadyReply(self, voice)
+        return SteadyReply(self, voice, LEAST_SECONDS)
 
     def subscribe(self, changed: Callable[[], None]) -> None:
         for engine in self._engines:
@@ -83,6 +86,10 @@ class Fallback:
 
     def wake(self) -> None:
         """Each only when it is wanted, by its replies."""
+
+    def hurry(self) -> None:
+        for engine in self._engines:
+            engine.hurry()
 
     async def start(self) -> None:
         for engine in self._engines:
@@ -128,7 +135,12 @@ class Fallback:
         """Once for each reason, when another engine than its own speaks a voice, or in another
         language."""
         owner = next((e for e in self._engines if e.name == voice.engine), engine)
-        if owner.status.phase is Phase.WAKING:
+        if voice.fault:
+            self._warn_once(
+                f"{engine.name}/{own.name} speaks for {voice.name}, which cannot be used:"
+                f" {voice.fault}"
+            )
+        elif owner.status.phase is Phase.WAKING:
             _LOGGER.info("%s/%s speaks while %s wakes", engine.name, own.name, owner.name)
         elif owner is not engine:
             self._warn_once(
@@ -139,6 +151,8 @@ class Fallback:
 
     def _changed(self) -> None:
         self._voices = None
+        if not self.status.phase.is_healthy:
+            self.hurry()
 
     def _warn_once(self, line: str) -> None:
         _LOGGER.log(logging.DEBUG if line in self._said else logging.WARNING, line)
@@ -147,17 +161,23 @@ class Fallback:
         self._said.add(line)
 
     def _order(self, voice: Voice) -> list[Engine]:
-        return sorted(self._engines, key=lambda engine: engine.name != voice.engine)
+        first = not voice.fault
+        return sorted(self._engines, key=lambda engine: (engine.name != voice.engine) is first)
 
     def _described(self, owner: Engine, voice: Voice) -> Voice:
+        if voice.fault:
+            return _saying(voice, f"cannot be used: {_cut(voice.fault, LONG)}")
         if owner.status.phase.is_healthy:
             return voice
         choice = _first_able(self._order(voice), voice, [Phase.READY])
         if choice is None:
             return voice
         speaker = choice[1].description or choice[1].name
-        who = f"now spoken by {speaker}: {_briefly(owner)}"
-        return replace(voice, description=f"{voice.description or voice.name} ({who})")
+        return _saying(voice, f"now spoken by {speaker}: {_briefly(owner)}")
+
+
+def _saying(voice: Voice, what: str) -> Voice:
+    return replace(voice, description=f"{voice.description or voice.name} ({what})")
 
 
 def _first_able(
@@ -167,8 +187,13 @@ def _first_able(
     default."""
     there = [engine for engine in engines if engine.status.phase in phases]
     able = [(engine, own) for engine in there if (own := engine.voice_for(voice))]
-    strange = [(engine, engine.voices[0]) for engine in there if engine.voices]
+    strange = [(engine, own) for engine in there if (own := _first_usable(engine.voices))]
     return next(iter(able or strange), None)
+
+
+def _first_usable(voices: Sequence[Voice]) -> Voice | None:
+    """Or the first of all."""
+    return next((voice for voice in voices if not voice.fault), next(iter(voices), None))
 
 
 def _briefly(engine: Engine) -> str:
@@ -180,4 +205,8 @@ def _briefly(engine: Engine) -> str:
             return f"{engine.name} failed too often"
         case Status(_, detail):
             reason = detail.partition(": ")[0] or f"{engine.name} is absent"
-            return reason if len(reason) <= BRIEF else f"{reason[: BRIEF - 1]}…"
+            return _cut(reason, BRIEF)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -55,7 +55,8 @@ class Pool:
 
     def changed(self) -> None:
         """`voices` would give others now."""
-        self._members[0].changed()
+        for one in self._members:
+            one.changed()
 
     async def wait_settled(self) -> None:
         """Until one is ready, or none can be soon."""
@@ -71,6 +72,10 @@ class Pool:
         asleep = (one for one in self._members if one.status.phase is Phase.ASLEEP)
         if (first := next(asleep, None)) is not None:
             first.wake()
+
+    def hurry(self) -> None:
+        for one in self._members:
+            one.hurry()
 
     async def start(self) -> None:
         for one in self._members:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from wyoming_csm.errors import WorkerDied
+from wyoming_csm.within import within
 from wyoming_csm.worker.protocol import (
     PREFIX_BYTES,
     FromChild,
@@ -86,22 +87,14 @@ class ChildProcess:
             return _how_ended(self._process.returncode)
         self._to_child.close()
         for name in ("SIGTERM", "SIGKILL"):
-            if await self._goes_within(LEAVE_SECONDS):
+            if await within(LEAVE_SECONDS, self._gone()):
                 break
             self._signal(name)
         else:
-            await self._goes_within(KILLED_SECONDS)
+            await within(KILLED_SECONDS, self._gone())
         self.kill()  # what it started and left behind
         self._ended = True
         return _how_ended(self._process.returncode)
-
-    async def _goes_within(self, seconds: float) -> bool:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._gone()
-        except TimeoutError:
-            return False
-        return True
 
     async def _gone(self) -> None:
         """Reads what is left, or a full pipe would keep it."""

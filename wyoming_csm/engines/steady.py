@@ -6,9 +6,9 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Protocol
 
-from wyoming_csm.audio import silence
+from wyoming_csm.audio import BYTES_PER_SECOND, silence
 from wyoming_csm.engines.base import Engine, Pause, Phase, Piece, Reply
-from wyoming_csm.errors import EngineError
+from wyoming_csm.errors import EngineError, NoSound
 from wyoming_csm.voices import Voice
 
 _LOGGER = logging.getLogger(__name__)
@@ -24,11 +24,15 @@ class Chooser(Protocol):
 
 
 class SteadyReply:
-    """One answer, by one engine as long as that works."""
+    """One answer, by one engine as long as that works.
 
-    def __init__(self, chooser: Chooser, voice: Voice) -> None:
+    With `least_seconds`, one that gives less sound for letters or digits has failed at them.
+    """
+
+    def __init__(self, chooser: Chooser, voice: Voice, least_seconds: float = 0.0) -> None:
         self._chooser = chooser
         self._voice = voice
+        self._least_bytes = round(least_seconds * BYTES_PER_SECOND)
         self._engine: Engine | None = None
         self._reply: Reply | None = None
 
@@ -46,13 +50,21 @@ class SteadyReply:
         if isinstance(piece, Pause):
             yield silence(piece.seconds)
             return
+        least = self._least_bytes if any(c.isalnum() for c in piece.text) else 0
         failed: dict[Engine, str] = {}  # in this sentence: reasons
+        silent = 0  # so many of them, but for that, did what they were asked to
         while True:
-            engine, reply = await self._choose(failed)
+            try:
+                engine, reply = await self._choose(failed)
+            except EngineError:
+                if not failed or silent < len(failed):
+                    raise
+                _LOGGER.warning("No engine gave sound for %d characters", len(piece.text))
+                return
             heard = False
             try:
                 async with aclosing(reply.speak(piece)) as sound:
-                    async for pcm in sound:
+                    async for pcm in _audible(sound, least):
                         heard = heard or bool(pcm)
                         yield pcm
                 return
@@ -60,6 +72,7 @@ class SteadyReply:
                 if heard:
                     raise
                 failed[engine] = str(error)
+                silent += isinstance(error, NoSound)
 
     async def aclose(self) -> None:
         if self._reply is not None:
@@ -77,6 +90,20 @@ class SteadyReply:
             _LOGGER.warning("%s/%s takes over a reply: %s", engine.name, voice.name, reason)
         self._engine, self._reply = engine, engine.start_reply(voice)
         return self._engine, self._reply
+
+
+async def _audible(sound: AsyncGenerator[bytes], least: int) -> AsyncGenerator[bytes]:
+    """The same, held back until there are `least` bytes. Raises NoSound if there never are."""
+    held = b""
+    async for pcm in sound:
+        if len(held) >= least:
+            yield pcm
+            continue
+        held += pcm
+        if len(held) >= least:
+            yield held
+    if len(held) < least:
+        raise NoSound("it gave no sound")
 
 
 def is_ready(engine: Engine) -> bool:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from wyoming_csm.engines.base import Phase, Status
+from wyoming_csm.engines.hold_off import HoldOff
 from wyoming_csm.engines.process import ChildProcess
 from wyoming_csm.engines.watch import Patience, Watch
 from wyoming_csm.errors import EngineUnavailable, WorkerDied
@@ -16,9 +17,6 @@ from wyoming_csm.worker.protocol import Configure, Done, FromChild, Ready, Start
 _LOGGER = logging.getLogger(__name__)
 
 COMMAND = (sys.executable, "-m", "wyoming_csm.worker")
-DEATHS_IN_A_ROW = 5
-LONGEST_DELAY = 30.0
-LONGEST_RETRY = 900.0  # for what may pass by itself, as a network that is away
 
 
 class Listener(Protocol):
@@ -63,13 +61,12 @@ class Supervisor:
         self._status = Status(Phase.ABSENT, "not started")
         self._settled = asyncio.Event()
         self._settled.set()
-        self._again = asyncio.Event()  # somebody asks for another try
+        self._hold_off = HoldOff(patience)
         self._woken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._child: ChildProcess | None = None
         self._standby: Watch | None = None
         self._stands_by = False  # the child, or its start
-        self._deaths = 0  # without a sentence spoken to its end in between
 
     @property
     def status(self) -> Status:
@@ -97,13 +94,20 @@ class Supervisor:
     def start(self) -> None:
         """Unless it runs already; one that waits to try again need not wait."""
         if self._task is not None and not self._task.done():
-            if self._status.phase is Phase.ABSENT:
+            if self._status.phase in (Phase.ABSENT, Phase.RESTING):
                 self._become(Phase.STARTING, "trying again")
-                self._again.set()
+                self._hold_off.forget()
+                self._hold_off.shorten(0)
             return
+        self._hold_off.forget()
         self._become(Phase.STARTING)
         self._task = asyncio.create_task(self._supervise(), name=f"engine {self._name}")
         self._task.add_done_callback(self._supervised)
+
+    def hurry(self) -> None:
+        """If it rests, not for long: nobody else can speak."""
+        if self._status.phase is Phase.RESTING:
+            self._hold_off.shorten(self._patience.mute)
 
     async def stop(self) -> None:
         if self._task is None:
@@ -114,35 +118,40 @@ class Supervisor:
         self._become(Phase.ABSENT, "stopped")
 
     async def _supervise(self) -> None:
-        """Until it is stopped, rests, or turns out to be unable to run here for good."""
-        delay = self._patience.retry
+        """Until it is stopped, or turns out to be unable to run here for good."""
         while True:
             try:
                 await asyncio.to_thread(self._probe)
                 await self._live_on()
-                return
+            except WorkerDied as death:
+                self._rest(str(death))
             except EngineUnavailable as unavailable:
                 self._become(Phase.ABSENT, str(unavailable))
                 if not unavailable.passing:
-                    _LOGGER.warning("%s is left out: %s", self._name, unavailable)
+                    level = logging.INFO if unavailable.expected else logging.WARNING
+                    _LOGGER.log(level, "%s is left out: %s", self._name, unavailable)
                     return
+                self._hold_off.away()
                 _LOGGER.warning(
                     "%s is left out: %s; it is tried again in %.0f s",
-                    self._name,
-                    unavailable,
-                    delay,
+                    *(self._name, unavailable, self._hold_off.left),
                 )
-            self._again.clear()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(delay):
-                    await self._again.wait()
-            delay = min(LONGEST_RETRY, delay * 2)
+            await self._hold_off.over()
             self._become(Phase.STARTING, "trying again")
 
+    def _rest(self, why: str) -> None:
+        news = self._hold_off.rest(why)
+        detail = f"failed {self._hold_off.deaths} times in a row, tried again later: {why}"
+        self._become(Phase.RESTING, detail)  # who hears of it may shorten the rest
+        _LOGGER.log(
+            logging.WARNING if news else logging.DEBUG,
+            "%s rests for %.0f s: %s. SIGHUP makes it try again at once",
+            *(self._name, self._hold_off.left, detail),
+        )
+
     async def _live_on(self) -> None:
-        """One child after another, until it rests. Raises EngineUnavailable."""
-        self._deaths = 0
-        while self._deaths < DEATHS_IN_A_ROW:
+        """One child after another. Raises WorkerDied when it is to rest, EngineUnavailable."""
+        while True:
             self._stands_by = self._status.phase is Phase.ASLEEP
             try:
                 await self._live()
@@ -150,9 +159,13 @@ class Supervisor:
                 if self._stands_by:  # it is not missed before somebody asks
                     _LOGGER.debug("%s: who stood by: %s", self._name, death)
                     await self._woken.wait()
+                elif self._hold_off.died():
+                    seconds = self._hold_off.left
+                    _LOGGER.warning("%s: %s; it starts again in %.1f s", self._name, death, seconds)
+                    self._become(Phase.STARTING, f"starting again: {death}")
+                    await self._hold_off.over()
                 else:
-                    self._deaths += 1
-                    await self._mourn(death)
+                    raise
 
     async def _live(self) -> None:
         """One child's life, until it has no work. Raises WorkerDied, EngineUnavailable."""
@@ -199,7 +212,7 @@ class Supervisor:
                     self._listener.heard(message)
                     self._become(Phase.READY, detail)
                 case Done():
-                    self._deaths = 0
+                    self._hold_off.forget()
                     self._listener.heard(message)
                 case _:
                     self._listener.heard(message)
@@ -220,18 +233,6 @@ class Supervisor:
             self._child = None
             self._become(Phase.STARTING, why)
             self._listener.lost(why)
-
-    async def _mourn(self, death: WorkerDied) -> None:
-        """Hold off before the next life, longer each time; at last, rest."""
-        if self._deaths == DEATHS_IN_A_ROW:
-            detail = f"failed {DEATHS_IN_A_ROW} times in a row: {death}"
-            _LOGGER.warning("%s rests: %s. SIGHUP makes it try again", self._name, detail)
-            self._become(Phase.RESTING, detail)
-            return
-        delay = min(LONGEST_DELAY, self._patience.restart * 2 ** (self._deaths - 1))
-        _LOGGER.warning("%s: %s; it starts again in %.1f s", self._name, death, delay)
-        self._become(Phase.STARTING, f"starting again: {death}")
-        await asyncio.sleep(delay)
 
     def _become(self, phase: Phase, detail: str = "") -> None:
         self._status = Status(phase, detail)

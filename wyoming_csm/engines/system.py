@@ -17,16 +17,12 @@ from wyoming_csm.worker.system_voices import (
     languages,
 )
 
-_HANG_SECONDS = 30.0  # a sentence takes 0.2 s, on a small board 2 s
-
 
 def system_engine(config: Config) -> WorkerEngine:
     """Not started yet. Its first voice speaks the configured language."""
     configure = first_message(config, "system")
     voices = system_voices(config.language)
-    return WorkerEngine(
-        configure, voices=lambda: voices, probe=_probe, patience=Patience(hang=_HANG_SECONDS)
-    )
+    return WorkerEngine(configure, voices=lambda: voices, probe=_probe, patience=Patience())
 
 
 def system_voices(language: str) -> tuple[Voice, ...]:

@@ -12,6 +12,7 @@ from wyoming_csm.audio import silence
 from wyoming_csm.config import Config, EngineName
 from wyoming_csm.engines.base import Pause, Piece, Status
 from wyoming_csm.engines.language import by_language
+from wyoming_csm.engines.recorded import RecordedVoices
 from wyoming_csm.engines.supervisor import COMMAND, Supervisor
 from wyoming_csm.engines.watch import Patience
 from wyoming_csm.errors import EngineError, WorkerDied
@@ -23,6 +24,8 @@ from wyoming_csm.worker.protocol import (
     EndReply,
     Failed,
     FromChild,
+    Learn,
+    Prepared,
     Ready,
     Say,
     Stop,
@@ -52,6 +55,7 @@ class WorkerEngine:
     - `voices`: its voices as known without loading; cheap, called often, the first is the default.
     - `probe`: raises EngineUnavailable if it cannot run here; cheap, called in a thread.
     - `title`: what people read of it, where several have one name.
+    - `recorded`: those of its voices whose clips the child makes ready.
     """
 
     def __init__(
@@ -62,9 +66,11 @@ class WorkerEngine:
         probe: Callable[[], None],
         patience: Patience,
         title: str = "",
+        recorded: Callable[[], tuple[Voice, ...]] = tuple,
         command: Sequence[str] = COMMAND,
     ) -> None:
         self._name = title or configure.engine
+        self._recorded = RecordedVoices(recorded)
         self._known_voices = voices
         self._learned_voices: tuple[Voice, ...] = ()  # what the last child that loaded told
         self._slots = 1
@@ -99,12 +105,13 @@ class WorkerEngine:
     def voices(self) -> tuple[Voice, ...]:
         by_name = {voice.name: voice for voice in self._known_voices()}
         by_name |= {voice.name: voice for voice in self._learned_voices}
-        return tuple(by_name.values())
+        return self._recorded.described(tuple(by_name.values()))
 
     def voice_for(self, voice: Voice) -> Voice | None:
-        own = next((own for own in self.voices if own.name == voice.name), None)
+        usable = [own for own in self.voices if not own.fault]
+        own = next((own for own in usable if own.name == voice.name), None)
         if own is None:
-            return by_language(self.voices, voice.language)
+            return by_language(usable, voice.language)
         return replace(own, speaker=voice.speaker) if voice.speaker in own.speakers else own
 
     @property
@@ -126,8 +133,13 @@ class WorkerEngine:
     def wake(self) -> None:
         self._supervisor.wake()
 
+    def hurry(self) -> None:
+        self._supervisor.hurry()
+
     async def start(self) -> None:
         self._supervisor.start()
+        self._recorded.again()
+        self._tell_voices()
 
     async def stop(self) -> None:
         await self._supervisor.stop()
@@ -178,7 +190,10 @@ class WorkerEngine:
                 self._finish(request, EngineError(f"{self._name}: {reason}"))
             case Ready(_, slots, voices):
                 self._slots, self._learned_voices = max(1, slots), voices
+                self._recorded.begin()
                 self._idle_since = asyncio.get_running_loop().time()
+            case Prepared(clip, fault) if self._recorded.prepared(clip, fault):
+                self.changed()
 
     @property
     def idle_seconds(self) -> float:
@@ -191,8 +206,13 @@ class WorkerEngine:
             self._finish(request, WorkerDied(f"{self._name}: {why}"))
 
     def changed(self) -> None:
+        self._tell_voices()
         for subscriber in self._subscribers:
             subscriber()
+
+    def _tell_voices(self) -> None:
+        if self._supervisor.child and (new := self._recorded.news()):
+            self.tell(Learn(new))
 
     def _finish(self, request: int, last: EngineError | None) -> None:
         if (queue := self._requests.pop(request, None)) is not None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from wyoming_csm.model.attention import static_attention
 from wyoming_csm.model.compiled import runs_compiled
-from wyoming_csm.model.csm import CsmModel
+from wyoming_csm.model.csm import CsmModel, is_end
 from wyoming_csm.model.kv_cache import KvCache
 from wyoming_csm.model.sampling import Sampling, draw_noise, noise_places, sample
 
@@ -120,8 +120,11 @@ class FrameParts:
         layers: _Layers,
         span: Tensor,
     ) -> None:
-        """As `hear`; the length is that of `span`, which a compiler may leave open."""
-        x = self._model.embed_frames(codes)
+        """As `hear`; the length is that of `span`, which a compiler may leave open.
+
+        The end is heard as zeros, whatever is missing to them: so it stands in prompts.
+        """
+        x = self._model.embed_frames(codes.masked_fill(is_end(codes)[:, None], 0))
         heard = self._model.backbone.step(x, positions, KvCache(layers), len(span))
         hidden.copy_(torch.where(active[:, None], heard, hidden))
         positions.add_(active)

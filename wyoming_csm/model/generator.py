@@ -16,17 +16,12 @@ from wyoming_csm.model.sampling import Sampling
 from wyoming_csm.model.staging import upload
 
 
-def is_end(codes: Tensor) -> Tensor:
-    """codes [..., codebooks] to bool [...]: the frame of zeros, which is never sound."""
-    return (codes == 0).all(dim=-1)
-
-
 class FrameGenerator:
     """Slots that speak independently: what one does never changes another's codes.
 
     After `prefill` and after every frame, `_hidden` holds what the slot's next frame is made
     from. `spell` makes that frame's codes, `hear` lets the backbone hear them, so a slot's KV
-    always is its prompt and every frame made, the final one of zeros too: a segment as a prompt
+    always is its prompt and every frame made, the final one too, as zeros: a segment as a prompt
     has it. Both compute the first slots, a bucket of them, at addresses that never change.
     """
 

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from wyoming_csm.model.csm import is_end
 from wyoming_csm.model.cuda_graph import CudaCapture, Graphs
-from wyoming_csm.model.generator import FrameGenerator, is_end
+from wyoming_csm.model.generator import FrameGenerator
 from wyoming_csm.model.kv_cache import KvBlock
 from wyoming_csm.model.mimi.decoder import MimiDecoder
 from wyoming_csm.model.rows import RowTable, row_bucket, row_buckets

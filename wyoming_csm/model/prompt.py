@@ -117,19 +117,23 @@ class PromptBuilder:
         rows[:, -1] = ABSENT
         return rows
 
+    def room(self, voice: Tensor, text: Tensor) -> int:
+        """Positions that a voice's rows and those of the text to speak leave; may be negative."""
+        return self._positions - len(voice) - len(text)
+
     def fit(self, voice: Tensor, said: Sequence[Tensor], text: Tensor, frames: int) -> Tensor:
         """The rows of a voice, of the newest of what was said, and of the text to speak, as they
         leave room for `frames`.
 
         Raises PromptTooLong if voice and text alone leave too little.
         """
-        needed = len(voice) + len(text) + frames
-        if needed > self._positions:
+        room = self.room(voice, text) - frames
+        if room < 0:
             raise PromptTooLong(
-                f"the voice's clip, the sentence and {frames} frames to speak take {needed}"
-                f" positions of {self._positions}: use a shorter clip or shorter sentences"
+                f"the voice's clip, the sentence and {frames} frames to speak take"
+                f" {self._positions - room} positions of {self._positions}:"
+                " use a shorter clip or shorter sentences"
             )
-        room = self._positions - needed
         kept = len(said)
         while kept and len(said[kept - 1]) <= room:
             kept -= 1

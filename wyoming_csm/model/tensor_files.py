@@ -15,6 +15,7 @@ from wyoming_csm.errors import CheckpointError
 
 # The pages of a mapped file count as ours until it is closed: open it anew that often.
 _CHUNK_BYTES = 64 * 1024 * 1024
+_LFS = b"version https://git-lfs"
 _FLOATS = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}  # bytes
 _BYTES = {**_FLOATS, "I8": 1, "U8": 1, "F8_E4M3": 1}
 
@@ -40,7 +41,7 @@ def tensor_files(folder: Path, config: Mapping[str, Any]) -> dict[str, Path]:
     names = [explicit] if explicit else ["model.safetensors", "model.safetensors.index.json"]
     name = next((n for n in names if (folder / _plain(n)).is_file()), None)
     if name is None:
-        raise CheckpointError(f"{folder}: there is no {' or '.join(names)}: {_cure(folder)}")
+        raise CheckpointError(f"{folder}: there is no {' or '.join(names)}")
     if not name.endswith(".index.json"):
         with opened(folder / name) as file:
             return dict.fromkeys(file.keys(), folder / name)
@@ -66,14 +67,6 @@ def _plain(name: object) -> str:
     return name
 
 
-def _cure(folder: Path) -> str:
-    if (folder / "adapter_config.json").exists():
-        return "merge the adapter into its base model (merge_and_unload) and save that"
-    if any(folder.glob("*.bin")) or any(folder.glob("*.pt")):
-        return "only safetensors are read: save it again with transformers' save_pretrained"
-    return "the download is incomplete, or this is not a checkpoint"
-
-
 @contextmanager
 def opened(path: Path) -> Iterator[Any]:
     """The file, mapped. Raises CheckpointError, for what fails inside too."""
@@ -81,7 +74,19 @@ def opened(path: Path) -> Iterator[Any]:
         with safe_open(path, framework="pt") as file:
             yield file
     except (SafetensorError, OSError) as error:
+        if _is_pointer(path):
+            raise CheckpointError(
+                f"{path} is a pointer of Git LFS, not the file: run `git lfs pull` in its folder"
+            ) from error
         raise CheckpointError(f"{path} is damaged or unreadable: {error}") from error
+
+
+def _is_pointer(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_LFS)) == _LFS
+    except OSError:
+        return False
 
 
 def check_shapes(shapes: Mapping[str, tuple[int, ...]], files: Mapping[str, Path]) -> None:
@@ -95,10 +100,26 @@ def check_shapes(shapes: Mapping[str, tuple[int, ...]], files: Mapping[str, Path
                         f"{name}: its shape is {found.get_shape()},"
                         f" config.json says {list(shapes[name])}"
                     )
-                if found.get_dtype() not in _FLOATS:
-                    raise CheckpointError(
-                        f"{name}: type {found.get_dtype()} is not supported: use bf16, fp16 or fp32"
-                    )
+                check_type(name, found)
+
+
+def check_type(name: str, found: Any) -> None:
+    """Raises CheckpointError if a tensor's slice holds anything but floats."""
+    if found.get_dtype() not in _FLOATS:
+        raise CheckpointError(
+            f"{name}: type {found.get_dtype()} is not supported: use bf16, fp16 or fp32"
+        )
+
+
+def stored_bytes(names: Iterable[str], files: Mapping[str, Path]) -> int:
+    """What the values of these tensors take in the files."""
+    total = 0
+    for path, group in groupby(names, key=files.__getitem__):
+        with opened(path) as file:
+            for name in group:
+                found = file.get_slice(name)
+                total += _BYTES.get(found.get_dtype(), 1) * torch.Size(found.get_shape()).numel()
+    return total
 
 
 def chunks(names: Iterable[str], files: Mapping[str, Path]) -> Iterator[tuple[str, int, Tensor]]:

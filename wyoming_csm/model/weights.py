@@ -1,7 +1,6 @@
 """A checkpoint in a local folder: transformers layout, safetensors only, read in one pass."""
 
 from collections.abc import Mapping
-from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from wyoming_csm.errors import CheckpointError
+from wyoming_csm.model.adapter import Adapter
 from wyoming_csm.model.csm import CsmModel
+from wyoming_csm.model.foreign import of_tensors
 from wyoming_csm.model.layout import (
     BACKBONE_TABLE,
     DEPTH_TABLE,
@@ -19,7 +20,6 @@ from wyoming_csm.model.layout import (
     sources,
 )
 from wyoming_csm.model.quantized import Kind, QuantizedLinear
-from wyoming_csm.model.quantized_cache import QuantizedCache
 from wyoming_csm.model.sizes import CsmSizes
 from wyoming_csm.model.tensor_files import (
     check_shapes,
@@ -27,20 +27,30 @@ from wyoming_csm.model.tensor_files import (
     opened,
     read_json,
     some,
+    stored_bytes,
     tensor_files,
 )
+from wyoming_csm.model.weights_cache import WeightsCache
 
 CODEC = "codec_model."
 _DERIVED = (".rotary_emb.inv_freq", ".audio_tokens_offsets")  # old files hold what we compute
 _FOLD_ROWS = 4096  # of a table at a time, which is in float32 while it is projected
+_SPARED = 1.5  # so many times as large as what would be kept the files must be
+# That a disk must have left with the weights in 16 bits, which spare reading; with quantised
+# ones, which spare minutes.
+_FREE_BYTES, _FREE_BYTES_QUANTISED = 10**10, 10**9
 
 
 class Checkpoint:
     """What the folder holds, seen through its headers; weights are read when asked for."""
 
-    def __init__(self, folder: Path) -> None:
-        """Raises CheckpointError: something is missing or malformed."""
+    def __init__(self, folder: Path, adapter: Path | None = None) -> None:
+        """`adapter`: a folder with one, merged into the weights while they are loaded.
+
+        Raises CheckpointError: something is missing, malformed or not served.
+        """
         self.folder = folder
+        self._adapter = Adapter(adapter) if adapter is not None else None
         self.config = read_json(folder / "config.json")
         self.sizes = CsmSizes.from_config(self.config)
         self.generation = read_json(folder / "generation_config.json", default={})
@@ -58,10 +68,26 @@ class Checkpoint:
         return [name for name in self.files if name.startswith(prefix)]
 
     def tensor(self, name: str) -> Tensor:
-        """As stored, on the CPU. Raises CheckpointError."""
+        """As stored, without the adapter, on the CPU. Raises CheckpointError."""
         with opened(self.files[name]) as file:
             tensor: Tensor = file.get_tensor(name)
             return tensor.clone()  # the file's pages are not ours to keep
+
+    def cache(
+        self, folder: Path, dtype: torch.dtype, backbone: Kind | None, depth: Kind | None
+    ) -> WeightsCache | None:
+        """Where weights that `load` makes are kept; None: to read the files takes no longer."""
+        quantised = bool(backbone or depth)
+        if not quantised:
+            with torch.device("meta"):
+                kept = sum(p.numel() for p in CsmModel(self.sizes).parameters()) * dtype.itemsize
+            if stored_bytes(self._wanted(), self.files) < _SPARED * kept:
+                return None
+        made_from = {*self.files.values(), self.folder / "config.json"}
+        if self._adapter is not None:
+            made_from |= set(self._adapter.files)
+        least_free = _FREE_BYTES_QUANTISED if quantised else _FREE_BYTES
+        return WeightsCache(folder, made_from, f"{dtype} {backbone} {depth}", least_free)
 
     @torch.no_grad()
     def load(
@@ -72,12 +98,12 @@ class Checkpoint:
         backbone: Kind | None = None,
         depth: Kind | None = None,
         text_on_host: bool = False,
-        cache: Path | None = None,
+        cache: WeightsCache | None = None,
     ) -> CsmModel:
         """The network with its weights, straight into `dtype` on `device`.
 
         `backbone`, `depth`: the part's linear layers are quantised so. `text_on_host`: the table
-        of text stays on the CPU. `cache`: a folder that keeps what was quantised. Needs no memory
+        of text stays on the CPU. `cache`: of `cache`, where they may be kept. Needs no memory
         beside the weights but a chunk or two. Raises CheckpointError naming the tensors that are
         missing, unknown or of another shape.
         """
@@ -87,13 +113,10 @@ class Checkpoint:
         table.weight = _parameter(
             table.weight, dtype, torch.device("cpu") if text_on_host else device
         )
-        kept = None
-        if cache is not None and (backbone or depth):
-            kept = QuantizedCache(cache, self.files.values(), f"{dtype} {backbone} {depth}")
-        filled = kept.load(model) if kept else set()
-        self._fill(model, wanted, filled)
-        if kept and not filled:
-            kept.save(model)
+        if cache is None or not cache.load(model):
+            self._fill(model, wanted)
+            if cache is not None and device.type == "cpu":
+                cache.save(model)  # now: a CPU puts its weights in another order next
         for module in model.modules():
             if isinstance(module, QuantizedLinear):
                 module.settle(dtype)
@@ -117,27 +140,23 @@ class Checkpoint:
                 _set(model, name, _parameter(like, dtype, device))
         return model
 
-    def _fill(
-        self, model: CsmModel, wanted: Mapping[str, Source], filled: AbstractSet[str]
-    ) -> None:
-        """In one pass over the files; what is filled already is not read."""
-        names = [
-            name
-            for name, source in wanted.items()
-            if not all(place.name in filled for place in source.places)
-        ]
+    def _fill(self, model: CsmModel, wanted: Mapping[str, Source]) -> None:
+        """In one pass over the files."""
         device = model.device
-        projection = self.tensor(PROJECTION).to(device, torch.float32)  # [depth's width, width]
-        for name, start, chunk in chunks(names, self.files):
+        projection = self._merged(PROJECTION, 0, self.tensor(PROJECTION))
+        projection = projection.to(device, torch.float32)  # [depth's width, width]
+        for name, start, stored in chunks(wanted, self.files):
+            chunk = self._merged(name, start, stored)
             for place, first, rows in wanted[name].pieces(start, chunk):
-                if place in filled:
-                    continue
                 if place != FOLDED:
                     _put(model, place, first, rows)
                     continue
                 for at in range(0, len(rows), _FOLD_ROWS):
                     part = rows[at : at + _FOLD_ROWS].to(device).float()
                     _put(model, place, first + at, part @ projection.T)
+
+    def _merged(self, name: str, start: int, rows: Tensor) -> Tensor:
+        return self._adapter.merge(name, start, rows) if self._adapter is not None else rows
 
     def _wanted(self) -> dict[str, Source]:
         """What to read, in the order of the files, each tensor of ours once."""
@@ -152,6 +171,8 @@ class Checkpoint:
             and not (self.sizes.tied and name == BACKBONE_TABLE and name not in known)
         ]
         missing = known.keys() - set(names)
+        if missing and (foreign := of_tensors(names)):
+            raise CheckpointError(f"{self.folder} holds {foreign.what}: {foreign.cure}")
         if missing:
             raise CheckpointError(
                 f"{self.folder}: {len(missing)} tensors are missing: {some(missing)}"
@@ -161,7 +182,11 @@ class Checkpoint:
             raise CheckpointError(
                 f"{self.folder}: {len(unknown)} tensors are not known: {some(unknown)}"
             )
-        check_shapes({name: known[name].shape for name in names}, self.files)
+        shapes = {name: known[name].shape for name in names}
+        check_shapes(shapes, self.files)
+        if self._adapter is not None:
+            tied = {BACKBONE_TABLE, DEPTH_TABLE} if self.sizes.tied else ()
+            self._adapter.check(shapes, CODEC, tied)
         return {name: known[name] for name in names}
 
 

@@ -10,7 +10,7 @@ from wyoming.tts import SynthesizeStopped
 from wyoming_csm.audio import silence
 from wyoming_csm.config import Config
 from wyoming_csm.engines.base import Engine, Pause, Piece, Reply, Speak
-from wyoming_csm.errors import EngineError
+from wyoming_csm.errors import EngineError, RequestError
 from wyoming_csm.server.departure import Departure
 from wyoming_csm.server.outlet import Outlet
 from wyoming_csm.server.requests import Request
@@ -79,6 +79,8 @@ class Answer:
                         await self._pause(piece.seconds)
                     else:
                         await self._speak(reply, piece)
+            if self._request.text.cut and not self._sentences:
+                raise RequestError("the text is too long, and its beginning cannot be spoken")
             self._sound.stop()
             if self._request.streamed:
                 self._outlet.send(SynthesizeStopped().event())
@@ -95,7 +97,7 @@ class Answer:
             while (more := await text.take()) is not None:
                 whole.append(more)
             # In a thread: it comes at once, and reading 10 000 characters may take 80 ms.
-            for piece in await asyncio.to_thread(ssml_pieces, "".join(whole), language):
+            for piece in await asyncio.to_thread(ssml_pieces, "".join(whole), language, text.cut):
                 yield piece
             return
         splitter = SentenceSplitter(language)
@@ -108,7 +110,8 @@ class Answer:
                     yield piece
                 if begin:
                     await asyncio.sleep(0)  # nothing is waited for; others come between
-        for piece in splitter.finish():
+        said = self._sentences > 0
+        for piece in splitter.break_off(said) if text.cut else splitter.finish():
             yield piece
 
     async def _pause(self, seconds: float) -> None:

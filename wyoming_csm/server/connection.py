@@ -3,9 +3,9 @@
 import asyncio
 import logging
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 
-import msgspec
 from wyoming.error import Error
 from wyoming.info import Describe
 from wyoming.ping import Ping, Pong
@@ -15,22 +15,21 @@ from wyoming_csm.engines.base import Engine
 from wyoming_csm.errors import EngineError, ProtocolError, RequestError
 from wyoming_csm.server.answer import Answer
 from wyoming_csm.server.departure import Departure, wait_hangup
+from wyoming_csm.server.fields import as_text
 from wyoming_csm.server.info import InfoBytes
 from wyoming_csm.server.outlet import Outlet
 from wyoming_csm.server.quiet_log import QuietLog
-from wyoming_csm.server.requests import Request, RequestReader, parse
+from wyoming_csm.server.requests import Request, RequestReader
 from wyoming_csm.server.turns import Queues
 from wyoming_csm.server.voice_table import choose_voice
 from wyoming_csm.server.wire import read_event
+from wyoming_csm.within import within
 
 _LOGGER = logging.getLogger(__name__)
 
 _LINGER_SECONDS = 0.04  # closing on unread input would take our last words from the peer
+_LINGER_BYTES = 256 * 1024  # of that input
 _FAREWELL_SECONDS = 0.25  # for last words to a peer that is sent away
-
-
-class _Ping(msgspec.Struct, frozen=True):
-    text: str | None = None
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ class Connection:
         self._departure = Departure()
         self._due: asyncio.Queue[Request | None] = asyncio.Queue()  # None: no more will come
         self._unanswered = 0
-        self._requests = RequestReader(shared.config.limits, self._submit)
+        self._requests = RequestReader(shared.config.limits, self._submit, self._complain)
         self._answer: Answer | None = None
         self._hearing: asyncio.Task[None] | None = None
         self._task: asyncio.Task[None] | None = None
@@ -159,7 +158,7 @@ class Connection:
         if Describe.is_type(event.type):
             outlet.send_bytes(self._shared.info.get())
         elif Ping.is_type(event.type):
-            outlet.send(Pong(parse(event, _Ping).text).event())
+            outlet.send(Pong(as_text(event.data.get("text"))).event())
         else:
             self._requests.take(event)
         await outlet.drained()  # who does not read is not heard either: a flood ends here
@@ -171,6 +170,12 @@ class Connection:
             raise RequestError(f"more than {most} requests are waiting on this connection")
         self._unanswered += 1
         self._due.put_nowait(request)
+
+    def _complain(self, complaint: str) -> None:
+        self._shared.log.warning(
+            "long", "A text of %s %s (limits.text_characters): it is spoken up to the last"
+            " sentence that ends before", self.address, complaint,
+        )  # fmt: skip
 
     async def _speak(self, outlet: Outlet) -> None:
         """The speaking half: returns when all requests are answered and no more will come."""
@@ -190,6 +195,7 @@ class Connection:
     def _make_answer(self, request: Request, outlet: Outlet) -> Answer:
         shared = self._shared
         voice, complaint = choose_voice(shared.engine.voices, request.wanted, shared.config)
+        complaint = "; ".join(filter(None, (complaint, request.complaint)))
         if complaint:
             shared.log.warning(
                 "voice", "%s asks for what is not here: %s; it gets %s",
@@ -215,14 +221,20 @@ async def _part(
     seconds: float | None = None,
 ) -> None:
     """Say the last words as an `error`, let everything go out, and say goodbye."""
-    try:
-        async with asyncio.timeout(seconds):
-            if last_words:
-                outlet.send(Error(text=last_words).event())
-            await outlet.flushed()
-            writer.write_eof()
-        async with asyncio.timeout(_LINGER_SECONDS):
-            while await reader.read(65_536):
-                pass
-    except (OSError, RequestError):
-        pass  # it left first, or takes nothing
+    with suppress(OSError, RequestError):  # it left first, or takes nothing
+        if await within(seconds, _take_leave(writer, outlet, last_words)):
+            await within(_LINGER_SECONDS, _let_pass(reader))
+
+
+async def _take_leave(writer: asyncio.StreamWriter, outlet: Outlet, last_words: str) -> None:
+    if last_words:
+        outlet.send(Error(text=last_words).event())
+    await outlet.flushed()
+    writer.write_eof()
+
+
+async def _let_pass(reader: asyncio.StreamReader) -> None:
+    """What the peer had sent before it heard of the end; a flood is not waited out."""
+    left = _LINGER_BYTES
+    while left > 0 and (passed := await reader.read(min(left, 65_536))):
+        left -= len(passed)

@@ -5,6 +5,7 @@ from wyoming.info import Attribution, Info, TtsProgram, TtsVoice, TtsVoiceSpeake
 from wyoming_csm import __version__
 from wyoming_csm.config import Config
 from wyoming_csm.engines.base import Engine
+from wyoming_csm.server.listing import Listed, listed
 from wyoming_csm.server.voice_table import in_order
 from wyoming_csm.server.wire import encode
 from wyoming_csm.voices import Voice
@@ -20,26 +21,27 @@ _ATTRIBUTIONS = {
 def make_info(config: Config, engine: Engine) -> Info:
     """One program, its voices with the default first; descriptions say who can speak now."""
     phase = engine.status.phase.value
+    voices = in_order(engine.voices, config)
     program = TtsProgram(
         name=PROGRAM,
         attribution=Attribution(*_OWN),
         installed=True,
         description=f"Text to speech. Now: {engine.status.detail or phase}",
         version=__version__,
-        voices=[_voice(voice) for voice in in_order(engine.voices, config)],
+        voices=[*map(_voice, voices, listed(voices, config.voice))],
         supports_synthesize_streaming=True,
     )
     return Info(tts=[program])
 
 
-def _voice(voice: Voice) -> TtsVoice:
+def _voice(voice: Voice, place: Listed) -> TtsVoice:
     return TtsVoice(
         name=voice.name,
         attribution=Attribution(*_ATTRIBUTIONS.get(voice.engine, _OWN)),
         installed=True,
-        description=voice.description,
+        description=place.description,
         version=__version__,
-        languages=[voice.language],
+        languages=place.languages,
         speakers=[TtsVoiceSpeaker(name) for name in voice.speakers] or None,
     )
 

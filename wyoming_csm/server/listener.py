@@ -9,6 +9,7 @@ import socket
 import stat
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import msgspec
 
@@ -19,6 +20,7 @@ from wyoming_csm.server.admission import Lobby
 from wyoming_csm.server.connection import Connection, Shared
 from wyoming_csm.server.info import InfoBytes
 from wyoming_csm.server.networks import AllowList, plain_address
+from wyoming_csm.server.port_holder import port_holder
 from wyoming_csm.server.quiet_log import QuietLog
 from wyoming_csm.server.turns import Queues
 
@@ -50,10 +52,10 @@ class Server:
 
     @property
     def addresses(self) -> tuple[tuple[str, int], ...]:
-        """Host and port of each TCP socket, as bound."""
+        """Host and port of each TCP socket, as bound; a link-local one with its link."""
         internet = (socket.AF_INET, socket.AF_INET6)
-        tcp = (one for one in self._sockets if one.family in internet)
-        return tuple((name[0], name[1]) for name in (one.getsockname() for one in tcp))
+        names = (one.getsockname() for one in self._sockets if one.family in internet)
+        return tuple((_host(name), name[1]) for name in names)
 
     async def __aenter__(self) -> "Server":
         """Listens when this returns. Raises ConfigError if the address cannot be had."""
@@ -118,10 +120,12 @@ class Server:
     def _admit(self, sock: socket.socket, name: object) -> None:
         address = _UNIX_PEER
         if isinstance(name, tuple):
-            if not self._allowed.admits(name[0]):
+            own = sock.getsockname()[0] == name[0]  # this machine, as its own health check
+            if not own and not self._allowed.admits(name[0]):
                 self._log.warning(
-                    "stranger", "Refused %s: not in the networks that may connect", name[0]
-                )
+                    "stranger", "Refused %s: not in the networks that may connect. If it is yours,"
+                    " write into config.yaml: %s", name[0], self._allowed.with_home_of(name[0]),
+                )  # fmt: skip
                 sock.close()
                 return
             address = str(plain_address(name[0]))
@@ -137,6 +141,11 @@ class Server:
         self._serving.add(task)
         task.add_done_callback(self._serving.discard)
         task.add_done_callback(lambda _: self._lobby.leave(connection))
+
+
+def _host(name: tuple[Any, ...]) -> str:
+    """Of a socket's own name; that of IPv6 has a link's number as its fourth part, or 0."""
+    return f"{name[0]}%{socket.if_indextoname(name[3])}" if name[3:] and name[3] else str(name[0])
 
 
 async def _listen_tcp(uri: str) -> list[socket.socket]:
@@ -164,7 +173,10 @@ async def _listen_tcp(uri: str) -> list[socket.socket]:
     if failure is not None and (not sockets or failure.errno == errno.EADDRINUSE):
         for sock in sockets:
             sock.close()
-        raise ConfigError(f"uri: {uri} cannot be had: {failure.strerror}") from failure
+        why = failure.strerror or str(failure)
+        if failure.errno == errno.EADDRINUSE and (holder := port_holder(port)):
+            why += f" by {holder}"
+        raise ConfigError(f"uri: {uri} cannot be had: {why}") from failure
     return sockets
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Iterable
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -12,6 +13,7 @@ from ipaddress import (
     ip_network,
 )
 
+from wyoming_csm.config import LOCAL_WORD
 from wyoming_csm.errors import ConfigError
 
 _LOGGER = logging.getLogger(__name__)
@@ -32,6 +34,7 @@ LOCAL = tuple(
         "100.64.0.0/10",  # shared: carriers' NAT, and overlay networks such as Tailscale
     )
 )
+_UNIQUE_LOCAL = ip_network("fc00::/7")
 _REREAD_SECONDS = 10.0  # prefixes change: an address that seems strange may be a neighbour's
 
 
@@ -54,33 +57,70 @@ def on_link_networks() -> tuple[Network, ...]:
     return tuple(found)
 
 
+def home_of(address: IPv4Address | IPv6Address, links: Iterable[Network]) -> Network:
+    """The network of the home that this address is likely to be in.
+
+    An IPv6 home has a /48 of its own making (RFC 4193), or gets a /56 from its provider (RFC
+    6177): this one, if a prefix of this machine's `links` lies in it. An IPv4 address stands alone
+    unless it is a private one.
+    """
+    bits: int = address.max_prefixlen
+    if address.is_loopback:
+        pass
+    elif address.version == 4:
+        bits = 24 if any(address in network for network in LOCAL) else bits
+    elif address in _UNIQUE_LOCAL:
+        bits = 48
+    else:
+        ours = {ip_interface(f"{link[0]}/56").network for link in links if link.version == 6}
+        bits = 56 if any(address in home for home in ours) else 64
+    return ip_interface(f"{address}/{bits}").network
+
+
 class AllowList:
-    """The networks of the configuration, or the local ones and those on this machine's links."""
+    """The networks of the configuration; `local` are the private ones and this machine's links."""
 
     def __init__(self, networks: tuple[str, ...] | None) -> None:
-        """Raises ConfigError."""
+        """None: `local`. Raises ConfigError."""
         self._links: tuple[Network, ...] = ()
         self._read_at = float("-inf")
-        self._with_links = networks is None
-        self._fixed: tuple[Network, ...] = LOCAL if networks is None else _parse(networks)
+        self._names = (LOCAL_WORD,) if networks is None else networks
+        self._with_links = LOCAL_WORD in self._names
+        named = _parse(name for name in self._names if name != LOCAL_WORD)
+        self._fixed: tuple[Network, ...] = (*named, *(LOCAL if self._with_links else ()))
 
     def admits(self, host: str) -> bool:
         """Whether a peer of this numeric address may connect."""
         address = plain_address(host)
-        if any(address in network for network in (*self._fixed, *self._links)):
+        if any(address in network for network in self._fixed):
             return True
+        if not self._with_links:
+            return False
+        if any(address in network for network in self._links):
+            return True
+        return self._reread() and any(address in network for network in self._links)
+
+    def with_home_of(self, host: str) -> str:
+        """The setting that admits this address as well, to paste into the configuration."""
+        self._reread()
+        home = home_of(plain_address(host), self._links)
+        names = [name if name == LOCAL_WORD else f"'{name}'" for name in (*self._names, str(home))]
+        return f"limits: {{networks: [{', '.join(names)}]}}"
+
+    def _reread(self) -> bool:
+        """Look at this machine's links again, unless that was just done."""
         now = time.monotonic()
-        if not self._with_links or now < self._read_at + _REREAD_SECONDS:
+        if now < self._read_at + _REREAD_SECONDS:
             return False
         self._read_at = now
         try:
             self._links = on_link_networks()
         except OSError as error:  # no descriptor left to ask with: as they were
             _LOGGER.debug("The network interfaces cannot be read: %s", error)
-        return any(address in network for network in self._links)
+        return True
 
 
-def _parse(networks: tuple[str, ...]) -> tuple[Network, ...]:
+def _parse(networks: Iterable[str]) -> tuple[Network, ...]:
     try:
         return tuple(ip_network(text.strip(), strict=False) for text in networks)
     except ValueError as error:

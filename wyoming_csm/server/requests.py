@@ -11,52 +11,12 @@ The rules where a peer leaves the usual order, so that none is ever left without
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, TypeVar
 
-import msgspec
 from wyoming.event import Event
 from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart, SynthesizeStop
 
 from wyoming_csm.config import Limits
-from wyoming_csm.errors import ProtocolError, RequestError
-
-_Name = Annotated[str, msgspec.Meta(max_length=256)]  # it is kept while the request waits
-
-
-class Wanted(msgspec.Struct, frozen=True):
-    """The voice a request asks for, as far as it asks."""
-
-    name: _Name | None = None
-    language: _Name | None = None
-    speaker: _Name | None = None
-
-
-class _Manner(msgspec.Struct, frozen=True):
-    """What `synthesize` and `synthesize-start` have in common."""
-
-    voice: Wanted = Wanted()
-    text_format: str | None = None
-
-
-class _Text(msgspec.Struct, frozen=True):
-    text: str
-
-
-T = TypeVar("T", bound=msgspec.Struct)
-
-
-def parse(event: Event, kind: type[T]) -> T:
-    """The event's data as `kind`. Raises ProtocolError."""
-    try:
-        return msgspec.convert(event.data, kind)
-    except msgspec.ValidationError as error:
-        raise ProtocolError(f"{event.type[:40]!r} is not as Wyoming has it: {error}") from None
-
-
-def check_length(characters: int, most: int) -> None:
-    """Raises RequestError."""
-    if characters > most:
-        raise RequestError(f"the text is longer than {most} characters")
+from wyoming_csm.server.fields import Wanted, text_format, text_of, wanted_voice
 
 
 class TextStream:
@@ -69,13 +29,16 @@ class TextStream:
         self._ended = False
         self._news = asyncio.Event()
         self.first_at: float | None = None  # the loop's time of the first character
+        self.cut = False  # there was more than the limit allows
 
     def feed(self, text: str) -> None:
-        """Raises RequestError over the limit."""
+        """What goes over the limit is left out."""
+        room = self._most - self._characters
+        self.cut = self.cut or len(text) > room
+        text = text[:room]
         if not text:
             return
         self._characters += len(text)
-        check_length(self._characters, self._most)
         if self.first_at is None:
             self.first_at = asyncio.get_running_loop().time()
         self._chunks.append(text)
@@ -108,14 +71,24 @@ class Request:
     ssml: bool
     streamed: bool
     text: TextStream
+    complaint: str = ""  # about a wish that cannot be fulfilled
 
 
 class RequestReader:
-    """Makes requests of the events of one connection; each goes to `submit` when it begins."""
+    """Makes requests of the events of one connection; each goes to `submit` when it begins.
 
-    def __init__(self, limits: Limits, submit: Callable[[Request], None]) -> None:
+    `complain` is told, once for each, of a text that is longer than is spoken.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        submit: Callable[[Request], None],
+        complain: Callable[[str], None],
+    ) -> None:
         self._most_characters = limits.text_characters
         self._submit = submit
+        self._complain = complain
         self._stream: Request | None = None
         self._repeated = ""  # the text of `synthesize` inside the stream, while no chunk came
 
@@ -127,16 +100,16 @@ class RequestReader:
     def take(self, event: Event) -> None:
         """Events that ask for nothing are ignored. Raises ProtocolError, RequestError."""
         if Synthesize.is_type(event.type):
-            self._synthesize(parse(event, _Text).text, parse(event, _Manner))
+            self._synthesize(event)
         elif SynthesizeStart.is_type(event.type):
             self.end()
-            self._open(parse(event, _Manner))
+            self._open(event)
         elif SynthesizeChunk.is_type(event.type):
-            text = parse(event, _Text).text
-            (self._stream or self._open(_Manner())).text.feed(text)
+            text = text_of(event.type, event.data)
+            self._feed(self._stream or self._open(), text)
         elif SynthesizeStop.is_type(event.type):
             if self._stream is None:
-                self._open(_Manner())
+                self._open()
             self.end()
 
     def end(self) -> None:
@@ -146,24 +119,32 @@ class RequestReader:
             return
         repeated, self._repeated = self._repeated, ""
         if stream.text.first_at is None:
-            stream.text.feed(repeated)
+            self._feed(stream, repeated)
         stream.text.end()
 
-    def _synthesize(self, text: str, manner: _Manner) -> None:
+    def _synthesize(self, event: Event) -> None:
+        text = text_of(event.type, event.data)
         if self._stream is not None:
-            check_length(len(text), self._most_characters)
-            self._repeated = text
+            self._repeated = text[: self._most_characters + 1]
             return
-        request = self._request(manner, streamed=False)
-        request.text.feed(text)
+        request = self._request(event, streamed=False)
+        self._feed(request, text)
         request.text.end()
         self._submit(request)
 
-    def _open(self, manner: _Manner) -> Request:
-        self._stream = self._request(manner, streamed=True)
+    def _open(self, start: Event | None = None) -> Request:
+        self._stream = self._request(start, streamed=True)
         self._submit(self._stream)
         return self._stream
 
-    def _request(self, manner: _Manner, *, streamed: bool) -> Request:
-        ssml = manner.text_format == "ssml"
-        return Request(manner.voice, ssml, streamed, TextStream(self._most_characters))
+    def _request(self, event: Event | None, *, streamed: bool) -> Request:
+        data = event.data if event is not None else {}
+        ssml, complaint = text_format(data)
+        text = TextStream(self._most_characters)
+        return Request(wanted_voice(data), ssml, streamed, text, complaint)
+
+    def _feed(self, request: Request, text: str) -> None:
+        was_cut = request.text.cut
+        request.text.feed(text)
+        if request.text.cut and not was_cut:
+            self._complain(f"is longer than {self._most_characters} characters")

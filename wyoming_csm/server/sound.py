@@ -1,8 +1,11 @@
-"""The sound of one reply as Wyoming events: audio-start, even chunks, audio-stop."""
+"""The sound of one reply as Wyoming events: audio-start, even chunks, audio-stop.
+
+Without timestamps, as other servers send them: nobody needs ours, and a client in Go stops at them.
+"""
 
 from wyoming.audio import AudioChunk, AudioStart, AudioStop
 
-from wyoming_csm.audio import CHANNELS, SAMPLE_RATE, SAMPLE_WIDTH
+from wyoming_csm.audio import CHANNELS, NOTHING_SECONDS, SAMPLE_RATE, SAMPLE_WIDTH, silence
 from wyoming_csm.server.outlet import Outlet
 
 
@@ -25,7 +28,7 @@ class Sound:
         """Send audio-start, unless it was sent."""
         if not self.started:
             self.started = True
-            start = AudioStart(SAMPLE_RATE, SAMPLE_WIDTH, CHANNELS, timestamp=0)
+            start = AudioStart(SAMPLE_RATE, SAMPLE_WIDTH, CHANNELS)
             self._outlet.send(start.event())
 
     def add(self, pcm: bytes) -> None:
@@ -42,17 +45,15 @@ class Sound:
             self._pending.clear()
 
     def stop(self) -> None:
-        """The reply is over. One that nothing was said in has a start and a stop as well."""
-        self.start()
+        """The reply is over. One that nothing was said in is a moment of silence."""
         self.flush()
-        self._outlet.send(AudioStop(timestamp=self._milliseconds).event())
+        if not self._samples:
+            self.add(silence(NOTHING_SECONDS))
+            self.flush()
+        self._outlet.send(AudioStop().event())
 
     def _send(self, pcm: bytes) -> None:
         self.start()
-        chunk = AudioChunk(SAMPLE_RATE, SAMPLE_WIDTH, CHANNELS, pcm, timestamp=self._milliseconds)
+        chunk = AudioChunk(SAMPLE_RATE, SAMPLE_WIDTH, CHANNELS, pcm)
         self._outlet.send(chunk.event())
         self._samples += len(pcm) // SAMPLE_WIDTH
-
-    @property
-    def _milliseconds(self) -> int:
-        return round(self.seconds * 1000)

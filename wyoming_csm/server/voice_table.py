@@ -6,19 +6,23 @@ import msgspec
 
 from wyoming_csm.config import Config
 from wyoming_csm.engines.language import of_language
-from wyoming_csm.server.requests import Wanted
+from wyoming_csm.server.fields import Wanted
 from wyoming_csm.voices import Voice
 
 _SHOWN = 60  # characters of a peer's word that may stand in the log
 
 
 def in_order(voices: Sequence[Voice], config: Config) -> list[Voice]:
-    """The default voice first: Home Assistant takes the first of the list.
+    """The default voice first: most clients take the first of the list.
 
-    It is the configuration's voice, or the first of the configuration's language, or the first.
+    It is the configuration's voice, or the first of the configuration's language, a recorded one
+    before others, or the first.
     """
     named = [voice for voice in voices if voice.name == config.voice]
-    default = next(iter(named or of_language(voices, config.language) or voices), None)
+    usable = [voice for voice in voices if not voice.fault]
+    recorded = of_language([voice for voice in usable if voice.clips], config.language)
+    of_its_language = recorded or of_language(usable, config.language)
+    default = next(iter(named or of_its_language or usable or voices), None)
     rest = [voice for voice in voices if voice is not default]
     return rest if default is None else [default, *rest]
 

@@ -1,8 +1,13 @@
-"""Bytes to events and back, with limits on everything a peer can make us read."""
+"""Bytes to events and back, with limits on everything a peer can make us read.
+
+Within them, what the reference library's `async_read_event` reads as an event is read as the same
+event: with its JSON parser, its encodings and its way of merging data. A null is nothing.
+"""
 
 import asyncio
+import json
 import re
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from wyoming.event import Event
@@ -11,23 +16,8 @@ from wyoming.version import __version__ as wyoming_version
 from wyoming_csm.config import Limits
 from wyoming_csm.errors import ProtocolError
 
-T = TypeVar("T")
-
-_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)  # never backtracks: linear
-_NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
-
-
-class _Header(msgspec.Struct, frozen=True):
-    """The JSON line of an event. The library writes no null lengths, but reads them as 0."""
-
-    type: str
-    data: dict[str, Any] = {}
-    data_length: int | None = None
-    payload_length: int | None = None
-
-
-_HEADER = msgspec.json.Decoder(_Header)
-_DATA = msgspec.json.Decoder(dict[str, Any])
+# Strings, and all else that is no bracket; never backtracks: linear.
+_NOT_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"?|[^"\[\]{}]+', re.DOTALL)
 
 
 def encode(event: Event) -> bytes:
@@ -69,6 +59,21 @@ async def read_event(reader: asyncio.StreamReader, limits: Limits) -> Event | No
 
 
 async def _rest_of_event(first: bytes, reader: asyncio.StreamReader, limits: Limits) -> Event:
+    header = await _header(first, reader, limits)
+    # Both lengths before either is read: what is refused is refused at once.
+    data_length = _length("data_length", header, limits.data_bytes)
+    payload_length = _length("payload_length", header, limits.payload_bytes)
+    data = header.get("data")
+    if data_length:
+        data = _merged(data, _parse(await reader.readexactly(data_length), limits))
+    if payload_length:
+        await reader.readexactly(payload_length)
+    kind = header["type"]
+    # Of another kind than they should be: an unknown event, and one without data.
+    return Event(kind if isinstance(kind, str) else "", data if isinstance(data, dict) else {})
+
+
+async def _header(first: bytes, reader: asyncio.StreamReader, limits: Limits) -> dict[str, Any]:
     too_long = f"an event's JSON line is longer than {limits.header_bytes} bytes"
     if first == b"\n":
         raise ProtocolError("an empty line instead of an event")
@@ -76,42 +81,63 @@ async def _rest_of_event(first: bytes, reader: asyncio.StreamReader, limits: Lim
         line = first + await reader.readuntil(b"\n")
     except asyncio.LimitOverrunError:
         raise ProtocolError(too_long) from None
+    except asyncio.IncompleteReadError as error:  # the last line needs no end
+        line = first + error.partial
     if len(line) > limits.header_bytes:
         raise ProtocolError(too_long)
-    header = _decode(line, _HEADER, limits)
-    # Both lengths before either is read: what is refused is refused at once.
-    data_length = _length("data_length", header.data_length, limits.data_bytes)
-    payload_length = _length("payload_length", header.payload_length, limits.payload_bytes)
-    data = header.data
-    if data_length:
-        data = data | _decode(await reader.readexactly(data_length), _DATA, limits)
-    if payload_length:
-        await reader.readexactly(payload_length)
-    return Event(type=header.type, data=data)
+    try:
+        header = _parse(line, limits)
+    except ProtocolError:
+        if not line.endswith(b"\n"):
+            raise asyncio.IncompleteReadError(line, None) from None
+        raise
+    if not isinstance(header, dict) or "type" not in header:
+        raise ProtocolError("an event is not as Wyoming has it: no JSON object with a `type`")
+    return header
 
 
-def _length(name: str, length: int | None, most: int) -> int:
+def _length(name: str, header: dict[str, Any], most: int) -> int:
+    """In bytes; what is not above 0 is none, as in the reference."""
+    length = header.get(name)
     if length is None:
         return 0
-    if not 0 <= length <= most:
-        raise ProtocolError(f"{name} is {length}: 0 to {most} is allowed")
-    return length
+    if isinstance(length, (int, float)):
+        if not length > 0:
+            return 0
+        if length <= most and length == int(length):
+            return int(length)
+    raise ProtocolError(f"{name} is {repr(length)[:40]}: a whole number to {most} is allowed")
 
 
-def _decode(text: bytes, decoder: msgspec.json.Decoder[T], limits: Limits) -> T:
+def _merged(data: Any, more: Any) -> dict[str, Any]:
+    """What stands in the JSON line, and over it what came after the line."""
+    data = {} if data is None else data
+    if isinstance(data, dict):
+        try:
+            data.update({} if more is None else more)
+        except (TypeError, ValueError):  # `dict.update` takes pairs as well: so does the reference
+            pass
+        else:
+            return data
+    raise ProtocolError("an event's data is not a JSON object")
+
+
+def _parse(raw: bytes, limits: Limits) -> Any:
+    try:
+        text = raw.decode(json.detect_encoding(raw), "surrogatepass")
+    except UnicodeDecodeError:
+        raise ProtocolError("an event is not Unicode text") from None
     _check_depth(text, limits.json_depth)
     try:
-        return decoder.decode(text)
-    except UnicodeDecodeError:
-        raise ProtocolError("an event is not UTF-8") from None
-    except msgspec.DecodeError as error:
+        return json.loads(text)
+    except ValueError as error:
         raise ProtocolError(f"an event is not as Wyoming has it: {error}") from None
 
 
-def _check_depth(text: bytes, most: int) -> None:
+def _check_depth(text: str, most: int) -> None:
     """Before the parser sees it, so that nothing ever recurses further than `most`."""
     depth = 0
-    for byte in _STRINGS.sub(b"", text).translate(None, _NOT_BRACKETS):
-        depth += 1 if byte in b"[{" else -1
+    for bracket in _NOT_BRACKETS.sub("", text):
+        depth += 1 if bracket in "[{" else -1
         if depth > most:
             raise ProtocolError(f"an event's JSON is nested deeper than {most}")

@@ -3,7 +3,7 @@
 import re
 from xml.parsers import expat
 
-from wyoming_csm.engines.base import Pause, Piece
+from wyoming_csm.engines.base import Pause, Piece, Speak
 from wyoming_csm.errors import RequestError
 from wyoming_csm.text.clean import mended
 from wyoming_csm.text.stream import SentenceSplitter
@@ -25,19 +25,26 @@ _MUTE = frozenset({"sub", "desc", "metadata"})  # what they contain is not spoke
 _TIME = re.compile(r"\+?(\d{1,9}(?:\.\d{0,9})?|\.\d{1,9})(ms|s)")
 _AMPERSAND = re.compile(r"&(?!(?:#\d{1,7}|#x[0-9a-fA-F]{1,6}|amp|lt|gt|quot|apos);)")
 _TAG = re.compile(r"<[^<>]*>")
+_HALF_A_TAG = re.compile(r"<[^<>]*\Z")
 _DOCUMENT = re.compile(r"\s*(?:<\?xml\b|<!|<speak\b)")
 
 
-def ssml_pieces(text: str, language: str = "") -> list[Piece]:
-    """The pieces of a whole SSML text, with or without its `<speak>`; XML that is broken is read
-    as text without its tags. Raises RequestError for a document type and for absurd nesting."""
+def ssml_pieces(text: str, language: str = "", cut: bool = False) -> list[Piece]:
+    """The pieces of a whole SSML text, with or without its `<speak>`, or to the last sentence
+    where its end was `cut` off; XML that is broken is read as text without its tags.
+
+    Raises RequestError for a document type and for absurd nesting.
+    """
     text = _AMPERSAND.sub("&amp;", mended(text))
     reader = _Reader(language)
     try:
-        return reader.read(text if _DOCUMENT.match(text) else f"<speak>{text}</speak>")
+        if _DOCUMENT.match(text) is None:
+            text = f"<speak>{text}" if cut else f"<speak>{text}</speak>"
+        return reader.read(text, cut)
     except expat.ExpatError:
         splitter = SentenceSplitter(language)
-        return splitter.push(_TAG.sub(" ", text)) + splitter.finish()
+        pieces = splitter.push(_TAG.sub(" ", _HALF_A_TAG.sub("", text) if cut else text))
+        return pieces + (splitter.break_off(bool(pieces)) if cut else splitter.finish())
 
 
 class _Reader:
@@ -56,10 +63,13 @@ class _Reader:
         self._parser.CharacterDataHandler = self._characters
         self._parser.StartDoctypeDeclHandler = self._doctype
 
-    def read(self, text: str) -> list[Piece]:
+    def read(self, text: str, cut: bool) -> list[Piece]:
         """Raises ExpatError, RequestError."""
-        self._parser.Parse(text, True)
-        return [*self._pieces, *self._splitter.finish()]
+        self._parser.Parse(text, not cut)
+        if not cut:
+            return [*self._pieces, *self._splitter.finish()]
+        said = any(isinstance(piece, Speak) for piece in self._pieces)
+        return [*self._pieces, *self._splitter.break_off(said)]
 
     def _doctype(self, *_: object) -> None:
         raise RequestError("SSML with a document type is refused: leave out <!DOCTYPE …>")

@@ -60,6 +60,12 @@ class SentenceSplitter:
         """The text is over: what is left of it."""
         return _speakable([self._cutter.rest()])
 
+    def break_off(self, said: bool) -> list[Piece]:
+        """The text is over in the middle: its last whole sentence. All that is left where nothing
+        was said of it."""
+        whole, rest = self.settle(), self.finish()
+        return whole if whole or said else rest
+
 
 def _speakable(raw: list[str]) -> list[Piece]:
     return [Speak(text) for text in map(clean, raw) if text]

@@ -29,8 +29,8 @@ from wyoming_csm.verify.room import (
 from wyoming_csm.verify.stages import Stage, compare
 from wyoming_csm.verify.truth import ask
 from wyoming_csm.verify.versions import version_of
+from wyoming_csm.worker.checkpoints import find_checkpoint
 from wyoming_csm.worker.device import Types, choose_device, choose_types, chooses_compile
-from wyoming_csm.worker.hub import checkpoint_folder
 from wyoming_csm.worker.memory import ran_out
 
 FRAMES_ON_CPU, FRAMES_ON_GPU = 8, 100
@@ -44,7 +44,9 @@ def verify(config: Config, text: str | None, frames: int | None, parts: Parts = 
     csm = config.csm
     device = _device(csm)
     types = choose_types(csm, device)
-    folder = checkpoint_folder(csm, config.models_dir, _progress)
+    folder, adapter = find_checkpoint(csm, config.models_dir, _progress)
+    if adapter is not None:
+        _progress("transformers alone merges no adapter: without it, its base is compared")
     checkpoint = Checkpoint(folder)
     greedy = replace(csm, slots=1, temperature=0.0, depth_temperature=0.0)
     setting = Setting(greedy, checkpoint, device, Path(config.data_dir), _progress)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from wyoming_csm.audio import Samples
 from wyoming_csm.config import CsmConfig
-from wyoming_csm.model.generator import is_end
+from wyoming_csm.model.csm import is_end
 from wyoming_csm.model.mimi.decoder import MimiDecoder
 from wyoming_csm.model.mimi.weights import load_encoder
 from wyoming_csm.model.pipeline import FramePipeline, Launched

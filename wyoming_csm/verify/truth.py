@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from wyoming_csm.model.generator import is_end
+from wyoming_csm.model.csm import is_end
 from wyoming_csm.verify.case import Case
 from wyoming_csm.verify.ours import STREAMED_FRAMES, Setting, Spoken
 from wyoming_csm.verify.reference import Reference, tokenize

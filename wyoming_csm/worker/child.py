@@ -14,9 +14,7 @@ import msgspec
 from wyoming_csm.worker.protocol import (
     FromChild,
     Heartbeat,
-    Ready,
     ToChild,
-    Unavailable,
     encode,
     read_to_child,
 )
@@ -29,9 +27,9 @@ HEARTBEAT_SECONDS = 1.0
 class Child:
     """What the engine sends is put into `inbox` as it comes; `send` answers from any thread.
 
-    Until `Ready` or `Unavailable` is sent it beats by itself: a loading process lives. After
-    that a beat means that the working loop goes round, and is the loop's to send.
-    `gone` is called, in the reading thread, when the engine's process is no more.
+    It beats by itself, whatever the process does: one that is stopped, or has gone astray in what
+    lets no other thread run, is silent. `gone` is called, in the reading or in a sending thread,
+    when the engine's process is no more.
     """
 
     def __init__(self, source: BinaryIO, sink: BinaryIO, gone: Callable[[], None]) -> None:
@@ -39,7 +37,7 @@ class Child:
         self._source = source
         self._sink = sink
         self._gone = gone
-        self._loaded = Event()
+        self._over = Event()
 
     @classmethod
     def over_stdio(cls) -> "Child":
@@ -62,12 +60,11 @@ class Child:
 
     def send(self, message: FromChild) -> None:
         """Waits while the pipe is full."""
-        if isinstance(message, Ready | Unavailable):
-            self._loaded.set()
         try:
             self._sink.write(encode(message))  # whole: a buffered file locks itself
             self._sink.flush()
         except OSError:  # the other end was closed
+            self._over.set()
             self._gone()
 
     def _read(self) -> None:
@@ -76,10 +73,11 @@ class Child:
                 self.inbox.put(message)
         except (OSError, ValueError, msgspec.DecodeError) as error:
             _LOGGER.error("The pipe cannot be understood: %s", error)
+        self._over.set()
         self._gone()
 
     def _beat(self) -> None:
-        while not self._loaded.wait(HEARTBEAT_SECONDS):
+        while not self._over.wait(HEARTBEAT_SECONDS):
             self.send(Heartbeat())
 
 

@@ -3,11 +3,8 @@
 import hashlib
 import json
 import logging
-import os
 import re
-import tempfile
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +13,12 @@ import torch
 from torch import Tensor
 
 from wyoming_csm.audio import Samples, read_clip
+from wyoming_csm.disk_cache import DiskCache
 from wyoming_csm.errors import CheckpointError
 from wyoming_csm.model.mimi.config import read_config
 from wyoming_csm.model.mimi.weights import NamedTensors, flat_name, is_encoded_with, load_encoder
 from wyoming_csm.voices import Clip
+from wyoming_csm.worker.clip_sound import mend
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -46,14 +45,19 @@ class ClipEncoder:
             raise CheckpointError(
                 f"the codec has {sizes.num_quantizers} codebooks, the model asks for {codebooks}"
             )
-        self._config, self._tensors, self._folder = config, tensors, folder
+        self._config, self._tensors = config, tensors
+        self._cache = DiskCache(folder, ".npy", MAX_FILES)
         self._codebooks, self._codebook_size = codebooks, sizes.codebook_size
         self._samples_per_frame = sizes.samples_per_frame
         self._codec = self._identity()
 
     def encode_clip(self, clip: Clip) -> Tensor:
         """The codes of a voice's recording. Raises VoiceError, CheckpointError."""
-        return self.encode(read_clip(Path(clip.path)))
+        mended = mend(read_clip(Path(clip.path)))
+        for level, what in ((logging.INFO, mended.changes), (logging.WARNING, mended.doubts)):
+            if what:
+                _LOGGER.log(level, "The clip %s: %s", clip.path, "; ".join(what))
+        return self.encode(mended.samples)
 
     def encode(self, samples: Samples) -> Tensor:
         """[samples] at 24 kHz → codes [frames, codebooks], int64; a begun frame counts as one.
@@ -62,7 +66,7 @@ class ClipEncoder:
         """
         frames = -(-len(samples) // self._samples_per_frame)
         key = hashlib.sha256(self._codec + np.ascontiguousarray(samples, dtype="<f4").tobytes())
-        path = self._folder / f"{key.hexdigest()}.npy"
+        path = self._cache.path(key.hexdigest())
         found = self._kept(path, frames)
         if found is None:
             found = self._encode(samples)
@@ -93,25 +97,16 @@ class ClipEncoder:
         except (OSError, ValueError, EOFError, CheckpointError) as error:
             _LOGGER.warning("%s is damaged and made anew: %s", path, error)
             return None
-        with suppress(OSError):  # in a folder that is only to be read none goes
-            path.touch()
+        self._cache.use(path)
         return codes
 
     def _keep(self, path: Path, codes: Tensor) -> None:
-        """Written whole or not at all; without disk the clip is encoded again next time."""
+        """Without disk the clip is encoded again next time."""
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(suffix=".tmp", dir=self._folder)
-            try:
-                with open(handle, "wb") as file:
-                    np.save(file, codes.numpy().astype(_STORED))
-                os.replace(temporary, path)
-            except OSError:
-                os.unlink(temporary)
-                raise
-            files = sorted(self._folder.iterdir(), key=lambda p: p.stat().st_mtime_ns)
-            for old in files[:-MAX_FILES]:
-                old.unlink(missing_ok=True)
+            with self._cache.new(path) as file:
+                np.save(file, codes.numpy().astype(_STORED))
+        except BlockingIOError:  # another GPU's process keeps the same
+            return
         except OSError as error:
             _LOGGER.warning("The codes of a clip could not be kept: %s", error)
 

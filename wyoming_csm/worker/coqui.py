@@ -14,6 +14,7 @@ from wyoming_csm.config import CoquiConfig
 from wyoming_csm.errors import EngineError, EngineUnavailable
 from wyoming_csm.voices import Voice
 from wyoming_csm.worker.coqui_files import local_files, named_files
+from wyoming_csm.worker.coqui_rehearsal import to_read, to_say
 from wyoming_csm.worker.coqui_setup import prepare
 from wyoming_csm.worker.protocol import Configure
 
@@ -45,7 +46,8 @@ def load(configure: Configure, progress: Progress) -> "CoquiSpeaker":
     absent: dict[str, EngineUnavailable] = {}
     for voice in configure.voices:
         try:
-            speaks[voice.name] = models.for_voice(voice)
+            one = speaks[voice.name] = models.for_voice(voice)
+            one.model.read(to_read(voice.language), one.language)
         except EngineUnavailable as error:
             _LOGGER.warning("%s is left out: %s", voice.name, error)
             absent[voice.name] = error
@@ -144,6 +146,12 @@ class CoquiSpeaker:
     @property
     def voices(self) -> tuple[Voice, ...]:
         return tuple(one.voice for one in self._speaks.values())
+
+    @property
+    def rehearsal(self) -> Sequence[tuple[str, Voice]]:
+        """A sentence of each model."""
+        firsts = {id(one.model): one.voice for one in reversed(self._speaks.values())}
+        return [(to_say(voice.language), voice) for voice in firsts.values()]
 
     def say(self, text: str, voice: Voice) -> Iterator[bytes]:
         """24 kHz mono s16le. Raises EngineError."""

@@ -5,6 +5,7 @@ Imported only after `coqui_setup.prepare`: it imports torch and coqui-tts.
 
 import pickle
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -82,6 +83,11 @@ class CoquiModel:
         manager = getattr(self._model, "language_manager", None)
         names = tuple(manager.language_names) if manager else ()
         return names if len(names) > 1 else ()
+
+    def read(self, text: str, language: str | None) -> None:
+        """Into letters or phonemes, for nobody: what the first of its kind loads is there then."""
+        with suppress(*_FAULTS):  # a sentence like it will say so
+            self._can_speak(text, language)
 
     def say(self, text: str, speaker: str, language: str | None) -> Iterator[Samples]:
         """Pieces [samples] at `rate`. An unknown speaker is the first.

@@ -23,6 +23,9 @@ from wyoming_csm.model.prompt import PromptBuilder
 from wyoming_csm.model.sampling import Sampling
 from wyoming_csm.model.toolchain import CURE, has_triton
 from wyoming_csm.model.weights import CODEC, Checkpoint
+from wyoming_csm.model.weights_cache import WeightsCache
+from wyoming_csm.voices import Clip
+from wyoming_csm.worker.checkpoints import find_checkpoint
 from wyoming_csm.worker.child import Child
 from wyoming_csm.worker.clips import ClipEncoder
 from wyoming_csm.worker.csm_stage import CsmStage
@@ -34,10 +37,11 @@ from wyoming_csm.worker.device import (
     kind_of,
 )
 from wyoming_csm.worker.frame_loop import FrameLoop
-from wyoming_csm.worker.hub import checkpoint_folder
+from wyoming_csm.worker.limits import LEAST_ON_GPU_SECONDS, LEAST_SECONDS
 from wyoming_csm.worker.memory import Needs, free_bytes, plan, ran_out, taken
-from wyoming_csm.worker.protocol import Configure, Ready, Starting
+from wyoming_csm.worker.protocol import Configure, Prepared, Ready, Starting
 from wyoming_csm.worker.schedule import capacity
+from wyoming_csm.worker.voice_prompts import Report
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -49,22 +53,33 @@ def run(child: Child, configure: Configure) -> None:
     def progress(detail: str) -> None:
         child.send(Starting(detail))
 
+    def report(clip: Clip, fault: str) -> None:
+        child.send(Prepared(clip, fault))
+
     # One of several GPUs is its engine's choice: a child is told of its own only.
     device = choose_device(config.device if isinstance(config.device, str) else config.device[0])
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    folder = checkpoint_folder(config, Path(configure.download_dir), progress)
+    folder, adapter = find_checkpoint(config, Path(configure.download_dir), progress)
     progress(f"loading {config.checkpoint} to {device}")
     try:
-        stage = load_stage(config, folder, Path(configure.data_dir), device, progress)
+        stage = load_stage(
+            config,
+            folder,
+            Path(configure.data_dir),
+            device,
+            progress,
+            adapter=adapter,
+            report=report,
+        )
         stage.warm_up(progress)
     except torch.OutOfMemoryError as error:
         raise ran_out(device) from error
-    stage.prepare(configure.voices)
     # More may be spoken at once, but not in real time: the frame loop has them wait.
     slots = capacity(stage.slots, stage.step_seconds)
     child.send(Ready(_describe(device, choose_types(config, device), stage.slots), slots))
-    FrameLoop(child.inbox, child.send, stage).run()
+    least = LEAST_SECONDS if device.type == "cpu" else LEAST_ON_GPU_SECONDS
+    FrameLoop(child.inbox, child.send, stage, least_limit=least).run()
 
 
 class Loaded(NamedTuple):
@@ -75,6 +90,7 @@ class Loaded(NamedTuple):
     pipeline: FramePipeline
     prompts: PromptBuilder
     kept: KeptPrompts
+    saving: Iterator[None]  # writes the weights to disk, step by step
 
 
 def load_stage(
@@ -83,13 +99,16 @@ def load_stage(
     data_dir: Path,
     device: torch.device,
     progress: Callable[[str], None] = _LOGGER.debug,
+    adapter: Path | None = None,
+    report: Report | None = None,
 ) -> CsmStage:
     """A stage with all it needs, from a checkpoint's folder, as large as there is memory for.
 
+    `adapter`: a folder with one for that checkpoint.
     Compiled where that pays, which takes minutes when it is new to `data_dir`.
     Raises CheckpointError, EngineUnavailable, torch.OutOfMemoryError.
     """
-    checkpoint = Checkpoint(folder)
+    checkpoint = Checkpoint(folder, adapter)
     loaded = load_pipeline(config, checkpoint, data_dir, device, progress)
     clips = ClipEncoder(
         checkpoint.codec_config,
@@ -97,7 +116,15 @@ def load_stage(
         checkpoint.sizes.codebooks,
         data_dir / "clips",
     )
-    return CsmStage(loaded.pipeline, loaded.prompts, clips.encode_clip, config, loaded.kept)
+    return CsmStage(
+        loaded.pipeline,
+        loaded.prompts,
+        clips.encode_clip,
+        config,
+        loaded.kept,
+        loaded.saving,
+        report,
+    )
 
 
 def load_pipeline(
@@ -112,7 +139,9 @@ def load_pipeline(
     on_host = config.text_table_on_host and device.type == "cuda"
     needs = Needs(checkpoint.sizes, read_config(codec), types, on_host)
     planned = plan(config, needs, free_bytes(device), str(device))
-    model = _load_model(checkpoint, types, device, on_host, data_dir / "quantized")
+    backbone, depth = kind_of(types.backbone), kind_of(types.depth)
+    cache = checkpoint.cache(data_dir / "weights", types.compute, backbone, depth)
+    model = _load_model(checkpoint, types, device, on_host, cache)
     sampling = choose_sampling(config, checkpoint.generation)
     generator = FrameGenerator(model, planned.slots, planned.positions, sampling)
     if chooses_compile(config, device):
@@ -127,11 +156,16 @@ def load_pipeline(
         FramePipeline(generator, decoder),
         PromptBuilder.of(checkpoint, planned.positions),
         KeptPrompts(planned.kept, needs.position),
+        cache.pieces(model) if cache is not None else iter(()),
     )
 
 
 def _load_model(
-    checkpoint: Checkpoint, types: Types, device: torch.device, text_on_host: bool, cache: Path
+    checkpoint: Checkpoint,
+    types: Types,
+    device: torch.device,
+    text_on_host: bool,
+    cache: WeightsCache | None,
 ) -> CsmModel:
     backbone, depth = kind_of(types.backbone), kind_of(types.depth)
     if device.type == "cuda" and (backbone or depth) and not has_triton():

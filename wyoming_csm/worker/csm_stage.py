@@ -1,10 +1,9 @@
 """CSM on its stage: sentences in slots, from their prompts to the sound of each frame."""
 
 import logging
-import secrets
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import torch
@@ -13,24 +12,22 @@ from torch import Tensor
 from wyoming_csm.audio import SAMPLE_WIDTH, to_pcm
 from wyoming_csm.config import CsmConfig
 from wyoming_csm.errors import EngineError
-from wyoming_csm.model.generator import is_end
+from wyoming_csm.model.csm import is_end
 from wyoming_csm.model.kept import KeptPrompts
 from wyoming_csm.model.pipeline import FramePipeline, Launched
 from wyoming_csm.model.prompt import PromptBuilder, Segment
 from wyoming_csm.voices import Clip, Voice
+from wyoming_csm.worker.endings import FRAMES_PER_SECOND, another_seed, choose_seed, frame_limit
+from wyoming_csm.worker.idle_thread import IdleThread
 from wyoming_csm.worker.pace import PrefillPace
 from wyoming_csm.worker.protocol import Say
 from wyoming_csm.worker.rehearsal import Rehearsal
-from wyoming_csm.worker.replies import FRAMES_PER_SECOND, Replies
+from wyoming_csm.worker.replies import Replies
 from wyoming_csm.worker.stage import Frame
-from wyoming_csm.worker.voice_prompts import VoicePrompts, speaker_of
+from wyoming_csm.worker.voice_prompts import Report, VoicePrompts, speaker_of
 
 _LOGGER = logging.getLogger(__name__)
 _T = TypeVar("_T")
-
-# Nobody speaks slower than this: what is longer is babble that found no end.
-_LIMIT_SECONDS = 4.0
-_LIMIT_SECONDS_PER_CHARACTER = 0.2
 
 
 @dataclass(eq=False)
@@ -45,6 +42,7 @@ class _Sentence:
     codes: list[Tensor] = field(default_factory=list)  # each [codebooks]
     over: bool = False  # what is still made for it is for nobody
     ended: bool = False  # by itself
+    again: bool = False  # tried once before, and that ended before it sounded
 
 
 class CsmStage:
@@ -57,15 +55,20 @@ class CsmStage:
         encode: Callable[[Clip], Tensor],
         config: CsmConfig,
         kept: KeptPrompts,
+        saving: Iterator[None],
+        report: Report | None = None,
     ) -> None:
-        """`prompts` are for as many positions as a slot of the pipeline has."""
+        """`prompts` are for as many positions as a slot of the pipeline has. `saving` writes the
+        weights to disk, step by step. `report` is told what becomes of each clip, from any
+        thread."""
         self._pipeline = pipeline
         self._prompts = prompts
         self._config = config
         self._kept = kept
-        self._voices = VoicePrompts(encode, prompts)
+        self._voices = VoicePrompts(encode, prompts, report)
         self._replies = Replies(kept, config.context_seconds)
         self._rehearsal = Rehearsal(pipeline, self._voices, kept)
+        self._saving = IdleThread(saving)
         self._pace = PrefillPace(pipeline.device)
         self._sentences: dict[int, _Sentence] = {}  # by slot
         self._launched: deque[tuple[Launched, list[_Sentence]]] = deque()
@@ -105,7 +108,10 @@ class CsmStage:
 
     def idle(self) -> bool:
         """Nobody speaks: one piece of what makes a later sentence quick. False: nothing is left."""
-        return self._rehearsal.step()
+        more = self._rehearsal.step()
+        if not more:
+            self._saving.go()
+        return more
 
     def is_prepared(self, say: Say, wake: Callable[[], None]) -> bool:
         """True once the voice's clips are codes."""
@@ -115,11 +121,14 @@ class CsmStage:
         """Voice prompt, as much of the reply as may be heard, the text; what is kept of these is
         heard at once. The positions that are left. Raises EngineError, the slot is free then."""
         self._rehearsal.stop()
-        limit = self._limit(say.text)
+        self._saving.pause()
         voice, said = self._voices.rows(say.voice), self._replies.said(say.reply)
         text = self._prompts.segment(Segment(speaker_of(say.voice), say.text))
+        room = self._prompts.room(voice, text) - self.ahead
+        limit = frame_limit(say.text, self._config.max_seconds, room)
         rows = self._prompts.fit(voice, said, text, limit + self.ahead)
-        sentence = _Sentence(say, limit, self._seed(len(said)), rows, len(voice), len(text))
+        seed = choose_seed(self._config.seed, len(said))
+        sentence = _Sentence(say, limit, seed, rows, len(voice), len(text))
         kept = self._kept.longest(rows)
         if kept is not None:
             self._pipeline.restore(slot, kept)
@@ -145,6 +154,11 @@ class CsmStage:
 
     def launch(self, active: Sequence[int]) -> None:
         """Start a frame of each. Raises EngineError if memory is short: with fewer it may do."""
+        for slot in active:
+            sentence = self._sentences[slot]
+            if sentence.heard < len(sentence.rows):  # it is tried again
+                self.prefill(slot, len(sentence.rows))
+                self._pipeline.start_sound(slot)
         launched = self._with_room(lambda: self._pipeline.launch(active))
         self._launched.append((launched, [self._sentences[slot] for slot in active]))
 
@@ -184,8 +198,11 @@ class CsmStage:
         return self._pace.seconds(positions)
 
     def _frame(self, sentence: _Sentence, codes: Tensor, pcm: bytes, end: bool) -> Frame:
-        """The all-zero frame is no sound but the end."""
+        """The frame of zeros is no sound but the end."""
         if sentence.over:
+            return Frame(b"")
+        if end and not sentence.codes and not sentence.again:
+            self._try_again(sentence)
             return Frame(b"")
         if end:
             sentence.over = sentence.ended = True
@@ -199,6 +216,23 @@ class CsmStage:
                 sentence.limit / FRAMES_PER_SECOND,
             )
         return Frame(pcm, last=sentence.over)
+
+    def _try_again(self, sentence: _Sentence) -> None:
+        """It ended before it sounded, as the real model does now and then: another seed speaks.
+
+        From the prompt's last row on, with the next launch; what is under way for the first try
+        is for nobody.
+        """
+        _LOGGER.info("A sentence ended before it sounded and is tried again")
+        sentence.over = True
+        slot = next(slot for slot, one in self._sentences.items() if one is sentence)
+        self._sentences[slot] = replace(
+            sentence,
+            seed=another_seed(sentence.seed),
+            heard=len(sentence.rows) - 1,
+            over=False,
+            again=True,
+        )
 
     def _keep(self, slot: int, rows: Tensor) -> None:
         """`rows` are the first that the slot heard."""
@@ -215,15 +249,3 @@ class CsmStage:
             return work()
         except torch.OutOfMemoryError as error:
             raise EngineError("the GPU's memory is too full for this sentence") from error
-
-    def _limit(self, text: str) -> int:
-        seconds = min(
-            self._config.max_seconds, _LIMIT_SECONDS + _LIMIT_SECONDS_PER_CHARACTER * len(text)
-        )
-        return int(seconds * FRAMES_PER_SECOND)
-
-    def _seed(self, said: int) -> int:
-        """The configured seed, plus one for each sentence of the reply that is its context."""
-        if self._config.seed is None:
-            return secrets.randbits(63)
-        return (self._config.seed + said) % 2**63

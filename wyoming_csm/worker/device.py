@@ -1,7 +1,6 @@
 """Where CSM computes and in what: a device, a type for each part's weights, a compiler or none."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
@@ -9,8 +8,8 @@ from wyoming_csm.config import CsmConfig, WeightType
 from wyoming_csm.errors import EngineUnavailable
 from wyoming_csm.model.quantized import KINDS, Kind
 from wyoming_csm.model.toolchain import has_triton
+from wyoming_csm.worker import gpu_absence
 
-_GPU_DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")  # NVIDIA, AMD, Windows' WSL
 _PLAIN: dict[str, torch.dtype] = {
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
@@ -41,31 +40,20 @@ def choose_device(wanted: str) -> torch.device:
     if wanted == "cpu":
         return torch.device("cpu")
     if not torch.cuda.is_available():
-        raise _why_no_gpu()
+        raise gpu_absence.explain(gpu_absence.look())
     device = torch.device("cuda:0" if wanted in ("auto", "cuda") else wanted)
     if device.index >= torch.cuda.device_count():
         raise EngineUnavailable(
             f"there is no {wanted}: {torch.cuda.device_count()} GPUs are here",
             "correct csm.device",
         )
+    if not torch.version.hip:
+        gpu_absence.check_code(
+            torch.cuda.get_device_capability(device),
+            torch.cuda.get_arch_list(),
+            torch.cuda.get_device_name(device),
+        )
     return device
-
-
-def _why_no_gpu() -> EngineUnavailable:
-    if torch.version.cuda or torch.version.hip:
-        return EngineUnavailable(
-            "PyTorch finds no GPU",
-            "check that `nvidia-smi` works here (in Docker: give the container the GPU)",
-        )
-    if any(Path(device).exists() for device in _GPU_DEVICES):
-        return EngineUnavailable(
-            "a GPU is here, but the installed PyTorch is a build without CUDA",
-            "remove it (.venv/bin/pip uninstall torch) and start ./run.sh again",
-        )
-    return EngineUnavailable(
-        "no GPU is here",
-        "another engine speaks; `csm: {device: cpu}` makes CSM speak without one, far too slowly",
-    )
 
 
 def choose_types(config: CsmConfig, device: torch.device) -> Types:

@@ -10,16 +10,18 @@ from queue import Empty, SimpleQueue
 
 from wyoming_csm.errors import EngineError
 from wyoming_csm.worker.audience import Audience, Flight
+from wyoming_csm.worker.limits import LEAST_SECONDS, limit
 from wyoming_csm.worker.protocol import (
     Audio,
     Done,
     EndReply,
     Failed,
     FromChild,
-    Heartbeat,
+    Learn,
     Say,
     Stop,
     ToChild,
+    Working,
 )
 from wyoming_csm.worker.schedule import PIECE, Load, how_many, longest_piece, slack
 from wyoming_csm.worker.stage import Frame, Stage
@@ -48,11 +50,14 @@ class FrameLoop:
         send: Callable[[FromChild], None],
         stage: Stage,
         clock: Callable[[], float] = time.monotonic,
+        least_limit: float = LEAST_SECONDS,
     ) -> None:
+        """`least_limit`: no computation that takes less seconds counts as hung."""
         self._inbox = inbox
         self._send = send
         self._stage = stage
         self._clock = clock
+        self._least_limit = least_limit
         self._audience = Audience(stage.slots)
         self._load = Load(stage.step_seconds)
         self._flights: deque[Flight] = deque()
@@ -79,8 +84,14 @@ class FrameLoop:
     def _beat(self) -> None:
         now = self._clock()
         if now >= self._next_beat:
-            self._send(Heartbeat())
+            self._announce(PIECE)
             self._next_beat = now + HEARTBEAT_SECONDS
+
+    def _announce(self, positions: int) -> None:
+        """Before a turn: it may hear so many of a prompt, and make a frame for all."""
+        frame = self._load.cost(self._stage.slots)
+        expected = self._stage.prefill_seconds(positions) + frame
+        self._send(Working(limit(expected, self._least_limit)))
 
     def _hear(self) -> None:
         busy = bool(self._audience.taken or self._flights)
@@ -109,6 +120,8 @@ class FrameLoop:
                 waiting.pop(request, None)
                 if (slot := self._audience.slot_of(request)) is not None:
                     self._leave(slot)
+            case Learn(voices):
+                self._stage.prepare(voices)
             case EndReply(reply):
                 self._audience.end(reply)
                 self._stage.end_reply(reply)
@@ -144,6 +157,9 @@ class FrameLoop:
         if not positions and now < sentence.advanced + _STALL_SECONDS:
             return False
         positions = positions or min(sentence.left, PIECE)
+        if positions > PIECE:
+            self._announce(positions)
+            self._next_beat = 0.0  # what is usual holds again after it
         try:
             sentence.speaks = self._stage.prefill(listening[sentence], positions)
         except EngineError as error:

@@ -1,15 +1,17 @@
-"""Where CSM's weights are: a local folder, or the hub's files fetched to one, with exact cures."""
+"""Files of the hub, fetched to a local folder: just those that serve, or an exact cure."""
 
 import json
 import os
 import re
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from wyoming_csm.config import CsmConfig
 from wyoming_csm.errors import EngineUnavailable
+from wyoming_csm.model import adapter, foreign
 
 # Some repositories (sesame/csm-1b) hold the weights twice more, in other layouts: only the files
 # that config.json's `transformers_weights` or the standard index name are fetched.
@@ -18,39 +20,40 @@ _DEFAULT_WEIGHTS = "model.safetensors"
 PROGRESS_SECONDS = 10.0  # a child that downloads for long without a word is taken for hung
 
 
-def checkpoint_folder(config: CsmConfig, models_dir: Path, progress: Callable[[str], None]) -> Path:
-    """The folder with the checkpoint, downloaded if need be (minutes). Raises EngineUnavailable."""
-    local = Path(config.checkpoint).expanduser()
-    if local.is_dir():
-        return local
-    if config.checkpoint.startswith((".", "/", "~")) or config.checkpoint.count("/") != 1:
-        raise EngineUnavailable(
-            f"there is no folder {config.checkpoint!r}",
-            "set csm.checkpoint to a folder that exists or to a hub name like sesame/csm-1b",
-        )
-    return _from_hub(config, models_dir, _token(config), progress)
+@dataclass(frozen=True)
+class Place:
+    """A repository, and which settings are to be corrected if it is not there."""
+
+    name: str
+    revision: str | None
+    setting: str = "csm.checkpoint"
+    revision_setting: str = "csm.revision"
 
 
-def _from_hub(
-    config: CsmConfig, models_dir: Path, token: str | None, progress: Callable[[str], None]
+def fetch(
+    place: Place, models_dir: Path, token: str | None, progress: Callable[[str], None]
 ) -> Path:
+    """The folder with a repository's checkpoint or adapter, downloaded if need be (minutes).
+
+    Raises EngineUnavailable, for what cannot be spoken with, too.
+    """
     from huggingface_hub import constants, errors
 
     # Of the network, of the disk, and the hub's own. When a connection ends midway, its HTTP
     # library's (whichever that is by now) come through; its Xet client raises RuntimeError.
     faults: tuple[Any, ...] = (OSError, RuntimeError, *errors.HfHubHTTPError.__bases__)
-    name, page = config.checkpoint, f"https://huggingface.co/{config.checkpoint}"
+    name, page = place.name, f"https://huggingface.co/{place.name}"
     try:
         try:
-            return _fetch(config, models_dir, token)
+            return _fetch(place, models_dir, token)
         except OSError as error:  # not here yet, or not whole
             if constants.HF_HUB_OFFLINE:
                 raise EngineUnavailable(
                     f"the weights {name} are not here and HF_HUB_OFFLINE forbids to fetch them",
-                    "unset it, or set csm.checkpoint to a folder with the weights",
+                    f"unset it, or set {place.setting} to a folder with the weights",
                 ) from error
             progress(f"downloading {name} to {models_dir}")
-            return _fetch(config, models_dir, token, _bars_that_tell(name, progress))
+            return _fetch(place, models_dir, token, _bars_that_tell(name, progress))
     except errors.GatedRepoError as error:
         raise EngineUnavailable(
             f"the weights {name} are given only to who accepted their licence",
@@ -59,16 +62,17 @@ def _from_hub(
         ) from error
     except errors.RevisionNotFoundError as error:
         raise EngineUnavailable(
-            f"{name} has no revision {config.revision!r}", f"correct csm.revision; see {page}"
+            f"{name} has no revision {place.revision!r}",
+            f"correct {place.revision_setting}; see {page}",
         ) from error
     except errors.RepositoryNotFoundError as error:
         raise EngineUnavailable(
             f"the hub knows no {name}, or keeps it from you",
-            "correct csm.checkpoint, or give a token that may read it as HF_TOKEN",
+            f"correct {place.setting}, or give a token that may read it as HF_TOKEN",
         ) from error
     except errors.HFValidationError as error:
         raise EngineUnavailable(
-            f"{name!r} is no name the hub could have", "correct csm.checkpoint"
+            f"{name!r} is no name the hub could have", f"correct {place.setting}"
         ) from error
     except faults as error:
         raise EngineUnavailable(
@@ -78,17 +82,17 @@ def _from_hub(
         ) from error
 
 
-def _fetch(config: CsmConfig, models_dir: Path, token: str | None, bars: Any = None) -> Path:
+def _fetch(place: Place, models_dir: Path, token: str | None, bars: Any = None) -> Path:
     """Both passes: the small files, which say what the weights' files are called, then those.
 
     `bars`: the class of the bars that show the download; without one only this disk is looked at.
     """
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import list_repo_files, snapshot_download
 
     def snapshot(patterns: list[str]) -> Path:
         found = snapshot_download(
-            config.checkpoint,
-            revision=config.revision,
+            place.name,
+            revision=place.revision,
             cache_dir=models_dir,
             token=token or False,
             local_files_only=bars is None,
@@ -98,18 +102,31 @@ def _fetch(config: CsmConfig, models_dir: Path, token: str | None, bars: Any = N
         return Path(found)
 
     folder = snapshot(_SMALL_FILES)
-    wanted = _weight_files(folder)
-    folder = snapshot([*_SMALL_FILES, *wanted])
+    wanted = _weight_files(folder, place.name)
+    folder = snapshot([*_SMALL_FILES, *wanted, adapter.WEIGHTS])
     missing = [name for name in wanted if not (folder / name).is_file()]
-    if missing:
-        raise FileNotFoundError(f"{', '.join(missing)} missing in {config.checkpoint}")
-    return folder
+    if (wanted and not missing) or adapter.is_adapter(folder):
+        return folder
+    if bars is not None:
+        names = list_repo_files(place.name, revision=place.revision, token=token or False)
+        if not set(names) & {*wanted, adapter.WEIGHTS}:
+            other = foreign.of_files(names)
+            raise EngineUnavailable(f"{place.name} holds {other.what}", other.cure)
+    raise FileNotFoundError(f"{', '.join(missing) or 'config.json'} missing in {place.name}")
 
 
-def _weight_files(folder: Path) -> list[str]:
-    """The files that hold the weights in transformers' layout, by the folder's small files."""
+def _weight_files(folder: Path, name: str) -> list[str]:
+    """The files that hold the weights in transformers' layout, by the folder's small files.
+
+    None without a config.json. Raises EngineUnavailable if it is another model's.
+    """
+    if not (folder / "config.json").is_file():
+        return []
     try:
         config = json.loads((folder / "config.json").read_bytes())
+        other = None if (folder / adapter.CONFIG).is_file() else foreign.of_config(config)
+        if other is not None:
+            raise EngineUnavailable(f"{name} holds {other.what}", other.cure)
         named = config.get("transformers_weights")
         index = folder / (named or f"{_DEFAULT_WEIGHTS}.index.json")
         if index.suffix == ".json" and index.is_file():
@@ -123,7 +140,7 @@ def _weight_files(folder: Path) -> list[str]:
     return [Path(named or _DEFAULT_WEIGHTS).name]
 
 
-def _token(config: CsmConfig) -> str | None:
+def take_token(config: CsmConfig) -> str | None:
     """From the file or the environment, which then forgets it: it is for the download only."""
     found, where = os.environ.pop("HF_TOKEN", ""), "HF_TOKEN"
     if config.token_file is not None:

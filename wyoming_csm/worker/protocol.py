@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from wyoming_csm.voices import Voice
+from wyoming_csm.voices import Clip, Voice
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 _LENGTH = struct.Struct("<I")
@@ -32,7 +32,7 @@ class Prepare(_Message, frozen=True):
 class Configure(_Message, frozen=True):
     """Before all but `Prepare`: which engine, its section of the configuration, where files go.
 
-    `voices`: recorded ones known by now, so that their clips can be made ready.
+    `voices`: those of an engine that has a model for each.
     """
 
     engine: str
@@ -42,6 +42,13 @@ class Configure(_Message, frozen=True):
     log_level: str = "INFO"
     log_format: str = ""
     voices: tuple[Voice, ...] = ()
+
+
+class Learn(_Message, frozen=True):
+    """Recorded voices that are new, or to be tried again: their clips can be made ready. Once the
+    child is ready."""
+
+    voices: tuple[Voice, ...]
 
 
 class Say(_Message, frozen=True):
@@ -111,12 +118,27 @@ class Failed(_Message, frozen=True):
     reason: str
 
 
+class Prepared(_Message, frozen=True):
+    """A voice's clip was made ready; or it cannot be used, for this reason."""
+
+    clip: Clip
+    fault: str = ""
+
+
 class Heartbeat(_Message, frozen=True):
-    """The child's working loop goes round (at least once a second when ready)."""
+    """The process runs: each second, from a thread of its own, also while it loads or computes."""
 
 
-ToChild = Prepare | Configure | Say | Stop | EndReply
-FromChild = Starting | Ready | Unavailable | Audio | Done | Failed | Heartbeat
+class Working(_Message, frozen=True):
+    """The working loop of a child that is ready goes round: at least once a second between
+    computations. Until it says another, each of its messages follows the one before within
+    `limit` seconds, or it hangs."""
+
+    limit: float
+
+
+ToChild = Prepare | Configure | Learn | Say | Stop | EndReply
+FromChild = Starting | Ready | Unavailable | Audio | Done | Failed | Prepared | Heartbeat | Working
 
 _ENCODER = msgspec.msgpack.Encoder()
 _TO_CHILD: msgspec.msgpack.Decoder[ToChild] = msgspec.msgpack.Decoder(ToChild)

@@ -44,7 +44,10 @@ class Rehearsal:
             if self._rows is None or self._hear(self._rows):
                 self._leave()
         except (EngineError, torch.OutOfMemoryError) as error:
-            _LOGGER.warning("Voice %s could not be made ready: %s", self._coming[0].name, error)
+            # A clip that cannot be used was told of where that was found.
+            level = logging.DEBUG if isinstance(error, EngineError) else logging.WARNING
+            name = self._coming[0].name
+            _LOGGER.log(level, "Voice %s could not be made ready: %s", name, error)
             self._leave()
         return bool(self._coming)
 

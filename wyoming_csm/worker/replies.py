@@ -6,10 +6,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from wyoming_csm.audio import SAMPLE_RATE, SAMPLES_PER_FRAME
 from wyoming_csm.model.kept import KeptPrompts
-
-FRAMES_PER_SECOND = SAMPLE_RATE / SAMPLES_PER_FRAME
+from wyoming_csm.worker.endings import FRAMES_PER_SECOND
 
 
 @dataclass

@@ -1,7 +1,8 @@
 """The child's loop for engines that speak one sentence after another."""
 
 import logging
-from collections.abc import Generator, Iterator
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from queue import Empty, SimpleQueue
 from typing import Protocol
@@ -10,16 +11,17 @@ from wyoming_csm.audio import SAMPLE_WIDTH, SAMPLES_PER_FRAME
 from wyoming_csm.errors import EngineError
 from wyoming_csm.voices import Voice
 from wyoming_csm.worker.child import HEARTBEAT_SECONDS
+from wyoming_csm.worker.limits import SentencePace, limit
 from wyoming_csm.worker.protocol import (
     Audio,
     Done,
     Failed,
     FromChild,
-    Heartbeat,
     Ready,
     Say,
     Stop,
     ToChild,
+    Working,
 )
 
 _LOGGER = logging.getLogger(__name__)
@@ -49,35 +51,50 @@ class Speaker(Protocol):
     def voices(self) -> tuple[Voice, ...]:
         """What only loading told, or none."""
 
+    @property
+    def rehearsal(self) -> Sequence[tuple[str, Voice]]:
+        """Sentences said to nobody first: what they load, and how long they take, is known then."""
+
     def say(self, text: str, voice: Voice) -> Iterator[bytes]:
         """24 kHz mono s16le in chunks of any size. May raise anything; is closed if it can be."""
 
 
 def run(child: Pipe, speaker: Speaker) -> None:
     """For ever: the process ends with the pipe."""
-    child.send(Ready(speaker.detail, slots=1, voices=speaker.voices))
     loop = SentenceLoop(child, speaker)
+    loop.rehearse()
+    child.send(Ready(speaker.detail, slots=1, voices=speaker.voices))
     while True:
         loop.turn()
 
 
 class SentenceLoop:
-    """Sentences in order of arrival. What is stopped is not begun, or ends at the next chunk.
+    """Sentences in order of arrival. What is stopped is not begun, or ends at the next chunk."""
 
-    A beat means that the loop goes round: there is none during one long computation.
-    """
-
-    def __init__(self, child: Pipe, speaker: Speaker) -> None:
+    def __init__(
+        self, child: Pipe, speaker: Speaker, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._child = child
         self._speaker = speaker
+        self._clock = clock
+        self._pace = SentencePace()
         self._asked: dict[int, Say] = {}  # by request; the first is the one being spoken
+
+    def rehearse(self) -> None:
+        """Before it is ready. What fails here does no harm: a listener's sentence will say so."""
+        for text, voice in self._speaker.rehearsal:
+            try:
+                for _ in self._sound(text, voice):
+                    pass
+            except Exception as error:  # the child's edge, as below
+                _LOGGER.warning("%s could not be rehearsed: %s", voice.name, error)
 
     def turn(self) -> None:
         """Speak the next sentence; without one, beat and wait for a message."""
         if self._asked:
             self._speak(next(iter(self._asked.values())))
         else:
-            self._child.send(Heartbeat())
+            self._child.send(Working(limit(0)))
             self._hear(wait=True)
 
     def _hear(self, wait: bool) -> None:
@@ -108,7 +125,9 @@ class SentenceLoop:
         self._asked.pop(say.request, None)
 
     def _deliver(self, say: Say) -> None:
-        with closing(_cut(self._speaker.say(say.text, say.voice))) as chunks:
+        expected = self._pace.expected(say.voice.name, say.text)
+        self._child.send(Working(limit(expected)))
+        with closing(self._sound(say.text, say.voice)) as chunks:
             for pcm in chunks:
                 self._hear(wait=False)
                 if say.request not in self._asked:
@@ -116,13 +135,17 @@ class SentenceLoop:
                 self._child.send(Audio(say.request, pcm))
         self._child.send(Done(say.request))
 
-
-def _cut(sound: Iterator[bytes]) -> Generator[bytes, None, None]:
-    """The same sound in chunks small enough to stop between them."""
-    try:
-        for pcm in sound:
-            for start in range(0, len(pcm), MAX_CHUNK_BYTES):
-                yield pcm[start : start + MAX_CHUNK_BYTES]
-    finally:
-        if close := getattr(sound, "close", None):
-            close()
+    def _sound(self, text: str, voice: Voice) -> Generator[bytes, None, None]:
+        """As the speaker makes it, each step measured, in chunks small enough to stop between."""
+        longest, begin = 0.0, self._clock()
+        sound = self._speaker.say(text, voice)
+        try:
+            for pcm in sound:
+                longest = max(longest, self._clock() - begin)
+                for start in range(0, len(pcm), MAX_CHUNK_BYTES):
+                    yield pcm[start : start + MAX_CHUNK_BYTES]
+                begin = self._clock()
+        finally:
+            if close := getattr(sound, "close", None):
+                close()
+        self._pace.observe(voice.name, text, max(longest, self._clock() - begin))

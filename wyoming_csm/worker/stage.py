@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from wyoming_csm.voices import Voice
 from wyoming_csm.worker.protocol import Say
 
 
@@ -26,6 +27,9 @@ class Stage(Protocol):
     @property
     def ahead(self) -> int:
         """How many frames are launched before the first of them is looked at."""
+
+    def prepare(self, voices: Sequence[Voice]) -> None:
+        """Begin with what makes these voices' first sentence quick; returns at once."""
 
     def is_prepared(self, say: Say, wake: Callable[[], None]) -> bool:
         """Whether `begin` can start at once; if not, it is being prepared and `wake` will be

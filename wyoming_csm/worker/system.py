@@ -31,7 +31,7 @@ _LOGGER = logging.getLogger(__name__)
 
 _WORDS_PER_MINUTE = 175
 _ESPEAK_SPEEDS = (80, 449)  # words per minute that espeak-ng takes
-_SECONDS = 20.0  # for one sentence; espeak-ng takes 0.1
+_SECONDS = 10.0  # for one sentence; espeak-ng takes 0.1. Less than what counts as hung
 _WAV_HEADER_BYTES, _WAV_RATE_AT = 44, 24
 
 
@@ -96,6 +96,7 @@ class SystemSpeaker:
     """Each language by the first synthesiser that has it."""
 
     voices: tuple[Voice, ...] = ()  # known without loading
+    rehearsal: Sequence[tuple[str, Voice]] = ()  # its first sentence is as quick as all others
 
     def __init__(
         self, pico: Synthesiser | None, espeak: Synthesiser | None, platform: Synthesiser | None

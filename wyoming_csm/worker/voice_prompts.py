@@ -1,5 +1,6 @@
 """Recorded voices as prompts: their clips are encoded behind the scenes, each recording once."""
 
+import logging
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,21 +11,36 @@ from wyoming_csm.errors import EngineError
 from wyoming_csm.model.prompt import PromptBuilder, Segment
 from wyoming_csm.voices import Clip, Voice
 
+_LOGGER = logging.getLogger(__name__)
+
+Report = Callable[[Clip, str], None]  # why a clip cannot be used; "": it can
+
 
 class VoicePrompts:
     """Used from one thread; the encoder has its own."""
 
-    def __init__(self, encode: Callable[[Clip], Tensor], prompts: PromptBuilder) -> None:
-        """`encode` takes seconds, and gives codes [frames, codebooks]."""
+    def __init__(
+        self,
+        encode: Callable[[Clip], Tensor],
+        prompts: PromptBuilder,
+        report: Report | None = None,
+    ) -> None:
+        """`encode` takes seconds, and gives codes [frames, codebooks]. `report` is called in the
+        encoder's thread."""
         self._encode = encode
+        self._report = report
         self._prompts = prompts
         self._encoder = ThreadPoolExecutor(1, thread_name_prefix="clips")
         self._clips: dict[tuple[int, Clip], tuple[_Stamp, Future[Tensor]]] = {}
 
     def prepare(self, voices: Sequence[Voice]) -> None:
-        """Begin with these voices' clips, so that their first sentence is quick."""
+        """Begin with these voices' clips, so that their first sentence is quick; what failed
+        before is tried again."""
         for voice in voices:
             for clip in voice.clips:
+                _, future = self._clips.get((speaker_of(voice), clip), (None, None))
+                if future is not None and future.done() and future.exception() is not None:
+                    del self._clips[speaker_of(voice), clip]
                 self._prepared(speaker_of(voice), clip)
 
     def is_ready(self, voice: Voice, wake: Callable[[], None] | None = None) -> bool:
@@ -50,8 +66,18 @@ class VoicePrompts:
         known, future = self._clips.get((speaker, clip), (None, None))
         if future is None or stamp not in (None, known):
             future = self._encoder.submit(self._prepare, speaker, clip)
+            future.add_done_callback(lambda done: self._tell(clip, done))
             self._clips[speaker, clip] = stamp, future
         return future
+
+    def _tell(self, clip: Clip, done: Future[Tensor]) -> None:
+        """Once for each try: replies are spoken by other voices then."""
+        error = done.exception()
+        fault = "" if error is None else " ".join(str(error).split()) or type(error).__name__
+        if fault:
+            _LOGGER.warning("The clip %s cannot be used: %s", clip.path, fault)
+        if self._report is not None:
+            self._report(clip, fault)
 
     def _prepare(self, speaker: int, clip: Clip) -> Tensor:
         return self._prompts.segment(Segment(speaker, clip.text, self._encode(clip)))

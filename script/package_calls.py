@@ -1,0 +1,219 @@
+"""Calls pip or uv: the user's settings say from where packages come, never which or where to.
+
+Only Python's own library is used: this runs before anything is installed.
+"""
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+# What is taken from pip's variables and files: indexes, proxies, certificates, the cache.
+PIP_KEPT = (
+    *("index-url", "extra-index-url", "find-links", "no-index", "trusted-host", "proxy", "cert"),
+    *("client-cert", "timeout", "retries", "cache-dir", "no-cache-dir", "keyring-provider"),
+)
+# The same of uv's; the names of its file's settings, and of its variables with UV_ before them.
+UV_KEPT = (
+    *("index", "index-url", "default-index", "extra-index-url", "find-links", "no-index"),
+    *("index-strategy", "keyring-provider", "allow-insecure-host", "insecure-host", "native-tls"),
+    *("system-certs", "cache-dir", "no-cache", "offline", "http-timeout", "link-mode"),
+)
+UV_KEPT_PREFIXES = ("UV_INDEX_", "UV_PYTHON_INSTALL", "UV_PYTHON_DOWNLOADS")  # names of own indexes
+
+# What a line of pip's or uv's output means, and what helps.
+CAUSES = (
+    (
+        r"No space left on device|Errno 28|os error 28",
+        "the disk is full: make room, then start again",
+    ),
+    (
+        r"CERTIFICATE_VERIFY_FAILED|certificate verify failed|invalid peer certificate",
+        "the index's certificate is not trusted here: is a proxy between? PIP_CERT names its"
+        " certificate",
+    ),
+    (
+        r"DO NOT MATCH THE HASHES|[Hh]ash mismatch",
+        "a file is not the one that this version was tested with: a mirror or proxy changed it",
+    ),
+    (
+        r"NewConnectionError|NameResolutionError|name resolution|Network is unreachable|timed out"
+        r"|ConnectTimeout|ConnectionResetError|Connection (?:refused|reset|aborted)"
+        r"|dns error|error sending request|RemoteDisconnected",
+        "the package index cannot be reached: is the network there?",
+    ),
+    (r"Permission denied|Errno 13|os error 13|Read-only file system", "a file cannot be written"),
+    (
+        r"No matching distribution|no version of|not found in the (?:package )?registry",
+        "the package index of this machine does not have it",
+    ),
+)
+_TOLD = re.compile(r"ERROR|error:|Errno")
+_LARGE = re.compile(r"Downloading (?:\S*/)?([\w.]+-[^-\s]+)\S* \(([\d.]+ ?[MG]i?B)\)")
+
+
+class InstallError(Exception):
+    """Something was not installed; the text says why, in a line."""
+
+
+def clean_environment(environ: Mapping[str, str], pip_settings: str) -> dict[str, str]:
+    """The variables to run pip and uv with.
+
+    `pip_settings` is what `pip config list` prints: the files and variables of pip, merged.
+    """
+    kept = {
+        name: value
+        for name, value in environ.items()
+        if not name.startswith(("PIP_", "UV_", "PYTHON"))
+        or name.startswith(UV_KEPT_PREFIXES)
+        or (name.startswith("UV_") and name[3:].lower().replace("_", "-") in UV_KEPT)
+    }
+    order = ("global", "install", ":env:")
+    found: dict[str, tuple[int, str]] = {}
+    for line in pip_settings.splitlines():
+        name, _, written = line.partition("=")
+        section, _, key = name.rpartition(".")
+        if section in order and key in PIP_KEPT:
+            value = " ".join(str(ast.literal_eval(written)).split())
+            found[key] = max(found.get(key, (-1, "")), (order.index(section), value))
+    for key, (_, value) in found.items():
+        kept["PIP_" + key.upper().replace("-", "_")] = value
+    return kept | {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_INPUT": "1"}
+
+
+def uv_settings(files: Sequence[Path]) -> dict[str, Any]:
+    """What is kept of uv's own files, the later over the earlier."""
+    kept: dict[str, Any] = {}
+    for file in files:
+        if file.is_file():
+            with file.open("rb") as opened:
+                settings = tomllib.load(opened)
+            for table in (settings, settings.get("pip", {})):
+                kept |= {key: value for key, value in table.items() if key in UV_KEPT}
+    return kept
+
+
+class Packages:
+    """Installs into one environment, with uv where it is and else with pip."""
+
+    def __init__(self, python: Path, tell: Callable[[str], None]) -> None:
+        """`tell` gets the lines that a user cares for. Raises InstallError."""
+        self._python, self._tell = python, tell
+        self._uv = shutil.which("uv")
+        asked = subprocess.run(
+            [python, "-m", "pip", "--disable-pip-version-check", "config", "list"],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PIP_REQUIRE_VIRTUALENV": "", "PIP_USER": "0"},
+        )
+        if asked.returncode:
+            raise InstallError(f"pip's settings cannot be read: {_last(asked.stderr)}")
+        self._env = clean_environment(os.environ, asked.stdout)
+
+    def install_locked(self, file: Path, *, quick: bool = False) -> None:
+        """Just what a file of requirements/ names, each by its hash. Raises InstallError.
+
+        `quick`: a person waits; little is tried again and nothing is compiled ahead.
+        """
+        words = [
+            "--no-deps",
+            "--require-hashes",
+            "--no-build-isolation",
+            "--requirement",
+            str(file),
+        ]
+        if self._uv:
+            self._run_uv(self._uv, words)
+        else:
+            self.pip("install", *(["--no-compile"] if quick else []), *words, quick=quick)
+
+    def pip(self, command: str, *words: str, quick: bool = False) -> str:
+        """Run pip; its output. Raises InstallError."""
+        patience = ["--retries", "1"] if quick and "PIP_RETRIES" not in self._env else []
+        base = [str(self._python), "-m", "pip", "--disable-pip-version-check", *patience, command]
+        return self._run(
+            [*base, *(["--progress-bar", "off"] if command == "install" else []), *words]
+        )
+
+    def _run_uv(self, uv: str, words: list[str]) -> None:
+        folders = (Path("/etc"), Path(self._env.get("XDG_CONFIG_HOME") or Path.home() / ".config"))
+        settings = uv_settings([folder / "uv/uv.toml" for folder in folders])
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, "uv.toml")
+            file.write_text(as_toml(settings))
+            command = [
+                uv,
+                "--config-file",
+                str(file),
+                "pip",
+                "install",
+                "--python",
+                str(self._python),
+            ]
+            self._run([*command, *words])
+
+    def _run(self, command: list[str]) -> str:
+        said: list[str] = []
+        with subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            env=self._env,
+        ) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                said.append(line)
+                if large := _LARGE.search(line):
+                    self._tell(f"downloading {large[1]} ({large[2]})")
+                elif "Installing collected" in line:
+                    self._tell("unpacking")
+        if process.returncode:
+            raise InstallError(explain("".join(said)))
+        return "".join(said)
+
+
+def explain(said: str) -> str:
+    """Why pip or uv failed: its own words, and what they mean where that is known."""
+    told = [line.strip() for line in said.splitlines() if _TOLD.search(line)]
+    own = max(told, key=len) if told else _last(said)
+    for pattern, meaning in CAUSES:
+        if re.search(pattern, said):
+            return f"{meaning}  [{own[:300]}]"
+    return own[:500]
+
+
+def as_toml(settings: Mapping[str, Any]) -> str:
+    """Plain values and lists of tables, as uv's file has them."""
+    return "".join(f"{key} = {_value(value)}\n" for key, value in settings.items())
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return f"[{', '.join(_value(item) for item in value)}]"
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {_value(item)}" for key, item in value.items()) + " }"
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def _last(said: str) -> str:
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    return lines[-1] if lines else "it said nothing"
+
+
+def tell(words: str) -> None:
+    """A line for the user, with the teller's name before it."""
+    print(
+        f"[{os.environ.get('TELLER', Path(sys.argv[0]).stem)}] {words}", file=sys.stderr, flush=True
+    )

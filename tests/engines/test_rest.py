@@ -1,0 +1,147 @@
+"""Engines that failed too often: they hold off, rest for minutes, and never leave a house mute."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import time
+
+import pytest
+
+from tests.engines.helpers import VOICES, Make, hear, started, until, warnings
+from tests.fakes import FakeEngine, frame
+from wyoming_csm.engines.base import Phase
+from wyoming_csm.engines.fallback import Fallback
+from wyoming_csm.engines.hold_off import HoldOff
+from wyoming_csm.engines.pool import Pool
+from wyoming_csm.engines.watch import Patience
+from wyoming_csm.engines.worker import WorkerEngine
+from wyoming_csm.errors import EngineError, WorkerDied
+
+DYING = (sys.executable, "-S", "-c", "raise SystemExit(4)")
+
+
+async def kill_five_times(engine: WorkerEngine) -> None:
+    for _ in range(5):
+        await until(engine, lambda: engine.status.phase is Phase.READY)
+        assert engine.pid is not None
+        os.kill(engine.pid, signal.SIGKILL)
+        await until(engine, lambda: engine.status.phase is not Phase.READY)
+    await until(engine, lambda: engine.status.phase is not Phase.STARTING)
+
+
+async def test_it_rests_after_five_deaths(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    engine = await started(make(command=DYING))
+    assert engine.status.phase is Phase.RESTING
+    assert "failed 5 times in a row, tried again later" in engine.status.detail
+    assert "exit code 4" in engine.status.detail
+    assert len(warnings(caplog)) == 5
+    assert "fake rests for 1000 s" in warnings(caplog)[-1]
+    assert "SIGHUP" in warnings(caplog)[-1]
+    with pytest.raises(EngineError, match="5 times"):
+        await hear(engine.start_reply(VOICES[0]))
+    caplog.clear()
+    assert (await started(engine)).status.phase is Phase.RESTING  # tried anew, five times
+    assert len(warnings(caplog)) == 5
+
+
+async def test_it_is_tried_again_after_each_rest(
+    make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once, and without a warning for the same reason again."""
+    caplog.set_level(logging.DEBUG)
+    engine = await started(make(command=DYING, rest_seconds=(0.1, 0.3, 1_000)))
+    begin = time.perf_counter()
+    await until(engine, lambda: "failed 7 times" in engine.status.detail)
+    assert time.perf_counter() - begin > 0.4
+    assert engine.status.phase is Phase.RESTING
+    assert len(warnings(caplog)) == 5
+
+
+def test_rests_grow_until_something_is_spoken() -> None:
+    off = HoldOff(Patience())
+
+    def five() -> list[float]:
+        return [round(off.left, 1) for _ in range(4) if off.died()]
+
+    assert five() == [0.5, 1, 2, 4]
+    for minutes in (2, 5, 15, 15):
+        assert not off.died()
+        off.rest("a reason")
+        assert off.left == pytest.approx(60 * minutes, abs=1)
+    off.forget()
+    assert five() == [0.5, 1, 2, 4]
+    off.shorten(1)
+    assert off.left <= 1
+    off.shorten(100)
+    assert off.left <= 1, "never longer"
+
+
+async def test_it_holds_off_longer_before_each_new_life(
+    make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    begin = time.perf_counter()
+    dying = (sys.executable, "-S", "-c", "raise SystemExit(4)")
+    await started(make(command=dying, restart_seconds=0.1))
+    assert time.perf_counter() - begin > 0.1 + 0.2 + 0.4 + 0.8
+    lines = [r.getMessage() for r in caplog.records if "starts again in" in r.getMessage()]
+    assert [line.split()[-2] for line in lines] == ["0.1", "0.2", "0.4", "0.8"]
+
+
+async def test_deaths_between_spoken_sentences_are_not_in_a_row(make: Make) -> None:
+    engine = await started(make(fault="die", only_in="die", frames=1))
+    for _ in range(6):
+        assert await hear(engine.start_reply(VOICES[0]), "live") == [frame(0)]
+        with pytest.raises(WorkerDied):
+            await hear(engine.start_reply(VOICES[0]), "die")
+        await until(engine, lambda: engine.status.phase is not Phase.STARTING)
+    assert engine.status.phase is Phase.READY
+
+
+# -- the house
+
+
+async def test_who_rests_is_hurried_only_while_nobody_can_speak(
+    fallback: Fallback, csm: FakeEngine, coqui: FakeEngine, system: FakeEngine
+) -> None:
+    csm.become(Phase.RESTING)
+    coqui.become(Phase.STARTING)
+    assert csm.hurried == 0
+    system.become(Phase.STARTING)
+    assert csm.hurried == 1
+    system.become(Phase.ASLEEP)
+    coqui.become(Phase.RESTING)
+    assert csm.hurried == 1, "one that sleeps can speak when it is asked"
+
+
+@pytest.mark.parametrize("count", [1, 3])
+async def test_a_house_whose_engines_were_all_killed_five_times_speaks_again(
+    make: Make, count: int
+) -> None:
+    engines = [make(title=f"engine {number}", mute_seconds=0.5) for number in range(count)]
+    fallback = Fallback(engines)
+    await fallback.start()
+    await asyncio.gather(*map(kill_five_times, engines))
+    killed = time.perf_counter()
+    await fallback.wait_settled()
+    await until(engines[0], lambda: engines[0].status.phase is Phase.READY)
+    assert len(await hear(fallback.start_reply(VOICES[0]))) == 5
+    assert time.perf_counter() - killed < 10
+
+
+async def test_a_rest_is_cut_short_when_the_last_other_engine_is_gone(
+    make: Make, system: FakeEngine
+) -> None:
+    """Also that of one of several GPUs."""
+    engine = await started(make(command=DYING, mute_seconds=0.1))
+    fallback = Fallback([Pool("csm", [engine]), system])
+    await asyncio.sleep(0.3)
+    assert "failed 5 times" in engine.status.detail
+    system.become(Phase.STARTING, "its process ended")
+    await until(engine, lambda: "failed 6 times" in engine.status.detail)
+    assert not fallback.status.phase.is_healthy
+
+
+def test_nobody_rests_longer_than_20_seconds_in_a_house_that_is_mute() -> None:
+    assert Patience().mute <= 20

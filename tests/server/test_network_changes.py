@@ -1,0 +1,137 @@
+"""The network comes, changes and goes: addresses made up here; in namespaces, for real."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+
+import ifaddr
+import pytest
+
+from tests.server.clients import logged
+from tests.server.test_addresses import adapter, have
+from wyoming_csm.config import DiscoveryConfig
+from wyoming_csm.serve import follow
+from wyoming_csm.server import network_changes
+from wyoming_csm.server.addresses import Address
+from wyoming_csm.server.discovery import Announcement
+from wyoming_csm.server.network_changes import NetworkChanges
+
+
+class ToldChanges(NetworkChanges):
+    """Changes come when the test says so; it hears when they were looked at."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looked = asyncio.Event()
+        self.told = asyncio.Event()
+
+    async def wait(self) -> None:
+        self.looked.set()
+        await self.told.wait()
+        self.told.clear()
+
+    async def tell(self) -> None:
+        self.looked.clear()
+        self.told.set()
+        await self.looked.wait()
+
+
+class NotedAnnouncement(Announcement):
+    """Only notes what it was to become; it fails as often as it is told."""
+
+    def __init__(self) -> None:
+        super().__init__(DiscoveryConfig(), 10_200)
+        self.became: list[list[str]] = []
+        self.fails = 0
+
+    @property
+    def is_complete(self) -> bool:
+        return bool(self.became and self.became[-1]) and not self.fails
+
+    async def become(self, addresses: Sequence[Address]) -> str | None:
+        self.fails = max(0, self.fails - 1) if self.became else self.fails
+        self.became.append([str(address) for address in addresses])
+        return None
+
+
+@asynccontextmanager
+async def following(
+    host: str = "0.0.0.0", fails: int = 0
+) -> AsyncGenerator[tuple[ToldChanges, NotedAnnouncement]]:
+    changes, announcement = ToldChanges(), NotedAnnouncement()
+    announcement.fails = fails
+    task = asyncio.create_task(follow([host], 10_200, changes, announcement))
+    try:
+        await changes.looked.wait()
+        yield changes, announcement
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def test_what_is_announced_and_printed_follows(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    have(monkeypatch, adapter("lo", "127.0.0.1"))
+    async with following() as (changes, announcement):
+        have(monkeypatch, adapter("fake0", "192.168.1.5"))
+        await changes.tell()
+        have(monkeypatch, adapter("fake0", "192.168.1.6"), adapter("fake1", "10.0.0.6"))
+        await changes.tell()
+        await changes.tell()  # for nothing
+        have(monkeypatch)
+        await changes.tell()
+    several = ["192.168.1.6", "10.0.0.6"]
+    assert announcement.became == [[], ["192.168.1.5"], several, []]
+    none = "No network reaches this server yet: its address will be told here"
+    assert [record.getMessage() for record in logged(caplog)] == [
+        none,
+        *(
+            f"In Home Assistant: Wyoming Protocol, host {address}, port 10200"
+            for address in ["192.168.1.5", *several]
+        ),
+        none,
+    ]
+
+
+async def test_the_same_address_on_another_link_is_another_network(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Sockets belong to a link: one that was plugged in again hears nothing by the old ones."""
+    have(monkeypatch, adapter("fake0", "192.168.1.5", index=4))
+    async with following() as (changes, announcement):
+        have(monkeypatch, adapter("fake0", "192.168.1.5", index=5))
+        await changes.tell()
+    assert announcement.became == [["192.168.1.5"]] * 2
+
+
+async def test_what_failed_is_tried_again_at_the_next_look(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    have(monkeypatch, adapter("fake0", "192.168.1.5"))
+    async with following(fails=2) as (changes, announcement):
+        for _ in range(4):
+            await changes.tell()
+    assert announcement.became == [["192.168.1.5"]] * 3
+
+
+async def test_without_descriptors_all_stays_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left() -> None:
+        raise OSError("Too many open files")
+
+    have(monkeypatch, adapter("fake0", "192.168.1.5"))
+    async with following() as (changes, announcement):
+        monkeypatch.setattr(ifaddr, "get_adapters", none_left)
+        await changes.tell()
+    assert announcement.became == [["192.168.1.5"]]
+
+
+async def test_where_nobody_tells_one_looks_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert network_changes._LOOK_SECONDS + network_changes._SETTLE_SECONDS < 15
+    monkeypatch.setattr(network_changes, "_routing_socket", lambda: None)
+    monkeypatch.setattr(network_changes, "_LOOK_SECONDS", 0.05)
+    async with NetworkChanges() as changes, asyncio.timeout(5):
+        for _ in range(2):
+            await changes.wait()

@@ -1,0 +1,207 @@
+"""install.py in a real environment with small packages: the lock, torch by its hash, no halves."""
+
+import fcntl
+import json
+import os
+import shutil
+import signal
+import subprocess
+import venv
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.fake_clone import ROOT
+from tests.tiny_wheels import make_wheel
+
+has_gpu = os.path.exists("/dev/nvidiactl") or os.path.exists("/dev/kfd")
+without_gpu = pytest.mark.skipif(has_gpu, reason="this machine has a GPU")
+
+NO_CUDA = {"torch/__init__.py": "class cuda: is_available = staticmethod(lambda: False)"}
+
+
+class Clone:
+    """A clone whose requirements/ name small packages in a folder, and an environment."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.wheels = root, root / "wheels"
+        (root / "script").mkdir(parents=True)
+        (root / "requirements").mkdir()
+        for name in ("install", "environment", "package_calls", "torch_build"):
+            shutil.copy(ROOT / f"script/{name}.py", root / "script")
+        venv.create(root / ".venv", with_pip=True)
+        self.python = root / ".venv/bin/python"
+        (self.packages,) = (root / ".venv").glob("lib/*/site-packages")
+
+    def lock(self, file: str, **packages: str) -> None:
+        """Have requirements/FILE name these versions, and make them."""
+        lines = [
+            f"{name}=={version} --hash=sha256:{make_wheel(self.wheels, name, version)}\n"
+            for name, version in packages.items()
+        ]
+        (self.root / "requirements" / file).write_text("".join(lines))
+
+    def install(self, command: str, **env: str) -> subprocess.CompletedProcess[str]:
+        """Run install.py COMMAND, without uv, a GPU or any index but the folder."""
+        path = self.root / "bin"
+        path.mkdir(exist_ok=True)
+        held = os.pipe()
+        try:
+            return self._run(command, held[0], path, env)
+        finally:
+            os.close(held[0])
+            os.close(held[1])
+
+    def _run(
+        self, command: str, stdin: int, path: Path, env: dict[str, str]
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [self.python, self.root / "script/install.py", command],
+            stdin=stdin,
+            start_new_session=True,
+            timeout=60,
+            capture_output=True,
+            text=True,
+            env={"PATH": str(path), "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.wheels)} | env,
+        )
+
+    def installed(self) -> set[str]:
+        """What is installed, but for pip and setuptools."""
+        names = (path.name.removesuffix(".dist-info") for path in self.packages.glob("*.dist-info"))
+        return {name for name in names if not name.startswith(("pip-", "setuptools-"))}
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    return Clone(tmp_path_factory.mktemp("install") / "clone")
+
+
+@pytest.fixture(autouse=True)
+def emptied(clone: Clone) -> Iterator[None]:
+    yield
+    for name in clone.installed():  # quicker than pip
+        shutil.rmtree(clone.packages / f"{name}.dist-info")
+        shutil.rmtree(clone.packages / name.partition("-")[0])
+    for name in ("engines.stamp", "setup.stamp", "begun.json"):
+        (clone.root / ".venv" / name).unlink(missing_ok=True)
+
+
+TORCH_CPU = """\
+torch @ https://download.pytorch.org/whl/cpu/torch-2.13.0%2Bcpu-py3-none-any.whl ; python_version > '3' \\
+    --hash=sha256:{hash}
+"""  # noqa: E501
+
+
+def lock_torch(clone: Clone) -> None:
+    """The locked torch is the CPU build; the index also has a later one of the same version."""
+    cpu = make_wheel(clone.wheels, "torch", "2.13.0+cpu", {"torch/version.py": "cuda = hip = None"})
+    make_wheel(clone.wheels, "torch", "2.13.0", {"torch/version.py": "cuda = '13.0'"})
+    (clone.root / "requirements/torch-cpu.txt").write_text(TORCH_CPU.format(hash=cpu))
+
+
+@without_gpu
+def test_coqui_is_installed_as_it_is_locked_and_once(clone: Clone) -> None:
+    lock_torch(clone)
+    clone.lock("coqui.txt", speech="1.5", helper="3.0")
+    make_wheel(clone.wheels, "speech", "2.0")
+    result = clone.install("engines")
+    assert result.returncode == 0, result.stderr
+    assert clone.installed() == {"torch-2.13.0+cpu", "speech-1.5", "helper-3.0"}
+    assert "[install] no GPU here that CSM runs on: installing Coqui" in result.stderr
+    again = clone.install("engines")
+    assert (again.returncode, again.stderr) == (3, "")
+    clone.lock("coqui.txt", speech="2.0", helper="3.0")
+    assert clone.install("engines").returncode == 0
+    assert "speech-2.0" in clone.installed()
+
+
+@without_gpu
+def test_a_cuda_torch_never_comes_to_a_cpu(clone: Clone) -> None:
+    lock_torch(clone)
+    clone.lock("coqui.txt", speech="1.5")
+    next(clone.wheels.glob("torch-2.13.0+cpu-*")).unlink()
+    result = clone.install("engines")
+    assert result.returncode == 1
+    assert "WYOMING_CSM_TORCH_INDEX" in result.stderr
+    assert clone.installed() == set()
+    assert not (clone.root / ".venv/unpacking").exists()
+
+
+@without_gpu
+def test_another_torch_can_be_named(clone: Clone) -> None:
+    clone.lock("coqui.txt", speech="1.5")
+    make_wheel(clone.wheels, "torch", "2.14.0", {"torch/version.py": "cuda = hip = None"})
+    result = clone.install("engines", WYOMING_CSM_TORCH="torch==2.14.0")
+    assert result.returncode == 0, result.stderr
+    assert clone.installed() == {"torch-2.14.0", "speech-1.5"}
+
+
+@without_gpu
+def test_the_halves_of_a_run_that_was_killed_are_removed(clone: Clone) -> None:
+    lock_torch(clone)
+    clone.lock("coqui.txt", speech="1.5")
+    before = sorted(path.name for path in clone.packages.iterdir())
+    (clone.root / ".venv/begun.json").write_text(json.dumps(before))
+    (clone.packages / "torch/lib").mkdir(parents=True)
+    (clone.packages / "torch/lib/half.so").touch()
+    (clone.packages / "half.py").touch()
+    assert clone.install("engines").returncode == 0
+    assert not (clone.packages / "torch/lib").exists()
+    assert not (clone.packages / "half.py").exists()
+    assert (clone.packages / "pip").exists()
+    assert not (clone.root / ".venv/begun.json").exists()
+
+
+@without_gpu
+def test_a_disk_without_room_is_said_before_anything_is_fetched(clone: Clone) -> None:
+    lock_torch(clone)
+    clone.lock("coqui.txt", speech="1.5")
+    text = (clone.root / "script/install.py").read_text()
+    (clone.root / "script/install.py").write_text(text.replace('"cpu": 3', '"cpu": 10**9'))
+    result = clone.install("engines")
+    (clone.root / "script/install.py").write_text(text)
+    assert result.returncode == 1
+    assert "1000000000 GB of disk are needed" in result.stderr
+    assert clone.installed() == set()
+
+
+@without_gpu
+def test_a_gpu_that_torch_cannot_use_gets_coqui(clone: Clone) -> None:
+    shutil.rmtree(clone.wheels)
+    torch = make_wheel(clone.wheels, "torch", "2.13.0", NO_CUDA)
+    (clone.root / "requirements/torch-cu130.txt").write_text(f"torch==2.13.0 --hash=sha256:{torch}")
+    clone.lock("csm.txt", speech="2.13.0")
+    clone.lock("coqui.txt", other="2.13.0")
+    smi = clone.root / "bin/nvidia-smi"
+    smi.parent.mkdir(exist_ok=True)
+    smi.write_text("#!/bin/sh\necho 580.65.06, 8.9, RTX 4090\n")
+    smi.chmod(0o755)
+    text = (clone.root / "script/install.py").read_text()
+    (clone.root / "script/install.py").write_text(text.replace('"cu130": 12', '"cu130": 0'))
+    result = clone.install("engines")
+    (clone.root / "script/install.py").write_text(text)
+    smi.unlink()
+    assert result.returncode == 0, result.stderr
+    assert "a GPU is here: installing CSM" in result.stderr
+    assert "torch cannot reach the GPU. Installing Coqui instead, on the CPU" in result.stderr
+    assert "other-2.13.0" in clone.installed()
+
+
+def test_it_ends_with_the_server(clone: Clone) -> None:
+    """Even while it waits for another that installs."""
+    with (
+        (clone.root / ".venv.lock").open("a") as lock,
+        subprocess.Popen(
+            [clone.python, clone.root / "script/install.py", "engines"],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        ) as process,
+    ):
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert process.stdin is not None
+        assert process.stderr is not None
+        assert b"another start is installing here" in process.stderr.readline()
+        process.stdin.close()
+        assert process.wait(10) == -signal.SIGKILL

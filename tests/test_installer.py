@@ -1,0 +1,76 @@
+"""The installer beside the server: run, tried again, heard of, and never left behind."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from wyoming_csm.engines.packages import INSTALLER
+from wyoming_csm.installer import NOTHING_TO_DO, install_engines
+
+
+@pytest.fixture
+def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An installer that ends with the next of the codes in a file, and writes what it was told."""
+    monkeypatch.setenv(INSTALLER, "set")
+    path = tmp_path / "install.py"
+    path.write_text(
+        "import os, pathlib, sys\n"
+        "folder = pathlib.Path(__file__).parent\n"
+        "with open(folder / 'log', 'a') as log:\n"
+        "    print(sys.argv[1], os.environ['TELLER'], file=log)\n"
+        "code, _, rest = (folder / 'codes').read_text().partition(' ')\n"
+        "(folder / 'codes').write_text(rest)\n"
+        "if code == 'wait':\n"
+        "    (folder / 'ready').write_text(str(os.getpid()))\n"
+        "    os.read(0, 1)\n"
+        "else: sys.exit(int(code))\n"
+    )
+    return path
+
+
+@pytest.mark.parametrize(("codes", "heard"), [("0", 1), (str(NOTHING_TO_DO), 0), ("1 1 0", 1)])
+async def test_it_runs_until_it_succeeds(script: Path, codes: str, heard: int) -> None:
+    (script.parent / "codes").write_text(codes)
+    calls: list[None] = []
+    await install_engines(str(script), lambda: calls.append(None), pauses=(0.0,))
+    assert len(calls) == heard
+    asked = (script.parent / "log").read_text().splitlines()
+    assert asked == ["engines engines"] * len(codes.split())
+    assert INSTALLER not in os.environ
+
+
+async def test_it_ends_with_the_server(script: Path) -> None:
+    (script.parent / "codes").write_text("wait")
+    os.mkfifo(script.parent / "ready")
+    task = asyncio.create_task(install_engines(str(script), lambda: None))
+    pid = int(await asyncio.to_thread((script.parent / "ready").read_text))
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+async def test_it_ends_with_a_server_that_is_killed(script: Path, tmp_path: Path) -> None:
+    (script.parent / "codes").write_text("wait")
+    os.mkfifo(script.parent / "ready")
+    server = (
+        "import asyncio, sys; from wyoming_csm.installer import install_engines;"
+        "asyncio.run(install_engines(sys.argv[1], lambda: None))"
+    )
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", server, str(script))
+    pid = int(await asyncio.to_thread((script.parent / "ready").read_text))
+    watched = os.pidfd_open(pid)
+    process.kill()
+    await process.wait()
+    ended = asyncio.Event()
+    asyncio.get_running_loop().add_reader(watched, ended.set)
+    try:
+        async with asyncio.timeout(5):
+            await ended.wait()
+    finally:
+        asyncio.get_running_loop().remove_reader(watched)
+        os.close(watched)

@@ -1,0 +1,139 @@
+"""What of a user's settings pip and uv get to see, and how a failure is told."""
+
+import os
+import venv
+from pathlib import Path
+
+import pytest
+from package_calls import (
+    InstallError,
+    Packages,
+    as_toml,
+    clean_environment,
+    explain,
+    uv_settings,
+)
+
+from tests.tiny_wheels import make_wheel
+
+# What pip documents as configurable and what would change which packages are installed, or where.
+STEERING = (
+    *("user", "target", "prefix", "root", "platform", "python-version", "abi", "implementation"),
+    *("pre", "upgrade", "no-deps", "constraint", "requirement", "editable", "no-binary"),
+    *("only-binary", "ignore-installed", "force-reinstall", "require-virtualenv", "python"),
+    *("dry-run", "report", "build-constraint", "no-build-isolation", "config-settings", "isolated"),
+)
+
+
+@pytest.mark.parametrize("option", STEERING)
+def test_what_steers_pip_is_kept_from_it(option: str) -> None:
+    variable = "PIP_" + option.upper().replace("-", "_")
+    told = f"install.{option}='1'\nglobal.{option}='1'\n:env:.{option}='1'\n"
+    assert variable not in clean_environment({variable: "1", "PIP_CONFIG_FILE": "/x"}, told)
+
+
+def test_where_packages_come_from_is_honoured() -> None:
+    told = (
+        "global.index-url='https://mirror/simple'\n"
+        "global.extra-index-url='\\nhttps://one\\nhttps://two'\n"
+        "install.find-links='/wheels'\n"
+        "global.find-links='/others'\n"
+        ":env:.proxy='http://proxy:1'\n"
+        "global.cert='/a b/ca.pem'\n"
+        "freeze.cert='/no'\n"
+    )
+    environ = {"PIP_PROXY": "http://proxy:1", "HTTPS_PROXY": "http://p:2", "SSL_CERT_FILE": "/ca"}
+    assert clean_environment(environ, told) == {
+        "HTTPS_PROXY": "http://p:2",
+        "SSL_CERT_FILE": "/ca",
+        "PIP_INDEX_URL": "https://mirror/simple",
+        "PIP_EXTRA_INDEX_URL": "https://one https://two",
+        "PIP_FIND_LINKS": "/wheels",
+        "PIP_PROXY": "http://proxy:1",
+        "PIP_CERT": "/a b/ca.pem",
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_NO_INPUT": "1",
+    }
+
+
+def test_uvs_and_pythons_variables() -> None:
+    environ = {
+        "UV_TARGET": "/x",
+        "UV_CONSTRAINT": "c",
+        "UV_PRERELEASE": "allow",
+        "UV_PYTHON": "3.9",
+        "UV_DEFAULT_INDEX": "https://i",
+        "UV_INDEX_MINE_PASSWORD": "p",
+        "UV_OFFLINE": "1",
+        "PYTHONPATH": "/x",
+        "PYTHONHOME": "/y",
+        "PATH": "/bin",
+        "UV_CONFIG_FILE": "/z",
+    }
+    kept = clean_environment(environ, "")
+    assert set(kept) - {"PIP_CONFIG_FILE", "PIP_NO_INPUT"} == {
+        *("UV_DEFAULT_INDEX", "UV_INDEX_MINE_PASSWORD", "UV_OFFLINE", "PATH")
+    }
+
+
+def test_uvs_file(tmp_path: Path) -> None:
+    file = tmp_path / "uv.toml"
+    file.write_text(
+        'index-url = "https://i"\nprerelease = "allow"\nnative-tls = true\n'
+        '[[index]]\nname = "a"\nurl = "https://a"\ndefault = true\n'
+        '[pip]\ntarget = "/x"\nfind-links = ["/w"]\n'
+    )
+    kept = uv_settings([tmp_path / "none.toml", file])
+    assert set(kept) == {"index-url", "native-tls", "index", "find-links"}
+    (tmp_path / "again.toml").write_text(as_toml(kept))
+    assert uv_settings([tmp_path / "again.toml"]) == kept
+
+
+@pytest.mark.parametrize(
+    ("said", "meaning"),
+    [
+        ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left", "disk"),
+        ("SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED]", "certificate"),
+        ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS", "mirror or proxy"),
+        ("NewConnectionError: [Errno -3] Temporary failure in name resolution\nERROR: No matching "
+         "distribution found for numpy==2.4.6", "is the network there?"),
+        ("ERROR: No matching distribution found for numpy==2.4.6", "does not have it"),
+        ("ERROR: [Errno 13] Permission denied: '/x'", "cannot be written"),
+        ("error: Failed to fetch\n  Caused by: dns error", "is the network there?"),
+    ],
+)  # fmt: skip
+def test_a_failure_is_told_by_its_real_cause(said: str, meaning: str) -> None:
+    assert meaning in explain(said)
+
+
+def test_what_is_not_known_is_told_in_its_own_words() -> None:
+    said = "WARNING: x\nERROR: Can not perform a '--user' install.\nnotice"
+    assert explain(said) == "ERROR: Can not perform a '--user' install."
+    assert "network" not in explain(said)
+
+
+def test_a_users_install_setting_harms_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The real pip, told by variable and by file to install elsewhere and other things."""
+    for name in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")  # no uv
+    venv.create(tmp_path / "venv", with_pip=True)
+    wheel = make_wheel(tmp_path, "thing", "1.0")
+    make_wheel(tmp_path, "thing", "2.0")
+    (tmp_path / "pip.conf").write_text(
+        f"[install]\nuser = true\ntarget = {tmp_path}/x\nupgrade = true\n"
+        f"[global]\nfind-links = {tmp_path}\nno-index = true\n"
+    )
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
+    monkeypatch.setenv("PIP_USER", "1")
+    monkeypatch.setenv("PIP_PYTHON_VERSION", "3.7")
+    locked = tmp_path / "locked.txt"
+    locked.write_text(f"thing==1.0 --hash=sha256:{wheel}\n")
+    Packages(tmp_path / "venv/bin/python", lambda words: None).install_locked(locked, quick=True)
+    (found,) = (tmp_path / "venv").glob("lib/*/site-packages/thing-*")
+    assert found.name == "thing-1.0.dist-info"
+    locked.write_text(f"thing==2.0 --hash=sha256:{'0' * 64}\n")
+    with pytest.raises(InstallError, match="a mirror or proxy changed it"):
+        Packages(tmp_path / "venv/bin/python", lambda words: None).install_locked(locked)

@@ -1,0 +1,25 @@
+"""Packages of one module, made here, for the real pip to install without a network."""
+
+import hashlib
+import zipfile
+from pathlib import Path
+
+
+def make_wheel(
+    folder: Path, name: str, version: str, files: dict[str, str] | None = None, build: str = ""
+) -> str:
+    """Write NAME-VERSION-py3-none-any.whl; its SHA-256. `build` tells two of a version apart."""
+    described = f"{name}-{version}.dist-info"
+    content = {
+        f"{name}/__init__.py": "",
+        **(files or {}),
+        f"{described}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+        f"{described}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    content[f"{described}/RECORD"] = "".join(f"{file},,\n" for file in content)
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{name}-{version}{build}-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as wheel:
+        for file, text in content.items():
+            wheel.writestr(file, text)
+    return hashlib.sha256(path.read_bytes()).hexdigest()

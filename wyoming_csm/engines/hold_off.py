@@ -1,0 +1,73 @@
+"""How long to hold off before an engine is tried again: after a death, at rest, while away."""
+
+import asyncio
+import time
+from contextlib import suppress
+
+from wyoming_csm.engines.watch import Patience
+
+DEATHS_IN_A_ROW = 5
+LONGEST_DELAY = 30.0
+LONGEST_RETRY = 900.0  # for what may pass by itself, as a network that is away
+
+
+class HoldOff:
+    """Counts failures and waits after each, longer every time, until something was spoken."""
+
+    def __init__(self, patience: Patience) -> None:
+        self._patience = patience
+        self.deaths = 0  # without a sentence spoken to its end in between
+        self._rests = 0  # the same
+        self._rested_for = ""
+        self._retry = patience.retry
+        self._until = 0.0
+        self._shortened = asyncio.Event()
+
+    def forget(self) -> None:
+        """It spoke, or somebody believes that it can."""
+        self.deaths = self._rests = 0
+        self._rested_for = ""
+
+    def died(self) -> bool:
+        """A wait begins, before the next life; False: that was one death too many, let it rest."""
+        self.deaths += 1
+        if self.deaths >= DEATHS_IN_A_ROW:
+            return False
+        self._begin(min(LONGEST_DELAY, self._patience.restart * 2.0 ** (self.deaths - 1)))
+        return True
+
+    def rest(self, why: str) -> bool:
+        """A rest begins; whether the reason is another than last time. Only one try follows it:
+        then something is spoken, or it rests again."""
+        rests = self._patience.rests
+        self._begin(rests[min(self._rests, len(rests) - 1)])
+        self._rests += 1
+        before, self._rested_for = self._rested_for, why
+        return why != before
+
+    def away(self) -> None:
+        """A wait begins, for a reason that may pass by itself."""
+        self._begin(self._retry)
+        self._retry = min(LONGEST_RETRY, self._retry * 2)
+
+    @property
+    def left(self) -> float:
+        """Seconds until the wait is over."""
+        return max(0.0, self._until - time.monotonic())
+
+    def shorten(self, seconds: float) -> None:
+        """The wait takes no longer than these from now on."""
+        if self.left > seconds:
+            self._begin(seconds)
+            self._shortened.set()
+
+    async def over(self) -> None:
+        """Returns when the wait is."""
+        while left := self.left:
+            self._shortened.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._shortened.wait()
+
+    def _begin(self, seconds: float) -> None:
+        self._until = time.monotonic() + seconds

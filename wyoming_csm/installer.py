@@ -1,0 +1,52 @@
+"""Runs beside the server what installs the engines this machine can use, as run.sh names it."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+
+from wyoming_csm.engines.packages import INSTALLER
+
+_LOGGER = logging.getLogger(__name__)
+
+NOTHING_TO_DO = 3  # its exit code where all was there already
+# A network that comes back, a disk on which room was made: tried again after so many seconds.
+PAUSES = (60.0, 300.0, 900.0)
+
+
+async def install_engines(
+    script: str, installed: Callable[[], None], pauses: tuple[float, ...] = PAUSES
+) -> None:
+    """Run the installer until it succeeds, and call `installed` if it installed something.
+
+    It says itself what it does. It reads from a pipe that only this process holds, so that it
+    ends with the server, however that ends; when this is cancelled it is ended at once.
+    """
+    for attempt in range(sys.maxsize):
+        code = await _run(script)
+        if code in (0, NOTHING_TO_DO):
+            os.environ.pop(INSTALLER, None)  # what is missing now is for the user to install
+            if code == 0:
+                installed()
+            return
+        pause = pauses[min(attempt, len(pauses) - 1)]
+        _LOGGER.warning("No engine was installed: tried again in %.0f min", pause / 60)
+        await asyncio.sleep(pause)
+
+
+async def _run(script: str) -> int:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, script, "engines"),
+        stdin=asyncio.subprocess.PIPE,
+        start_new_session=True,  # what it starts is ended with it; the terminal's signals pass by
+        env={**os.environ, "TELLER": "engines"},
+    )
+    try:
+        return await process.wait()
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()

@@ -1,0 +1,108 @@
+"""A clip as somebody recorded it, to what a voice can speak on from: mended where that is honest,
+refused where nobody could, with a word on what will be heard of it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from wyoming_csm.audio import SAMPLE_RATE, Samples
+from wyoming_csm.errors import VoiceError
+
+_WINDOW = SAMPLE_RATE // 50  # 20 ms
+_SILENT_DB = -60.0  # speech below full scale: what is softer is a microphone that was off
+_ACTIVE_DB = 40.0  # below the loudest: all of a person's speech
+_RUN = 3  # windows: what is shorter is the click of a button
+_EDGE_SECONDS = 0.3  # of silence that is left at each end
+_LEAST_SECONDS = 1.0
+_SHORT_SECONDS = 5.0
+_STEADY_DB = 6.0  # speech rises and falls by more
+_NOISY_DB = 15.0  # from the background to the voice
+_TARGET_DB, _SOFTEST_DB, _LOUDEST_DB = -20.0, -30.0, -12.0  # of speech; between: as it is
+_PEAK = 0.98
+_AMPLIFIED_DB = 20.0  # by more: its noise is heard
+_FLAT_TOP, _FLAT_SHARE = 0.9, 0.005  # of the peak, and of the samples: an overdriven microphone
+
+Levels = npt.NDArray[np.float64]  # [windows], dB below full scale
+
+
+@dataclass(frozen=True)
+class Mended:
+    """[samples] at 24 kHz; what was changed, and what no change could mend."""
+
+    samples: Samples
+    changes: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+
+
+def mend(samples: Samples) -> Mended:
+    """Without offset, at most 0.3 s of silence at its edges, and neither far too soft nor too loud.
+
+    [samples] at 24 kHz, of any level. Raises VoiceError: nothing, or too little, is heard in it.
+    """
+    samples = samples - samples.mean()
+    first, last = _sounding(_levels(samples))
+    seconds = (last - first) * _WINDOW / SAMPLE_RATE
+    if seconds < _LEAST_SECONDS:
+        raise VoiceError(f"only {seconds:.1f} s of it are sound: 10 to 30 s of speech serve best")
+    edge = round(_EDGE_SECONDS * SAMPLE_RATE)
+    start, end = max(0, first * _WINDOW - edge), last * _WINDOW + edge
+    kept = samples[start:end]
+    changes, doubts = [], _doubts(kept, seconds)
+    if (cut := (len(samples) - len(kept)) / SAMPLE_RATE) > 2 * _EDGE_SECONDS:
+        changes.append(f"{cut:.1f} s of silence at its edges left out")
+    level = _voice(_levels(kept))
+    if not _SOFTEST_DB <= level <= _LOUDEST_DB:
+        most = 20 * np.log10(_PEAK / np.abs(kept).max())
+        gain = min(_TARGET_DB - level, most)
+        kept = kept * np.float32(10 ** (gain / 20))
+        changes.append(f"{abs(gain):.0f} dB {'louder' if gain > 0 else 'softer'}")
+        if gain > _AMPLIFIED_DB:
+            doubts.append("it is very soft: what the microphone hummed is made louder, too")
+    return Mended(np.ascontiguousarray(kept, np.float32), tuple(changes), tuple(doubts))
+
+
+def _doubts(samples: Samples, seconds: float) -> list[str]:
+    """What people would hear in the voice."""
+    found = []
+    if seconds < _SHORT_SECONDS:
+        found.append(f"it is short ({seconds:.1f} s): 10 to 30 s serve best")
+    levels, size = _levels(samples), np.abs(samples)
+    rise = _voice(levels) - float(np.percentile(levels, 10))
+    if rise < _STEADY_DB:
+        found.append("it sounds like steady noise, not like speech")
+    elif (size > _FLAT_TOP * size.max()).mean() > _FLAT_SHARE:
+        found.append("it is overdriven: record it again, softer or from farther away")
+    elif rise < _NOISY_DB:
+        found.append(f"it is noisy: the voice is only {rise:.0f} dB above all else")
+    return found
+
+
+def _sounding(levels: Levels) -> tuple[int, int]:
+    """The first window that sounds, and the one after the last. Raises VoiceError."""
+    voice = _voice(levels)
+    if voice < _SILENT_DB:
+        raise VoiceError("nothing is heard in it")
+    background = float(np.percentile(levels, 10))
+    least = min(max(background + 6.0, voice - 40.0), voice - 20.0)
+    sounds = np.concatenate(([False], levels >= least, [False]))
+    begins = np.flatnonzero(sounds[1:] & ~sounds[:-1])
+    ends = np.flatnonzero(~sounds[1:] & sounds[:-1])
+    long = ends - begins >= _RUN
+    if not long.any():
+        raise VoiceError("nothing but clicks is heard in it")
+    return int(begins[long][0]), int(ends[long][-1])
+
+
+def _levels(samples: Samples) -> Levels:
+    """Of windows of 20 ms; the last is filled up with silence."""
+    whole = np.pad(samples.astype(np.float64), (0, -len(samples) % _WINDOW))
+    power = np.square(whole).reshape(-1, _WINDOW).mean(axis=1)
+    levels: Levels = 10 * np.log10(np.maximum(power, 1e-12))
+    return levels
+
+
+def _voice(levels: Levels) -> float:
+    """The level of what is loud in it, however much silence is around it."""
+    active = levels[levels >= levels.max() - _ACTIVE_DB]
+    return float(np.percentile(active, 75))
