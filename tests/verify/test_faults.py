@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from tests.model.test_adapter import lora, make_adapter
 from tests.verify.test_command import settings, told
 from wyoming_csm.audio import Samples
 from wyoming_csm.model.quantized import QuantizedLinear
@@ -111,6 +112,21 @@ def test_rope_scaling_left_out(
         return ours.load(dataclasses.replace(setting, checkpoint=checkpoint))
 
     assert verify(settings(flat, tmp_path), None, 3, Parts(load=load)) == 1
+    assert told(capsys)["different"][0] == "logits"
+
+
+def test_an_adapter_is_merged_on_both_sides(
+    flat: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parts = lora("backbone_model.layers.1.self_attn.q_proj", 32, 32)
+    adapter = make_adapter(tmp_path / "adapter", parts, base_model_name_or_path=str(flat))
+    assert verify(settings(adapter, tmp_path), None, 3) == 0
+    assert told(capsys)["adapter"] is True
+
+    def without(setting: Setting) -> Loaded:
+        return ours.load(dataclasses.replace(setting, checkpoint=Checkpoint(flat)))
+
+    assert verify(settings(adapter, tmp_path), None, 3, Parts(load=without)) == 1
     assert told(capsys)["different"][0] == "logits"
 
 

@@ -1,5 +1,6 @@
 """CSM in its child's place: a tiny checkpoint, from sentences to sound."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,15 @@ def test_a_clip_that_went_away_fails_one_sentence_and_may_come_back(
         stage.begin(0, say)
     away.write_bytes(Path(clip.path).read_bytes())
     assert speak(stage, say)
+
+
+def test_a_recorded_voice_speaks_where_transformers_is_not_installed(
+    checkpoint: Path, tmp_path: Path, clip: Clip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    voice = msgspec.structs.replace(SPEAKER, clips=(clip,))
+    assert speak(make_stage(checkpoint, tmp_path), Say(1, 1, "Hello.", voice))
+    assert len(list((tmp_path / "clips").iterdir())) == 1
 
 
 def test_another_recording_in_the_same_place_is_heard(

@@ -11,10 +11,10 @@ from wyoming_csm.voices import Voice, VoiceBook
 
 _PACKAGES = {
     "torch": "torch",
-    "transformers": "transformers",
     "huggingface_hub": "huggingface-hub",
     "safetensors": "safetensors",
     "tokenizers": "tokenizers",
+    "einops": "einops",
 }
 _SPEAKERS = 4
 _UNIT_SECONDS = {"s": 1.0, "m": 60.0, "h": 3_600.0}
@@ -33,7 +33,7 @@ def csm_engine(config: Config, book: VoiceBook) -> WorkerEngine | Pool:
         return WorkerEngine(
             first_message(replace(config, csm=replace(config.csm, device=device)), "csm"),
             voices=voices,
-            probe=_probe,
+            probe=probe,
             patience=Patience(idle=_seconds(config.csm.idle_unload)),
             title=title,
             recorded=lambda: book.voices,
@@ -60,7 +60,7 @@ def _bare_speaker(number: int) -> Voice:
     )
 
 
-def _probe() -> None:
+def probe() -> None:
     """Cheap: whether the packages are there. What the GPU is like, the child finds out."""
     require(
         _PACKAGES,

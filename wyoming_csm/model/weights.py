@@ -58,6 +58,11 @@ class Checkpoint:
         self.files = tensor_files(folder, self.config)
 
     @property
+    def has_adapter(self) -> bool:
+        """Whether the weights that are loaded are other ones than the folder's."""
+        return self._adapter is not None
+
+    @property
     def codec_config(self) -> Mapping[str, Any]:
         """The codec's part of `config.json`."""
         config: Mapping[str, Any] = self.config["codec_config"]
@@ -143,10 +148,10 @@ class Checkpoint:
     def _fill(self, model: CsmModel, wanted: Mapping[str, Source]) -> None:
         """In one pass over the files."""
         device = model.device
-        projection = self._merged(PROJECTION, 0, self.tensor(PROJECTION))
+        projection = self.merged(PROJECTION, 0, self.tensor(PROJECTION))
         projection = projection.to(device, torch.float32)  # [depth's width, width]
         for name, start, stored in chunks(wanted, self.files):
-            chunk = self._merged(name, start, stored)
+            chunk = self.merged(name, start, stored)
             for place, first, rows in wanted[name].pieces(start, chunk):
                 if place != FOLDED:
                     _put(model, place, first, rows)
@@ -155,7 +160,8 @@ class Checkpoint:
                     part = rows[at : at + _FOLD_ROWS].to(device).float()
                     _put(model, place, first + at, part @ projection.T)
 
-    def _merged(self, name: str, start: int, rows: Tensor) -> Tensor:
+    def merged(self, name: str, start: int, rows: Tensor) -> Tensor:
+        """A tensor's rows from `start` on, with the adapter if there is one."""
         return self._adapter.merge(name, start, rows) if self._adapter is not None else rows
 
     def _wanted(self) -> dict[str, Source]:

@@ -44,10 +44,7 @@ def verify(config: Config, text: str | None, frames: int | None, parts: Parts = 
     csm = config.csm
     device = _device(csm)
     types = choose_types(csm, device)
-    folder, adapter = find_checkpoint(csm, config.models_dir, _progress)
-    if adapter is not None:
-        _progress("transformers alone merges no adapter: without it, its base is compared")
-    checkpoint = Checkpoint(folder)
+    checkpoint = Checkpoint(*find_checkpoint(csm, config.models_dir, _progress))
     greedy = replace(csm, slots=1, temperature=0.0, depth_temperature=0.0)
     setting = Setting(greedy, checkpoint, device, Path(config.data_dir), _progress)
     count = frames or (FRAMES_ON_CPU if device.type == "cpu" else FRAMES_ON_GPU)
@@ -110,6 +107,7 @@ def _device(csm: CsmConfig) -> torch.device:
         cure = f"{error.cure}; to compare on the CPU, in minutes: --device cpu"
         raise EngineUnavailable(error.reason, cure) from error
     if device.type == "cuda":
+        torch.backends.cuda.enable_cudnn_sdp(False)  # as where the engine speaks
         torch.cuda.set_device(device)
     return device
 
@@ -149,6 +147,7 @@ def _checkpoint(csm: CsmConfig, checkpoint: Checkpoint) -> dict[str, Any]:
     return {
         "checkpoint": checkpoint.folder.name if is_local else csm.checkpoint,
         "revision": None if is_local else checkpoint.folder.name,
+        "adapter": checkpoint.has_adapter,
         "codec_names": "flat" if all(flat_name(n) == n for n in codec) else "since 5.21",
     }
 

@@ -183,9 +183,12 @@ def _load(checkpoint: Checkpoint) -> Any:
     made_of: Any = CsmForConditionalGeneration
     with ExitStack() as stack:
         files = {p: stack.enter_context(opened(p)) for p in set(checkpoint.files.values())}
-        state = {_flat(n): files[path].get_tensor(n) for n, path in checkpoint.files.items()}
+        state: dict[str, Tensor] = {
+            _flat(name): checkpoint.merged(name, 0, files[path].get_tensor(name))
+            for name, path in checkpoint.files.items()
+        }
         if checkpoint.sizes.tied:  # not every version ties what is stored once
-            table = state.get(DEPTH_TABLE, state.get(BACKBONE_TABLE))
+            table = state[DEPTH_TABLE if DEPTH_TABLE in state else BACKBONE_TABLE]
             state |= {DEPTH_TABLE: table, BACKBONE_TABLE: table}
         model, info = made_of.from_pretrained(
             None,

@@ -57,7 +57,7 @@ def place_for_reference(checkpoint: Checkpoint, device: torch.device, types: Typ
     if free is not None and free >= whole + _WORK:
         return device
     needed = float32_bytes(checkpoint, but="F32")  # those stay in the files, which are mapped
-    if kind_of(types.backbone) or kind_of(types.depth):
+    if checkpoint.has_adapter or kind_of(types.backbone) or kind_of(types.depth):
         needed = whole
     elif device.type == "cpu" and types.compute != torch.float32:
         needed = max(needed, whole * types.compute.itemsize // 4)

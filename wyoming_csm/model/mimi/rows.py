@@ -24,9 +24,18 @@ class StridedConv(nn.Module):
     """Causal convolution. It remembers its last `kernel - stride` inputs, at first zeros."""
 
     def __init__(
-        self, inputs: int, outputs: int, kernel: int, stride: int = 1, bias: bool = True
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        stride: int = 1,
+        *,
+        elu: bool = False,
+        bias: bool = True,
     ) -> None:
+        """`elu`: it hears the ELU of its inputs."""
         super().__init__()
+        self._elu = elu
         values = torch.empty(outputs, kernel, inputs)  # in the order that convolving wants
         self.weight = nn.Parameter(values.transpose(1, 2), requires_grad=False)
         self.bias = empty_weight(outputs) if bias else None
@@ -45,10 +54,10 @@ class StridedConv(nn.Module):
         missing = x.new_zeros(-len(x) % self._stride, x.shape[1])
         heard = torch.cat((history, x, missing))
         history.copy_(heard[len(heard) - self.reach :])
-        return self.convolve(heard)
+        return self.convolve(F.elu_(heard) if self._elu else heard)
 
     def convolve(self, heard: Tensor) -> Tensor:
-        """The same of all that it needs to hear, [reach + time, inputs], remembering nothing."""
+        """Of all that is to be heard, [reach + time, inputs], as it is."""
         return _convolve(heard, self.weight, self.bias, self._stride)
 
 

@@ -20,9 +20,9 @@ class Stage(nn.Module):
     def __init__(self, width: int, stride: int, config: MimiConfig) -> None:
         super().__init__()
         inner = width // config.compress
-        self.wide = StridedConv(width, inner, config.residual_kernel_size)
+        self.wide = StridedConv(width, inner, config.residual_kernel_size, elu=True)
         self.narrow = StridedConv(inner, width, 1)
-        self.down = StridedConv(width, 2 * width, 2 * stride, stride)
+        self.down = StridedConv(width, 2 * width, 2 * stride, stride, elu=True)
 
     def targets(self, name: str, layer: int) -> Targets:
         """The residual block is that layer of the checkpoint, the way down the next but one."""
@@ -38,8 +38,8 @@ class Stage(nn.Module):
 
     def forward(self, x: Tensor, wide: Tensor, down: Tensor) -> Tensor:
         """[time, width] → [time / stride, 2 width]; `wide` and `down` are histories."""
-        x = x + self.narrow.convolve(F.elu(self.wide(F.elu(x), wide)))
-        lower: Tensor = self.down(F.elu(x), down)
+        inner = F.elu_(self.wide(x, wide))
+        lower: Tensor = self.down(self.narrow.convolve(inner).add_(x), down)
         return lower
 
 
@@ -59,7 +59,7 @@ class SeanetEncoder(nn.Module):
             Stage(config.num_filters << n, ratio, config) for n, ratio in enumerate(ratios)
         )
         width = config.num_filters << len(ratios)
-        self.last = StridedConv(width, config.hidden_size, config.last_kernel_size)
+        self.last = StridedConv(width, config.hidden_size, config.last_kernel_size, elu=True)
 
     def targets(self, name: str) -> Targets:
         """Under the layer numbers of transformers, which counts each ELU as a layer."""
@@ -82,7 +82,7 @@ class SeanetEncoder(nn.Module):
                     x = stage(x, wide, down)
                 pieces.append(x)
             x = coarse(torch.cat(pieces), *history)
-            made.append(self.last(F.elu(x), last))
+            made.append(self.last(x, last))
         return torch.cat(made)
 
     def _stages(self) -> list[Stage]:
