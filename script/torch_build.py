@@ -6,6 +6,7 @@ import re
 import runpy
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -36,7 +37,7 @@ class Choice:
     reason: str = ""
 
 
-def choose(gpu: Gpu, machine: str) -> Choice:
+def choose(gpu: Gpu, machine: str, python: Version = sys.version_info[:2]) -> Choice:
     """The build for the most capable card. `machine` is x86_64 or aarch64."""
     driver, card = gpu.driver, max(gpu.cards, default=None)
     named = f"{', '.join(gpu.names) or 'the GPU'}, driver {_written(driver)}"
@@ -52,7 +53,9 @@ def choose(gpu: Gpu, machine: str) -> Choice:
     if driver < _CUDA_12:
         return Choice("cpu", update)
     if card is not None and card >= (10, 0):
-        return Choice("cu129") if driver >= _BLACKWELL else Choice("cpu", update)
+        if driver >= _BLACKWELL and python < (3, 14):  # for 3.14 its hashes are not known
+            return Choice("cu129")
+        return Choice("cpu", update)
     if machine == "aarch64" and card not in (None, (8, 0), (9, 0)):
         return Choice("cpu", update)
     return Choice("cu126")

@@ -37,9 +37,26 @@ def test_the_build(
     driver: tuple[int, ...] | None, card: tuple[int, ...] | None, machine: str, build: str
 ) -> None:
     gpu = Gpu(driver, (card,) if card else ())
-    choice = choose(gpu, machine)
+    choice = choose(gpu, machine, (3, 13))
     assert choice.build == build
     assert bool(choice.reason) == (build == "cpu")
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+@pytest.mark.parametrize("python", [(3, 11), (3, 12), (3, 13), (3, 14)])
+def test_what_is_chosen_is_locked_for_this_python(machine: str, python: tuple[int, int]) -> None:
+    """pip says nothing where no line of a file is for it, and installs all but torch."""
+    cards = ((6, 1), (7, 5), (8, 0), (9, 0), (12, 0), None)
+    builds = {
+        choose(Gpu(driver, (card,) if card else ()), machine, python).build
+        for driver in (NEW, OLD, BLACKWELL)
+        for card in cards
+    }
+    assert "cu126" in builds
+    for build in builds - {"cu130"}:  # the package index's own: one line for all
+        text = (Path(__file__).parent.parent / f"requirements/torch-{build}.txt").read_text()
+        marker = f"python_version == '3.{python[1]}' and platform_machine == '{machine}'"
+        assert f"; {marker} \\" in text, build
 
 
 def test_the_most_capable_card_decides() -> None:
