@@ -34,9 +34,7 @@ class CsmConfig(_Section, frozen=True):
 
     checkpoint: Annotated[
         Place,
-        Meta(
-            description="Hub name or local folder: CSM in transformers' layout, or a LoRA adapter"
-        ),
+        Meta(description="Hub name or local folder: transformers layout, or a LoRA adapter"),
     ] = "sesame/csm-1b"
     revision: Annotated[str | None, Meta(description="Pin the hub's branch, tag or commit")] = None
     token_file: Annotated[

@@ -49,7 +49,7 @@ def load(folder: Path, adapter: Path | None = None) -> CsmModel:
 
 def assert_same(one: CsmModel, other: CsmModel) -> None:
     for (name, a), (_, b) in zip(one.state_dict().items(), other.state_dict().items(), strict=True):
-        torch.testing.assert_close(a, b, rtol=0, atol=1e-6, msg=name)
+        torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-6, msg=lambda m, n=name: f"{n}: {m}")
 
 
 def merged(folder: Path, tmp_path: Path, edit: Callable[[dict[str, Tensor]], None]) -> CsmModel:
@@ -97,9 +97,17 @@ def test_the_scale_is_pefts(
 def test_pieces_of_a_tensor_get_their_rows(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    parts = lora(Q, 32, 32) | lora(DOWN, 24, 48)
+    """Of an embedding's, too."""
+    words = Checkpoint(folder).sizes.text_vocabulary
+    table = "base_model.model.embed_text_tokens.lora_embedding_"
+    embedding = {f"{table}A": noise(4, words), f"{table}B": noise(32, 4)}
+    norm = {"base_model.model.backbone_model.norm.weight": noise(32)}
+    parts = lora(Q, 32, 32) | lora(DOWN, 24, 48) | embedding | norm
     adapter = make_adapter(tmp_path / "adapter", parts)
     whole = load(folder, adapter)
+    added = whole.text_embedding.weight - load(folder).text_embedding.weight
+    expected = 1.5 * (noise(32, 4) @ noise(4, words)).T
+    torch.testing.assert_close(added, expected, rtol=0, atol=1e-5)
     monkeypatch.setattr(tensor_files, "_CHUNK_BYTES", 1_000)
     assert_same(load(folder, adapter), whole)
 
