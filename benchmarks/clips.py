@@ -40,7 +40,7 @@ _TEXTS = (
 )
 # Around each stride, a position (960), a frame and the convolutions' windows.
 _EDGES = (1, 2, 3, 4, 5, 7, 19, 20, 21, 119, 120, 121, 479, 480, 959, 960, 961, 1919, 1920, 1921)
-_EDGES += (3839, 3840, 3841, 30_719, 30_720, 30_721, 61_440, 245_759, 245_760, 245_761)
+_EDGES += (3839, 3840, 3841, 15_359, 15_360, 15_361, 61_440, 245_759, 245_760, 245_761)
 
 
 def speech(count: int) -> Iterator[tuple[str, Samples]]:

@@ -120,7 +120,7 @@ def _compare(model: Any, recordings: Sequence[tuple[str, Samples]], size: str) -
 def _race(folder: Path, rounds: int) -> Found:
     """60 s of speech, from nothing in memory to codes."""
     torch.save(torch.from_numpy(clips.clips()[140][1]), folder / "samples.pt")
-    results: dict[str, list[Found]] = {"ours": [], "transformers": []}
+    results: dict[str, list[Found]] = {"ours": [], "theirs": []}
     for _ in range(rounds):
         for who, runs in results.items():
             runs.append(_run(who, folder))
@@ -134,7 +134,7 @@ def _race(folder: Path, rounds: int) -> Found:
         )
         found[who] = best
     for key in ("whole_s", "encode_s", "cpu_s"):
-        pair = [[run[key] for run in results[who]] for who in ("transformers", "ours")]
+        pair = [[run[key] for run in results[who]] for who in ("theirs", "ours")]
         found[f"times_quicker_{key}"] = timing.ratio(*pair)
         print(f"times quicker, {key}: {found[f'times_quicker_{key}']:.2f}")
     return found

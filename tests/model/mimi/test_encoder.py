@@ -20,7 +20,7 @@ from wyoming_csm.model.mimi import seanet_encoder
 from wyoming_csm.model.mimi.encoder import MimiEncoder
 from wyoming_csm.model.mimi.weights import flat_name, load_encoder
 
-FRAME, SHORT, LONG = 1920, 32 * 960, 256 * 960
+FRAME, SHORT, LONG = 1920, 16 * 960, 256 * 960
 F64, F32 = torch.float64, torch.float32
 # Around each stride, the position (960), the frame and the convolutions' windows.
 EDGES = [1, 2, 3, 4, 5, 19, 20, 21, 119, 120, 121, 959, 960, 961, FRAME - 1, FRAME, FRAME + 1]

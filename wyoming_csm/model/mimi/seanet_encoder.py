@@ -11,7 +11,7 @@ from wyoming_csm.model.mimi.convs import Targets
 from wyoming_csm.model.mimi.rows import StridedConv
 
 _LONG_WINDOW = 256  # positions: 10.24 s
-_SHORT_WINDOW = 32  # 1.28 s: 8 MB at the first stage
+_SHORT_WINDOW = 16  # 0.64 s: 4 MB at the first stage
 
 
 class Stage(nn.Module):
