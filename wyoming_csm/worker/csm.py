@@ -22,6 +22,7 @@ from wyoming_csm.model.prompt import PromptBuilder
 from wyoming_csm.model.sampling import Sampling
 from wyoming_csm.model.toolchain import CURE, OLDEST, builds_for, has_triton
 from wyoming_csm.model.weights import CODEC, Checkpoint
+from wyoming_csm.worker.caches import compiled_folder
 from wyoming_csm.worker.child import Child
 from wyoming_csm.worker.clips import ClipEncoder
 from wyoming_csm.worker.csm_stage import CsmStage
@@ -90,7 +91,7 @@ def load_stage(
     generator = FrameGenerator(model, planned.slots, planned.positions, sampling)
     if chooses_compile(config, device):
         progress("compiling, which takes minutes the first time")
-        generator.compile(data_dir / "compiled" / str(device).replace(":", "-"))
+        generator.compile(compiled_folder(data_dir, str(device)))
     else:
         pack(model)
     clips = ClipEncoder(
