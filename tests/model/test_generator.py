@@ -10,6 +10,7 @@ from torch import Tensor
 from wyoming_csm.errors import PromptTooLong
 from wyoming_csm.model.csm import CsmModel, is_end
 from wyoming_csm.model.generator import FrameGenerator
+from wyoming_csm.model.kv_cache import KvCache
 from wyoming_csm.model.prompt import PromptBuilder, Segment
 from wyoming_csm.model.sampling import Sampling
 from wyoming_csm.model.weights import Checkpoint
@@ -167,7 +168,7 @@ def test_a_frame_computes_the_rows_and_reads_the_positions_it_needs(
     ]
     lengths = generator.lengths()
     assert lengths == sorted(set(lengths))
-    assert lengths[-1] == generator._kv.positions == 1216
+    assert lengths[-1] == 1216 < generator._kv.positions
 
 
 def test_positions_are_counted_on_the_host(model: CsmModel, rows: list[Tensor]) -> None:
@@ -247,3 +248,24 @@ def test_an_end_is_kept_as_zeros(model: CsmModel, rows: list[Tensor]) -> None:
         assert generator.codes[0, 3] == missing
         states.append(generator._hidden.clone())
     assert torch.equal(*states)
+
+
+def test_a_long_prompt_is_heard_in_pieces_that_take_bounded_memory(
+    model: CsmModel, rows: list[Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = rows[1].repeat(60, 1)[:1100]
+    generator, other = (FrameGenerator(model, 1, 1200, GREEDY) for _ in range(2))
+    for start in (0, 400, 800):
+        other.prefill(0, long[start : start + 400], seed=0, start=start)
+    heard: list[int] = []
+    real = model.backbone.prefill
+
+    def prefill(x: Tensor, start: int, cache: KvCache, mask: Tensor | None = None) -> Tensor:
+        heard.append(x.shape[1])
+        return real(x, start, cache, mask)
+
+    monkeypatch.setattr(model.backbone, "prefill", prefill)
+    generator.prefill(0, long, seed=0)
+    assert heard == [512, 512, 76]
+    assert generator.used(0) == 1100
+    assert torch.equal(generator.step([0]), other.step([0]))

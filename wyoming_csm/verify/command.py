@@ -107,7 +107,6 @@ def _device(csm: CsmConfig) -> torch.device:
         cure = f"{error.cure}; to compare on the CPU, in minutes: --device cpu"
         raise EngineUnavailable(error.reason, cure) from error
     if device.type == "cuda":
-        torch.backends.cuda.enable_cudnn_sdp(False)  # as where the engine speaks
         torch.cuda.set_device(device)
     return device
 

@@ -21,10 +21,11 @@ from wyoming_csm.model.packed import pack
 from wyoming_csm.model.pipeline import FramePipeline
 from wyoming_csm.model.prompt import PromptBuilder
 from wyoming_csm.model.sampling import Sampling
-from wyoming_csm.model.toolchain import CURE, has_triton
+from wyoming_csm.model.toolchain import CURE, OLDEST, builds_for, has_triton
 from wyoming_csm.model.weights import CODEC, Checkpoint
 from wyoming_csm.model.weights_cache import WeightsCache
 from wyoming_csm.voices import Clip
+from wyoming_csm.worker.caches import compiled_folder
 from wyoming_csm.worker.checkpoints import find_checkpoint
 from wyoming_csm.worker.child import Child
 from wyoming_csm.worker.clips import ClipEncoder
@@ -37,6 +38,7 @@ from wyoming_csm.worker.device import (
     kind_of,
 )
 from wyoming_csm.worker.frame_loop import FrameLoop
+from wyoming_csm.worker.graph_memory import graph_node_bytes
 from wyoming_csm.worker.limits import LEAST_ON_GPU_SECONDS, LEAST_SECONDS
 from wyoming_csm.worker.memory import Needs, free_bytes, plan, ran_out, taken
 from wyoming_csm.worker.protocol import Configure, Prepared, Ready, Starting
@@ -135,25 +137,30 @@ def load_pipeline(
     progress: Callable[[str], None] = _LOGGER.debug,
 ) -> Loaded:
     """As `load_stage`, without what encodes clips."""
+    # From Hopper on it would be chosen, and plan for half a second at each new length of a prompt.
+    torch.backends.cuda.enable_cudnn_sdp(False)
     codec, types = checkpoint.codec_config, choose_types(config, device)
     on_host = config.text_table_on_host and device.type == "cuda"
-    needs = Needs(checkpoint.sizes, read_config(codec), types, on_host)
+    compiled = chooses_compile(config, device)
+    needs = Needs(
+        checkpoint.sizes, read_config(codec), types, on_host, compiled, graph_node_bytes(device)
+    )
     planned = plan(config, needs, free_bytes(device), str(device))
     backbone, depth = kind_of(types.backbone), kind_of(types.depth)
     cache = checkpoint.cache(data_dir / "weights", types.compute, backbone, depth)
     model = _load_model(checkpoint, types, device, on_host, cache)
     sampling = choose_sampling(config, checkpoint.generation)
     generator = FrameGenerator(model, planned.slots, planned.positions, sampling)
-    if chooses_compile(config, device):
+    if compiled:
         progress("compiling, which takes minutes the first time")
-        generator.compile(data_dir / "compiled" / str(device).replace(":", "-"))
+        generator.compile(compiled_folder(data_dir, str(device)))
     else:
         pack(model)
     decoder = load_decoder(codec, codec_tensors(checkpoint), device)
     return Loaded(
         generator,
         decoder,
-        FramePipeline(generator, decoder),
+        FramePipeline(generator, decoder, graph_bytes=planned.graphs),
         PromptBuilder.of(checkpoint, planned.positions),
         KeptPrompts(planned.kept, needs.position),
         cache.pieces(model) if cache is not None else iter(()),
@@ -168,8 +175,8 @@ def _load_model(
     cache: WeightsCache | None,
 ) -> CsmModel:
     backbone, depth = kind_of(types.backbone), kind_of(types.depth)
-    if device.type == "cuda" and (backbone or depth) and not has_triton():
-        _LOGGER.warning("%s is slow on a GPU without a C compiler: %s", types, CURE)
+    if device.type == "cuda" and (backbone or depth) and not builds_for(device):
+        _LOGGER.warning("%s", _why_slow(types))
     model = checkpoint.load(
         types.compute,
         device,
@@ -181,6 +188,16 @@ def _load_model(
     if device.type == "cuda":
         torch.cuda.empty_cache()  # of the pieces that it was loaded in
     return model
+
+
+def _why_slow(types: Types) -> str:
+    """What quantised weights lack on a GPU that no kernel can be built for."""
+    if not has_triton():
+        return f"{types} is slow on a GPU without a C compiler: {CURE}"
+    return (
+        f"{types} is slow on a GPU of a compute capability below {OLDEST[0]}.{OLDEST[1]}:"
+        " it takes less memory there, and more time; csm.dtype: auto is quicker"
+    )
 
 
 def _describe(device: torch.device, types: Types, slots: int) -> str:
