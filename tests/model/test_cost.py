@@ -43,7 +43,7 @@ def count_frame(model: CsmModel, rows: int) -> OpCounter:
     return counter
 
 
-@pytest.mark.parametrize(("rows", "most"), [(1, 2716), (4, 2748)])
+@pytest.mark.parametrize(("rows", "most"), [(1, 2720), (4, 2752)])
 def test_a_frame_is_few_operations_and_no_read_by_the_host(
     tmp_path: Path, rows: int, most: int
 ) -> None:
