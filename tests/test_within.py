@@ -1,6 +1,7 @@
 """Waiting for something, but not for ever."""
 
 import asyncio
+import gc
 
 import pytest
 
@@ -30,7 +31,8 @@ async def test_what_it_raises_is_raised() -> None:
         await within(5, fail())
 
 
-async def test_who_waits_may_be_cancelled() -> None:
+async def test_who_waits_may_be_cancelled(caplog: pytest.LogCaptureFixture) -> None:
+    """Then what it waited for ends as well, and nobody hears of how."""
     unwound = asyncio.Event()
 
     async def endless() -> None:
@@ -38,6 +40,7 @@ async def test_who_waits_may_be_cancelled() -> None:
             await asyncio.Event().wait()
         finally:
             unwound.set()
+            raise OSError("gone")
 
     waiting = asyncio.create_task(within(None, endless()))
     await asyncio.sleep(0.01)
@@ -45,3 +48,6 @@ async def test_who_waits_may_be_cancelled() -> None:
     with pytest.raises(asyncio.CancelledError):
         await waiting
     assert await within(5, unwound.wait())
+    await asyncio.sleep(0)
+    gc.collect()
+    assert "never retrieved" not in caplog.text

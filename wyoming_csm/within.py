@@ -16,10 +16,18 @@ async def within(seconds: float | None, work: Coroutine[Any, Any, object]) -> bo
     task = asyncio.ensure_future(work)
     try:
         await asyncio.wait([task], timeout=seconds)
-    finally:
-        task.cancel()
+    except asyncio.CancelledError:
+        abandon(task)
+        raise
+    task.cancel()
     await asyncio.wait([task])
     if task.cancelled():
         return False
     task.result()
     return True
+
+
+def abandon(task: asyncio.Future[Any]) -> None:
+    """Cancel it; how it ends is of interest to nobody."""
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    task.cancel()

@@ -1,5 +1,7 @@
 """Well-formed requests that cannot be answered: an `error`, then the end, never silence."""
 
+import gc
+
 import pytest
 from wyoming.ping import Ping
 
@@ -49,3 +51,21 @@ async def test_too_many_waiting_requests() -> None:
         await client.send(say())
         (error,) = await client.rest()
     assert error.data["text"] == "more than 3 requests are waiting on this connection"
+
+
+async def test_a_server_that_stops_says_nothing_more_to_who_was_just_refused(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though a request of it was never answered: the refusal was the answer."""
+    monkeypatch.setattr("wyoming_csm.server.connection._LINGER_SECONDS", 60)
+    engine = FakeEngine()
+    engine.hold.clear()
+    async with serving(engine) as server, peer(server) as client:
+        await client.send(say())
+        await client.send_bytes(b"hello\n")
+        assert types(await client.rest()) == ["error"]
+        (serving_it,) = server._serving
+        await server.__aexit__(None, None, None)
+        assert serving_it.cancelled()
+    gc.collect()
+    assert [record for record in caplog.records if record.exc_info] == []

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from wyoming_csm.engines.process import ChildProcess
 from wyoming_csm.errors import WorkerDied
+from wyoming_csm.within import abandon
 from wyoming_csm.worker.protocol import (
     Configure,
     FromChild,
@@ -102,7 +103,7 @@ class Watch:
                     raise WorkerDied(self._what_is_wrong(now))
                 await asyncio.wait([receiving], timeout=min(left, LOOK_SECONDS))
         finally:
-            receiving.cancel()
+            abandon(receiving)
         self._note(message := receiving.result())
         return message
 

@@ -101,6 +101,7 @@ class Connection:
         outlet = Outlet(writer, limits.stall_seconds)
         try:
             last_words = await self._serve(reader, outlet)
+            self._unanswered = 0  # what is said now is the last: no farewell follows it
             await _part(reader, writer, outlet, last_words)
         except asyncio.CancelledError:
             if self._last_words:
