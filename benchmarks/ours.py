@@ -13,7 +13,7 @@ from torch import Tensor
 from benchmarks import counting
 from benchmarks.timing import synchronize
 from wyoming_csm.config import CsmConfig
-from wyoming_csm.model.attention import length_bucket
+from wyoming_csm.model.attention import StepMasks, length_bucket
 from wyoming_csm.model.csm import CsmModel
 from wyoming_csm.model.generator import FrameGenerator
 from wyoming_csm.model.kv_cache import KvBlock, KvCache
@@ -155,11 +155,13 @@ class Ours:
         cache = KvCache.allocate(sizes, 1, cache_positions, self.model.dtype, self.device)
         x = torch.randn(1, sizes.width, device=self.device).to(self.model.dtype)
         at = torch.tensor([position], device=self.device)
+        masks = StepMasks(sizes, cache_positions, self.model.dtype, self.device)
 
         @torch.inference_mode()
         def run() -> float:
             began = time.perf_counter()
-            self.model.backbone.step(x, at, cache, length_bucket(position + 1))
+            length = length_bucket(position + 1)
+            self.model.backbone.step(x, at, cache, masks(at), length)
             synchronize(self.device)
             return time.perf_counter() - began
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from tests.tiny_csm import make_tiny_csm
-from wyoming_csm.model.attention import static_attention, step_attention
+from wyoming_csm.model.attention import StepMasks, static_attention, step_attention
 from wyoming_csm.model.csm import ABSENT
 from wyoming_csm.model.generator import FrameGenerator
 from wyoming_csm.model.kv_cache import KvCache
@@ -38,7 +38,8 @@ def attend(
     kv = torch.randn(rows, 1, 2 * sizes.kv_heads, sizes.head_dim, generator=generator)
     q, kv, at = q.to(device, dtype), kv.to(device, dtype), torch.tensor(positions, device=device)
     if sizes is BACKBONE:
-        call = step_attention(at, cache, 640)
+        mask = StepMasks(sizes, sizes.positions, dtype, device)(at)
+        call = step_attention(at, cache, mask, 640)
     else:
         past = torch.arange(sizes.positions, device=device) <= positions[0]
         call = static_attention(at[:1], past)

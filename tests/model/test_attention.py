@@ -9,8 +9,10 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from wyoming_csm.model.attention import (
+    StepMasks,
     length_bucket,
     prefix_attention,
+    prefix_mask,
     static_attention,
     step_attention,
 )
@@ -57,6 +59,11 @@ def attend_slowly(cache: KvCache, q: Tensor, kv: Tensor, start: list[int]) -> Te
     return heard.flatten(2).flatten(0, 1)
 
 
+def masks(positions: int, heads: int = HEADS, kv_heads: int = KV_HEADS) -> StepMasks:
+    sizes = LlamaSizes(1, 64, 64, heads, kv_heads, HEAD_DIM, 1e-5, positions, 1e4, None)
+    return StepMasks(sizes, positions, torch.float32, CPU)
+
+
 class KeysRead(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts the positions of all rows that are handed to the attention kernel."""
 
@@ -87,7 +94,10 @@ def test_a_step_reads_at_most_1_3_times_what_the_rows_hold(position: int) -> Non
     q, kv = make_inputs(heads=32, kv_heads=8)
     positions = torch.tensor([position, position - 5, position])
     with KeysRead(kv_heads=8) as read:
-        step_attention(positions, cache, length_bucket(position + 1))(cache.layers[0], q, kv)
+        step = step_attention(
+            positions, cache, masks(2048, 32, 8)(positions), length_bucket(position + 1)
+        )
+        step(cache.layers[0], q, kv)
     assert 0 < read.count <= 1.3 * int((positions + 1).sum())
 
 
@@ -98,7 +108,8 @@ def test_a_step_hears_each_rows_own_past_and_reads_no_further(length: int) -> No
     start = [0, 37, 63]
     expected = attend_slowly(cache, q, kv, start)
     cache.layers[0][:, :, :, length:] = torch.nan
-    heard = step_attention(torch.tensor(start), cache, length)(cache.layers[0], q, kv)
+    at = torch.tensor(start)
+    heard = step_attention(at, cache, masks(200)(at), length)(cache.layers[0], q, kv)
     torch.testing.assert_close(heard, expected, rtol=0, atol=1e-6)
     for row, position in enumerate(start):
         assert torch.equal(cache.keys[0][row, :, position], kv[row, 0, :KV_HEADS])
@@ -110,7 +121,8 @@ def test_the_first_rows_leave_the_others_alone() -> None:
     cache.layers[0][2] = torch.nan
     q, kv = make_inputs(rows=2)
     few = cache.first(2)
-    heard = step_attention(torch.tensor([5, 6]), few, 64)(few.layers[0], q, kv)
+    at = torch.tensor([5, 6])
+    heard = step_attention(at, few, masks(64)(at), 64)(few.layers[0], q, kv)
     assert not heard.isnan().any()
     assert cache.layers[0][2].isnan().all()
 
@@ -121,7 +133,8 @@ def test_a_prefill_hears_its_past_and_itself(start: int, n: int) -> None:
     q, kv = make_inputs(n)
     expected = attend_slowly(cache, q, kv, [start] * ROWS)
     cache.layers[0][:, :, :, start + n :] = torch.nan
-    heard = prefix_attention(start, n, HEADS // KV_HEADS, q)(cache.layers[0], q, kv)
+    mask = prefix_mask(start, n, HEADS // KV_HEADS, q)
+    heard = prefix_attention(start, n, mask)(cache.layers[0], q, kv)
     torch.testing.assert_close(heard, expected, rtol=0, atol=1e-6)
 
 
@@ -132,7 +145,7 @@ def test_one_position_of_a_static_length_equals_its_prefix(position: int) -> Non
     cache.layers[0][:, :, :, position + 1 :] = torch.nan
     past = torch.arange(32) <= position
     heard = static_attention(torch.tensor([position]), past)(cache.layers[0], q, kv)
-    expected = prefix_attention(position, 1, HEADS // KV_HEADS, q)(other.layers[0], q, kv)
+    expected = prefix_attention(position, 1, None)(other.layers[0], q, kv)
     torch.testing.assert_close(heard, expected, rtol=0, atol=1e-6)
     assert torch.equal(cache.layers[0][:, :, :, position], other.layers[0][:, :, :, position])
 

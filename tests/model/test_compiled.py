@@ -15,11 +15,12 @@ from torch._dynamo.utils import counters
 from torch._inductor.utils import run_and_get_code
 
 from tests.tiny_csm import make_tiny_csm
-from wyoming_csm.model import attention
+from wyoming_csm.model import attention, frame_parts
 from wyoming_csm.model.compiled import runs_compiled
 from wyoming_csm.model.csm import ABSENT, CsmModel
 from wyoming_csm.model.frame_parts import FrameParts
 from wyoming_csm.model.generator import FrameGenerator
+from wyoming_csm.model.rows import row_buckets
 from wyoming_csm.model.sampling import Sampling
 from wyoming_csm.model.weights import Checkpoint
 
@@ -28,6 +29,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
 CPU = torch.device("cpu")
 SAMPLED = Sampling(temperature=0.9, top_k=20, depth_temperature=0.9, depth_top_k=20)
 LAYERS = 2  # of each transformer here
+POSITIONS = 200  # of a slot: no whole number of what is read at a time
 _CALLS = re.compile(r"(?:cpp_fused\w*|extern_kernels\.\w+|torch\.ops\.[\w.]+)\(")
 
 
@@ -74,6 +76,32 @@ def test_each_part_is_traced_once_for_one_row_and_once_for_several(
     assert not counters["graph_break"]
 
 
+def test_nothing_is_compiled_again_at_any_length_for_any_rows(
+    model: CsmModel, tmp_path: Path
+) -> None:
+    """Not at the last length either: that would be in the middle of a capture."""
+    generator = FrameGenerator(model, 6, POSITIONS, SAMPLED)
+    with torch.compiler.set_stance("default", force_backend="eager"):
+        assert generator.compile(tmp_path)
+        traced = dict(counters["stats"])
+        with torch._dynamo.config.patch(error_on_recompile=True):
+            for rows in row_buckets(6):
+                generator.spell(rows)
+                for length in generator.lengths():
+                    generator.hear(rows, length)
+    assert counters["stats"] == traced
+
+
+def test_a_product_of_one_row_joins_what_is_around_it(
+    model: CsmModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By an option that only GPUs heed: a frame's launches there are counted by its blueprint."""
+    options: list[object] = []
+    monkeypatch.setattr(torch, "compile", lambda part, **words: options.append(words["options"]))
+    frame_parts._Compiled(FrameParts(model, SAMPLED))
+    assert options == [{"coordinate_descent_tuning": True}] * 3
+
+
 def test_flash_attn_leaves_each_part_whole(
     model: CsmModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,19 +142,21 @@ def test_what_the_steps_differ_in_begins_where_compiled_code_wants_it(
 
 @pytest.mark.slow
 def test_compiled_parts_say_the_same_from_few_kernels(model: CsmModel, tmp_path: Path) -> None:
-    expected = speak(FrameGenerator(model, 1, 256, SAMPLED))
-    generator = FrameGenerator(model, 1, 256, SAMPLED)
+    expected = speak(FrameGenerator(model, 1, POSITIONS, SAMPLED))
+    generator = FrameGenerator(model, 1, POSITIONS, SAMPLED)
     compiled, codes = run_and_get_code(generator.compile, tmp_path)
     assert compiled
     # Of the real size by what a block takes here at most: start, 30 steps, hear. The bar: 1500.
     start, step, hear = (calls(code) / LAYERS for code in codes)
     assert 4 * start + 30 * 4 * step + 16 * hear <= 1500
     assert all(torch.equal(*pair) for pair in zip(speak(generator), expected, strict=True))
+    for length in generator.lengths():
+        generator.hear(1, length)
     assert counters["stats"]["unique_graphs"] == 3
 
     torch._dynamo.reset()
     counters.clear()
-    assert FrameGenerator(model, 1, 256, SAMPLED).compile(tmp_path)
+    assert FrameGenerator(model, 1, POSITIONS, SAMPLED).compile(tmp_path)
     assert counters["inductor"]["fxgraph_cache_hit"] == 3  # all of it was on the disk
 
 

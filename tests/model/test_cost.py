@@ -43,9 +43,11 @@ def count_frame(model: CsmModel, rows: int) -> OpCounter:
     return counter
 
 
-@pytest.mark.parametrize("rows", [1, 4])
-def test_a_frame_is_few_operations_and_no_read_by_the_host(tmp_path: Path, rows: int) -> None:
-    """The issue's bar: 3000. transformers has about 6600."""
+@pytest.mark.parametrize(("rows", "most"), [(1, 2716), (4, 2748)])
+def test_a_frame_is_few_operations_and_no_read_by_the_host(
+    tmp_path: Path, rows: int, most: int
+) -> None:
+    """What was counted, never to grow without a reason. transformers has about 6600."""
     depth = {
         "num_codebooks": 32,
         "backbone_hidden_size": 32,
@@ -59,7 +61,7 @@ def test_a_frame_is_few_operations_and_no_read_by_the_host(tmp_path: Path, rows:
     folder = make_tiny_csm(tmp_path, num_hidden_layers=16, depth_decoder_config=depth)
     counter = count_frame(Checkpoint(folder).load(torch.float32, CPU), rows)
     blocks = 16 + 31 * 4
-    assert counter.ops.total() <= 20 * blocks
+    assert counter.ops.total() <= most
     assert counter.host_reads == 0
     assert counter.products == 4 * blocks + 32 + 1  # the heads, and the projection
 

@@ -167,7 +167,7 @@ def test_a_frame_computes_the_rows_and_reads_the_positions_it_needs(
     ]
     lengths = generator.lengths()
     assert lengths == sorted(set(lengths))
-    assert lengths[-1] == generator._kv.positions == 1216
+    assert lengths[-1] == 1216 < generator._kv.positions
 
 
 def test_positions_are_counted_on_the_host(model: CsmModel, rows: list[Tensor]) -> None:

@@ -69,9 +69,9 @@ class Conversation:
         backbone = self.generator.model.backbone
         real = backbone.prefill
 
-        def counted(x: Tensor, start: int, cache: KvCache) -> Tensor:
+        def counted(x: Tensor, start: int, cache: KvCache, mask: Tensor | None = None) -> Tensor:
             self.computed[-1] += x.shape[1]
-            return real(x, start, cache)
+            return real(x, start, cache, mask)
 
         backbone.prefill = counted  # type: ignore[method-assign]
 

@@ -81,10 +81,21 @@ class DepthDecoder(nn.Module):
             for _ in range(sizes.codebooks - 1)
         )
 
-    def start(self, hidden: Tensor, codes: Tensor, cache: KvCache) -> Tensor:
-        """The backbone's hidden [rows, width] and codebook 0 [rows] to codebook 1's logits."""
+    def start_mask(self) -> Tensor:
+        """What `start` masks: it is always the same."""
+        mask = self.transformer.mask(0, 2)
+        assert mask is not None
+        return mask
+
+    def start(
+        self, hidden: Tensor, codes: Tensor, cache: KvCache, mask: Tensor | None = None
+    ) -> Tensor:
+        """The backbone's hidden [rows, width] and codebook 0 [rows] to codebook 1's logits.
+
+        `mask`: of `start_mask`, if it is there already.
+        """
         both = torch.stack((self.projection(hidden), self._embed(codes, 0)), dim=1)
-        hidden = self.transformer.prefill(both, 0, cache)[:, -1]  # [rows, width of its own]
+        hidden = self.transformer.prefill(both, 0, cache, mask)[:, -1]  # [rows, width of its own]
         return self._logits(hidden, 1)
 
     def step(self, codes: Tensor, codebook: int, cache: KvCache) -> Tensor:

@@ -2,19 +2,22 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from wyoming_csm.model.attention import static_attention
+from wyoming_csm.model.attention import StepMasks, static_attention
 from wyoming_csm.model.compiled import runs_compiled
 from wyoming_csm.model.csm import CsmModel
 from wyoming_csm.model.kv_cache import KvCache
 from wyoming_csm.model.sampling import Sampling, draw_noise, noise_places, sample
 
 _Layers = tuple[Tensor, ...]
+# Of torch.compile. A product of one row becomes a kernel that norms, activations and sums join:
+# without this it is cuBLAS's, each with a kernel before and after. A CPU has it without.
+_OPTIONS: dict[str, str | int | bool | Callable[..., Any]] = {"coordinate_descent_tuning": True}
 
 
 class _Place(NamedTuple):
@@ -40,7 +43,10 @@ class FrameParts:
         k = min(max(sampling.top_k, sampling.depth_top_k), model.sizes.codebook_size)
         self._noise = noise_places(model.sizes.codebooks, k, model.device)
         self._places = _places(model)
-        self._span = torch.arange(model.sizes.backbone.positions + 64, device=model.device)
+        sizes = model.sizes.backbone
+        self._masks = StepMasks(sizes, sizes.positions, model.dtype, model.device)
+        self._span = torch.arange(sizes.positions + 64, device=model.device)
+        self._start_mask = model.depth.start_mask()
         self._compiled: _Compiled | None = None
 
     def compile(self, trial: Callable[[], None], folder: Path) -> bool:
@@ -70,7 +76,7 @@ class FrameParts:
         depth = self._model.depth
         noise = draw_noise(seeds, positions, self._noise)
         codes = [self._first(hidden, noise)]
-        logits = depth.start(hidden, codes[0], cache)
+        logits = depth.start(hidden, codes[0], cache, self._start_mask)
         codes.append(self._sample(logits, noise[:, 1]))
         for codebook in range(1, noise.shape[1] - 1):
             logits = depth.step(codes[-1], codebook, cache)
@@ -91,15 +97,20 @@ class FrameParts:
         Those of rows that are not active [rows] stay.
         """
         hear = self.hear_part if self._compiled is None else self._compiled.hear
-        hear(codes, hidden, active, positions, cache.layers, self._span[:length])
+        # Outside of what is compiled, where each layer would make it anew.
+        mask = self._masks(positions)
+        hear(codes, hidden, active, positions, cache.layers, mask, self._span[:length])
 
     def start_part(
-        self, hidden: Tensor, seeds: Tensor, positions: Tensor, layers: _Layers
+        self, hidden: Tensor, seeds: Tensor, positions: Tensor, layers: _Layers, mask: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Codebooks 0 and 1, [rows] each, and the whole frame's noise [rows, codebooks, k]."""
+        """Codebooks 0 and 1, [rows] each, and the whole frame's noise [rows, codebooks, k].
+
+        `mask`: the depth decoder's, of its start.
+        """
         noise = draw_noise(seeds, positions, self._noise)
         code = self._first(hidden, noise)
-        logits = self._model.depth.start(hidden, code, KvCache(layers))
+        logits = self._model.depth.start(hidden, code, KvCache(layers), mask)
         return code, self._sample(logits, noise[:, 1]), noise
 
     def step_part(self, code: Tensor, noise: Tensor, place: _Place, layers: _Layers) -> Tensor:
@@ -108,8 +119,8 @@ class FrameParts:
         attend = static_attention(place.position, place.past)
         transformer = self._model.depth.transformer
         hidden = transformer.run(x, place.cos, place.sin, attend, KvCache(layers))
-        logits: Tensor = place.head(hidden[:, 0])
-        return self._sample(logits.float(), noise.index_select(1, place.position)[:, 0])
+        logits: Tensor = place.head(hidden[:, 0])  # in what type it is: the noise is in float32
+        return self._sample(logits, noise.index_select(1, place.position)[:, 0])
 
     def hear_part(
         self,
@@ -118,11 +129,12 @@ class FrameParts:
         active: Tensor,
         positions: Tensor,
         layers: _Layers,
+        mask: Tensor,
         span: Tensor,
     ) -> None:
         """As `hear`; the length is that of `span`, which a compiler may leave open."""
         x = self._model.embed_frames(codes)
-        heard = self._model.backbone.step(x, positions, KvCache(layers), len(span))
+        heard = self._model.backbone.step(x, positions, KvCache(layers), mask, len(span))
         hidden.copy_(torch.where(active[:, None], heard, hidden))
         positions.add_(active)
 
@@ -132,6 +144,11 @@ class FrameParts:
 
     def _sample(self, logits: Tensor, noise: Tensor) -> Tensor:
         return sample(logits, self._sampling.depth_temperature, self._sampling.depth_top_k, noise)
+
+    @property
+    def start_mask(self) -> Tensor:
+        """Of the depth decoder's first two positions."""
+        return self._start_mask
 
     @property
     def places(self) -> tuple[_Place, ...]:
@@ -144,13 +161,14 @@ class _Compiled:
 
     def __init__(self, parts: FrameParts) -> None:
         self._places = parts.places
-        self._start = torch.compile(parts.start_part)
-        self._step = torch.compile(parts.step_part)
-        self._hear = torch.compile(parts.hear_part)
+        self._start_mask = parts.start_mask
+        self._start = torch.compile(parts.start_part, options=_OPTIONS)
+        self._step = torch.compile(parts.step_part, options=_OPTIONS)
+        self._hear = torch.compile(parts.hear_part, options=_OPTIONS)
         self.trying = True
 
     def spell(self, hidden: Tensor, seeds: Tensor, positions: Tensor, layers: _Layers) -> Tensor:
-        code, following, noise = self._start(hidden, seeds, positions, layers)
+        code, following, noise = self._start(hidden, seeds, positions, layers, self._start_mask)
         codes = [code, following]
         for place in self._places:
             codes.append(self._step(codes[-1], noise, place, layers))
@@ -163,11 +181,12 @@ class _Compiled:
         active: Tensor,
         positions: Tensor,
         layers: _Layers,
+        mask: Tensor,
         span: Tensor,
     ) -> None:
         if self.trying:
             torch._dynamo.mark_dynamic(span, 0)
-        self._hear(codes, hidden, active, positions, layers, span)
+        self._hear(codes, hidden, active, positions, layers, mask, span)
 
 
 def _places(model: CsmModel) -> tuple[_Place, ...]:

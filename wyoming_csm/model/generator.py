@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from wyoming_csm.errors import PromptTooLong
-from wyoming_csm.model.attention import length_bucket
+from wyoming_csm.model.attention import length_bucket, longest_bucket
 from wyoming_csm.model.csm import CsmModel
 from wyoming_csm.model.frame_parts import FrameParts
 from wyoming_csm.model.kv_cache import KvBlock, KvCache
@@ -40,7 +40,8 @@ class FrameGenerator:
         self.positions = positions
         self.codes = torch.zeros(slots, sizes.codebooks, dtype=torch.long, device=device)
         self.active = torch.zeros(slots, dtype=torch.bool, device=device)  # who takes part
-        self._kv = KvCache.allocate(sizes.backbone, slots, positions, model.dtype, device)
+        self._longest = longest_bucket(positions)
+        self._kv = KvCache.allocate(sizes.backbone, slots, self._longest, model.dtype, device)
         self._depth_kv = KvCache.allocate(sizes.depth, slots, sizes.codebooks, model.dtype, device)
         self._hidden = torch.zeros(slots, sizes.backbone.width, dtype=model.dtype, device=device)
         self._position = torch.zeros(slots, dtype=torch.long, device=device)
@@ -191,4 +192,4 @@ class FrameGenerator:
         self._parts.hear(codes, hidden, active, self._position[:rows], cache, length)
 
     def _readable(self, n: int) -> int:
-        return min(length_bucket(n), self._kv.positions)
+        return min(length_bucket(n), self._longest)

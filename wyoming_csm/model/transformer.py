@@ -6,7 +6,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from wyoming_csm.model.attention import Attention, prefix_attention, step_attention
+from wyoming_csm.model.attention import (
+    Attention,
+    prefix_attention,
+    prefix_mask,
+    step_attention,
+)
 from wyoming_csm.model.kv_cache import KvCache
 from wyoming_csm.model.sizes import LlamaSizes
 
@@ -29,34 +34,41 @@ class Transformer(nn.Module):
         self.register_buffer("cos", cos, persistent=False)
         self.register_buffer("sin", sin, persistent=False)
 
-    def prefill(self, x: Tensor, start: int, cache: KvCache) -> Tensor:
+    def mask(self, start: int, n: int) -> Tensor | None:
+        """What `prefill` masks: for who prefills the same positions again and again."""
+        return prefix_mask(start, n, self.sizes.heads // self.sizes.kv_heads, self.norm.weight)
+
+    def prefill(self, x: Tensor, start: int, cache: KvCache, mask: Tensor | None = None) -> Tensor:
         """x [rows, n, width] at positions start … start + n - 1 of every row, to the same shape.
 
-        What the cache holds before `start` is attended to.
+        What the cache holds before `start` is attended to. `mask`: as `mask` says, if it is there
+        already.
         """
         n = x.shape[1]
         cos, sin = self.cos[start : start + n, None], self.sin[start : start + n, None]
-        attend = prefix_attention(start, n, self.sizes.heads // self.sizes.kv_heads, x)
+        attend = prefix_attention(start, n, self.mask(start, n) if mask is None else mask)
         return self.run(x, cos, sin, attend, cache)
 
-    def step(self, x: Tensor, positions: Tensor, cache: KvCache, length: int) -> Tensor:
+    def step(
+        self, x: Tensor, positions: Tensor, cache: KvCache, mask: Tensor, length: int
+    ) -> Tensor:
         """x [rows, width], each at its own position [rows] below `length`, to the same shape.
 
-        A row that is not meant may take part: what it writes at its position is written again
-        before it is read.
+        `mask`: of `StepMasks`. A row that is not meant may take part: what it writes at its
+        position is written again before it is read.
         """
         cos, sin = self.cos[positions][:, None, None], self.sin[positions][:, None, None]
-        attend = step_attention(positions, cache, length)
+        attend = step_attention(positions, cache, mask, length)
         return self.run(x[:, None], cos, sin, attend, cache)[:, 0]
 
     def run(self, x: Tensor, cos: Tensor, sin: Tensor, attend: Attention, cache: KvCache) -> Tensor:
         """x [rows, n, width], turned by cos and sin [(rows,) n, 1, head_dim], to the same shape."""
         shape = x.shape
         x = x.reshape(-1, shape[-1])
-        for block, layer in zip(self.layers, cache.layers, strict=True):
+        for n, (block, layer) in enumerate(zip(self.layers, cache.layers, strict=True)):
             assert isinstance(block, Block)
             q, kv = block.project(x, shape[:2], cos, sin)
-            x = block.finish(x, attend(layer, q, kv))
+            x = block.finish(x, attend(layer, q, kv), in_place=n > 0)  # at first it is not ours
         return self.norm(x).view(shape)  # type: ignore[no-any-return]
 
 
@@ -85,11 +97,14 @@ class Block(nn.Module):
         turned.mul_(cos).addcmul_(rolled, sin)
         return together[:, :, : self.heads], together[:, :, self.heads :]
 
-    def finish(self, x: Tensor, heard: Tensor) -> Tensor:
-        """The rest of attention [rows * n, heads * head_dim], and feed-forward, added to x."""
-        x = _add(x, self.out, heard)
+    def finish(self, x: Tensor, heard: Tensor, in_place: bool) -> Tensor:
+        """The rest of attention [rows * n, heads * head_dim], and feed-forward, added to x.
+
+        `in_place`: x may be written over.
+        """
+        x = _add(x, self.out, heard, in_place)
         gate, up = self.gate_up(self.post_attention_layernorm(x)).chunk(2, dim=-1)
-        return _add(x, self.down, F.silu(gate) * up)
+        return _add(x, self.down, F.silu(gate) * up, in_place=True)
 
 
 class RmsNorm(nn.Module):
@@ -114,11 +129,14 @@ class RmsNorm(nn.Module):
         return F.layer_norm(both, both.shape[1:], eps=self.eps)[:, 0] * self.weight
 
 
-def _add(x: Tensor, linear: nn.Module, y: Tensor) -> Tensor:
-    """x + linear(y), in one kernel where that is one product."""
-    if type(linear) is nn.Linear and not torch.compiler.is_compiling():
-        return torch.addmm(x, y, linear.weight.t())
-    return x + linear(y)  # type: ignore[no-any-return]
+def _add(x: Tensor, linear: nn.Module, y: Tensor, in_place: bool) -> Tensor:
+    """x + linear(y), in one kernel where that is one product; a copy of x would be another."""
+    if torch.compiler.is_compiling():
+        return x + linear(y)  # type: ignore[no-any-return]
+    if type(linear) is nn.Linear:
+        weight = linear.weight.t()
+        return x.addmm_(y, weight) if in_place else torch.addmm(x, y, weight)
+    return x.add_(linear(y)) if in_place else x + linear(y)
 
 
 def rotary_tables(sizes: LlamaSizes) -> tuple[Tensor, Tensor]:
