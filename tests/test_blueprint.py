@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from benchmarks.blueprint import generated
-from benchmarks.blueprint.__main__ import write
+from benchmarks.blueprint.__main__ import Wanted, wanted_of, write
 from benchmarks.blueprint.cards import CARDS
 from benchmarks.blueprint.cubin import Usage, least, parsed
 from benchmarks.blueprint.table import table
@@ -180,3 +180,13 @@ def test_without_a_cuda_build_it_says_what_is_needed() -> None:
     assert done.returncode == 1
     assert "no CUDA build" in done.stderr
     assert "WYOMING_CSM_BLUEPRINT_PYTHON" in done.stderr
+
+
+def test_cards_are_asked_for_by_capability_and_type() -> None:
+    assert wanted_of("90,75:int8,90:int4") == [
+        Wanted(90, "auto", own_kernels=True),
+        Wanted(75, "int8", own_kernels=True),
+        Wanted(90, "int4", own_kernels=False),
+    ]
+    with pytest.raises(ValueError, match="no card is '70'"):
+        wanted_of("70")

@@ -23,12 +23,11 @@ from typing import Any
 from benchmarks.blueprint.cards import CARDS
 from benchmarks.blueprint.stub import build, cuda_headers, environment
 from benchmarks.blueprint.table import table
-from wyoming_csm.model.toolchain import CURE, has_triton
 
 _FOLDER = Path(__file__).parent.parent  # of records
 _CACHE = _FOLDER.parent / ".cache" / "blueprint"  # ignored by git; a second run takes half the time
 _SECONDS = 1800  # a card that takes longer has failed
-_BOUND = "one row, launches of compiled code that spells a frame and hears it"
+_DEFAULT = ",".join((*map(str, CARDS), "75:int8", "90:int8"))  # fp8 and int4 launch what int8 does
 
 
 @dataclass(frozen=True)
@@ -42,25 +41,19 @@ class Wanted:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cards", default=",".join(map(str, CARDS)), help="capabilities")
-    parser.add_argument(
-        "--dtypes", default="auto,int8", help="as csm.dtype; fp8 and int4 launch what int8 does"
-    )
+    parser.add_argument("--cards", default=_DEFAULT, help="capability, or capability:csm.dtype")
     parser.add_argument("--jobs", type=int, default=max(1, (os.cpu_count() or 1) // 2))
     parser.add_argument("--record", metavar="NAME", help="write DATE-NAME under benchmarks/")
     options = parser.parse_args()
-    unknown = set(options.cards.split(",")) - {str(capability) for capability in CARDS}
-    if unknown:
-        parser.error(f"no such cards: {', '.join(sorted(unknown))}")
+    try:
+        every = wanted_of(options.cards)
+    except ValueError as error:
+        parser.error(str(error))
     cuda_headers()
+    from wyoming_csm.model.toolchain import CURE, has_triton  # loads PyTorch, if it is one for this
+
     if not has_triton():
         raise SystemExit(f"No C compiler or no Python.h is here: {CURE}")
-    first, *_ = dtypes = options.dtypes.split(",")
-    every = [
-        Wanted(int(card), dtype, dtype == first)
-        for dtype in dtypes
-        for card in options.cards.split(",")
-    ]
     found = look(every, options.jobs)
     record = {
         "date": datetime.date.today().isoformat(),
@@ -68,7 +61,6 @@ def main() -> None:
             "python": platform.python_version(),
             **{name: metadata.version(name) for name in ("torch", "triton")},
         },
-        "counted": _BOUND,
         "cards": found,
     }
     print(table(found))
@@ -77,6 +69,18 @@ def main() -> None:
     print(json.dumps(record), flush=True)
     if any("failed" in card for card in found):
         sys.exit(1)
+
+
+def wanted_of(cards: str) -> list[Wanted]:
+    """From `75,90,90:int8`. ValueError: there is no such card."""
+    found: list[Wanted] = []
+    for each in cards.split(","):
+        capability, _, dtype = each.partition(":")
+        if capability not in map(str, CARDS):
+            raise ValueError(f"no card is {capability!r}: {', '.join(map(str, CARDS))} are")
+        is_first = all(wanted.capability != int(capability) for wanted in found)
+        found.append(Wanted(int(capability), dtype or "auto", is_first))
+    return found
 
 
 def look(every: Sequence[Wanted], jobs: int) -> list[dict[str, Any]]:
@@ -94,8 +98,8 @@ def write(record: dict[str, Any], name: str, folder: Path = _FOLDER) -> Path:
         f"# {record['date']}, what a GPU would be given",
         "",
         f"{versions}, a CUDA build; no GPU: cards are made up, nothing was run on one.",
-        "`script/bench blueprint`; the real sizes. Launches a frame: of codes, for one sentence,",
-        "what a library is asked for counted as one. The step stands thirty times in a frame.",
+        "`script/bench blueprint`; the real sizes. Launches a frame: of one sentence's codes;",
+        "what a library is asked for counts as one.",
         "",
         *(f"    {line}".rstrip() for line in table(record["cards"]).splitlines()),
     )

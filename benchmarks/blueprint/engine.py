@@ -43,7 +43,6 @@ class Graph:
 class Found:
     """`recompiled`: parts that were compiled again, when `compile` was over."""
 
-    compiled: bool = False
     recompiled: list[str] = field(default_factory=list)
     graphs: list[Graph] = field(default_factory=list)
     around: int = 0  # launches of a frame beside its graphs
@@ -57,6 +56,7 @@ def run(types: Types, watch: Watch, folder: Path, tell: Callable[[str], None]) -
     `folder`: for the compiler's files.
     """
     device, found = torch.device("cuda:0"), Found()
+    torch.backends.cuda.enable_cudnn_sdp(False)  # as the child process does
     with fakes(), torch.inference_mode(), watch.compiling():
         model, decoder = _model(types, device), _decoder(device)
         tell("a frame that is not compiled")
@@ -66,7 +66,8 @@ def run(types: Types, watch: Watch, folder: Path, tell: Callable[[str], None]) -
         found.attention["a frame, not compiled"] = attention
         tell("compiling")
         generator = _Watched(model, watch)
-        found.compiled = generator.compile(folder)
+        if not generator.compile(folder):
+            raise SystemExit("the parts of a frame could not be compiled: see above")
         before = len(watch.compiled)
         with _graphs(watch, found):
             pipeline = FramePipeline(generator, decoder)

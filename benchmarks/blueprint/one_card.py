@@ -73,7 +73,6 @@ def frames(found: engine.Found, watch: Watch) -> dict[str, Any]:
     for graph in found.graphs:
         attention.setdefault(f"{graph.what}, captured", Counter()).update(graph.attention)
     return {
-        "compiled": found.compiled,
         "launches_a_frame": _of_codes(one),
         f"launches_a_frame_of_{engine.SLOTS}": _of_codes(four),
         "launches": parts,
@@ -109,8 +108,8 @@ def shapes() -> list[tuple[int, int]]:
 
 
 def _of_codes(launched: dict[str, Counter[str]]) -> int:
-    """Of compiled code: to spell a frame's codes and to hear them."""
-    return sum(launched[what][kind] for what in ("spell", "hear") for kind in generated.KINDS)
+    """To spell a frame's codes and to hear them, as their graphs hold it."""
+    return launched["spell"].total() + launched["hear"].total()
 
 
 def _rows(rows: int) -> str:

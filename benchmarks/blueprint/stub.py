@@ -8,7 +8,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks.blueprint.cards import Card
-from wyoming_csm.model.toolchain import CURE
 
 _SOURCE = Path(__file__).with_name("stub.c")
 _DRIVER = re.compile(r"\b(cu[A-Z]\w*)\s*\(")
@@ -18,7 +17,7 @@ def build(card: Card, folder: Path) -> Path:
     """`libcuda.so.1` in the folder. SystemExit where it cannot be built."""
     compiler = shutil.which(os.environ.get("CC") or "gcc")
     if compiler is None or shutil.which("nm") is None:
-        raise SystemExit(f"No C compiler is here to build the stand-in for a GPU: {CURE}")
+        raise SystemExit("No C compiler is here for the stand-in for a GPU: apt install gcc")
     headers = [f"-I{path}" for path in cuda_headers()]
     names = folder / "driver.c"
     names.write_text("".join(f"int {name}(void) {{ return 0; }}\n" for name in _names(headers)))

@@ -49,9 +49,11 @@ class Watch:
         real = inductor.compile_fx
 
         def compile_fx(graph: torch.fx.GraphModule, inputs: Any, *args: Any, **options: Any) -> Any:
-            code = _code_of(lambda: real(graph, inputs, *args, **options))
-            made = Compiled(_part_of(graph), self.rows, code)
-            self.compiled.append(made)
+            try:
+                return real(graph, inputs, *args, **options)  # with options it calls itself
+            except Exception as error:
+                code = _code_in(error)
+            self.compiled.append(Compiled(_part_of(graph), self.rows, code))
             return self._shapes_of(graph, code)
 
         # What is padded is chosen by measuring, where products are not bound by memory: ours are.
@@ -159,17 +161,14 @@ def _stop(code: str) -> None:
     raise _Stop(code)
 
 
-def _code_of(compile_it: Callable[[], object]) -> str:
-    try:
-        compile_it()
-    except Exception as error:
-        cause: BaseException | None = error
-        while cause is not None:
-            if isinstance(cause, _Stop):
-                return str(cause)
-            cause = getattr(cause, "inner_exception", None) or cause.__cause__ or cause.__context__
-        raise
-    raise AssertionError("the compiler did not say what it generated: another PyTorch?")
+def _code_in(error: Exception) -> str:
+    """What `_stop` was told, under all that the compiler put around it; else the error goes on."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, _Stop):
+            return str(cause)
+        cause = getattr(cause, "inner_exception", None) or cause.__cause__ or cause.__context__
+    raise error
 
 
 def _part_of(graph: torch.fx.GraphModule) -> str:
