@@ -43,6 +43,7 @@ class Ours:
     name = "this engine"
 
     def __init__(self, folder: Path, setting: Setting, progress: Callable[[str], None]) -> None:
+        torch.backends.cuda.enable_cudnn_sdp(False)  # as the child process does
         checkpoint, device = Checkpoint(folder), setting.device
         types = choose_types(setting.config, device)
         self.model: CsmModel = checkpoint.load(

@@ -1,6 +1,7 @@
 """Compiled parts say what eager ones say, are compiled once, and are left out where they cannot."""
 
 import logging
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -36,7 +37,8 @@ _CALLS = re.compile(r"(?:cpp_fused\w*|extern_kernels\.\w+|torch\.ops\.[\w.]+)\("
 @pytest.fixture(autouse=True)
 def compiler(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """As in a new process; what a test sets for it is gone afterwards."""
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "unset")
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "restored afterwards")
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR")
     torch._dynamo.reset()
     counters.clear()
     yield
@@ -201,3 +203,16 @@ def test_what_a_killed_process_left_is_not_used(tmp_path: Path) -> None:
     assert runs_compiled(whole, folder)
     assert runs_compiled(lambda: None, folder)
     assert [path.name for path in folder.iterdir()] == ["whole.so"], "what is whole stays"
+
+
+def test_a_folder_of_the_users_is_used_and_never_emptied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs, folder = tmp_path / "theirs", tmp_path / "compiled"
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(theirs))
+    for path in (theirs, folder):
+        path.mkdir()
+        (path / "unfinished").touch()
+    assert runs_compiled(lambda: None, folder)
+    assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == str(theirs)
+    assert (theirs / "unfinished").exists()

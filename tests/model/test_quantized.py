@@ -19,6 +19,7 @@ from wyoming_csm.model.quantized import (
     QuantizedLinear,
     dequantize,
     linear_bytes,
+    multiply_in_blocks,
     quantize,
 )
 from wyoming_csm.model.transformer import RmsNorm
@@ -140,10 +141,11 @@ for shape in ((48, 64), (16, 4096), (32, 192)):
         codes, scales = quantize(weight(*shape), kind)
         exact = dequantize(codes, scales, torch.float32)
         for codes in (codes, codes.view(torch.uint8)) if kind == "fp8" else (codes,):
-            for rows, dtype in ((1, torch.bfloat16), (1, torch.half), (3, torch.half),
-                                (70, torch.half)):
+            for rows, dtype, dots in ((1, torch.bfloat16, True), (1, torch.half, True),
+                                      (3, torch.half, True), (70, torch.half, True),
+                                      (4, torch.half, False)):
                 x = torch.randn(rows, shape[1]).to(dtype)
-                y = launch(x, codes, scales)
+                y = launch(x, codes, scales, dots)
                 assert (y.shape, y.dtype) == ((rows, shape[0]), dtype)
                 assert error(y, x.float() @ exact.T) < 5e-3, (shape, kind, rows)
 """
@@ -165,3 +167,30 @@ def test_a_compiler_may_leave_the_rows_of_a_product_open() -> None:
     traced = make_fx(multiply, tracing_mode="symbolic")(torch.ones(2, 64), codes, scales)
     (product,) = (node for node in traced.graph.nodes if "multiply" in str(node.target))
     assert isinstance(product.meta["val"].shape[0], torch.SymInt)
+
+
+@pytest.mark.skipif(find_spec("triton") is None, reason="Triton is not installed")
+@pytest.mark.parametrize(
+    ("capability", "kernels"),
+    [((7, 5), [(1, False), (4, False)]), ((8, 6), [(1, True), (4, True), (5, True)])],
+)
+def test_more_rows_than_the_card_has_a_kernel_for_are_multiplied_in_blocks(
+    monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], kernels: list[tuple[int, bool]]
+) -> None:
+    """Tensor cores that Triton does not use are cuBLAS's to use."""
+    from wyoming_csm.model import kernels as module
+
+    launched: list[tuple[int, bool]] = []
+
+    def launch(x: Tensor, codes: Tensor, scales: Tensor, dots: bool) -> Tensor:
+        launched.append((len(x), dots))
+        return multiply_in_blocks(x, codes, scales)
+
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    monkeypatch.setattr(module, "launch", launch)
+    codes, scales = quantize(weight(48, 64), "int8")
+    exact = dequantize(codes, scales, torch.float32)
+    for rows in (1, 4, 5, 300):
+        x = torch.randn(rows, 64)
+        assert error(module.multiply(x, codes, scales), x @ exact.T) < 1e-6
+    assert launched == kernels

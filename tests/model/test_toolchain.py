@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from wyoming_csm.model import toolchain
 
@@ -41,3 +42,26 @@ def test_another_compiler_does(machine: Path, monkeypatch: pytest.MonkeyPatch) -
     toolchain.has_triton.cache_clear()
     monkeypatch.setenv("CC", "/opt/bin/cc")
     assert toolchain.has_triton()
+
+
+@pytest.mark.parametrize(
+    ("capability", "builds", "dots"),
+    [((6, 1), False, False), ((7, 0), True, False), ((7, 5), True, False), ((8, 0), True, True)],
+)
+def test_what_triton_builds_for_a_card(
+    machine: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capability: tuple[int, int],
+    builds: bool,
+    dots: bool,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    cuda = torch.device("cuda:0")
+    assert toolchain.builds_for(cuda) is builds
+    assert toolchain.has_dots(cuda) is dots
+    monkeypatch.setattr(torch.version, "hip", "7.0")
+    assert toolchain.builds_for(cuda)
+    assert toolchain.has_dots(cuda)
+    (machine / "gcc").unlink()
+    toolchain.has_triton.cache_clear()
+    assert not toolchain.builds_for(cuda)

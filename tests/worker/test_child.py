@@ -158,9 +158,11 @@ def test_the_program_prepares_before_it_is_told_what_to_load() -> None:
 
 def test_preparing_imports_what_is_heavy_and_touches_no_gpu() -> None:
     code = (
-        "from wyoming_csm.worker.__main__ import prepare; import sys\n"
+        "from wyoming_csm.worker.__main__ import prepare; import os, sys\n"
+        "before = dict(os.environ)\n"
         "prepare('system'); assert 'torch' not in sys.modules\n"
         "prepare('csm'); import torch\n"
+        "name = 'TORCHINDUCTOR_CACHE_DIR'; assert os.environ.get(name) == before.get(name)\n"
         "assert {'wyoming_csm.worker.csm', 'torch._inductor'} <= sys.modules.keys()\n"
         "assert not torch.cuda.is_initialized()\n"
     )

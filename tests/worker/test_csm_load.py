@@ -11,6 +11,7 @@ import torch
 from tests.worker.stages import CPU, SPEAKER, speak
 from wyoming_csm.config import CsmConfig
 from wyoming_csm.errors import EngineUnavailable, PromptTooLong
+from wyoming_csm.model import toolchain
 from wyoming_csm.model.generator import FrameGenerator
 from wyoming_csm.model.weights import Checkpoint
 from wyoming_csm.worker import csm
@@ -76,6 +77,17 @@ def test_a_child_tells_its_way_to_readiness(checkpoint: Path, tmp_path: Path) ->
     assert ready.slots in (1, 2), "what this machine holds in real time"
 
 
+def test_a_started_child_has_left_cudnn_out_of_attention(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From Hopper on torch would choose it, and it plans for each new length of a prompt."""
+    monkeypatch.setattr(CsmStage, "warm_up", lambda self, progress: None)
+    torch.backends.cuda.enable_cudnn_sdp(True)
+    with pytest.raises(Settled):
+        csm.run(Recorder(), configure(checkpoint, tmp_path))
+    assert not torch.backends.cuda.cudnn_sdp_enabled()  # type: ignore[no-untyped-call]
+
+
 @pytest.mark.parametrize(("seconds", "slots"), [(0.03, 2), (0.07, 1)])
 def test_only_slots_that_are_held_in_real_time_are_offered(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, slots: int
@@ -131,10 +143,19 @@ def test_it_compiles_if_told_to_and_keeps_what_was_compiled(
     assert len(folders) == 1
 
 
-def test_a_gpu_without_a_compiler_is_slow_and_that_is_said(
-    checkpoint: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("compiler", "cause"), [(False, "apt install gcc"), (True, "capability below 7.0")]
+)
+def test_a_gpu_that_no_kernel_is_built_for_is_slow_and_that_is_said(
+    checkpoint: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    compiler: bool,
+    cause: str,
 ) -> None:
-    monkeypatch.setattr(csm, "has_triton", lambda: False)
+    monkeypatch.setattr(toolchain, "has_triton", lambda: compiler)
+    monkeypatch.setattr(csm, "has_triton", lambda: compiler)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (6, 1))
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
     monkeypatch.setattr(Checkpoint, "load", lambda self, *_, **__: None)
     cuda = torch.device("cuda:0")
@@ -145,4 +166,4 @@ def test_a_gpu_without_a_compiler_is_slow_and_that_is_said(
         caplog.clear()
         with caplog.at_level(logging.WARNING):
             csm._load_model(Checkpoint(checkpoint), types, cuda, True, checkpoint)
-        assert ("apt install gcc" in caplog.text) is said
+        assert (cause in caplog.text) is said

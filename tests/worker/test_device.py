@@ -65,7 +65,7 @@ def test_types_are_told_in_words() -> None:
 
 @pytest.mark.parametrize("triton", [False, True])
 def test_parts_are_compiled_where_it_pays(monkeypatch: pytest.MonkeyPatch, triton: bool) -> None:
-    monkeypatch.setattr(chosen, "has_triton", lambda: triton)
+    monkeypatch.setattr(chosen, "builds_for", lambda device: triton)
     assert chooses_compile(CsmConfig(), CUDA) == triton
     assert not chooses_compile(CsmConfig(), CPU), "minutes for little"
     assert chooses_compile(CsmConfig(compile=True), CPU)

@@ -81,11 +81,23 @@ def test_gated_weights_name_the_page_and_the_token(
             checkpoint_folder(CsmConfig(checkpoint=NAME), tmp_path / "models", print)
         assert f"https://huggingface.co/{NAME}" in refused.value.cure
         assert "HF_TOKEN" in refused.value.cure
+        assert "unsloth" not in refused.value.cure, "no copy of another's weights"
 
         token = tmp_path / "token"
         token.write_text("secret\n")
         config = CsmConfig(checkpoint=NAME, token_file=str(token))
         assert checkpoint_folder(config, tmp_path / "models", print).is_dir()
+
+
+def test_a_copy_that_is_not_gated_is_named_beside_the_gated_page(
+    repository: Path, tmp_path: Path, endpoint: pytest.MonkeyPatch
+) -> None:
+    with serving(FakeHub("sesame/csm-1b", repository, token="secret")) as hub:
+        _point_at(endpoint, hub.url)
+        with pytest.raises(EngineUnavailable) as refused:
+            checkpoint_folder(CsmConfig(), tmp_path / "models", print)
+    assert "https://huggingface.co/sesame/csm-1b" in refused.value.cure
+    assert "csm.checkpoint to unsloth/csm-1b" in refused.value.cure
 
 
 def test_the_environments_token_is_used_and_forgotten(

@@ -14,14 +14,15 @@ _LOGGER = logging.getLogger(__name__)
 def runs_compiled(trial: Callable[[], None], folder: Path) -> bool:
     """Whether `trial`, which calls compiled functions for the first time, could compile them.
 
-    What it made is kept in `folder`, which is for one process at a time: the next that tries the
-    same starts in seconds. Running out of memory is the caller's to judge.
+    What it made is kept in `folder`, which is for one process at a time, or where the user says:
+    the next that tries the same starts in seconds. Running out of memory is the caller's to judge.
     """
-    os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(folder)  # read whenever something is compiled
+    # Read whenever something is compiled.
+    kept = Path(os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder.absolute())))
     unfinished = folder / "unfinished"
     try:
-        if unfinished.exists():  # a process was killed and may have left half a file
-            shutil.rmtree(folder)
+        if unfinished.exists() and kept == folder.absolute():
+            shutil.rmtree(folder)  # a process was killed and may have left half a file
         folder.mkdir(parents=True, exist_ok=True)
         unfinished.touch()
         trial()

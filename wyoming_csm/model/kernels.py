@@ -1,8 +1,8 @@
 """Products of a few rows with quantised weights in Triton: they take as long as reading them.
 
-One row is multiplied and summed; more share the tensor cores. Sums are float32. Shapes are
-constants of a kernel: there are about ten, and nothing is tuned while a graph is recorded. The
-number of rows is not: its first use of a multiple of 16 would build them all anew.
+One row is multiplied and summed; more share the tensor cores, where Triton uses them. Sums are
+float32. Shapes are constants of a kernel: there are about ten, and nothing is tuned while a graph
+is recorded. The number of rows is not: its first use of a multiple of 16 would build them all anew.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators
@@ -12,6 +12,11 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from wyoming_csm.model.quantized import multiply_in_blocks
+from wyoming_csm.model.toolchain import has_dots
+
+_FEW = 256  # rows: with more, reading the weights is not what takes the time
+_FEW_WITHOUT_DOTS = 4  # rows, each for itself: with more, cuBLAS has the tensor cores
 _HALF = tl.constexpr(16)  # of an int4 group: its bytes hold the first 16 weights and the others
 _NATIVE_FP8 = (8, 9)  # from there on a GPU converts fp8 itself
 _FP8_SHIFT = 256.0  # 2 ** (15 - 7): between the exponents' biases of float16 and e4m3
@@ -23,11 +28,14 @@ def multiply(x: Tensor, codes: Tensor, scales: Tensor) -> Tensor:
     """x [rows, in] in half precision, contiguous, with `QuantizedLinear`'s codes and scales.
 
     To [rows, out]. Shapes in whole blocks: out of 16, in of 64. May stand in CUDA graphs; to
-    torch.compile it is one operator for any number of rows.
+    torch.compile it is one operator for any number of rows, also where many take another way.
     """
+    dots = has_dots(x.device)
+    if len(x) > (_FEW if dots else _FEW_WITHOUT_DOTS):
+        return multiply_in_blocks(x, codes, scales)
     if codes.dtype == torch.float8_e4m3fn and not _converts_fp8(codes.device):
         codes = codes.view(torch.uint8)
-    return launch(x, codes, scales)
+    return launch(x, codes, scales, dots)
 
 
 @multiply.register_fake
@@ -39,22 +47,24 @@ def _converts_fp8(device: torch.device) -> bool:
     return not torch.version.hip and torch.cuda.get_device_capability(device) >= _NATIVE_FP8
 
 
-def launch(x: Tensor, codes: Tensor, scales: Tensor) -> Tensor:
-    """As `multiply`; fp8 may come as its bytes."""
-    return _sum(x, codes, scales) if len(x) == 1 else _dot(x, codes, scales)
+def launch(x: Tensor, codes: Tensor, scales: Tensor, dots: bool) -> Tensor:
+    """As `multiply`; fp8 may come as its bytes. Without `dots` each row is summed for itself."""
+    return _dot(x, codes, scales) if dots and len(x) > 1 else _sum(x, codes, scales)
 
 
 def _sum(x: Tensor, codes: Tensor, scales: Tensor) -> Tensor:
-    columns, outs = x.shape[1], len(codes)
-    out = x.new_empty(1, outs)
+    (rows, columns), outs = x.shape, len(codes)
+    out = x.new_empty(rows, outs)
     down = 8 if outs >= 8192 else 4  # of the matrix's rows a program
     across = _divisor(columns, 4096)  # weights of a row at a time
-    grid, warps = (outs // down,), 8 if across * down >= 16384 else 4
+    # Programs of the same weights run side by side: one of them reads, the others find them near.
+    grid, warps = (rows, outs // down), 8 if across * down >= 16384 else 4
+    sizes = (outs, columns, down)
     if _is_packed(scales):
-        _sum_nibbles[grid](x, codes, scales, out, columns, down, across // 32, num_warps=warps)
+        _sum_nibbles[grid](x, codes, scales, out, *sizes, across // 32, num_warps=warps)
     else:
         factor = _factor(codes)
-        _sum_bytes[grid](x, codes, scales, out, factor, columns, down, across, num_warps=warps)
+        _sum_bytes[grid](x, codes, scales, out, factor, *sizes, across, num_warps=warps)
     return out
 
 
@@ -67,7 +77,6 @@ def _dot(x: Tensor, codes: Tensor, scales: Tensor) -> Tensor:
     down, warps = (_divisor(outs, 64), 4) if outs >= 4096 else (16, 2)
     across = _divisor(columns // parts, 128)
     padded = min(64, max(16, triton.next_power_of_2(rows)))
-    # Programs of the same weights run side by side: one of them reads, the others find them near.
     grid = (triton.cdiv(rows, padded), outs // down, parts)
     sizes = (rows, outs, columns, parts, padded, down)
     options = {"num_warps": warps, "num_stages": 3 if padded == 64 else 4}
@@ -111,18 +120,20 @@ def _sum_bytes(
     scales,
     out,
     factor: tl.constexpr,
+    outs: tl.constexpr,
     columns: tl.constexpr,
     down: tl.constexpr,
     across: tl.constexpr,
 ):
-    n = tl.program_id(0) * down + tl.arange(0, down)
+    m = tl.program_id(0)
+    n = tl.program_id(1) * down + tl.arange(0, down)
     k = tl.arange(0, across)
     total = tl.zeros((down, across), tl.float32)
     for first in range(0, columns, across):
         weights = _values(tl.load(codes + n[:, None] * columns + (first + k)[None, :]))
-        total += weights * tl.load(x + first + k).to(tl.float32)[None, :]
+        total += weights * tl.load(x + m * columns + first + k).to(tl.float32)[None, :]
     y = tl.sum(total, axis=1) * (tl.load(scales + n).to(tl.float32) * factor)
-    tl.store(out + n, y.to(out.dtype.element_ty))
+    tl.store(out + m * outs + n, y.to(out.dtype.element_ty))
 
 
 @triton.jit
@@ -131,11 +142,13 @@ def _sum_nibbles(
     codes,
     scales,
     out,
+    outs: tl.constexpr,
     columns: tl.constexpr,
     down: tl.constexpr,
     groups: tl.constexpr,
 ):
-    n = tl.program_id(0) * down + tl.arange(0, down)
+    m = tl.program_id(0)
+    n = tl.program_id(1) * down + tl.arange(0, down)
     i = tl.arange(0, _HALF)
     all_groups: tl.constexpr = columns // (2 * _HALF)
     total = tl.zeros((down, groups), tl.float32)
@@ -143,12 +156,12 @@ def _sum_nibbles(
         g = first + tl.arange(0, groups)
         inside = g[None, :, None] * _HALF + i[None, None, :]
         pairs = tl.load(codes + n[:, None, None] * (columns // 2) + inside)
-        at = x + g[None, :, None] * (2 * _HALF) + i[None, None, :]
+        at = x + m * columns + g[None, :, None] * (2 * _HALF) + i[None, None, :]
         heard = ((pairs & 15).to(tl.float32) - 8) * tl.load(at).to(tl.float32)
         heard += ((pairs >> 4).to(tl.float32) - 8) * tl.load(at + _HALF).to(tl.float32)
         scale = tl.load(scales + n[:, None] * all_groups + g[None, :]).to(tl.float32)
         total += tl.sum(heard, axis=2) * scale
-    tl.store(out + n, tl.sum(total, axis=1).to(out.dtype.element_ty))
+    tl.store(out + m * outs + n, tl.sum(total, axis=1).to(out.dtype.element_ty))
 
 
 @triton.jit(do_not_specialize=["rows"])

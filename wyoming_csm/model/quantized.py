@@ -7,14 +7,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from wyoming_csm.model.toolchain import has_triton
+from wyoming_csm.model.toolchain import builds_for
 
 Kind = Literal["int8", "fp8", "int4"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 _GROUP = 32  # weights that share an int4 scale
 _SHRINKS = (0.92, 0.84)  # an int4 scale that cuts the largest weight off may err less in all
 _FEW_ON_CPU = 16  # rows: with more, turning the weights back is faster than torch's int8 product
-_FEW_ON_GPU = 256  # rows: with more, reading the weights is not what takes the time
 _LEAST = 1e-30  # a scale of a row of zeros
 _BLOCK = 4 * 2**20  # weights in float32 at a time, when they are made or turned back
 _PLAIN = {"bfloat16": 2, "float16": 2, "float32": 4}
@@ -77,7 +76,7 @@ class QuantizedLinear(nn.Module):
         device = self.codes.device.type
         if self.out_features % 16 or self.in_features % 64 or dtype == torch.float32:
             return  # not in whole blocks: torch's products would read beyond the codes
-        if device == "cuda" and has_triton():
+        if device == "cuda" and builds_for(self.codes.device):
             self._product = "triton"
         elif device == "cpu" and dtype == torch.bfloat16 and self.kind == "int8":
             self._product = "int8 on the CPU"
@@ -91,7 +90,7 @@ class QuantizedLinear(nn.Module):
         return self._multiply(flat).view(*x.shape[:-1], self.out_features)
 
     def _multiply(self, x: Tensor) -> Tensor:
-        if self._product == "triton" and len(x) <= _FEW_ON_GPU:
+        if self._product == "triton":
             from wyoming_csm.model.kernels import multiply
 
             y: Tensor = multiply(x.contiguous(), self.codes, self.scales)
@@ -103,13 +102,7 @@ class QuantizedLinear(nn.Module):
             return aten._weight_int4pack_mm_for_cpu(  # type: ignore[no-any-return]
                 x.contiguous(), self.codes, _GROUP, self.scales
             )
-        out = x.new_empty(len(x), self.out_features)
-        step = max(1, _BLOCK // self.in_features)
-        for start in range(0, self.out_features, step):
-            part = slice(start, start + step)
-            weight = dequantize(self.codes[part], self.scales[part], x.dtype)
-            out[:, part] = F.linear(x, weight)
-        return out
+        return multiply_in_blocks(x, self.codes, self.scales)
 
     def _pack(self) -> None:
         """int4 as torch's product on the CPU has it: scales [groups, out, 2] with zero points."""
@@ -117,6 +110,16 @@ class QuantizedLinear(nn.Module):
         self.codes = torch.ops.aten._convert_weight_to_int4pack_for_cpu(codes, 1)
         scales = self.scales.T.contiguous()
         self.scales = torch.stack((scales, torch.zeros_like(scales)), dim=2)
+
+
+def multiply_in_blocks(x: Tensor, codes: Tensor, scales: Tensor) -> Tensor:
+    """x [rows, in] to [rows, out]: the weights are turned back, some at a time, and multiplied."""
+    out = x.new_empty(len(x), len(codes))
+    step = max(1, _BLOCK // x.shape[1])
+    for start in range(0, len(codes), step):
+        part = slice(start, start + step)
+        out[:, part] = F.linear(x, dequantize(codes[part], scales[part], x.dtype))
+    return out
 
 
 def quantize(rows: Tensor, kind: Kind) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""Whether Triton can build kernels here: it needs a C compiler and Python's headers."""
+"""Whether Triton can build kernels here: it needs a C compiler, Python's headers and a card."""
 
 import os
 import shutil
@@ -7,6 +7,10 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+import torch
+
+OLDEST = (7, 0)  # of NVIDIA's compute capabilities: Triton builds for none before Volta's
+_WITH_DOTS = (8, 0)  # before Ampere's its products leave the tensor cores out, and spill
 CURE = "apt install gcc python3-dev"
 
 
@@ -18,3 +22,18 @@ def has_triton() -> bool:
     scheme = "posix_prefix" if os.name == "posix" else sysconfig.get_default_scheme()
     header = Path(sysconfig.get_paths(scheme=scheme)["include"], "Python.h")
     return bool(compiler) and header.is_file() and find_spec("triton") is not None
+
+
+def builds_for(device: torch.device) -> bool:
+    """Whether Triton can build kernels here for this GPU."""
+    return has_triton() and _is_at_least(OLDEST, device)
+
+
+def has_dots(device: torch.device) -> bool:
+    """Whether Triton's matrix products use this GPU's tensor cores."""
+    return _is_at_least(_WITH_DOTS, device)
+
+
+def _is_at_least(capability: tuple[int, int], device: torch.device) -> bool:
+    """AMD counts otherwise; ROCm's torch serves none that is too old."""
+    return torch.version.hip is not None or torch.cuda.get_device_capability(device) >= capability

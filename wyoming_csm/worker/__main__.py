@@ -6,8 +6,10 @@ import signal
 import sys
 from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
 
 from wyoming_csm.errors import CheckpointError, EngineUnavailable
+from wyoming_csm.worker.caches import keep_compiled
 from wyoming_csm.worker.child import Child
 from wyoming_csm.worker.protocol import Configure, Prepare, Starting, Unavailable
 
@@ -60,6 +62,10 @@ def run(child: Child, configure: Configure) -> None:
     # Each engine's packages are heavy, and may be missing: only its own are imported.
     match configure.engine:
         case "csm":
+            device = configure.settings.get("device", "auto")
+            keep_compiled(
+                Path(configure.data_dir), device if isinstance(device, str) else device[0]
+            )
             from wyoming_csm.worker import csm
 
             csm.run(child, configure)

@@ -20,8 +20,9 @@ from wyoming_csm.model.packed import pack
 from wyoming_csm.model.pipeline import FramePipeline
 from wyoming_csm.model.prompt import PromptBuilder
 from wyoming_csm.model.sampling import Sampling
-from wyoming_csm.model.toolchain import CURE, has_triton
+from wyoming_csm.model.toolchain import CURE, OLDEST, builds_for, has_triton
 from wyoming_csm.model.weights import CODEC, Checkpoint
+from wyoming_csm.worker.caches import compiled_folder
 from wyoming_csm.worker.child import Child
 from wyoming_csm.worker.clips import ClipEncoder
 from wyoming_csm.worker.csm_stage import CsmStage
@@ -48,6 +49,8 @@ def run(child: Child, configure: Configure) -> None:
     def progress(detail: str) -> None:
         child.send(Starting(detail))
 
+    # From Hopper on it would be chosen, and plan for half a second at each new length of a prompt.
+    torch.backends.cuda.enable_cudnn_sdp(False)
     # One of several GPUs is its engine's choice: a child is told of its own only.
     device = choose_device(config.device if isinstance(config.device, str) else config.device[0])
     if device.type == "cuda":
@@ -88,7 +91,7 @@ def load_stage(
     generator = FrameGenerator(model, planned.slots, planned.positions, sampling)
     if chooses_compile(config, device):
         progress("compiling, which takes minutes the first time")
-        generator.compile(data_dir / "compiled" / str(device).replace(":", "-"))
+        generator.compile(compiled_folder(data_dir, str(device)))
     else:
         pack(model)
     clips = ClipEncoder(
@@ -110,8 +113,8 @@ def _load_model(
     checkpoint: Checkpoint, types: Types, device: torch.device, text_on_host: bool, cache: Path
 ) -> CsmModel:
     backbone, depth = kind_of(types.backbone), kind_of(types.depth)
-    if device.type == "cuda" and (backbone or depth) and not has_triton():
-        _LOGGER.warning("%s is slow on a GPU without a C compiler: %s", types, CURE)
+    if device.type == "cuda" and (backbone or depth) and not builds_for(device):
+        _LOGGER.warning("%s", _why_slow(types))
     model = checkpoint.load(
         types.compute,
         device,
@@ -123,6 +126,16 @@ def _load_model(
     if device.type == "cuda":
         torch.cuda.empty_cache()  # of the pieces that it was loaded in
     return model
+
+
+def _why_slow(types: Types) -> str:
+    """What quantised weights lack on a GPU that no kernel can be built for."""
+    if not has_triton():
+        return f"{types} is slow on a GPU without a C compiler: {CURE}"
+    return (
+        f"{types} is slow on a GPU of a compute capability below {OLDEST[0]}.{OLDEST[1]}:"
+        " it takes less memory there, and more time; csm.dtype: auto is quicker"
+    )
 
 
 def _describe(device: torch.device, types: Types, slots: int) -> str:

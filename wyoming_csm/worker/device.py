@@ -8,7 +8,7 @@ import torch
 from wyoming_csm.config import CsmConfig, WeightType
 from wyoming_csm.errors import EngineUnavailable
 from wyoming_csm.model.quantized import KINDS, Kind
-from wyoming_csm.model.toolchain import has_triton
+from wyoming_csm.model.toolchain import builds_for
 
 _GPU_DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")  # NVIDIA, AMD, Windows' WSL
 _PLAIN: dict[str, torch.dtype] = {
@@ -98,8 +98,10 @@ def _half(device: torch.device) -> WeightType:
 
 
 def chooses_compile(config: CsmConfig, device: torch.device) -> bool:
-    """Whether parts are compiled: as configured, else on a GPU where kernels can be built.
+    """Whether parts are compiled: as configured, else on a GPU for which kernels can be built.
 
     A CPU has its time at matrix products, which no compiler makes quicker.
     """
-    return has_triton() and device.type == "cuda" if config.compile is None else config.compile
+    if config.compile is not None:
+        return config.compile
+    return device.type == "cuda" and builds_for(device)

@@ -15,6 +15,7 @@ from wyoming_csm.errors import EngineUnavailable
 # that config.json's `transformers_weights` or the standard index name are fetched.
 _SMALL_FILES = ["*.json", "*.jinja"]
 _DEFAULT_WEIGHTS = "model.safetensors"
+_OPEN_COPIES = {"sesame/csm-1b": "unsloth/csm-1b"}  # the same weights, for which nobody is asked
 PROGRESS_SECONDS = 10.0  # a child that downloads for long without a word is taken for hung
 
 
@@ -55,7 +56,7 @@ def _from_hub(
         raise EngineUnavailable(
             f"the weights {name} are given only to who accepted their licence",
             f"accept it at {page}, then give your token (https://huggingface.co/settings/tokens)"
-            " as HF_TOKEN or in the file csm.token_file names",
+            f" as HF_TOKEN or in the file csm.token_file names{_or_a_copy(name)}",
         ) from error
     except errors.RevisionNotFoundError as error:
         raise EngineUnavailable(
@@ -76,6 +77,11 @@ def _from_hub(
             "check the network and the free disk space; the next try goes on where this stopped",
             passing=True,
         ) from error
+
+
+def _or_a_copy(name: str) -> str:
+    copy = _OPEN_COPIES.get(name)
+    return f"; or set csm.checkpoint to {copy}, a copy that needs no token" if copy else ""
 
 
 def _fetch(config: CsmConfig, models_dir: Path, token: str | None, bars: Any = None) -> Path:
