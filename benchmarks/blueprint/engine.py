@@ -1,0 +1,197 @@
+"""The real engine in its real size on tensors without contents: a mix-up of devices raises."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from benchmarks import models
+from benchmarks.blueprint.watching import Watch
+from tests.model.test_cost import FULL_SIZE
+from wyoming_csm.model import pipeline as pipelines
+from wyoming_csm.model.csm import CsmModel
+from wyoming_csm.model.cuda_graph import CudaCapture
+from wyoming_csm.model.generator import FrameGenerator
+from wyoming_csm.model.mimi.config import MimiConfig
+from wyoming_csm.model.mimi.decoder import MimiDecoder
+from wyoming_csm.model.pipeline import FramePipeline
+from wyoming_csm.model.quantized import QuantizedLinear
+from wyoming_csm.model.sampling import Sampling
+from wyoming_csm.worker.device import Types, kind_of
+
+SLOTS, POSITIONS = 4, 2048  # as a GPU with room gets them
+_PROMPTS = (30, 300, 700)  # positions: a sentence, a voice's clip, both with a reply
+
+
+@dataclass(frozen=True)
+class Graph:
+    """`what`: spell, hear or sound. Launches by kind, and what computed attention."""
+
+    what: str
+    rows: int
+    launched: Counter[str]
+    attention: Counter[str]
+
+
+@dataclass
+class Found:
+    """`recompiled`: parts that were compiled again, when `compile` was over."""
+
+    recompiled: list[str] = field(default_factory=list)
+    graphs: list[Graph] = field(default_factory=list)
+    around: int = 0  # launches of a frame beside its graphs
+    uncompiled: int = 0  # launches of one row's codes, and of hearing them, without a compiler
+    attention: dict[str, Counter[str]] = field(default_factory=dict)  # where nothing is captured
+
+
+def run(types: Types, watch: Watch, folder: Path, tell: Callable[[str], None]) -> Found:
+    """Compile, capture, hear prompts, speak, move, keep and restore, as the child does.
+
+    `folder`: for the compiler's files.
+    """
+    device, found = torch.device("cuda:0"), Found()
+    torch.backends.cuda.enable_cudnn_sdp(False)  # as the child process does
+    with fakes(), torch.inference_mode(), watch.compiling():
+        model, decoder = _model(types, device), _decoder(device)
+        tell("a frame that is not compiled")
+        with _counted(watch) as attention:
+            _speak_plain(FrameGenerator(model, 1, POSITIONS, Sampling()))
+        found.uncompiled = watch.launched.total()
+        found.attention["a frame, not compiled"] = attention
+        tell("compiling")
+        generator = _Watched(model, watch)
+        if not generator.compile(folder):
+            raise SystemExit("the parts of a frame could not be compiled: see above")
+        before = len(watch.compiled)
+        with _graphs(watch, found):
+            pipeline = FramePipeline(generator, decoder)
+            pipeline.capture(tell)
+        found.recompiled = [f"{again.part}, {again.rows}" for again in watch.compiled[before:]]
+        tell("speaking")
+        _speak(pipeline, watch, found)
+    return found
+
+
+@contextmanager
+def fakes() -> Iterator[None]:
+    """Within it tensors have shapes, types and devices only, and nothing is pinned for real."""
+    real = torch.Tensor.pin_memory
+    torch.Tensor.pin_memory = lambda self: self  # type: ignore[method-assign,assignment,misc]
+    try:
+        with FakeTensorMode(allow_non_fake_inputs=True):
+            yield
+    finally:
+        torch.Tensor.pin_memory = real  # type: ignore[method-assign]
+
+
+class _Watched(FrameGenerator):
+    """Says how many rows it computes, before it does."""
+
+    def __init__(self, model: CsmModel, watch: Watch) -> None:
+        super().__init__(model, SLOTS, POSITIONS, Sampling())
+        self._watch = watch
+
+    def spell(self, rows: int) -> None:
+        self._watch.what, self._watch.rows = "spell", rows
+        super().spell(rows)
+
+    def hear(self, rows: int, length: int) -> None:
+        self._watch.what, self._watch.rows = "hear", rows
+        super().hear(rows, length)
+
+
+@contextmanager
+def _graphs(watch: Watch, found: Found) -> Iterator[None]:
+    """Within it every graph that is captured is counted."""
+
+    class Counted(CudaCapture):
+        def __call__(self, run: Callable[[], None]) -> Callable[[], None]:
+            def counted() -> None:  # for the warm-up, then for the graph itself
+                watch.what = "sound"  # unless the generator says otherwise
+                with _counted(watch):
+                    run()
+
+            replay = super().__call__(counted)
+            graph = Graph(watch.what, watch.rows, watch.launched, watch.attention)
+            found.graphs.append(graph)
+            return replay
+
+    pipelines.CudaCapture = Counted  # type: ignore[misc]
+    try:
+        yield
+    finally:
+        pipelines.CudaCapture = CudaCapture  # type: ignore[misc]
+
+
+@contextmanager
+def _counted(watch: Watch) -> Iterator[Counter[str]]:
+    """`watch.launched` is of what stands within, and so is `watch.attention`, which it gives."""
+    watch.launched, watch.attention = Counter(), Counter()
+    with watch.counting():
+        yield watch.attention
+
+
+def _speak_plain(generator: FrameGenerator) -> None:
+    """One frame's codes, and the backbone's hearing of them."""
+    generator.spell(1)
+    generator.hear(1, generator.lengths()[-2])
+
+
+def _speak(pipeline: FramePipeline, watch: Watch, found: Found) -> None:
+    """All that can be done to slots; frames are waited for one later, as on a GPU."""
+    for slot, positions in enumerate(_PROMPTS):
+        with _counted(watch) as attention:
+            pipeline.prefill(slot, models.prompt(FULL_SIZE, positions), seed=slot)
+        found.attention[f"prefill of {positions}"] = attention
+        pipeline.prefill(slot, models.prompt(FULL_SIZE, 20), slot, positions)
+        pipeline.start_sound(slot)
+    kept = pipeline.save(2, 300)
+    launched = [pipeline.launch([0, 1, 2])]
+    with _counted(watch):
+        launched.append(pipeline.launch([0, 1, 2]))
+    found.around = watch.launched.total()
+    for active in ([2], [0], [1, 2]):  # rows move, and change places
+        launched.pop(0).wait()
+        launched.append(pipeline.launch(active))
+    while launched:
+        launched.pop(0).wait()
+    pipeline.release(0)
+    pipeline.restore(0, kept)
+    pipeline.prefill(0, models.prompt(FULL_SIZE, 30), 0, kept.positions)
+    pipeline.launch([0]).wait()
+
+
+def _model(types: Types, device: torch.device) -> CsmModel:
+    """As `Checkpoint.load` makes it, with the table of text on the host."""
+    with torch.device("meta"):
+        model = CsmModel(FULL_SIZE)
+    for name, buffer in list(model.named_buffers()):
+        to = types.compute if buffer.is_floating_point() else buffer.dtype
+        _set(model, name, buffer.to(device, to))
+    for name, module in list(model.named_modules()):
+        kind = kind_of(types.depth if name.startswith("depth.") else types.backbone)
+        if kind is not None and isinstance(module, nn.Linear):
+            layer = QuantizedLinear(kind, module.out_features, module.in_features, device)
+            layer.settle(types.compute)
+            _set(model, name, layer)
+    for name, like in list(model.named_parameters()):
+        where = torch.device("cpu") if name == "text_embedding.weight" else device
+        new = torch.empty(like.shape, dtype=types.compute, device=where)
+        _set(model, name, nn.Parameter(new, requires_grad=False))
+    return model.eval()
+
+
+def _decoder(device: torch.device) -> MimiDecoder:
+    with device:
+        return MimiDecoder(MimiConfig())
+
+
+def _set(model: nn.Module, name: str, value: Any) -> None:
+    owner, _, attribute = name.rpartition(".")
+    setattr(model.get_submodule(owner), attribute, value)
