@@ -57,7 +57,7 @@ def test_fp8_where_the_gpu_cannot_convert_it(rows: int) -> None:
 
     layer, exact = layer_of("fp8", (1024, 8192), torch.bfloat16)
     x = torch.randn(rows, 8192, device="cuda", dtype=torch.bfloat16)
-    y = launch(x, layer.codes.view(torch.uint8), layer.scales, dots=True)
+    y = launch(x, layer.codes.view(torch.uint8), layer.scales.view(torch.bfloat16), dots=True)
     assert error(y, x.double() @ exact.double().T) < 5e-3
 
 
@@ -69,7 +69,7 @@ def test_a_few_rows_without_tensor_cores(kind: Kind, rows: int) -> None:
     layer, exact = layer_of(kind, (1024, 8192), torch.float16)
     codes = layer.codes.view(torch.uint8) if kind == "fp8" else layer.codes
     x = torch.randn(rows, 8192, device="cuda", dtype=torch.float16)
-    y = launch(x, codes, layer.scales, dots=False)
+    y = launch(x, codes, layer.scales.view(torch.bfloat16), dots=False)
     assert error(y, x.double() @ exact.double().T) < 5e-3
 
 

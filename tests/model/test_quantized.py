@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from benchmarks.agreement import teacher_forced
+from wyoming_csm.model import quantized
 from wyoming_csm.model.floor import bytes_per_frame
 from wyoming_csm.model.quantized import (
     KINDS,
@@ -163,7 +165,8 @@ def test_a_compiler_may_leave_the_rows_of_a_product_open() -> None:
     """Else a frame of another number of slots is compiled anew, while a GPU is made ready."""
     from wyoming_csm.model.kernels import multiply
 
-    codes, scales = torch.zeros(32, 64, dtype=torch.int8), torch.ones(32)
+    codes = torch.zeros(32, 64, dtype=torch.int8)
+    scales = torch.zeros(32, dtype=torch.int16)
     traced = make_fx(multiply, tracing_mode="symbolic")(torch.ones(2, 64), codes, scales)
     (product,) = (node for node in traced.graph.nodes if "multiply" in str(node.target))
     assert isinstance(product.meta["val"].shape[0], torch.SymInt)
@@ -192,5 +195,15 @@ def test_more_rows_than_the_card_has_a_kernel_for_are_multiplied_in_blocks(
     exact = dequantize(codes, scales, torch.float32)
     for rows in (1, 4, 5, 300):
         x = torch.randn(rows, 64)
-        assert error(module.multiply(x, codes, scales), x @ exact.T) < 1e-6
+        assert error(module.multiply(x, codes, scales.view(torch.int16)), x @ exact.T) < 1e-6
     assert launched == kernels
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_layer_on_a_gpu_has_no_bfloat16(monkeypatch: pytest.MonkeyPatch, kind: Kind) -> None:
+    """torch.compile refuses it on a card before Ampere, whatever is done with it."""
+    monkeypatch.setattr(quantized, "builds_for", lambda device: True)
+    with FakeTensorMode(), torch.device("cuda"):
+        layer = QuantizedLinear(kind, 48, 64, torch.device("cuda"))
+        layer.settle(torch.float16)
+    assert torch.bfloat16 not in {buffer.dtype for buffer in layer.buffers()}

@@ -25,12 +25,12 @@ _PARTS = 4  # of the columns, for matrices whose rows alone would leave most of 
 
 @torch.library.custom_op("wyoming_csm::multiply", mutates_args=())
 def multiply(x: Tensor, codes: Tensor, scales: Tensor) -> Tensor:
-    """x [rows, in] in half precision, contiguous, with `QuantizedLinear`'s codes and scales.
+    """x [rows, in] in half precision, contiguous, with `QuantizedLinear`'s codes and scales' bits.
 
     To [rows, out]. Shapes in whole blocks: out of 16, in of 64. May stand in CUDA graphs; to
     torch.compile it is one operator for any number of rows, also where many take another way.
     """
-    dots = has_dots(x.device)
+    scales, dots = scales.view(torch.bfloat16), has_dots(x.device)
     if len(x) > (_FEW if dots else _FEW_WITHOUT_DOTS):
         return multiply_in_blocks(x, codes, scales)
     if codes.dtype == torch.float8_e4m3fn and not _converts_fp8(codes.device):

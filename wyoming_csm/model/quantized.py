@@ -78,6 +78,8 @@ class QuantizedLinear(nn.Module):
         if self.out_features % 16 or self.in_features % 64 or dtype == torch.float32:
             return  # not in whole blocks: torch's products would read beyond the codes
         if device == "cuda" and builds_for(self.codes.device):
+            # As bits: torch.compile refuses whatever has bfloat16 in it for a card before Ampere.
+            self.scales = self.scales.view(torch.int16)
             self._product = "triton"
         elif device == "cpu" and dtype == torch.bfloat16 and self.kind == "int8":
             self._product = "int8 on the CPU"
