@@ -195,3 +195,20 @@ def test_measured_times_grow_with_the_bucket_little(model: CsmModel, decoder: Mi
     assert len(lines) == 3
     assert 0 < pipeline.step_seconds(1) < 0.08
     assert pipeline.step_seconds(3) == pipeline.step_seconds(4) < 0.08
+
+
+def test_graphs_stay_within_their_room(model: CsmModel, decoder: MimiDecoder) -> None:
+    """What is left out is served by larger ones, which say the same."""
+    free = torch.cuda.mem_get_info()[0]
+    whole = FramePipeline(FrameGenerator(model, 4, POSITIONS, GREEDY), decoder, graph_bytes=2**40)
+    whole.capture(lambda line: None)
+    assert whole._room is not None
+    assert whole._room.left_out == 0
+    print(f"all graphs: {whole._room.taken / 1e6:.0f} MB of {free / 1e6:.0f} MB that were free")
+    few = FramePipeline(FrameGenerator(model, 4, POSITIONS, GREEDY), decoder, graph_bytes=0)
+    few.capture(lambda line: None)
+    assert few._room is not None
+    assert few._room.left_out > 20
+    for slots in (1, 3):
+        for again, expected in zip(speak(few, slots), speak(whole, slots), strict=True):
+            torch.testing.assert_close(again, expected, rtol=0, atol=1e-4)

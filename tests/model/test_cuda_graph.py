@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from wyoming_csm.model.cuda_graph import Capture, Graphs, Size
+from wyoming_csm.model.cuda_graph import Capture, GraphRoom, Graphs, Size
 
 
 def recorder(calls: list[Size]) -> Callable[..., None]:
@@ -68,6 +68,48 @@ def test_a_larger_graph_serves_what_memory_had_no_room_for(
     assert "(2,)" in caplog.text
     graphs.capture(1)
     assert [graphs.pick(n) for n in (1, 2, 3, 4)] == [(1,), (4,), (4,), (4,)]
+
+
+class Driver:
+    """A GPU whose graphs take so many bytes each."""
+
+    def __init__(self, each: int) -> None:
+        self.free = 10_000
+        self.each = each
+
+    def run(self, *size: int) -> None:
+        pass
+
+    def capture(self, run: Callable[[], None]) -> Callable[[], None]:
+        self.free -= self.each
+        return run
+
+
+def test_what_graphs_take_is_measured_and_those_beyond_are_served_by_larger_ones() -> None:
+    driver = Driver(each=10)
+    room = GraphRoom(35, lambda: driver.free)
+    graphs = Graphs(driver.run, driver.capture, room)
+    for n in (4, 2, 1, 3):
+        graphs.capture(n)
+    assert (room.taken, room.left_out) == (30, 1)
+    assert [graphs.pick(n) for n in (1, 2, 3, 4)] == [(1,), (2,), (4,), (4,)]
+
+
+def test_the_size_that_serves_for_all_is_captured_whatever_it_takes() -> None:
+    driver = Driver(each=1000)
+    room = GraphRoom(100, lambda: driver.free)
+    graphs = Graphs(driver.run, driver.capture, room)
+    for n in (4, 2, 1):
+        graphs.capture(n)
+    assert (room.taken, room.left_out) == (1000, 2)
+    assert [graphs.pick(n) for n in (1, 2, 4)] == [(4,)] * 3
+
+
+def test_what_others_gave_back_meanwhile_is_no_gain() -> None:
+    driver = Driver(each=-5)
+    room = GraphRoom(100, lambda: driver.free)
+    Graphs(driver.run, driver.capture, room).capture(4)
+    assert room.taken == 0
 
 
 def test_another_error_is_not_taken_for_want_of_memory() -> None:

@@ -10,6 +10,7 @@ from torch import Tensor
 from wyoming_csm.errors import PromptTooLong
 from wyoming_csm.model.csm import CsmModel
 from wyoming_csm.model.generator import FrameGenerator, is_end
+from wyoming_csm.model.kv_cache import KvCache
 from wyoming_csm.model.prompt import PromptBuilder, Segment
 from wyoming_csm.model.sampling import Sampling
 from wyoming_csm.model.weights import Checkpoint
@@ -226,3 +227,24 @@ def test_the_end_is_all_codebooks_zero() -> None:
     codes = torch.tensor([[0, 0, 0], [0, 0, 1], [1, 0, 0]])
     assert is_end(codes).tolist() == [True, False, False]
     assert bool(is_end(codes[0]))
+
+
+def test_a_long_prompt_is_heard_in_pieces_that_take_bounded_memory(
+    model: CsmModel, rows: list[Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = rows[1].repeat(60, 1)[:1100]
+    generator, other = (FrameGenerator(model, 1, 1200, GREEDY) for _ in range(2))
+    for start in (0, 400, 800):
+        other.prefill(0, long[start : start + 400], seed=0, start=start)
+    heard: list[int] = []
+    real = model.backbone.prefill
+
+    def prefill(x: Tensor, start: int, cache: KvCache, mask: Tensor | None = None) -> Tensor:
+        heard.append(x.shape[1])
+        return real(x, start, cache, mask)
+
+    monkeypatch.setattr(model.backbone, "prefill", prefill)
+    generator.prefill(0, long, seed=0)
+    assert heard == [512, 512, 76]
+    assert generator.used(0) == 1100
+    assert torch.equal(generator.step([0]), other.step([0]))

@@ -1,5 +1,6 @@
 """Codes and sound of slots in a pipeline equal each sentence alone, whatever moves meanwhile."""
 
+import logging
 import random
 from collections.abc import Callable
 from functools import cache, partial
@@ -20,7 +21,7 @@ from tests.model.sentences import (
     prompt,
 )
 from wyoming_csm.model.csm import CsmModel
-from wyoming_csm.model.cuda_graph import Graphs
+from wyoming_csm.model.cuda_graph import GraphRoom, Graphs
 from wyoming_csm.model.generator import FrameGenerator
 from wyoming_csm.model.mimi.decoder import MimiDecoder
 from wyoming_csm.model.mimi.weights import load_decoder
@@ -184,6 +185,37 @@ def test_a_frames_time_is_known_once_measured(model: CsmModel, decoder: MimiDeco
     fresh = alone(FrameGenerator(model, 3, POSITIONS, GREEDY), decoder, 3)
     assert torch.equal(torch.stack(said.codes), torch.stack(fresh.codes))
     assert torch.equal(torch.cat(said.sound), torch.cat(fresh.sound))
+
+
+@pytest.mark.parametrize("graphs", [3, 8, 100])
+def test_graphs_for_which_room_is_short_are_left_out_from_the_finest_on(
+    model: CsmModel, decoder: MimiDecoder, caplog: pytest.LogCaptureFixture, graphs: int
+) -> None:
+    """Each takes 1 byte here; the frame that serves for all, one voice alone, finer lengths."""
+    generator = FrameGenerator(model, 4, 300, GREEDY)
+    pipeline = FramePipeline(generator, decoder)
+    free, lines = [1000], list[str]()
+
+    def capture(run: Callable[[], None]) -> Callable[[], None]:
+        run()
+        free[0] -= 1
+        return run
+
+    room = GraphRoom(graphs, lambda: free[0])
+    pipeline._room = room
+    pipeline._spell = Graphs(generator.spell, capture, room)
+    pipeline._hear = Graphs(generator.hear, capture, room)
+    pipeline._sound = Graphs(pipeline._decode, capture, room)
+    with caplog.at_level(logging.INFO):
+        pipeline._capture_graphs(lines.append)
+    assert len(lines) == 3
+    lengths = generator.lengths()
+    assert lengths == [64, 128, 192, 256, 320]
+    every = 3 * (2 + len(lengths))
+    assert (room.taken, room.left_out) == (min(graphs, every), max(0, every - graphs))
+    assert (f"{every - graphs} sizes" in caplog.text) is (graphs < every)
+    expected = {3: [(4, 320), (4, 320)], 8: [(1, 320), (2, 320)], 100: [(1, 64), (2, 192)]}
+    assert [pipeline._hear.pick(1, 64), pipeline._hear.pick(2, 150)] == expected[graphs]
 
 
 def test_slots_that_could_not_change_places_keep_what_is_theirs(

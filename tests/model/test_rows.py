@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wyoming_csm.model.rows import RowTable, Transfer, row_bucket, row_buckets
+from wyoming_csm.model.rows import RowTable, Transfer, by_use, row_bucket, row_buckets
 
 
 def test_buckets_double_up_to_what_there_is() -> None:
@@ -63,3 +63,12 @@ def test_content_follows_its_slot(steps: list[tuple[str, set[int]]]) -> None:
             row = table.of(slot)
             assert row is None or content[row] == slot
         assert sum(held is not None for held in content) == len({*content} - {None})
+
+
+def test_the_first_few_sizes_are_spread_over_all() -> None:
+    sizes = list(range(64, 64 * 14, 64))
+    order = by_use(sizes)
+    assert sorted(order) == sizes
+    assert order[:2] == [sizes[-1], sizes[4]]
+    assert order[2:4] == [sizes[8], sizes[0]]
+    assert by_use([64]) == [64]

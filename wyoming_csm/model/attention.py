@@ -36,6 +36,15 @@ def longest_bucket(positions: int) -> int:
     return -(-positions // _MULTIPLE) * _MULTIPLE
 
 
+def length_buckets(positions: int) -> list[int]:
+    """All lengths that are read of a slot with so many positions, ascending."""
+    longest = longest_bucket(positions)
+    found = [min(length_bucket(1), longest)]
+    while found[-1] < positions:
+        found.append(min(length_bucket(found[-1] + 1), longest))
+    return found
+
+
 def prefix_mask(start: int, n: int, group: int, like: Tensor) -> Tensor | None:
     """[group * n, start + n]: what each of `n` positions from `start` on may not hear is -inf.
 

@@ -30,7 +30,8 @@ def runs_compiled(trial: Callable[[], None], folder: Path) -> bool:
     except torch.OutOfMemoryError:
         raise
     except (torch._dynamo.exc.TorchDynamoException, RuntimeError, OSError) as error:
-        cause = str(error).strip().splitlines()[:1] or [type(error).__name__]
+        inner = getattr(error, "inner_exception", error)  # the outer one only says who raised it
+        cause = str(inner).strip().splitlines()[:1] or [type(inner).__name__]
         _LOGGER.warning("torch.compile cannot be used here, it goes on without: %s", cause[0])
         return False
     return True

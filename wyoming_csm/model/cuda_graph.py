@@ -41,16 +41,47 @@ class CudaCapture:
         return graph.replay
 
 
+class GraphRoom:
+    """Bytes that graphs may take: what each really took is measured when it is captured.
+
+    Old drivers take 64 KB for each kernel in a graph, newer ones less; nobody tells beforehand.
+    """
+
+    def __init__(self, most: int, free: Callable[[], int]) -> None:
+        """`free`: what the device has, by its driver."""
+        self.most = most
+        self.taken = 0
+        self.left_out = 0  # sizes
+        self._free = free
+
+    def measured(self, capture: Callable[[], Callable[[], None]]) -> tuple[Callable[[], None], int]:
+        """What it captures, launched once, since some memory is only taken then; and its bytes."""
+        before = self._free()
+        replay = capture()
+        replay()
+        took = max(0, before - self._free())
+        self.taken += took
+        return replay, took
+
+    def has(self, size: int) -> bool:
+        """Whether so many bytes more are within it."""
+        return self.taken + size <= self.most
+
+
 class Graphs:
     """`run(*size)`, where a size that was not captured is served by a larger one that was.
 
     A larger size must do all that a smaller one does, and no harm beyond it.
     """
 
-    def __init__(self, run: Callable[..., None], capture: Capture | None) -> None:
-        """Without `capture` every call is a plain one, of its own size."""
+    def __init__(
+        self, run: Callable[..., None], capture: Capture | None, room: GraphRoom | None = None
+    ) -> None:
+        """Without `capture` every call is a plain one, of its own size; without `room` all fit."""
         self._run = run
         self._capture = capture
+        self._room = room
+        self._cost = 0  # bytes: the least that one of them took, as the next one will
         self._replays: dict[Size, Callable[[], None]] = {}
         self._picked: dict[Size, Size] = {}
 
@@ -58,13 +89,26 @@ class Graphs:
         """Largest first: a smaller one that memory has no room for is then left out."""
         if self._capture is None:
             return
+        if self._room is not None and self._larger(size) and not self._room.has(self._cost):
+            self._room.left_out += 1
+            return
         try:
-            self._replays[size] = self._capture(lambda: self._run(*size))
+            self._replays[size] = self._captured(self._capture, size)
         except RuntimeError as error:  # torch's own when it allocates, CUDA's for the graph itself
             if "out of memory" not in str(error) or not self._larger(size):
                 raise
             _LOGGER.warning("No memory for the CUDA graph of %s: a larger one serves", size)
         self._picked.clear()
+
+    def _captured(self, capture: Capture, size: Size) -> Callable[[], None]:
+        def run() -> None:
+            self._run(*size)
+
+        if self._room is None:
+            return capture(run)
+        replay, took = self._room.measured(lambda: capture(run))
+        self._cost = min(self._cost or took, took)
+        return replay
 
     def pick(self, *size: int) -> Size:
         """The size that a call of `size` computes."""

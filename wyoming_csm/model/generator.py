@@ -7,13 +7,15 @@ import torch
 from torch import Tensor
 
 from wyoming_csm.errors import PromptTooLong
-from wyoming_csm.model.attention import length_bucket, longest_bucket
+from wyoming_csm.model.attention import length_bucket, length_buckets, longest_bucket
 from wyoming_csm.model.csm import CsmModel
 from wyoming_csm.model.frame_parts import FrameParts
 from wyoming_csm.model.kv_cache import KvBlock, KvCache
 from wyoming_csm.model.rows import row_bucket
 from wyoming_csm.model.sampling import Sampling
 from wyoming_csm.model.staging import upload
+
+PREFILL_POSITIONS = 512  # at a time, at most: what is in between takes memory for each
 
 
 def is_end(codes: Tensor) -> Tensor:
@@ -88,8 +90,11 @@ class FrameGenerator:
         if not 0 < start == self._used[slot]:  # else nobody's past is behind it
             cache.clear(start)
         rows = upload(rows, self.model.text_embedding.weight.device)
-        x = self.model.embed_rows(rows)[None]  # [1, n, width]
-        self._hidden[slot] = self.model.backbone.prefill(x, start, cache)[0, -1]
+        for first in range(0, len(rows), PREFILL_POSITIONS):
+            piece = rows[first : first + PREFILL_POSITIONS]
+            x = self.model.embed_rows(piece)[None]  # [1, n, width]
+            hidden = self.model.backbone.prefill(x, start + first, cache)
+        self._hidden[slot] = hidden[0, -1]
         self._position[slot].fill_(end)
         self._seed[slot].fill_(seed)
         self._used[slot] = end
@@ -161,10 +166,7 @@ class FrameGenerator:
 
     def lengths(self) -> list[int]:
         """All that `length_of` can say, ascending."""
-        found = [self._readable(1)]
-        while found[-1] < self.positions:
-            found.append(self._readable(found[-1] + 1))
-        return found
+        return length_buckets(self.positions)
 
     def count(self, active: Sequence[int]) -> None:
         """To be called once for each frame that was heard."""

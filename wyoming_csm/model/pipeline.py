@@ -1,18 +1,20 @@
 """Frames of many slots, codes and sound: launched without waiting, looked at one frame later."""
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
-from wyoming_csm.model.cuda_graph import CudaCapture, Graphs
+from wyoming_csm.model.cuda_graph import CudaCapture, GraphRoom, Graphs
 from wyoming_csm.model.generator import FrameGenerator, is_end
 from wyoming_csm.model.kv_cache import KvBlock
 from wyoming_csm.model.mimi.decoder import MimiDecoder
-from wyoming_csm.model.rows import RowTable, row_bucket, row_buckets
+from wyoming_csm.model.rows import RowTable, by_use, row_bucket, row_buckets
 from wyoming_csm.model.staging import Mark, SideStream, pinned
 
+_LOGGER = logging.getLogger(__name__)
 _MEASURED_FRAMES = 2
 _MEASURED_POSITIONS = 512  # a voice of 20 s and a sentence: what a frame costs, it costs there
 
@@ -56,9 +58,16 @@ class FramePipeline:
     """
 
     def __init__(
-        self, generator: FrameGenerator, decoder: MimiDecoder, ahead: int | None = None
+        self,
+        generator: FrameGenerator,
+        decoder: MimiDecoder,
+        ahead: int | None = None,
+        graph_bytes: int | None = None,
     ) -> None:
-        """`ahead`: frames to launch before the first is waited for; by default 1 on a GPU only."""
+        """`ahead`: frames to launch before the first is waited for; by default 1 on a GPU only.
+
+        `graph_bytes`: what CUDA graphs may take of the device's memory; by default all of it.
+        """
         self._generator, self._decoder = generator, decoder
         self.slots = generator.slots
         self._codes = torch.zeros_like(generator.codes)
@@ -73,9 +82,12 @@ class FramePipeline:
         self.ahead = int(on_gpu) if ahead is None else ahead
         main = CudaCapture(device) if on_gpu else None
         beside = CudaCapture(device, self._side.stream) if on_gpu else None
-        self._spell = Graphs(generator.spell, main)
-        self._hear = Graphs(generator.hear, main)
-        self._sound = Graphs(self._decode, beside)
+        self._room: GraphRoom | None = None
+        if on_gpu and graph_bytes is not None:
+            self._room = GraphRoom(graph_bytes, lambda: torch.cuda.mem_get_info(device)[0])
+        self._spell = Graphs(generator.spell, main, self._room)
+        self._hear = Graphs(generator.hear, main, self._room)
+        self._sound = Graphs(self._decode, beside, self._room)
         self._ring = [_Exchange(self._codes, self._samples) for _ in range(self.ahead + 1)]
         self._copied = Mark(None, device)  # where the codec had its own copy of the last frame
         self._seconds: dict[int, float] = {}  # of a frame, by its bucket of rows
@@ -145,17 +157,34 @@ class FramePipeline:
 
         Raises torch.OutOfMemoryError if there is no room for the largest.
         """
-        buckets = row_buckets(self.slots)
         if self.device.type == "cuda":
-            for n, rows in enumerate(reversed(buckets), start=1):
-                progress(f"preparing frames of {rows} at once ({n} of {len(buckets)})")
-                self._spell.capture(rows)
-                for length in reversed(self._generator.lengths()):
-                    self._hear.capture(rows, length)
-                with self._side.use():
-                    self._sound.capture(rows)
-        for rows in buckets:
+            self._capture_graphs(progress)
+        for rows in row_buckets(self.slots):
             self._seconds[rows] = self._measure(rows)
+
+    def _capture_graphs(self, progress: Callable[[str], None]) -> None:
+        """Those that serve for all others, those of one voice alone, then the finer lengths."""
+        most, *fewer = reversed(row_buckets(self.slots))
+        buckets = [most, *reversed(fewer)]
+        longest, *shorter = by_use(self._generator.lengths())
+        for n, rows in enumerate(buckets, start=1):
+            progress(f"preparing frames of {rows} at once ({n} of {len(buckets)})")
+            self._spell.capture(rows)
+            self._hear.capture(rows, longest)
+            with self._side.use():
+                self._sound.capture(rows)
+        for length in shorter:
+            for rows in buckets:
+                self._hear.capture(rows, length)
+        if self._room is not None:
+            level = logging.INFO if self._room.left_out else logging.DEBUG
+            _LOGGER.log(
+                level,
+                "CUDA graphs took %.2f GB of %.2f GB; %d sizes are served by larger ones",
+                self._room.taken / 1e9,
+                self._room.most / 1e9,
+                self._room.left_out,
+            )
 
     def _frame(self, exchange: _Exchange, rows: int, length: int) -> None:
         """All work of one frame, queued; those in `exchange.active` take part."""

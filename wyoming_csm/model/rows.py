@@ -14,6 +14,17 @@ def row_buckets(most: int) -> list[int]:
     return sorted({row_bucket(n, most) for n in range(1, most + 1)})
 
 
+def by_use(sizes: Sequence[int]) -> list[int]:
+    """Of ascending sizes the largest, which serves for all, then every eighth, fourth, …
+
+    Whoever has room for the first few only is nowhere far from a size that fits.
+    """
+    found: list[int] = []
+    for stride in (8, 4, 2, 1):
+        found += [size for size in sizes[::-1][::stride] if size not in found]
+    return found
+
+
 class Transfer(NamedTuple):
     """A row's content goes to another; `swap`: that one's comes back."""
 

@@ -7,7 +7,7 @@ _INDUCTOR, _TRITON = "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR"
 
 
 def compiled_folder(data_dir: Path, device: str) -> Path:
-    """Each device's own: its process may have to empty it. `device`: torch's or csm.device's name."""
+    """Each device's own: its process may have to empty it. `device` as in csm.device."""
     name = "cuda:0" if device in ("auto", "cuda") else device
     return data_dir / "compiled" / name.replace(":", "-")
 

@@ -34,6 +34,7 @@ from wyoming_csm.worker.device import (
     kind_of,
 )
 from wyoming_csm.worker.frame_loop import FrameLoop
+from wyoming_csm.worker.graph_memory import graph_node_bytes
 from wyoming_csm.worker.hub import checkpoint_folder
 from wyoming_csm.worker.memory import Needs, free_bytes, plan, ran_out, taken
 from wyoming_csm.worker.protocol import Configure, Ready, Starting
@@ -84,12 +85,15 @@ def load_stage(
     checkpoint = Checkpoint(folder)
     codec, types = checkpoint.codec_config, choose_types(config, device)
     on_host = config.text_table_on_host and device.type == "cuda"
-    needs = Needs(checkpoint.sizes, read_config(codec), types, on_host)
+    compiled = chooses_compile(config, device)
+    needs = Needs(
+        checkpoint.sizes, read_config(codec), types, on_host, compiled, graph_node_bytes(device)
+    )
     planned = plan(config, needs, free_bytes(device), str(device))
     model = _load_model(checkpoint, types, device, on_host, data_dir / "quantized")
     sampling = choose_sampling(config, checkpoint.generation)
     generator = FrameGenerator(model, planned.slots, planned.positions, sampling)
-    if chooses_compile(config, device):
+    if compiled:
         progress("compiling, which takes minutes the first time")
         generator.compile(compiled_folder(data_dir, str(device)))
     else:
@@ -100,8 +104,9 @@ def load_stage(
         checkpoint.sizes.codebooks,
         data_dir / "clips",
     )
+    decoder = load_decoder(codec, _codec_tensors(checkpoint), device)
     return CsmStage(
-        FramePipeline(generator, load_decoder(codec, _codec_tensors(checkpoint), device)),
+        FramePipeline(generator, decoder, graph_bytes=planned.graphs),
         PromptBuilder.of(checkpoint, planned.positions),
         clips.encode_clip,
         config,

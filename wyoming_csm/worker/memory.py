@@ -9,31 +9,39 @@ from torch import nn
 
 from wyoming_csm.config import CsmConfig, WeightType
 from wyoming_csm.errors import EngineUnavailable
+from wyoming_csm.model.attention import longest_bucket
 from wyoming_csm.model.csm import CsmModel
+from wyoming_csm.model.generator import PREFILL_POSITIONS
 from wyoming_csm.model.kv_cache import KvCache
 from wyoming_csm.model.mimi.config import MimiConfig
 from wyoming_csm.model.mimi.decoder import MimiDecoder
 from wyoming_csm.model.quantized import linear_bytes
 from wyoming_csm.model.sizes import CsmSizes
 from wyoming_csm.worker.device import Types
+from wyoming_csm.worker.graph_memory import GraphNodes
 
 _GPU_SLOTS = 4
 _CPU_SLOTS = 1  # a step computes every slot, which only a GPU does for nothing
 _LEAST_POSITIONS = 512  # a voice's clip of 20 s and a sentence of 10 s, with their texts
-# Stated, not measured: libraries' code and workspaces, a prompt's activations, graphs. What the
+# Stated, not measured: libraries' code and workspaces, and what lies between allocations. What the
 # driver takes for the process itself is gone before the free memory is asked for.
-WORKING_BYTES = 400_000_000
+WORKING_BYTES = 300_000_000
+_KEPT_LEAST = 64 * 2**20  # five voices: before they are given up, graphs are
 _META = torch.device("meta")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to allocate: `kept` bytes are for prompts heard before, `needed` ones for the rest."""
+    """What to allocate: `kept` bytes are for prompts heard before, `needed` ones for the rest.
+
+    CUDA graphs may take `graphs` bytes; only the least of them are among those needed.
+    """
 
     slots: int
     positions: int
     kept: int
     needed: int
+    graphs: int = 0
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,8 @@ class Needs:
     codec: MimiConfig
     types: Types
     text_on_host: bool
+    compiled: bool = True
+    node_bytes: int = 0  # of a node in a CUDA graph; 0: there are none
 
     @cached_property
     def weights(self) -> int:
@@ -64,7 +74,8 @@ class Needs:
 
     def slot(self, positions: int) -> int:
         """Bytes of one: keys and values of both transformers, the codec's memory of its sound."""
-        parts = ((self.sizes.backbone, positions), (self.sizes.depth, self.sizes.codebooks))
+        longest = longest_bucket(positions)  # as the generator has it
+        parts = ((self.sizes.backbone, longest), (self.sizes.depth, self.sizes.codebooks))
         caches = [KvCache.allocate(part, 1, n, self.types.compute, _META) for part, n in parts]
         with _META:
             state = MimiDecoder(self.codec).new_state(1, _META)
@@ -79,9 +90,26 @@ class Needs:
         sizes = self.sizes.backbone
         return 2 * sizes.layers * sizes.kv_heads * sizes.head_dim * self.types.compute.itemsize
 
+    def prompt(self, positions: int) -> int:
+        """Bytes in between while a prompt is heard: feed-forward's, and the mask."""
+        sizes, n = self.sizes.backbone, min(positions, PREFILL_POSITIONS)
+        group = sizes.heads // sizes.kv_heads
+        return n * (4 * sizes.feed_forward + 2 * group * positions) * self.types.compute.itemsize
+
+    def graphs(self, slots: int, positions: int) -> int:
+        """Bytes of all CUDA graphs that are of use."""
+        nodes = GraphNodes.of(self.sizes, self.compiled)
+        return self.node_bytes * nodes.all(slots, positions)
+
+    @property
+    def least_graphs(self) -> int:
+        """Bytes of those without which there are none."""
+        return self.node_bytes * GraphNodes.of(self.sizes, self.compiled).least
+
     def all(self, slots: int, positions: int) -> int:
-        """Bytes of everything but kept prompts."""
-        return self.weights + WORKING_BYTES + slots * self.slot(positions)
+        """Bytes of everything but kept prompts and the graphs that can be done without."""
+        working = WORKING_BYTES + self.prompt(positions) + self.least_graphs
+        return self.weights + working + slots * self.slot(positions)
 
     def _width(self, tensor: torch.Tensor) -> int:
         return (self.types.compute if tensor.is_floating_point() else tensor.dtype).itemsize
@@ -110,8 +138,8 @@ def ran_out(device: torch.device) -> EngineUnavailable:
 def plan(config: CsmConfig, needs: Needs, free: int | None, device: str) -> Plan:
     """Slots, positions and kept prompts for so many free bytes; None: a CPU, with room enough.
 
-    Kept prompts shrink first, then slots, then positions, these two where the configuration
-    leaves them open. Raises EngineUnavailable, telling what would fit.
+    Kept prompts shrink first, to a few, and graphs next, then slots, then positions, these two
+    where the configuration leaves them open. Raises EngineUnavailable, telling what would fit.
     """
     kept = config.kept_prompts_mb * 2**20
     if free is None:
@@ -120,7 +148,7 @@ def plan(config: CsmConfig, needs: Needs, free: int | None, device: str) -> Plan
     room = int(free * config.memory_share)
     found = _best(config, needs, room)
     if found is not None:
-        return replace(found, kept=min(kept, room - found.needed))
+        return _spread(found, needs, kept, room - found.needed)
     slots, positions = config.slots or 1, _positions(config, needs)[-1]
     raise EngineUnavailable(
         f"{device} has {gigabytes(free)} free and csm.memory_share lets it take"
@@ -128,6 +156,14 @@ def plan(config: CsmConfig, needs: Needs, free: int | None, device: str) -> Plan
         f" {positions} positions needs {gigabytes(needs.all(slots, positions))}",
         _cure(config, needs, room),
     )
+
+
+def _spread(found: Plan, needs: Needs, kept: int, spare: int) -> Plan:
+    """What is spare goes to a few kept prompts, then to graphs, then to more kept prompts."""
+    least = needs.least_graphs
+    wanted = needs.graphs(found.slots, found.positions) - least
+    graphs = max(0, min(wanted, spare - min(kept, _KEPT_LEAST)))
+    return replace(found, kept=min(kept, spare - graphs), graphs=least + graphs)
 
 
 def _best(config: CsmConfig, needs: Needs, room: int) -> Plan | None:
