@@ -122,7 +122,8 @@ def install_from_default_index(packages: Packages, file: Path, anew: list[str]) 
         "install", "--quiet", "--dry-run", "--report", "-", "--no-deps", *anew, wanted
     )
     (found,) = json.loads(plan[plan.index("{") :])["install"]
-    if found["download_info"]["archive_info"].get("hashes", {}).get("sha256") not in hashes:
+    about = json.dumps(found["download_info"])  # older pips write the hash in another place
+    if not any(known in about for known in hashes):
         raise InstallError(
             f"{wanted} of this machine's index is a CUDA build of gigabytes. Let this machine"
             " reach download.pytorch.org, or name an index of CPU wheels in WYOMING_CSM_TORCH_INDEX"
