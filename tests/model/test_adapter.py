@@ -49,11 +49,7 @@ def load(folder: Path, adapter: Path | None = None) -> CsmModel:
 
 def assert_same(one: CsmModel, other: CsmModel) -> None:
     for (name, a), (_, b) in zip(one.state_dict().items(), other.state_dict().items(), strict=True):
-<<<<<<< HEAD
-        assert torch.allclose(a, b, rtol=1e-6, atol=1e-6), name
-=======
         torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-6, msg=name)
->>>>>>> endings
 
 
 def merged(folder: Path, tmp_path: Path, edit: Callable[[dict[str, Tensor]], None]) -> CsmModel:
