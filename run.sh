@@ -9,4 +9,5 @@ TELLER=run.sh
 
 ensure_base
 export WYOMING_CSM_INSTALLER=$PWD/script/install.py
+trap - INT
 exec "$PYTHON" -m wyoming_csm "$@"

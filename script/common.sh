@@ -12,12 +12,16 @@ PYTHON=$VENV/bin/python
 set +o noclobber +o noglob
 export -n SHELLOPTS BASHOPTS
 unset CDPATH
-for name in $(compgen -e PYTHON || true); do
+for name in $(compgen -e PYTHON || true) $(compgen -e UV_ || true); do
   case $name in
     PYTHONUNBUFFERED | PYTHONUTF8 | PYTHONIOENCODING | PYTHONDEVMODE | PYTHONFAULTHANDLER) ;;
+    UV_*INDEX* | UV_FIND_LINKS | UV_CACHE_DIR | UV_OFFLINE | UV_NATIVE_TLS | UV_SYSTEM_CERTS) ;;
+    UV_HTTP_TIMEOUT | UV_KEYRING_PROVIDER | UV_INSECURE_HOST | UV_PYTHON_INSTALL_*) ;;
     *) unset "$name" ;;
   esac
 done
+
+trap 'tell "stopped; the next start goes on"; exit 130' INT
 
 tell() { printf '%s\n' "[$TELLER] $*" >&2; }
 fail() {
@@ -81,13 +85,16 @@ is_stamped() {
 }
 
 # A working environment with the base in it; at once when there is one already. One that is whole
-# but not up to date serves when it cannot be brought up to date. Standard output is left to the
-# command.
+# but not up to date serves when it cannot be brought up to date soon. Standard output is left to
+# the command.
 ensure_base() {
-  is_stamped || alone update_base >&2 || {
-    is_whole || exit 1
-    tell "going on with what is installed; the next start tries again"
-  }
+  is_stamped && return
+  if is_whole; then
+    alone --at-once update_base --hurry >&2 ||
+      tell "going on with what is installed; the next start tries again"
+  else
+    alone update_base >&2 || exit 1
+  fi
 }
 
 is_whole() {
@@ -96,14 +103,21 @@ is_whole() {
 }
 
 # Runs $@ while no other script of this clone installs. While the environment is being made, the
-# lock file is not empty: one that was interrupted looks like a whole one.
+# lock file is not empty: one that was interrupted looks like a whole one. With --at-once it does
+# not wait for another.
 alone() {
+  local wait=yes
+  if [ "$1" = --at-once ]; then
+    wait=
+    shift
+  fi
   { : >>.venv.lock; } 2>/dev/null || {
     tell "$PWD cannot be written by this user: start as its owner, or clone where you may write"
     return 1
   }
   (
     flock -n 9 || {
+      [ -n "$wait" ] || { tell "another start is installing here" && exit 1; }
       tell "another start is installing here: waiting for it"
       flock 9
     }
@@ -111,17 +125,26 @@ alone() {
   ) 9>>.venv.lock
 }
 
-update_base() {
+update_base() { # [--hurry]
   ! is_stamped || return 0
   make_environment
-  tell "installing the base..."
-  TELLER=$TELLER "$PYTHON" script/install.py base --quick || exit 1
+  install_base "$@"
+  is_whole || { # something is missing that pip takes for installed
+    forget_environment
+    make_environment
+    install_base
+  }
   fingerprint >"$VENV/base.stamp"
+}
+
+install_base() {
+  tell "installing the base..."
+  TELLER=$TELLER "$PYTHON" script/install.py base "$@" || exit 1
 }
 
 # $VENV, made anew unless it is there and its Python suits and is the one it was made with.
 make_environment() {
-  local python
+  local python said
   if [ ! -s .venv.lock ] && suits "$PYTHON" && "$PYTHON" -c 'import pip' 2>/dev/null; then
     return
   fi
@@ -133,13 +156,14 @@ make_environment() {
     python=$(find_python) || python=3.13 # uv fetches it
     tell "making $VENV with uv and Python $python"
     forget_environment
-    uv venv --quiet --seed --python "$python" "$VENV" </dev/null ||
-      fail "uv could not make the environment: see above"
+    uv venv --quiet --python "$python" "$VENV" </dev/null &&
+      uv pip install --quiet --python "$PYTHON" --require-hashes --requirement requirements/pip.txt \
+        </dev/null || fail "uv could not make the environment: see above"
   else
     python=$(find_python venv) || fail_without_python
     tell "making $VENV with $python"
     forget_environment
-    "$python" -m venv "$VENV" || fail "the environment could not be made: see above"
+    said=$("$python" -m venv "$VENV" 2>&1) || fail "the environment could not be made: ${said##*$'\n'}"
   fi
   : >.venv.lock
 }

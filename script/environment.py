@@ -24,11 +24,11 @@ LOCK = ROOT / ".venv.lock"  # held by whoever installs into this clone; run.sh's
 class Stamp:
     """What an earlier run installed: when it holds, nothing is to be done."""
 
-    def __init__(self, name: str, build: str, extra: str) -> None:
+    def __init__(self, name: str, build: str, *extras: str) -> None:
         self._file = ENVIRONMENT / name
         told = [build, sys.version, os.environ.get("WYOMING_CSM_TORCH", "")]
         told.append(os.environ.get("WYOMING_CSM_TORCH_INDEX", ""))
-        for file in (f"{extra}.txt", f"torch-{build}.txt"):
+        for file in (*(f"{extra}.txt" for extra in extras), f"torch-{build}.txt"):
             path = ROOT / "requirements" / file
             told.append(path.read_text() if path.exists() else "")
         self._text = hashlib.sha256(json.dumps(told).encode()).hexdigest()
@@ -56,7 +56,7 @@ def whole_or_not_at_all() -> Generator[None]:
         os.environ["TMPDIR"] = str(unpacked)  # /tmp may be memory
     try:
         yield
-    except InstallError:
+    except BaseException:
         remove_halves(packages, set(json.loads(begun.read_text())))
         raise
     finally:
@@ -77,13 +77,17 @@ def remove_halves(packages: Path, before: set[str]) -> None:
             path.unlink(missing_ok=True)
 
 
+class Hopeless(InstallError):
+    """Trying again later would not help."""
+
+
 @contextmanager
 def alone() -> Generator[None]:
     """While nothing else installs into this clone. Raises InstallError."""
     try:
         lock = LOCK.open("a")
     except OSError as error:
-        raise InstallError(f"{ROOT} cannot be written by this user: {error.strerror}") from error
+        raise Hopeless(f"{ROOT} cannot be written by this user: {error.strerror}") from error
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

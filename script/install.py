@@ -1,10 +1,11 @@
 """Installs what requirements/ has locked into the environment that runs this.
 
-install.py base [--quick]   what the server and the system voice need
-install.py engines          torch and the engine that this machine can use, beside a running server
+install.py base [--hurry]   what the server and the system voice need
+install.py engines NAME...  torch and those of csm, coqui that this machine can use, beside a server
 install.py development      all of it, and the tools
 install.py torch [BUILD]    torch alone: cpu, cu126, cu129 or cu130
 install.py locked FILE...   what these files of requirements/ name
+install.py check            does what is installed meet what is declared?
 
 Ends with 0, with 3 where nothing was to be done, or with 1 after a line that says why.
 """
@@ -13,16 +14,20 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import Request, urlopen
 
 import torch_build
-from environment import ENVIRONMENT, Stamp, alone, end_with_the_server, whole_or_not_at_all
-from package_calls import InstallError, Packages, tell
+from environment import (
+    ENVIRONMENT,
+    Hopeless,
+    Stamp,
+    alone,
+    end_with_the_server,
+    whole_or_not_at_all,
+)
+from package_calls import InstallError, Packages, Unreachable, tell
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "requirements"
@@ -32,36 +37,40 @@ NOTHING_TO_DO = 3
 _SPACE = {"cpu": 3, "cu126": 12, "cu129": 12, "cu130": 12, "rocm": 20}
 
 
-def base(quick: bool) -> None:
-    """Raises InstallError."""
+def base(hurried: bool) -> None:
+    """`hurried`: there is an environment that can serve without this. Raises InstallError."""
     packages = Packages(Path(sys.executable), tell)
-    packages.install_locked(REQUIREMENTS / "base.txt", quick=quick)
-    packages.pip(
-        *("install", "--no-deps", "--no-build-isolation", "--editable", str(ROOT)), quick=quick
-    )
+    if hurried:
+        packages.hurry()
+    packages.install_locked(REQUIREMENTS / "base.txt", quick=True)
+    packages.pip("install", "--no-deps", "--no-build-isolation", "--editable", str(ROOT))
 
 
-def engines() -> None:
-    """Coqui where no GPU is, CSM where one can be used. Raises InstallError."""
+def engines(wanted: list[str]) -> None:
+    """Coqui, and CSM where a GPU can be used, of those `wanted`. Raises InstallError."""
     index = os.environ.get("WYOMING_CSM_TORCH_INDEX", "")
     choice = torch_build.look(index)
-    extra = "coqui" if choice.build == "cpu" else "csm"
-    stamp = Stamp("engines.stamp", choice.build, extra)
-    if stamp.holds():
-        sys.exit(NOTHING_TO_DO)
-    if choice.reason:
+    found = torch_build.installed().build
+    if choice.build == "cpu" and found not in ("", "cpu"):
+        tell(f"{choice.reason or 'no GPU is here now'}: torch's build for it stays")
+        choice = torch_build.Choice(found)
+    elif choice.reason:
         tell(choice.reason)
-    if extra == "coqui":
+    extras = [extra for extra in ("csm", "coqui") if extra in wanted]
+    if choice.build == "cpu":
+        extras = [extra for extra in extras if extra == "coqui"]
+    stamp = Stamp("engines.stamp", choice.build, *extras)
+    if not extras or stamp.holds():
+        sys.exit(NOTHING_TO_DO)
+    if choice.build == "cpu":
         tell("no GPU here that CSM runs on: installing Coqui, 1.7 GB, while the server speaks")
     else:
         tell("a GPU is here: installing CSM, several gigabytes, while the server speaks")
     with whole_or_not_at_all():
         packages = Packages(Path(sys.executable), tell)
         install_torch(packages, choice.build)
-        packages.install_locked(REQUIREMENTS / f"{extra}.txt")
-        if extra == "csm" and (complaint := try_gpu()):
-            tell(f"{complaint}. Installing Coqui instead, on the CPU")
-            packages.install_locked(REQUIREMENTS / "coqui.txt")
+        for extra in extras:
+            packages.install_locked(REQUIREMENTS / f"{extra}.txt")
         check(packages)
     stamp.set()
     tell("installed; the server looks again which engines can speak")
@@ -81,6 +90,20 @@ def development() -> None:
         packages.install_locked(REQUIREMENTS / "dev.txt")
         check(packages)
     stamp.set()
+
+
+def check(packages: Packages) -> bool:
+    """Whether what is installed meets what is declared; what does not is said."""
+    try:
+        packages.pip("check")
+    except InstallError as error:
+        complaints = [line for line in str(error.args[-1]).splitlines() if line.strip()]
+        if os.uname().machine == "aarch64":  # serves training only, and has no wheel there
+            complaints = [c for c in complaints if "monotonic-alignment-search" not in c]
+        for complaint in complaints:
+            tell(f"pip check: {complaint}")
+        return not complaints
+    return True
 
 
 # -- torch
@@ -104,11 +127,14 @@ def install_torch(packages: Packages, build: str) -> None:
     if index or wanted != f"torch=={torch_build.VERSION}":
         packages.pip("install", *anew, *wanted.split(), *(["--index-url", index] if index else []))
         return
-    if build != "cpu" or answers("https://download.pytorch.org/whl/cpu/"):
-        locked = ["--no-deps", "--require-hashes", "--requirement", str(file)]
+    locked = ["--no-deps", "--require-hashes", "--requirement", str(file)]
+    if build != "cpu":
         packages.pip("install", *anew, *locked)
         return
-    install_from_default_index(packages, file, anew)
+    try:
+        packages.pip("install", "--retries", "0", "--timeout", "15", *anew, *locked)
+    except Unreachable:
+        install_from_default_index(packages, file, anew)
 
 
 def install_from_default_index(packages: Packages, file: Path, anew: list[str]) -> None:
@@ -134,69 +160,34 @@ def install_from_default_index(packages: Packages, file: Path, anew: list[str]) 
         packages.pip("install", *anew, "--no-deps", "--require-hashes", "--requirement", made.name)
 
 
-def answers(url: str) -> bool:
-    """Does something answer there within five seconds?"""
-    try:
-        urlopen(Request(url, method="HEAD"), timeout=5).close()
-    except (URLError, OSError):
-        return False
-    return True
-
-
-TRY_GPU = """
-import sys, torch
-if not torch.cuda.is_available():
-    sys.exit("torch cannot reach the GPU")
-card = torch.cuda.get_device_capability()
-if not any(name in torch.cuda.get_arch_list() for name in (
-        f"sm_{card[0]}{minor}" for minor in range(card[1] + 1))):
-    sys.exit(f"this build of torch has no code for the card (capability {card[0]}.{card[1]})")
-"""
-
-
-def try_gpu() -> str:
-    """Why the installed torch cannot use the GPU; empty if it can."""
-    tried = subprocess.run([sys.executable, "-c", TRY_GPU], capture_output=True, text=True)
-    return tried.stderr.strip().rpartition("\n")[2] if tried.returncode else ""
-
-
-def check(packages: Packages) -> None:
-    """Say which declared ranges what is installed now does not meet."""
-    try:
-        packages.pip("check")
-    except InstallError as error:
-        if platform_lacks(str(error)):
-            return
-        tell(f"pip check: {error}")
-
-
-def platform_lacks(complaint: str) -> bool:
-    """Is it only the package that serves training and has no wheel here?"""
-    return "monotonic-alignment-search" in complaint and os.uname().machine == "aarch64"
-
-
 def main() -> int:
     """Run the command of the first word."""
     command, *rest = sys.argv[1:]
     try:
         if command == "base":
-            base(quick="--quick" in rest)
+            base(hurried="--hurry" in rest)
         elif command == "engines":
             end_with_the_server()
             with alone():
-                engines()
-        elif command == "torch":
-            install_torch(Packages(Path(sys.executable), tell), *(rest or ["cpu"]))
-        elif command == "locked":
-            packages = Packages(Path(sys.executable), tell)
-            for file in rest:
-                packages.install_locked(REQUIREMENTS / file)
-        else:
+                engines(rest)
+        elif command == "development":
             with alone():
                 development()
+        else:
+            packages = Packages(Path(sys.executable), tell)
+            if command == "torch":
+                install_torch(packages, *(rest or ["cpu"]))
+            elif command == "locked":
+                for file in rest:
+                    packages.install_locked(REQUIREMENTS / file)
+            else:
+                return 0 if check(packages) else 1
     except InstallError as error:
-        tell(f"not installed: {error}")
-        return 1
+        tell(f"not installed: {error.args[0]}")
+        return NOTHING_TO_DO if isinstance(error, Hopeless) else 1
+    except KeyboardInterrupt:
+        tell("stopped; the next start goes on")
+        return 130
     return 0
 
 

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,11 @@ UV_KEPT = (
 )
 UV_KEPT_PREFIXES = ("UV_INDEX_", "UV_PYTHON_INSTALL", "UV_PYTHON_DOWNLOADS")  # names of own indexes
 
+_NETWORK = (
+    r"NewConnectionError|NameResolutionError|name resolution|Network is unreachable|timed out"
+    r"|ConnectTimeout|ConnectionResetError|Connection (?:refused|reset|aborted)|Tunnel connection"
+    r"|dns error|error sending request|RemoteDisconnected|HTTP error|Could not fetch URL"
+)
 # What a line of pip's or uv's output means, and what helps.
 CAUSES = (
     (
@@ -44,9 +50,7 @@ CAUSES = (
         "a file is not the one that this version was tested with: a mirror or proxy changed it",
     ),
     (
-        r"NewConnectionError|NameResolutionError|name resolution|Network is unreachable|timed out"
-        r"|ConnectTimeout|ConnectionResetError|Connection (?:refused|reset|aborted)"
-        r"|dns error|error sending request|RemoteDisconnected",
+        _NETWORK,
         "the package index cannot be reached: is the network there?",
     ),
     (r"Permission denied|Errno 13|os error 13|Read-only file system", "a file cannot be written"),
@@ -60,13 +64,17 @@ _LARGE = re.compile(r"Downloading (?:\S*/)?([\w.]+-[^-\s]+)\S* \(([\d.]+ ?[MG]i?
 
 
 class InstallError(Exception):
-    """Something was not installed; the text says why, in a line."""
+    """Something was not installed: why, in a line; and all that was said of it, if anything."""
+
+
+class Unreachable(InstallError):
+    """The index did not answer."""
 
 
 def clean_environment(environ: Mapping[str, str], pip_settings: str) -> dict[str, str]:
     """The variables to run pip and uv with.
 
-    `pip_settings` is what `pip config list` prints: the files and variables of pip, merged.
+    `pip_settings` is what `pip config list` prints of pip's files; variables go before them.
     """
     kept = {
         name: value
@@ -75,16 +83,17 @@ def clean_environment(environ: Mapping[str, str], pip_settings: str) -> dict[str
         or name.startswith(UV_KEPT_PREFIXES)
         or (name.startswith("UV_") and name[3:].lower().replace("_", "-") in UV_KEPT)
     }
-    order = ("global", "install", ":env:")
-    found: dict[str, tuple[int, str]] = {}
-    for line in pip_settings.splitlines():
-        name, _, written = line.partition("=")
-        section, _, key = name.rpartition(".")
-        if section in order and key in PIP_KEPT:
-            value = " ".join(str(ast.literal_eval(written)).split())
-            found[key] = max(found.get(key, (-1, "")), (order.index(section), value))
-    for key, (_, value) in found.items():
-        kept["PIP_" + key.upper().replace("-", "_")] = value
+    for section in ("global", "install"):
+        for key, written in re.findall(rf"^{section}\.([\w-]+)=(.*)$", pip_settings, re.MULTILINE):
+            if key in PIP_KEPT:
+                value = " ".join(str(ast.literal_eval(written)).split())
+                kept["PIP_" + key.upper().replace("-", "_")] = value
+    for key in PIP_KEPT:
+        variable = "PIP_" + key.upper().replace("-", "_")
+        if variable in environ:
+            kept[variable] = environ[variable]
+    if "PIP_INDEX_URL" in kept and not {"UV_DEFAULT_INDEX", "UV_INDEX_URL"} & kept.keys():
+        kept["UV_DEFAULT_INDEX"] = kept["PIP_INDEX_URL"]
     return kept | {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_INPUT": "1"}
 
 
@@ -107,11 +116,12 @@ class Packages:
         """`tell` gets the lines that a user cares for. Raises InstallError."""
         self._python, self._tell = python, tell
         self._uv = shutil.which("uv")
-        asked = subprocess.run(
-            [python, "-m", "pip", "--disable-pip-version-check", "config", "list"],
+        own = {k: v for k, v in os.environ.items() if k[:4] != "PIP_" or k == "PIP_CONFIG_FILE"}
+        asked = subprocess.run(  # -vvv: a file may tell pip to be quiet
+            [python, "-m", "pip", "--disable-pip-version-check", "-vvv", "config", "list"],
             capture_output=True,
             text=True,
-            env={**os.environ, "PIP_REQUIRE_VIRTUALENV": "", "PIP_USER": "0"},
+            env=own,
         )
         if asked.returncode:
             raise InstallError(f"pip's settings cannot be read: {_last(asked.stderr)}")
@@ -120,7 +130,7 @@ class Packages:
     def install_locked(self, file: Path, *, quick: bool = False) -> None:
         """Just what a file of requirements/ names, each by its hash. Raises InstallError.
 
-        `quick`: a person waits; little is tried again and nothing is compiled ahead.
+        `quick`: a person waits; nothing is compiled ahead.
         """
         words = [
             "--no-deps",
@@ -132,15 +142,17 @@ class Packages:
         if self._uv:
             self._run_uv(self._uv, words)
         else:
-            self.pip("install", *(["--no-compile"] if quick else []), *words, quick=quick)
+            self.pip("install", *(["--no-compile"] if quick else []), *words)
 
-    def pip(self, command: str, *words: str, quick: bool = False) -> str:
+    def pip(self, command: str, *words: str) -> str:
         """Run pip; its output. Raises InstallError."""
-        patience = ["--retries", "1"] if quick and "PIP_RETRIES" not in self._env else []
-        base = [str(self._python), "-m", "pip", "--disable-pip-version-check", *patience, command]
-        return self._run(
-            [*base, *(["--progress-bar", "off"] if command == "install" else []), *words]
-        )
+        bars = ["--progress-bar", "off"] if command == "install" else []
+        base = [str(self._python), "-m", "pip", "--disable-pip-version-check"]
+        return self._run([*base, command, *bars, *words])
+
+    def hurry(self) -> None:
+        """Give up at once where no index answers: there is something to go on with."""
+        self._env = {"PIP_RETRIES": "0", "PIP_TIMEOUT": "5", "UV_HTTP_TIMEOUT": "5"} | self._env
 
     def _run_uv(self, uv: str, words: list[str]) -> None:
         folders = (Path("/etc"), Path(self._env.get("XDG_CONFIG_HOME") or Path.home() / ".config"))
@@ -178,14 +190,17 @@ class Packages:
                 elif "Installing collected" in line:
                     self._tell("unpacking")
         if process.returncode:
-            raise InstallError(explain("".join(said)))
+            told = "".join(said)
+            kind = Unreachable if re.search(_NETWORK, told) else InstallError
+            raise kind(explain(told), told)
         return "".join(said)
 
 
 def explain(said: str) -> str:
     """Why pip or uv failed: its own words, and what they mean where that is known."""
     told = [line.strip() for line in said.splitlines() if _TOLD.search(line)]
-    own = max(told, key=len) if told else _last(said)
+    errors = [line for line in told if line.startswith("ERROR:")]
+    own = (errors or told or [_last(said)])[-1]
     for pattern, meaning in CAUSES:
         if re.search(pattern, said):
             return f"{meaning}  [{own[:300]}]"
@@ -214,6 +229,6 @@ def _last(said: str) -> str:
 
 def tell(words: str) -> None:
     """A line for the user, with the teller's name before it."""
-    print(
-        f"[{os.environ.get('TELLER', Path(sys.argv[0]).stem)}] {words}", file=sys.stderr, flush=True
-    )
+    teller = os.environ.get("TELLER", Path(sys.argv[0]).stem)
+    with suppress(OSError):  # the terminal was closed: the work goes on
+        print(f"[{teller}] {words}", file=sys.stderr, flush=True)

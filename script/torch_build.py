@@ -57,7 +57,9 @@ def choose(gpu: Gpu, machine: str, python: Version = sys.version_info[:2]) -> Ch
             return Choice("cu129")
         return Choice("cpu", update)
     if machine == "aarch64" and card not in (None, (8, 0), (9, 0)):
-        return Choice("cpu", update)
+        return Choice(
+            "cpu", update if card >= (7, 5) else f"{named}: no torch serves this card here"
+        )
     return Choice("cu126")
 
 

@@ -11,7 +11,7 @@ TOOLS = (
     *("sha256sum", "sleep", "uname"),
 )
 
-BASE = "install base --quick"
+BASE = "install base"
 
 # Stands in for python, in the environment too. What is asked of it is written to $LOG, and what
 # it should answer comes from the environment; the rest is done by the real one.
@@ -24,7 +24,8 @@ case "$*" in
     shift; echo "install $*" >>"$LOG"; sleep "${{INSTALL_TAKES:-0}}"
     [ -z "${{INSTALL_FAILS:-}}" ] && exit
     echo "[$TELLER] not installed: no network" >&2; exit 1 ;;
-  "-c import wyoming_csm"*) exit "${{NOT_WHOLE:-0}}" ;;
+  "-c import wyoming_csm"*)
+    [ ! -e "${{0%/bin/python}}/hole" ] && exit "${{NOT_WHOLE:-0}}"; exit 1 ;;
   "-m wyoming_csm"*) shift 2; echo "serving $$ $PWD $*" ;;
   "-c import pip") ;;
   *) exec {sys.executable} "$@" ;;
@@ -77,7 +78,7 @@ class Clone:
             timeout=30,
         )
 
-    def start(self, *words: str, **env: str) -> subprocess.Popen[str]:
+    def start(self, *words: str, start_new_session: str = "", **env: str) -> subprocess.Popen[str]:
         """./run.sh with these words; standard error goes to standard output."""
         return subprocess.Popen(
             [self.root / "run.sh", *words],
@@ -86,4 +87,5 @@ class Clone:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=bool(start_new_session),
         )

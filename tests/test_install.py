@@ -18,8 +18,6 @@ from tests.tiny_wheels import make_wheel
 has_gpu = os.path.exists("/dev/nvidiactl") or os.path.exists("/dev/kfd")
 without_gpu = pytest.mark.skipif(has_gpu, reason="this machine has a GPU")
 
-NO_CUDA = {"torch/__init__.py": "class cuda: is_available = staticmethod(lambda: False)"}
-
 
 class Clone:
     """A clone whose requirements/ name small packages in a folder, and an environment."""
@@ -42,22 +40,22 @@ class Clone:
         ]
         (self.root / "requirements" / file).write_text("".join(lines))
 
-    def install(self, command: str, **env: str) -> subprocess.CompletedProcess[str]:
-        """Run install.py COMMAND, without uv, a GPU or any index but the folder."""
+    def install(self, *engines: str, **env: str) -> subprocess.CompletedProcess[str]:
+        """Run install.py engines, without uv, a GPU or any index but the folder."""
         path = self.root / "bin"
         path.mkdir(exist_ok=True)
         held = os.pipe()
         try:
-            return self._run(command, held[0], path, env)
+            return self._run(engines or ("csm", "coqui"), held[0], path, env)
         finally:
             os.close(held[0])
             os.close(held[1])
 
     def _run(
-        self, command: str, stdin: int, path: Path, env: dict[str, str]
+        self, engines: tuple[str, ...], stdin: int, path: Path, env: dict[str, str]
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [self.python, self.root / "script/install.py", command],
+            [self.python, self.root / "script/install.py", "engines", *engines],
             stdin=stdin,
             start_new_session=True,
             timeout=60,
@@ -105,14 +103,14 @@ def test_coqui_is_installed_as_it_is_locked_and_once(clone: Clone) -> None:
     lock_torch(clone)
     clone.lock("coqui.txt", speech="1.5", helper="3.0")
     make_wheel(clone.wheels, "speech", "2.0")
-    result = clone.install("engines")
+    result = clone.install()
     assert result.returncode == 0, result.stderr
     assert clone.installed() == {"torch-2.13.0+cpu", "speech-1.5", "helper-3.0"}
     assert "[install] no GPU here that CSM runs on: installing Coqui" in result.stderr
-    again = clone.install("engines")
+    again = clone.install()
     assert (again.returncode, again.stderr) == (3, "")
     clone.lock("coqui.txt", speech="2.0", helper="3.0")
-    assert clone.install("engines").returncode == 0
+    assert clone.install().returncode == 0
     assert "speech-2.0" in clone.installed()
 
 
@@ -121,7 +119,7 @@ def test_a_cuda_torch_never_comes_to_a_cpu(clone: Clone) -> None:
     lock_torch(clone)
     clone.lock("coqui.txt", speech="1.5")
     next(clone.wheels.glob("torch-2.13.0+cpu-*")).unlink()
-    result = clone.install("engines")
+    result = clone.install()
     assert result.returncode == 1
     assert "WYOMING_CSM_TORCH_INDEX" in result.stderr
     assert clone.installed() == set()
@@ -132,7 +130,7 @@ def test_a_cuda_torch_never_comes_to_a_cpu(clone: Clone) -> None:
 def test_another_torch_can_be_named(clone: Clone) -> None:
     clone.lock("coqui.txt", speech="1.5")
     make_wheel(clone.wheels, "torch", "2.14.0", {"torch/version.py": "cuda = hip = None"})
-    result = clone.install("engines", WYOMING_CSM_TORCH="torch==2.14.0")
+    result = clone.install(WYOMING_CSM_TORCH="torch==2.14.0")
     assert result.returncode == 0, result.stderr
     assert clone.installed() == {"torch-2.14.0", "speech-1.5"}
 
@@ -146,7 +144,7 @@ def test_the_halves_of_a_run_that_was_killed_are_removed(clone: Clone) -> None:
     (clone.packages / "torch/lib").mkdir(parents=True)
     (clone.packages / "torch/lib/half.so").touch()
     (clone.packages / "half.py").touch()
-    assert clone.install("engines").returncode == 0
+    assert clone.install().returncode == 0
     assert not (clone.packages / "torch/lib").exists()
     assert not (clone.packages / "half.py").exists()
     assert (clone.packages / "pip").exists()
@@ -159,17 +157,17 @@ def test_a_disk_without_room_is_said_before_anything_is_fetched(clone: Clone) ->
     clone.lock("coqui.txt", speech="1.5")
     text = (clone.root / "script/install.py").read_text()
     (clone.root / "script/install.py").write_text(text.replace('"cpu": 3', '"cpu": 10**9'))
-    result = clone.install("engines")
+    result = clone.install()
     (clone.root / "script/install.py").write_text(text)
     assert result.returncode == 1
     assert "1000000000 GB of disk are needed" in result.stderr
     assert clone.installed() == set()
 
 
-@without_gpu
-def test_a_gpu_that_torch_cannot_use_gets_coqui(clone: Clone) -> None:
+def lock_cuda(clone: Clone) -> Path:
+    """A GPU, as nvidia-smi shows it, and the torch for it. The stand-in for nvidia-smi."""
     shutil.rmtree(clone.wheels)
-    torch = make_wheel(clone.wheels, "torch", "2.13.0", NO_CUDA)
+    torch = make_wheel(clone.wheels, "torch", "2.13.0", {"torch/version.py": "cuda = '13.0'"})
     (clone.root / "requirements/torch-cu130.txt").write_text(f"torch==2.13.0 --hash=sha256:{torch}")
     clone.lock("csm.txt", speech="2.13.0")
     clone.lock("coqui.txt", other="2.13.0")
@@ -177,15 +175,43 @@ def test_a_gpu_that_torch_cannot_use_gets_coqui(clone: Clone) -> None:
     smi.parent.mkdir(exist_ok=True)
     smi.write_text("#!/bin/sh\necho 580.65.06, 8.9, RTX 4090\n")
     smi.chmod(0o755)
+    return smi
+
+
+@without_gpu
+def test_a_gpu_gets_csm_and_coqui_and_keeps_its_torch_when_it_is_away(clone: Clone) -> None:
+    """A driver that is not loaded at a boot costs no gigabytes twice."""
+    smi = lock_cuda(clone)
     text = (clone.root / "script/install.py").read_text()
     (clone.root / "script/install.py").write_text(text.replace('"cu130": 12', '"cu130": 0'))
-    result = clone.install("engines")
+    first = clone.install()
     (clone.root / "script/install.py").write_text(text)
     smi.unlink()
-    assert result.returncode == 0, result.stderr
-    assert "a GPU is here: installing CSM" in result.stderr
-    assert "torch cannot reach the GPU. Installing Coqui instead, on the CPU" in result.stderr
-    assert "other-2.13.0" in clone.installed()
+    assert first.returncode == 0, first.stderr
+    assert "a GPU is here: installing CSM" in first.stderr
+    assert clone.installed() == {"torch-2.13.0", "speech-2.13.0", "other-2.13.0"}
+    away = clone.install()
+    assert away.returncode == 3
+    assert away.stderr == "[install] no GPU is here now: torch's build for it stays\n"
+
+
+@without_gpu
+def test_only_what_the_configuration_wants_is_installed(clone: Clone) -> None:
+    assert clone.install("system").returncode == 3
+    assert clone.install("csm", "system").returncode == 3
+    assert clone.installed() == set()
+
+
+@without_gpu
+def test_a_driver_too_old_is_said_at_each_start(clone: Clone) -> None:
+    lock_torch(clone)
+    clone.lock("coqui.txt", speech="1.5")
+    smi = clone.root / "bin/nvidia-smi"
+    smi.write_text("#!/bin/sh\necho 470.82.01, 8.6, RTX 3060\n")
+    smi.chmod(0o755)
+    said = [clone.install().stderr for _ in range(2)]
+    smi.unlink()
+    assert all("RTX 3060, driver 470.82.1: the driver is too old. Update it" in s for s in said)
 
 
 def test_it_ends_with_the_server(clone: Clone) -> None:

@@ -20,7 +20,7 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "import os, pathlib, sys\n"
         "folder = pathlib.Path(__file__).parent\n"
         "with open(folder / 'log', 'a') as log:\n"
-        "    print(sys.argv[1], os.environ['TELLER'], file=log)\n"
+        "    print(*sys.argv[1:], os.environ['TELLER'], file=log)\n"
         "code, _, rest = (folder / 'codes').read_text().partition(' ')\n"
         "(folder / 'codes').write_text(rest)\n"
         "if code == 'wait':\n"
@@ -35,17 +35,17 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 async def test_it_runs_until_it_succeeds(script: Path, codes: str, heard: int) -> None:
     (script.parent / "codes").write_text(codes)
     calls: list[None] = []
-    await install_engines(str(script), lambda: calls.append(None), pauses=(0.0,))
+    await install_engines(str(script), ("csm",), lambda: calls.append(None), pauses=(0.0,))
     assert len(calls) == heard
     asked = (script.parent / "log").read_text().splitlines()
-    assert asked == ["engines engines"] * len(codes.split())
+    assert asked == ["engines csm engines"] * len(codes.split())
     assert INSTALLER not in os.environ
 
 
 async def test_it_ends_with_the_server(script: Path) -> None:
     (script.parent / "codes").write_text("wait")
     os.mkfifo(script.parent / "ready")
-    task = asyncio.create_task(install_engines(str(script), lambda: None))
+    task = asyncio.create_task(install_engines(str(script), (), lambda: None))
     pid = int(await asyncio.to_thread((script.parent / "ready").read_text))
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -59,7 +59,7 @@ async def test_it_ends_with_a_server_that_is_killed(script: Path, tmp_path: Path
     os.mkfifo(script.parent / "ready")
     server = (
         "import asyncio, sys; from wyoming_csm.installer import install_engines;"
-        "asyncio.run(install_engines(sys.argv[1], lambda: None))"
+        "asyncio.run(install_engines(sys.argv[1], (), lambda: None))"
     )
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", server, str(script))
     pid = int(await asyncio.to_thread((script.parent / "ready").read_text))

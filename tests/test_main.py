@@ -99,8 +99,8 @@ def test_what_the_user_can_correct_is_exit_2_without_a_traceback(
 
 def test_help_leads_to_the_words_of_each_command() -> None:
     said = help_of()
-    assert "serve --help, say --help" in said
-    assert "--light" in said
+    for word in ("--light", "--uri", "--voice", "--config", "--debug", "--output", "--frames"):
+        assert word in said
     assert help_of("say").startswith("usage: wyoming-csm say [-h] [--config FILE]")
 
 

@@ -11,6 +11,7 @@ from package_calls import (
     as_toml,
     clean_environment,
     explain,
+    tell,
     uv_settings,
 )
 
@@ -38,12 +39,13 @@ def test_where_packages_come_from_is_honoured() -> None:
         "global.extra-index-url='\\nhttps://one\\nhttps://two'\n"
         "install.find-links='/wheels'\n"
         "global.find-links='/others'\n"
-        ":env:.proxy='http://proxy:1'\n"
+        "For variant 'global', will try loading '/etc/pip.conf'\n"
         "global.cert='/a b/ca.pem'\n"
         "freeze.cert='/no'\n"
     )
     environ = {"PIP_PROXY": "http://proxy:1", "HTTPS_PROXY": "http://p:2", "SSL_CERT_FILE": "/ca"}
     assert clean_environment(environ, told) == {
+        "UV_DEFAULT_INDEX": "https://mirror/simple",
         "HTTPS_PROXY": "http://p:2",
         "SSL_CERT_FILE": "/ca",
         "PIP_INDEX_URL": "https://mirror/simple",
@@ -106,6 +108,17 @@ def test_a_failure_is_told_by_its_real_cause(said: str, meaning: str) -> None:
     assert meaning in explain(said)
 
 
+def test_a_terminal_that_was_closed_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    end, other = os.openpty()
+    os.close(end)
+    closed = open(other, "w")  # noqa: SIM115 -- closing it fails, too
+    monkeypatch.setattr("sys.stderr", closed)
+    tell("nobody reads this")
+    monkeypatch.undo()
+    with pytest.raises(OSError, match="Input/output"):
+        closed.close()
+
+
 def test_what_is_not_known_is_told_in_its_own_words() -> None:
     said = "WARNING: x\nERROR: Can not perform a '--user' install.\nnotice"
     assert explain(said) == "ERROR: Can not perform a '--user' install."
@@ -124,11 +137,14 @@ def test_a_users_install_setting_harms_nothing(
     make_wheel(tmp_path, "thing", "2.0")
     (tmp_path / "pip.conf").write_text(
         f"[install]\nuser = true\ntarget = {tmp_path}/x\nupgrade = true\n"
-        f"[global]\nfind-links = {tmp_path}\nno-index = true\n"
+        "[global]\nquiet = 1\n"
+        f"find-links = {tmp_path}\nno-index = true\n"
     )
     monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
     monkeypatch.setenv("PIP_USER", "1")
     monkeypatch.setenv("PIP_PYTHON_VERSION", "3.7")
+    monkeypatch.setenv("PIP_QUIET", "1")
+    monkeypatch.setenv("PIP_PYTHON", "/nowhere/python")
     locked = tmp_path / "locked.txt"
     locked.write_text(f"thing==1.0 --hash=sha256:{wheel}\n")
     Packages(tmp_path / "venv/bin/python", lambda words: None).install_locked(locked, quick=True)

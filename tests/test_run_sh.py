@@ -1,6 +1,7 @@
 """run.sh: its words, which Python, when it installs, and what it leaves behind: nothing."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -53,13 +54,24 @@ def test_the_base_is_installed_once(clone: Clone) -> None:
     with (clone.root / "requirements/base.txt").open("a") as file:
         file.write("# changed\n")
     clone.run("--light")
-    assert clone.log[2:] == [BASE]
+    assert clone.log[2:] == [f"{BASE} --hurry"]  # there is something to go on with
     clone.run("--light", VERSION="3.11.10")
-    assert clone.log[3:] == [BASE]
+    assert clone.log[3:] == [f"{BASE} --hurry"]
     clone.root.rename(clone.root.parent / "moved")
     clone.root = clone.root.parent / "moved"
     clone.run("--light")
-    assert clone.log[4:] == [BASE]
+    assert clone.log[4:] == [f"{BASE} --hurry"]
+
+
+def test_a_base_with_a_hole_is_made_anew(clone: Clone) -> None:
+    """What pip takes for installed may have lost its files."""
+    clone.run()
+    (clone.root / ".venv/base.stamp").unlink()
+    (clone.root / ".venv/hole").touch()
+    result = clone.run()
+    assert result.stdout.startswith("serving"), result.stderr
+    assert clone.log[2:] == [BASE, "venv python3.11", BASE]
+    assert clone.run().stderr == ""
 
 
 def test_a_broken_environment_is_made_anew(clone: Clone) -> None:
@@ -79,7 +91,7 @@ def test_an_environment_whose_making_was_interrupted_is_made_anew(clone: Clone) 
     assert clone.log == ["venv python3.11", "venv python3.11", BASE]
     (clone.root / ".venv/base.stamp").unlink()
     assert clone.run("--light").returncode == 0
-    assert clone.log[3:] == [BASE]
+    assert clone.log[3:] == [f"{BASE} --hurry"]
 
 
 CHANGES = {
@@ -107,7 +119,7 @@ def test_a_whole_environment_always_starts(clone: Clone, change: str, obstacle: 
     assert "going on with what is installed; the next start tries again" in result.stderr
     if obstacle == "no network":
         clone.run()
-        assert clone.log[-1] == BASE
+        assert clone.log[-1] == f"{BASE} --hurry"
 
 
 def test_a_folder_that_cannot_be_written_is_said(clone: Clone) -> None:
@@ -129,8 +141,6 @@ def test_without_the_base_the_cause_is_said_and_it_is_tried_again(clone: Clone) 
 
 
 def test_a_first_start_that_waits_for_another_says_so(clone: Clone) -> None:
-    clone.run()
-    (clone.root / ".venv/base.stamp").unlink()
     with (
         clone.start(INSTALL_TAKES="1") as one,
         clone.start(INSTALL_TAKES="1") as other,
@@ -139,7 +149,32 @@ def test_a_first_start_that_waits_for_another_says_so(clone: Clone) -> None:
     waited = [words for words in said if "another start is installing here: waiting" in words]
     assert len(waited) == 1
     assert all("serving" in words for words in said)
-    assert clone.log[2:] == [BASE]  # once for both
+    assert clone.log == ["venv python3.11", BASE]  # once for both
+
+
+def test_one_that_can_serve_waits_for_no_other(clone: Clone) -> None:
+    clone.run()
+    (clone.root / ".venv/base.stamp").unlink()
+    with clone.start(INSTALL_TAKES="3") as one:
+        assert one.stdout is not None
+        assert "installing the base" in one.stdout.readline()
+        result = clone.run()
+        assert one.poll() is None
+        assert result.stdout.startswith("serving")
+        assert "another start is installing here" in result.stderr
+        one.communicate()
+
+
+def test_a_start_that_is_stopped_says_so_in_a_line(clone: Clone) -> None:
+    with clone.start(INSTALL_TAKES="20", start_new_session="yes") as process:
+        assert process.stdout is not None
+        while "installing the base" not in process.stdout.readline():
+            pass
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        said = process.stdout.read()
+    assert process.returncode == 130
+    assert "[run.sh] stopped; the next start goes on\n" in said
+    assert "Traceback" not in said
 
 
 @pytest.mark.parametrize(
@@ -147,10 +182,11 @@ def test_a_first_start_that_waits_for_another_says_so(clone: Clone) -> None:
     [
         {"PYTHONHOME": "/nowhere", "PYTHONPATH": "/nowhere", "PYTHONINSPECT": "1"},
         {"CDPATH": "/", "SHELLOPTS": "noclobber", "BASH_ENV": "/nowhere"},
+        {"UV_WORKING_DIR": "/nowhere", "UV_EXCLUDE_NEWER": "2020-01-01"},
     ],
 )
 def test_what_a_users_shell_says_is_not_meant_for_it(clone: Clone, environ: dict[str, str]) -> None:
-    server = PYTHON.replace('echo "serving', 'compgen -e PYTHON; echo "serving')
+    server = PYTHON.replace('echo "serving', 'compgen -e PYTHON; compgen -e UV_; echo "serving')
     clone.add("python3.11", server)
     clone.run(**environ)
     result = clone.run(**environ)
@@ -193,20 +229,23 @@ def test_uv_makes_the_environment_where_it_is(clone: Clone) -> None:
     clone.add(
         "uv",
         '#!/bin/bash\necho "uv $*" >>"$LOG"\n'
-        '[ "$1" != venv ] || { mkdir -p "${@: -1}/bin"; cp "$5" "${@: -1}/bin/python"; }\n',
+        '[ "$1" != venv ] || { mkdir -p "${@: -1}/bin"; cp "$4" "${@: -1}/bin/python"; }\n',
     )
     result = clone.run("--light")
     assert result.returncode == 0, result.stderr
     python = clone.path / "python3.11"
     assert clone.log == [
-        f"uv venv --quiet --seed --python {python} .venv",
+        f"uv venv --quiet --python {python} .venv",
+        "uv pip install --quiet --python .venv/bin/python --require-hashes --requirement"
+        " requirements/pip.txt",
         BASE,
     ]
 
 
 def test_with_uv_the_python_that_is_there_needs_no_venv_module(clone: Clone) -> None:
     clone.add("python3.11", WITHOUT_VENV)
-    clone.add("uv", '#!/bin/bash\nmkdir -p "${@: -1}/bin"; cp "$5" "${@: -1}/bin/python"\n')
+    uv = '[ "$1" != venv ] || { mkdir -p "${@: -1}/bin"; cp "$4" "${@: -1}/bin/python"; }\n'
+    clone.add("uv", f"#!/bin/bash\n{uv}")
     result = clone.run("--light")
     assert result.returncode == 0, result.stderr
     assert f"with uv and Python {clone.path}/python3.11" in result.stderr

@@ -26,9 +26,9 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run a command; the process's exit code: 0, 2 for what the user can correct, or `verify`'s."""
     arguments = _parse_words(sys.argv[1:] if words is None else list(words))
     installer = os.environ.get(INSTALLER)
-    if installer and (arguments.light or arguments.command != "serve"):
-        installer = None  # nothing stays here to be installed for
-        del os.environ[INSTALLER]
+    if arguments.light:
+        installer = None
+        os.environ.pop(INSTALLER, None)
     try:
         config = _configure(arguments)
         _set_up_logging(config)
@@ -55,7 +55,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _parse_words(words: list[str]) -> argparse.Namespace:
-    common = argparse.ArgumentParser(add_help=False)
+    common = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     add = common.add_argument
     add("--config", type=Path, metavar="FILE", help=f"YAML or JSON ({DEFAULT_CONFIG} if it exists)")
     add("--uri", help="where to listen: tcp://ADDRESS:PORT or unix:///PATH")
@@ -71,12 +71,12 @@ def _parse_words(words: list[str]) -> argparse.Namespace:
         prog="wyoming-csm",
         usage="%(prog)s [-h] [--version] [serve|say|verify] [words]",
         description="Text to speech over the Wyoming protocol with CSM-1B.",
-        epilog="The words of each: serve --help, say --help, verify --help. With --light ./run.sh"
-        " installs no more engines.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", metavar="serve|say|verify", prog=parser.prog)
-    commands.add_parser("serve", parents=[common], help="serve Wyoming (the default)")
+    serve = commands.add_parser("serve", parents=[common], help="serve Wyoming (the default)")
     say = commands.add_parser("say", parents=[common], help="speak a text into a file")
     say.add_argument("text", nargs="*", help="the text; without one, standard input")
     say.add_argument(
@@ -89,6 +89,10 @@ def _parse_words(words: list[str]) -> argparse.Namespace:
     check.add_argument("--text", help="what is spoken")
     check.add_argument("--device", help="in place of csm.device: cpu, cuda:1")
     check.add_argument("--dtype", help="in place of csm.dtype and csm.depth_dtype: float32, int8")
+    for command in (serve, say, check):
+        command.allow_abbrev = False
+    each = "\n\n".join(command.format_help() for command in (serve, say, check))
+    parser.epilog = f"With --light ./run.sh installs no more engines. The words of each:\n\n{each}"
     light = [word for word in words[:1] if word == "--light"]  # the only one before a command
     words = words[len(light) :]
     if not words or (words[0] not in COMMANDS and words[0] not in ("-h", "--help", "--version")):

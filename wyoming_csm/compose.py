@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import tempfile
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -64,21 +65,26 @@ class House:
 
 
 def _make_data_dir(folder: str) -> str:
-    """The folder, made; where the default one cannot be made, one of the user's own.
+    """The folder, made; where the default one cannot be made, one of the user's own, or any.
 
     Raises ConfigError.
     """
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
+        return folder
     except OSError as error:
         if folder != Config().data_dir:
             raise ConfigError(f"data_dir: {folder} cannot be made: {error}") from error
-        own = Path(
-            os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share"), "wyoming-csm"
-        )
-        _LOGGER.warning("The folder %s cannot be made (%s): %s serves", folder, error.strerror, own)
-        return _make_data_dir(str(own))
-    return folder
+        why = error.strerror
+    own = Path(
+        os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share"), "wyoming-csm"
+    )
+    try:
+        own.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        own = Path(tempfile.mkdtemp(prefix="wyoming-csm-"))
+    _LOGGER.warning("The folder %s cannot be made (%s): %s serves; see data_dir", folder, why, own)
+    return str(own)
 
 
 @asynccontextmanager

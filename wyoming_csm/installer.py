@@ -5,7 +5,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from wyoming_csm.engines.packages import INSTALLER
@@ -18,15 +18,18 @@ PAUSES = (60.0, 300.0, 900.0)
 
 
 async def install_engines(
-    script: str, installed: Callable[[], None], pauses: tuple[float, ...] = PAUSES
+    script: str,
+    engines: Sequence[str],
+    installed: Callable[[], None],
+    pauses: tuple[float, ...] = PAUSES,
 ) -> None:
-    """Run the installer until it succeeds, and call `installed` if it installed something.
+    """Run the installer for these until it succeeds; call `installed` if it installed something.
 
     It says itself what it does. It reads from a pipe that only this process holds, so that it
     ends with the server, however that ends; when this is cancelled it is ended at once.
     """
     for attempt in range(sys.maxsize):
-        code = await _run(script)
+        code = await _run(script, engines)
         if code in (0, NOTHING_TO_DO):
             os.environ.pop(INSTALLER, None)  # what is missing now is for the user to install
             if code == 0:
@@ -37,9 +40,9 @@ async def install_engines(
         await asyncio.sleep(pause)
 
 
-async def _run(script: str) -> int:
+async def _run(script: str, engines: Sequence[str]) -> int:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, script, "engines"),
+        *(sys.executable, script, "engines", *engines),
         stdin=asyncio.subprocess.PIPE,
         start_new_session=True,  # what it starts is ended with it; the terminal's signals pass by
         env={**os.environ, "TELLER": "engines"},

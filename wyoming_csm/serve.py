@@ -40,7 +40,9 @@ async def serve(config: Config, installer: str | None = None) -> None:
                 group.create_task(house.keep_looking_at_voices()),
             ]
             if installer:
-                behind.append(group.create_task(install_engines(installer, again.set)))
+                behind.append(
+                    group.create_task(install_engines(installer, config.engines, again.set))
+                )
             await ending.wait()
             _LOGGER.info("Ending: replies in flight are finished first")
             await server.drain()

@@ -3,7 +3,9 @@
 import logging
 import os
 import re
+import shutil
 import sys
+import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -143,6 +145,10 @@ def test_what_the_steps_differ_in_begins_where_compiled_code_wants_it(
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(
+    not shutil.which("g++") or not Path(sysconfig.get_path("include"), "Python.h").exists(),
+    reason="needs a C++ compiler and Python.h (apt-get install g++ python3-dev)",
+)
 def test_compiled_parts_say_the_same_from_few_kernels(model: CsmModel, tmp_path: Path) -> None:
     expected = speak(FrameGenerator(model, 1, POSITIONS, SAMPLED))
     generator = FrameGenerator(model, 1, POSITIONS, SAMPLED)

@@ -69,6 +69,9 @@ async def test_addresses_that_cannot_be_had() -> None:
     with pytest.raises(ConfigError, match="cannot be had"):
         async with serving(FakeEngine(), uri="tcp://203.0.113.9:0"):
             pass
+    with pytest.raises(ConfigError, match=r"tcp://0.0.0.0:7 listens on all"):
+        async with serving(FakeEngine(), uri="tcp://*:7"):
+            pass
     with pytest.raises(ConfigError, match="not an address"):
         async with serving(FakeEngine(), uri="tcp://no.such.host.invalid:0"):
             pass

@@ -7,15 +7,23 @@ from wyoming_csm.worker.gpu_absence import Surroundings, check_code, explain, lo
 
 NVIDIA = frozenset({"nvidiactl"})
 WSL = frozenset({"dxg"})
+AMD = frozenset({"kfd"})
 
 
 @pytest.mark.parametrize(
     ("here", "reason", "cure"),
     [
         (Surroundings(), "no GPU is here", "another engine speaks"),
-        (Surroundings(card=True), "a build without CUDA", "./run.sh again"),
-        (Surroundings(devices=NVIDIA), "a build without CUDA", "./run.sh again"),
-        (Surroundings(cuda="13.0"), "no GPU is here", "another engine"),
+        (Surroundings(cuda="13.0"), "no GPU is here", "another engine speaks"),
+        (Surroundings(devices=WSL), "no GPU is here", "another engine speaks"),  # always there
+        (Surroundings(card=True), "a build without CUDA", "TORCH=cu130"),
+        (Surroundings(devices=NVIDIA, library=(13, 0)), "without CUDA", "TORCH=cu130"),
+        (Surroundings(devices=NVIDIA, library=(12, 4)), "without CUDA", "TORCH=cu126"),
+        (Surroundings(devices=NVIDIA, library=(11, 4)), "without CUDA", "update the driver to 580"),
+        (Surroundings(devices=WSL, library=(13, 0)), "without CUDA", "./run.sh again"),
+        (Surroundings(devices=AMD), "an AMD GPU is here", "ROCm wheels"),
+        (Surroundings(cuda="13.0", devices=AMD), "an AMD GPU is here", "ROCm wheels"),
+        (Surroundings(hip="7.2"), "PyTorch finds no AMD GPU", "rocminfo"),
         (Surroundings(cuda="13.0", card=True), "driver is not loaded", "install the NVIDIA driver"),
         (
             Surroundings(cuda="13.0", container=True, kernel_driver=True),
@@ -49,7 +57,6 @@ WSL = frozenset({"dxg"})
             "CUDA_VISIBLE_DEVICES",
             "unset it",
         ),
-        (Surroundings(hip="7.2"), "AMD", "rocminfo"),
     ],
 )
 def test_each_case_has_its_cure(here: Surroundings, reason: str, cure: str) -> None:
@@ -63,22 +70,24 @@ CU126 = ["sm_50", "sm_60", "sm_70", "sm_75", "sm_80", "sm_86", "sm_90"]
 
 
 @pytest.mark.parametrize(
-    ("card", "build", "served"),
+    ("card", "build", "cure"),
     [
-        ((8, 9), CU130, True),
-        ((12, 1), CU130, True),
-        ((13, 0), CU130, True),  # compiled by the driver
-        ((6, 1), CU130, False),
-        ((6, 1), CU126, True),
-        ((12, 0), CU126, False),
-        ((3, 5), CU126, False),
+        ((8, 9), CU130, None),
+        ((12, 1), CU130, None),
+        ((13, 0), CU130, None),  # compiled by the driver
+        ((6, 1), CU126, None),
+        ((6, 1), CU130, "TORCH=cu126"),
+        ((12, 0), CU126, "update the driver to 580 or newer, then .* TORCH=cu130"),
+        ((3, 5), CU126, "another engine speaks"),
     ],
 )
-def test_which_cards_a_build_serves(card: tuple[int, int], build: list[str], served: bool) -> None:
-    if served:
+def test_which_cards_a_build_serves(
+    card: tuple[int, int], build: list[str], cure: str | None
+) -> None:
+    if cure is None:
         check_code(card, build, "it")
     else:
-        with pytest.raises(EngineUnavailable, match=f"capability {card[0]}.{card[1]}"):
+        with pytest.raises(EngineUnavailable, match=rf"capability {card[0]}.{card[1]}\).*{cure}"):
             check_code(card, build, "it")
 
 

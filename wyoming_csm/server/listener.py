@@ -154,6 +154,8 @@ async def _listen_tcp(uri: str) -> list[socket.socket]:
     if match is None:
         raise ConfigError(f"uri: {uri!r} is not like tcp://0.0.0.0:10200")
     host, port = match[1] or match[2], int(match[3])
+    if host == "*":
+        raise ConfigError(f"uri: '*' is no address: tcp://0.0.0.0:{port} listens on all")
     try:
         found = await asyncio.get_running_loop().getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE

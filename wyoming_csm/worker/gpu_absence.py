@@ -12,8 +12,12 @@ from wyoming_csm.errors import EngineUnavailable
 
 _NVIDIA_VENDOR = "0x10de"  # as PCI numbers them
 _TOOLKIT = "https://docs.nvidia.com/datacenter/cloud-native/container-toolkit"
-_AGAIN = "start ./run.sh again, which takes the PyTorch for it; in Docker build with TORCH=cu126"
-_NEWEST_DRIVER = "580"
+_AGAIN = "start ./run.sh again; in Docker build with TORCH={}"
+_UPDATE = "update the driver to 580 or newer"
+_NO_GPU = EngineUnavailable(
+    "no GPU is here",
+    "another engine speaks; `csm: {device: cpu}` makes CSM speak without one, far too slowly",
+)
 
 
 @dataclass(frozen=True)
@@ -48,21 +52,23 @@ def look() -> Surroundings:
 
 
 def explain(here: Surroundings) -> EngineUnavailable:
-    """For a PyTorch that finds no GPU."""
-    gpu = here.devices or here.card or here.kernel_driver
-    if not (here.cuda or here.hip):
-        if gpu:
-            return EngineUnavailable(
-                "a GPU is here, but the installed PyTorch is a build without CUDA",
-                "start ./run.sh again: it says what it lacks; in Docker build with TORCH=cu130",
-            )
-        return EngineUnavailable(
-            "no GPU is here",
-            "another engine speaks; `csm: {device: cpu}` makes CSM speak without one, far too"
-            " slowly",
-        )
+    """Why PyTorch finds no GPU."""
+    nvidia = "nvidiactl" in here.devices or here.card or here.kernel_driver or here.library
     if here.hip:
         return EngineUnavailable("PyTorch finds no AMD GPU", "check that `rocminfo` works here")
+    if "kfd" in here.devices and not nvidia:
+        return EngineUnavailable(
+            "an AMD GPU is here, but the installed PyTorch is no build for it",
+            "set WYOMING_CSM_TORCH_INDEX to PyTorch's index of ROCm wheels, start ./run.sh again",
+        )
+    if here.container and not here.devices and (nvidia or here.cuda):
+        return _not_given(here)
+    if not nvidia and not (here.cuda and "dxg" in here.devices):
+        return _NO_GPU
+    if not here.cuda:
+        return EngineUnavailable(
+            "a GPU is here, but the installed PyTorch is a build without CUDA", _other_build(here)
+        )
     if here.hidden:
         return EngineUnavailable("CUDA_VISIBLE_DEVICES hides the GPU", "unset it")
     if "dxg" in here.devices and here.library is None:
@@ -70,37 +76,43 @@ def explain(here: Surroundings) -> EngineUnavailable:
             "Windows does not lend its GPU to WSL",
             "install the newest NVIDIA driver in Windows, none inside WSL",
         )
-    if not here.devices and here.container:
-        return EngineUnavailable(
-            "the container was given no GPU",
-            "start it with docker/compose.yaml or --gpus all; the host needs "
-            + ("" if here.kernel_driver else "the NVIDIA driver and ")
-            + f"the NVIDIA Container Toolkit ({_TOOLKIT})",
-        )
     if not here.devices:
         return EngineUnavailable(
-            "an NVIDIA card is here, but its driver is not loaded" if gpu else "no GPU is here",
-            f"install the NVIDIA driver, {_NEWEST_DRIVER} or newer"
-            if gpu
-            else "another engine speaks",
+            "an NVIDIA card is here, but its driver is not loaded",
+            "install the NVIDIA driver, 580 or newer",
         )
     if here.library is None:
-        return EngineUnavailable(
-            "the NVIDIA driver's CUDA library (libcuda.so.1) is missing",
-            f"let the NVIDIA Container Toolkit give the container the GPU ({_TOOLKIT})"
-            if here.container
-            else "install all of the NVIDIA driver (Debian: nvidia-driver)",
-        )
-    needed = int((here.cuda or "0").partition(".")[0])
-    if here.library[0] < needed:
+        cure = "install all of the NVIDIA driver (Debian: nvidia-driver)"
+        if here.container:
+            cure = f"let the NVIDIA Container Toolkit give the container the GPU ({_TOOLKIT})"
+        return EngineUnavailable("the NVIDIA driver's CUDA library (libcuda.so.1) is missing", cure)
+    if here.library[0] < int(here.cuda.partition(".")[0]):
         return EngineUnavailable(
             f"the NVIDIA driver is too old: it knows CUDA {here.library[0]}.{here.library[1]},"
             f" PyTorch needs {here.cuda}",
-            f"update the driver to {_NEWEST_DRIVER} or newer; or {_AGAIN}",
+            f"{_UPDATE}; or {_other_build(here)}",
         )
     return EngineUnavailable(
         "PyTorch finds no GPU, though the driver is here", "check that `nvidia-smi` works here"
     )
+
+
+def _not_given(here: Surroundings) -> EngineUnavailable:
+    driver = "" if here.kernel_driver else "the NVIDIA driver and "
+    return EngineUnavailable(
+        "the container was given no GPU",
+        "start it with docker/compose.yaml or --gpus all; the host needs"
+        f" {driver}the NVIDIA Container Toolkit ({_TOOLKIT})",
+    )
+
+
+def _other_build(here: Surroundings) -> str:
+    """How to get the PyTorch that this driver takes."""
+    if here.library is None or here.library[0] >= 13:
+        return _AGAIN.format("cu130")
+    if here.library[0] == 12:
+        return _AGAIN.format("cu126 (RTX 50: cu129)")
+    return f"{_UPDATE}, then {_AGAIN.format('cu130')}"
 
 
 def check_code(card: tuple[int, int], built_for: Sequence[str], name: str) -> None:
@@ -118,9 +130,14 @@ def check_code(card: tuple[int, int], built_for: Sequence[str], name: str) -> No
             return
         if kind == "compute" and made <= card:
             return
+    if card < (5, 0):
+        cure = "another engine speaks: no PyTorch of today serves a card this old"
+    elif card < (7, 5):
+        cure = _AGAIN.format("cu126")
+    else:
+        cure = f"{_UPDATE}, then {_AGAIN.format('cu130')}"
     raise EngineUnavailable(
-        f"the installed PyTorch has no code for {name} (capability {card[0]}.{card[1]})",
-        _AGAIN if card < (7, 5) else f"update the driver to {_NEWEST_DRIVER}, then {_AGAIN}",
+        f"the installed PyTorch has no code for {name} (capability {card[0]}.{card[1]})", cure
     )
 
 
