@@ -146,7 +146,7 @@ async def served(folder: Path, settings: object = SYSTEM_ONLY) -> AsyncIterator[
         port = free.getsockname()[1]
     process = await asyncio.create_subprocess_exec(
         *COMMAND, "--config", "settings.json", "--uri", f"tcp://127.0.0.1:{port}",
-        cwd=folder, stderr=asyncio.subprocess.PIPE,
+        cwd=folder, env=os.environ | {"LC_ALL": "C"}, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     try:
         assert process.stderr is not None
@@ -202,17 +202,20 @@ async def test_a_reply_in_flight_is_finished_before_the_end(tmp_path: Path) -> N
             assert await server.process.wait() == 0
 
 
-async def test_a_new_voice_is_listed_after_sighup(tmp_path: Path) -> None:
+async def test_new_voices_are_listed_after_sighup_in_any_script(tmp_path: Path) -> None:
     settings = {**SYSTEM_ONLY, "engines": ["csm", "system"], "csm": {"checkpoint": "/nowhere"}}
+    folders = {"anna": "anna", "Zo\xeb": "Zoe\u0308", "太郎": "太郎", "🎉": "🎉"}  # by name
     async with served(tmp_path, {**settings, "voices": "voices"}) as server:
-        assert "anna" not in await server.voices()
-        make_voice(tmp_path / "voices" / "anna")
+        assert folders.keys().isdisjoint(await server.voices())
+        for folder in folders.values():
+            make_voice(tmp_path / "voices" / folder)
         server.process.send_signal(signal.SIGHUP)
         async with asyncio.timeout(5):  # the regular look comes after 10
-            while "anna" not in await server.voices():
+            while not folders.keys() <= set(await server.voices()):
                 pass  # asking takes its time
-        async with server.client() as client:  # CSM cannot speak here: the voice is still heard
-            assert await sound_of(client, "anna")
+        for name in folders:  # CSM cannot speak here: the voice is still heard
+            async with server.client() as client:
+                assert await sound_of(client, name)
 
 
 def make_voice(folder: Path) -> None:

@@ -186,7 +186,7 @@ class Limits(_Section, frozen=True):
         120.0
     )
     stall_seconds: Annotated[Seconds, Meta(description="For a listener that takes no sound")] = 30.0
-    header_bytes: Annotated[Positive, Meta(description="The JSON line of an event")] = 16 * 1024
+    header_bytes: Annotated[Positive, Meta(description="The JSON line of an event")] = 128 * 1024
     data_bytes: Annotated[Positive, Meta(description="`data_length` of an event")] = 128 * 1024
     payload_bytes: Annotated[Positive, Meta(description="`payload_length` of an event")] = 64 * 1024
     json_depth: Annotated[Positive, Meta(description="Nesting of an event's JSON")] = 16

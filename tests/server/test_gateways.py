@@ -15,7 +15,7 @@ from wyoming.info import Describe, Info
 from wyoming.tts import Synthesize, SynthesizeVoice
 
 from tests.fakes import FakeEngine, fake_voice, frame
-from tests.server.clients import Peer, audio, eventually, peer, port_of, serving, types
+from tests.server.clients import Peer, audio, eventually, logged, peer, port_of, serving, types
 from wyoming_csm.audio import silence
 from wyoming_csm.server.listener import Server
 
@@ -68,6 +68,66 @@ async def test_wyomings_http_gateway_is_told_of_an_error() -> None:
     async with serving(FakeEngine(fail_after=0)) as server:
         with pytest.raises(RuntimeError, match="told to fail"):
             await http_gateway(server, "Hello.")
+
+
+def library_bytes(data: str) -> bytes:
+    """A `synthesize` as wyoming 1.10.2 writes it, which both clients below leave it to."""
+    raw = data.encode()
+    return b'{"type": "synthesize", "version": "1.10.2", "data_length": %d}\n' % len(raw) + raw
+
+
+YAKYAK = r'{"text": "Die Tür ist\noffen.\n", "voice": {"name": "en_US-amy-medium"}}'
+OPENAI = '{"text": "Die Tür ist offen.", "voice": {"name": "bert"}}'
+
+
+async def test_yakyak(caplog: pytest.LogCaptureFixture) -> None:
+    """1.8.0: first it looks whether the port is open; by default it asks for a voice of Piper's.
+
+    The first chunk tells it what sound it is.
+    """
+    engine = FakeEngine(voices=(ANNA, BERT))
+    async with serving(engine) as server:
+        async with peer(server):
+            pass
+        async with peer(server) as client:
+            await client.send_bytes(library_bytes(YAKYAK))
+            assert audio(await client.until("audio-stop")) == SENTENCE * 2
+    assert engine.asked == ["Die Tür ist", "offen."]  # its input's lines
+    (record,) = logged(caplog)
+    assert "there is no voice 'en_US-amy-medium'; it gets anna" in record.getMessage()
+
+
+@pytest.mark.parametrize(
+    ("data", "heard"),
+    [
+        (OPENAI, SENTENCE),
+        (OPENAI.replace("bert", "alloy"), SENTENCE),
+        (OPENAI.replace("Die Tür ist offen.", "🎉"), silence(0.1)),
+        (OPENAI.replace("Die Tür ist offen.", ""), silence(0.1)),
+    ],
+    ids=["a voice of ours", "a voice of theirs", "emoji", "empty"],
+)
+async def test_wyoming_openai_gateway(data: str, heard: bytes) -> None:
+    """0.2.1: the first answer must be `info`; a reply without `audio-chunk` is a status of 500.
+
+    Its `speed` does not leave it.
+    """
+    async with serving(FakeEngine(voices=(ANNA, BERT))) as server:
+        async with peer(server) as client:
+            await client.send_bytes(b'{"type": "describe", "version": "1.10.2"}\n')
+            assert types(await client.until("info")) == ["info"]
+        async with peer(server) as client:
+            await client.send_bytes(library_bytes(data))
+            events = await client.until("audio-stop")
+    assert types(events) == PLAIN
+    assert audio(events) == heard
+
+
+@pytest.mark.parametrize("data", [YAKYAK, OPENAI], ids=["yakyak", "wyoming-openai-gateway"])
+async def test_who_does_not_know_errors_hears_of_them_by_the_end(data: str) -> None:
+    async with serving(FakeEngine(fail_after=0)) as server, peer(server) as client:
+        await client.send_bytes(library_bytes(data))
+        assert "audio-chunk" not in types(await client.rest())
 
 
 async def line(client: Peer, **event: object) -> None:

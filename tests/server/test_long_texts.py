@@ -11,6 +11,7 @@ from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart, Synthesize
 
 from tests.fakes import FakeEngine
 from tests.server.clients import logged, peer, say, serving, types
+from tests.server.test_wire import line
 from wyoming_csm.config import Limits
 
 LONG = Limits(text_characters=200_000, data_bytes=2**20)  # so that much is seen clearly
@@ -103,6 +104,20 @@ async def test_a_report_of_more_than_ten_thousand_characters() -> None:
         await client.until("audio-stop")
     assert len(engine.asked) == 10_000 // 49
     assert set(engine.asked) == {"Nine words stand here for each of the sentences."}
+
+
+@pytest.mark.parametrize(("more", "complaints"), [("", 0), ("!", 1)], ids=["10 000", "10 001"])
+@pytest.mark.parametrize("letter", ["a", "я", "𠀀"])
+async def test_the_default_limit_escaped_within_the_json_line(
+    letter: str, more: str, complaints: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As Rhasspy's first clients sent it: up to 12 bytes for each character."""
+    engine, sentence = FakeEngine(frames=1), f"{letter * 4} " * 19 + f"{letter * 3}. "
+    async with serving(engine) as server, peer(server) as client:
+        await client.send_bytes(line(type="synthesize", data={"text": sentence * 100 + more}))
+        assert types(await client.until("audio-stop"))[0] == "audio-start"
+    assert "".join(engine.finished).replace(" ", "") == (sentence * 100).replace(" ", "")
+    assert len(logged(caplog)) == complaints
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,12 @@ def noise(seconds: float, level: float) -> Samples:
     return samples.astype(np.float32)
 
 
+def with_pauses(*seconds: float) -> Samples:
+    """Seven seconds of speech before, between and after them."""
+    parts = [part for pause in seconds for part in (silence(pause), speech(7))]
+    return np.concatenate([speech(7), *parts])
+
+
 def seconds_of(found: Mended) -> float:
     return len(found.samples) / SAMPLE_RATE
 
@@ -90,8 +96,9 @@ def test_an_offset_goes() -> None:
         (noise(12, 0.0003), "nothing is heard in it"),
         (np.concatenate([silence(9), speech(0.6)]), "only 0."),
         (np.concatenate([silence(2), np.full(200, 0.5), silence(2)]), "nothing but clicks"),
+        (np.concatenate([speech(0.25), silence(12), speech(0.25)]), "only 0.5 s of it are sound"),
     ],
-    ids=["zeros", "offset", "hum", "a word", "a click"],
+    ids=["zeros", "offset", "hum", "a word", "a click", "two words far apart"],
 )
 def test_nobody_could_speak_from_it(samples: Samples, said: str) -> None:
     with pytest.raises(VoiceError, match=said):
@@ -103,11 +110,21 @@ def test_nobody_could_speak_from_it(samples: Samples, said: str) -> None:
     [
         (noise(12, 0.1), "it sounds like steady noise, not like speech"),
         (speech() + noise(6, 0.02), "it is noisy: the voice is only"),
-        (speech(3), "it is short (3.0 s): 10 to 30 s serve best"),
+        (speech(3), "it is short (2.4 s of sound): 10 to 30 s of speech serve best"),
         (np.clip(speech() * 20, -1, 1), OVERDRIVEN),
         (np.clip(speech() * 5, -0.9, 0.9), OVERDRIVEN),
+        (np.concatenate([speech(1), silence(20), speech(1)]), "it is short (2.0 s of sound)"),
+        (with_pauses(3, 20), "it has a pause of 20.0 s: cut it out, or the voice may pause, too"),
+        (with_pauses(3, 20) + noise(44, 0.001), "it has a pause of 20.0 s"),
     ],
-    ids=["noise", "noisy", "short", "overdriven", "a little overdriven"],
+    ids=[
+        *("noise", "noisy", "short", "overdriven", "a little overdriven"),
+        *("short with a pause", "pauses", "noisy pauses"),
+    ],
 )
 def test_what_no_change_could_mend_is_said(samples: Samples, doubt: str) -> None:
-    assert [said for said in mend(samples).doubts if said.startswith(doubt)]
+    assert len([said for said in mend(samples).doubts if said.startswith(doubt)]) == 1
+
+
+def test_a_speakers_pauses_are_no_doubt() -> None:
+    assert mend(with_pauses(1, 1.5)).doubts == ()

@@ -9,7 +9,6 @@ import secrets
 import socket
 import unicodedata
 from collections.abc import Sequence
-from types import TracebackType
 
 from zeroconf import Error as ZeroconfError
 from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
@@ -54,12 +53,7 @@ class Announcement:
     async def __aenter__(self) -> "Announcement":
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_error: object) -> None:
         if self._known is not None:
             await _close(self._known[0])
 

@@ -8,7 +8,6 @@ import re
 import socket
 import stat
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import msgspec
@@ -69,12 +68,7 @@ class Server:
         self._accepting = [asyncio.create_task(self._accept(one)) for one in self._sockets]
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_error: object) -> None:
         await self._close_door()
         for connection in self._lobby:
             connection.close("the server is stopping")

@@ -4,7 +4,6 @@ import asyncio
 import socket
 import sys
 from contextlib import suppress
-from types import TracebackType
 
 _GROUPS = 0x001 | 0x010 | 0x100  # links, IPv4 and IPv6 addresses: RTMGRP_… in rtnetlink(7)
 _MESSAGE_BYTES = 65_536
@@ -28,12 +27,7 @@ class NetworkChanges:
             asyncio.get_running_loop().add_reader(self._socket, self._hear)
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_error: object) -> None:
         if self._socket is not None:
             asyncio.get_running_loop().remove_reader(self._socket)
             self._socket.close()

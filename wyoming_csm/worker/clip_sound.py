@@ -14,8 +14,9 @@ _SILENT_DB = -60.0  # speech below full scale: what is softer is a microphone th
 _ACTIVE_DB = 40.0  # below the loudest: all of a person's speech
 _RUN = 3  # windows: what is shorter is the click of a button
 _EDGE_SECONDS = 0.3  # of silence that is left at each end
-_LEAST_SECONDS = 1.0
-_SHORT_SECONDS = 5.0
+_LEAST_SECONDS = 1.0  # of sound, without the pauses in it
+_SHORT_SECONDS = 4.0  # of sound: people who speak for 5 s
+_PAUSE_SECONDS = 2.0  # nobody who reads aloud makes longer ones
 _STEADY_DB = 6.0  # speech rises and falls by more
 _NOISY_DB = 15.0  # from the background to the voice
 _TARGET_DB, _SOFTEST_DB, _LOUDEST_DB = -20.0, -30.0, -12.0  # of speech; between: as it is
@@ -24,6 +25,7 @@ _AMPLIFIED_DB = 20.0  # by more: its noise is heard
 _FLAT_TOP, _FLAT_SHARE = 0.9, 0.005  # of the peak, and of the samples: an overdriven microphone
 
 Levels = npt.NDArray[np.float64]  # [windows], dB below full scale
+Windows = npt.NDArray[np.intp]  # [sounds], counted from the beginning
 
 
 @dataclass(frozen=True)
@@ -41,14 +43,15 @@ def mend(samples: Samples) -> Mended:
     [samples] at 24 kHz, of any level. Raises VoiceError: nothing, or too little, is heard in it.
     """
     samples = samples - samples.mean()
-    first, last = _sounding(_levels(samples))
-    seconds = (last - first) * _WINDOW / SAMPLE_RATE
+    begins, ends = _sounds(_levels(samples))
+    seconds = float((ends - begins).sum()) * _WINDOW / SAMPLE_RATE
     if seconds < _LEAST_SECONDS:
         raise VoiceError(f"only {seconds:.1f} s of it are sound: 10 to 30 s of speech serve best")
     edge = round(_EDGE_SECONDS * SAMPLE_RATE)
-    start, end = max(0, first * _WINDOW - edge), last * _WINDOW + edge
+    start, end = max(0, int(begins[0]) * _WINDOW - edge), int(ends[-1]) * _WINDOW + edge
     kept = samples[start:end]
-    changes, doubts = [], _doubts(kept, seconds)
+    pause = float((begins[1:] - ends[:-1]).max(initial=0)) * _WINDOW / SAMPLE_RATE
+    changes, doubts = [], _doubts(kept, seconds, pause)
     if (cut := (len(samples) - len(kept)) / SAMPLE_RATE) > 2 * _EDGE_SECONDS:
         changes.append(f"{cut:.1f} s of silence at its edges left out")
     level = _voice(_levels(kept))
@@ -62,11 +65,13 @@ def mend(samples: Samples) -> Mended:
     return Mended(np.ascontiguousarray(kept, np.float32), tuple(changes), tuple(doubts))
 
 
-def _doubts(samples: Samples, seconds: float) -> list[str]:
-    """What people would hear in the voice."""
+def _doubts(samples: Samples, seconds: float, pause: float) -> list[str]:
+    """What people would hear in the voice, of its seconds of sound and its longest pause."""
     found = []
     if seconds < _SHORT_SECONDS:
-        found.append(f"it is short ({seconds:.1f} s): 10 to 30 s serve best")
+        found.append(f"it is short ({seconds:.1f} s of sound): 10 to 30 s of speech serve best")
+    if pause > _PAUSE_SECONDS:
+        found.append(f"it has a pause of {pause:.1f} s: cut it out, or the voice may pause, too")
     levels, size = _levels(samples), np.abs(samples)
     rise = _voice(levels) - float(np.percentile(levels, 10))
     if rise < _STEADY_DB:
@@ -78,8 +83,8 @@ def _doubts(samples: Samples, seconds: float) -> list[str]:
     return found
 
 
-def _sounding(levels: Levels) -> tuple[int, int]:
-    """The first window that sounds, and the one after the last. Raises VoiceError."""
+def _sounds(levels: Levels) -> tuple[Windows, Windows]:
+    """The first window of each sound, and the one after its last. Raises VoiceError."""
     voice = _voice(levels)
     if voice < _SILENT_DB:
         raise VoiceError("nothing is heard in it")
@@ -91,7 +96,7 @@ def _sounding(levels: Levels) -> tuple[int, int]:
     long = ends - begins >= _RUN
     if not long.any():
         raise VoiceError("nothing but clicks is heard in it")
-    return int(begins[long][0]), int(ends[long][-1])
+    return begins[long], ends[long]
 
 
 def _levels(samples: Samples) -> Levels:
