@@ -108,7 +108,7 @@ def test_flash_attn_leaves_each_part_whole(
     model: CsmModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = speak(FrameGenerator(model, 3, 256, SAMPLED))
-    monkeypatch.setattr(attention, "_has_flash", lambda layer: True)
+    monkeypatch.setattr(attention, "serves", lambda sizes, dtype, device: True)
     monkeypatch.setitem(sys.modules, "flash_attn", FakeFlash("flash_attn"))
     generator = FrameGenerator(model, 3, 256, SAMPLED)
     with torch.compiler.set_stance("default", force_backend="eager"):
