@@ -4,11 +4,13 @@ import logging
 import os
 import re
 import shutil
+import subprocess
 import sys
 import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import NoReturn
 
 import pytest
 import torch
@@ -110,7 +112,7 @@ def test_flash_attn_leaves_each_part_whole(
     model: CsmModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = speak(FrameGenerator(model, 3, 256, SAMPLED))
-    monkeypatch.setattr(attention, "_has_flash", lambda layer: True)
+    monkeypatch.setattr(attention, "serves", lambda sizes, dtype, device: True)
     monkeypatch.setitem(sys.modules, "flash_attn", FakeFlash("flash_attn"))
     generator = FrameGenerator(model, 3, 256, SAMPLED)
     with torch.compiler.set_stance("default", force_backend="eager"):
@@ -184,6 +186,53 @@ def test_without_a_compiler_it_speaks_as_before(
     assert line.levelno == logging.WARNING
     assert "goes on without: No working C++ compiler" in line.getMessage()
     assert all(torch.equal(*pair) for pair in zip(speak(generator), expected, strict=True))
+
+
+class TritonError(Exception):
+    """Triton's own are of no kind that PyTorch's compiler has."""
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (
+            TritonError("out of resource: shared memory\nmore of it"),
+            "out of resource: shared memory",
+        ),
+        (subprocess.CalledProcessError(1, ["gcc", "-lcuda"]), "['gcc', '-lcuda']"),
+        (KeyError(), "KeyError"),
+    ],
+)
+def test_whatever_a_compiler_raises_it_speaks_uncompiled(
+    model: CsmModel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+    cause: str,
+) -> None:
+    expected = speak(FrameGenerator(model, 1, 256, SAMPLED))
+
+    def compile_part(*_: object, **__: object) -> NoReturn:
+        raise error
+
+    monkeypatch.setattr(torch, "compile", lambda *_, **__: compile_part)
+    generator = FrameGenerator(model, 1, 256, SAMPLED)
+    assert not generator.compile(tmp_path)
+    (line,) = [r for r in caplog.records if r.name.startswith("wyoming_csm")]
+    assert line.levelno == logging.WARNING
+    assert line.getMessage().startswith("torch.compile cannot be used here, it goes on without: ")
+    assert cause in line.getMessage()
+    assert "more of it" not in line.getMessage()
+    assert all(torch.equal(*pair) for pair in zip(speak(generator), expected, strict=True))
+
+
+def test_no_memory_is_the_callers_to_judge(tmp_path: Path) -> None:
+    def trial() -> None:
+        raise torch.OutOfMemoryError
+
+    with pytest.raises(torch.OutOfMemoryError):
+        runs_compiled(trial, tmp_path)
 
 
 def test_a_folder_that_cannot_be_made_is_no_reason_to_fail(model: CsmModel, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -202,8 +203,35 @@ def test_more_rows_than_the_card_has_a_kernel_for_are_multiplied_in_blocks(
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_layer_on_a_gpu_has_no_bfloat16(monkeypatch: pytest.MonkeyPatch, kind: Kind) -> None:
     """torch.compile refuses it on a card before Ampere, whatever is done with it."""
-    monkeypatch.setattr(quantized, "builds_for", lambda device: True)
+    monkeypatch.setattr(quantized, "_has_kernels", lambda *_: True)
     with FakeTensorMode(), torch.device("cuda"):
         layer = QuantizedLinear(kind, 48, 64, torch.device("cuda"))
         layer.settle(torch.float16)
     assert torch.bfloat16 not in {buffer.dtype for buffer in layer.buffers()}
+
+
+def test_without_kernels_it_multiplies_in_blocks(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A compiler that is there and cannot link: asked once, not by each of a hundred layers."""
+    asked: list[Tensor] = []
+
+    def multiply(x: Tensor, *_: Tensor) -> Tensor:
+        asked.append(x)
+        raise subprocess.CalledProcessError(1, ["gcc", "-lcuda"])
+
+    broken = ModuleType("wyoming_csm.model.kernels")
+    broken.multiply = multiply  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, broken.__name__, broken)
+    monkeypatch.setattr(quantized, "builds_for", lambda device: True)
+    quantized.runs_kernels.cache_clear()
+    with FakeTensorMode(), torch.device("cuda"):
+        for _ in range(3):
+            layer = QuantizedLinear("int8", 48, 64, torch.device("cuda"))
+            layer.settle(torch.float16)
+            assert layer._product == "blocks"
+            assert layer.scales.dtype == torch.bfloat16, "as blocks have them"
+    quantized.runs_kernels.cache_clear()
+    assert len(asked) == 1
+    (line,) = caplog.records
+    assert "['gcc', '-lcuda']" in line.getMessage()

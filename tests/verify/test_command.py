@@ -57,7 +57,7 @@ def test_both_sides_agree(
         assert found["frames"]["codes_other"] == 0
     else:
         assert 0 < found["logits"]["error"] < 2 * found["logits"]["error_transformers"] < 0.2
-    assert ("quantising" in found["logits"]) == (dtype == "int8")
+    assert ("quantising" in found["logits"]) == ("weights" in found) == (dtype == "int8")
 
 
 @pytest.mark.parametrize("dtypes", [("fp8", None), ("int4", None), ("bfloat16", "int8")])

@@ -13,13 +13,15 @@ from torch import Tensor
 from tests.model.test_adapter import lora, make_adapter
 from tests.verify.test_command import settings, told
 from wyoming_csm.audio import Samples
-from wyoming_csm.model.quantized import QuantizedLinear
+from wyoming_csm.model import quantized
+from wyoming_csm.model.quantized import KINDS, Kind, QuantizedLinear, dequantize, quantize
 from wyoming_csm.model.weights import Checkpoint
-from wyoming_csm.verify import ours
+from wyoming_csm.verify import ours, reference
 from wyoming_csm.verify.case import make_sound
 from wyoming_csm.verify.command import verify
 from wyoming_csm.verify.ours import Parts, Setting
 from wyoming_csm.verify.reference import Reference
+from wyoming_csm.verify.rounding import times_allowed
 from wyoming_csm.worker.csm import Loaded
 
 CPU = torch.device("cpu")
@@ -99,6 +101,57 @@ def test_a_fault_in_what_is_loaded(
     out = capsys.readouterr().out
     assert f"first in: {stage}." in out
     assert f"\n{stage:7} DIFFERS: " in out
+
+
+@pytest.mark.parametrize(
+    ("dtype", "depth"), [("int8", None), ("fp8", None), ("int4", None), ("bfloat16", "int8")]
+)
+def test_a_fault_in_quantising_itself(
+    dtype: str,
+    depth: str | None,
+    flat: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """transformers' model is given the same wrong weights: all that follows is equal."""
+
+    def too_large(rows: Tensor, kind: Kind) -> tuple[Tensor, Tensor]:
+        codes, scales = quantize(rows, kind)
+        return codes, scales * 3
+
+    for module in (quantized, reference):
+        monkeypatch.setattr(module, "quantize", too_large)
+    assert verify(settings(flat, tmp_path, dtype, depth_dtype=depth), None, 3) == 1
+    found = told(capsys)
+    assert found["different"] == ["weights"]
+    assert found["weights"]["times"] > 10
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_right_roundings_of_any_weights_are_within_the_bound(kind: Kind) -> None:
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.randn(64, 96, generator=generator)
+    weight[:8] *= torch.tensor([1e-33, 1e-6, 1e-3, 1, 1e2, 1e4, 1e6, 0])[:, None]
+    weight[8:16] = weight[8:16].abs()
+    weight[16:24, ::3] = 0
+    weight[24, 5] = 1e3
+    weight[25:33] = torch.randint(-8, 9, (8, 96), generator=generator) / 8  # with ties
+    for rows in (weight, weight.bfloat16().float(), weight[:, :24].contiguous()):
+        found = dequantize(*quantize(rows, kind), torch.float32)
+        assert 0.5 < times_allowed(rows, found, kind) <= 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_small_faults_of_rounding_are_beyond_the_bound(kind: Kind) -> None:
+    weight = torch.randn(64, 96, generator=torch.Generator().manual_seed(0))
+    found = dequantize(*quantize(weight, kind), torch.float32)
+    shifted, one, broken = found.roll(1, dims=1), found.clone(), found.clone()
+    one[5, 7] = -one[5, 7]
+    broken[3, 3] = torch.nan
+    for wrong in (found * 1.1, found * 0.9, shifted, one):
+        assert times_allowed(weight, wrong, kind) > 1
+    assert not times_allowed(weight, broken, kind) <= 1
 
 
 def test_rope_scaling_left_out(

@@ -1,12 +1,12 @@
 """Attention that reads what it needs: the call itself, and how many positions a step reads."""
 
-import importlib.util
 from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from wyoming_csm.model.flash import flash, serves
 from wyoming_csm.model.kv_cache import KvCache
 from wyoming_csm.model.sizes import LlamaSizes
 
@@ -92,24 +92,30 @@ class StepMasks:
         self._span = span.expand(sizes.kv_heads, len(span))
         self._heard = torch.zeros((), dtype=dtype, device=device)
         self._unheard = torch.full((), -torch.inf, dtype=dtype, device=device)
+        self._is_needless = serves(sizes, dtype, device)
 
-    def __call__(self, positions: Tensor) -> Tensor:
+    def __call__(self, positions: Tensor) -> Tensor | None:
         """[rows * kv_heads, 1, 1, all]: 0 up to each row's position [rows], then -inf.
 
         As wide as a slot whatever is read of it: so CUDA's kernels can take any part of it.
+        None where flash-attn works: it needs no mask.
         """
+        if self._is_needless:
+            return None
         past = self._span <= positions[:, None, None]  # [rows, kv_heads, all]
         mask = torch.where(past, self._heard, self._unheard)
         return mask.view(-1, 1, 1, past.shape[2])
 
 
-def step_attention(positions: Tensor, cache: KvCache, mask: Tensor, length: int) -> Attention:
+def step_attention(
+    positions: Tensor, cache: KvCache, mask: Tensor | None, length: int
+) -> Attention:
     """Of one position of each row, its own [rows], to what the mask of `StepMasks` leaves.
 
     All of it is below `length`, which is less than the cache's: a compiler that leaves it open
-    need not ask whether all of the cache is read.
+    need not ask whether all of the cache is read. Without a mask flash-attn attends.
     """
-    if _has_flash(cache.layers[0]):
+    if mask is None:
         return _flash_attention(positions)
     slots = torch.arange(len(positions), device=positions.device)
 
@@ -164,18 +170,8 @@ def _aligned(length: int) -> int:
     return -(-length // _ALIGNMENT) * _ALIGNMENT
 
 
-def _has_flash(layer: Tensor) -> bool:
-    return (
-        layer.is_cuda
-        and layer.dtype in (torch.float16, torch.bfloat16)
-        and importlib.util.find_spec("flash_attn") is not None
-    )
-
-
 def _flash_attention(positions: Tensor) -> Attention:
     """flash-attn reads each row's real length, from the device: the cache is the only bucket."""
-    from wyoming_csm.model.flash import flash
-
     lengths = (positions + 1).to(torch.int32)
     slots = torch.arange(len(positions), device=positions.device)
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import torch
 
+from wyoming_csm.model.toolchain import said
+
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -29,9 +31,8 @@ def runs_compiled(trial: Callable[[], None], folder: Path) -> bool:
         unfinished.unlink()
     except torch.OutOfMemoryError:
         raise
-    except (torch._dynamo.exc.TorchDynamoException, RuntimeError, OSError) as error:
+    except Exception as error:  # of PyTorch, Triton, a C compiler: each has its own kinds
         inner = getattr(error, "inner_exception", error)  # the outer one only says who raised it
-        cause = str(inner).strip().splitlines()[:1] or [type(inner).__name__]
-        _LOGGER.warning("torch.compile cannot be used here, it goes on without: %s", cause[0])
+        _LOGGER.warning("torch.compile cannot be used here, it goes on without: %s", said(inner))
         return False
     return True

@@ -129,7 +129,7 @@ class FrameParts:
         active: Tensor,
         positions: Tensor,
         layers: _Layers,
-        mask: Tensor,
+        mask: Tensor | None,
         span: Tensor,
     ) -> None:
         """As `hear`; the length is that of `span`, which a compiler may leave open.
@@ -184,7 +184,7 @@ class _Compiled:
         active: Tensor,
         positions: Tensor,
         layers: _Layers,
-        mask: Tensor,
+        mask: Tensor | None,
         span: Tensor,
     ) -> None:
         if self.trying:

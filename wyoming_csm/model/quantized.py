@@ -1,5 +1,7 @@
 """Linear layers whose weights take 8 or 4 bits: weight-only, so activations stay as they are."""
 
+import logging
+from functools import cache
 from math import gcd
 from typing import Literal, get_args
 
@@ -8,10 +10,11 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from wyoming_csm.model.toolchain import builds_for
+from wyoming_csm.model.toolchain import builds_for, said
 
 Kind = Literal["int8", "fp8", "int4"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+_LOGGER = logging.getLogger(__name__)
 _GROUP = 32  # weights that share an int4 scale
 _SHRINKS = (0.92, 0.84)  # an int4 scale that cuts the largest weight off may err less in all
 _FEW_ON_CPU = 16  # rows: with more, turning the weights back is faster than torch's int8 product
@@ -77,7 +80,7 @@ class QuantizedLinear(nn.Module):
         device = self.codes.device.type
         if self.out_features % 16 or self.in_features % 64 or dtype == torch.float32:
             return  # not in whole blocks: torch's products would read beyond the codes
-        if device == "cuda" and builds_for(self.codes.device):
+        if device == "cuda" and _has_kernels(self.codes.device, dtype):
             # As bits: torch.compile refuses whatever has bfloat16 in it for a card before Ampere.
             self.scales = self.scales.view(torch.int16)
             self._product = "triton"
@@ -114,6 +117,32 @@ class QuantizedLinear(nn.Module):
         self.codes = torch.ops.aten._convert_weight_to_int4pack_for_cpu(codes, 1)
         scales = rearrange(self.scales, "out groups -> groups out")
         self.scales = torch.stack((scales, torch.zeros_like(scales)), dim=2)
+
+
+def _has_kernels(device: torch.device, dtype: torch.dtype) -> bool:
+    return builds_for(device) and runs_kernels(device, dtype)
+
+
+@cache
+def runs_kernels(device: torch.device, dtype: torch.dtype) -> bool:
+    """Whether a kernel of `kernels` can be built and started here: tried once in a process.
+
+    A C compiler may be there and lack what it links with; so may a driver.
+    """
+    codes = torch.zeros(16, 64, dtype=torch.int8, device=device)
+    scales = torch.zeros(16, dtype=torch.int16, device=device)
+    try:
+        from wyoming_csm.model.kernels import multiply
+
+        multiply(torch.zeros(1, 64, dtype=dtype, device=device), codes, scales)
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:  # of Triton, a C compiler, a driver: each has its own kinds
+        _LOGGER.warning(
+            "quantised weights are slow here, without Triton's kernels: %s", said(error)
+        )
+        return False
+    return True
 
 
 def multiply_in_blocks(x: Tensor, codes: Tensor, scales: Tensor) -> Tensor:

@@ -26,14 +26,19 @@ def has_triton() -> bool:
 
 def builds_for(device: torch.device) -> bool:
     """Whether Triton can build kernels here for this GPU."""
-    return has_triton() and _is_at_least(OLDEST, device)
+    return has_triton() and is_at_least(OLDEST, device)
 
 
 def has_dots(device: torch.device) -> bool:
     """Whether Triton's matrix products use this GPU's tensor cores."""
-    return _is_at_least(_WITH_DOTS, device)
+    return is_at_least(_WITH_DOTS, device)
 
 
-def _is_at_least(capability: tuple[int, int], device: torch.device) -> bool:
+def is_at_least(capability: tuple[int, int], device: torch.device) -> bool:
     """AMD counts otherwise; ROCm's torch serves none that is too old."""
     return torch.version.hip is not None or torch.cuda.get_device_capability(device) >= capability
+
+
+def said(error: BaseException) -> str:
+    """What a tool's error says in one line: those of compilers go on for pages."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -50,7 +50,7 @@ class Transformer(nn.Module):
         return self.run(x, cos, sin, attend, cache)
 
     def step(
-        self, x: Tensor, positions: Tensor, cache: KvCache, mask: Tensor, length: int
+        self, x: Tensor, positions: Tensor, cache: KvCache, mask: Tensor | None, length: int
     ) -> Tensor:
         """x [rows, width], each at its own position [rows] below `length`, to the same shape.
 

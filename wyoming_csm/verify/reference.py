@@ -16,6 +16,7 @@ from wyoming_csm.model.mimi.weights import flat_name
 from wyoming_csm.model.quantized import Kind, dequantize, quantize
 from wyoming_csm.model.tensor_files import opened, some
 from wyoming_csm.model.weights import CODEC, Checkpoint
+from wyoming_csm.verify.rounding import times_allowed
 
 _AT_ONCE = 16  # frames of the depth decoder: its logits are large
 TIE = 1e-4  # of two distances to codebooks' vectors: rounding decides between them
@@ -94,20 +95,35 @@ class Reference:
         return rearrange(sound.cpu(), "1 1 samples -> samples")
 
     @torch.no_grad()
-    def quantize(self, backbone: Kind | None, depth: Kind | None) -> None:
-        """Weights that this engine quantises become what its codes stand for, still in float32."""
+    def quantize(self, backbone: Kind | None, depth: Kind | None) -> dict[str, float]:
+        """Weights that this engine quantises become what its codes stand for, still in float32.
+
+        Of each its error as `times_allowed` has it: quantising is this engine's own, on both sides.
+        """
         model = self._model
+        times: dict[str, float] = {}
+
+        def rounded(name: str, weight: Tensor, kind: Kind) -> Tensor:
+            found = _rounded(weight, kind)
+            times[name] = times_allowed(weight, found, kind)
+            return found
+
         if backbone:
-            linears = [m for m in model.backbone_model.modules() if isinstance(m, nn.Linear)]
-            for linear in (*linears, model.lm_head):
-                linear.weight.data = _rounded(linear.weight, backbone)
+            for name, linear in [*_linears(model.backbone_model), ("lm_head", model.lm_head)]:
+                linear.weight.data = rounded(f"backbone {name}", linear.weight, backbone)
         if depth:
             decoder, heads = model.depth_decoder.model, model.depth_decoder.codebooks_head
-            for linear in [m for m in decoder.layers.modules() if isinstance(m, nn.Linear)]:
-                linear.weight.data = _rounded(linear.weight, depth)
-            decoder.inputs_embeds_projector = _Projector(decoder.inputs_embeds_projector, depth)
-            turned = [_rounded(matrix.T, depth).T for matrix in heads.weight]
+            for name, linear in _linears(decoder.layers):
+                linear.weight.data = rounded(f"depth decoder {name}", linear.weight, depth)
+            exact = decoder.inputs_embeds_projector.weight
+            projector = rounded("depth decoder projector", exact, depth)
+            decoder.inputs_embeds_projector = _Projector(exact, projector)
+            turned = [
+                rounded(f"depth decoder head {n}", matrix.T, depth).T
+                for n, matrix in enumerate(heads.weight)
+            ]
             heads.weight.data = torch.stack(turned)
+        return times
 
     @torch.no_grad()
     def convert(self, dtype: torch.dtype, device: torch.device) -> None:
@@ -143,10 +159,10 @@ class _Projector(nn.Module):
     """Embeddings go through it as they are (here they are projected before they are rounded);
     the backbone's hidden state, which comes first, through the rounded one."""
 
-    def __init__(self, exact: nn.Linear, kind: Kind) -> None:
+    def __init__(self, exact: nn.Parameter, rounded: Tensor) -> None:
         super().__init__()
-        self.exact = exact.weight
-        self.rounded = nn.Parameter(_rounded(exact.weight, kind), requires_grad=False)
+        self.exact = exact
+        self.rounded = nn.Parameter(rounded, requires_grad=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """x [frames, codebooks, width of the backbone] to the depth decoder's width."""
@@ -205,6 +221,10 @@ def _load(checkpoint: Checkpoint) -> Any:
 
 def _flat(name: str) -> str:
     return CODEC + flat_name(name.removeprefix(CODEC)) if name.startswith(CODEC) else name
+
+
+def _linears(part: nn.Module) -> list[tuple[str, nn.Linear]]:
+    return [(name, m) for name, m in part.named_modules() if isinstance(m, nn.Linear)]
 
 
 def _rounded(weight: Tensor, kind: Kind) -> Tensor:

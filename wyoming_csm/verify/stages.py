@@ -33,6 +33,7 @@ def compare(spoken: Spoken, truth: Truth, types: Types) -> list[Stage]:
     return [
         _text(spoken, truth),
         _clip(spoken, truth),
+        *([_weights(truth, types)] if truth.rounding else []),
         _logits(spoken, truth, types),
         _frames(spoken, truth),
         _sound(spoken, truth),
@@ -59,6 +60,18 @@ def _clip(spoken: Spoken, truth: Truth) -> Stage:
         words += f" (ties, decided by rounding: {truth.ties})"
     numbers: dict[str, float] = {"frames": len(ours), "frames_other": wrong, "ties": truth.ties}
     return Stage("clip", not wrong, words, numbers)
+
+
+def _weights(truth: Truth, types: Types) -> Stage:
+    """Both sides have them from this engine's quantising: a fault in it would be none beside."""
+    times = torch.tensor(list(truth.rounding.values()))
+    n = int(times.argmax())  # NaN counts as the largest
+    worst, name = float(times[n]), list(truth.rounding)[n]
+    words = (
+        f"{len(times)} matrices rounded to {types}, off by {worst:.2f} of what that allows"
+        f" at most ({name})"
+    )
+    return Stage("weights", worst <= 1, words, {"matrices": len(times), "times": worst})
 
 
 def _logits(spoken: Spoken, truth: Truth, types: Types) -> Stage:

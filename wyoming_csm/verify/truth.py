@@ -19,6 +19,7 @@ class Truth:
     tokens: list[int]
     clip_codes: Tensor  # [frames, codebooks], ours where there is a tie
     ties: int
+    rounding: dict[str, float]  # of each quantised weight, its error in parts of what is allowed
     plain: Tensor  # logits in float32
     exact: Tensor  # the same, with each weight as its quantised codes stand for it
     own: Tensor | None  # those in the type that the engine computes in; None: float32
@@ -30,7 +31,8 @@ def ask(case: Case, spoken: Spoken, setting: Setting, types: Types, place: torch
     """Load the reference once, on `place`; its weights are rounded where they are.
 
     For a quantised type it is given the same rounded weights: what rounding them costs is no
-    fault, what is then computed with them may be. Raises CheckpointError, torch.OutOfMemoryError.
+    fault within the type's own bound, what is then computed with them may be. Raises
+    CheckpointError, torch.OutOfMemoryError.
     """
     progress, checkpoint = setting.progress, setting.checkpoint
     progress("loading transformers' model")
@@ -44,14 +46,15 @@ def ask(case: Case, spoken: Spoken, setting: Setting, types: Types, place: torch
     clip_tokens = tokenize(checkpoint, case.speaker, case.clip_text)
     prompt = [(clip_tokens, spoken.clip_codes), (tokens, None)]
     plain = exact = reference.logits(prompt, spoken.codes)
+    rounding: dict[str, float] = {}
     backbone, depth = kind_of(types.backbone), kind_of(types.depth)
     if backbone or depth:
         progress(f"asking it with weights rounded to {types}")
-        reference.quantize(backbone, depth)
+        rounding = reference.quantize(backbone, depth)
         exact = reference.logits(prompt, spoken.codes)
     own = None
     if types.compute != torch.float32:
         progress(f"asking it in {str(types.compute).removeprefix('torch.')}")
         reference.convert(types.compute, setting.device)
         own = reference.logits(prompt, spoken.codes)
-    return Truth(tokens, clip_codes, ties, plain, exact, own, sound, clip_sound)
+    return Truth(tokens, clip_codes, ties, rounding, plain, exact, own, sound, clip_sound)
