@@ -8,7 +8,7 @@ from contextlib import suppress
 from msgspec.structs import replace
 
 from wyoming_csm.engines.base import Engine, Phase, Status
-from wyoming_csm.engines.steady import SteadyReply, first_settled, is_ready, why
+from wyoming_csm.engines.steady import Changes, SteadyReply, is_ready, why
 from wyoming_csm.errors import EngineError
 from wyoming_csm.voices import Voice
 
@@ -35,6 +35,7 @@ class Fallback:
         self._waking_seconds = waking_seconds
         self._said: set[str] = set()  # what is true for long is not said again at each reply
         self._voices: tuple[Voice, ...] | None = None  # as described until an engine changes
+        self._changes = Changes()
         self.subscribe(self._changed)
 
     @property
@@ -82,7 +83,7 @@ class Fallback:
     async def wait_settled(self) -> None:
         """Until one is ready, or none can be."""
         while not self.status.phase.is_settled:
-            await first_settled(self._engines)
+            await self._changes.next()
 
     def wake(self) -> None:
         """Each only when it is wanted, by its replies."""
@@ -114,7 +115,7 @@ class Fallback:
             settled = all(engine.status.phase.is_settled for engine in left)
             if settled and self._wake(left, voice) is None:  # one of a pool may sleep on
                 raise EngineError(f"no engine could speak: {self.why_not(failed)}")
-            await first_settled(left)
+            await self._changes.next()  # also of one that rested, or was absent
         if before is None and not failed:
             self._tell_of_stand_in(voice, *choice)
         return choice
@@ -151,6 +152,7 @@ class Fallback:
 
     def _changed(self) -> None:
         self._voices = None
+        self._changes.happened()
         if not self.status.phase.is_healthy:
             self.hurry()
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
 from wyoming_csm.engines.base import Engine, Phase, Status
-from wyoming_csm.engines.steady import SteadyReply, first_settled, is_ready, why
+from wyoming_csm.engines.steady import Changes, SteadyReply, is_ready, why
 from wyoming_csm.engines.worker import WorkerEngine
 from wyoming_csm.errors import EngineError
 from wyoming_csm.voices import Voice
@@ -20,6 +20,8 @@ class Pool:
     def __init__(self, name: str, members: Sequence[WorkerEngine]) -> None:
         self._name = name
         self._members = tuple(members)
+        self._changes = Changes()
+        self.subscribe(self._changes.happened)
 
     @property
     def name(self) -> str:
@@ -61,7 +63,7 @@ class Pool:
     async def wait_settled(self) -> None:
         """Until one is ready, or none can be soon."""
         while not self.status.phase.is_settled:
-            await first_settled(self._members)
+            await self._changes.next()
 
     def wake(self) -> None:
         """The first of them."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Protocol
 
@@ -115,12 +115,15 @@ def why(engine: Engine) -> str:
     return engine.status.detail or engine.status.phase.value
 
 
-async def first_settled(engines: Sequence[Engine]) -> None:
-    """Until one of those loading is anything else."""
-    loading = [engine for engine in engines if not engine.status.phase.is_settled]
-    waits = [asyncio.ensure_future(engine.wait_settled()) for engine in loading]
-    try:
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()
+class Changes:
+    """What any of several engines became, one change after the other, for all who wait."""
+
+    def __init__(self) -> None:
+        self._next = asyncio.Event()
+
+    def happened(self) -> None:
+        self._next.set()
+        self._next = asyncio.Event()
+
+    async def next(self) -> None:
+        await self._next.wait()
