@@ -15,6 +15,7 @@ from wyoming_csm.voices import Voice
 _LOGGER = logging.getLogger(__name__)
 
 MAX_SAID = 100  # lines remembered
+AGAIN_SECONDS = 30.0  # a sentence whose process was lost waits no longer for the next one
 LEAST_SECONDS = 0.05  # of sound; an engine that gives less has not said it
 BRIEF = 60  # characters of a reason in a list of voices
 LONG = 120  # and of one with its cure
@@ -102,22 +103,40 @@ class Fallback:
     # -- for the replies
 
     async def choose(
-        self, voice: Voice, failed: Mapping[Engine, str], before: Engine | None
+        self,
+        voice: Voice,
+        failed: Mapping[Engine, str],
+        before: Engine | None,
+        lost: Collection[Engine] = (),
     ) -> tuple[Engine, Voice]:
-        """Waits if all that is left is starting: early requests are spoken, not refused."""
-        left = [engine for engine in self._order(voice) if engine not in failed]
+        """Waits if all that is left is starting: early requests are spoken, not refused. For who
+        is `lost`, not for long."""
+        order = self._order(voice)
+        left = [engine for engine in order if engine not in failed]
         woken = self._wake(left, voice)
         if woken is not None and self._waking_seconds:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._waking_seconds):
                     await woken.wait_settled()
-        while (choice := _first_able(left, voice, [Phase.READY])) is None:
-            settled = all(engine.status.phase.is_settled for engine in left)
-            if settled and self._wake(left, voice) is None:  # one of a pool may sleep on
-                raise EngineError(f"no engine could speak: {self.why_not(failed)}")
-            await self._changes.next()  # also of one that rested, or was absent
+        if lost:
+            again = [*left, *(engine for engine in order if engine in lost)]
+            with suppress(TimeoutError):
+                async with asyncio.timeout(AGAIN_SECONDS):
+                    return await self._first_ready(again, voice, failed)
+        choice = await self._first_ready(left, voice, failed)
         if before is None and not failed:
             self._tell_of_stand_in(voice, *choice)
+        return choice
+
+    async def _first_ready(
+        self, engines: Sequence[Engine], voice: Voice, failed: Mapping[Engine, str]
+    ) -> tuple[Engine, Voice]:
+        """Raises EngineError when none of them can be, as things are."""
+        while (choice := _first_able(engines, voice, [Phase.READY])) is None:
+            settled = all(engine.status.phase.is_settled for engine in engines)
+            if settled and self._wake(engines, voice) is None:  # one of a pool may sleep on
+                raise EngineError(f"no engine could speak: {self.why_not(failed)}")
+            await self._changes.next()  # also of one that rested, or was absent
         return choice
 
     def why_not(self, failed: Mapping[Engine, str]) -> str:

@@ -1,7 +1,7 @@
 """Several GPUs as one engine: a child on each, a reply goes to the least busy and stays there."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from wyoming_csm.engines.base import Engine, Phase, Status
 from wyoming_csm.engines.steady import Changes, SteadyReply, is_ready, why
@@ -89,9 +89,14 @@ class Pool:
     # -- for the replies
 
     async def choose(
-        self, voice: Voice, failed: Mapping[Engine, str], before: Engine | None
+        self,
+        voice: Voice,
+        failed: Mapping[Engine, str],
+        before: Engine | None,
+        lost: Collection[Engine] = (),
     ) -> tuple[Engine, Voice]:
-        """The least busy that is ready: for its slots it has the fewest replies."""
+        """The least busy that is ready: for its slots it has the fewest replies. Waits for
+        nobody."""
         ready = [one for one in self._members if is_ready(one) and one not in failed]
         if not ready:
             self._wake_one()  # for the next reply: who speaks this one is not ours to say
