@@ -90,6 +90,29 @@ async def test_an_early_request_waits_for_the_first_to_be_ready(
     assert reply.spoken_by == "system/pico"
 
 
+@pytest.mark.parametrize("phase", [Phase.RESTING, Phase.ABSENT])
+async def test_one_that_is_ready_again_speaks_though_another_still_loads(
+    csm: FakeEngine, system: FakeEngine, phase: Phase
+) -> None:
+    """As a download of many minutes, which the reply need not wait for."""
+    csm.become(Phase.STARTING, "downloading")
+    system.become(phase, "failed 5 times")
+    fallback = Fallback([csm, system])
+    reply = fallback.start_reply(ANNA)
+    heard = asyncio.create_task(hear(reply))
+    settled = asyncio.create_task(fallback.wait_settled())
+    await asyncio.sleep(0.01)
+    system.become(Phase.STARTING, "trying again")
+    await asyncio.sleep(0.01)
+    assert not heard.done()
+    assert not settled.done()
+    system.become(Phase.READY)
+    async with asyncio.timeout(1):
+        assert await heard == WHOLE
+        await settled
+    assert reply.spoken_by == "system/pico"
+
+
 async def test_nobody_can(
     fallback: Fallback, csm: FakeEngine, coqui: FakeEngine, system: FakeEngine
 ) -> None:

@@ -144,6 +144,16 @@ async def test_it_is_settled_with_the_first_that_is_ready(make: Make) -> None:
     assert pool.status.phase is Phase.READY
 
 
+async def test_it_is_settled_too_with_one_that_is_tried_again(make: Make, tmp_path: Path) -> None:
+    """The other loads on."""
+    away = make(fault="unavailable", once=str(tmp_path / "once"), retry_seconds=0.1)
+    pool = Pool("fake", [make(fault="loading"), away])
+    await pool.start()
+    async with asyncio.timeout(10):
+        await pool.wait_settled()
+    assert pool.status.phase is Phase.READY
+
+
 async def test_each_sleeps_by_itself_and_wakes_when_it_is_needed(make: Make) -> None:
     sleepy = {"slots": 2, "idle_seconds": 0.3}
     pool, each = await pool_of(make, sleepy, sleepy)

@@ -8,13 +8,14 @@ from contextlib import suppress
 from msgspec.structs import replace
 
 from wyoming_csm.engines.base import Engine, Phase, Status
-from wyoming_csm.engines.steady import SteadyReply, first_settled, is_ready, why
+from wyoming_csm.engines.steady import Changes, SteadyReply, is_ready, why
 from wyoming_csm.errors import EngineError
 from wyoming_csm.voices import Voice
 
 _LOGGER = logging.getLogger(__name__)
 
 MAX_SAID = 100  # lines remembered
+AGAIN_SECONDS = 30.0  # a sentence whose process was lost waits no longer for the next one
 LEAST_SECONDS = 0.05  # of sound; an engine that gives less has not said it
 BRIEF = 60  # characters of a reason in a list of voices
 LONG = 120  # and of one with its cure
@@ -35,6 +36,7 @@ class Fallback:
         self._waking_seconds = waking_seconds
         self._said: set[str] = set()  # what is true for long is not said again at each reply
         self._voices: tuple[Voice, ...] | None = None  # as described until an engine changes
+        self._changes = Changes()
         self.subscribe(self._changed)
 
     @property
@@ -82,7 +84,7 @@ class Fallback:
     async def wait_settled(self) -> None:
         """Until one is ready, or none can be."""
         while not self.status.phase.is_settled:
-            await first_settled(self._engines)
+            await self._changes.next()
 
     def wake(self) -> None:
         """Each only when it is wanted, by its replies."""
@@ -101,22 +103,40 @@ class Fallback:
     # -- for the replies
 
     async def choose(
-        self, voice: Voice, failed: Mapping[Engine, str], before: Engine | None
+        self,
+        voice: Voice,
+        failed: Mapping[Engine, str],
+        before: Engine | None,
+        lost: Collection[Engine] = (),
     ) -> tuple[Engine, Voice]:
-        """Waits if all that is left is starting: early requests are spoken, not refused."""
-        left = [engine for engine in self._order(voice) if engine not in failed]
+        """Waits if all that is left is starting: early requests are spoken, not refused. For who
+        is `lost`, not for long."""
+        order = self._order(voice)
+        left = [engine for engine in order if engine not in failed]
         woken = self._wake(left, voice)
         if woken is not None and self._waking_seconds:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._waking_seconds):
                     await woken.wait_settled()
-        while (choice := _first_able(left, voice, [Phase.READY])) is None:
-            settled = all(engine.status.phase.is_settled for engine in left)
-            if settled and self._wake(left, voice) is None:  # one of a pool may sleep on
-                raise EngineError(f"no engine could speak: {self.why_not(failed)}")
-            await first_settled(left)
+        if lost:
+            again = [*left, *(engine for engine in order if engine in lost)]
+            with suppress(TimeoutError):
+                async with asyncio.timeout(AGAIN_SECONDS):
+                    return await self._first_ready(again, voice, failed)
+        choice = await self._first_ready(left, voice, failed)
         if before is None and not failed:
             self._tell_of_stand_in(voice, *choice)
+        return choice
+
+    async def _first_ready(
+        self, engines: Sequence[Engine], voice: Voice, failed: Mapping[Engine, str]
+    ) -> tuple[Engine, Voice]:
+        """Raises EngineError when none of them can be, as things are."""
+        while (choice := _first_able(engines, voice, [Phase.READY])) is None:
+            settled = all(engine.status.phase.is_settled for engine in engines)
+            if settled and self._wake(engines, voice) is None:  # one of a pool may sleep on
+                raise EngineError(f"no engine could speak: {self.why_not(failed)}")
+            await self._changes.next()  # also of one that rested, or was absent
         return choice
 
     def why_not(self, failed: Mapping[Engine, str]) -> str:
@@ -151,6 +171,7 @@ class Fallback:
 
     def _changed(self) -> None:
         self._voices = None
+        self._changes.happened()
         if not self.status.phase.is_healthy:
             self.hurry()
 

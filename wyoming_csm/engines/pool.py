@@ -1,10 +1,10 @@
 """Several GPUs as one engine: a child on each, a reply goes to the least busy and stays there."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from wyoming_csm.engines.base import Engine, Phase, Status
-from wyoming_csm.engines.steady import SteadyReply, first_settled, is_ready, why
+from wyoming_csm.engines.steady import Changes, SteadyReply, is_ready, why
 from wyoming_csm.engines.worker import WorkerEngine
 from wyoming_csm.errors import EngineError
 from wyoming_csm.voices import Voice
@@ -20,6 +20,8 @@ class Pool:
     def __init__(self, name: str, members: Sequence[WorkerEngine]) -> None:
         self._name = name
         self._members = tuple(members)
+        self._changes = Changes()
+        self.subscribe(self._changes.happened)
 
     @property
     def name(self) -> str:
@@ -61,7 +63,7 @@ class Pool:
     async def wait_settled(self) -> None:
         """Until one is ready, or none can be soon."""
         while not self.status.phase.is_settled:
-            await first_settled(self._members)
+            await self._changes.next()
 
     def wake(self) -> None:
         """The first of them."""
@@ -87,9 +89,14 @@ class Pool:
     # -- for the replies
 
     async def choose(
-        self, voice: Voice, failed: Mapping[Engine, str], before: Engine | None
+        self,
+        voice: Voice,
+        failed: Mapping[Engine, str],
+        before: Engine | None,
+        lost: Collection[Engine] = (),
     ) -> tuple[Engine, Voice]:
-        """The least busy that is ready: for its slots it has the fewest replies."""
+        """The least busy that is ready: for its slots it has the fewest replies. Waits for
+        nobody."""
         ready = [one for one in self._members if is_ready(one) and one not in failed]
         if not ready:
             self._wake_one()  # for the next reply: who speaks this one is not ours to say

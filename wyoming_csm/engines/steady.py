@@ -2,13 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import aclosing
 from typing import Protocol
 
 from wyoming_csm.audio import BYTES_PER_SECOND, silence
 from wyoming_csm.engines.base import Engine, Pause, Phase, Piece, Reply
-from wyoming_csm.errors import EngineError, NoSound
+from wyoming_csm.errors import EngineError, NoSound, WorkerDied
 from wyoming_csm.voices import Voice
 
 _LOGGER = logging.getLogger(__name__)
@@ -18,9 +18,14 @@ class Chooser(Protocol):
     """Who knows which engine is the next."""
 
     async def choose(
-        self, voice: Voice, failed: Mapping[Engine, str], before: Engine | None
+        self,
+        voice: Voice,
+        failed: Mapping[Engine, str],
+        before: Engine | None,
+        lost: Collection[Engine] = (),
     ) -> tuple[Engine, Voice]:
-        """Who speaks now, but none of `failed`, after `before` spoke. Raises EngineError."""
+        """Who speaks now, after `before` spoke. None of `failed`, unless it is `lost`: its process
+        ended or hung, and a new one may do it. Raises EngineError."""
 
 
 class SteadyReply:
@@ -53,14 +58,20 @@ class SteadyReply:
         least = self._least_bytes if any(c.isalnum() for c in piece.text) else 0
         failed: dict[Engine, str] = {}  # in this sentence: reasons
         silent = 0  # so many of them, but for that, did what they were asked to
+        lost: set[Engine] = set()  # of those who failed; may try again, if nobody else can speak
+        again = False  # one of them did: if a sentence ends two processes, that is enough
         while True:
             try:
-                engine, reply = await self._choose(failed)
-            except EngineError:
-                if not failed or silent < len(failed):
-                    raise
-                _LOGGER.warning("No engine gave sound for %d characters", len(piece.text))
-                return
+                engine, reply = await self._choose(failed, lost)
+            except EngineError as error:
+                if failed and silent == len(failed):
+                    _LOGGER.warning("No engine gave sound for %d characters", len(piece.text))
+                    return
+                if lost:
+                    raise WorkerDied(str(error)) from error
+                raise
+            if engine in failed:
+                lost, again = set(), True
             heard = False
             try:
                 async with aclosing(reply.speak(piece)) as sound:
@@ -73,19 +84,26 @@ class SteadyReply:
                     raise
                 failed[engine] = str(error)
                 silent += isinstance(error, NoSound)
+                if isinstance(error, WorkerDied) and not again:
+                    lost.add(engine)
 
     async def aclose(self) -> None:
         if self._reply is not None:
             await self._reply.aclose()
 
-    async def _choose(self, failed: Mapping[Engine, str]) -> tuple[Engine, Reply]:
+    async def _choose(
+        self, failed: Mapping[Engine, str], lost: Collection[Engine] = ()
+    ) -> tuple[Engine, Reply]:
         """The engine of the sentence before, or the next that can. Raises EngineError."""
         before, reply = self._engine, self._reply
         if before and reply and is_ready(before) and before not in failed:
             return before, reply
-        engine, voice = await self._chooser.choose(self._voice, failed, before)
+        engine, voice = await self._chooser.choose(self._voice, failed, before, lost)
         await self.aclose()
-        if failed or (before and before is not engine):
+        if engine in failed:
+            speaker = f"{engine.name}/{voice.name}"
+            _LOGGER.warning("%s speaks a sentence anew: %s", speaker, failed[engine])
+        elif failed or (before and before is not engine):
             reason = "; ".join(failed.values()) or (before and why(before))
             _LOGGER.warning("%s/%s takes over a reply: %s", engine.name, voice.name, reason)
         self._engine, self._reply = engine, engine.start_reply(voice)
@@ -115,12 +133,15 @@ def why(engine: Engine) -> str:
     return engine.status.detail or engine.status.phase.value
 
 
-async def first_settled(engines: Sequence[Engine]) -> None:
-    """Until one of those loading is anything else."""
-    loading = [engine for engine in engines if not engine.status.phase.is_settled]
-    waits = [asyncio.ensure_future(engine.wait_settled()) for engine in loading]
-    try:
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()
+class Changes:
+    """What any of several engines became, one change after the other, for all who wait."""
+
+    def __init__(self) -> None:
+        self._next = asyncio.Event()
+
+    def happened(self) -> None:
+        self._next.set()
+        self._next = asyncio.Event()
+
+    async def next(self) -> None:
+        await self._next.wait()

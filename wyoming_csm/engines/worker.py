@@ -154,7 +154,8 @@ class WorkerEngine:
         request = next(self._numbers)
         queue = self._requests[request] = asyncio.Queue()
         try:
-            child.send(Say(request, reply, text, voice))
+            with suppress(WorkerDied):  # the supervisor hears of it in a moment, and tells
+                child.send(Say(request, reply, text, voice))
             while (heard := await queue.get()) is not None:
                 if isinstance(heard, EngineError):
                     raise heard

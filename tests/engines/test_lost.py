@@ -1,0 +1,160 @@
+"""A sentence whose process ended or hung before it was heard: a new one speaks it, once."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import pytest
+
+from tests.engines.helpers import ANNA, VOICES, Make, hear, started, until, warnings
+from tests.fakes import FakeEngine, FakeReply, frame
+from wyoming_csm.engines import fallback as fallback_module
+from wyoming_csm.engines.base import Phase, Piece
+from wyoming_csm.engines.fallback import Fallback
+from wyoming_csm.engines.pool import Pool
+from wyoming_csm.errors import EngineError, WorkerDied
+from wyoming_csm.voices import Voice
+
+WHOLE = [frame(number) for number in range(5)]
+
+
+class Mortal(FakeEngine):
+    """Its process ends in each of its next `lives` sentences, before it is heard."""
+
+    def __init__(self, name: str, lives: int, voice: Voice = ANNA) -> None:
+        super().__init__(name, voices=(voice,))
+        self.lives = lives
+
+    def start_reply(self, voice: Voice) -> FakeReply:
+        return _MortalReply(self, voice)
+
+
+class _MortalReply(FakeReply):
+    async def speak(self, piece: Piece) -> AsyncGenerator[bytes]:
+        assert isinstance(self._engine, Mortal)
+        if self._engine.lives:
+            self._engine.lives -= 1
+            self._engine.asked.append("in vain")
+            self._engine.become(Phase.STARTING, "starting again")
+            raise WorkerDied("its process ended")
+        async for pcm in super().speak(piece):
+            yield pcm
+
+
+# -- over real children
+
+
+@pytest.mark.parametrize("noticed", [False, True])
+async def test_of_one_that_was_killed_at_rest(make: Make, noticed: bool) -> None:
+    """Asked at once, when the pipe to it still looks whole, or as soon as its end is seen."""
+    engine = await started(make())
+    fallback = Fallback([engine])
+    for _ in range(3):
+        assert engine.pid is not None
+        os.kill(engine.pid, signal.SIGKILL)
+        if noticed:
+            await until(engine, lambda: engine.status.phase is Phase.STARTING)
+        reply = fallback.start_reply(VOICES[0])
+        assert await hear(reply) == WHOLE
+        await reply.aclose()
+
+
+async def test_of_one_that_cannot_be_told_any_more(make: Make) -> None:
+    """The pipe to it is closed already, but not yet that from it: it counts as ready."""
+    engine = await started(make())
+    pid, child = engine.pid, engine._supervisor.child
+    assert child is not None
+    child._to_child.close()
+    assert await hear(Fallback([engine]).start_reply(VOICES[0])) == WHOLE
+    assert engine.pid != pid
+
+
+async def test_of_one_that_dies_or_stops_in_it(
+    make: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for fault in ("die", "stop"):
+        once = str(tmp_path / fault)
+        engine = await started(make(fault=fault, once=once, silent_seconds=1.5))
+        assert await hear(Fallback([engine]).start_reply(VOICES[0])) == WHOLE
+        assert any("fake/anna speaks a sentence anew: fake: " in said for said in warnings(caplog))
+        caplog.clear()
+
+
+async def test_of_one_that_dies_in_each(make: Make) -> None:
+    """Two processes are enough for one sentence."""
+    engine = await started(make(fault="die"))
+    with pytest.raises(EngineError, match="its process ended"):
+        await hear(Fallback([engine]).start_reply(VOICES[0]))
+    await until(engine, lambda: engine.status.phase is Phase.READY)
+    assert engine._supervisor._hold_off.deaths == 2
+
+
+async def test_of_several_gpus_while_one_sleeps_or_all_die(make: Make, tmp_path: Path) -> None:
+    for other in ({"idle_seconds": 0.3}, {"fault": "die", "once": str(tmp_path / "second")}):
+        dying = make(fault="die", once=str(tmp_path / f"first {len(other)}"))
+        each = [dying, make(**other)]
+        pool = Pool("fake", each)
+        await pool.start()
+        await asyncio.gather(*(one.wait_settled() for one in each))
+        if "idle_seconds" in other:
+            await until(each[1], lambda: each[1].status.phase is Phase.ASLEEP)  # noqa: B023
+        assert await hear(Fallback([pool]).start_reply(VOICES[0])) == WHOLE
+
+
+# -- among others
+
+
+async def test_who_is_ready_speaks_it_before(system: FakeEngine) -> None:
+    csm = Mortal("csm", 1)
+    reply = Fallback([csm, system]).start_reply(ANNA)
+    assert await hear(reply) == WHOLE
+    assert reply.spoken_by == "system/pico"
+    assert csm.asked == ["in vain"]
+
+
+async def test_it_is_back_while_another_still_loads(coqui: FakeEngine) -> None:
+    csm = Mortal("csm", 1)
+    coqui.become(Phase.STARTING, "downloading")
+    heard = asyncio.create_task(hear(Fallback([csm, coqui]).start_reply(ANNA)))
+    await asyncio.sleep(0.01)
+    csm.become(Phase.READY)
+    assert await heard == WHOLE
+
+
+async def test_none_tries_it_a_third_time(system: FakeEngine) -> None:
+    csm = Mortal("csm", 9)
+    heard = asyncio.create_task(hear(Fallback([csm]).start_reply(ANNA)))
+    await asyncio.sleep(0.01)
+    csm.become(Phase.READY)
+    with pytest.raises(EngineError, match="csm: its process ended"):
+        await heard
+    assert csm.asked == ["in vain"] * 2
+
+
+@pytest.mark.parametrize("phase", [Phase.RESTING, Phase.ABSENT])
+async def test_who_is_not_about_to_start_is_not_waited_for(phase: Phase) -> None:
+    csm = Mortal("csm", 1)
+    heard = asyncio.create_task(hear(Fallback([csm]).start_reply(ANNA)))
+    await asyncio.sleep(0.01)
+    csm.become(phase)
+    async with asyncio.timeout(1):
+        with pytest.raises(EngineError, match="csm: its process ended"):
+            await heard
+
+
+async def test_nobody_is_waited_for_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fallback_module, "AGAIN_SECONDS", 0.1)
+    began = time.perf_counter()
+    with pytest.raises(EngineError, match="csm: its process ended"):
+        await hear(Fallback([Mortal("csm", 1)]).start_reply(ANNA))
+    assert 0.1 <= time.perf_counter() - began < 2
+
+
+async def test_a_sentence_that_is_refused_is_not_tried_again(csm: FakeEngine) -> None:
+    csm.fail_after = 0
+    with pytest.raises(EngineError, match="told to fail"):
+        await hear(Fallback([csm]).start_reply(ANNA))
+    assert len(csm.asked) == 1
