@@ -4,12 +4,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tests.voice_folders import make
-from wyoming_csm.config import Config
+from wyoming_csm.config import Config, CsmConfig
 from wyoming_csm.engines.csm import csm_engine, probe
+from wyoming_csm.engines.pool import Pool
 from wyoming_csm.errors import EngineUnavailable
 from wyoming_csm.voices import VoiceBook
+from wyoming_csm.worker.protocol import Prepared
 
 
 def test_a_recorded_voice_takes_the_place_of_a_bare_speaker_of_its_name(tmp_path: Path) -> None:
@@ -23,6 +26,29 @@ def test_a_recorded_voice_takes_the_place_of_a_bare_speaker_of_its_name(tmp_path
     book.refresh()  # while the server runs
     assert [voice.name for voice in engine.voices] == ["anna", "speaker_1", *bare[:1], *bare[2:]]
     assert [bool(voice.clips) for voice in engine.voices] == [True, True, False, False, False]
+
+
+async def test_what_any_gpu_finds_out_about_a_recording_holds_for_all(tmp_path: Path) -> None:
+    """Also if the first of them cannot run here; the list is told, and others speak for it."""
+    for name in ("anna", "bert"):
+        make(tmp_path, name)
+    book = VoiceBook(tmp_path)
+    book.refresh()
+    devices = ("cuda:0", "cuda:1", "cuda:2")
+    pool = csm_engine(replace(Config(), csm=CsmConfig(device=devices)), book)
+    assert isinstance(pool, Pool)
+    changes: list[str] = []
+    pool.subscribe(lambda: changes.append(pool.voices[1].fault))
+    bert = pool.voices[1]
+    for member in (pool._members[1], pool._members[2]):
+        member.heard(Prepared(bert.clips[0], "it is too short"))
+        assert [voice.fault for voice in pool.voices[:3]] == ["", "it is too short", ""]
+        found = pool.voice_for(bert)
+        assert found is not None
+        assert found.name == "anna"
+    pool._members[0].heard(Prepared(bert.clips[0], ""))  # asked to look again, it was mended
+    assert pool.voice_for(bert) == bert
+    assert changes == ["it is too short", ""]
 
 
 def test_a_package_that_is_needed_and_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

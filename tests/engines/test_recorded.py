@@ -1,5 +1,6 @@
 """Recorded voices that their engine's child cannot use: listed as such, and spoken by others."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from tests.fakes import FakeEngine, fake_voice
 from tests.worker.fake_child import COMMAND
 from wyoming_csm.config import Config
 from wyoming_csm.engines.fallback import Fallback
+from wyoming_csm.engines.recorded import RecordedVoices
 from wyoming_csm.engines.watch import Patience
 from wyoming_csm.engines.worker import WorkerEngine
 from wyoming_csm.server.info import make_info
@@ -27,12 +29,12 @@ def recorded(folder: Path, name: str, version: str = "") -> Voice:
 class House:
     """An engine over a fake child, whose recorded voices a test may change."""
 
-    def __init__(self, *voices: Voice) -> None:
+    def __init__(self, *voices: Voice, shared: RecordedVoices | None = None) -> None:
         self.voices = voices
         self.engine = WorkerEngine(
             Configure("fake", {}, "", ""),
             voices=lambda: self.voices,
-            recorded=lambda: self.voices,
+            recorded=shared or RecordedVoices(lambda: self.voices),
             probe=lambda: None,
             patience=Patience(30.0),
             command=COMMAND,
@@ -82,6 +84,19 @@ async def test_asked_to_look_again_it_tries_again(house: House, tmp_path: Path) 
     (tmp_path / "bert.wav").touch()
     await house.engine.start()
     await until(house.engine, lambda: house.faults() == ["", ""])
+
+
+async def test_each_of_several_children_is_told_of_all(tmp_path: Path) -> None:
+    (tmp_path / "anna.wav").touch()
+    voices = tuple(recorded(tmp_path, name) for name in ("anna", "bert"))
+    shared = RecordedVoices(lambda: voices)
+    first, second = (House(*voices, shared=shared).engine for _ in range(2))
+    await started(first)
+    await until(first, lambda: first.voices[1].fault == "it is not there")
+    (tmp_path / "bert.wav").touch()
+    await started(second)  # which sees what is there now
+    await until(second, lambda: first.voices[1].fault == second.voices[1].fault == "")
+    await asyncio.gather(first.stop(), second.stop())
 
 
 async def test_the_next_engine_speaks_for_it_and_says_so_once(

@@ -3,9 +3,11 @@
 import asyncio
 import logging
 import os
+import re
 import signal
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -17,9 +19,13 @@ from wyoming_csm.engines.hold_off import HoldOff
 from wyoming_csm.engines.pool import Pool
 from wyoming_csm.engines.watch import Patience
 from wyoming_csm.engines.worker import WorkerEngine
-from wyoming_csm.errors import EngineError, WorkerDied
+from wyoming_csm.errors import EngineError, EngineUnavailable, WorkerDied
 
 DYING = (sys.executable, "-S", "-c", "raise SystemExit(4)")
+
+
+def away() -> None:
+    raise EngineUnavailable("no network", "plug it in", passing=True)
 
 
 async def kill_five_times(engine: WorkerEngine) -> None:
@@ -76,6 +82,43 @@ def test_rests_grow_until_something_is_spoken() -> None:
     assert off.left <= 1
     off.shorten(100)
     assert off.left <= 1, "never longer"
+
+
+def test_retries_grow_until_it_loads_or_somebody_believes_that_it_can() -> None:
+    off = HoldOff(Patience())
+
+    def six() -> list[int]:
+        waits = []
+        for _ in range(6):
+            off.away()
+            waits.append(round(off.left))
+        return waits
+
+    growing = [60, 120, 240, 480, 900, 900]
+    assert six() == growing
+    off.loaded()
+    assert six() == growing
+    off.forget()
+    assert six() == growing
+
+
+async def test_one_that_loaded_is_soon_tried_again(make: Make, tmp_path: Path) -> None:
+    """Away twice, there, killed, away: as the first time, not four times as long."""
+    looks = iter([away, away])
+    (once := tmp_path / "once").touch()
+    engine = make(
+        probe=lambda: next(looks, lambda: None)(),
+        retry_seconds=0.2,
+        fault="unavailable",
+        once=str(once),
+    )
+    await engine.start()
+    await until(engine, lambda: engine.status.phase is Phase.READY)
+    once.unlink()
+    assert engine.pid is not None
+    os.kill(engine.pid, signal.SIGKILL)
+    await until(engine, lambda: engine.status.phase is Phase.ABSENT)
+    assert 0 < engine._supervisor._hold_off.left <= 0.2
 
 
 async def test_it_holds_off_longer_before_each_new_life(
@@ -143,5 +186,55 @@ async def test_a_rest_is_cut_short_when_the_last_other_engine_is_gone(
     assert not fallback.status.phase.is_healthy
 
 
-def test_nobody_rests_longer_than_20_seconds_in_a_house_that_is_mute() -> None:
-    assert Patience().mute <= 20
+def longest_wait(caplog: pytest.LogCaptureFixture) -> float:
+    """As it was announced, in seconds."""
+    found = [re.search(r"(?:rests for|tried again in) (\d+) s", line) for line in warnings(caplog)]
+    return max(float(one[1]) for one in found if one)
+
+
+@pytest.mark.parametrize("way", ["rests", "is away"])
+async def test_in_a_house_that_is_mute_nobody_waits_longer_than_30_seconds(
+    make: Make, system: FakeEngine, caplog: pytest.LogCaptureFixture, way: str
+) -> None:
+    """With the patience of every engine."""
+    usual = Patience()
+    engine = make(
+        command=DYING,
+        probe=away if way == "is away" else lambda: None,
+        rest_seconds=usual.rests,
+        mute_seconds=usual.mute,
+        retry_seconds=usual.retry,
+        mute_retry_seconds=usual.mute_retry,
+    )
+    system.become(Phase.ABSENT)
+    fallback = Fallback([engine, system])
+    await fallback.start()
+    async with asyncio.timeout(20):
+        await engine.wait_settled()
+    assert 10 <= longest_wait(caplog) <= (20 if way == "rests" else 30)
+    caplog.clear()
+    system.become(Phase.READY)
+    await started(engine)
+    assert longest_wait(caplog) >= 60, "another speaks"
+
+
+@pytest.mark.parametrize("mute", [False, True])
+async def test_one_that_is_away_is_looked_for_often_only_while_nobody_can_speak(
+    make: Make, system: FakeEngine, mute: bool
+) -> None:
+    """However often it was away before, and though the other is lost later than it."""
+    looks = 0
+
+    def probe() -> None:
+        nonlocal looks
+        looks += 1
+        away()
+
+    engine = make(probe=probe, retry_seconds=1_000.0, mute_retry_seconds=0.05)
+    await started(engine)
+    Fallback([engine, system])
+    if mute:
+        system.become(Phase.STARTING, "its process ended")
+    await asyncio.sleep(0.5)
+    assert (looks >= 4) is mute
+    assert looks == 1 or mute

@@ -113,7 +113,7 @@ class Engine(Protocol):
         """If it is asleep, it loads again; returns at once."""
 
     def hurry(self) -> None:
-        """Nobody can speak: if it rests, it does not rest for long."""
+        """Nobody can speak: if it waits to try again, it does not wait for long."""
 
     async def start(self) -> None:
         """Start it, or probe again if it is absent or resting; returns at once. Never raises.

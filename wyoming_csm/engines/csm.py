@@ -5,6 +5,7 @@ from msgspec.structs import replace
 from wyoming_csm.config import Config
 from wyoming_csm.engines.packages import require
 from wyoming_csm.engines.pool import Pool
+from wyoming_csm.engines.recorded import RecordedVoices
 from wyoming_csm.engines.watch import Patience
 from wyoming_csm.engines.worker import WorkerEngine, first_message
 from wyoming_csm.voices import Voice, VoiceBook
@@ -23,6 +24,7 @@ _UNIT_SECONDS = {"s": 1.0, "m": 60.0, "h": 3_600.0}
 def csm_engine(config: Config, book: VoiceBook) -> WorkerEngine | Pool:
     """Not started yet. For a list of devices a process each, told of its own only."""
     speakers = tuple(_bare_speaker(number) for number in range(_SPEAKERS))
+    recorded = RecordedVoices(lambda: book.voices)
 
     def voices() -> tuple[Voice, ...]:
         """A recorded voice of a bare speaker's name takes its place."""
@@ -36,7 +38,7 @@ def csm_engine(config: Config, book: VoiceBook) -> WorkerEngine | Pool:
             probe=probe,
             patience=Patience(idle=_seconds(config.csm.idle_unload)),
             title=title,
-            recorded=lambda: book.voices,
+            recorded=recorded,
         )
 
     devices = config.csm.device

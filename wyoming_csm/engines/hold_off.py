@@ -27,6 +27,11 @@ class HoldOff:
         """It spoke, or somebody believes that it can."""
         self.deaths = self._rests = 0
         self._rested_for = ""
+        self.loaded()
+
+    def loaded(self) -> None:
+        """What was away is there."""
+        self._retry = self._patience.retry
 
     def died(self) -> bool:
         """A wait begins, before the next life; False: that was one death too many, let it rest."""

@@ -11,7 +11,8 @@ from wyoming_csm.voices import Voice
 
 
 class Pool:
-    """An `Engine` over children of one kind and the same voices, at least one.
+    """An `Engine` over children of one kind and the same voices, at least one. What one finds out
+    about a recorded voice holds for all.
 
     Each sleeps by itself: a GPU whose work the others do is given back. The first is woken by a
     request when all sleep, the next when those awake have no slot left.

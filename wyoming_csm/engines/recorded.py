@@ -1,4 +1,4 @@
-"""Recorded voices between an engine and its child: which it was told of, which it cannot use."""
+"""Recorded voices between an engine and its children: what each was told of, what none can use."""
 
 from collections.abc import Callable, Sequence
 
@@ -8,33 +8,17 @@ from wyoming_csm.voices import Clip, Voice
 
 
 class RecordedVoices:
-    """`now`: those there are; cheap."""
+    """What the children of one kind have in common. `now`: those there are; cheap."""
 
-    def __init__(self, now: Callable[[], tuple[Voice, ...]]) -> None:
-        self._now = now
-        self._told: tuple[Voice, ...] = ()
+    def __init__(self, now: Callable[[], tuple[Voice, ...]] = tuple) -> None:
+        self.now = now
         self._faults: dict[Clip, str] = {}
-
-    def begin(self) -> None:
-        """A child is ready that knows none."""
-        self._told = ()
-
-    def again(self) -> None:
-        """What could not be used is to be tried once more."""
-        self._told = tuple(voice for voice in self._told if not self._fault(voice))
-
-    def news(self) -> tuple[Voice, ...]:
-        """Those the child does not know; after this it does."""
-        now = self._now()
-        new = tuple(voice for voice in now if voice.clips and voice not in self._told)
-        self._told = now
-        return new
 
     def prepared(self, clip: Clip, fault: str) -> bool:
         """What became of a clip ("": it can be used); whether that was not known."""
         before = self._faults.pop(clip, "")
         if fault:
-            used = {clip for voice in self._now() for clip in voice.clips}
+            used = {clip for voice in self.now() for clip in voice.clips}
             self._faults = {one: why for one, why in self._faults.items() if one in used}
             self._faults[clip] = fault
         return fault != before
@@ -44,9 +28,32 @@ class RecordedVoices:
         if not self._faults:
             return tuple(voices)
         return tuple(
-            replace(voice, fault=fault) if (fault := self._fault(voice)) else voice
+            replace(voice, fault=fault) if (fault := self.fault(voice)) else voice
             for voice in voices
         )
 
-    def _fault(self, voice: Voice) -> str:
+    def fault(self, voice: Voice) -> str:
         return next((self._faults[clip] for clip in voice.clips if clip in self._faults), "")
+
+
+class ToldVoices:
+    """Which of them one child knows."""
+
+    def __init__(self, recorded: RecordedVoices) -> None:
+        self._recorded = recorded
+        self._told: tuple[Voice, ...] = ()
+
+    def begin(self) -> None:
+        """A child is ready that knows none."""
+        self._told = ()
+
+    def again(self) -> None:
+        """What could not be used is to be tried once more."""
+        self._told = tuple(voice for voice in self._told if not self._recorded.fault(voice))
+
+    def news(self) -> tuple[Voice, ...]:
+        """Those the child does not know; after this it does."""
+        now = self._recorded.now()
+        new = tuple(voice for voice in now if voice.clips and voice not in self._told)
+        self._told = now
+        return new

@@ -105,9 +105,12 @@ class Supervisor:
         self._task.add_done_callback(self._supervised)
 
     def hurry(self) -> None:
-        """If it rests, not for long: nobody else can speak."""
-        if self._status.phase is Phase.RESTING:
-            self._hold_off.shorten(self._patience.mute)
+        """If it waits to try again, not for long: nobody else can speak."""
+        match self._status.phase:
+            case Phase.RESTING:
+                self._hold_off.shorten(self._patience.mute)
+            case Phase.ABSENT:  # for what may pass by itself
+                self._hold_off.shorten(self._patience.mute_retry)
 
     async def stop(self) -> None:
         if self._task is None:
@@ -126,12 +129,13 @@ class Supervisor:
             except WorkerDied as death:
                 self._rest(str(death))
             except EngineUnavailable as unavailable:
-                self._become(Phase.ABSENT, str(unavailable))
+                if unavailable.passing:
+                    self._hold_off.away()
+                self._become(Phase.ABSENT, str(unavailable))  # who hears may shorten the wait
                 if not unavailable.passing:
                     level = logging.INFO if unavailable.expected else logging.WARNING
                     _LOGGER.log(level, "%s is left out: %s", self._name, unavailable)
                     return
-                self._hold_off.away()
                 _LOGGER.warning(
                     "%s is left out: %s; it is tried again in %.0f s",
                     *(self._name, unavailable, self._hold_off.left),
@@ -209,6 +213,7 @@ class Supervisor:
                 case Ready(detail, slots):
                     _LOGGER.info("%s is ready: %s; slots: %d", self._name, detail, slots)
                     self._child = child
+                    self._hold_off.loaded()
                     self._listener.heard(message)
                     self._become(Phase.READY, detail)
                 case Done():

@@ -36,8 +36,10 @@ class Patience:
     - `restart`: before the first restart; doubled at each, 30 s at most.
     - `rests`: after so many failures that no restart follows, the first time, the second, …
     - `mute`: no rest is longer while nobody else can speak.
-    - `retry`: before another look after a reason that may pass by itself; doubled at each, 15
-      minutes at most.
+    - `retry`: before another look after a reason that may pass by itself; doubled at each until
+      it loads, 15 minutes at most.
+    - `mute_retry`: no such wait is longer while nobody else can speak. Longer than `mute`: a look
+      may ask a hub, which has others to serve.
     - `idle`: a ready child that nobody has had use for so long is ended; None: never.
     """
 
@@ -48,6 +50,7 @@ class Patience:
     rests: tuple[float, ...] = (120.0, 300.0, 900.0)
     mute: float = 15.0
     retry: float = 60.0
+    mute_retry: float = 30.0
     idle: float | None = None
 
 

@@ -12,7 +12,7 @@ from wyoming_csm.audio import silence
 from wyoming_csm.config import Config, EngineName
 from wyoming_csm.engines.base import Pause, Piece, Status
 from wyoming_csm.engines.language import by_language
-from wyoming_csm.engines.recorded import RecordedVoices
+from wyoming_csm.engines.recorded import RecordedVoices, ToldVoices
 from wyoming_csm.engines.supervisor import COMMAND, Supervisor
 from wyoming_csm.engines.watch import Patience
 from wyoming_csm.errors import EngineError, WorkerDied
@@ -55,7 +55,7 @@ class WorkerEngine:
     - `voices`: its voices as known without loading; cheap, called often, the first is the default.
     - `probe`: raises EngineUnavailable if it cannot run here; cheap, called in a thread.
     - `title`: what people read of it, where several have one name.
-    - `recorded`: those of its voices whose clips the child makes ready.
+    - `recorded`: those of its voices whose clips the child makes ready; one for all of a pool.
     """
 
     def __init__(
@@ -66,11 +66,12 @@ class WorkerEngine:
         probe: Callable[[], None],
         patience: Patience,
         title: str = "",
-        recorded: Callable[[], tuple[Voice, ...]] = tuple,
+        recorded: RecordedVoices | None = None,
         command: Sequence[str] = COMMAND,
     ) -> None:
         self._name = title or configure.engine
-        self._recorded = RecordedVoices(recorded)
+        self._recorded = recorded or RecordedVoices()
+        self._told = ToldVoices(self._recorded)
         self._known_voices = voices
         self._learned_voices: tuple[Voice, ...] = ()  # what the last child that loaded told
         self._slots = 1
@@ -138,7 +139,7 @@ class WorkerEngine:
 
     async def start(self) -> None:
         self._supervisor.start()
-        self._recorded.again()
+        self._told.again()
         self._tell_voices()
 
     async def stop(self) -> None:
@@ -191,7 +192,7 @@ class WorkerEngine:
                 self._finish(request, EngineError(f"{self._name}: {reason}"))
             case Ready(_, slots, voices):
                 self._slots, self._learned_voices = max(1, slots), voices
-                self._recorded.begin()
+                self._told.begin()
                 self._idle_since = asyncio.get_running_loop().time()
             case Prepared(clip, fault) if self._recorded.prepared(clip, fault):
                 self.changed()
@@ -212,7 +213,7 @@ class WorkerEngine:
             subscriber()
 
     def _tell_voices(self) -> None:
-        if self._supervisor.child and (new := self._recorded.news()):
+        if self._supervisor.child and (new := self._told.news()):
             self.tell(Learn(new))
 
     def _finish(self, request: int, last: EngineError | None) -> None:
