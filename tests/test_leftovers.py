@@ -15,11 +15,12 @@ def test_tidy():
     subprocess.run([sys.executable, "-c", ""], check=True)
 
 def test_untidy():  # nobody's child any more
-    sleeper = [sys.executable, "-c", "import time; time.sleep(60)"]
-    subprocess.run(
-        [sys.executable, "-c", f"import subprocess; subprocess.Popen({sleeper!r})"],
-        check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    sleeper = [sys.executable, "-c", "print(flush=True); import time; time.sleep(60)"]
+    parent = (
+        "import subprocess as s;"
+        f"s.Popen({sleeper!r}, stdout=s.PIPE, stderr=s.DEVNULL).stdout.read(1)"  # it runs now
     )
+    subprocess.run([sys.executable, "-c", parent], check=True, stderr=subprocess.DEVNULL)
 """
 CONFTEST = """
 import pytest
