@@ -97,7 +97,7 @@ def check(packages: Packages) -> bool:
     try:
         packages.pip("check")
     except InstallError as error:
-        complaints = [line for line in str(error.args[-1]).splitlines() if line.strip()]
+        complaints = [line for line in error.told.splitlines() if line.strip()]
         if os.uname().machine == "aarch64":  # serves training only, and has no wheel there
             complaints = [c for c in complaints if "monotonic-alignment-search" not in c]
         for complaint in complaints:
@@ -120,7 +120,7 @@ def install_torch(packages: Packages, build: str) -> None:
     file = REQUIREMENTS / f"torch-{build}.txt"
     if not (index or file.exists()):
         raise InstallError(f"there is no build {build!r} of torch: cpu, cu126, cu129 or cu130")
-    free, needed = shutil.disk_usage(ENVIRONMENT).free / 1e9, _SPACE[build]
+    free, needed = shutil.disk_usage(ENVIRONMENT).free / 1e9, _SPACE.get(build, 12)
     if free < needed:
         raise InstallError(f"{needed} GB of disk are needed, {free:.1f} GB are free")
     anew = ["--force-reinstall"] if found.build else []
@@ -183,7 +183,7 @@ def main() -> int:
             else:
                 return 0 if check(packages) else 1
     except InstallError as error:
-        tell(f"not installed: {error.args[0]}")
+        tell(f"not installed: {error}")
         return NOTHING_TO_DO if isinstance(error, Hopeless) else 1
     except KeyboardInterrupt:
         tell("stopped; the next start goes on")

@@ -64,7 +64,11 @@ _LARGE = re.compile(r"Downloading (?:\S*/)?([\w.]+-[^-\s]+)\S* \(([\d.]+ ?[MG]i?
 
 
 class InstallError(Exception):
-    """Something was not installed: why, in a line; and all that was said of it, if anything."""
+    """Something was not installed: why, in a line. `told` is all that was said of it."""
+
+    def __init__(self, why: str, told: str = "") -> None:
+        super().__init__(why)
+        self.told = told
 
 
 class Unreachable(InstallError):

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from install import check
+from package_calls import Packages
 
 from tests.fake_clone import ROOT
 from tests.tiny_wheels import make_wheel
@@ -212,6 +214,19 @@ def test_a_driver_too_old_is_said_at_each_start(clone: Clone) -> None:
     said = [clone.install().stderr for _ in range(2)]
     smi.unlink()
     assert all("RTX 3060, driver 470.82.1: the driver is too old. Update it" in s for s in said)
+
+
+def test_what_does_not_meet_its_declaration_is_said(
+    clone: Clone, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_wheel(clone.wheels, "needy", "1.0", requires="absent>=2")
+    packages = Packages(clone.python, lambda words: None)
+    assert check(packages)
+    packages.pip("install", "--no-deps", "--no-index", "--find-links", str(clone.wheels), "needy")
+    assert not check(packages)
+    assert (
+        "pip check: needy 1.0 requires absent, which is not installed." in capsys.readouterr().err
+    )
 
 
 def test_it_ends_with_the_server(clone: Clone) -> None:

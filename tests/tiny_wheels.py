@@ -6,19 +6,22 @@ from pathlib import Path
 
 
 def make_wheel(
-    folder: Path, name: str, version: str, files: dict[str, str] | None = None, build: str = ""
+    folder: Path, name: str, version: str, files: dict[str, str] | None = None, requires: str = ""
 ) -> str:
-    """Write NAME-VERSION-py3-none-any.whl; its SHA-256. `build` tells two of a version apart."""
+    """Write NAME-VERSION-py3-none-any.whl; its SHA-256."""
     described = f"{name}-{version}.dist-info"
+    needs = f"Requires-Dist: {requires}\n" if requires else ""
     content = {
         f"{name}/__init__.py": "",
         **(files or {}),
-        f"{described}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+        f"{described}/METADATA": (
+            f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needs}"
+        ),
         f"{described}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
     content[f"{described}/RECORD"] = "".join(f"{file},,\n" for file in content)
     folder.mkdir(exist_ok=True)
-    path = folder / f"{name}-{version}{build}-py3-none-any.whl"
+    path = folder / f"{name}-{version}-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as wheel:
         for file, text in content.items():
             wheel.writestr(file, text)
