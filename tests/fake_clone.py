@@ -1,6 +1,7 @@
 """A clone for run.sh with a stand-in for Python: real shell, no network, nothing installed."""
 
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -88,4 +89,6 @@ class Clone:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=bool(start_new_session),
+            # a shell's background job ignores it, and so would all that is started from there
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )

@@ -61,7 +61,7 @@ class ChildProcess:
     def send(self, message: ToChild) -> None:
         """Never waits. Raises WorkerDied if it is gone, or has stopped reading."""
         if self._to_child.is_closing():
-            raise WorkerDied("its process is gone")
+            raise WorkerDied("its process ended")
         self._to_child.write(encode(message))
         if self._to_child.transport.get_write_buffer_size() > MAX_UNREAD_BYTES:
             self.kill()
