@@ -33,6 +33,7 @@ _NETWORK = (
     r"NewConnectionError|NameResolutionError|name resolution|Network is unreachable|timed out"
     r"|ConnectTimeout|ConnectionResetError|Connection (?:refused|reset|aborted)|Tunnel connection"
     r"|dns error|error sending request|RemoteDisconnected|HTTP error|Could not fetch URL"
+    r"|Failed to resolve|Failed to connect|Failed to establish a new|Unable to fetch"
 )
 # What a line of pip's or uv's output means, and what helps.
 CAUSES = (
@@ -41,7 +42,8 @@ CAUSES = (
         "the disk is full: make room, then start again",
     ),
     (
-        r"CERTIFICATE_VERIFY_FAILED|certificate verify failed|invalid peer certificate",
+        r"CERTIFICATE_VERIFY_FAILED|certificate verify failed|invalid peer certificate"
+        r"|Failed to establish a secure connection",
         "the index's certificate is not trusted here: is a proxy between? PIP_CERT names its"
         " certificate",
     ),
@@ -59,7 +61,7 @@ CAUSES = (
         "the package index of this machine does not have it",
     ),
 )
-_TOLD = re.compile(r"ERROR|error:|Errno")
+_TOLD = re.compile("ERROR|error:|Errno|\u00d7")
 _LARGE = re.compile(r"Downloading (?:\S*/)?([\w.]+-[^-\s]+)\S* \(([\d.]+ ?[MG]i?B)\)")
 
 
@@ -203,7 +205,7 @@ class Packages:
 def explain(said: str) -> str:
     """Why pip or uv failed: its own words, and what they mean where that is known."""
     told = [line.strip() for line in said.splitlines() if _TOLD.search(line)]
-    errors = [line for line in told if line.startswith("ERROR:")]
+    errors = [line for line in told if line.startswith(("ERROR:", "\u00d7"))]
     own = (errors or told or [_last(said)])[-1]
     for pattern, meaning in CAUSES:
         if re.search(pattern, said):

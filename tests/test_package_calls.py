@@ -101,6 +101,9 @@ def test_uvs_file(tmp_path: Path) -> None:
          "distribution found for numpy==2.4.6", "is the network there?"),
         ("ERROR: No matching distribution found for numpy==2.4.6", "does not have it"),
         ("ERROR: [Errno 13] Permission denied: '/x'", "cannot be written"),
+        ("error: connection-failed\n\n\u00d7 Failed to connect to index.example while fetching x\n"
+         "\u2570\u2500> Failed to resolve IP address for 'index.example'", "is the network there?"),
+        ("\u00d7 Failed to establish a secure connection to index.example", "is not trusted here"),
         ("error: Failed to fetch\n  Caused by: dns error", "is the network there?"),
     ],
 )  # fmt: skip

@@ -141,14 +141,14 @@ def test_without_the_base_the_cause_is_said_and_it_is_tried_again(clone: Clone) 
 
 
 def test_a_first_start_that_waits_for_another_says_so(clone: Clone) -> None:
-    with (
-        clone.start(INSTALL_TAKES="1") as one,
-        clone.start(INSTALL_TAKES="1") as other,
-    ):
-        said = [one.communicate()[0], other.communicate()[0]]
-    waited = [words for words in said if "another start is installing here: waiting" in words]
-    assert len(waited) == 1
-    assert all("serving" in words for words in said)
+    with clone.start(INSTALL_TAKES="2") as one:
+        assert one.stdout is not None
+        while "installing the base" not in one.stdout.readline():
+            pass
+        other = clone.run()
+        assert "serving" in one.communicate()[0]
+    assert "another start is installing here: waiting for it" in other.stderr
+    assert other.stdout.startswith("serving")
     assert clone.log == ["venv python3.11", BASE]  # once for both
 
 
