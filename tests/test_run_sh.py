@@ -145,7 +145,7 @@ def test_a_first_start_that_waits_for_another_says_so(clone: Clone) -> None:
         assert one.stdout is not None
         while "installing the base" not in one.stdout.readline():
             pass
-        other = clone.run()
+        other = clone.run(NOT_WHOLE="1")
         assert "serving" in one.communicate()[0]
     assert "another start is installing here: waiting for it" in other.stderr
     assert other.stdout.startswith("serving")
