@@ -19,6 +19,7 @@ from package_calls import InstallError, Packages, tell
 
 ROOT = Path(__file__).resolve().parent.parent
 EXTRAS = ("csm", "coqui", "dev")
+CUDA = re.compile(r"(?:torch(?![a-z])|triton|nvidia-|cuda-)")  # taken from the lock all the same
 
 
 def main() -> int:
@@ -88,9 +89,6 @@ def install(packages: Packages, which: str, python: Path) -> None:
     )
     packages.pip("install", "--upgrade", *lines, f"torch=={torch}")
     packages.pip("install", "--no-deps", "--no-build-isolation", "--editable", str(ROOT))
-
-
-CUDA = re.compile(r"(?:torch(?![a-z])|triton|nvidia-|cuda-)")
 
 
 def unbounded() -> list[str]:

@@ -103,8 +103,6 @@ def end_with_the_server() -> None:
     def wait() -> None:
         while os.read(0, 1):  # not sys.stdin: its lock would be held when this process ends
             pass
-        os.killpg(
-            os.getpid(), signal.SIGKILL
-        )  # pip too: the server starts this in a group of its own
+        os.killpg(os.getpid(), signal.SIGKILL)  # pip too: this leads a group of its own
 
     threading.Thread(target=wait, daemon=True).start()

@@ -7,7 +7,7 @@ import runpy
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
@@ -112,7 +112,6 @@ class Installed:
 
     version: str = ""
     build: str = ""
-    packages: tuple[str, ...] = field(default=())
 
 
 def installed() -> Installed:
