@@ -19,10 +19,10 @@ from torch import Tensor
 from benchmarks import models
 from tests.tiny_csm import make_tiny_csm
 from wyoming_csm.model import teacher_forcing
+from wyoming_csm.model.checkpoint.load import Checkpoint
 from wyoming_csm.model.csm import ABSENT, CsmModel
 from wyoming_csm.model.floor import bytes_per_frame
-from wyoming_csm.model.quantized import KINDS, Kind
-from wyoming_csm.model.weights import Checkpoint
+from wyoming_csm.model.quantization.linear import KINDS, QuantKind
 
 FRAMES = 32
 _GROUPS = ((0, 1), (1, 8), (8, 16), (16, 32))  # of codebooks, from … to before
@@ -65,7 +65,7 @@ def measure(checkpoint: Checkpoint, device: torch.device) -> dict[str, dict[str,
     del plain
     found: dict[str, dict[str, float]] = {}
     for kind in KINDS:
-        parts: tuple[tuple[str, Kind | None, Kind | None], ...] = (
+        parts: tuple[tuple[str, QuantKind | None, QuantKind | None], ...] = (
             ("backbone", kind, None),
             ("depth", None, kind),
             ("both", kind, kind),

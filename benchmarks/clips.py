@@ -6,9 +6,9 @@ from itertools import cycle, islice
 import numpy as np
 
 from wyoming_csm.audio import Samples
-from wyoming_csm.worker.espeak_ng import find_command
-from wyoming_csm.worker.pico import Pico
-from wyoming_csm.worker.system import Espeak
+from wyoming_csm.worker.system.espeak_ng import find_command
+from wyoming_csm.worker.system.pico import Pico
+from wyoming_csm.worker.system.speaker import Espeak
 
 RATE, FRAME, LONGEST = 24_000, 1920, 60 * 24_000
 _PICO = ("en-US", "en-GB", "de-DE", "es-ES", "fr-FR", "it-IT")

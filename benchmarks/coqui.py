@@ -17,9 +17,10 @@ from pathlib import Path
 from wyoming_csm import __version__
 from wyoming_csm.audio import BYTES_PER_SECOND
 from wyoming_csm.config import Config, CoquiConfig
-from wyoming_csm.engines.base import Phase, Speak
+from wyoming_csm.engines.base import Phase
+from wyoming_csm.engines.child_engine import ChildEngine
 from wyoming_csm.engines.coqui import coqui_engine
-from wyoming_csm.engines.worker import WorkerEngine
+from wyoming_csm.text.pieces import Speak
 
 SENTENCES = {
     "short": "It is ten past nine.",
@@ -54,7 +55,7 @@ async def main() -> None:
     print(json.dumps(found))
 
 
-async def speak(engine: WorkerEngine, text: str) -> tuple[float, float, float]:
+async def speak(engine: ChildEngine, text: str) -> tuple[float, float, float]:
     """Seconds to the first sound, seconds in all, seconds of sound."""
     reply, began, first, size = engine.start_reply(engine.voices[0]), time.perf_counter(), 0.0, 0
     async with aclosing(reply.speak(Speak(text))) as chunks:
@@ -67,7 +68,7 @@ async def speak(engine: WorkerEngine, text: str) -> tuple[float, float, float]:
 
 def make_vits(folder: Path) -> None:
     """VITS at the sizes of coqui's defaults, which ljspeech's model has: 5 frames a letter."""
-    from wyoming_csm.worker.coqui_setup import prepare
+    from wyoming_csm.worker.coqui.setup import prepare
 
     prepare(data_dir=folder, download_dir=folder, agreed=False, debug=False)
     import torch

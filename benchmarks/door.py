@@ -26,8 +26,8 @@ from tests.fakes import fake_voice
 from tests.worker.fake_child import COMMAND, FakeSettings
 from wyoming_csm import __version__
 from wyoming_csm.config import Config
-from wyoming_csm.engines.watch import Patience
-from wyoming_csm.engines.worker import WorkerEngine
+from wyoming_csm.engines.child_engine import ChildEngine
+from wyoming_csm.engines.watchdog import Timeouts
 from wyoming_csm.server.listener import Server
 from wyoming_csm.worker.protocol import Configure
 
@@ -158,11 +158,11 @@ async def fake_server() -> AsyncGenerator[None]:
 async def serve() -> None:
     settings = FakeSettings(frames=40, step_seconds=STEP, slots=SPEAKING, stamp=True)
     voice = fake_voice("fake_en")
-    engine = WorkerEngine(
+    engine = ChildEngine(
         Configure("fake", msgspec.to_builtins(settings), "", ""),
         voices=lambda: (voice,),
         probe=lambda: None,
-        patience=Patience(),
+        patience=Timeouts(),
         command=COMMAND,
     )
     await engine.start()

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from tests.tiny_csm import make_full_size_csm, make_tiny_csm
+from wyoming_csm.model.config import CsmSizes
 from wyoming_csm.model.csm import ABSENT
-from wyoming_csm.model.sizes import CsmSizes
 
 KINDS = ("tiny", "host-bound", "full")
 _DEPTH = {

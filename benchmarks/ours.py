@@ -14,15 +14,15 @@ from benchmarks import counting
 from benchmarks.timing import synchronize
 from wyoming_csm.config import CsmConfig
 from wyoming_csm.model.attention import StepMasks, length_bucket
+from wyoming_csm.model.checkpoint.load import CODEC, Checkpoint
 from wyoming_csm.model.csm import CsmModel
 from wyoming_csm.model.generator import FrameGenerator
 from wyoming_csm.model.kv_cache import KvBlock, KvCache
 from wyoming_csm.model.mimi.weights import load_decoder
-from wyoming_csm.model.packed import pack
-from wyoming_csm.model.pipeline import FramePipeline, Launched
+from wyoming_csm.model.pipeline import FrameHandle, FramePipeline
+from wyoming_csm.model.quantization.onednn import pack
 from wyoming_csm.model.sampling import Sampling
-from wyoming_csm.model.weights import CODEC, Checkpoint
-from wyoming_csm.worker.device import choose_types, chooses_compile, kind_of
+from wyoming_csm.worker.csm.device import choose_precision, chooses_compile, kind_of
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Ours:
     def __init__(self, folder: Path, setting: Setting, progress: Callable[[str], None]) -> None:
         torch.backends.cuda.enable_cudnn_sdp(False)  # as the child process does
         checkpoint, device = Checkpoint(folder), setting.device
-        types = choose_types(setting.config, device)
+        types = choose_precision(setting.config, device)
         self.model: CsmModel = checkpoint.load(
             types.compute,
             device,
@@ -95,7 +95,7 @@ class Ours:
 
     def frames(self, slots: Sequence[int], count: int) -> list[float]:
         """When each frame's sound was on the host, by `perf_counter`."""
-        launched: deque[Launched] = deque()
+        launched: deque[FrameHandle] = deque()
         ends: list[float] = []
         for _ in range(count):
             launched.append(self.pipeline.launch(slots))

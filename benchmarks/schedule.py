@@ -10,8 +10,8 @@ import statistics
 import time
 from collections.abc import Callable
 
-from tests.worker.simulated_stage import Device, Sentence
-from tests.worker.simulation import World, crowd, gaps
+from tests.worker.csm.simulated_stage import Device, Sentence
+from tests.worker.csm.simulation import World, crowd, gaps
 
 
 def step(fixed: float, each: float) -> Callable[[int], float]:

@@ -20,7 +20,7 @@ from benchmarks import models, timing
 from benchmarks.ours import Ours, Setting
 from benchmarks.record import lines_of
 from wyoming_csm.config import CsmConfig
-from wyoming_csm.model.pipeline import Launched
+from wyoming_csm.model.pipeline import FrameHandle
 from wyoming_csm.model.sampling import Sampling
 
 _JOINS_PER_FRAME = 5 * timing.FRAME_MS / 1000
@@ -73,7 +73,7 @@ def crowd(ours: Ours, count: int, frames: int) -> list[float]:
         spoken = int((count - slot) / _JOINS_PER_FRAME)
         ours.begin(slot, models.prompt(ours.sizes, _TEXT + spoken, seed=1), voice)
     oldest, due = deque(range(count)), 0.0
-    launched: deque[Launched] = deque()
+    launched: deque[FrameHandle] = deque()
     ends = []
     for _ in range(frames + 10):
         due += _JOINS_PER_FRAME

@@ -99,7 +99,7 @@ ensure_base() {
 
 is_whole() {
   [ ! -s .venv.lock ] &&
-    "$PYTHON" -c 'import wyoming_csm.serve, wyoming_csm.worker.system' 2>/dev/null
+    "$PYTHON" -c 'import wyoming_csm.serve, wyoming_csm.worker.system.speaker' 2>/dev/null
 }
 
 # Runs $@ while no other script of this clone installs. While the environment is being made, the

@@ -6,8 +6,9 @@ from collections.abc import AsyncGenerator, Callable
 from tests.frames import FRAME_BYTES as FRAME_BYTES
 from tests.frames import frame as frame
 from wyoming_csm.audio import silence
-from wyoming_csm.engines.base import Pause, Phase, Piece, Status
+from wyoming_csm.engines.base import Phase, Status
 from wyoming_csm.errors import EngineError
+from wyoming_csm.text.pieces import Pause, Piece
 from wyoming_csm.voices import Voice
 
 

@@ -13,21 +13,22 @@ import torch
 from torch import Tensor
 
 from tests.tiny_csm import make_full_size_csm, make_tiny_csm
-from tests.worker.stages import SPEAKER, make_stage, speak
+from tests.worker.csm.stages import SPEAKER, make_stage, speak
 from wyoming_csm.audio import from_pcm
 from wyoming_csm.config import Config, CsmConfig
-from wyoming_csm.engines.base import Phase, Speak
+from wyoming_csm.engines.base import Phase
+from wyoming_csm.engines.child_engine import ChildEngine
 from wyoming_csm.engines.csm import csm_engine
 from wyoming_csm.engines.pool import Pool
-from wyoming_csm.engines.worker import WorkerEngine
+from wyoming_csm.model.checkpoint.load import Checkpoint
 from wyoming_csm.model.generator import FrameGenerator
 from wyoming_csm.model.mimi.config import read_config
 from wyoming_csm.model.prompt import PromptBuilder
 from wyoming_csm.model.sampling import Sampling
-from wyoming_csm.model.weights import Checkpoint
+from wyoming_csm.text.pieces import Speak
 from wyoming_csm.voices import VoiceBook
-from wyoming_csm.worker.device import choose_types
-from wyoming_csm.worker.memory import WORKING_BYTES, Needs
+from wyoming_csm.worker.csm.device import choose_precision
+from wyoming_csm.worker.csm.memory import WORKING_BYTES, Needs
 from wyoming_csm.worker.protocol import Say
 
 pytestmark = [
@@ -76,7 +77,7 @@ def test_the_sound_is_that_of_the_cpu(checkpoint: Path, tmp_path: Path) -> None:
 
 
 @asynccontextmanager
-async def ready(folder: Path, **settings: object) -> AsyncIterator[WorkerEngine | Pool]:
+async def ready(folder: Path, **settings: object) -> AsyncIterator[ChildEngine | Pool]:
     csm = msgspec.convert({"max_seconds": 1.0, **settings}, CsmConfig)
     engine = csm_engine(Config(csm=csm, data_dir=str(folder)), VoiceBook(folder))
     await engine.start()
@@ -88,7 +89,7 @@ async def ready(folder: Path, **settings: object) -> AsyncIterator[WorkerEngine 
         await engine.stop()
 
 
-async def hear(engine: WorkerEngine | Pool, voice: int = 0) -> bytes:
+async def hear(engine: ChildEngine | Pool, voice: int = 0) -> bytes:
     reply = engine.start_reply(engine.voices[voice])
     async with aclosing(reply.speak(Speak("Hello."))) as sound:
         heard = b"".join([pcm async for pcm in sound])
@@ -142,6 +143,6 @@ async def test_the_child_takes_the_memory_that_was_reckoned(
         taken = driver_bytes() - before
         print(f"{dtype}: {taken / 1e9:.2f} GB; {engine.status.detail}")
     checkpoint = Checkpoint(full_size)
-    types = choose_types(msgspec.convert({"dtype": dtype}, CsmConfig), torch.device("cuda"))
+    types = choose_precision(msgspec.convert({"dtype": dtype}, CsmConfig), torch.device("cuda"))
     needs = Needs(checkpoint.sizes, read_config(checkpoint.codec_config), types, True)
     assert needs.all(4, 2048) - WORKING_BYTES < taken <= most

@@ -13,9 +13,9 @@ from tests.engines.helpers import hear
 from tests.tiny_csm import make_tiny_csm
 from wyoming_csm.config import Config, CsmConfig
 from wyoming_csm.engines.base import Phase
+from wyoming_csm.engines.child_engine import ChildEngine
 from wyoming_csm.engines.csm import csm_engine
 from wyoming_csm.engines.pool import Pool
-from wyoming_csm.engines.worker import WorkerEngine
 from wyoming_csm.voices import VoiceBook
 
 pytestmark = [
@@ -27,7 +27,7 @@ MIB = 2**20
 
 
 @asynccontextmanager
-async def speaking(folder: Path, csm: CsmConfig) -> AsyncIterator[WorkerEngine | Pool]:
+async def speaking(folder: Path, csm: CsmConfig) -> AsyncIterator[ChildEngine | Pool]:
     engine = csm_engine(Config(csm=csm, data_dir=str(folder / "data")), VoiceBook(folder))
     await engine.start()
     try:
@@ -39,7 +39,7 @@ async def speaking(folder: Path, csm: CsmConfig) -> AsyncIterator[WorkerEngine |
         await engine.stop()
 
 
-async def until(engine: WorkerEngine | Pool, true: Callable[[], bool]) -> None:
+async def until(engine: ChildEngine | Pool, true: Callable[[], bool]) -> None:
     changed = asyncio.Event()
     engine.subscribe(changed.set)
     async with asyncio.timeout(PATIENCE):

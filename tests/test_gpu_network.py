@@ -8,12 +8,12 @@ from torch import Tensor
 
 from tests.tiny_csm import make_tiny_csm
 from wyoming_csm.model.attention import StepMasks, static_attention, step_attention
+from wyoming_csm.model.checkpoint.load import Checkpoint
+from wyoming_csm.model.config import LlamaSizes
 from wyoming_csm.model.csm import ABSENT
 from wyoming_csm.model.generator import FrameGenerator
 from wyoming_csm.model.kv_cache import KvCache
 from wyoming_csm.model.sampling import Sampling
-from wyoming_csm.model.sizes import LlamaSizes
-from wyoming_csm.model.weights import Checkpoint
 
 pytestmark = [
     pytest.mark.gpu,

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from tests.tiny_csm import make_tiny_csm
+from wyoming_csm.model.checkpoint.load import CODEC, Checkpoint
 from wyoming_csm.model.csm import CsmModel
 from wyoming_csm.model.generator import FrameGenerator
 from wyoming_csm.model.mimi.decoder import MimiDecoder
 from wyoming_csm.model.mimi.weights import load_decoder
-from wyoming_csm.model.pipeline import FramePipeline, Launched
+from wyoming_csm.model.pipeline import FrameHandle, FramePipeline
 from wyoming_csm.model.sampling import Sampling
-from wyoming_csm.model.weights import CODEC, Checkpoint
 
 pytestmark = [
     pytest.mark.gpu,
@@ -66,7 +66,7 @@ def speak(pipeline: FramePipeline, slots: int) -> tuple[Tensor, Tensor]:
     """Codes [FRAMES, slots, codebooks] and samples, a frame always launched ahead."""
     begin(pipeline, slots)
     active = list(range(slots))
-    launched: list[Launched] = []
+    launched: list[FrameHandle] = []
     made = []
     for _ in range(FRAMES):
         launched.append(pipeline.launch(active))
@@ -102,7 +102,7 @@ def test_a_crowd_says_what_each_says_alone(model: CsmModel, decoder: MimiDecoder
     alone = FramePipeline(FrameGenerator(model, 1, POSITIONS, GREEDY), decoder)
     begin(pipeline, 4)
     made: list[list[Tensor]] = [[] for _ in range(4)]
-    launched: list[tuple[Launched, list[int]]] = []
+    launched: list[tuple[FrameHandle, list[int]]] = []
     for n in range(60):
         active = [slot for slot in range(4) if n < (20, 40, 60, 30)[slot]]
         if n % 3 == 1:

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from benchmarks.agreement import teacher_forced
 from tests.tiny_csm import make_tiny_csm
-from wyoming_csm.model.quantized import KINDS, Kind, QuantizedLinear, dequantize
-from wyoming_csm.model.weights import Checkpoint
+from wyoming_csm.model.checkpoint.load import Checkpoint
+from wyoming_csm.model.quantization.linear import KINDS, QuantizedLinear, QuantKind, dequantize
 
 pytestmark = [
     pytest.mark.gpu,
@@ -23,7 +23,7 @@ SHAPES += [(3072, 2048), (2048, 2048), (16384, 2048), (2048, 8192), (1024, 2048)
 
 
 def layer_of(
-    kind: Kind, shape: tuple[int, int], dtype: torch.dtype
+    kind: QuantKind, shape: tuple[int, int], dtype: torch.dtype
 ) -> tuple[QuantizedLinear, Tensor]:
     device = torch.device("cuda")
     layer = QuantizedLinear(kind, *shape, device)
@@ -41,7 +41,7 @@ def error(found: Tensor, exact: Tensor) -> float:
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_product_is_that_of_the_weights(
-    kind: Kind, shape: tuple[int, int], dtype: torch.dtype
+    kind: QuantKind, shape: tuple[int, int], dtype: torch.dtype
 ) -> None:
     layer, exact = layer_of(kind, shape, dtype)
     for rows in (1, 2, 4, 8, 16, 32, 64, 100, 256, 300):
@@ -53,7 +53,7 @@ def test_the_product_is_that_of_the_weights(
 
 @pytest.mark.parametrize("rows", [1, 2, 17])
 def test_fp8_where_the_gpu_cannot_convert_it(rows: int) -> None:
-    from wyoming_csm.model.kernels import launch
+    from wyoming_csm.model.quantization.triton_kernels import launch
 
     layer, exact = layer_of("fp8", (1024, 8192), torch.bfloat16)
     x = torch.randn(rows, 8192, device="cuda", dtype=torch.bfloat16)
@@ -63,8 +63,8 @@ def test_fp8_where_the_gpu_cannot_convert_it(rows: int) -> None:
 
 @pytest.mark.parametrize("rows", [2, 4])
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_few_rows_without_tensor_cores(kind: Kind, rows: int) -> None:
-    from wyoming_csm.model.kernels import launch
+def test_a_few_rows_without_tensor_cores(kind: QuantKind, rows: int) -> None:
+    from wyoming_csm.model.quantization.triton_kernels import launch
 
     layer, exact = layer_of(kind, (1024, 8192), torch.float16)
     codes = layer.codes.view(torch.uint8) if kind == "fp8" else layer.codes
@@ -75,7 +75,7 @@ def test_a_few_rows_without_tensor_cores(kind: Kind, rows: int) -> None:
 
 @pytest.mark.parametrize("rows", [1, 8])
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_graph_and_a_compiler_take_it(kind: Kind, rows: int) -> None:
+def test_a_graph_and_a_compiler_take_it(kind: QuantKind, rows: int) -> None:
     layer, _ = layer_of(kind, (1024, 8192), torch.bfloat16)
     x = torch.randn(rows, 8192, device="cuda", dtype=torch.bfloat16)
     expected = layer(x)
@@ -92,7 +92,7 @@ def test_a_graph_and_a_compiler_take_it(kind: Kind, rows: int) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_checkpoint_is_quantised_on_the_gpu(tmp_path: Path, kind: Kind) -> None:
+def test_a_checkpoint_is_quantised_on_the_gpu(tmp_path: Path, kind: QuantKind) -> None:
     """As on the CPU, and read from the cache the second time."""
     checkpoint = Checkpoint(make_tiny_csm(tmp_path / "csm", codebooks=8))
     cache = checkpoint.cache(tmp_path / "cache", torch.bfloat16, kind, kind)

@@ -44,11 +44,6 @@ FORBIDDEN = {
     ),
 }
 
-# Below what is forbidden, but made to be shared.
-SHARED = {
-    "text": [f"{PACKAGE}.engines.base"],  # the pieces that the text path hands on
-}
-
 BROAD_EXCEPT = {
     "server/connection.py": "an edge: one connection's fault is not another's",
     "worker/sentence_loop.py": "an edge: the child's loop",
@@ -56,7 +51,7 @@ BROAD_EXCEPT = {
     "verify/command.py": "an edge: a fault of the libraries is not a difference",
     "model/compiled.py": "an edge: compilers may raise anything, and all speaks without them",
     "model/flash.py": "an edge: a build for another PyTorch may raise anything",
-    "model/quantized.py": "an edge: as model/compiled.py",
+    "model/quantization/linear.py": "an edge: as model/compiled.py",
     "model/prompt.py": "tokenizers raises nothing narrower than Exception: it is translated",
 }
 
@@ -126,13 +121,13 @@ def test_who_imports_whom(part: str) -> None:
         for path in sources()
         if is_below(module_name(path), f"{PACKAGE}.{part}")
         for line, name in imported(path)
-        if any(is_below(name, other) for other in forbidden) and name not in SHARED.get(part, [])
+        if any(is_below(name, other) for other in forbidden)
     ]
     assert not wrong, reason
 
 
 def test_engines_know_only_pipe_and_voices_of_the_worker() -> None:
-    known = {f"{PACKAGE}.worker.{name}" for name in ("protocol", "system_voices")}
+    known = {f"{PACKAGE}.worker.{name}" for name in ("protocol", "system.languages")}
     wrong = [
         f"{path.relative_to(ROOT)}:{line} imports {name}"
         for path in sources()

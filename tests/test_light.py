@@ -13,12 +13,12 @@ from msgspec.structs import replace
 from tests.server.clients import logged
 from tests.voice_folders import make
 from wyoming_csm.__main__ import _configure, _parse_words
-from wyoming_csm.compose import House, running
+from wyoming_csm.app import App, running
 from wyoming_csm.config import Config, with_system_voice_only
 from wyoming_csm.engines import csm
 from wyoming_csm.engines.base import Phase
 from wyoming_csm.engines.packages import INSTALLER
-from wyoming_csm.server.fields import Wanted
+from wyoming_csm.server.fields import VoiceRequest
 from wyoming_csm.server.voice_table import choose_voice
 
 
@@ -67,7 +67,7 @@ async def test_only_what_speaks_here_is_listed_and_every_name_is_spoken(
         voices = house.engine.voices
         assert {voice.engine for voice in voices} == {"system"}
         for name in ("anna", "speaker_0", "coqui_en"):
-            voice, _ = choose_voice(voices, Wanted(name=name), config)
+            voice, _ = choose_voice(voices, VoiceRequest(name=name), config)
             assert voice is not None
             assert voice.name == "system_en-US"
     assert [record for record in logged(caplog) if record.levelno > logging.INFO] == []
@@ -97,7 +97,7 @@ async def test_nobody_is_told_to_start_what_is_at_work_already(
     caplog.set_level(logging.INFO)
     monkeypatch.setenv(INSTALLER, installing)
     monkeypatch.setattr(csm, "_PACKAGES", {"no_such_module": "no-such-package"})
-    house = House(Config(engines=("csm",), data_dir=str(tmp_path), voices=str(tmp_path)))
+    house = App(Config(engines=("csm",), data_dir=str(tmp_path), voices=str(tmp_path)))
     await house.engine.start()
     await house.engine.wait_settled()
     await house.engine.stop()

@@ -66,7 +66,7 @@ def test_stations_are_modules() -> None:
     named = {
         code
         for code in CODE
-        if re.fullmatch(r"(server|text|engines|worker|model|speech)(/\w+)?", code)
+        if re.fullmatch(r"(server|text|engines|worker|model|speech)(/\w+)*", code)
     }
     assert len(named) >= 8
     for code in named:

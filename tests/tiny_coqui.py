@@ -45,7 +45,7 @@ def make_here(
     cleaner: str = "basic_cleaners",
 ) -> None:
     """In this process, which becomes one like the child's; not for the tests' own."""
-    from wyoming_csm.worker.coqui_setup import prepare
+    from wyoming_csm.worker.coqui.setup import prepare
 
     folder.mkdir(parents=True, exist_ok=True)
     prepare(data_dir=folder, download_dir=folder, agreed=False, debug=False)

@@ -8,6 +8,7 @@ from contextlib import aclosing, suppress
 from io import BytesIO
 from pathlib import Path
 
+from wyoming_csm.app import App, running
 from wyoming_csm.audio import (
     BYTES_PER_SECOND,
     CHANNELS,
@@ -16,11 +17,10 @@ from wyoming_csm.audio import (
     SAMPLE_WIDTH,
     silence,
 )
-from wyoming_csm.compose import House, running
 from wyoming_csm.config import Config
 from wyoming_csm.engines.base import Phase
 from wyoming_csm.errors import RequestError
-from wyoming_csm.server.fields import Wanted
+from wyoming_csm.server.fields import VoiceRequest
 from wyoming_csm.server.voice_table import choose_voice
 from wyoming_csm.text.stream import SentenceSplitter
 
@@ -54,7 +54,7 @@ async def say(config: Config, words: Sequence[str], output: str) -> int:
     return 0
 
 
-async def _best_engine(house: House) -> None:
+async def _best_engine(house: App) -> None:
     """One sentence is worth waiting for the best voice that can speak here."""
     for engine in house.engines:
         if engine.status.phase is Phase.STARTING:
@@ -68,8 +68,8 @@ async def _best_engine(house: House) -> None:
             return
 
 
-async def _speak(house: House, config: Config, text: str) -> AsyncGenerator[bytes]:
-    voice, complaint = choose_voice(house.engine.voices, Wanted(name=config.voice), config)
+async def _speak(house: App, config: Config, text: str) -> AsyncGenerator[bytes]:
+    voice, complaint = choose_voice(house.engine.voices, VoiceRequest(name=config.voice), config)
     if voice is None or complaint:
         raise RequestError(complaint or "there is no voice")
     splitter = SentenceSplitter(voice.language)

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Sequence
 
 from wyoming_csm import __version__
-from wyoming_csm.compose import House, running
+from wyoming_csm.app import App, running
 from wyoming_csm.config import Config
 from wyoming_csm.installer import install_engines
 from wyoming_csm.server.addresses import Address, reachable_addresses
@@ -82,7 +82,7 @@ async def follow(
         await changes.wait()
 
 
-async def _probe_when_asked(house: House, again: asyncio.Event) -> None:
+async def _probe_when_asked(house: App, again: asyncio.Event) -> None:
     while True:
         await again.wait()
         again.clear()

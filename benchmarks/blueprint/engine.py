@@ -21,9 +21,9 @@ from wyoming_csm.model.generator import FrameGenerator
 from wyoming_csm.model.mimi.config import MimiConfig
 from wyoming_csm.model.mimi.decoder import MimiDecoder
 from wyoming_csm.model.pipeline import FramePipeline
-from wyoming_csm.model.quantized import QuantizedLinear
+from wyoming_csm.model.quantization.linear import QuantizedLinear
 from wyoming_csm.model.sampling import Sampling
-from wyoming_csm.worker.device import Types, kind_of
+from wyoming_csm.worker.csm.device import Precision, kind_of
 
 SLOTS, POSITIONS = 4, 2048  # as a GPU with room gets them
 _PROMPTS = (30, 300, 700)  # positions: a sentence, a voice's clip, both with a reply
@@ -50,7 +50,7 @@ class Found:
     attention: dict[str, Counter[str]] = field(default_factory=dict)  # where nothing is captured
 
 
-def run(types: Types, watch: Watch, folder: Path, tell: Callable[[str], None]) -> Found:
+def run(types: Precision, watch: Watch, folder: Path, tell: Callable[[str], None]) -> Found:
     """Compile, capture, hear prompts, speak, move, keep and restore, as the child does.
 
     `folder`: for the compiler's files.
@@ -167,7 +167,7 @@ def _speak(pipeline: FramePipeline, watch: Watch, found: Found) -> None:
     pipeline.launch([0]).wait()
 
 
-def _model(types: Types, device: torch.device) -> CsmModel:
+def _model(types: Precision, device: torch.device) -> CsmModel:
     """As `Checkpoint.load` makes it, with the table of text on the host."""
     with torch.device("meta"):
         model = CsmModel(FULL_SIZE)

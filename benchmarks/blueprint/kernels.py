@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.blueprint.cubin import Usage, least, usage
-from wyoming_csm.model.quantized import KINDS, Kind, QuantizedLinear
+from wyoming_csm.model.quantization.linear import KINDS, QuantizedLinear, QuantKind
 
 _ROWS = (1, 2, 4, 8, 32, 64)  # of x: prompts are products of many
 
@@ -66,10 +66,10 @@ def recorded() -> Iterator[list[Any]]:
     """Within it Triton's kernels are built and listed where they would be launched."""
     from triton.runtime.jit import JITFunction
 
-    from wyoming_csm.model import kernels
+    from wyoming_csm.model.quantization import triton_kernels
 
     found: list[Any] = []
-    run, multiply = JITFunction.run, kernels.multiply
+    run, multiply = JITFunction.run, triton_kernels.multiply
 
     def build(kernel: Any, *args: Any, **options: Any) -> None:
         options["warmup"] = True
@@ -77,11 +77,11 @@ def recorded() -> Iterator[list[Any]]:
 
     JITFunction.run = build
     # What the operator does, where tensors without contents would only be told its result's shape.
-    kernels.multiply = multiply._init_fn  # type: ignore[assignment]
+    triton_kernels.multiply = multiply._init_fn  # type: ignore[assignment]
     try:
         yield found
     finally:
-        JITFunction.run, kernels.multiply = run, multiply
+        JITFunction.run, triton_kernels.multiply = run, multiply
 
 
 def _mock(argument: object) -> object:
@@ -92,7 +92,7 @@ def _mock(argument: object) -> object:
 
 
 def _layer(
-    kind: Kind, out_features: int, in_features: int, dtype: torch.dtype, device: torch.device
+    kind: QuantKind, out_features: int, in_features: int, dtype: torch.dtype, device: torch.device
 ) -> QuantizedLinear:
     layer = QuantizedLinear(kind, out_features, in_features, device)
     layer.settle(dtype)

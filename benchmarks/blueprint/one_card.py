@@ -22,7 +22,7 @@ from benchmarks.blueprint.watching import Watch
 from tests.model.test_cost import FULL_SIZE
 from wyoming_csm.config import CsmConfig
 from wyoming_csm.model.csm import CsmModel
-from wyoming_csm.worker.device import choose_types
+from wyoming_csm.worker.csm.device import choose_precision
 
 
 def main() -> None:
@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--own-kernels", action="store_true", help="those of this engine, too")
     options = parser.parse_args()
     device = torch.device("cuda:0")
-    types = choose_types(CsmConfig(dtype=options.dtype), device)
+    types = choose_precision(CsmConfig(dtype=options.dtype), device)
     major, minor = torch.cuda.get_device_capability()
     found = {
         "card": torch.cuda.get_device_name(),

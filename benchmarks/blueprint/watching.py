@@ -130,11 +130,11 @@ class _Launches(TorchDispatchMode):
 
     def _multiply(self, args: Any) -> Any:
         """Its kernels, and what follows them where a matrix is read in parts."""
-        from wyoming_csm.model import kernels  # needs Triton
+        from wyoming_csm.model.quantization import triton_kernels  # needs Triton
 
         inner = Watch()
         with recorded() as found, inner.counting():
-            out = kernels.multiply(*args)
+            out = triton_kernels.multiply(*args)
         launched = len(found) + inner.launched.total()
         if self._inside:
             self.more += launched - 1

@@ -9,16 +9,16 @@ import pytest
 from tests.engines.helpers import ANNA, HANS, LJ, PICO, VOICES, Make
 from tests.fakes import FakeEngine
 from tests.worker.fake_child import COMMAND
+from wyoming_csm.engines.child_engine import ChildEngine
 from wyoming_csm.engines.fallback import Fallback
-from wyoming_csm.engines.watch import Patience
-from wyoming_csm.engines.worker import WorkerEngine
+from wyoming_csm.engines.watchdog import Timeouts
 from wyoming_csm.worker.protocol import Configure
 
 
 @pytest.fixture
 async def make() -> AsyncIterator[Make]:
     """Engines over a fake child, stopped at the end; further words are the child's settings."""
-    made: list[WorkerEngine] = []
+    made: list[ChildEngine] = []
 
     def make(
         *,
@@ -34,12 +34,12 @@ async def make() -> AsyncIterator[Make]:
         title: str = "",
         command: tuple[str, ...] = COMMAND,
         **settings: Any,
-    ) -> WorkerEngine:
-        engine = WorkerEngine(
+    ) -> ChildEngine:
+        engine = ChildEngine(
             Configure("fake", settings, "", ""),
             voices=lambda: VOICES,
             probe=probe,
-            patience=Patience(
+            patience=Timeouts(
                 silent=silent_seconds,
                 start=start_seconds,
                 restart=restart_seconds,

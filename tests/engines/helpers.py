@@ -8,8 +8,9 @@ from contextlib import aclosing
 import pytest
 
 from tests.fakes import fake_voice
-from wyoming_csm.engines.base import Reply, Speak
-from wyoming_csm.engines.worker import WorkerEngine
+from wyoming_csm.engines.base import Reply
+from wyoming_csm.engines.child_engine import ChildEngine
+from wyoming_csm.text.pieces import Speak
 
 VOICES = (fake_voice("anna", "en-GB"), fake_voice("bert", "en_US"), fake_voice("carl", "de"))
 
@@ -19,10 +20,10 @@ LJ = fake_voice("lj", "en", "coqui")
 PICO = fake_voice("pico", "en-US", "system")
 HANS = fake_voice("hans", "de-DE", "system")
 
-Make = Callable[..., WorkerEngine]
+Make = Callable[..., ChildEngine]
 
 
-async def started(engine: WorkerEngine) -> WorkerEngine:
+async def started(engine: ChildEngine) -> ChildEngine:
     await engine.start()
     async with asyncio.timeout(20):
         await engine.wait_settled()
@@ -37,7 +38,7 @@ async def hear(reply: Reply, text: str = "Hello.", into: list[bytes] | None = No
     return heard
 
 
-async def until(engine: WorkerEngine, true: Callable[[], bool]) -> None:
+async def until(engine: ChildEngine, true: Callable[[], bool]) -> None:
     changed = asyncio.Event()
     engine.subscribe(changed.set)
     async with asyncio.timeout(20):

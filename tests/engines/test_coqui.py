@@ -8,10 +8,11 @@ import pytest
 
 from tests.tiny_coqui import make_tiny_coqui
 from wyoming_csm.config import Config, CoquiConfig
-from wyoming_csm.engines.base import Phase, Speak
+from wyoming_csm.engines.base import Phase
+from wyoming_csm.engines.child_engine import ChildEngine
 from wyoming_csm.engines.coqui import coqui_engine, probe
-from wyoming_csm.engines.worker import WorkerEngine
 from wyoming_csm.errors import EngineError, EngineUnavailable
+from wyoming_csm.text.pieces import Speak
 
 XTTS = "tts_models/multilingual/multi-dataset/xtts_v2"
 
@@ -55,7 +56,7 @@ def test_a_missing_package_is_named_with_its_cure(
     assert "pip install '.[coqui]'" in missing.value.cure
 
 
-async def sound_of(engine: WorkerEngine, voice_name: str, text: str) -> bytes:
+async def sound_of(engine: ChildEngine, voice_name: str, text: str) -> bytes:
     voice = next(voice for voice in engine.voices if voice.name == voice_name)
     reply = engine.start_reply(voice)
     async with aclosing(reply.speak(Speak(text))) as chunks:

@@ -9,11 +9,12 @@ from tests.engines.helpers import ANNA, PICO, hear, warnings
 from tests.fakes import FakeEngine, fake_voice, frame
 from tests.worker.fake_child import COMMAND
 from wyoming_csm.audio import silence
-from wyoming_csm.engines.base import Pause, Phase, Speak
+from wyoming_csm.engines.base import Phase
+from wyoming_csm.engines.child_engine import ChildEngine
 from wyoming_csm.engines.fallback import Fallback
-from wyoming_csm.engines.watch import Patience
-from wyoming_csm.engines.worker import WorkerEngine
+from wyoming_csm.engines.watchdog import Timeouts
 from wyoming_csm.errors import EngineError
+from wyoming_csm.text.pieces import Pause, Speak
 from wyoming_csm.worker.protocol import Configure
 
 WHOLE = [frame(number) for number in range(5)]
@@ -214,11 +215,11 @@ async def test_a_pause_needs_no_engine(fallback: Fallback, csm: FakeEngine) -> N
 
 
 async def test_over_a_real_child_that_dies(system: FakeEngine) -> None:
-    csm = WorkerEngine(
+    csm = ChildEngine(
         Configure("csm", {"fault": "die"}, "", ""),
         voices=lambda: (ANNA,),
         probe=lambda: None,
-        patience=Patience(restart=0.01),
+        patience=Timeouts(restart=0.01),
         command=COMMAND,
     )
     fallback = Fallback([csm, system])

@@ -6,9 +6,10 @@ import pytest
 
 from tests.engines.helpers import ANNA, VOICES, Make, hear, started, warnings
 from tests.fakes import FakeEngine, FakeReply, frame
-from wyoming_csm.engines.base import Phase, Piece
+from wyoming_csm.engines.base import Phase
 from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.errors import EngineError
+from wyoming_csm.text.pieces import Piece
 from wyoming_csm.voices import Voice
 
 WHOLE = [frame(number) for number in range(5)]

@@ -13,17 +13,17 @@ from tests.fakes import frame
 from tests.server.clients import eventually
 from wyoming_csm.config import Config, CsmConfig
 from wyoming_csm.engines.base import Phase, Status
+from wyoming_csm.engines.child_engine import ChildEngine
 from wyoming_csm.engines.csm import csm_engine
 from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.engines.pool import Pool
-from wyoming_csm.engines.worker import WorkerEngine
 from wyoming_csm.errors import EngineError, WorkerDied
 from wyoming_csm.voices import VoiceBook
 
 WHOLE = [frame(number) for number in range(5)]
 
 
-async def pool_of(make: Make, *members: dict[str, Any]) -> tuple[Pool, list[WorkerEngine]]:
+async def pool_of(make: Make, *members: dict[str, Any]) -> tuple[Pool, list[ChildEngine]]:
     """Started and ready."""
     each = [make(title=f"fake {number}", **one) for number, one in enumerate(members, 1)]
     pool = Pool("fake", each)
@@ -33,7 +33,7 @@ async def pool_of(make: Make, *members: dict[str, Any]) -> tuple[Pool, list[Work
     return pool, each
 
 
-async def end(member: WorkerEngine) -> None:
+async def end(member: ChildEngine) -> None:
     assert member.pid is not None
     os.kill(member.pid, signal.SIGKILL)
     await until(member, lambda: member.status.phase is not Phase.READY)

@@ -11,10 +11,10 @@ from tests.engines.helpers import ANNA, hear, started, until, warnings
 from tests.fakes import FakeEngine, fake_voice
 from tests.worker.fake_child import COMMAND
 from wyoming_csm.config import Config
+from wyoming_csm.engines.child_engine import ChildEngine
 from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.engines.recorded import RecordedVoices
-from wyoming_csm.engines.watch import Patience
-from wyoming_csm.engines.worker import WorkerEngine
+from wyoming_csm.engines.watchdog import Timeouts
 from wyoming_csm.server.info import make_info
 from wyoming_csm.server.voice_table import in_order
 from wyoming_csm.voices import Clip, Voice
@@ -26,17 +26,17 @@ def recorded(folder: Path, name: str, version: str = "") -> Voice:
     return replace(fake_voice(name, "en", "fake"), clips=(clip,))
 
 
-class House:
+class App:
     """An engine over a fake child, whose recorded voices a test may change."""
 
     def __init__(self, *voices: Voice, shared: RecordedVoices | None = None) -> None:
         self.voices = voices
-        self.engine = WorkerEngine(
+        self.engine = ChildEngine(
             Configure("fake", {}, "", ""),
             voices=lambda: self.voices,
             recorded=shared or RecordedVoices(lambda: self.voices),
             probe=lambda: None,
-            patience=Patience(30.0),
+            patience=Timeouts(30.0),
             command=COMMAND,
         )
 
@@ -45,16 +45,16 @@ class House:
 
 
 @pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
+async def house(tmp_path: Path) -> AsyncIterator[App]:
     """The recording of `anna` is there, that of `bert` is not."""
     (tmp_path / "anna.wav").touch()
-    house = House(*(recorded(tmp_path, name) for name in ("anna", "bert")))
+    house = App(*(recorded(tmp_path, name) for name in ("anna", "bert")))
     await started(house.engine)
     yield house
     await house.engine.stop()
 
 
-async def test_what_the_child_finds_out_is_in_the_list(house: House) -> None:
+async def test_what_the_child_finds_out_is_in_the_list(house: App) -> None:
     await until(house.engine, lambda: house.faults() == ["", "it is not there"])
     fallback = Fallback([house.engine])
     told = make_info(Config(), fallback).tts[0].voices
@@ -68,7 +68,7 @@ async def test_what_the_child_finds_out_is_in_the_list(house: House) -> None:
         assert own.name == "anna"
 
 
-async def test_another_recording_is_another_try(house: House, tmp_path: Path) -> None:
+async def test_another_recording_is_another_try(house: App, tmp_path: Path) -> None:
     await until(house.engine, lambda: house.faults() == ["", "it is not there"])
     (tmp_path / "bert.wav").touch()
     house.voices = (house.voices[0], recorded(tmp_path, "bert", "2"))
@@ -79,7 +79,7 @@ async def test_another_recording_is_another_try(house: House, tmp_path: Path) ->
     await until(house.engine, lambda: house.faults() == ["", "", "it is not there"])
 
 
-async def test_asked_to_look_again_it_tries_again(house: House, tmp_path: Path) -> None:
+async def test_asked_to_look_again_it_tries_again(house: App, tmp_path: Path) -> None:
     await until(house.engine, lambda: house.faults() == ["", "it is not there"])
     (tmp_path / "bert.wav").touch()
     await house.engine.start()
@@ -90,7 +90,7 @@ async def test_each_of_several_children_is_told_of_all(tmp_path: Path) -> None:
     (tmp_path / "anna.wav").touch()
     voices = tuple(recorded(tmp_path, name) for name in ("anna", "bert"))
     shared = RecordedVoices(lambda: voices)
-    first, second = (House(*voices, shared=shared).engine for _ in range(2))
+    first, second = (App(*voices, shared=shared).engine for _ in range(2))
     await started(first)
     await until(first, lambda: first.voices[1].fault == "it is not there")
     (tmp_path / "bert.wav").touch()

@@ -14,11 +14,11 @@ import pytest
 from tests.engines.helpers import VOICES, Make, hear, started, until, warnings
 from tests.fakes import FakeEngine, frame
 from wyoming_csm.engines.base import Phase
+from wyoming_csm.engines.child_engine import ChildEngine
 from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.engines.hold_off import HoldOff
 from wyoming_csm.engines.pool import Pool
-from wyoming_csm.engines.watch import Patience
-from wyoming_csm.engines.worker import WorkerEngine
+from wyoming_csm.engines.watchdog import Timeouts
 from wyoming_csm.errors import EngineError, EngineUnavailable, WorkerDied
 
 DYING = (sys.executable, "-S", "-c", "raise SystemExit(4)")
@@ -28,7 +28,7 @@ def away() -> None:
     raise EngineUnavailable("no network", "plug it in", passing=True)
 
 
-async def kill_five_times(engine: WorkerEngine) -> None:
+async def kill_five_times(engine: ChildEngine) -> None:
     for _ in range(5):
         await until(engine, lambda: engine.status.phase is Phase.READY)
         assert engine.pid is not None
@@ -66,7 +66,7 @@ async def test_it_is_tried_again_after_each_rest(
 
 
 def test_rests_grow_until_something_is_spoken() -> None:
-    off = HoldOff(Patience())
+    off = HoldOff(Timeouts())
 
     def five() -> list[float]:
         return [round(off.left, 1) for _ in range(4) if off.died()]
@@ -85,7 +85,7 @@ def test_rests_grow_until_something_is_spoken() -> None:
 
 
 def test_retries_grow_until_it_loads_or_somebody_believes_that_it_can() -> None:
-    off = HoldOff(Patience())
+    off = HoldOff(Timeouts())
 
     def six() -> list[int]:
         waits = []
@@ -197,7 +197,7 @@ async def test_in_a_house_that_is_mute_nobody_waits_longer_than_30_seconds(
     make: Make, system: FakeEngine, caplog: pytest.LogCaptureFixture, way: str
 ) -> None:
     """With the patience of every engine."""
-    usual = Patience()
+    usual = Timeouts()
     engine = make(
         command=DYING,
         probe=away if way == "is away" else lambda: None,

@@ -13,8 +13,8 @@ from tests.engines.test_supervisor import is_alive
 from tests.fakes import frame
 from tests.server.clients import eventually
 from wyoming_csm.engines.base import Phase, Status
+from wyoming_csm.engines.child_engine import ChildEngine
 from wyoming_csm.engines.process import ChildProcess
-from wyoming_csm.engines.worker import WorkerEngine
 from wyoming_csm.errors import EngineError
 from wyoming_csm.worker.protocol import Configure, Prepare, ToChild
 
@@ -47,7 +47,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Told:
     return children
 
 
-async def asleep(engine: WorkerEngine) -> None:
+async def asleep(engine: ChildEngine) -> None:
     await until(engine, lambda: engine.status == ASLEEP)
 
 

@@ -14,8 +14,9 @@ import pytest
 from tests.engines.helpers import VOICES, Make, hear, started, until
 from tests.fakes import frame
 from tests.worker.fake_child import ROOT
-from wyoming_csm.engines.base import Phase, Speak
+from wyoming_csm.engines.base import Phase
 from wyoming_csm.errors import WorkerDied
+from wyoming_csm.text.pieces import Speak
 
 # -- death
 
@@ -119,15 +120,15 @@ async def test_stop_while_loading(make: Make) -> None:
 
 SERVER = """
 import asyncio, sys
-from wyoming_csm.engines.watch import Patience
-from wyoming_csm.engines.worker import WorkerEngine
+from wyoming_csm.engines.watchdog import Timeouts
+from wyoming_csm.engines.child_engine import ChildEngine
 from wyoming_csm.worker.protocol import Configure
 from tests.worker.fake_child import COMMAND
 
 async def serve():
     settings = {"fault": "grandchild"}
-    engine = WorkerEngine(Configure("fake", settings, "", ""), voices=lambda: (),
-                          probe=lambda: None, patience=Patience(), command=COMMAND)
+    engine = ChildEngine(Configure("fake", settings, "", ""), voices=lambda: (),
+                          probe=lambda: None, patience=Timeouts(), command=COMMAND)
     await engine.start()
     await engine.wait_settled()
     print(engine.pid, flush=True)

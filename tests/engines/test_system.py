@@ -9,8 +9,9 @@ import pytest
 
 from wyoming_csm.audio import from_pcm
 from wyoming_csm.config import Config, SystemConfig
-from wyoming_csm.engines.base import Phase, Speak
+from wyoming_csm.engines.base import Phase
 from wyoming_csm.engines.system import system_engine, system_voices
+from wyoming_csm.text.pieces import Speak
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from tests.tiny_csm import make_tiny_csm
+from wyoming_csm.model.checkpoint.load import Checkpoint
 from wyoming_csm.model.csm import CsmModel
-from wyoming_csm.model.weights import Checkpoint
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from transformers import CsmForConditionalGeneration
 
+from wyoming_csm.model.checkpoint.load import Checkpoint
 from wyoming_csm.model.prompt import Segment, TextTokenizer
-from wyoming_csm.model.weights import Checkpoint
 
 
 @dataclass(frozen=True)

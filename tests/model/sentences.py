@@ -9,7 +9,7 @@ from torch import Tensor
 
 from wyoming_csm.model.generator import FrameGenerator
 from wyoming_csm.model.mimi.decoder import MimiDecoder
-from wyoming_csm.model.pipeline import FramePipeline, Launched
+from wyoming_csm.model.pipeline import FrameHandle, FramePipeline
 from wyoming_csm.model.sampling import Sampling
 
 GREEDY = Sampling(temperature=0.0, depth_temperature=0.0)
@@ -62,7 +62,7 @@ def alone(generator: FrameGenerator, decoder: MimiDecoder, number: int) -> Sente
 def crowd(pipeline: FramePipeline, chance: random.Random) -> Iterator[Sentence]:
     """Sentences that come, listen in pieces, speak, pause and leave at random: those that left."""
     speaking: dict[int, Sentence] = {}
-    in_flight: list[tuple[Launched, list[Sentence]]] = []
+    in_flight: list[tuple[FrameHandle, list[Sentence]]] = []
     coming = iter(range(14))
     while True:
         free = [slot for slot in range(SLOTS) if slot not in speaking]

@@ -16,8 +16,8 @@ from wyoming_csm.model.attention import (
     static_attention,
     step_attention,
 )
+from wyoming_csm.model.config import LlamaSizes
 from wyoming_csm.model.kv_cache import KvCache
-from wyoming_csm.model.sizes import LlamaSizes
 
 CPU = torch.device("cpu")
 ROWS, HEADS, KV_HEADS, HEAD_DIM = 3, 8, 2, 16

@@ -20,14 +20,14 @@ from torch._dynamo.utils import counters
 from torch._inductor.utils import run_and_get_code
 
 from tests.tiny_csm import make_tiny_csm
-from wyoming_csm.model import attention, frame_parts
+from wyoming_csm.model import attention, frame
+from wyoming_csm.model.checkpoint.load import Checkpoint
 from wyoming_csm.model.compiled import runs_compiled
 from wyoming_csm.model.csm import ABSENT, CsmModel
-from wyoming_csm.model.frame_parts import FrameParts
+from wyoming_csm.model.frame import FrameParts
 from wyoming_csm.model.generator import FrameGenerator
 from wyoming_csm.model.rows import row_buckets
 from wyoming_csm.model.sampling import Sampling
-from wyoming_csm.model.weights import Checkpoint
 
 # torch's own, when its compiler is imported.
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
@@ -104,7 +104,7 @@ def test_a_product_of_one_row_joins_what_is_around_it(
     """By an option that only GPUs heed: a frame's launches there are counted by its blueprint."""
     options: list[object] = []
     monkeypatch.setattr(torch, "compile", lambda part, **words: options.append(words["options"]))
-    frame_parts._Compiled(FrameParts(model, SAMPLED))
+    frame._Compiled(FrameParts(model, SAMPLED))
     assert options == [{"coordinate_descent_tuning": True}] * 3
 
 

@@ -7,12 +7,12 @@ import torch
 
 from benchmarks.counting import OpCounter
 from tests.tiny_csm import make_tiny_csm
+from wyoming_csm.model.checkpoint.load import Checkpoint
+from wyoming_csm.model.config import CsmSizes, Llama3Scaling, LlamaSizes
 from wyoming_csm.model.csm import CsmModel
-from wyoming_csm.model.frame_parts import FrameParts
+from wyoming_csm.model.frame import FrameParts
 from wyoming_csm.model.kv_cache import KvCache
 from wyoming_csm.model.sampling import Sampling
-from wyoming_csm.model.sizes import CsmSizes, Llama3Scaling, LlamaSizes
-from wyoming_csm.model.weights import Checkpoint
 
 CPU = torch.device("cpu")
 SCALING = Llama3Scaling(32.0, 0.125, 0.5, 1024)

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from wyoming_csm.model import attention, flash
 from wyoming_csm.model.attention import StepMasks, step_attention
+from wyoming_csm.model.config import LlamaSizes
 from wyoming_csm.model.kv_cache import KvCache
-from wyoming_csm.model.sizes import LlamaSizes
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 SIZES = LlamaSizes(1, 64, 64, 4, 2, 16, 1e-5, 64, 1e4, None)

@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from wyoming_csm.config import CsmConfig
 from wyoming_csm.voices import Voice
-from wyoming_csm.worker.csm import load_stage
+from wyoming_csm.worker.csm.load import load_runner
 from wyoming_csm.worker.protocol import Say
 
 def peak():  # not getrusage: that remembers what the parent was before exec
@@ -26,7 +26,7 @@ def peak():  # not getrusage: that remembers what the parent was before exec
 
 before, started = peak(), time.monotonic()
 folder = Path(sys.argv[1])
-stage = load_stage(CsmConfig(slots=1, dtype="bfloat16"), folder, folder, torch.device("cpu"))
+stage = load_runner(CsmConfig(slots=1, dtype="bfloat16"), folder, folder, torch.device("cpu"))
 loaded, after = time.monotonic(), peak()
 speaker = Voice(name="speaker_0", language="en", description="", engine="csm", speaker="0")
 stage.begin(0, Say(1, 1, "the light is on", speaker))

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from wyoming_csm.errors import PromptTooLong
+from wyoming_csm.model.checkpoint.load import Checkpoint
 from wyoming_csm.model.csm import CsmModel, is_end
 from wyoming_csm.model.generator import FrameGenerator
 from wyoming_csm.model.kv_cache import KvCache
 from wyoming_csm.model.prompt import PromptBuilder, Segment
 from wyoming_csm.model.sampling import Sampling
-from wyoming_csm.model.weights import Checkpoint
 
 GREEDY = Sampling(temperature=0.0, depth_temperature=0.0)
 SAMPLED = Sampling(temperature=0.9, top_k=50, depth_temperature=0.8, depth_top_k=20)

@@ -20,6 +20,7 @@ from tests.model.sentences import (
     crowd,
     prompt,
 )
+from wyoming_csm.model.checkpoint.load import CODEC, Checkpoint
 from wyoming_csm.model.csm import CsmModel
 from wyoming_csm.model.cuda_graph import GraphRoom, Graphs
 from wyoming_csm.model.generator import FrameGenerator
@@ -27,7 +28,6 @@ from wyoming_csm.model.mimi.decoder import MimiDecoder
 from wyoming_csm.model.mimi.weights import load_decoder
 from wyoming_csm.model.pipeline import FramePipeline
 from wyoming_csm.model.sampling import Sampling
-from wyoming_csm.model.weights import CODEC, Checkpoint
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,9 @@ from transformers import AutoTokenizer, CsmProcessor, EncodecFeatureExtractor
 from tests.model.oracle import Oracle, make_clip
 from tests.tiny_csm import SPECIAL_TOKENS, make_tiny_csm, make_tokenizer
 from wyoming_csm.errors import CheckpointError, PromptTooLong
+from wyoming_csm.model.checkpoint.load import Checkpoint
 from wyoming_csm.model.csm import ABSENT
 from wyoming_csm.model.prompt import PromptBuilder, Segment, TextTokenizer
-from wyoming_csm.model.weights import Checkpoint
 
 # What csm-1b's template writes, without its checks.
 TEMPLATE = (

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from wyoming_csm.errors import CheckpointError
-from wyoming_csm.model.sampling import Sampling, draw_noise, noise_places, sample
+from wyoming_csm.model.sampling import Sampling, draw_noise, noise_offsets, sample
 
 CPU = torch.device("cpu")
 
@@ -15,7 +15,7 @@ CPU = torch.device("cpu")
 def test_draws_follow_the_softmax_of_the_top_k() -> None:
     logits = torch.tensor([2.0, 0.5, 1.0, -1.0, 1.9])
     draws = 20_000
-    noise = draw_noise(torch.tensor([5]), torch.tensor([330]), noise_places(draws, 3, CPU))[0]
+    noise = draw_noise(torch.tensor([5]), torch.tensor([330]), noise_offsets(draws, 3, CPU))[0]
     codes = sample(logits.expand(draws, -1), 0.7, 3, noise)
     found = torch.bincount(codes, minlength=5) / draws
     kept = logits.clone()
@@ -32,7 +32,7 @@ def test_temperature_zero_is_the_likeliest() -> None:
 
 
 def test_more_k_than_entries_is_every_entry() -> None:
-    noise = draw_noise(torch.tensor([0]), torch.tensor([1]), noise_places(4_000, 3, CPU))[0]
+    noise = draw_noise(torch.tensor([0]), torch.tensor([1]), noise_offsets(4_000, 3, CPU))[0]
     codes = sample(torch.zeros(4_000, 3), 1.0, 2**24, noise)
     assert set(codes.tolist()) == {0, 1, 2}
 
@@ -44,7 +44,7 @@ def correlation(a: torch.Tensor, b: torch.Tensor) -> float:
 
 def test_noise_is_gumbels_whichever_way_one_counts() -> None:
     """Seeds and positions that follow each other are what a reply has."""
-    places = noise_places(32, 50, CPU)
+    places = noise_offsets(32, 50, CPU)
     numbers, one = torch.arange(400), torch.full((400,), 3)
     for noise in (draw_noise(numbers, one, places), draw_noise(one, numbers, places)):
         assert noise.isfinite().all()
@@ -58,7 +58,7 @@ def test_noise_is_gumbels_whichever_way_one_counts() -> None:
 
 def test_noise_is_a_rows_own() -> None:
     """By seed and position alone: neighbours and buckets do not matter, and no row repeats."""
-    places = noise_places(4, 5, CPU)
+    places = noise_offsets(4, 5, CPU)
     seeds, positions = torch.tensor([7, 7, 8, 2**63 - 1]), torch.tensor([1, 2, 1, 1])
     noise = draw_noise(seeds, positions, places)
     for row in range(4):

@@ -8,11 +8,11 @@ from torch import Tensor
 
 from tests.model.oracle import Oracle, Request, make_clip
 from tests.tiny_csm import make_tiny_csm
+from wyoming_csm.model.checkpoint.load import Checkpoint
 from wyoming_csm.model.generator import FrameGenerator
 from wyoming_csm.model.kv_cache import KvCache
 from wyoming_csm.model.prompt import PromptBuilder
 from wyoming_csm.model.sampling import Sampling
-from wyoming_csm.model.weights import Checkpoint
 
 GREEDY = Sampling(temperature=0.0, depth_temperature=0.0)
 FRAMES = 24

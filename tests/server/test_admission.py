@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from wyoming_csm.config import Limits
-from wyoming_csm.server.admission import Lobby
+from wyoming_csm.server.admission import ConnectionLimit
 
 
 @dataclass(eq=False)
@@ -13,8 +13,10 @@ class Guest:
     busy: bool = False
 
 
-def full_lobby(*guests: Guest, total: int = 4, each: int = 3) -> Lobby[Guest]:
-    lobby: Lobby[Guest] = Lobby(Limits(connections=total, connections_per_address=each))
+def full_lobby(*guests: Guest, total: int = 4, each: int = 3) -> ConnectionLimit[Guest]:
+    lobby: ConnectionLimit[Guest] = ConnectionLimit(
+        Limits(connections=total, connections_per_address=each)
+    )
     for guest in guests:
         assert lobby.enter(guest) is None
     return lobby

@@ -6,14 +6,14 @@ import socket
 import pytest
 from wyoming.event import Event
 
-from wyoming_csm.server.outlet import UNSENT_BYTES, Outlet, Stalled
+from wyoming_csm.server.outlet import UNSENT_BYTES, EventWriter, Stalled
 
 
-async def pair(stall_seconds: float) -> tuple[Outlet, asyncio.StreamWriter, socket.socket]:
+async def pair(stall_seconds: float) -> tuple[EventWriter, asyncio.StreamWriter, socket.socket]:
     near, far = socket.socketpair()
     near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     _, writer = await asyncio.open_connection(sock=near)
-    return Outlet(writer, stall_seconds), writer, far
+    return EventWriter(writer, stall_seconds), writer, far
 
 
 async def test_sending_to_a_peer_that_is_gone() -> None:

@@ -14,7 +14,7 @@ from wyoming.tts import (
 
 from wyoming_csm.config import Limits
 from wyoming_csm.errors import ProtocolError
-from wyoming_csm.server.fields import Wanted
+from wyoming_csm.server.fields import VoiceRequest
 from wyoming_csm.server.requests import Request, RequestReader
 
 START, STOP = SynthesizeStart().event(), SynthesizeStop().event()
@@ -90,10 +90,10 @@ async def test_a_request_begins_with_its_first_event() -> None:
 async def test_what_else_is_said_about_it() -> None:
     voice = SynthesizeVoice(name="anna", speaker="glad")
     (request,) = await read(Synthesize("a", voice=voice).event())
-    assert (request.wanted, request.ssml) == (Wanted(name="anna", speaker="glad"), False)
+    assert (request.wanted, request.ssml) == (VoiceRequest(name="anna", speaker="glad"), False)
     data = {"text": "a", "voice": {"language": "de"}, "text_format": "ssml", "context": {"x": 1}}
     (request,) = await read(Event("synthesize", data))
-    assert (request.wanted, request.ssml) == (Wanted(language="de"), True)
+    assert (request.wanted, request.ssml) == (VoiceRequest(language="de"), True)
 
 
 async def test_events_that_ask_for_nothing_are_ignored() -> None:
@@ -128,27 +128,30 @@ async def test_what_is_no_text_is_said_as_its_text(text: object, said: str) -> N
 
 
 WISHES = [
-    (None, Wanted()),
-    ({}, Wanted()),
-    ([], Wanted()),
-    ({"name": None, "language": None, "speaker": None}, Wanted()),
-    ({"name": None, "language": "de"}, Wanted(language="de")),
-    ({"name": "anna", "speaker": 0}, Wanted(name="anna", speaker="0")),
-    ({"name": 5, "speaker": 1.5}, Wanted(name="5", speaker="1.5")),
-    ({"name": True}, Wanted(name="true")),
-    ({"name": ["a", "ü"], "speaker": {"id": 1}}, Wanted(name='["a", "ü"]', speaker='{"id": 1}')),
-    ({"language": ["de"]}, Wanted(language='["de"]')),
-    ({"name": "n" * 5000}, Wanted(name="n" * 257)),
-    ({"name": "\ud83d"}, Wanted(name="\ufffd")),
-    ("anna", Wanted(name="anna")),
-    (0, Wanted(name="0")),
-    (False, Wanted(name="false")),
-    (["anna"], Wanted(name='["anna"]')),
+    (None, VoiceRequest()),
+    ({}, VoiceRequest()),
+    ([], VoiceRequest()),
+    ({"name": None, "language": None, "speaker": None}, VoiceRequest()),
+    ({"name": None, "language": "de"}, VoiceRequest(language="de")),
+    ({"name": "anna", "speaker": 0}, VoiceRequest(name="anna", speaker="0")),
+    ({"name": 5, "speaker": 1.5}, VoiceRequest(name="5", speaker="1.5")),
+    ({"name": True}, VoiceRequest(name="true")),
+    (
+        {"name": ["a", "ü"], "speaker": {"id": 1}},
+        VoiceRequest(name='["a", "ü"]', speaker='{"id": 1}'),
+    ),
+    ({"language": ["de"]}, VoiceRequest(language='["de"]')),
+    ({"name": "n" * 5000}, VoiceRequest(name="n" * 257)),
+    ({"name": "\ud83d"}, VoiceRequest(name="\ufffd")),
+    ("anna", VoiceRequest(name="anna")),
+    (0, VoiceRequest(name="0")),
+    (False, VoiceRequest(name="false")),
+    (["anna"], VoiceRequest(name='["anna"]')),
 ]
 
 
 @pytest.mark.parametrize(("voice", "wanted"), WISHES, ids=lambda value: str(value)[:40])
-async def test_every_wish_for_a_voice_is_read(voice: object, wanted: Wanted) -> None:
+async def test_every_wish_for_a_voice_is_read(voice: object, wanted: VoiceRequest) -> None:
     for events in (
         [Event("synthesize", {"text": "a", "voice": voice})],
         [Event("synthesize-start", {"voice": voice}), STOP],

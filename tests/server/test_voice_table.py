@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from wyoming_csm.config import Config
-from wyoming_csm.server.fields import Wanted
+from wyoming_csm.server.fields import VoiceRequest
 from wyoming_csm.server.voice_table import choose_voice, in_order
 from wyoming_csm.voices import Clip, Voice
 
@@ -44,21 +44,21 @@ def test_a_recorded_voice_is_the_default_before_others_of_the_language() -> None
 @pytest.mark.parametrize(
     ("wanted", "name", "complaint"),
     [
-        (Wanted(), "anna", ""),
-        (Wanted(name="bob"), "bob", ""),
-        (Wanted(name="../../etc/passwd"), "anna", "no voice '../../etc/passwd'"),
-        (Wanted(name=""), "anna", "no voice ''"),
-        (Wanted(name="x" * 5000), "anna", f"no voice '{'x' * 60}'"),
-        (Wanted(name="no\nbody"), "anna", r"no voice 'no\\nbody'"),
-        (Wanted(language="en"), "anna", ""),
-        (Wanted(language="en_US"), "bob", ""),
-        (Wanted(language="en-AU"), "anna", ""),
-        (Wanted(language="DE"), "hans", ""),
-        (Wanted(language="fr"), "anna", "no voice for 'fr'"),
-        (Wanted(name="bob", language="de"), "bob", ""),
+        (VoiceRequest(), "anna", ""),
+        (VoiceRequest(name="bob"), "bob", ""),
+        (VoiceRequest(name="../../etc/passwd"), "anna", "no voice '../../etc/passwd'"),
+        (VoiceRequest(name=""), "anna", "no voice ''"),
+        (VoiceRequest(name="x" * 5000), "anna", f"no voice '{'x' * 60}'"),
+        (VoiceRequest(name="no\nbody"), "anna", r"no voice 'no\\nbody'"),
+        (VoiceRequest(language="en"), "anna", ""),
+        (VoiceRequest(language="en_US"), "bob", ""),
+        (VoiceRequest(language="en-AU"), "anna", ""),
+        (VoiceRequest(language="DE"), "hans", ""),
+        (VoiceRequest(language="fr"), "anna", "no voice for 'fr'"),
+        (VoiceRequest(name="bob", language="de"), "bob", ""),
     ],
 )
-def test_every_wish_ends_in_a_voice(wanted: Wanted, name: str, complaint: str) -> None:
+def test_every_wish_ends_in_a_voice(wanted: VoiceRequest, name: str, complaint: str) -> None:
     found, said = choose_voice(VOICES, wanted, CONFIG)
     assert found is not None
     assert found.name == name
@@ -67,22 +67,22 @@ def test_every_wish_ends_in_a_voice(wanted: Wanted, name: str, complaint: str) -
 
 def test_the_default_of_a_language_comes_before_others_of_it() -> None:
     config = msgspec.structs.replace(CONFIG, voice="eve")
-    found, _ = choose_voice(VOICES, Wanted(language="de"), config)
+    found, _ = choose_voice(VOICES, VoiceRequest(language="de"), config)
     assert found is not None
     assert found.name == "eve"
 
 
 def test_a_speaker_of_the_voice() -> None:
-    found, said = choose_voice(VOICES, Wanted(name="anna", speaker="glad"), CONFIG)
+    found, said = choose_voice(VOICES, VoiceRequest(name="anna", speaker="glad"), CONFIG)
     assert found is not None
     assert (found.speaker, said) == ("glad", "")
 
 
 def test_a_speaker_it_does_not_have() -> None:
-    found, said = choose_voice(VOICES, Wanted(name="anna", speaker="angry"), CONFIG)
+    found, said = choose_voice(VOICES, VoiceRequest(name="anna", speaker="angry"), CONFIG)
     assert found is VOICES[1]
     assert said == "anna has no speaker 'angry'"
 
 
 def test_no_voice_at_all() -> None:
-    assert choose_voice((), Wanted(name="bob"), CONFIG) == (None, "")
+    assert choose_voice((), VoiceRequest(name="bob"), CONFIG) == (None, "")

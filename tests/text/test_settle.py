@@ -2,7 +2,7 @@
 
 import pytest
 
-from wyoming_csm.engines.base import Piece, Speak
+from wyoming_csm.text.pieces import Piece, Speak
 from wyoming_csm.text.stream import SentenceSplitter
 
 

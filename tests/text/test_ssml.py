@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from wyoming_csm.engines.base import Pause, Piece, Speak
 from wyoming_csm.errors import RequestError
+from wyoming_csm.text.pieces import Pause, Piece, Speak
 from wyoming_csm.text.ssml import LONGEST_PAUSE, LONGEST_SILENCE, ssml_pieces
 
 _BOMB = (

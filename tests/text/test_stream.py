@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wyoming_csm.engines.base import Speak
+from wyoming_csm.text.pieces import Speak
 from wyoming_csm.text.stream import FIRST_CLAUSE, LONGEST, LONGEST_ADDRESS, Cutter, SentenceSplitter
 
 

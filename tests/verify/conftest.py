@@ -9,9 +9,9 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from tests.tiny_csm import edit_config, make_tiny_csm
-from tests.worker.stages import one_thread
+from tests.worker.csm.stages import one_thread
+from wyoming_csm.model.checkpoint.load import CODEC
 from wyoming_csm.model.mimi.weights import flat_name
-from wyoming_csm.model.weights import CODEC
 
 _INDEX = "transformers.safetensors.index.json"
 

@@ -10,19 +10,25 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from tests.model.test_adapter import lora, make_adapter
+from tests.model.checkpoint.test_adapter import lora, make_adapter
 from tests.verify.test_command import settings, told
 from wyoming_csm.audio import Samples
-from wyoming_csm.model import quantized
-from wyoming_csm.model.quantized import KINDS, Kind, QuantizedLinear, dequantize, quantize
-from wyoming_csm.model.weights import Checkpoint
+from wyoming_csm.model.checkpoint.load import Checkpoint
+from wyoming_csm.model.quantization import linear
+from wyoming_csm.model.quantization.linear import (
+    KINDS,
+    QuantizedLinear,
+    QuantKind,
+    dequantize,
+    quantize,
+)
 from wyoming_csm.verify import ours, reference
 from wyoming_csm.verify.case import make_sound
 from wyoming_csm.verify.command import verify
 from wyoming_csm.verify.ours import Parts, Setting
 from wyoming_csm.verify.reference import Reference
 from wyoming_csm.verify.rounding import times_allowed
-from wyoming_csm.worker.csm import Loaded
+from wyoming_csm.worker.csm.load import Loaded
 
 CPU = torch.device("cpu")
 
@@ -116,11 +122,11 @@ def test_a_fault_in_quantising_itself(
 ) -> None:
     """transformers' model is given the same wrong weights: all that follows is equal."""
 
-    def too_large(rows: Tensor, kind: Kind) -> tuple[Tensor, Tensor]:
+    def too_large(rows: Tensor, kind: QuantKind) -> tuple[Tensor, Tensor]:
         codes, scales = quantize(rows, kind)
         return codes, scales * 3
 
-    for module in (quantized, reference):
+    for module in (linear, reference):
         monkeypatch.setattr(module, "quantize", too_large)
     assert verify(settings(flat, tmp_path, dtype, depth_dtype=depth), None, 3) == 1
     found = told(capsys)
@@ -129,7 +135,7 @@ def test_a_fault_in_quantising_itself(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_right_roundings_of_any_weights_are_within_the_bound(kind: Kind) -> None:
+def test_right_roundings_of_any_weights_are_within_the_bound(kind: QuantKind) -> None:
     generator = torch.Generator().manual_seed(0)
     weight = torch.randn(64, 96, generator=generator)
     weight[:8] *= torch.tensor([1e-33, 1e-6, 1e-3, 1, 1e2, 1e4, 1e6, 0])[:, None]
@@ -143,7 +149,7 @@ def test_right_roundings_of_any_weights_are_within_the_bound(kind: Kind) -> None
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_small_faults_of_rounding_are_beyond_the_bound(kind: Kind) -> None:
+def test_small_faults_of_rounding_are_beyond_the_bound(kind: QuantKind) -> None:
     weight = torch.randn(64, 96, generator=torch.Generator().manual_seed(0))
     found = dequantize(*quantize(weight, kind), torch.float32)
     shifted, one, broken = found.roll(1, dims=1), found.clone(), found.clone()

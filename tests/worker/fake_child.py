@@ -19,8 +19,9 @@ import msgspec
 from tests.frames import frame
 from wyoming_csm.errors import EngineError
 from wyoming_csm.voices import Voice
-from wyoming_csm.worker.child import Child
-from wyoming_csm.worker.frame_loop import FrameLoop
+from wyoming_csm.worker.csm.frame_loop import FrameLoop
+from wyoming_csm.worker.csm.stage import Frame
+from wyoming_csm.worker.pipe import Child
 from wyoming_csm.worker.protocol import (
     Configure,
     Prepare,
@@ -30,7 +31,6 @@ from wyoming_csm.worker.protocol import (
     Starting,
     Unavailable,
 )
-from wyoming_csm.worker.stage import Frame
 
 ROOT = Path(__file__).parents[2]
 COMMAND = (  # from whatever folder it is started

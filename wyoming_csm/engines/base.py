@@ -1,28 +1,12 @@
-"""What every engine is: `Engine`, the `Reply` it makes, and the pieces a reply is made of."""
+"""What every engine is: `Engine`, and the `Reply` it makes."""
 
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from wyoming_csm.text.pieces import Piece
 from wyoming_csm.voices import Voice
-
-
-@dataclass(frozen=True)
-class Speak:
-    """One sentence (or clause of a long one), clean enough to be read aloud as it stands."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Pause:
-    """Silence that the text asks for."""
-
-    seconds: float
-
-
-Piece = Speak | Pause
 
 
 class Phase(Enum):

@@ -1,9 +1,9 @@
 """Coqui as the server sees it: a voice for each configured language; the work is the child's."""
 
 from wyoming_csm.config import Config, CoquiConfig
+from wyoming_csm.engines.child_engine import ChildEngine, first_message
 from wyoming_csm.engines.packages import require
-from wyoming_csm.engines.watch import Patience
-from wyoming_csm.engines.worker import WorkerEngine, first_message
+from wyoming_csm.engines.watchdog import Timeouts
 from wyoming_csm.voices import Voice
 
 # By what is imported. Not among coqui-tts's own requirements: torchcodec, which it wants to see
@@ -11,11 +11,11 @@ from wyoming_csm.voices import Voice
 _PACKAGES = {"torch": "torch", "TTS": "coqui-tts", "torchcodec": "torchcodec", "six": "six"}
 
 
-def coqui_engine(config: Config) -> WorkerEngine:
+def coqui_engine(config: Config) -> ChildEngine:
     """Not started yet."""
     voices = _voices(config.coqui)
     configure = first_message(config, "coqui", voices)
-    return WorkerEngine(configure, voices=lambda: voices, probe=probe, patience=Patience())
+    return ChildEngine(configure, voices=lambda: voices, probe=probe, patience=Timeouts())
 
 
 def _voices(settings: CoquiConfig) -> tuple[Voice, ...]:

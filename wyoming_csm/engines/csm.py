@@ -3,11 +3,11 @@
 from msgspec.structs import replace
 
 from wyoming_csm.config import Config
+from wyoming_csm.engines.child_engine import ChildEngine, first_message
 from wyoming_csm.engines.packages import require
 from wyoming_csm.engines.pool import Pool
 from wyoming_csm.engines.recorded import RecordedVoices
-from wyoming_csm.engines.watch import Patience
-from wyoming_csm.engines.worker import WorkerEngine, first_message
+from wyoming_csm.engines.watchdog import Timeouts
 from wyoming_csm.voices import Voice, VoiceBook
 
 _PACKAGES = {
@@ -21,7 +21,7 @@ _SPEAKERS = 4
 _UNIT_SECONDS = {"s": 1.0, "m": 60.0, "h": 3_600.0}
 
 
-def csm_engine(config: Config, book: VoiceBook) -> WorkerEngine | Pool:
+def csm_engine(config: Config, book: VoiceBook) -> ChildEngine | Pool:
     """Not started yet. For a list of devices a process each, told of its own only."""
     speakers = tuple(_bare_speaker(number) for number in range(_SPEAKERS))
     recorded = RecordedVoices(lambda: book.voices)
@@ -31,12 +31,12 @@ def csm_engine(config: Config, book: VoiceBook) -> WorkerEngine | Pool:
         taken = {voice.name for voice in book.voices}
         return (*book.voices, *(bare for bare in speakers if bare.name not in taken))
 
-    def engine(device: str, title: str = "") -> WorkerEngine:
-        return WorkerEngine(
+    def engine(device: str, title: str = "") -> ChildEngine:
+        return ChildEngine(
             first_message(replace(config, csm=replace(config.csm, device=device)), "csm"),
             voices=voices,
             probe=probe,
-            patience=Patience(idle=_seconds(config.csm.idle_unload)),
+            patience=Timeouts(idle=_seconds(config.csm.idle_unload)),
             title=title,
             recorded=recorded,
         )

@@ -8,7 +8,7 @@ from contextlib import suppress
 from msgspec.structs import replace
 
 from wyoming_csm.engines.base import Engine, Phase, Status
-from wyoming_csm.engines.steady import Changes, SteadyReply, is_ready, why
+from wyoming_csm.engines.reply import Changes, SteadyReply, is_ready, why
 from wyoming_csm.errors import EngineError
 from wyoming_csm.voices import Voice
 

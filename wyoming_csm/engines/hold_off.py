@@ -4,7 +4,7 @@ import asyncio
 import time
 from contextlib import suppress
 
-from wyoming_csm.engines.watch import Patience
+from wyoming_csm.engines.watchdog import Timeouts
 
 DEATHS_IN_A_ROW = 5
 LONGEST_DELAY = 30.0
@@ -14,7 +14,7 @@ LONGEST_RETRY = 900.0  # for what may pass by itself, as a network that is away
 class HoldOff:
     """Counts failures and waits after each, longer every time, until something was spoken."""
 
-    def __init__(self, patience: Patience) -> None:
+    def __init__(self, patience: Timeouts) -> None:
         self._patience = patience
         self.deaths = 0  # without a sentence spoken to its end in between
         self._rests = 0  # the same

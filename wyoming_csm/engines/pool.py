@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from wyoming_csm.engines.base import Engine, Phase, Status
-from wyoming_csm.engines.steady import Changes, SteadyReply, is_ready, why
-from wyoming_csm.engines.worker import WorkerEngine
+from wyoming_csm.engines.child_engine import ChildEngine
+from wyoming_csm.engines.reply import Changes, SteadyReply, is_ready, why
 from wyoming_csm.errors import EngineError
 from wyoming_csm.voices import Voice
 
@@ -18,7 +18,7 @@ class Pool:
     request when all sleep, the next when those awake have no slot left.
     """
 
-    def __init__(self, name: str, members: Sequence[WorkerEngine]) -> None:
+    def __init__(self, name: str, members: Sequence[ChildEngine]) -> None:
         self._name = name
         self._members = tuple(members)
         self._changes = Changes()

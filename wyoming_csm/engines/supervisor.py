@@ -10,7 +10,7 @@ from typing import Protocol
 from wyoming_csm.engines.base import Phase, Status
 from wyoming_csm.engines.hold_off import HoldOff
 from wyoming_csm.engines.process import ChildProcess
-from wyoming_csm.engines.watch import Patience, Watch
+from wyoming_csm.engines.watchdog import Timeouts, Watchdog
 from wyoming_csm.errors import EngineUnavailable, WorkerDied
 from wyoming_csm.worker.protocol import Configure, Done, FromChild, Ready, Starting, Unavailable
 
@@ -37,7 +37,7 @@ class Listener(Protocol):
 
 
 class Supervisor:
-    """Owns the child's life in one task; see `WorkerEngine` for the parameters.
+    """Owns the child's life in one task; see `ChildEngine` for the parameters.
 
     Asleep, a fresh child stands by with its packages imported, so that waking is loading alone.
     """
@@ -49,7 +49,7 @@ class Supervisor:
         listener: Listener,
         *,
         probe: Callable[[], None],
-        patience: Patience,
+        patience: Timeouts,
         command: Sequence[str],
     ) -> None:
         self._name = name
@@ -65,7 +65,7 @@ class Supervisor:
         self._woken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._child: ChildProcess | None = None
-        self._standby: Watch | None = None
+        self._standby: Watchdog | None = None
         self._stands_by = False  # the child, or its start
 
     @property
@@ -175,7 +175,7 @@ class Supervisor:
         """One child's life, until it has no work. Raises WorkerDied, EngineUnavailable."""
         child = await ChildProcess.spawn(self._command)
         _LOGGER.debug("%s: process %d", self._name, child.pid)
-        watch = Watch(child, self._patience)
+        watch = Watchdog(child, self._patience)
         try:
             if self._status.phase is Phase.ASLEEP:
                 self._standby = watch
@@ -195,11 +195,11 @@ class Supervisor:
             finally:
                 await child.end()  # whoever stops us meanwhile waits for that, too
 
-    def _configure_child(self, watch: Watch) -> None:
+    def _configure_child(self, watch: Watchdog) -> None:
         watch.configure(self._configure)
         self._standby, self._stands_by = None, False
 
-    async def _listen(self, child: ChildProcess, watch: Watch) -> None:
+    async def _listen(self, child: ChildProcess, watch: Watchdog) -> None:
         """Until it was idle for long enough: a ready child beats, so that is seen in time."""
         while not (self._child and self._is_tired()):
             message = await watch.receive()

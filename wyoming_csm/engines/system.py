@@ -3,12 +3,12 @@
 from importlib import invalidate_caches
 
 from wyoming_csm.config import Config
+from wyoming_csm.engines.child_engine import ChildEngine, first_message
 from wyoming_csm.engines.language import by_language
-from wyoming_csm.engines.watch import Patience
-from wyoming_csm.engines.worker import WorkerEngine, first_message
+from wyoming_csm.engines.watchdog import Timeouts
 from wyoming_csm.errors import EngineUnavailable
 from wyoming_csm.voices import Voice
-from wyoming_csm.worker.system_voices import (
+from wyoming_csm.worker.system.languages import (
     ESPEAK,
     PICO,
     PLATFORM,
@@ -18,11 +18,11 @@ from wyoming_csm.worker.system_voices import (
 )
 
 
-def system_engine(config: Config) -> WorkerEngine:
+def system_engine(config: Config) -> ChildEngine:
     """Not started yet. Its first voice speaks the configured language."""
     configure = first_message(config, "system")
     voices = system_voices(config.language)
-    return WorkerEngine(configure, voices=lambda: voices, probe=_probe, patience=Patience())
+    return ChildEngine(configure, voices=lambda: voices, probe=_probe, patience=Timeouts())
 
 
 def system_voices(language: str) -> tuple[Voice, ...]:

@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from wyoming_csm.model.config import LlamaSizes
 from wyoming_csm.model.flash import flash, serves
 from wyoming_csm.model.kv_cache import KvCache
-from wyoming_csm.model.sizes import LlamaSizes
 
 # One layer's attention: its cache [rows, kv_heads, 2, positions, head_dim], q [rows, n, heads,
 # head_dim], keys and values [rows, n, 2 * kv_heads, head_dim] → [rows * n, heads * head_dim].

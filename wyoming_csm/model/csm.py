@@ -4,8 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from wyoming_csm.model.config import CsmSizes
 from wyoming_csm.model.kv_cache import KvCache
-from wyoming_csm.model.sizes import CsmSizes
 from wyoming_csm.model.staging import upload
 from wyoming_csm.model.transformer import Transformer
 

@@ -7,7 +7,7 @@ import logging
 import torch
 from torch import Tensor
 
-from wyoming_csm.model.sizes import LlamaSizes
+from wyoming_csm.model.config import LlamaSizes
 from wyoming_csm.model.toolchain import is_at_least, said
 
 _LOGGER = logging.getLogger(__name__)

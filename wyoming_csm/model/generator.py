@@ -9,7 +9,7 @@ from torch import Tensor
 from wyoming_csm.errors import PromptTooLong
 from wyoming_csm.model.attention import length_bucket, length_buckets, longest_bucket
 from wyoming_csm.model.csm import CsmModel
-from wyoming_csm.model.frame_parts import FrameParts
+from wyoming_csm.model.frame import FrameParts
 from wyoming_csm.model.kv_cache import KvBlock, KvCache
 from wyoming_csm.model.rows import row_bucket
 from wyoming_csm.model.sampling import Sampling

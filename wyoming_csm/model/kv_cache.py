@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from wyoming_csm.model.sizes import LlamaSizes
+from wyoming_csm.model.config import LlamaSizes
 
 _MULTIPLE = 64  # attention kernels like lengths that divide by it
 

@@ -13,14 +13,14 @@ from wyoming_csm.model.generator import FrameGenerator
 from wyoming_csm.model.kv_cache import KvBlock
 from wyoming_csm.model.mimi.decoder import MimiDecoder
 from wyoming_csm.model.rows import RowTable, by_use, row_bucket, row_buckets
-from wyoming_csm.model.staging import Mark, SideStream, pinned
+from wyoming_csm.model.staging import DeviceEvent, SideStream, pinned
 
 _LOGGER = logging.getLogger(__name__)
 _MEASURED_FRAMES = 2
 _MEASURED_POSITIONS = 512  # a voice of 20 s and a sentence: what a frame costs, it costs there
 
 
-class _Exchange:
+class _HostBuffers:
     """The host's side of one frame: who takes part goes in, codes and sound come out."""
 
     def __init__(self, codes: Tensor, samples: Tensor) -> None:
@@ -28,14 +28,14 @@ class _Exchange:
         self.active = pinned((len(codes),), torch.bool, device)
         self.codes = pinned(tuple(codes.shape), codes.dtype, device)
         self.samples = pinned(tuple(samples.shape), samples.dtype, device)
-        self.done = Mark(None, device)
+        self.done = DeviceEvent(None, device)
         self.in_flight = False
 
 
-class Launched:
+class FrameHandle:
     """A frame that is being made. It must be waited for once, before its turn comes round again."""
 
-    def __init__(self, exchange: _Exchange, rows: list[int]) -> None:
+    def __init__(self, exchange: _HostBuffers, rows: list[int]) -> None:
         self._exchange = exchange
         self._rows = rows
 
@@ -89,8 +89,10 @@ class FramePipeline:
         self._spell = Graphs(generator.spell, main, self._room)
         self._hear = Graphs(generator.hear, main, self._room)
         self._sound = Graphs(self._decode, beside, self._room)
-        self._ring = [_Exchange(self._codes, self._samples) for _ in range(self.ahead + 1)]
-        self._copied = Mark(None, device)  # where the codec had its own copy of the last frame
+        self._ring = [_HostBuffers(self._codes, self._samples) for _ in range(self.ahead + 1)]
+        self._copied = DeviceEvent(
+            None, device
+        )  # where the codec had its own copy of the last frame
         self._seconds: dict[int, float] = {}  # of a frame, by its bucket of rows
 
     def prefill(self, slot: int, rows: Tensor, seed: int, start: int = 0) -> None:
@@ -128,7 +130,7 @@ class FramePipeline:
             self._decoder.reset(self._state, row)
 
     @torch.inference_mode()
-    def launch(self, active: Sequence[int]) -> Launched:
+    def launch(self, active: Sequence[int]) -> FrameHandle:
         """Start a frame of these slots, each prefilled and not full. Returns at once on a GPU.
 
         ValueError: a slot cannot, or too many frames were launched and not waited for.
@@ -146,7 +148,7 @@ class FramePipeline:
         self._generator.count(rows)
         exchange.in_flight = True
         self._ring.append(self._ring.pop(0))
-        return Launched(exchange, rows)
+        return FrameHandle(exchange, rows)
 
     def step_seconds(self, n: int) -> float:
         """What a frame of `n` slots takes, as measured by `capture`; until then infinity."""
@@ -187,7 +189,7 @@ class FramePipeline:
                 self._room.left_out,
             )
 
-    def _frame(self, exchange: _Exchange, rows: int, length: int) -> None:
+    def _frame(self, exchange: _HostBuffers, rows: int, length: int) -> None:
         """All work of one frame, queued; those in `exchange.active` take part."""
         generator = self._generator
         self._copied.hold()

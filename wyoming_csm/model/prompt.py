@@ -10,9 +10,9 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from wyoming_csm.errors import CheckpointError, PromptTooLong
+from wyoming_csm.model.checkpoint.load import Checkpoint
+from wyoming_csm.model.config import CsmSizes
 from wyoming_csm.model.csm import ABSENT
-from wyoming_csm.model.sizes import CsmSizes
-from wyoming_csm.model.weights import Checkpoint
 
 # A bracket that, after more brackets or spaces, opens a number: it could pass for a speaker's tag.
 _TAG = re.compile(r"\[(?=[\[\s]*\d)")

@@ -63,7 +63,7 @@ class Sampling:
         )
 
 
-def noise_places(codebooks: int, k: int, device: torch.device) -> Tensor:
+def noise_offsets(codebooks: int, k: int, device: torch.device) -> Tensor:
     """What tells the numbers of one frame's noise apart: int64 [codebooks, k]."""
     return (torch.arange(codebooks * k, device=device) * _GOLDEN).view(codebooks, k)
 

@@ -19,7 +19,7 @@ def upload(tensor: Tensor, device: torch.device) -> Tensor:
     return tensor.contiguous().pin_memory().to(device, non_blocking=True)
 
 
-class Mark:
+class DeviceEvent:
     """A point in a stream's work. Without streams all before it is done already."""
 
     def __init__(self, event: torch.cuda.Event | None, device: torch.device) -> None:
@@ -54,10 +54,10 @@ class SideStream:
         if self.stream is not None:
             self.stream.wait_stream(torch.cuda.current_stream(self._device))
 
-    def mark(self) -> Mark:
+    def mark(self) -> DeviceEvent:
         """Behind all that was launched on it."""
         if self.stream is None:
-            return Mark(None, self._device)
+            return DeviceEvent(None, self._device)
         event = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
         event.record(self.stream)
-        return Mark(event, self._device)
+        return DeviceEvent(event, self._device)

@@ -12,8 +12,8 @@ from wyoming_csm.model.attention import (
     prefix_mask,
     step_attention,
 )
+from wyoming_csm.model.config import LlamaSizes
 from wyoming_csm.model.kv_cache import KvCache
-from wyoming_csm.model.sizes import LlamaSizes
 
 
 class Transformer(nn.Module):

@@ -26,7 +26,7 @@ class Guest(Protocol):
 G = TypeVar("G", bound=Guest)
 
 
-class Lobby(Generic[G]):
+class ConnectionLimit(Generic[G]):
     """The connections there are, never more than the limits."""
 
     def __init__(self, limits: Limits) -> None:

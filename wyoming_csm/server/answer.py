@@ -9,13 +9,14 @@ from wyoming.tts import SynthesizeStopped
 
 from wyoming_csm.audio import silence
 from wyoming_csm.config import Config
-from wyoming_csm.engines.base import Engine, Pause, Piece, Reply, Speak
+from wyoming_csm.engines.base import Engine, Reply
 from wyoming_csm.errors import EngineError, RequestError
 from wyoming_csm.server.departure import Departure
-from wyoming_csm.server.outlet import Outlet
+from wyoming_csm.server.outlet import EventWriter
 from wyoming_csm.server.requests import Request
 from wyoming_csm.server.sound import Sound
 from wyoming_csm.server.turns import Queues
+from wyoming_csm.text.pieces import Pause, Piece, Speak
 from wyoming_csm.text.ssml import ssml_pieces
 from wyoming_csm.text.stream import SentenceSplitter
 from wyoming_csm.voices import Voice
@@ -42,7 +43,7 @@ class Answer:
         *,
         engine: Engine,
         turns: Queues,
-        outlet: Outlet,
+        outlet: EventWriter,
         departure: Departure,
         config: Config,
         address: str,

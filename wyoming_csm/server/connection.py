@@ -17,8 +17,8 @@ from wyoming_csm.server.answer import Answer
 from wyoming_csm.server.departure import Departure, wait_hangup
 from wyoming_csm.server.fields import as_text
 from wyoming_csm.server.info import InfoBytes
-from wyoming_csm.server.outlet import Outlet
-from wyoming_csm.server.quiet_log import QuietLog
+from wyoming_csm.server.outlet import EventWriter
+from wyoming_csm.server.rate_limited_log import RateLimitedLog
 from wyoming_csm.server.requests import Request, RequestReader
 from wyoming_csm.server.turns import Queues
 from wyoming_csm.server.voice_table import choose_voice
@@ -33,14 +33,14 @@ _FAREWELL_SECONDS = 0.25  # for last words to a peer that is sent away
 
 
 @dataclass(frozen=True)
-class Shared:
+class ServerContext:
     """What all connections of a server have in common."""
 
     config: Config
     engine: Engine
     turns: Queues
     info: InfoBytes
-    log: QuietLog
+    log: RateLimitedLog
 
 
 class Connection:
@@ -50,7 +50,7 @@ class Connection:
     must never take half a message for a whole one.
     """
 
-    def __init__(self, sock: socket.socket, address: str, shared: Shared) -> None:
+    def __init__(self, sock: socket.socket, address: str, shared: ServerContext) -> None:
         self.address = address
         self._sock = sock
         self._shared = shared
@@ -98,7 +98,7 @@ class Connection:
             )
         except OSError:  # it left already
             return
-        outlet = Outlet(writer, limits.stall_seconds)
+        outlet = EventWriter(writer, limits.stall_seconds)
         try:
             last_words = await self._serve(reader, outlet)
             self._unanswered = 0  # what is said now is the last: no farewell follows it
@@ -110,7 +110,7 @@ class Connection:
         finally:
             writer.transport.abort()
 
-    async def _serve(self, reader: asyncio.StreamReader, outlet: Outlet) -> str:
+    async def _serve(self, reader: asyncio.StreamReader, outlet: EventWriter) -> str:
         """Returns what the peer is told before the connection closes, or nothing."""
         last_words = ""
         log = self._shared.log
@@ -132,7 +132,7 @@ class Connection:
             _LOGGER.exception("A connection of %s failed", self.address)
         return last_words
 
-    async def _hear(self, reader: asyncio.StreamReader, outlet: Outlet) -> None:
+    async def _hear(self, reader: asyncio.StreamReader, outlet: EventWriter) -> None:
         """The hearing half: ends with ConnectionError when the peer has left for good."""
         while await self._hear_event(reader, outlet):
             pass
@@ -144,7 +144,7 @@ class Connection:
         await wait_hangup(self._sock)
         raise ConnectionResetError("the peer hung up")
 
-    async def _hear_event(self, reader: asyncio.StreamReader, outlet: Outlet) -> bool:
+    async def _hear_event(self, reader: asyncio.StreamReader, outlet: EventWriter) -> bool:
         """False: nothing comes any more, or nothing came for too long."""
         limits = self._shared.config.limits
         try:
@@ -178,7 +178,7 @@ class Connection:
             " sentence that ends before", self.address, complaint,
         )  # fmt: skip
 
-    async def _speak(self, outlet: Outlet) -> None:
+    async def _speak(self, outlet: EventWriter) -> None:
         """The speaking half: returns when all requests are answered and no more will come."""
         while (request := await self._due.get()) is not None:
             self._answer = self._make_answer(request, outlet)
@@ -193,7 +193,7 @@ class Connection:
         if self._stopping and self.busy:
             raise RequestError(self._last_words)
 
-    def _make_answer(self, request: Request, outlet: Outlet) -> Answer:
+    def _make_answer(self, request: Request, outlet: EventWriter) -> Answer:
         shared = self._shared
         voice, complaint = choose_voice(shared.engine.voices, request.wanted, shared.config)
         complaint = "; ".join(filter(None, (complaint, request.complaint)))
@@ -217,7 +217,7 @@ class Connection:
 async def _part(
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
-    outlet: Outlet,
+    outlet: EventWriter,
     last_words: str,
     seconds: float | None = None,
 ) -> None:
@@ -227,7 +227,7 @@ async def _part(
             await within(_LINGER_SECONDS, _let_pass(reader))
 
 
-async def _take_leave(writer: asyncio.StreamWriter, outlet: Outlet, last_words: str) -> None:
+async def _take_leave(writer: asyncio.StreamWriter, outlet: EventWriter, last_words: str) -> None:
     if last_words:
         outlet.send(Error(text=last_words).event())
     await outlet.flushed()

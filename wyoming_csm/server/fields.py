@@ -13,7 +13,7 @@ _LONGEST_WISH = 257  # characters; no voice has a longer name, and a wish is kep
 _NOTHING: tuple[object, ...] = (None, "", [], {})  # [] is how PHP writes {}
 
 
-class Wanted(msgspec.Struct, frozen=True):
+class VoiceRequest(msgspec.Struct, frozen=True):
     """The voice a request asks for, as far as it asks."""
 
     name: str | None = None
@@ -34,14 +34,14 @@ def text_of(event_type: str, data: Mapping[str, Any]) -> str:
     return text if isinstance(text, str) else as_text(text) or ""
 
 
-def wanted_voice(data: Mapping[str, Any]) -> Wanted:
+def wanted_voice(data: Mapping[str, Any]) -> VoiceRequest:
     """Never raises: what cannot be fulfilled is a wish for a voice that is not there."""
     voice = data.get("voice")
     if voice in _NOTHING:
-        return Wanted()
+        return VoiceRequest()
     if not isinstance(voice, dict):
-        return Wanted(name=_wish(voice))
-    return Wanted(*(_wish(voice.get(key)) for key in ("name", "language", "speaker")))
+        return VoiceRequest(name=_wish(voice))
+    return VoiceRequest(*(_wish(voice.get(key)) for key in ("name", "language", "speaker")))
 
 
 def text_format(data: Mapping[str, Any]) -> tuple[bool, str]:

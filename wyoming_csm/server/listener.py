@@ -15,12 +15,12 @@ import msgspec
 from wyoming_csm.config import Config
 from wyoming_csm.engines.base import Engine
 from wyoming_csm.errors import ConfigError
-from wyoming_csm.server.admission import Lobby
-from wyoming_csm.server.connection import Connection, Shared
+from wyoming_csm.server.admission import ConnectionLimit
+from wyoming_csm.server.connection import Connection, ServerContext
 from wyoming_csm.server.info import InfoBytes
 from wyoming_csm.server.networks import AllowList, plain_address
 from wyoming_csm.server.port_holder import port_holder
-from wyoming_csm.server.quiet_log import QuietLog
+from wyoming_csm.server.rate_limited_log import RateLimitedLog
 from wyoming_csm.server.turns import Queues
 
 _LOGGER = logging.getLogger(__name__)
@@ -38,12 +38,12 @@ class Server:
         """Raises ConfigError."""
         self._config = config
         self._allowed = AllowList(config.limits.networks)
-        self._lobby: Lobby[Connection] = Lobby(config.limits)
+        self._lobby: ConnectionLimit[Connection] = ConnectionLimit(config.limits)
         self._turns = Queues()
         engine.subscribe(self._turns.wake)
-        self._log = QuietLog(_LOGGER)
+        self._log = RateLimitedLog(_LOGGER)
         info = InfoBytes(config, engine)
-        self._shared = Shared(config, engine, self._turns, info, self._log)
+        self._shared = ServerContext(config, engine, self._turns, info, self._log)
         self._sockets: list[socket.socket] = []
         self._accepting: list[asyncio.Task[None]] = []
         self._serving: set[asyncio.Task[None]] = set()

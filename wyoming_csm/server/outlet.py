@@ -19,7 +19,7 @@ class Stalled(RequestError):
     """The peer takes nothing any more; its connection was given up."""
 
 
-class Outlet:
+class EventWriter:
     """Owns the writer of a connection, except for closing it."""
 
     def __init__(self, writer: asyncio.StreamWriter, stall_seconds: float) -> None:

@@ -16,7 +16,7 @@ from wyoming.event import Event
 from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart, SynthesizeStop
 
 from wyoming_csm.config import Limits
-from wyoming_csm.server.fields import Wanted, text_format, text_of, wanted_voice
+from wyoming_csm.server.fields import VoiceRequest, text_format, text_of, wanted_voice
 
 
 class TextStream:
@@ -67,7 +67,7 @@ class TextStream:
 class Request:
     """One thing to say."""
 
-    wanted: Wanted
+    wanted: VoiceRequest
     ssml: bool
     streamed: bool
     text: TextStream

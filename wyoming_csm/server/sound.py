@@ -6,13 +6,13 @@ Without timestamps, as other servers send them: nobody needs ours, and a client 
 from wyoming.audio import AudioChunk, AudioStart, AudioStop
 
 from wyoming_csm.audio import CHANNELS, NOTHING_SECONDS, SAMPLE_RATE, SAMPLE_WIDTH, silence
-from wyoming_csm.server.outlet import Outlet
+from wyoming_csm.server.outlet import EventWriter
 
 
 class Sound:
     """Chunks hold exactly `samples_per_chunk`, except the last before a `flush`."""
 
-    def __init__(self, outlet: Outlet, samples_per_chunk: int) -> None:
+    def __init__(self, outlet: EventWriter, samples_per_chunk: int) -> None:
         self._outlet = outlet
         self._chunk_bytes = samples_per_chunk * SAMPLE_WIDTH
         self._pending = bytearray()

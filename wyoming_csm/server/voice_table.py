@@ -6,7 +6,7 @@ import msgspec
 
 from wyoming_csm.config import Config
 from wyoming_csm.engines.language import of_language
-from wyoming_csm.server.fields import Wanted
+from wyoming_csm.server.fields import VoiceRequest
 from wyoming_csm.voices import Voice
 
 _SHOWN = 60  # characters of a peer's word that may stand in the log
@@ -28,7 +28,7 @@ def in_order(voices: Sequence[Voice], config: Config) -> list[Voice]:
 
 
 def choose_voice(
-    voices: Sequence[Voice], wanted: Wanted, config: Config
+    voices: Sequence[Voice], wanted: VoiceRequest, config: Config
 ) -> tuple[Voice | None, str]:
     """The voice, its speaker set, and what is wrong with the wish ("": nothing).
 

@@ -3,9 +3,9 @@
 import re
 from xml.parsers import expat
 
-from wyoming_csm.engines.base import Pause, Piece, Speak
 from wyoming_csm.errors import RequestError
 from wyoming_csm.text.clean import mended
+from wyoming_csm.text.pieces import Pause, Piece, Speak
 from wyoming_csm.text.stream import SentenceSplitter
 
 LONGEST_PAUSE = 10.0  # seconds; what stands between two words counts as one

@@ -10,9 +10,9 @@ import re
 import unicodedata
 from collections import deque
 
-from wyoming_csm.engines.base import Piece, Speak
 from wyoming_csm.text.abbreviations import LOOKBACK, is_abbreviation, ordinals_with_a_dot
 from wyoming_csm.text.clean import clean
+from wyoming_csm.text.pieces import Piece, Speak
 
 # In characters; a wide one (Chinese, Japanese, Korean) counts as three: it is a syllable or more.
 FIRST_CLAUSE = 60  # the first piece may end at a clause's end from here on: a listener waits

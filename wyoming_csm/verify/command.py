@@ -16,8 +16,8 @@ from msgspec.structs import replace
 from wyoming_csm import __version__
 from wyoming_csm.config import Config, CsmConfig
 from wyoming_csm.errors import EngineUnavailable, WyomingCsmError
+from wyoming_csm.model.checkpoint.load import CODEC, Checkpoint
 from wyoming_csm.model.mimi.weights import flat_name
-from wyoming_csm.model.weights import CODEC, Checkpoint
 from wyoming_csm.verify.case import TEXT, Case, make_case
 from wyoming_csm.verify.ours import Parts, Setting, speak
 from wyoming_csm.verify.room import (
@@ -29,9 +29,14 @@ from wyoming_csm.verify.room import (
 from wyoming_csm.verify.stages import Stage, compare
 from wyoming_csm.verify.truth import ask
 from wyoming_csm.verify.versions import version_of
-from wyoming_csm.worker.checkpoints import find_checkpoint
-from wyoming_csm.worker.device import Types, choose_device, choose_types, chooses_compile
-from wyoming_csm.worker.memory import ran_out
+from wyoming_csm.worker.csm.checkpoints import find_checkpoint
+from wyoming_csm.worker.csm.device import (
+    Precision,
+    choose_device,
+    choose_precision,
+    chooses_compile,
+)
+from wyoming_csm.worker.csm.memory import ran_out
 
 FRAMES_ON_CPU, FRAMES_ON_GPU = 8, 100
 EQUAL, DIFFERENT, BROKEN = 0, 1, 3  # the command's 2 is for what the user can correct
@@ -43,7 +48,7 @@ def verify(config: Config, text: str | None, frames: int | None, parts: Parts = 
     began = time.monotonic()
     csm = config.csm
     device = _device(csm)
-    types = choose_types(csm, device)
+    types = choose_precision(csm, device)
     checkpoint = Checkpoint(*find_checkpoint(csm, config.models_dir, _progress))
     greedy = replace(csm, slots=1, temperature=0.0, depth_temperature=0.0)
     setting = Setting(greedy, checkpoint, device, Path(config.data_dir), _progress)
@@ -67,7 +72,7 @@ def verify(config: Config, text: str | None, frames: int | None, parts: Parts = 
     return _conclude(stages, found, time.monotonic() - began)
 
 
-def _compare(case: Case, setting: Setting, types: Types, parts: Parts) -> list[Stage]:
+def _compare(case: Case, setting: Setting, types: Precision, parts: Parts) -> list[Stage]:
     """One model at a time is in memory."""
     device, checkpoint = setting.device, setting.checkpoint
     if device.type == "cpu":
@@ -126,7 +131,7 @@ def _versions() -> dict[str, Any]:
     return {"wyoming-csm": __version__, "python": platform.python_version(), **found}
 
 
-def _machine(device: torch.device, types: Types, csm: CsmConfig) -> dict[str, Any]:
+def _machine(device: torch.device, types: Precision, csm: CsmConfig) -> dict[str, Any]:
     found: dict[str, Any] = {"device": str(device)}
     if device.type == "cuda":
         major, minor = torch.cuda.get_device_capability(device)

@@ -11,15 +11,15 @@ from torch import Tensor
 
 from wyoming_csm.audio import Samples
 from wyoming_csm.config import CsmConfig
+from wyoming_csm.model.checkpoint.load import Checkpoint
 from wyoming_csm.model.csm import is_end
 from wyoming_csm.model.mimi.decoder import MimiDecoder
 from wyoming_csm.model.mimi.weights import load_encoder
-from wyoming_csm.model.pipeline import FramePipeline, Launched
+from wyoming_csm.model.pipeline import FrameHandle, FramePipeline
 from wyoming_csm.model.prompt import Segment, TextTokenizer
 from wyoming_csm.model.teacher_forcing import teacher_forced
-from wyoming_csm.model.weights import Checkpoint
 from wyoming_csm.verify.case import Case
-from wyoming_csm.worker.csm import Loaded, codec_tensors, load_pipeline
+from wyoming_csm.worker.csm.load import Loaded, codec_tensors, load_pipeline
 
 STREAMED_FRAMES = 150  # of the clip: more than the 125 that the codec's attention reaches back
 
@@ -100,7 +100,7 @@ def _say(pipeline: FramePipeline, prompt: Tensor, frames: int) -> tuple[Tensor, 
     pipeline.prefill(0, prompt, seed=0)
     pipeline.start_sound(0)
     frames = min(frames, pipeline.positions_left(0))
-    launched: deque[Launched] = deque()  # as in the engine, one may be ahead of those looked at
+    launched: deque[FrameHandle] = deque()  # as in the engine, one may be ahead of those looked at
     made: list[tuple[Tensor, Tensor]] = []
     for n in range(frames + pipeline.ahead):
         if n < frames:

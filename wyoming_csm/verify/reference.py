@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from wyoming_csm.audio import Samples
 from wyoming_csm.errors import CheckpointError
-from wyoming_csm.model.layout import BACKBONE_TABLE, DEPTH_TABLE
+from wyoming_csm.model.checkpoint.files import opened, some
+from wyoming_csm.model.checkpoint.load import CODEC, Checkpoint
+from wyoming_csm.model.checkpoint.weight_map import BACKBONE_TABLE, DEPTH_TABLE
 from wyoming_csm.model.mimi.weights import flat_name
-from wyoming_csm.model.quantized import Kind, dequantize, quantize
-from wyoming_csm.model.tensor_files import opened, some
-from wyoming_csm.model.weights import CODEC, Checkpoint
+from wyoming_csm.model.quantization.linear import QuantKind, dequantize, quantize
 from wyoming_csm.verify.rounding import times_allowed
 
 _AT_ONCE = 16  # frames of the depth decoder: its logits are large
@@ -95,7 +95,7 @@ class Reference:
         return rearrange(sound.cpu(), "1 1 samples -> samples")
 
     @torch.no_grad()
-    def quantize(self, backbone: Kind | None, depth: Kind | None) -> dict[str, float]:
+    def quantize(self, backbone: QuantKind | None, depth: QuantKind | None) -> dict[str, float]:
         """Weights that this engine quantises become what its codes stand for, still in float32.
 
         Of each its error as `times_allowed` has it: quantising is this engine's own, on both sides.
@@ -103,7 +103,7 @@ class Reference:
         model = self._model
         times: dict[str, float] = {}
 
-        def rounded(name: str, weight: Tensor, kind: Kind) -> Tensor:
+        def rounded(name: str, weight: Tensor, kind: QuantKind) -> Tensor:
             found = _rounded(weight, kind)
             times[name] = times_allowed(weight, found, kind)
             return found
@@ -227,7 +227,7 @@ def _linears(part: nn.Module) -> list[tuple[str, nn.Linear]]:
     return [(name, m) for name, m in part.named_modules() if isinstance(m, nn.Linear)]
 
 
-def _rounded(weight: Tensor, kind: Kind) -> Tensor:
+def _rounded(weight: Tensor, kind: QuantKind) -> Tensor:
     """weight [out, in] as its quantised codes stand for it, in float32."""
     return dequantize(*quantize(weight.float().contiguous(), kind), torch.float32)
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import torch
 
 from wyoming_csm.errors import EngineUnavailable
-from wyoming_csm.model.tensor_files import opened
-from wyoming_csm.model.weights import Checkpoint
-from wyoming_csm.worker.device import Types, kind_of
-from wyoming_csm.worker.memory import free_bytes, gigabytes
+from wyoming_csm.model.checkpoint.files import opened
+from wyoming_csm.model.checkpoint.load import Checkpoint
+from wyoming_csm.worker.csm.device import Precision, kind_of
+from wyoming_csm.worker.csm.memory import free_bytes, gigabytes
 
 _WORK = 1_500_000_000  # bytes: the encoder's activations over a clip, logits, libraries
 
@@ -48,7 +48,9 @@ def float32_bytes(checkpoint: Checkpoint, but: str = "") -> int:
     return 4 * total
 
 
-def place_for_reference(checkpoint: Checkpoint, device: torch.device, types: Types) -> torch.device:
+def place_for_reference(
+    checkpoint: Checkpoint, device: torch.device, types: Precision
+) -> torch.device:
     """The device, or the CPU if it has no room for the model in float32.
 
     Raises EngineUnavailable if that has none either.

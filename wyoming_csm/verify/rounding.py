@@ -4,7 +4,7 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from wyoming_csm.model.quantized import Kind
+from wyoming_csm.model.quantization.linear import QuantKind
 
 # Half a step, when the step itself is rounded to bfloat16 (2⁻⁸ of it) and sums to float32.
 _HALF = 0.5 * (1 + 2**-8) + 1e-4
@@ -13,7 +13,7 @@ _LEAST = 1e-30  # the smallest scale: what is smaller yet becomes zero
 
 
 @torch.no_grad()
-def times_allowed(weight: Tensor, found: Tensor, kind: Kind) -> float:
+def times_allowed(weight: Tensor, found: Tensor, kind: QuantKind) -> float:
     """The largest error of `found`, what quantising made of weight [out, in], both in float32.
 
     In parts of what `kind` allows there: more than 1 is a fault. NaN if there is one.
@@ -25,7 +25,7 @@ def times_allowed(weight: Tensor, found: Tensor, kind: Kind) -> float:
     return float((error / allowed.clamp(min=_LEAST)).max())
 
 
-def _allowed(weight: Tensor, kind: Kind) -> Tensor:
+def _allowed(weight: Tensor, kind: QuantKind) -> Tensor:
     """int8, fp8: [out, in], or one for each row; int4: [out, groups], root of summed squares."""
     largest = weight.abs().amax(dim=1, keepdim=True)
     if kind == "int8":  # 127 steps up to the largest weight of a row

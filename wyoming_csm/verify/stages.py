@@ -7,7 +7,7 @@ from torch import Tensor
 
 from wyoming_csm.verify.ours import STREAMED_FRAMES, Spoken
 from wyoming_csm.verify.truth import Truth
-from wyoming_csm.worker.device import Types
+from wyoming_csm.worker.csm.device import Precision
 
 # Of the logits' size. Two right float32 programs differ by about 1e-6; a fault by 1e-2 and more.
 _FLOAT32 = 1e-4
@@ -28,7 +28,7 @@ class Stage:
         return f"{self.name:7} {'equal' if self.equal else 'DIFFERS'}: {self.words}"
 
 
-def compare(spoken: Spoken, truth: Truth, types: Types) -> list[Stage]:
+def compare(spoken: Spoken, truth: Truth, types: Precision) -> list[Stage]:
     """In the order in which one thing is made from another: the first that differs is the cause."""
     return [
         _text(spoken, truth),
@@ -62,7 +62,7 @@ def _clip(spoken: Spoken, truth: Truth) -> Stage:
     return Stage("clip", not wrong, words, numbers)
 
 
-def _weights(truth: Truth, types: Types) -> Stage:
+def _weights(truth: Truth, types: Precision) -> Stage:
     """Both sides have them from this engine's quantising: a fault in it would be none beside."""
     times = torch.tensor(list(truth.rounding.values()))
     n = int(times.argmax())  # NaN counts as the largest
@@ -74,7 +74,7 @@ def _weights(truth: Truth, types: Types) -> Stage:
     return Stage("weights", worst <= 1, words, {"matrices": len(times), "times": worst})
 
 
-def _logits(spoken: Spoken, truth: Truth, types: Types) -> Stage:
+def _logits(spoken: Spoken, truth: Truth, types: Precision) -> Stage:
     """The error of each codebook by itself: one wrong head is not to drown in 31 others."""
     ours = _errors(spoken.logits, truth.exact)
     words = f"{ours.numel()} codebooks of {spoken.logits.shape[1]} frames, codes given"

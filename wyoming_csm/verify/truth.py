@@ -9,7 +9,7 @@ from wyoming_csm.model.csm import is_end
 from wyoming_csm.verify.case import Case
 from wyoming_csm.verify.ours import STREAMED_FRAMES, Setting, Spoken
 from wyoming_csm.verify.reference import Reference, tokenize
-from wyoming_csm.worker.device import Types, kind_of
+from wyoming_csm.worker.csm.device import Precision, kind_of
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,9 @@ class Truth:
     clip_sound: Tensor
 
 
-def ask(case: Case, spoken: Spoken, setting: Setting, types: Types, place: torch.device) -> Truth:
+def ask(
+    case: Case, spoken: Spoken, setting: Setting, types: Precision, place: torch.device
+) -> Truth:
     """Load the reference once, on `place`; its weights are rounded where they are.
 
     For a quantised type it is given the same rounded weights: what rounding them costs is no

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from wyoming_csm.errors import CheckpointError, EngineUnavailable
 from wyoming_csm.worker.caches import keep_compiled
-from wyoming_csm.worker.child import Child
+from wyoming_csm.worker.pipe import Child
 from wyoming_csm.worker.protocol import Configure, Prepare, Starting, Unavailable
 
 _LOGGER = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ def prepare(engine: str) -> None:
     """What takes a child long and needs no GPU: the imports of the only engine that sleeps."""
     if engine == "csm":
         with suppress(ImportError):  # said when it is to load
-            for module in ("wyoming_csm.worker.csm", "torch._inductor.compile_fx"):
+            for module in ("wyoming_csm.worker.csm.load", "torch._inductor.compile_fx"):
                 import_module(module)
 
 
@@ -66,17 +66,19 @@ def run(child: Child, configure: Configure) -> None:
             keep_compiled(
                 Path(configure.data_dir), device if isinstance(device, str) else device[0]
             )
-            from wyoming_csm.worker import csm
+            from wyoming_csm.worker.csm import load
 
-            csm.run(child, configure)
+            load.run(child, configure)
         case "coqui":
-            from wyoming_csm.worker import coqui, sentence_loop
+            from wyoming_csm.worker import sentence_loop
+            from wyoming_csm.worker.coqui.speaker import load as load_coqui
 
-            sentence_loop.run(child, coqui.load(configure, progress))
+            sentence_loop.run(child, load_coqui(configure, progress))
         case "system":
-            from wyoming_csm.worker import sentence_loop, system
+            from wyoming_csm.worker import sentence_loop
+            from wyoming_csm.worker.system.speaker import load as load_system
 
-            sentence_loop.run(child, system.load(configure, progress))
+            sentence_loop.run(child, load_system(configure, progress))
         case unknown:
             raise EngineUnavailable(f"there is no engine {unknown!r}", "")
 

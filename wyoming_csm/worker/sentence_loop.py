@@ -10,8 +10,8 @@ from typing import Protocol
 from wyoming_csm.audio import SAMPLE_WIDTH, SAMPLES_PER_FRAME
 from wyoming_csm.errors import EngineError
 from wyoming_csm.voices import Voice
-from wyoming_csm.worker.child import HEARTBEAT_SECONDS
 from wyoming_csm.worker.limits import SentencePace, limit
+from wyoming_csm.worker.pipe import HEARTBEAT_SECONDS
 from wyoming_csm.worker.protocol import (
     Audio,
     Done,

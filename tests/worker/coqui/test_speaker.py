@@ -1,0 +1,195 @@
+"""Coqui's child process, on a machine that lacks what coqui-tts takes for granted."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from tests.tiny_coqui import make_tiny_coqui
+from tests.worker.coqui.coqui_child import CoquiChild
+from wyoming_csm.audio import SAMPLE_RATE, from_pcm
+from wyoming_csm.config import CoquiConfig
+from wyoming_csm.errors import EngineUnavailable
+from wyoming_csm.voices import Voice
+from wyoming_csm.worker.coqui.setup import provide_espeak
+from wyoming_csm.worker.coqui.speaker import matching, to_24k
+from wyoming_csm.worker.protocol import Ready
+
+ROOT = Path(__file__).parents[3]
+SENTENCE = "The kitchen light is on, the front door is locked, and it is warm outside."
+# What coqui-tts spells numbers out with; importing the real one takes over a second.
+INFLECT = """
+import pathlib
+
+class engine:
+    def number_to_words(self, number, **manner):
+        with (pathlib.Path(__file__).parent / "numbers").open("a") as file:
+            file.write(f"{number} {manner}\\n")
+        return "a number"
+"""
+BROKEN_TORCHAUDIO = 'raise OSError("Could not load this library: _torchaudio.so")\n'
+
+# -- what the machine may lack
+
+
+def test_espeak_is_provided_only_where_there_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare, bin_ = tmp_path / "bare", tmp_path / "bin"
+    bare.mkdir()
+    monkeypatch.setenv("PATH", str(bare))
+    provide_espeak(bin_)
+    assert shutil.which("espeak-ng") == str(bin_ / "espeak-ng")
+    (bare / "espeak-ng").touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(bare))
+    provide_espeak(bin_)
+    assert os.environ["PATH"] == str(bare)
+    monkeypatch.setenv("PATH", "")
+    (tmp_path / "file").touch()
+    with pytest.raises(EngineUnavailable, match="data_dir"):
+        provide_espeak(tmp_path / "file" / "bin")
+
+
+@pytest.mark.parametrize("broken", [True, False])
+def test_without_torchaudio_only_its_use_fails(tmp_path: Path, broken: bool) -> None:
+    """In a process of its own: torchaudio made for another torch, or none at all."""
+    if broken:
+        (tmp_path / "torchaudio").mkdir()
+        (tmp_path / "torchaudio" / "__init__.py").write_text(BROKEN_TORCHAUDIO)
+    else:
+        (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['torchaudio'] = None\n")
+    script = """
+import importlib.util
+from wyoming_csm.errors import EngineUnavailable
+from wyoming_csm.worker.coqui.setup import provide_torchaudio
+provide_torchaudio()
+import torchaudio
+assert importlib.util.find_spec("torchaudio") is not None
+assert not hasattr(torchaudio, "__path__")
+try:
+    torchaudio.functional.resample
+except EngineUnavailable as error:
+    print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "needs torchaudio" in done.stdout
+    assert "pip install torchaudio" in done.stdout
+    assert (
+        "Could not load this library" in done.stderr
+    ) is broken  # only what is wrong is a warning
+
+
+# -- the sound
+
+
+@pytest.mark.parametrize("rate", [16_000, 22_050, 24_000, 48_000])
+def test_pieces_become_24_khz_without_a_seam(rate: int) -> None:
+    wave = 0.5 * np.sin(2 * np.pi * 440 * np.arange(2 * rate) / rate).astype(np.float32)
+    whole = from_pcm(b"".join(to_24k([wave], rate)))
+    pieces = from_pcm(b"".join(to_24k(np.array_split(wave, 7), rate)))
+    np.testing.assert_array_equal(pieces, whole)
+    assert len(whole) == 2 * SAMPLE_RATE
+    ideal = 0.5 * np.sin(2 * np.pi * 440 * np.arange(2 * SAMPLE_RATE) / SAMPLE_RATE)
+    middle = slice(2_400, -2_400)
+    np.testing.assert_allclose(whole[middle], ideal[middle], atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("code", "own"),
+    [
+        ("en", "en"),
+        ("pt_BR", "pt-br"),
+        ("pt-PT", "pt-br"),
+        ("zh", "zh-cn"),
+        ("EN-gb", "en"),
+        ("xx", None),
+    ],
+)
+def test_a_language_is_found_under_a_models_own_name(code: str, own: str | None) -> None:
+    assert matching(code, ["de", "en", "pt-br", "zh-cn"]) == own
+
+
+# -- the child process
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of a model with two speakers that reads phonemes."""
+    return make_tiny_coqui(
+        tmp_path_factory.mktemp("coqui"),
+        speakers=("ann", "bob"),
+        phonemes=True,
+        cleaner="phoneme_cleaners",
+    )
+
+
+@pytest.fixture(scope="module")
+def child(tmp_path_factory: pytest.TempPathFactory, checkpoint: Path) -> Iterator[CoquiChild]:
+    """On a machine without an espeak-ng command, with a torchaudio for another torch."""
+    folder = tmp_path_factory.mktemp("child")
+    (folder / "torchaudio").mkdir()
+    (folder / "torchaudio" / "__init__.py").write_text(BROKEN_TORCHAUDIO)
+    (folder / "inflect.py").write_text(INFLECT)
+    (folder / "bare").mkdir()
+    child = CoquiChild(
+        folder,
+        CoquiConfig(checkpoint=str(checkpoint), checkpoint_language="en"),
+        PATH=str(folder / "bare"),
+        PYTHONPATH=str(folder),
+    )
+    yield child
+    child.close()
+
+
+def voice_of(child: CoquiChild, speaker: str = "") -> Voice:
+    assert isinstance(child.started, Ready), child.started
+    return msgspec.structs.replace(child.started.voices[0], speaker=speaker)
+
+
+@pytest.mark.slow
+def test_it_has_spelled_out_one_number_of_each_kind_before_it_is_ready(child: CoquiChild) -> None:
+    """Its first listener would wait for what that loads."""
+    assert isinstance(child.started, Ready), child.started
+    spelled = (child.folder / "numbers").read_text()
+    for number in ("21 ", "2nd ", "12 ", "1000 ", "2026 ", "100 "):
+        assert number in spelled
+
+
+@pytest.mark.slow
+def test_a_child_speaks_a_local_model(child: CoquiChild) -> None:
+    assert isinstance(child.started, Ready), child.started
+    assert child.started.detail == "coqui_en on cpu"
+    (voice,) = child.started.voices
+    assert (voice.name, voice.language, voice.speakers) == ("coqui_en", "en", ("ann", "bob"))
+    sound = from_pcm(child.say(SENTENCE, voice))
+    assert len(sound) > SAMPLE_RATE
+    assert np.sqrt(np.mean(sound**2)) > 1e-4
+
+
+@pytest.mark.slow
+def test_the_asked_speaker_speaks(child: CoquiChild) -> None:
+    """Sounds differ by chance as well; the length of this model's do not, but by speaker."""
+    lengths = {
+        who: {len(child.say(SENTENCE, voice_of(child, who))) for _ in range(2)}
+        for who in ("", "nobody", "ann", "bob")
+    }
+    assert lengths["ann"] == lengths[""] == lengths["nobody"]
+    assert lengths["ann"].isdisjoint(lengths["bob"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("text", ["", "   ", "🎉🎉", "...", "—!?", "\u200b"])
+def test_what_cannot_be_spoken_is_no_sound_and_no_error(child: CoquiChild, text: str) -> None:
+    assert child.say(text, voice_of(child)) == b""

@@ -1,0 +1,228 @@
+"""CSM's child until it is ready: what is loaded, kept on disk and told, and how it is refused."""
+
+import io
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from queue import SimpleQueue
+
+import msgspec
+import pytest
+import torch
+
+from tests.worker.csm.stages import CPU, SPEAKER, begin, speak, step
+from wyoming_csm.config import CsmConfig
+from wyoming_csm.errors import EngineUnavailable, PromptTooLong
+from wyoming_csm.model import toolchain
+from wyoming_csm.model.checkpoint import load, quantized_cache
+from wyoming_csm.model.checkpoint.load import Checkpoint
+from wyoming_csm.model.checkpoint.quantized_cache import WeightsCache
+from wyoming_csm.model.generator import FrameGenerator
+from wyoming_csm.worker.csm import load as loading
+from wyoming_csm.worker.csm.device import Precision
+from wyoming_csm.worker.csm.load import load_runner
+from wyoming_csm.worker.csm.runner import CsmRunner
+from wyoming_csm.worker.pipe import Child
+from wyoming_csm.worker.protocol import Configure, FromChild, Ready, Say, Starting
+
+pytestmark = pytest.mark.usefixtures("thread")
+
+
+class Settled(Exception):
+    """Ready was said: the loop would go on for ever."""
+
+
+class Recorder(Child):
+    """Notes what the child says until it is ready."""
+
+    def __init__(self) -> None:
+        super().__init__(io.BytesIO(), io.BytesIO(), lambda: None)
+        self.said: list[FromChild] = []
+
+    def send(self, message: FromChild) -> None:
+        self.said.append(message)
+        if isinstance(message, Ready):
+            raise Settled
+
+
+def configure(checkpoint: Path, data: Path, **settings: object) -> Configure:
+    wanted = {"checkpoint": str(checkpoint), "device": "cpu", **settings}
+    config = msgspec.to_builtins(msgspec.convert(wanted, CsmConfig))
+    return Configure("csm", config, str(data), str(data), "INFO")
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int4"])
+def test_quantised_weights_are_kept_and_a_stage_has_the_size_that_was_set(
+    checkpoint: Path, tmp_path: Path, dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(load, "_FREE_BYTES", 0)
+    wanted = {"dtype": dtype, "slots": 2, "positions": 200, "max_seconds": 1, "seed": 1}
+    config = msgspec.convert(wanted, CsmConfig)
+    first = load_runner(config, checkpoint, tmp_path, CPU)
+    assert first.slots == 2
+    frames = speak(first, Say(1, 1, "Hello.", SPEAKER))
+    assert len(frames) == 12
+    (kept,) = (tmp_path / "weights").iterdir()
+    made = kept.stat().st_ino
+    again = speak(load_runner(config, checkpoint, tmp_path, CPU), Say(1, 1, "Hello.", SPEAKER))
+    assert [frame.pcm for frame in again] == [frame.pcm for frame in frames]
+    assert kept.stat().st_ino == made, "read, not made again"
+    with pytest.raises(PromptTooLong):
+        first.begin(0, Say(2, 2, "The light is on. " * 60, SPEAKER))
+
+
+def test_weights_of_a_gpu_are_kept_while_nobody_speaks(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There they stay as they are; on a CPU they are written at once, which this one leaves out."""
+    monkeypatch.setattr(load, "_FREE_BYTES", 0)
+    monkeypatch.setattr(quantized_cache, "_PIECE_BYTES", 10_000)
+    monkeypatch.setattr(WeightsCache, "save", lambda *_: None)
+    wanted = {"dtype": "float16", "max_seconds": 1, "seed": 1}
+    config = msgspec.convert(wanted, CsmConfig)
+    stage = load_runner(config, checkpoint, tmp_path, CPU)
+    say = Say(1, 1, "Hello.", SPEAKER)
+    frames = speak(stage, say)
+    assert not (tmp_path / "weights").exists()
+    assert not stage.idle()
+    assert stage._saving._thread is not None
+    stage._saving._thread.join(10)
+    assert len(list((tmp_path / "weights").glob("*.safetensors"))) == 1
+    monkeypatch.setattr(Checkpoint, "_fill", None)
+    again = speak(load_runner(config, checkpoint, tmp_path, CPU), say)
+    assert [frame.pcm for frame in again] == [frame.pcm for frame in frames]
+
+
+def test_a_sentence_comes_before_what_is_kept(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pieces: SimpleQueue[None] = SimpleQueue()
+    written: SimpleQueue[None] = SimpleQueue()
+
+    def slowly(*__: object) -> Iterator[None]:
+        for _ in range(3):
+            pieces.get(timeout=10)
+            written.put(None)
+            yield
+
+    monkeypatch.setattr(load, "_FREE_BYTES", 0)
+    monkeypatch.setattr(WeightsCache, "save", lambda *_: None)
+    monkeypatch.setattr(WeightsCache, "pieces", slowly)
+    config = msgspec.convert({"dtype": "float16"}, CsmConfig)
+    stage = load_runner(config, checkpoint, tmp_path, CPU)
+    stage.idle()
+    begin(stage, 0, Say(1, 1, "Hello.", SPEAKER))
+    for _ in range(3):
+        pieces.put(None)
+    written.get(timeout=10)  # the one that was begun
+    step(stage, [0])
+    assert written.empty()
+    stage.release(0)
+    stage.idle()
+    for _ in range(2):
+        written.get(timeout=10)
+
+
+def test_a_child_tells_its_way_to_readiness(checkpoint: Path, tmp_path: Path) -> None:
+    child = Recorder()
+    with pytest.raises(Settled):
+        loading.run(
+            child, configure(checkpoint, tmp_path, dtype="int8", depth_dtype="int4", slots=2)
+        )
+    *steps, ready = child.said
+    assert steps[0] == Starting(f"loading {checkpoint} to cpu")
+    assert isinstance(ready, Ready)
+    assert ready.detail == "cpu, int8 (depth decoder int4)"
+    assert ready.slots in (1, 2), "what this machine holds in real time"
+
+
+def test_a_started_child_has_left_cudnn_out_of_attention(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From Hopper on torch would choose it, and it plans for each new length of a prompt."""
+    monkeypatch.setattr(CsmRunner, "warm_up", lambda self, progress: None)
+    torch.backends.cuda.enable_cudnn_sdp(True)
+    with pytest.raises(Settled):
+        loading.run(Recorder(), configure(checkpoint, tmp_path))
+    assert not torch.backends.cuda.cudnn_sdp_enabled()  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.parametrize(("seconds", "slots"), [(0.03, 2), (0.07, 1)])
+def test_only_slots_that_are_held_in_real_time_are_offered(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, slots: int
+) -> None:
+    measured: list[CsmRunner] = []
+    monkeypatch.setattr(CsmRunner, "warm_up", lambda self, progress: measured.append(self))
+    monkeypatch.setattr(CsmRunner, "step_seconds", lambda self, n: seconds * n)
+    child = Recorder()
+    with pytest.raises(Settled):
+        loading.run(child, configure(checkpoint, tmp_path, slots=2))
+    ready = child.said[-1]
+    assert isinstance(ready, Ready)
+    assert measured
+    assert ready.slots == slots
+
+
+def test_too_little_memory_is_said_before_anything_is_loaded(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "free_bytes", lambda device: 100_000_000)
+    monkeypatch.setattr(Checkpoint, "load", None)
+    with pytest.raises(EngineUnavailable, match=r"cpu has 0\.1 GB free"):
+        loading.run(Recorder(), configure(checkpoint, tmp_path))
+
+
+def test_memory_that_ran_out_after_all_is_told_in_numbers(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(FrameGenerator, "__init__", full)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (200_000_000, 8_000_000_000))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 3_100_000_000)
+    with pytest.raises(EngineUnavailable) as refused:
+        loading.run(Recorder(), configure(checkpoint, tmp_path))
+    assert refused.value.reason == (
+        "the memory of cpu ran out: 0.2 GB of 8.0 GB are free now, 3.1 GB were taken here"
+    )
+    assert "csm.slots" in refused.value.cure
+
+
+def test_it_compiles_if_told_to_and_keeps_what_was_compiled(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders: list[Path] = []
+    monkeypatch.setattr(FrameGenerator, "compile", lambda self, folder: folders.append(folder))
+    told: list[str] = []
+    load_runner(CsmConfig(compile=True), checkpoint, tmp_path, CPU, told.append)
+    assert folders == [tmp_path / "compiled" / "cpu"]
+    assert told == ["compiling, which takes minutes the first time"]
+    load_runner(CsmConfig(), checkpoint, tmp_path, CPU, told.append)
+    assert len(folders) == 1
+
+
+@pytest.mark.parametrize(
+    ("compiler", "cause"), [(False, "apt install gcc"), (True, "capability below 7.0")]
+)
+def test_a_gpu_that_no_kernel_is_built_for_is_slow_and_that_is_said(
+    checkpoint: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    compiler: bool,
+    cause: str,
+) -> None:
+    monkeypatch.setattr(toolchain, "has_triton", lambda: compiler)
+    monkeypatch.setattr(loading, "has_triton", lambda: compiler)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (6, 1))
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
+    monkeypatch.setattr(Checkpoint, "load", lambda self, *_, **__: None)
+    cuda = torch.device("cuda:0")
+    for types, said in (
+        (Precision("int8", "int8", torch.bfloat16), True),
+        (Precision("bfloat16", "bfloat16", torch.bfloat16), False),
+    ):
+        caplog.clear()
+        with caplog.at_level(logging.WARNING):
+            loading._load_model(Checkpoint(checkpoint), types, cuda, True, None)
+        assert (cause in caplog.text) is said

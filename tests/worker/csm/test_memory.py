@@ -1,0 +1,230 @@
+"""Memory that fits: what is reckoned is what is allocated, and the plan stays inside the room."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+import torch
+import transformers
+from torch import Tensor
+
+from tests.tiny_csm import make_tiny_csm
+from wyoming_csm.config import CsmConfig
+from wyoming_csm.errors import EngineUnavailable
+from wyoming_csm.model.checkpoint.load import CODEC, Checkpoint
+from wyoming_csm.model.config import CsmSizes
+from wyoming_csm.model.kv_cache import KvCache
+from wyoming_csm.model.mimi.config import read_config
+from wyoming_csm.model.mimi.decoder import MimiDecoder
+from wyoming_csm.model.mimi.weights import load_decoder
+from wyoming_csm.model.quantization.linear import QuantizedLinear
+from wyoming_csm.worker.csm.device import Precision, choose_precision, kind_of
+from wyoming_csm.worker.csm.memory import WORKING_BYTES, Needs, Plan, plan
+
+CPU = torch.device("cpu")
+POSITIONS = 2048
+
+
+def held(tensors: Iterable[Tensor]) -> int:
+    return sum(tensor.nbytes for tensor in tensors)
+
+
+def full_size(kind: str, depth: str | None = None, text_on_host: bool = True) -> Needs:
+    found = transformers.CsmConfig(codec_config=transformers.MimiConfig(num_quantizers=32))
+    config = found.to_dict()
+    settings = msgspec.convert({"dtype": kind, "depth_dtype": depth}, CsmConfig)
+    types = choose_precision(settings, CPU)
+    sizes, codec = CsmSizes.from_config(config), read_config(config["codec_config"])
+    return Needs(sizes, codec, types, text_on_host)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
+    return Checkpoint(make_tiny_csm(tmp_path_factory.mktemp("csm")))
+
+
+@pytest.mark.parametrize("text_on_host", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int8", "fp8", "int4"])
+def test_weights_are_what_a_load_allocates(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, dtype: str, text_on_host: bool
+) -> None:
+    # Only a CPU's product for int4 wants zero points, which take some bytes more.
+    monkeypatch.setattr(QuantizedLinear, "settle", lambda self, dtype: None)
+    types = choose_precision(msgspec.convert({"dtype": dtype}, CsmConfig), CPU)
+    codec = checkpoint.codec_config
+    tensors = [
+        (name.removeprefix(CODEC), lambda name=name: checkpoint.tensor(name))
+        for name in checkpoint.names(CODEC)
+    ]
+    decoder = load_decoder(codec, tensors)
+    backbone, depth = kind_of(types.backbone), kind_of(types.depth)
+    model = checkpoint.load(types.compute, CPU, backbone=backbone, depth=depth)
+    parts = (*model.named_parameters(), *model.named_buffers())
+    on_device = [t for name, t in parts if not (text_on_host and name == "text_embedding.weight")]
+    needs = Needs(checkpoint.sizes, read_config(codec), types, text_on_host)
+    assert needs.weights == held((*on_device, *decoder.parameters(), *decoder.buffers()))
+
+
+def test_a_slot_is_what_its_caches_and_the_codec_allocate(checkpoint: Checkpoint) -> None:
+    sizes, codec = checkpoint.sizes, read_config(checkpoint.codec_config)
+    types = Precision("bfloat16", "bfloat16", torch.bfloat16)
+    allocated: list[Tensor] = [*MimiDecoder(codec).new_state(3, CPU).tensors()]
+    for part, positions in ((sizes.backbone, 1216), (sizes.depth, sizes.codebooks)):
+        cache = KvCache.allocate(part, 3, positions, torch.bfloat16, CPU)
+        allocated += cache.layers
+    assert 3 * Needs(sizes, codec, types, True).slot(1200) == held(allocated)
+
+
+def test_the_real_size() -> None:
+    """Counted by hand from the sizes: CSM-1B's backbone, tables, depth decoder, heads; Mimi."""
+    backbone = 16 * (2048 * (2048 + 2 * 512 + 2048) + 3 * 2048 * 8192)
+    depth = 4 * (1024 * (1024 + 2 * 256 + 1024) + 3 * 1024 * 8192) + 2048 * 1024
+    heads = 31 * 1024 * 2048
+    tables = 32 * 2051 * 2048 + 31 * 2051 * 1024
+    text = 128_256 * 2048
+    mimi = held(
+        (d := MimiDecoder(full_size("bfloat16").codec)).parameters()  # 39.9 M in float32
+    ) + held(d.buffers())
+    small = 500_000 * 4  # norms and rotary tables
+    linear = backbone + depth + heads + 2048 * 2048
+    for needs, expected in (
+        (full_size("bfloat16"), 2 * (linear + tables) + mimi),
+        (full_size("bfloat16", text_on_host=False), 2 * (linear + tables + text) + mimi),
+        (full_size("int8"), linear + 2 * tables + mimi),
+        (full_size("float32"), 4 * (linear + tables) + mimi),
+    ):
+        assert expected < needs.weights < expected * 1.01 + small
+    slot = full_size("bfloat16").slot(POSITIONS)
+    assert 32 * 1024 * (POSITIONS + 64) < slot < 32 * 1024 * (POSITIONS + 64) + 10e6
+
+
+@pytest.mark.parametrize(("dtype", "most"), [("bfloat16", 3.35e9), ("int8", 2.2e9)])
+def test_four_slots_leave_room_for_the_driver(dtype: str, most: float) -> None:
+    """The whole process is to take 4.0 and 2.8 GB, the driver's and the libraries' part too."""
+    assert full_size(dtype).all(4, POSITIONS) - WORKING_BYTES < most
+
+
+def planned(needs: Needs, free: float | None, **settings: object) -> Plan:
+    """With a memory share of 1: what is free is the room."""
+    config = msgspec.convert({"memory_share": 1.0, "kept_prompts_mb": 100, **settings}, CsmConfig)
+    return plan(config, needs, None if free is None else int(free), "cuda:0")
+
+
+KEPT = 100 * 2**20
+
+
+def test_a_cpu_has_room_enough() -> None:
+    needs = full_size("float32")
+    assert planned(needs, None) == Plan(1, POSITIONS, KEPT, needs.all(1, POSITIONS))
+    assert planned(needs, None, slots=9, positions=700).slots == 9
+
+
+def test_kept_prompts_shrink_before_slots_and_slots_before_positions() -> None:
+    needs = full_size("bfloat16")
+    all_of_it = needs.all(4, POSITIONS)
+    assert planned(needs, all_of_it + KEPT) == Plan(4, POSITIONS, KEPT, all_of_it)
+    assert planned(needs, all_of_it + 5) == Plan(4, POSITIONS, 5, all_of_it)
+    assert planned(needs, all_of_it - 1).slots == 3
+    assert planned(needs, needs.all(1, POSITIONS)) == Plan(1, POSITIONS, 0, needs.all(1, POSITIONS))
+    assert planned(needs, needs.all(1, POSITIONS) - 1).positions == 1024
+    assert planned(needs, needs.all(1, 512)).positions == 512
+
+
+def test_graphs_shrink_after_most_kept_prompts_and_before_slots() -> None:
+    """An old driver takes 64 KB for each of a frame's kernels, in 45 graphs."""
+    needs = replace(full_size("bfloat16"), node_bytes=65_536)
+    every, least = needs.graphs(4, POSITIONS), needs.least_graphs
+    assert 0.8e9 < every < 0.9e9
+    assert 0.1e9 < least < 0.15e9
+    needed, few = needs.all(4, POSITIONS), 64 * 2**20
+    room = needed + every - least
+    assert planned(needs, room + KEPT) == Plan(4, POSITIONS, KEPT, needed, every)
+    assert planned(needs, room + few) == Plan(4, POSITIONS, few, needed, every)
+    assert planned(needs, room) == Plan(4, POSITIONS, few, needed, every - few)
+    assert planned(needs, needed + few) == Plan(4, POSITIONS, few, needed, least)
+    assert planned(needs, needed) == Plan(4, POSITIONS, 0, needed, least)
+    assert planned(needs, needed - 1).slots == 3
+
+
+@pytest.mark.parametrize("node_bytes", [16_384, 65_536])
+def test_a_card_of_6_gb_serves_four_at_once_with_prompts_kept(node_bytes: int) -> None:
+    """Its desktop and the driver have 1.2 GB; whatever the driver takes for graphs."""
+    needs = replace(full_size("float16"), node_bytes=node_bytes)
+    found = planned(needs, 6.44e9 - 1.2e9, memory_share=0.9, kept_prompts_mb=512)
+    assert found.slots == 4
+    assert found.graphs == needs.graphs(4, POSITIONS)
+    assert found.kept > 200e6
+
+
+def test_the_share_is_kept_to() -> None:
+    needs = full_size("bfloat16")
+    free = needs.all(4, POSITIONS) / 0.5
+    assert planned(needs, free + 2, memory_share=0.5).slots == 4
+    assert planned(needs, free - 2, memory_share=0.5).slots == 3
+
+
+def test_what_is_configured_is_not_shrunk() -> None:
+    needs = full_size("bfloat16")
+    room = needs.all(2, POSITIONS)
+    assert planned(needs, room, slots=2, positions=POSITIONS) == Plan(2, POSITIONS, 0, room)
+    with pytest.raises(EngineUnavailable, match=r"slots 3 of 2048 positions needs 3\.5 GB"):
+        planned(needs, room, slots=3, positions=POSITIONS)
+
+
+def refused(needs: Needs, free: float, **settings: object) -> EngineUnavailable:
+    with pytest.raises(EngineUnavailable) as error:
+        planned(needs, free, **settings)
+    return error.value
+
+
+def test_what_would_fit_is_told() -> None:
+    needs = full_size("bfloat16")
+    two = needs.all(2, POSITIONS)
+    assert refused(needs, two, slots=8, positions=POSITIONS).cure.startswith(
+        "csm.slots: 2 would fit, or csm.dtype: int8 needs"
+    )
+    short = refused(needs, needs.all(1, 1024), slots=1, positions=POSITIONS)
+    assert short.cure.startswith("csm.positions: null would fit, or csm.dtype: int8 needs")
+    table = full_size("bfloat16", text_on_host=False)
+    assert refused(table, two).cure.startswith("csm.text_table_on_host: true would fit, or")
+    small = refused(needs, 2.4e9)
+    assert small.reason == (
+        "cuda:0 has 2.4 GB free and csm.memory_share lets it take 2.4 GB of them: csm.dtype"
+        " bfloat16 with csm.slots 1 of 512 positions needs 3.3 GB"
+    )
+    assert small.cure.startswith("csm.dtype: int8 needs 2.1 GB, or csm.dtype: int4 needs 1.6 GB")
+    assert refused(needs, 1.8e9).cure.startswith("csm.dtype: int4 needs 1.6 GB, or free some")
+    assert refused(needs, 1e9).cure == "free some (nvidia-smi tells who has it)"
+    assert "int8" not in refused(full_size("fp8"), 2.0e9).cure, "it takes as much"
+
+
+def test_positions_that_the_model_has_not() -> None:
+    error = refused(full_size("bfloat16"), 80e9, positions=4096)
+    assert error.reason == "csm.positions is 4096, but the model has 2048"
+
+
+def test_the_depth_decoder_has_its_own_type() -> None:
+    mixed, plain = full_size("bfloat16", "int8"), full_size("bfloat16")
+    eight = replace(plain, types=Precision("int8", "int8", torch.bfloat16))
+    assert eight.weights < mixed.weights < plain.weights
+    depth = 4 * (1024 * (1024 + 2 * 256 + 1024) + 3 * 1024 * 8192) + 31 * 1024 * 2048
+    saved = plain.weights - mixed.weights
+    assert 0.97 * depth < saved < depth + 2048 * 1024
+
+
+def test_the_readme_says_what_is_reckoned() -> None:
+    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \| ([\d.]+) GB \| ([\d.]+) GB \|", readme, re.M)
+    told = {kind: row[1:] for row in rows for kind in re.findall(r"\w+", row[0])}
+    assert set(told) == {"bfloat16", "float16", "int8", "fp8", "int4"}
+    for kind, words in told.items():
+        needs = replace(full_size(kind), node_bytes=16_384)
+        whole = [
+            needs.all(n, POSITIONS) - needs.least_graphs + needs.graphs(n, POSITIONS)
+            for n in (1, 4)
+        ]
+        assert [f"{size / 1e9:.1f}" for size in whole] == list(words)
+    assert f"each holds {full_size('bfloat16').slot(POSITIONS) / 1e6:.0f} MB" in readme

@@ -1,0 +1,76 @@
+"""Clips become prompts behind the scenes; what becomes of each is told."""
+
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+import torch
+from torch import Tensor
+
+from tests.worker.csm.stages import SPEAKER
+from wyoming_csm.errors import VoiceError
+from wyoming_csm.model.checkpoint.load import Checkpoint
+from wyoming_csm.model.prompt import PromptBuilder
+from wyoming_csm.voices import Clip, Voice
+from wyoming_csm.worker.csm.voice_prompts import VoicePrompts
+
+GOOD, SILENT = Clip("good.wav", "hello"), Clip("silent.wav", "hello")
+PATIENCE = 20.0
+
+
+class Told:
+    """Reports, and a way to wait for so many of them."""
+
+    def __init__(self) -> None:
+        self.reports: list[tuple[Clip, str]] = []
+        self._more = threading.Condition()
+
+    def __call__(self, clip: Clip, fault: str) -> None:
+        with self._more:
+            self.reports.append((clip, fault))
+            self._more.notify_all()
+
+    def wait(self, number: int) -> list[tuple[Clip, str]]:
+        with self._more:
+            assert self._more.wait_for(lambda: len(self.reports) >= number, PATIENCE)
+            return self.reports
+
+
+@pytest.fixture(scope="module")
+def builder(checkpoint: Path) -> PromptBuilder:
+    return PromptBuilder.of(Checkpoint(checkpoint), 256)
+
+
+def voice(clip: Clip) -> Voice:
+    return msgspec.structs.replace(SPEAKER, clips=(clip,))
+
+
+def encoder(silent: list[Clip]) -> Callable[[Clip], Tensor]:
+    def encode(clip: Clip) -> Tensor:
+        if clip in silent:
+            raise VoiceError("nothing is heard in it")
+        return torch.zeros(3, 8, dtype=torch.int64)
+
+    return encode
+
+
+def test_each_clip_is_reported_and_a_fault_is_one_line(
+    builder: PromptBuilder, caplog: pytest.LogCaptureFixture
+) -> None:
+    told, silent = Told(), [SILENT]
+    prompts = VoicePrompts(encoder(silent), builder, told)
+    prompts.prepare([voice(GOOD), voice(SILENT), SPEAKER])
+    assert told.wait(2) == [(GOOD, ""), (SILENT, "nothing is heard in it")]
+    assert prompts.is_ready(voice(SILENT))
+    lines = [one for one in caplog.records if one.levelno >= logging.WARNING]
+    assert [one.getMessage() for one in lines] == [
+        "The clip silent.wav cannot be used: nothing is heard in it"
+    ]
+    prompts.prepare([voice(GOOD)])
+    silent.clear()
+    prompts.prepare([voice(SILENT)])
+    assert told.wait(3)[2:] == [(SILENT, "")], "what failed is tried again, and nothing else"
+    assert len(prompts.rows(voice(SILENT)))

@@ -1,0 +1,151 @@
+"""The system voice: who speaks what."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from wyoming_csm.audio import SAMPLE_RATE, from_pcm
+from wyoming_csm.errors import EngineError, EngineUnavailable
+from wyoming_csm.voices import Voice
+from wyoming_csm.worker.protocol import Configure
+from wyoming_csm.worker.system.espeak_ng import find_command
+from wyoming_csm.worker.system.languages import languages
+from wyoming_csm.worker.system.speaker import Espeak, SystemSpeaker, load
+
+
+class Named:
+    """A synthesiser that says its own name and the language."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def say(self, text: str, language: str) -> Iterator[bytes]:
+        yield f"{self._name} {language}".encode()
+
+
+PICO, ESPEAK, PLATFORM = Named("pico"), Named("espeak"), Named("platform")
+
+
+def voice(tag: str) -> Voice:
+    return Voice(name=f"system_{tag}", language=tag, description="", engine="system")
+
+
+def configure(**settings: float) -> Configure:
+    return Configure("system", dict(settings), data_dir="", download_dir="")
+
+
+def espeak(speed: float = 1.0) -> Espeak:
+    command = find_command()
+    assert command is not None
+    return Espeak(command, speed)
+
+
+def seconds(speaker: Espeak, text: str, language: str = "en-us") -> float:
+    return len(from_pcm(b"".join(speaker.say(text, language)))) / SAMPLE_RATE
+
+
+@pytest.mark.parametrize(
+    ("speaker", "tag", "text", "by"),
+    [
+        (SystemSpeaker(PICO, ESPEAK, None), "en-US", "Hello.", "pico en-US"),
+        (SystemSpeaker(PICO, ESPEAK, None), "sv", "Hej.", "espeak sv"),
+        (SystemSpeaker(PICO, ESPEAK, None), "zh", "你好", "espeak cmn"),
+        (SystemSpeaker(PICO, ESPEAK, None), "en-US", "Привет", "espeak en-us"),
+        (SystemSpeaker(None, ESPEAK, None), "de-DE", "Hallo.", "espeak de"),
+        (SystemSpeaker(PICO, None, None), "en-US", "Привет", "pico en-US"),
+        (SystemSpeaker(None, None, PLATFORM), "en-US", "Hello.", "platform en-US"),
+    ],
+)
+def test_who_speaks(speaker: SystemSpeaker, tag: str, text: str, by: str) -> None:
+    assert b"".join(speaker.say(text, voice(tag))).decode() == by
+
+
+def test_what_nobody_speaks_is_an_error() -> None:
+    with pytest.raises(EngineError, match="Swedish"):
+        SystemSpeaker(PICO, None, None).say("Hej.", voice("sv"))
+    with pytest.raises(EngineError, match="no system voice"):
+        SystemSpeaker(PICO, ESPEAK, None).say("Hej.", voice("tlh"))
+
+
+def test_loading() -> None:
+    speaker = load(configure(speed=1.2), progress=print)
+    assert speaker.detail == "SVOX Pico, eSpeak NG"
+    for tag, text in {"en-US": "Hello.", "nb": "God morgen.", "ru": "Доброе утро."}.items():
+        samples = from_pcm(b"".join(speaker.say(text, voice(tag))))
+        assert np.abs(samples).max() > 0.1
+        assert 0.4 < len(samples) / SAMPLE_RATE < 4
+
+
+def test_without_any_synthesiser_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("py_nanotts", "espeakng_loader"):
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(EngineUnavailable, match="pip install py-nanotts"):
+        load(configure(), progress=print)
+
+
+def test_a_pico_that_cannot_load_leaves_espeak(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Installed, but made for another machine."""
+
+    def broken(speed: float) -> None:
+        raise ImportError("libnanotts.so: wrong ELF class")
+
+    monkeypatch.setattr("wyoming_csm.worker.system.speaker.Pico", broken)
+    speaker = load(configure(), progress=print)
+    assert speaker.detail == "eSpeak NG"
+    assert np.abs(from_pcm(b"".join(speaker.say("Hello.", voice("en-US"))))).max() > 0.1
+    assert "wrong ELF class" in caplog.text
+    monkeypatch.setattr("wyoming_csm.worker.system.speaker.find_command", lambda: None)
+    with pytest.raises(EngineUnavailable, match="wrong ELF class"):
+        load(configure(), progress=print)
+
+
+def test_an_installed_command_serves_where_the_wheel_is_missing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    command = tmp_path / "espeak-ng"
+    command.write_text("#!/bin/sh\n", encoding="utf-8")
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert find_command() == (str(command),)
+
+
+def test_espeak_reads_markup_and_phonemes_as_text() -> None:
+    reader = espeak()
+    assert seconds(reader, "[[h@l'oU]] <break time='10s'/> <audio src='/dev/zero'/>") < 15
+    assert seconds(reader, "[[a]]") > seconds(reader, "a")
+    assert seconds(reader, "[[[a]]") >= seconds(reader, "[[a]]")
+    assert seconds(reader, "Hello.\0 And goodbye.") > 1.4 * seconds(reader, "Hello.")
+
+
+@pytest.mark.parametrize("text", ["", "\n", "\ud800"])
+def test_espeak_has_nothing_to_say(text: str) -> None:
+    assert seconds(espeak(), text) < 1.0
+
+
+def test_espeak_speed() -> None:
+    text = "The washing machine has finished."
+    assert seconds(espeak(0.3), text) > 1.5 * seconds(espeak(1.0), text)
+    assert seconds(espeak(1.0), text) > 1.5 * seconds(espeak(3.0), text)
+
+
+def test_espeak_failures_are_engine_errors(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="voice does not exist"):
+        list(espeak().say("hello", "qqq"))
+    with pytest.raises(EngineError, match="espeak-ng"):
+        list(Espeak((str(tmp_path / "missing"),), 1.0).say("hello", "en"))
+
+
+def test_tags_are_unique_and_cover_the_world() -> None:
+    tags = [language.tag for language in languages()]
+    assert len(tags) == len(set(tags)) > 100
+    assert tags[0] == "en-US"
+    assert {"nb", "zh", "pt-BR", "pt-PT", "sv", "he", "uk"} <= set(tags)
+    assert not {"no", "cmn", "pt"} & set(tags)

@@ -1,0 +1,100 @@
+"""The composition root: a configuration's voices and engines, over them the one that speaks."""
+
+import asyncio
+import logging
+import os
+import tempfile
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import get_args
+
+from msgspec.structs import replace
+
+from wyoming_csm.config import Config, EngineName
+from wyoming_csm.engines.base import Engine
+from wyoming_csm.engines.child_engine import ChildEngine
+from wyoming_csm.engines.coqui import coqui_engine
+from wyoming_csm.engines.csm import csm_engine
+from wyoming_csm.engines.fallback import Fallback
+from wyoming_csm.engines.pool import Pool
+from wyoming_csm.engines.system import system_engine
+from wyoming_csm.errors import ConfigError
+from wyoming_csm.voices import VoiceBook
+
+_LOGGER = logging.getLogger(__name__)
+
+VOICES_SECONDS = 10.0  # how soon a new folder of a voice is seen; Home Assistant asks every 30 s
+_WAKING_SECONDS = 3.0  # a listener waits no longer: then another engine's first sound comes
+
+
+class App:
+    """What speaks: engines in the configured order, and the book of recorded voices."""
+
+    def __init__(self, config: Config) -> None:
+        """Reads the voices; starts nothing. Raises ConfigError."""
+        config = replace(config, data_dir=_make_data_dir(config.data_dir))
+        self.book = VoiceBook(Path(config.voices))
+        self.book.refresh()
+        makers: dict[str, Callable[[], ChildEngine | Pool]] = {
+            "csm": lambda: csm_engine(config, self.book),
+            "coqui": lambda: coqui_engine(config),
+            "system": lambda: system_engine(config),
+        }
+        self.engines = tuple(makers[name]() for name in config.engines)
+        waits = config.csm.while_waking == "wait"
+        self.engine: Engine = Fallback(self.engines, _WAKING_SECONDS if waits else 0.0)
+
+    async def probe_again(self) -> None:
+        """Look at the voices again, and start what was absent or rested."""
+        await self.look_at_voices()
+        await self.engine.start()
+
+    async def look_at_voices(self) -> None:
+        """Reading folders may take a while: in a thread."""
+        if await asyncio.to_thread(self.book.refresh):
+            _LOGGER.info("Recorded voices: %s", ", ".join(v.name for v in self.book.voices) or "-")
+            for engine in self.engines:
+                engine.changed()
+
+    async def keep_looking_at_voices(self) -> None:
+        """For ever: folders tell nobody when they change."""
+        while True:
+            await asyncio.sleep(VOICES_SECONDS)
+            await self.look_at_voices()
+
+
+def _make_data_dir(folder: str) -> str:
+    """The folder, made; where the default one cannot be made, one of the user's own, or any.
+
+    Raises ConfigError.
+    """
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        return folder
+    except OSError as error:
+        if folder != Config().data_dir:
+            raise ConfigError(f"data_dir: {folder} cannot be made: {error}") from error
+        why = error.strerror
+    own = Path(
+        os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share"), "wyoming-csm"
+    )
+    try:
+        own.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        own = Path(tempfile.mkdtemp(prefix="wyoming-csm-"))
+    _LOGGER.warning("The folder %s cannot be made (%s): %s serves; see data_dir", folder, why, own)
+    return str(own)
+
+
+@asynccontextmanager
+async def running(config: Config) -> AsyncGenerator[App]:
+    """The house with its engines started (they load by themselves), all ended at the end."""
+    house = App(config)
+    if left_out := [name for name in get_args(EngineName) if name not in config.engines]:
+        _LOGGER.info("Left out by choice (--light or `engines`): %s", ", ".join(left_out))
+    try:
+        await house.engine.start()
+        yield house
+    finally:
+        await house.engine.stop()

@@ -1,0 +1,136 @@
+"""How long a child may be silent, or compute: its messages under a watch."""
+
+import asyncio
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from wyoming_csm.engines.process import ChildProcess
+from wyoming_csm.errors import WorkerDied
+from wyoming_csm.within import abandon
+from wyoming_csm.worker.protocol import (
+    Configure,
+    FromChild,
+    Heartbeat,
+    Prepare,
+    Ready,
+    Starting,
+    Working,
+)
+
+LOOK_SECONDS = 1.0  # between two looks at the clock
+_BELIEVED_SECONDS = 2.0  # of the time between two looks: in the rest we did not run ourselves
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """In seconds.
+
+    - `silent`: a ready child that sends nothing at all for so long is stopped or gone astray, and
+      is ended. It beats each second from a thread of its own, also while it computes. How long
+      one computation may take, the child says (`Working`).
+    - `loading`: the same for a child that is not ready yet: loading a library may keep the
+      interpreter, and with it the beating thread, for long.
+    - `start`: a loading child that reports no progress (`Starting`) for so long is ended, even if
+      it beats.
+    - `restart`: before the first restart; doubled at each, 30 s at most.
+    - `rests`: after so many failures that no restart follows, the first time, the second, …
+    - `mute`: no rest is longer while nobody else can speak.
+    - `retry`: before another look after a reason that may pass by itself; doubled at each until
+      it loads, 15 minutes at most.
+    - `mute_retry`: no such wait is longer while nobody else can speak. Longer than `mute`: a look
+      may ask a hub, which has others to serve.
+    - `idle`: a ready child that nobody has had use for so long is ended; None: never.
+    """
+
+    silent: float = 15.0
+    loading: float = 120.0
+    start: float = 1_800.0
+    restart: float = 0.5
+    rests: tuple[float, ...] = (120.0, 300.0, 900.0)
+    mute: float = 15.0
+    retry: float = 60.0
+    mute_retry: float = 30.0
+    idle: float | None = None
+
+
+class RunningClock:
+    """Seconds in which this process ran, if it looks here each second.
+
+    When it was stopped, frozen or asleep with its machine, or too busy to listen, a child cannot
+    be blamed for what it did not hear from it meanwhile.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._looked = clock()
+        self._ran = 0.0
+
+    def __call__(self) -> float:
+        now = self._clock()
+        self._ran += min(now - self._looked, _BELIEVED_SECONDS)
+        self._looked = now
+        return self._ran
+
+
+class Watchdog:
+    """Listens to one child, which may neither be silent nor compute for too long."""
+
+    def __init__(self, child: ChildProcess, patience: Timeouts) -> None:
+        self._child = child
+        self._patience = patience
+        self._clock = RunningClock(asyncio.get_running_loop().time)
+        self._beat_due = self._clock() + patience.loading
+        self._work_due = math.inf  # its next word about its loading, or from its working loop
+        self._limit = patience.silent  # of a computation, until it says how long one takes
+        self._ready = False
+
+    def prepare(self, engine: str) -> None:
+        """It may take any time, as long as it beats. Raises WorkerDied."""
+        self._child.send(Prepare(engine))
+
+    def configure(self, first: Configure) -> None:
+        """It is to load now. Raises WorkerDied."""
+        self._child.send(first)
+        self._work_due = self._clock() + self._patience.start
+
+    async def receive(self) -> FromChild:
+        """The next message. Raises WorkerDied, also when none comes in time."""
+        receiving = asyncio.ensure_future(self._child.receive())
+        try:
+            while not receiving.done():
+                now = self._clock()
+                left = min(self._beat_due, self._work_due) - now
+                if left <= 0:
+                    self._child.kill()  # it would not go when asked
+                    raise WorkerDied(self._what_is_wrong(now))
+                await asyncio.wait([receiving], timeout=min(left, LOOK_SECONDS))
+        finally:
+            abandon(receiving)
+        self._note(message := receiving.result())
+        return message
+
+    def _what_is_wrong(self, now: float) -> str:
+        if self._beat_due - now < self._allowed_silence / 2:
+            return "its process is stopped, or does nothing any more"
+        if not self._ready:
+            return "its process hangs while it loads"
+        return f"its process hangs: one computation takes longer than {self._limit:.0f} s"
+
+    @property
+    def _allowed_silence(self) -> float:
+        return self._patience.silent if self._ready else self._patience.loading
+
+    def _note(self, message: FromChild) -> None:
+        now = self._clock()
+        self._ready = self._ready or isinstance(message, Ready)
+        self._beat_due = now + self._allowed_silence
+        match message:
+            case Heartbeat():
+                return  # of a thread of its own
+            case Working(seconds):
+                self._limit = seconds
+            case Starting():
+                self._work_due = now + self._patience.start
+        if self._ready:
+            self._work_due = now + self._limit

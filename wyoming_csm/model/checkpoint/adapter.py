@@ -1,0 +1,239 @@
+"""A LoRA adapter as peft saves it, merged into its base's tensors while these are read."""
+
+import math
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from wyoming_csm.errors import CheckpointError
+from wyoming_csm.model.checkpoint.files import check_type, opened, read_json, some
+
+CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+_CURE = "merge it where it was trained (merge_and_unload, then save_pretrained) and use that folder"
+
+# Keys of peft's LoraConfig that change what is trained, by what they are; others with a value of
+# their own, of later versions, are refused too.
+_NOT_SERVED = {
+    "use_dora": "DoRA",
+    "lora_bias": "LoRA with a bias (lora_bias)",
+    "trainable_token_indices": "an adapter with trained tokens (trainable_token_indices)",
+    "target_parameters": "LoRA of bare parameters (target_parameters)",
+    "layer_replication": "an adapter that repeats layers (layer_replication)",
+    "alora_invocation_tokens": "activated LoRA (aLoRA)",
+    "use_qalora": "QALoRA",
+    "use_bdlora": "block-diagonal LoRA (use_bdlora)",
+    "monteclora_config": "MonteCLoRA",
+    "arrow_config": "a router of adapters (Arrow)",
+    "kasa_config": "KaSA",
+    "megatron_config": "LoRA of Megatron's layers",
+}
+# How it was begun or trained, or told by the tensors themselves. `fan_in_fan_out`: as in peft it
+# is about GPT-2's layers alone, which are stored the other way round.
+_HARMLESS = frozenset(
+    (
+        "alpha_pattern",
+        "auto_mapping",
+        "base_model_name_or_path",
+        "bias",
+        "corda_config",
+        "ensure_weight_tying",
+        "eva_config",
+        "exclude_modules",
+        "fan_in_fan_out",
+        "inference_mode",
+        "init_lora_weights",
+        "layers_pattern",
+        "layers_to_transform",
+        "loftq_config",
+        "lora_alpha",
+        "lora_dropout",
+        "lora_ga_config",
+        "megatron_core",
+        "modules_to_save",
+        "peft_type",
+        "peft_version",
+        "qalora_group_size",
+        "r",
+        "rank_pattern",
+        "revision",
+        "runtime_config",
+        "target_modules",
+        "task_type",
+        "use_rslora",
+        "velora_config",
+    )
+)
+_PLAIN_STARTS = ("true", "false", "none", "gaussian", "orthogonal", "eva")
+_LOW_RANK = re.compile(r"^(.+)\.lora_(embedding_)?([AB])(\.weight)?$")
+# Wrappers of peft's modules, which are not in the base's names.
+_WRAPPERS = re.compile(r"^base_model\.model\.|\.(?:base_layer|modules_to_save)(?=\.)")
+
+
+@dataclass
+class _LowRank:
+    """`scale · B @ A`, of an embedding transposed; the names of A and B in the file."""
+
+    rank: int
+    scale: float
+    embedding: bool
+    names: dict[str, str] = field(default_factory=dict)
+
+    def rows(self, read: Callable[[str], Tensor], start: int, n: int) -> Tensor:
+        """What is added to the rows from `start` on: float32 [n, width]."""
+        a, b = read(self.names["A"]).float(), read(self.names["B"]).float()
+        if self.embedding:
+            return (b @ a[:, start : start + n]).T * self.scale
+        return b[start : start + n] @ a * self.scale
+
+
+class Adapter:
+    """What a folder with an adapter changes of its base. Only its header is read at first."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises CheckpointError: it is malformed, or of a kind that is not served."""
+        self.folder = folder
+        self._config = read_config(folder)
+        self._file = folder / WEIGHTS
+        self._added: dict[str, _LowRank] = {}  # by the base's tensors
+        self._replaced: dict[str, str] = {}  # to the names in the file
+        with opened(self._file) as file:
+            for name in list(file.keys()):
+                self._sort(name)
+        halves = [name for name, low in self._added.items() if len(low.names) < 2]
+        if halves:
+            raise CheckpointError(f"{self._file}: only one half of {some(halves)}")
+
+    @property
+    def files(self) -> list[Path]:
+        """What it is made of."""
+        return [self.folder / CONFIG, self._file]
+
+    def check(
+        self, shapes: Mapping[str, tuple[int, ...]], codec: str, shared: Collection[str]
+    ) -> None:
+        """Whether it fits a base with tensors of these shapes. Raises CheckpointError.
+
+        `codec`: what the codec's names begin with, of which nothing may be changed; `shared`:
+        two names under which the base has one and the same tensor.
+        """
+        for name in [name for name in self._added if name.startswith(codec)]:
+            if self._read(self._added[name].names["B"]).any():
+                raise CheckpointError(f"{self.folder} changes the codec ({name}): {_CURE}")
+            del self._added[name]  # made with the others, but never trained
+        changed = {*self._added, *self._replaced}
+        if changed & set(shared):
+            raise CheckpointError(
+                f"{self.folder} trains the table of audio embeddings, of which its base has one for"
+                f" two modules: {_CURE}"
+            )
+        unknown = [name for name in changed if name not in shapes]
+        if unknown:
+            raise CheckpointError(f"{self.folder} changes what CSM does not have: {some(unknown)}")
+        for name in changed:
+            self._check_shape(name, shapes[name])
+
+    def merge(self, name: str, start: int, rows: Tensor) -> Tensor:
+        """The base's rows of a tensor from `start` on, changed."""
+        if name in self._replaced:
+            with opened(self._file) as file:
+                rows = file.get_slice(self._replaced[name])[start : start + len(rows)]
+        if name in self._added:
+            rows = rows.float() + self._added[name].rows(self._read, start, len(rows))
+        return rows
+
+    def _sort(self, name: str) -> None:
+        plain = _WRAPPERS.sub("", name)
+        found = _LOW_RANK.match(plain)
+        if found is None:
+            self._refuse_variants(plain)
+            self._replaced[plain] = name
+            return
+        module, embedding, half, _ = found.groups()
+        low = _LowRank(*self._scale(module), bool(embedding))
+        self._added.setdefault(f"{module}.weight", low).names[half] = name
+
+    def _refuse_variants(self, name: str) -> None:
+        if "lora_magnitude_vector" in name:
+            raise CheckpointError(f"{self.folder} is DoRA, which is not served: {_CURE}")
+        if ".lora_" in name or not name.endswith(".weight"):
+            raise CheckpointError(f"{self._file}: {name} is not known: {_CURE}")
+
+    def _scale(self, module: str) -> tuple[int, float]:
+        """Rank and scale as peft has them: the first pattern that the name ends with counts."""
+        config = self._config
+        rank = _matching(config.get("rank_pattern"), module, config.get("r", 8))
+        alpha = _matching(config.get("alpha_pattern"), module, config.get("lora_alpha", 8))
+        if not isinstance(rank, int) or not isinstance(alpha, int | float) or rank <= 0:
+            raise CheckpointError(
+                f"{self.folder / CONFIG}: rank {rank!r} and alpha {alpha!r} of {module}"
+            )
+        return rank, alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
+
+    def _check_shape(self, name: str, shape: tuple[int, ...]) -> None:
+        with opened(self._file) as file:
+
+            def of(key: str) -> tuple[int, ...]:
+                found = file.get_slice(key)
+                check_type(key, found)
+                return tuple(found.get_shape())
+
+            if name in self._replaced and of(self._replaced[name]) != shape:
+                raise CheckpointError(
+                    f"{self.folder}: {name} is {list(of(self._replaced[name]))}, its base's"
+                    f" {list(shape)}: it belongs to another base"
+                )
+            if name not in self._added:
+                return
+            low = self._added[name]
+            a, b = of(low.names["A"]), of(low.names["B"])
+        fits = len(a) == len(b) == 2 and a[0] == b[1] == low.rank
+        if not fits or ((a[1], b[0]) if low.embedding else (b[0], a[1])) != shape:
+            raise CheckpointError(
+                f"{self.folder}: {list(b)} times {list(a)} does not fit {name}, {list(shape)}:"
+                " it belongs to another base"
+            )
+
+    def _read(self, name: str) -> Tensor:
+        with opened(self._file) as file:
+            tensor: Tensor = file.get_tensor(name)
+            return tensor.clone()
+
+
+def is_adapter(folder: Path) -> bool:
+    """Whether a folder holds one; a whole checkpoint may lie beside it."""
+    return all((folder / name).is_file() for name in (CONFIG, WEIGHTS))
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The folder's adapter_config.json. Raises CheckpointError if it asks for what is not done."""
+    config = read_json(folder / CONFIG)
+    kind = config.get("peft_type")
+    if not isinstance(kind, str):
+        raise CheckpointError(f"{folder} holds an adapter that was not made by peft: {_CURE}")
+    found = [f"an adapter of the kind {kind}"] if kind != "LORA" else [*_variants(config)]
+    if found:
+        raise CheckpointError(f"{folder} is {found[0]}, which is not served: {_CURE}")
+    return config
+
+
+def _variants(config: Mapping[str, Any]) -> Iterator[str]:
+    for key, value in config.items():
+        if value and key not in _HARMLESS:
+            yield _NOT_SERVED.get(key, f"LoRA with {key}, which is not known here")
+    start = str(config.get("init_lora_weights", True)).lower()
+    if start not in _PLAIN_STARTS:
+        yield f"LoRA begun as {start}, which changes the base too"
+
+
+def _matching(patterns: object, module: str, default: Any) -> Any:
+    for pattern, value in (patterns if isinstance(patterns, dict) else {}).items():
+        try:
+            if re.match(rf"(.*\.)?({pattern})$", module):
+                return value
+        except re.error as error:
+            raise CheckpointError(f"{CONFIG}: the pattern {pattern!r}: {error}") from error
+    return default

@@ -1,0 +1,204 @@
+"""Linear layers whose weights take 8 or 4 bits: weight-only, so activations stay as they are."""
+
+import logging
+from functools import cache
+from math import gcd
+from typing import Literal, get_args
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+from wyoming_csm.model.toolchain import builds_for, said
+
+QuantKind = Literal["int8", "fp8", "int4"]
+KINDS: tuple[QuantKind, ...] = get_args(QuantKind)
+_LOGGER = logging.getLogger(__name__)
+_GROUP = 32  # weights that share an int4 scale
+_SHRINKS = (0.92, 0.84)  # an int4 scale that cuts the largest weight off may err less in all
+_FEW_ON_CPU = 16  # rows: with more, turning the weights back is faster than torch's int8 product
+_LEAST = 1e-30  # a scale of a row of zeros
+_BLOCK = 4 * 2**20  # weights in float32 at a time, when they are made or turned back
+_PLAIN = {"bfloat16": 2, "float16": 2, "float32": 4}
+
+
+def linear_bytes(kind: str, out_features: int, in_features: int) -> int:
+    """Of a layer's weights with their scales; `kind` may be a plain type too."""
+    weights = out_features * in_features
+    if kind in _PLAIN:
+        return weights * _PLAIN[kind]
+    if kind == "int4":
+        return weights // 2 + 2 * weights // int4_group(in_features)
+    return weights + 2 * out_features
+
+
+def int4_group(in_features: int) -> int:
+    """32, or as much of it as the width divides by (only tiny models' widths do not)."""
+    return gcd(in_features, _GROUP)
+
+
+class QuantizedLinear(nn.Module):
+    """y = x @ weightᵀ, weight[n] = codes[n] · scales[n].
+
+    int8, fp8 (e4m3): codes [out, in], scales [out]. int4: codes [out, in / 2], scales
+    [out, in / group], each group's byte i holding weight i (low bits) and i + group / 2, plus 8.
+    Scales are bfloat16, and codes are chosen for the rounded scale.
+    """
+
+    codes: Tensor
+    scales: Tensor
+
+    def __init__(
+        self, kind: QuantKind, out_features: int, in_features: int, device: torch.device
+    ) -> None:
+        super().__init__()
+        self.kind = kind
+        self.in_features = in_features
+        self.out_features = out_features
+        dtypes = {"int8": torch.int8, "fp8": torch.float8_e4m3fn, "int4": torch.uint8}
+        columns = in_features // 2 if kind == "int4" else in_features
+        codes = torch.empty(out_features, columns, dtype=dtypes[kind], device=device)
+        groups = (in_features // int4_group(in_features),) if kind == "int4" else ()
+        scales = torch.empty(out_features, *groups, dtype=torch.bfloat16, device=device)
+        self.register_buffer("codes", codes)
+        self.register_buffer("scales", scales)
+        self._product: Literal["blocks", "triton", "int8 on the CPU", "int4 on the CPU"] = "blocks"
+
+    @torch.no_grad()
+    def fill(self, start: int, rows: Tensor) -> None:
+        """Quantise rows [n, in] of the weight, from row `start` on."""
+        step = max(1, _BLOCK // self.in_features)
+        for first in range(0, len(rows), step):
+            piece = rows[first : first + step].to(self.codes.device).float()
+            place = slice(start + first, start + first + len(piece))
+            self.codes[place], self.scales[place] = quantize(piece, self.kind)
+
+    @torch.no_grad()
+    def settle(self, dtype: torch.dtype) -> None:
+        """It is filled, and x will be in `dtype`: from now on with the fastest product there is."""
+        device = self.codes.device.type
+        if self.out_features % 16 or self.in_features % 64 or dtype == torch.float32:
+            return  # not in whole blocks: torch's products would read beyond the codes
+        if device == "cuda" and _has_kernels(self.codes.device, dtype):
+            # As bits: torch.compile refuses whatever has bfloat16 in it for a card before Ampere.
+            self.scales = self.scales.view(torch.int16)
+            self._product = "triton"
+        elif device == "cpu" and dtype == torch.bfloat16 and self.kind == "int8":
+            self._product = "int8 on the CPU"
+        elif device == "cpu" and dtype == torch.bfloat16 and self.kind == "int4":
+            self._pack()
+            self._product = "int4 on the CPU"
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x [..., in] to [..., out]."""
+        flat = x.reshape(-1, self.in_features)
+        return self._multiply(flat).view(*x.shape[:-1], self.out_features)
+
+    def _multiply(self, x: Tensor) -> Tensor:
+        if self._product == "triton":
+            from wyoming_csm.model.quantization.triton_kernels import multiply
+
+            y: Tensor = multiply(x.contiguous(), self.codes, self.scales)
+            return y
+        aten = torch.ops.aten
+        if self._product == "int8 on the CPU" and len(x) <= _FEW_ON_CPU:
+            return aten._weight_int8pack_mm(x.contiguous(), self.codes, self.scales)  # type: ignore[no-any-return]
+        if self._product == "int4 on the CPU":
+            return aten._weight_int4pack_mm_for_cpu(  # type: ignore[no-any-return]
+                x.contiguous(), self.codes, _GROUP, self.scales
+            )
+        return multiply_in_blocks(x, self.codes, self.scales)
+
+    def _pack(self) -> None:
+        """int4 as torch's product on the CPU has it: scales [groups, out, 2] with zero points."""
+        codes = _unpack(self.codes, self.scales.shape[1]).int()
+        codes = rearrange(codes, "out groups group -> out (groups group)")
+        self.codes = torch.ops.aten._convert_weight_to_int4pack_for_cpu(codes, 1)
+        scales = rearrange(self.scales, "out groups -> groups out")
+        self.scales = torch.stack((scales, torch.zeros_like(scales)), dim=2)
+
+
+def _has_kernels(device: torch.device, dtype: torch.dtype) -> bool:
+    return builds_for(device) and runs_kernels(device, dtype)
+
+
+@cache
+def runs_kernels(device: torch.device, dtype: torch.dtype) -> bool:
+    """Whether a kernel of `kernels` can be built and started here: tried once in a process.
+
+    A C compiler may be there and lack what it links with; so may a driver.
+    """
+    codes = torch.zeros(16, 64, dtype=torch.int8, device=device)
+    scales = torch.zeros(16, dtype=torch.int16, device=device)
+    try:
+        from wyoming_csm.model.quantization.triton_kernels import multiply
+
+        multiply(torch.zeros(1, 64, dtype=dtype, device=device), codes, scales)
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:  # of Triton, a C compiler, a driver: each has its own kinds
+        _LOGGER.warning(
+            "quantised weights are slow here, without Triton's kernels: %s", said(error)
+        )
+        return False
+    return True
+
+
+def multiply_in_blocks(x: Tensor, codes: Tensor, scales: Tensor) -> Tensor:
+    """x [rows, in] to [rows, out]: the weights are turned back, some at a time, and multiplied."""
+    out = x.new_empty(len(x), len(codes))
+    step = max(1, _BLOCK // x.shape[1])
+    for start in range(0, len(codes), step):
+        part = slice(start, start + step)
+        out[:, part] = F.linear(x, dequantize(codes[part], scales[part], x.dtype))
+    return out
+
+
+def quantize(rows: Tensor, kind: QuantKind) -> tuple[Tensor, Tensor]:
+    """rows [n, in] in float32 to codes and scales as `QuantizedLinear` has them."""
+    if kind == "int4":
+        return _quantize_int4(rows)
+    most = 127.0 if kind == "int8" else 448.0
+    scales = (rows.abs().amax(dim=1) / most).clamp(min=_LEAST).bfloat16()
+    codes = (rows / scales.float()[:, None]).clamp(-most, most)
+    return (codes.round().char() if kind == "int8" else codes.to(torch.float8_e4m3fn)), scales
+
+
+def _quantize_int4(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """The scale's sign gives a group's largest weight the code -8: there is no +8."""
+    groups = rearrange(rows, "n (groups group) -> n groups group", group=int4_group(rows.shape[1]))
+    largest = groups.gather(2, groups.abs().argmax(dim=2, keepdim=True))
+    largest = torch.where(largest.abs() < _LEAST, _LEAST, largest)
+    codes, scales, least = _int4_codes(groups, largest / -8)
+    for shrink in _SHRINKS:
+        others, scale, error = _int4_codes(groups, largest * (shrink / -8))
+        codes = torch.where(error < least, others, codes)
+        scales = torch.where(error < least, scale, scales)
+        least = torch.minimum(error, least)
+    low, high = rearrange(
+        (codes + 8).byte(), "n groups (half pairs) -> half n groups pairs", half=2
+    )
+    return rearrange(low | high << 4, "n groups pairs -> n (groups pairs)"), scales[:, :, 0]
+
+
+def _int4_codes(groups: Tensor, scales: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Codes -8 … 7 [n, groups, group], scales as they are rounded and squared errors of groups."""
+    rounded = scales.bfloat16()
+    codes = (groups / rounded.float()).round_().clamp_(-8, 7)
+    error = (codes * rounded.float() - groups).square_().sum(dim=2, keepdim=True)
+    return codes, rounded, error
+
+
+def dequantize(codes: Tensor, scales: Tensor, dtype: torch.dtype) -> Tensor:
+    """The weights [n, in] that codes and scales stand for."""
+    if codes.dtype != torch.uint8:
+        return codes.to(dtype) * scales.to(dtype)[:, None]
+    both = _unpack(codes, scales.shape[1]).to(dtype) - 8
+    return (both * scales.to(dtype)[:, :, None]).flatten(1)
+
+
+def _unpack(codes: Tensor, groups: int) -> Tensor:
+    """Bytes [n, in / 2] to [n, groups, group] of 0 … 15."""
+    pairs = codes.view(len(codes), groups, -1)
+    return torch.cat((pairs & 15, pairs >> 4), dim=2)

@@ -1,0 +1,30 @@
+"""A log that a flood of bad peers cannot fill: one line of a kind at a time."""
+
+import logging
+import time
+
+QUIET_SECONDS = 10.0
+
+
+class RateLimitedLog:
+    """Warns at most once in `seconds` for each kind; the next line tells how many were left out.
+
+    A kind is a word of the program's, never of a peer's: their number is bounded.
+    """
+
+    def __init__(self, logger: logging.Logger, seconds: float = QUIET_SECONDS) -> None:
+        self._logger = logger
+        self._seconds = seconds
+        self._next: dict[str, float] = {}
+        self._left_out: dict[str, int] = {}
+
+    def warning(self, kind: str, message: str, *args: object) -> None:
+        """`message % args` at WARNING, or only counted."""
+        now = time.monotonic()
+        if now < self._next.get(kind, now):
+            self._left_out[kind] = self._left_out.get(kind, 0) + 1
+            return
+        self._next[kind] = now + self._seconds
+        left_out = self._left_out.pop(kind, 0)
+        more = f" (and {left_out} more like it before)" if left_out else ""
+        self._logger.warning(message + "%s", *args, more)

@@ -1,0 +1,20 @@
+"""What the text path hands on: sentences to be spoken, and pauses between them."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Speak:
+    """One sentence (or clause of a long one), clean enough to be read aloud as it stands."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Silence that the text asks for."""
+
+    seconds: float
+
+
+Piece = Speak | Pause

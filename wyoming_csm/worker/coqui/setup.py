@@ -1,0 +1,80 @@
+"""What must hold in the child process before coqui-tts is imported."""
+
+import logging
+import os
+import shutil
+import sys
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from wyoming_csm.errors import EngineUnavailable
+
+_LOGGER = logging.getLogger(__name__)
+
+TORCHAUDIO_CURE = "pip install torchaudio, from the package index that this machine's torch is from"
+
+
+def prepare(*, data_dir: Path, download_dir: Path, agreed: bool, debug: bool) -> None:
+    """Change this process so that coqui-tts can be imported, and asks and tells nothing.
+
+    Raises EngineUnavailable.
+    """
+    # Threads that spin while they wait for each other make a busy machine 12 times slower.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ["HF_HUB_CACHE"] = str(download_dir)
+    if agreed:
+        os.environ["COQUI_TOS_AGREED"] = "1"
+    if not debug:  # at lower levels it logs the text it speaks
+        for name in ("TTS", "trainer"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+    provide_espeak(data_dir / "bin")
+    provide_torchaudio()
+
+
+def provide_espeak(folder: Path) -> None:
+    """coqui-tts turns text into phonemes with a command: ours, unless one is installed."""
+    if shutil.which("espeak-ng") or shutil.which("espeak"):
+        return
+    from wyoming_csm.worker.system.espeak_ng import install_command
+
+    try:
+        command = install_command(folder)
+    except OSError as error:
+        raise EngineUnavailable(
+            f"its espeak-ng command cannot be written ({error})",
+            "set data_dir to a folder that can be written to, or install the package espeak-ng",
+        ) from error
+    os.environ["PATH"] = os.pathsep.join((str(command.parent), os.environ.get("PATH", "")))
+
+
+def provide_torchaudio() -> None:
+    """coqui-tts imports torchaudio for every model, and uses it for few.
+
+    Where it is missing, or made for another torch (OSError: its libraries do not load), something
+    that can be imported takes its place.
+    """
+    try:
+        import torchaudio  # noqa: F401
+    except (ImportError, OSError, RuntimeError) as error:
+        level = logging.INFO if isinstance(error, ModuleNotFoundError) else logging.WARNING
+        _LOGGER.log(level, "Without torchaudio, which few models need: %s", error)
+        for name in [name for name in sys.modules if name.partition(".")[0] == "torchaudio"]:
+            del sys.modules[name]
+        sys.modules["torchaudio"] = _NoTorchaudio("torchaudio")
+
+
+class _NoTorchaudio(ModuleType):
+    """Can be imported; using it raises EngineUnavailable."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.__spec__ = ModuleSpec(name, None)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # the import system and `inspect` look at every module
+            raise AttributeError(name)
+        raise EngineUnavailable(
+            "this model needs torchaudio, which is missing or does not fit torch", TORCHAUDIO_CURE
+        )

@@ -1,0 +1,125 @@
+"""Recordings to codes: encoded once, then kept on disk."""
+
+import hashlib
+import json
+import logging
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from wyoming_csm.audio import Samples, read_clip
+from wyoming_csm.disk_cache import DiskCache
+from wyoming_csm.errors import CheckpointError
+from wyoming_csm.model.mimi.config import read_config
+from wyoming_csm.model.mimi.weights import NamedTensors, flat_name, is_encoded_with, load_encoder
+from wyoming_csm.voices import Clip
+from wyoming_csm.worker.csm.clip_sound import mend
+
+_LOGGER = logging.getLogger(__name__)
+
+MAX_FILES = 256  # the least recently used go; a clip of 60 s takes 48 kB
+_RECIPE = "2"  # another number when the same recording should give other codes
+_STORED = np.dtype("<i2")
+# Small, and any training changes them: enough to tell one codec from another.
+_TELLING = re.compile(r"(?:\.bias|\.cluster_usage|\.scale)$")
+
+
+class ClipEncoder:
+    """Encodes with a checkpoint's codec: its `codec_config` and its tensors, read when needed."""
+
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        tensors: Callable[[], NamedTensors],
+        codebooks: int,
+        folder: Path,
+    ) -> None:
+        """`folder` keeps the codes. Raises CheckpointError."""
+        sizes = read_config(config)
+        if codebooks > sizes.num_quantizers:
+            raise CheckpointError(
+                f"the codec has {sizes.num_quantizers} codebooks, the model asks for {codebooks}"
+            )
+        self._config, self._tensors = config, tensors
+        self._cache = DiskCache(folder, ".npy", MAX_FILES)
+        self._codebooks, self._codebook_size = codebooks, sizes.codebook_size
+        self._samples_per_frame = sizes.samples_per_frame
+        self._codec = self._identity()
+
+    def encode_clip(self, clip: Clip) -> Tensor:
+        """The codes of a voice's recording. Raises VoiceError, CheckpointError."""
+        mended = mend(read_clip(Path(clip.path)))
+        for level, what in ((logging.INFO, mended.changes), (logging.WARNING, mended.doubts)):
+            if what:
+                _LOGGER.log(level, "The clip %s: %s", clip.path, "; ".join(what))
+        return self.encode(mended.samples)
+
+    def encode(self, samples: Samples) -> Tensor:
+        """[samples] at 24 kHz → codes [frames, codebooks], int64; a begun frame counts as one.
+
+        Takes seconds when the recording is new, then milliseconds. Raises CheckpointError.
+        """
+        frames = -(-len(samples) // self._samples_per_frame)
+        key = hashlib.sha256(self._codec + np.ascontiguousarray(samples, dtype="<f4").tobytes())
+        path = self._cache.path(key.hexdigest())
+        found = self._kept(path, frames)
+        if found is None:
+            found = self._encode(samples)
+            self._check(found, frames)
+            self._keep(path, found)
+        return found
+
+    def _identity(self) -> bytes:
+        """What the codes depend on beside the recording."""
+        digest = hashlib.sha256(f"{_RECIPE} {self._codebooks}".encode())
+        digest.update(json.dumps(dict(self._config), sort_keys=True, default=str).encode())
+        for name, read in sorted(self._tensors(), key=lambda item: flat_name(item[0])):
+            if _TELLING.search(name) and is_encoded_with(name):
+                digest.update(read().float().numpy().tobytes())
+        return digest.digest()
+
+    def _kept(self, path: Path, frames: int) -> Tensor | None:
+        """Codes kept earlier; None if there are none, or the file is not what we wrote."""
+        try:
+            # mapped, so that a false header cannot make us reserve memory
+            stored = np.load(path, mmap_mode="r", allow_pickle=False)
+            if stored.dtype != _STORED:
+                raise ValueError(f"type {stored.dtype}")
+            codes = torch.from_numpy(stored.astype(np.int64))
+            self._check(codes, frames)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, EOFError, CheckpointError) as error:
+            _LOGGER.warning("%s is damaged and made anew: %s", path, error)
+            return None
+        self._cache.use(path)
+        return codes
+
+    def _keep(self, path: Path, codes: Tensor) -> None:
+        """Without disk the clip is encoded again next time."""
+        try:
+            with self._cache.new(path) as file:
+                np.save(file, codes.numpy().astype(_STORED))
+        except BlockingIOError:  # another GPU's process keeps the same
+            return
+        except OSError as error:
+            _LOGGER.warning("The codes of a clip could not be kept: %s", error)
+
+    def _check(self, codes: Tensor, frames: int) -> None:
+        if codes.shape != (frames, self._codebooks):
+            raise CheckpointError(
+                f"codes of shape {list(codes.shape)}, not {[frames, self._codebooks]}"
+            )
+        if not ((codes >= 0) & (codes < self._codebook_size)).all():
+            raise CheckpointError("codes that no codebook has")
+
+    def _encode(self, samples: Samples) -> Tensor:
+        """On the CPU in single precision. The weights are gone when this returns: to read them
+        takes a tenth of a second, to keep them 225 MB, and a voice needs them once."""
+        encoder = load_encoder(self._config, self._tensors(), self._codebooks)
+        return encoder.encode(torch.from_numpy(np.array(samples, dtype=np.float32)))

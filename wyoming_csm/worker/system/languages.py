@@ -1,0 +1,83 @@
+"""The languages of the system voice, and what speaks each of them."""
+
+import importlib.util
+import sys
+from typing import NamedTuple
+
+from wyoming_csm.errors import EngineUnavailable
+from wyoming_csm.worker.system.espeak_ng import find_command
+
+PICO = "SVOX Pico"
+ESPEAK = "eSpeak NG"
+PLATFORM = "the platform's voice"
+_PLATFORMS = ("win32", "darwin")  # where pyttsx3 finds a voice that came with the machine
+
+
+class Language(NamedTuple):
+    """`tag`: as Home Assistant knows it; `pico`, `espeak`: as those know it, "" if they do not."""
+
+    tag: str
+    title: str
+    pico: str
+    espeak: str
+
+    @property
+    def voice_name(self) -> str:
+        return f"system_{self.tag}"
+
+
+_PICO = """
+en-US=en-us English (US), en-GB=en-gb English (UK), de-DE=de German, es-ES=es Spanish,
+fr-FR=fr-fr French, it-IT=it Italian
+"""
+
+# Home Assistant's tag, `=` and espeak-ng's where it is another, the name. Constructed languages
+# but Esperanto and Interlingua are left out, and so are second voices of one language.
+_ESPEAK = """
+af Afrikaans, am Amharic, an Aragonese, ar Arabic, as Assamese, az Azerbaijani, ba Bashkir,
+be Belarusian, bg Bulgarian, bn Bengali, bs Bosnian, ca Catalan, cs Czech, cv Chuvash, cy Welsh,
+da Danish, el Greek, eo Esperanto, et Estonian, eu Basque, fa Persian, fi Finnish, fo Faroese,
+ga Irish, gd Scottish Gaelic, gn Guarani, grc Ancient Greek, gu Gujarati, hak Hakka,
+haw Hawaiian, he Hebrew, hi Hindi, hr Croatian, ht Haitian Creole, hu Hungarian, hy Armenian,
+hyw Western Armenian, ia Interlingua, id Indonesian, is Icelandic, ja Japanese, ka Georgian,
+kaa Karakalpak, kk Kazakh, kl Greenlandic, kn Kannada, ko Korean, kok Konkani, ku Kurdish,
+ky Kyrgyz, la Latin, lb Luxembourgish, lt Lithuanian, ltg Latgalian, lv Latvian, mi Māori,
+mk Macedonian, ml Malayalam, mr Marathi, ms Malay, mt Maltese, my Burmese, nb Norwegian Bokmål,
+ne Nepali, nl Dutch, nog Nogai, om Oromo, or Odia, pa Punjabi, pap Papiamento, pl Polish,
+pt-PT=pt Portuguese (Portugal), pt-BR=pt-br Portuguese (Brazil), qu Quechua, ro Romanian,
+ru Russian, sd Sindhi, shn Shan, si Sinhala, sk Slovak, sl Slovenian, smj Lule Sámi, sq Albanian,
+sr Serbian, sv Swedish, sw Swahili, ta Tamil, te Telugu, th Thai, ti Tigrinya, tk Turkmen,
+tn Setswana, tr Turkish, tt Tatar, ug Uyghur, uk Ukrainian, ur Urdu, uz Uzbek, vi Vietnamese,
+yue Cantonese, zh=cmn Mandarin Chinese
+"""
+
+
+def languages() -> tuple[Language, ...]:
+    """All; US English first."""
+    return (*_read(_PICO, pico=True), *_read(_ESPEAK, pico=False))
+
+
+def _read(table: str, pico: bool) -> tuple[Language, ...]:
+    found = []
+    for entry in " ".join(table.split()).split(", "):
+        code, _, title = entry.partition(" ")
+        tag, _, espeak = code.partition("=")
+        found.append(Language(tag, title, tag if pico else "", espeak or tag))
+    return tuple(found)
+
+
+def find_synthesisers() -> tuple[str, ...]:
+    """Their names, by what is installed; cheap. Raises EngineUnavailable if there is none."""
+    found = []
+    if importlib.util.find_spec("py_nanotts") is not None:
+        found.append(PICO)
+    if find_command() is not None:
+        found.append(ESPEAK)
+    if not found and sys.platform in _PLATFORMS and importlib.util.find_spec("pyttsx3") is not None:
+        found.append(PLATFORM)
+    if not found:
+        raise EngineUnavailable(
+            "no small voice is installed",
+            "pip install py-nanotts espeakng-loader, or install the package espeak-ng",
+        )
+    return tuple(found)
