@@ -33,7 +33,7 @@ from wyoming_csm.config import Config, CsmConfig
 from wyoming_csm.engines.base import Phase
 from wyoming_csm.engines.csm import csm_engine
 from wyoming_csm.server.listener import Server
-from wyoming_csm.voices import VoiceBook
+from wyoming_csm.voice_book import VoiceBook
 
 _PORT = 10_292
 _CLIP_SECONDS = 20

@@ -26,7 +26,7 @@ from wyoming_csm.model.mimi.config import read_config
 from wyoming_csm.model.prompt import PromptBuilder
 from wyoming_csm.model.sampling import Sampling
 from wyoming_csm.text.pieces import Speak
-from wyoming_csm.voices import VoiceBook
+from wyoming_csm.voice_book import VoiceBook
 from wyoming_csm.worker.csm.device import choose_precision
 from wyoming_csm.worker.csm.memory import WORKING_BYTES, Needs
 from wyoming_csm.worker.protocol import Say

@@ -16,7 +16,7 @@ from wyoming_csm.engines.base import Phase
 from wyoming_csm.engines.child_engine import ChildEngine
 from wyoming_csm.engines.csm import csm_engine
 from wyoming_csm.engines.pool import Pool
-from wyoming_csm.voices import VoiceBook
+from wyoming_csm.voice_book import VoiceBook
 
 pytestmark = [
     pytest.mark.gpu,

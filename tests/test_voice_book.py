@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.voice_folders import make
-from wyoming_csm import voices as module
-from wyoming_csm.voices import VoiceBook
+from wyoming_csm import voice_book
+from wyoming_csm.voice_book import VoiceBook
 
 
 def names(book: VoiceBook) -> list[str]:
@@ -59,13 +59,13 @@ def test_changes_are_seen_and_unchanged_voices_not_read_again(tmp_path: Path) ->
     make(tmp_path / "voices", "bob")
     assert book.refresh()
     assert names(book) == ["ann", "bob"]
-    kept = book.voices
+    before = book.voices
     assert not book.refresh()
-    assert all(new is old for new, old in zip(book.voices, kept, strict=True))
+    assert all(new is old for new, old in zip(book.voices, before, strict=True))
     (ann / "voice.yaml").write_text("description: Ann\n")
     assert book.refresh()
     assert book.voices[0].description == "Ann"
-    assert book.voices[1] is kept[1]
+    assert book.voices[1] is before[1]
     for path in ann.iterdir():
         path.unlink()
     ann.rmdir()
@@ -186,7 +186,7 @@ def test_a_folder_that_is_none_is_said_once(
 def test_too_many_are_said_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MAX_VOICES", 2)
+    monkeypatch.setattr(voice_book, "MAX_VOICES", 2)
     for name in "abc":
         make(tmp_path, name)
     book = VoiceBook(tmp_path)

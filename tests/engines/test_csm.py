@@ -11,7 +11,7 @@ from wyoming_csm.config import Config, CsmConfig
 from wyoming_csm.engines.csm import csm_engine, probe
 from wyoming_csm.engines.pool import Pool
 from wyoming_csm.errors import EngineUnavailable
-from wyoming_csm.voices import VoiceBook
+from wyoming_csm.voice_book import VoiceBook
 from wyoming_csm.worker.protocol import Prepared
 
 

@@ -21,7 +21,8 @@ from wyoming_csm.engines.system import system_voices
 from wyoming_csm.server.info import make_info
 from wyoming_csm.server.listing import listed
 from wyoming_csm.server.voice_table import in_order
-from wyoming_csm.voices import Clip, Voice, VoiceBook
+from wyoming_csm.voice_book import VoiceBook
+from wyoming_csm.voices import Clip, Voice
 
 SPEAKERS = [f"speaker_{number}" for number in range(4)]
 SYSTEM = ["system_en-GB", "system_en-US"]  # as "English (UK)" and "English (US)" are sorted

@@ -8,7 +8,8 @@ from wyoming_csm.engines.packages import require
 from wyoming_csm.engines.pool import Pool
 from wyoming_csm.engines.recorded import RecordedVoices
 from wyoming_csm.engines.watchdog import Timeouts
-from wyoming_csm.voices import Voice, VoiceBook
+from wyoming_csm.voice_book import VoiceBook
+from wyoming_csm.voices import Voice
 
 _PACKAGES = {
     "torch": "torch",

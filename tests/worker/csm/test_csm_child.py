@@ -13,7 +13,7 @@ from wyoming_csm.config import Config, CsmConfig
 from wyoming_csm.engines.base import Phase
 from wyoming_csm.engines.csm import csm_engine
 from wyoming_csm.text.pieces import Speak
-from wyoming_csm.voices import VoiceBook
+from wyoming_csm.voice_book import VoiceBook
 from wyoming_csm.worker.protocol import Say
 
 
