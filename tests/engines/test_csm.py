@@ -15,8 +15,8 @@ from wyoming_csm.voice_book import VoiceBook
 from wyoming_csm.worker.protocol import Prepared
 
 
-def test_a_recorded_voice_takes_the_place_of_a_bare_speaker_of_its_name(tmp_path: Path) -> None:
-    """Else the recording that its owner put there would never be heard."""
+def test_a_recorded_voice_replaces_a_bare_speaker_of_its_name(tmp_path: Path) -> None:
+    """Otherwise no listener would ever hear the recording that its owner put there."""
     book = VoiceBook(tmp_path)
     engine = csm_engine(Config(), book)
     bare = [f"speaker_{number}" for number in range(4)]

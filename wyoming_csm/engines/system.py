@@ -19,14 +19,14 @@ from wyoming_csm.worker.system.languages import (
 
 
 def system_engine(config: Config) -> ChildEngine:
-    """Not started yet. Its first voice speaks the configured language."""
+    """Make the engine; it is not started. Its first voice speaks the configured language."""
     configure = first_message(config, "system")
     voices = system_voices(config.language)
     return ChildEngine(configure, voices=lambda: voices, probe=_probe, patience=Timeouts())
 
 
 def system_voices(language: str) -> tuple[Voice, ...]:
-    """One for each language that can be spoken here; that of `language` is the first."""
+    """Return a voice for each language that can be spoken here, that of `language` first."""
     try:
         found = find_synthesisers()
     except EngineUnavailable:
