@@ -1,4 +1,4 @@
-"""The system voice as the server sees it: one voice for each language; the work is the child's."""
+"""The system voice as the server sees it: a voice for each language; the work is the child's."""
 
 from importlib import invalidate_caches
 
@@ -11,8 +11,6 @@ from wyoming_csm.voices import Voice
 from wyoming_csm.worker.system.languages import (
     ESPEAK,
     PICO,
-    PLATFORM,
-    Language,
     find_synthesisers,
     languages,
 )
@@ -39,16 +37,10 @@ def system_voices(language: str) -> tuple[Voice, ...]:
             engine="system",
         )
         for spoken in languages()
-        if (by := _spoken_by(spoken, found))
+        if (by := next((name for name in found if name in spoken.codes), ""))
     )
     first = by_language(voices, language)
     return tuple(sorted(voices, key=lambda voice: voice is not first))
-
-
-def _spoken_by(language: Language, found: tuple[str, ...]) -> str:
-    if language.pico and PICO in found:
-        return PICO
-    return next((name for name in (ESPEAK, PLATFORM) if name in found), "")
 
 
 def _probe() -> None:
