@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks import models
-from tests.tiny_csm import make_tiny_csm
+from benchmarks.fixtures.random_csm import make_tiny_csm
 from wyoming_csm.model import teacher_forcing
 from wyoming_csm.model.checkpoint.load import Checkpoint
 from wyoming_csm.model.csm import ABSENT, CsmModel

@@ -60,7 +60,7 @@ def _theirs(config: dict[str, Any], file: Any) -> Any:
 
 
 def _encode_theirs(codec: Any, samples: Tensor) -> Tensor:
-    from tests.mimi_codes import encode_in_windows
+    from benchmarks.fixtures.mimi_codes import encode_in_windows
 
     return encode_in_windows(codec, samples, CODEBOOKS, WINDOW)
 

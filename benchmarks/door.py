@@ -22,13 +22,13 @@ from wyoming.client import AsyncTcpClient
 from wyoming.info import Describe, Info
 from wyoming.tts import Synthesize
 
-from tests.fakes import fake_voice
-from tests.worker.fake_child import COMMAND, FakeSettings
+from benchmarks.fixtures.fake_child import COMMAND, FakeSettings
 from wyoming_csm import __version__
 from wyoming_csm.config import Config
 from wyoming_csm.engines.child_engine import ChildEngine
 from wyoming_csm.engines.watchdog import Timeouts
 from wyoming_csm.server.listener import Server
+from wyoming_csm.voices import Voice
 from wyoming_csm.worker.protocol import Configure
 
 STEP = 0.025
@@ -157,7 +157,7 @@ async def fake_server() -> AsyncGenerator[None]:
 
 async def serve() -> None:
     settings = FakeSettings(frames=40, step_seconds=STEP, slots=SPEAKING, stamp=True)
-    voice = fake_voice("fake_en")
+    voice = Voice(name="fake_en", language="en", description="Frames by the clock", engine="fake")
     engine = ChildEngine(
         Configure("fake", msgspec.to_builtins(settings), "", ""),
         voices=lambda: (voice,),

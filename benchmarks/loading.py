@@ -19,7 +19,7 @@ from pathlib import Path
 
 import torch
 
-from tests.tiny_csm import make_full_size_csm
+from benchmarks.fixtures.random_csm import make_full_size_csm
 from wyoming_csm.model.checkpoint.load import Checkpoint
 
 _CPU = torch.device("cpu")

@@ -5,10 +5,20 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from tests.tiny_csm import make_full_size_csm, make_tiny_csm
-from wyoming_csm.model.config import CsmSizes
+from benchmarks.fixtures.random_csm import make_full_size_csm, make_tiny_csm
+from wyoming_csm.model.config import CsmSizes, Llama3Scaling, LlamaSizes
 from wyoming_csm.model.csm import ABSENT
 
+_SCALING = Llama3Scaling(32.0, 0.125, 0.5, 1024)
+FULL_SIZE = CsmSizes(
+    backbone=LlamaSizes(16, 2048, 8192, 32, 8, 64, 1e-5, 2048, 5e5, _SCALING),
+    depth=LlamaSizes(4, 1024, 8192, 8, 2, 128, 1e-5, 33, 5e5, _SCALING),
+    codebooks=32,
+    audio_vocabulary=2051,
+    codebook_size=2048,
+    text_vocabulary=128_256,
+    tied=True,
+)
 KINDS = ("tiny", "host-bound", "full")
 _DEPTH = {
     "num_codebooks": 32,

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.tiny_csm import make_full_size_csm, make_tiny_csm
+from benchmarks.fixtures.random_csm import make_full_size_csm, make_tiny_csm
 from tests.worker.csm.stages import SPEAKER, make_stage, speak
 from wyoming_csm.audio import from_pcm
 from wyoming_csm.config import Config, CsmConfig

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from benchmarks.fixtures.random_csm import make_tiny_csm
 from tests.engines.helpers import hear
-from tests.tiny_csm import make_tiny_csm
 from wyoming_csm.config import Config, CsmConfig
 from wyoming_csm.engines.base import Phase
 from wyoming_csm.engines.child_engine import ChildEngine

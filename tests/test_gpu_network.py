@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.tiny_csm import make_tiny_csm
+from benchmarks.fixtures.random_csm import make_tiny_csm
 from wyoming_csm.model.attention import StepMasks, static_attention, step_attention
 from wyoming_csm.model.checkpoint.load import Checkpoint
 from wyoming_csm.model.config import LlamaSizes

@@ -139,6 +139,22 @@ def test_engines_know_only_pipe_and_voices_of_the_worker() -> None:
     assert not wrong
 
 
+# Not yet: it runs the simulation that tests the scheduler.
+SIMULATIONS = ["schedule.py"]
+
+
+def test_benchmarks_need_no_tests() -> None:
+    """What both use is in benchmarks/fixtures: a benchmark runs where pytest is not installed."""
+    folder = ROOT / "benchmarks"
+    wrong = {
+        str(path.relative_to(folder))
+        for path in folder.rglob("*.py")
+        for _, name in imported(path)
+        if is_below(name, "tests") or is_below(name, "pytest")
+    }
+    assert wrong <= set(SIMULATIONS)
+
+
 def test_no_import_cycles() -> None:
     graph = {
         name: {other for _, other in imported(path, at_import_only=True) if other in MODULES}

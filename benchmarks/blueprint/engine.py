@@ -13,7 +13,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from benchmarks import models
 from benchmarks.blueprint.watching import Watch
-from tests.model.test_cost import FULL_SIZE
+from benchmarks.models import FULL_SIZE
 from wyoming_csm.model import pipeline as pipelines
 from wyoming_csm.model.csm import CsmModel
 from wyoming_csm.model.cuda_graph import CudaCapture

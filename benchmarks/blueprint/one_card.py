@@ -19,7 +19,7 @@ from torch import nn
 from benchmarks.blueprint import engine, generated, kernels
 from benchmarks.blueprint.cubin import Usage
 from benchmarks.blueprint.watching import Watch
-from tests.model.test_cost import FULL_SIZE
+from benchmarks.models import FULL_SIZE
 from wyoming_csm.config import CsmConfig
 from wyoming_csm.model.csm import CsmModel
 from wyoming_csm.worker.csm.device import choose_precision

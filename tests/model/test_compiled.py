@@ -19,7 +19,7 @@ from torch import Tensor
 from torch._dynamo.utils import counters
 from torch._inductor.utils import run_and_get_code
 
-from tests.tiny_csm import make_tiny_csm
+from benchmarks.fixtures.random_csm import make_tiny_csm
 from wyoming_csm.model import attention, frame
 from wyoming_csm.model.checkpoint.load import Checkpoint
 from wyoming_csm.model.compiled import runs_compiled

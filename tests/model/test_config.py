@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.tiny_csm import edit_config, make_tiny_csm
+from benchmarks.fixtures.random_csm import edit_config, make_tiny_csm
 from wyoming_csm.errors import CheckpointError
 from wyoming_csm.model.checkpoint.load import Checkpoint
 from wyoming_csm.model.config import CsmSizes

@@ -11,8 +11,8 @@ from tokenizers import AddedToken
 from torch import Tensor
 from transformers import AutoTokenizer, CsmProcessor, EncodecFeatureExtractor
 
+from benchmarks.fixtures.random_csm import SPECIAL_TOKENS, make_tiny_csm, make_tokenizer
 from tests.model.oracle import Oracle, make_clip
-from tests.tiny_csm import SPECIAL_TOKENS, make_tiny_csm, make_tokenizer
 from wyoming_csm.errors import CheckpointError, PromptTooLong
 from wyoming_csm.model.checkpoint.load import Checkpoint
 from wyoming_csm.model.csm import ABSENT

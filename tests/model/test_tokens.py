@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from benchmarks.fixtures.random_csm import make_tiny_csm
 from tests.model.oracle import Oracle, Request, make_clip
-from tests.tiny_csm import make_tiny_csm
 from wyoming_csm.model.checkpoint.load import Checkpoint
 from wyoming_csm.model.generator import FrameGenerator
 from wyoming_csm.model.kv_cache import KvCache

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import CsmForConditionalGeneration
 
-from tests.tiny_csm import edit_config, make_tiny_csm
+from benchmarks.fixtures.random_csm import edit_config, make_tiny_csm
 from wyoming_csm.errors import CheckpointError
 from wyoming_csm.model.checkpoint import files
 from wyoming_csm.model.checkpoint import load as loading

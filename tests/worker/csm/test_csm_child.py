@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.tiny_csm import make_tiny_csm
+from benchmarks.fixtures.random_csm import make_tiny_csm
 from tests.worker.csm.stages import make_clip, make_stage, one_thread, speak
 from wyoming_csm.audio import from_pcm
 from wyoming_csm.config import Config, CsmConfig

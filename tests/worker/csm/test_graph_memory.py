@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from tests.model.test_cost import FULL_SIZE
+from benchmarks.models import FULL_SIZE
 from wyoming_csm.worker.csm import graph_memory
 from wyoming_csm.worker.csm.graph_memory import GraphNodes, driver_version, graph_node_bytes
 

@@ -11,7 +11,7 @@ import torch
 import transformers
 from torch import Tensor
 
-from tests.tiny_csm import make_tiny_csm
+from benchmarks.fixtures.random_csm import make_tiny_csm
 from wyoming_csm.config import CsmConfig
 from wyoming_csm.errors import EngineUnavailable
 from wyoming_csm.model.checkpoint.load import CODEC, Checkpoint
