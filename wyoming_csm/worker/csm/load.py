@@ -36,8 +36,7 @@ from wyoming_csm.worker.csm.device import (
     kind_of,
 )
 from wyoming_csm.worker.csm.frame_loop import FrameLoop
-from wyoming_csm.worker.csm.graph_memory import graph_node_bytes
-from wyoming_csm.worker.csm.memory import Needs, free_bytes, plan, ran_out, taken
+from wyoming_csm.worker.csm.memory import Needs, free_bytes, graph_node_bytes, plan, ran_out, taken
 from wyoming_csm.worker.csm.runner import CsmRunner
 from wyoming_csm.worker.csm.schedule import capacity
 from wyoming_csm.worker.csm.voice_prompts import Report
@@ -162,7 +161,7 @@ def load_pipeline(
         decoder,
         FramePipeline(generator, decoder, graph_bytes=planned.graphs),
         PromptBuilder.of(checkpoint, planned.positions),
-        PrefixCache(planned.kept, needs.position),
+        PrefixCache(planned.prompt_cache, needs.position),
         cache.write(model) if cache is not None else iter(()),
     )
 
