@@ -71,12 +71,12 @@ def test_quantised_weights_are_kept_and_a_stage_has_the_size_that_was_set(
         first.begin(0, Say(2, 2, "The light is on. " * 60, SPEAKER))
 
 
-def test_weights_of_a_gpu_are_kept_while_nobody_speaks(
+def test_weights_of_a_gpu_are_stored_while_nobody_speaks(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """There they stay as they are; on a CPU they are written at once, which this one leaves out."""
     monkeypatch.setattr(load, "_FREE_BYTES", 0)
-    monkeypatch.setattr(quantized_cache, "_PIECE_BYTES", 10_000)
+    monkeypatch.setattr(quantized_cache, "_CHUNK_BYTES", 10_000)
     monkeypatch.setattr(WeightsCache, "save", lambda *_: None)
     wanted = {"dtype": "float16", "max_seconds": 1, "seed": 1}
     config = msgspec.convert(wanted, CsmConfig)
@@ -93,27 +93,27 @@ def test_weights_of_a_gpu_are_kept_while_nobody_speaks(
     assert [frame.pcm for frame in again] == [frame.pcm for frame in frames]
 
 
-def test_a_sentence_comes_before_what_is_kept(
+def test_a_sentence_comes_before_what_is_stored(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pieces: SimpleQueue[None] = SimpleQueue()
+    chunks: SimpleQueue[None] = SimpleQueue()
     written: SimpleQueue[None] = SimpleQueue()
 
     def slowly(*__: object) -> Iterator[None]:
         for _ in range(3):
-            pieces.get(timeout=10)
+            chunks.get(timeout=10)
             written.put(None)
             yield
 
     monkeypatch.setattr(load, "_FREE_BYTES", 0)
     monkeypatch.setattr(WeightsCache, "save", lambda *_: None)
-    monkeypatch.setattr(WeightsCache, "pieces", slowly)
+    monkeypatch.setattr(WeightsCache, "write", slowly)
     config = msgspec.convert({"dtype": "float16"}, CsmConfig)
     stage = load_runner(config, checkpoint, tmp_path, CPU)
     stage.idle()
     begin(stage, 0, Say(1, 1, "Hello.", SPEAKER))
     for _ in range(3):
-        pieces.put(None)
+        chunks.put(None)
     written.get(timeout=10)  # the one that was begun
     step(stage, [0])
     assert written.empty()

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from wyoming_csm.config import CsmConfig
+from wyoming_csm.disk_cache import compiled_folder
 from wyoming_csm.model.checkpoint.load import CODEC, Checkpoint
 from wyoming_csm.model.checkpoint.quantized_cache import WeightsCache
 from wyoming_csm.model.csm import CsmModel
@@ -25,7 +26,6 @@ from wyoming_csm.model.quantization.onednn import pack
 from wyoming_csm.model.sampling import Sampling
 from wyoming_csm.model.toolchain import CURE, OLDEST, builds_for, has_triton
 from wyoming_csm.voices import Clip
-from wyoming_csm.worker.caches import compiled_folder
 from wyoming_csm.worker.csm.checkpoints import find_checkpoint
 from wyoming_csm.worker.csm.clips import ClipEncoder
 from wyoming_csm.worker.csm.device import (
@@ -36,8 +36,7 @@ from wyoming_csm.worker.csm.device import (
     kind_of,
 )
 from wyoming_csm.worker.csm.frame_loop import FrameLoop
-from wyoming_csm.worker.csm.graph_memory import graph_node_bytes
-from wyoming_csm.worker.csm.memory import Needs, free_bytes, plan, ran_out, taken
+from wyoming_csm.worker.csm.memory import Needs, free_bytes, graph_node_bytes, plan, ran_out, taken
 from wyoming_csm.worker.csm.runner import CsmRunner
 from wyoming_csm.worker.csm.schedule import capacity
 from wyoming_csm.worker.csm.voice_prompts import Report
@@ -162,8 +161,8 @@ def load_pipeline(
         decoder,
         FramePipeline(generator, decoder, graph_bytes=planned.graphs),
         PromptBuilder.of(checkpoint, planned.positions),
-        PrefixCache(planned.kept, needs.position),
-        cache.pieces(model) if cache is not None else iter(()),
+        PrefixCache(planned.prompt_cache, needs.position),
+        cache.write(model) if cache is not None else iter(()),
     )
 
 
