@@ -28,6 +28,11 @@ FORBIDDEN = {
         "the front process never imports torch",
         [*HEAVY, f"{PACKAGE}.model", f"{PACKAGE}.verify"],
     ),
+    "say": ("it has no server", ["wyoming", f"{PACKAGE}.server"]),
+    "voice_choice": (
+        "the server, `say` and the engines share it",
+        ["wyoming", *(f"{PACKAGE}.{part}" for part in ("server", "engines", "worker", "model"))],
+    ),
     "text": (
         "text is only text",
         ["wyoming", "asyncio", *HEAVY]

@@ -21,8 +21,8 @@ from wyoming_csm.server.outlet import EventWriter
 from wyoming_csm.server.rate_limited_log import RateLimitedLog
 from wyoming_csm.server.requests import Request, RequestReader
 from wyoming_csm.server.turns import Queues
-from wyoming_csm.server.voice_table import choose_voice
 from wyoming_csm.server.wire import read_event
+from wyoming_csm.voice_choice import choose_voice
 from wyoming_csm.within import within
 
 _LOGGER = logging.getLogger(__name__)

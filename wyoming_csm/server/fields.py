@@ -4,21 +4,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
 from wyoming_csm.errors import ProtocolError
 from wyoming_csm.text.clean import mended
+from wyoming_csm.voice_choice import VoiceRequest
 
 _LONGEST_WISH = 257  # characters; no voice has a longer name, and a wish is kept while it waits
 _NOTHING: tuple[object, ...] = (None, "", [], {})  # [] is how PHP writes {}
-
-
-class VoiceRequest(msgspec.Struct, frozen=True):
-    """The voice a request asks for, as far as it asks."""
-
-    name: str | None = None
-    language: str | None = None
-    speaker: str | None = None
 
 
 def text_of(event_type: str, data: Mapping[str, Any]) -> str:

@@ -6,8 +6,8 @@ from wyoming_csm import __version__
 from wyoming_csm.config import Config
 from wyoming_csm.engines.base import Engine
 from wyoming_csm.server.listing import Listed, listed
-from wyoming_csm.server.voice_table import in_order
 from wyoming_csm.server.wire import encode
+from wyoming_csm.voice_choice import default_first
 from wyoming_csm.voices import Voice
 
 PROGRAM = "wyoming-csm"
@@ -21,7 +21,7 @@ _ATTRIBUTIONS = {
 def make_info(config: Config, engine: Engine) -> Info:
     """One program, its voices with the default first; descriptions say who can speak now."""
     phase = engine.status.phase.value
-    voices = in_order(engine.voices, config)
+    voices = default_first(engine.voices, config)
     program = TtsProgram(
         name=PROGRAM,
         attribution=Attribution(*_OWN),

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from wyoming_csm.engines.language import primary_of, standard_tag
+from wyoming_csm.voice_choice import primary_of, standard_tag
 from wyoming_csm.voices import Voice
 
 

@@ -16,7 +16,8 @@ from wyoming.event import Event
 from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart, SynthesizeStop
 
 from wyoming_csm.config import Limits
-from wyoming_csm.server.fields import VoiceRequest, text_format, text_of, wanted_voice
+from wyoming_csm.server.fields import text_format, text_of, wanted_voice
+from wyoming_csm.voice_choice import VoiceRequest
 
 
 class TextStream:
