@@ -17,8 +17,7 @@ from wyoming_csm.engines.base import Phase, Status
 from wyoming_csm.engines.csm import csm_engine
 from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.engines.system import system_voices
-from wyoming_csm.server.info import make_info
-from wyoming_csm.server.listing import listed
+from wyoming_csm.server.info import listed, make_info
 from wyoming_csm.voice_choice import default_first, primary_of, standard_tag
 from wyoming_csm.voices import Clip, Voice, VoiceBook
 
