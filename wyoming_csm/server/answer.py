@@ -103,7 +103,7 @@ class Answer:
         splitter = SentenceSplitter(language)
         while (more := await text.take(_STALL_SECONDS)) is not None:
             # A text that stalls (a language model at work) may have ended in a whole sentence.
-            for piece in splitter.settle() if not more else ():
+            for piece in splitter.flush() if not more else ():
                 yield piece
             for begin in range(0, len(more), _SLICE):
                 for piece in splitter.push(more[begin : begin + _SLICE]):
