@@ -28,6 +28,11 @@ FORBIDDEN = {
         "the front process never imports torch",
         [*HEAVY, f"{PACKAGE}.model", f"{PACKAGE}.verify"],
     ),
+    "say": ("it has no server", ["wyoming", f"{PACKAGE}.server"]),
+    "voice_choice": (
+        "the server, `say` and the engines share it",
+        ["wyoming", *(f"{PACKAGE}.{part}" for part in ("server", "engines", "worker", "model"))],
+    ),
     "text": (
         "text is only text",
         ["wyoming", "asyncio", *HEAVY]
@@ -62,11 +67,11 @@ TIMEOUTS = {
     "say.py": "before anything is spoken",
     "engines/fallback.py": "before a sentence",
     "engines/hold_off.py": "between two lives of a child",
+    "server/addresses.py": "between two looks",
     "server/discovery.py": "before the announcement",
-    "server/network_changes.py": "between two looks",
-    "server/outlet.py": "last words are a task of their own",
+    "server/peer.py": "the last events are sent by a task of their own",
     "server/requests.py": "before a sentence",
-    "server/wire.py": "the hearing half reads no more once it is cancelled",
+    "server/wire.py": "the receiving half reads no more once it is cancelled",
 }
 
 MAX_LINES = 300

@@ -18,8 +18,7 @@ from wyoming_csm.config import Config, with_system_voice_only
 from wyoming_csm.engines import csm
 from wyoming_csm.engines.base import Phase
 from wyoming_csm.installer import INSTALLER
-from wyoming_csm.server.fields import VoiceRequest
-from wyoming_csm.server.voice_table import choose_voice
+from wyoming_csm.voice_choice import VoiceRequest, choose_voice
 
 
 def configured(folder: Path, *words: str) -> Config:

@@ -20,9 +20,8 @@ from wyoming_csm.audio import (
 from wyoming_csm.config import Config
 from wyoming_csm.engines.base import Phase
 from wyoming_csm.errors import RequestError
-from wyoming_csm.server.fields import VoiceRequest
-from wyoming_csm.server.voice_table import choose_voice
 from wyoming_csm.text.stream import SentenceSplitter
+from wyoming_csm.voice_choice import VoiceRequest, choose_voice
 
 _LONG_SECONDS = 1.0  # what takes longer is worth a word
 

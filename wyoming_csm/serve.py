@@ -9,10 +9,9 @@ from wyoming_csm import __version__
 from wyoming_csm.app import App, running
 from wyoming_csm.config import Config
 from wyoming_csm.installer import install_engines
-from wyoming_csm.server.addresses import Address, reachable_addresses
+from wyoming_csm.server.addresses import Address, NetworkChanges, reachable_addresses
 from wyoming_csm.server.discovery import Announcement
 from wyoming_csm.server.listener import Server
-from wyoming_csm.server.network_changes import NetworkChanges
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -78,7 +77,7 @@ async def follow(
         if found != before:
             _tell_addresses(list(found), port)
         if found != before or not announcement.is_complete:
-            await announcement.become(list(found))
+            await announcement.announce(list(found))
         await changes.wait()
 
 

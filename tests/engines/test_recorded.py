@@ -16,7 +16,7 @@ from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.engines.recorded import RecordedVoices
 from wyoming_csm.engines.watchdog import Timeouts
 from wyoming_csm.server.info import make_info
-from wyoming_csm.server.voice_table import in_order
+from wyoming_csm.voice_choice import default_first
 from wyoming_csm.voices import Clip, Voice
 from wyoming_csm.worker.protocol import Configure
 
@@ -118,6 +118,6 @@ async def test_the_next_engine_speaks_for_it_and_says_so_once(
 
 def test_it_is_no_default_unless_it_was_configured() -> None:
     voices = [replace(ANNA, fault="nothing is heard in it"), fake_voice("bert"), fake_voice("carl")]
-    assert [voice.name for voice in in_order(voices, Config())] == ["bert", "anna", "carl"]
-    assert in_order(voices, replace(Config(), voice="anna"))[0].name == "anna"
-    assert in_order(voices[:1], Config()) == voices[:1]
+    assert [voice.name for voice in default_first(voices, Config())] == ["bert", "anna", "carl"]
+    assert default_first(voices, replace(Config(), voice="anna"))[0].name == "anna"
+    assert default_first(voices[:1], Config()) == voices[:1]

@@ -1,56 +1,169 @@
-"""The lobby: who has to go when it is full."""
+"""Who may connect: which addresses, and which connection has to go when there are too many."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
-from wyoming_csm.config import Limits
-from wyoming_csm.server.admission import ConnectionLimit
+import ifaddr
+import pytest
+
+from wyoming_csm.config import Limits, load
+from wyoming_csm.errors import ConfigError
+from wyoming_csm.server.admission import (
+    AllowList,
+    ConnectionLimit,
+    on_link_networks,
+    plain_address,
+)
+
+LOCAL = ["127.0.0.1", "127.9.9.9", "::1", "169.254.3.4", "fe80::1", "fe80::1%eth0", "10.1.2.3"]
+PRIVATE = ["172.16.0.1", "172.31.255.254", "192.168.178.20", "fd12:3456::1", "100.64.0.1"]
+MAPPED = ["::ffff:192.168.1.5", "::ffff:127.0.0.1"]
+STRANGE = ["8.8.8.8", "172.32.0.1", "100.128.0.1", "2001:4860::8888", "::ffff:8.8.8.8", "11.0.0.1"]
+
+
+@pytest.fixture
+def no_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ifaddr, "get_adapters", list)
+
+
+@pytest.mark.usefixtures("no_links")
+@pytest.mark.parametrize("host", [*LOCAL, *PRIVATE, *MAPPED])
+def test_local_ones_may(host: str) -> None:
+    assert AllowList(None).admits(host)
+
+
+@pytest.mark.usefixtures("no_links")
+@pytest.mark.parametrize("host", STRANGE)
+def test_strangers_may_not(host: str) -> None:
+    assert not AllowList(None).admits(host)
+
+
+@pytest.fixture
+def links(monkeypatch: pytest.MonkeyPatch) -> None:
+    ips = [ifaddr.IP("203.0.113.7", 24, "eth0"), ifaddr.IP(("2001:db8:1::7", 0, 2), 64, "eth0")]
+    everybody = [ifaddr.IP("198.51.100.1", 0, "tun0")]
+    adapters = [ifaddr.Adapter("eth0", "eth0", ips), ifaddr.Adapter("tun0", "tun0", everybody)]
+    monkeypatch.setattr(ifaddr, "get_adapters", lambda: adapters)
+
+
+@pytest.mark.usefixtures("links")
+@pytest.mark.parametrize("networks", [None, ("local",), ("10.9.0.0/16", "local")])
+def test_neighbours_on_the_same_link_may(networks: tuple[str, ...] | None) -> None:
+    allowed = AllowList(networks)
+    assert allowed.admits("192.168.7.3")
+    assert allowed.admits("203.0.113.99")
+    assert allowed.admits("2001:db8:1::99")
+    assert not allowed.admits("2001:db8:2::99")
+    assert not allowed.admits("198.51.100.2")  # a prefix of 0 is no neighbourhood
+
+
+def test_own_interfaces_are_read() -> None:
+    assert any(plain_address("127.0.0.1") in network for network in on_link_networks())
+
+
+def test_only_the_configured_ones_may() -> None:
+    allowed = AllowList(("192.168.7.0/24", "2001:db8::/32", "10.0.0.9"))
+    assert [allowed.admits(host) for host in ("192.168.7.3", "2001:db8::1", "10.0.0.9")] == [
+        True
+    ] * 3
+    assert not allowed.admits("192.168.8.3")
+    assert not allowed.admits("127.0.0.1")
+
+
+def test_a_network_that_is_none() -> None:
+    with pytest.raises(ConfigError, match=r"limits\.networks"):
+        AllowList(("192.168.7.0/33",))
+
+
+@pytest.mark.usefixtures("links")
+@pytest.mark.parametrize(
+    ("host", "home"),
+    [
+        ("2001:db8:1:a::1", "2001:db8:1::/56"),  # another /64 of the own home's /56
+        ("2001:db8:1:ff:1:2:3:4", "2001:db8:1::/56"),
+        ("2001:db8:1:100::1", "2001:db8:1:100::/64"),
+        ("2001:db8:2:a:1:2:3:4", "2001:db8:2:a::/64"),
+        ("198.51.100.2", "198.51.100.2/32"),
+        ("::ffff:198.51.100.2", "198.51.100.2/32"),
+    ],
+)
+def test_what_to_write_to_admit_a_stranger(tmp_path: Path, host: str, home: str) -> None:
+    """The very text, in a configuration file, is read and lets the address in, and all others that
+    might come before."""
+    allowed = AllowList(None)
+    assert not allowed.admits(host)
+    setting = allowed.with_home_of(host)
+    assert setting == f"limits: {{networks: [local, '{home}']}}"
+    (tmp_path / "config.yaml").write_text(setting)
+    after = AllowList(load(tmp_path / "config.yaml").limits.networks)
+    for admitted in (host, "192.168.7.3", "127.0.0.1", "203.0.113.99"):
+        assert after.admits(admitted)
+
+
+@pytest.mark.usefixtures("links")
+@pytest.mark.parametrize(
+    ("host", "home"),
+    [
+        ("192.168.8.3", "192.168.8.0/24"),
+        ("100.64.7.7", "100.64.7.0/24"),
+        ("127.0.0.1", "127.0.0.1/32"),
+        ("fd12:3456:789a:1::5", "fd12:3456:789a::/48"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("::1", "::1/128"),
+        ("2001:db8:1:a::1", "2001:db8:1::/56"),
+    ],
+)
+def test_what_to_write_besides_what_is_configured(host: str, home: str) -> None:
+    allowed = AllowList(("192.168.7.0/24",))
+    assert not allowed.admits(host)
+    assert allowed.with_home_of(host) == f"limits: {{networks: ['192.168.7.0/24', '{home}']}}"
 
 
 @dataclass(eq=False)
-class Guest:
+class Connected:
     address: str
     last_active: float = 0.0
     busy: bool = False
 
 
-def full_lobby(*guests: Guest, total: int = 4, each: int = 3) -> ConnectionLimit[Guest]:
-    lobby: ConnectionLimit[Guest] = ConnectionLimit(
+def full(*connections: Connected, total: int = 4, each: int = 3) -> ConnectionLimit[Connected]:
+    limit: ConnectionLimit[Connected] = ConnectionLimit(
         Limits(connections=total, connections_per_address=each)
     )
-    for guest in guests:
-        assert lobby.enter(guest) is None
-    return lobby
+    for one in connections:
+        assert limit.add(one) is None
+    return limit
 
 
 def test_the_longest_idle_of_a_full_address_makes_room() -> None:
-    idle = Guest("a", 1)
-    lobby = full_lobby(Guest("a", 3), idle, Guest("a", 2))
-    assert lobby.enter(Guest("a", 4)) is idle
-    assert len(lobby) == 3
+    idle = Connected("a", 1)
+    limit = full(Connected("a", 3), idle, Connected("a", 2))
+    assert limit.add(Connected("a", 4)) is idle
+    assert len(limit) == 3
 
 
 def test_another_address_still_gets_in_and_the_greediest_pays() -> None:
-    modest, greedy = Guest("b", 0), Guest("a", 5)
-    lobby = full_lobby(modest, greedy, Guest("a", 6), Guest("a", 7))
-    assert lobby.enter(Guest("c", 9)) is greedy
+    modest, greedy = Connected("b", 0), Connected("a", 5)
+    limit = full(modest, greedy, Connected("a", 6), Connected("a", 7))
+    assert limit.add(Connected("c", 9)) is greedy
 
 
 def test_among_equally_greedy_addresses_the_longest_idle_goes() -> None:
-    idle = Guest("b", 1)
-    lobby = full_lobby(Guest("a", 2), Guest("a", 3), idle, Guest("b", 4))
-    assert lobby.enter(Guest("c", 9)) is idle
+    idle = Connected("b", 1)
+    limit = full(Connected("a", 2), Connected("a", 3), idle, Connected("b", 4))
+    assert limit.add(Connected("c", 9)) is idle
 
 
-def test_who_is_being_spoken_to_goes_last() -> None:
-    idle = Guest("a", 9)
-    lobby = full_lobby(Guest("a", 1, busy=True), idle, Guest("a", 2, busy=True))
-    assert lobby.enter(Guest("a", 10)) is idle
+def test_a_busy_one_goes_last() -> None:
+    idle = Connected("a", 9)
+    limit = full(Connected("a", 1, busy=True), idle, Connected("a", 2, busy=True))
+    assert limit.add(Connected("a", 10)) is idle
 
 
-def test_who_left_counts_no_more() -> None:
-    first = Guest("a")
-    lobby = full_lobby(first, Guest("a"), Guest("a"))
-    lobby.leave(first)
-    lobby.leave(first)
-    assert lobby.enter(Guest("a")) is None
-    assert len(lobby) == 3
+def test_one_that_left_counts_no_more() -> None:
+    first = Connected("a")
+    limit = full(first, Connected("a"), Connected("a"))
+    limit.remove(first)
+    limit.remove(first)
+    assert limit.add(Connected("a")) is None
+    assert len(limit) == 3

@@ -111,7 +111,7 @@ async def announce(
     settings: DiscoveryConfig, port: int, host: str, interfaces: Sequence[str] = ()
 ) -> AsyncGenerator[str | None]:
     async with Announcement(settings, port, interfaces=interfaces) as announcement:
-        yield await announcement.become(list(reachable_addresses([host])))
+        yield await announcement.announce(list(reachable_addresses([host])))
 
 
 def named() -> DiscoveryConfig:
@@ -136,11 +136,11 @@ async def test_what_is_announced_later_takes_the_place_of_what_was(loopback: str
     """Nobody hears a goodbye between: Home Assistant would take the server for gone."""
     first, second = map(ipaddress.ip_address, (loopback, "127.0.0.2"))
     async with Announcement(named(), 10_208, interfaces=[loopback]) as announcement:
-        name = await announcement.become([first])
+        name = await announcement.announce([first])
         assert name is not None
         async with browsing(loopback, name) as browser, asyncio.timeout(15):
             await browser.added.wait()
-            assert await announcement.become([second]) == name
+            assert await announcement.announce([second]) == name
             await asyncio.sleep(1.2)  # what is replaced stays for 1 s (RFC 6762, 10.2)
             assert (await browser.look_up()).parsed_addresses() == [str(second)]
             assert not browser.removed.is_set()
@@ -195,7 +195,7 @@ async def test_a_failure_is_one_warning_and_the_server_goes_on(
 ) -> None:
     async with Announcement(named(), 10_205, interfaces=["203.0.113.9"]) as announcement:
         for _ in range(2):
-            assert await announcement.become([ipaddress.ip_address("127.0.0.1")]) is None
+            assert await announcement.announce([ipaddress.ip_address("127.0.0.1")]) is None
         assert not announcement.is_complete
     (warning,) = [r for r in caplog.records if r.levelno >= logging.WARNING]
     assert warning.levelno == logging.WARNING
@@ -206,7 +206,7 @@ async def test_a_failure_is_one_warning_and_the_server_goes_on(
 
 async def test_nothing_is_announced_when_off(caplog: pytest.LogCaptureFixture) -> None:
     async with Announcement(DiscoveryConfig(enabled=False), 10_207) as announcement:
-        assert await announcement.become([ipaddress.ip_address("127.0.0.1")]) is None
+        assert await announcement.announce([ipaddress.ip_address("127.0.0.1")]) is None
         assert announcement.is_complete
     assert caplog.records == []
 

@@ -94,7 +94,7 @@ async def test_yakyak(caplog: pytest.LogCaptureFixture) -> None:
             assert audio(await client.until("audio-stop")) == SENTENCE * 2
     assert engine.asked == ["Die Tür ist", "offen."]  # its input's lines
     (record,) = logged(caplog)
-    assert "there is no voice 'en_US-amy-medium'; it gets anna" in record.getMessage()
+    assert "there is no voice 'en_US-amy-medium'; the voice is anna" in record.getMessage()
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,7 @@ async def test_who_leaves_just_before_its_turn_never_reaches_the_engine() -> Non
         close(second)
         engine.hold.set()
         await first.until("audio-stop")
-        await eventually(lambda: len(server._lobby) == 1)
+        await eventually(lambda: len(server.connections) == 1)
     assert engine.asked == ["First."]
 
 
@@ -167,7 +167,7 @@ async def test_leaving_in_the_middle_of_a_stream() -> None:
         await client.read()
         close(client)
         await eventually(lambda: engine.speaking == 0)
-        await eventually(lambda: not len(server._lobby))
+        await eventually(lambda: not len(server.connections))
     assert engine.asked == ["One."]
 
 
@@ -194,7 +194,7 @@ async def test_a_client_that_never_reads_costs_others_nothing_and_is_given_up(
                 await other.write_event(say("Quick."))
                 while (event := await other.read_event()) and event.type != "audio-stop":
                     pass
-            await eventually(lambda: len(server._lobby) == 1)
+            await eventually(lambda: len(server.connections) == 1)
         deaf.close()
     assert engine.asked.count("This is said.") < 30  # of 600
     assert "took nothing" in caplog.text
@@ -227,4 +227,4 @@ async def test_a_connection_ends_when_the_peer_does_and_nothing_is_due() -> None
         await client.until("pong")
         client.writer.write_eof()
         assert await client.rest() == []
-        await eventually(lambda: not len(server._lobby))
+        await eventually(lambda: not len(server.connections))

@@ -33,7 +33,7 @@ async def test_ipv6_and_the_wildcard_for_both() -> None:
         writer.transport.abort()
     async with serving(FakeEngine(), uri="tcp://[::]:0") as server, peer(server) as client:
         await pinged(client)
-        (connection,) = server._lobby
+        (connection,) = server.connections
         assert connection.address == "127.0.0.1"  # not ::ffff:127.0.0.1
 
 
@@ -89,7 +89,7 @@ async def test_strangers_are_closed_at_once_with_one_line(
                 assert await stranger.rest() == []
         async with peer(server, "127.0.0.3") as friend:
             await pinged(friend)
-            assert len(server._lobby) == 1
+            assert len(server.connections) == 1
     (record,) = logged(caplog)
     assert record.getMessage() == (
         "Refused 127.0.0.2: not in the networks that may connect. If it is yours, write into"
@@ -127,16 +127,16 @@ async def test_beyond_the_limits_the_longest_idle_of_the_greediest_goes() -> Non
         for _ in range(33):
             await connect("127.0.0.2")
         assert await clients[0].rest() == []  # the 33rd took its place
-        assert len(server._lobby) == 32
+        assert len(server.connections) == 32
         for _ in range(16):
             await connect("127.0.0.3")
         for _ in range(16):
             await connect("127.0.0.4")
-        assert len(server._lobby) == 64
+        assert len(server.connections) == 64
         await pinged(clients[1])  # no longer the longest idle
         home_assistant = await connect("127.0.0.1")
         assert await clients[2].rest() == []
-        assert len(server._lobby) == 64
+        assert len(server.connections) == 64
         await pinged(home_assistant)
         await pinged(clients[1])
         for client in clients:
@@ -161,7 +161,7 @@ async def test_connections_sent_away_before_they_began() -> None:
         socks = [socket.create_connection(("127.0.0.1", port_of(server))) for _ in range(50)]
         async with peer(server, "127.0.0.2") as client:
             await pinged(client)
-        assert len(server._lobby) <= 2
+        assert len(server.connections) <= 2
         for sock in socks:
             sock.close()
 

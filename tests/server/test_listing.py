@@ -16,12 +16,10 @@ from wyoming_csm.config import Config
 from wyoming_csm.engines.base import Phase, Status
 from wyoming_csm.engines.csm import csm_engine
 from wyoming_csm.engines.fallback import Fallback
-from wyoming_csm.engines.language import primary_of, standard_tag
 from wyoming_csm.engines.system import system_voices
-from wyoming_csm.server.info import make_info
-from wyoming_csm.server.listing import listed
-from wyoming_csm.server.voice_table import in_order
+from wyoming_csm.server.info import listed, make_info
 from wyoming_csm.voice_book import VoiceBook
+from wyoming_csm.voice_choice import default_first, primary_of, standard_tag
 from wyoming_csm.voices import Clip, Voice
 
 SPEAKERS = [f"speaker_{number}" for number in range(4)]
@@ -143,7 +141,7 @@ VOICES = st.builds(
 @given(st.lists(VOICES, max_size=12, unique_by=lambda voice: voice.name), st.integers(0, 11))
 def test_whatever_they_are_called(voices: Sequence[Voice], configured: int) -> None:
     name = voices[configured].name if configured < len(voices) else None
-    ordered = in_order(voices, msgspec.structs.replace(Config(), voice=name))
+    ordered = default_first(voices, msgspec.structs.replace(Config(), voice=name))
     rows = list(zip(ordered, listed(ordered, name), strict=True))
     firsts = []
     for tag in {tag for _, place in rows for tag in place.languages}:

@@ -76,8 +76,8 @@ async def test_a_wish_that_cannot_be_fulfilled_is_a_warning_and_is_spoken(
     assert engine.asked == ["42"]
     (warning,) = [one.getMessage() for one in logged(caplog) if one.levelno == logging.WARNING]
     assert warning == (
-        "127.0.0.1 asks for what is not here: there is no voice '5';"
-        " there is no text format '1'; it gets fake_en"
+        "A request from 127.0.0.1 cannot be fulfilled exactly: there is no voice '5';"
+        " there is no text format '1'; the voice is fake_en"
     )
 
 

@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SETTLES = 0.5  # instead of 2 s
+GROUP_SECONDS = 0.5  # instead of 2 s
 SERVER = f"""
 import sys
 from wyoming_csm.__main__ import main
-from wyoming_csm.server import network_changes
-network_changes._SETTLE_SECONDS = {SETTLES}
+from wyoming_csm.server import addresses
+addresses.GROUP_SECONDS = {GROUP_SECONDS}
 sys.exit(main())
 """
 

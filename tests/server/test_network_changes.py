@@ -12,14 +12,13 @@ from tests.server.clients import logged
 from tests.server.test_addresses import adapter, have
 from wyoming_csm.config import DiscoveryConfig
 from wyoming_csm.serve import follow
-from wyoming_csm.server import network_changes
-from wyoming_csm.server.addresses import Address
+from wyoming_csm.server import addresses
+from wyoming_csm.server.addresses import Address, NetworkChanges
 from wyoming_csm.server.discovery import Announcement
-from wyoming_csm.server.network_changes import NetworkChanges
 
 
 class ToldChanges(NetworkChanges):
-    """Changes come when the test says so; it hears when they were looked at."""
+    """Changes come when the test says so; it learns when they were looked at."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,7 +48,7 @@ class NotedAnnouncement(Announcement):
     def is_complete(self) -> bool:
         return bool(self.became and self.became[-1]) and not self.fails
 
-    async def become(self, addresses: Sequence[Address]) -> str | None:
+    async def announce(self, addresses: Sequence[Address]) -> str | None:
         self.fails = max(0, self.fails - 1) if self.became else self.fails
         self.became.append([str(address) for address in addresses])
         return None
@@ -99,7 +98,7 @@ async def test_what_is_announced_and_printed_follows(
 async def test_the_same_address_on_another_link_is_another_network(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Sockets belong to a link: one that was plugged in again hears nothing by the old ones."""
+    """Sockets belong to a link: one that was plugged in again sends nothing to the old ones."""
     have(monkeypatch, adapter("fake0", "192.168.1.5", index=4))
     async with following() as (changes, announcement):
         have(monkeypatch, adapter("fake0", "192.168.1.5", index=5))
@@ -128,10 +127,12 @@ async def test_without_descriptors_all_stays_as_it_was(monkeypatch: pytest.Monke
     assert announcement.became == [["192.168.1.5"]]
 
 
-async def test_where_nobody_tells_one_looks_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert network_changes._LOOK_SECONDS + network_changes._SETTLE_SECONDS < 15
-    monkeypatch.setattr(network_changes, "_routing_socket", lambda: None)
-    monkeypatch.setattr(network_changes, "_LOOK_SECONDS", 0.05)
+async def test_where_no_change_is_told_one_looks_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert addresses.LOOK_SECONDS + addresses.GROUP_SECONDS < 15
+    monkeypatch.setattr(addresses, "_routing_socket", lambda: None)
+    monkeypatch.setattr(addresses, "LOOK_SECONDS", 0.05)
     async with NetworkChanges() as changes, asyncio.timeout(5):
         for _ in range(2):
             await changes.wait()

@@ -14,8 +14,8 @@ from wyoming.tts import (
 
 from wyoming_csm.config import Limits
 from wyoming_csm.errors import ProtocolError
-from wyoming_csm.server.fields import VoiceRequest
 from wyoming_csm.server.requests import Request, RequestReader
+from wyoming_csm.voice_choice import VoiceRequest
 
 START, STOP = SynthesizeStart().event(), SynthesizeStop().event()
 

@@ -73,9 +73,9 @@ def test_a_numbers_full_stop_may_mean_an_ordinal(language: str, expected: list[s
 
 
 @pytest.mark.parametrize(
-    ("before", "settling"),
+    ("before", "deciding"),
     [
-        ("Sure thing! ", ""),  # the white space settles it
+        ("Sure thing! ", ""),  # the white space decides it
         ("Sure thing!", " "),
         ("The light is on. ", "T"),  # "approx. three" must wait for the letter
         ("The light is on.", "\n"),
@@ -84,12 +84,14 @@ def test_a_numbers_full_stop_may_mean_an_ordinal(language: str, expected: list[s
         ("x" * FIRST_CLAUSE + ",", " "),  # a long first sentence: its first clause
     ],
 )
-def test_a_piece_comes_with_the_character_that_settles_its_end(before: str, settling: str) -> None:
+def test_a_sentence_comes_with_the_character_that_decides_its_end(
+    before: str, deciding: str
+) -> None:
     splitter = SentenceSplitter("en")
-    early = [piece for char in before for piece in splitter.push(char)]
-    if settling:
+    early = [sentence for char in before for sentence in splitter.push(char)]
+    if deciding:
         assert early == []
-        early = splitter.push(settling)
+        early = splitter.push(deciding)
     assert early == [Speak(before.strip())]
 
 
@@ -99,17 +101,17 @@ def test_a_lists_number_stays_with_its_item() -> None:
 
 def test_long_sentences_are_cut_where_clauses_end() -> None:
     clause = "which has been on since seven this morning"
-    pieces = split(" ".join(f"{clause}," for _ in range(20)))
-    assert len(pieces) > 3
-    assert all(piece.endswith("morning,") for piece in pieces)
-    assert all(len(piece) <= LONGEST for piece in pieces)
+    sentences = split(" ".join(f"{clause}," for _ in range(20)))
+    assert len(sentences) > 3
+    assert all(sentence.endswith("morning,") for sentence in sentences)
+    assert all(len(sentence) <= LONGEST for sentence in sentences)
 
 
 def test_without_clauses_they_are_cut_between_words() -> None:
     words = "worter " * 200
-    pieces = split(words)
-    assert " ".join(pieces).split() == words.split()
-    assert max(map(len, pieces)) <= LONGEST
+    sentences = split(words)
+    assert " ".join(sentences).split() == words.split()
+    assert max(map(len, sentences)) <= LONGEST
 
 
 def test_without_words_they_are_cut_between_characters() -> None:
@@ -185,9 +187,9 @@ def _chunks(text: str, sizes: list[int]) -> list[str]:
 def test_chunks_change_nothing_and_nothing_is_lost(text: str, sizes: list[int]) -> None:
     at_once, by_character, in_chunks = Cutter(), Cutter(), Cutter()
     whole = [*at_once.feed(text), at_once.rest()]
-    single = [piece for char in text for piece in by_character.feed(char)]
+    single = [fragment for char in text for fragment in by_character.feed(char)]
     assert [*single, by_character.rest()] == whole
-    chunked = [piece for chunk in _chunks(text, sizes) for piece in in_chunks.feed(chunk)]
+    chunked = [fragment for chunk in _chunks(text, sizes) for fragment in in_chunks.feed(chunk)]
     assert [*chunked, in_chunks.rest()] == whole
     assert "".join(whole) == text
 
@@ -204,8 +206,10 @@ _PLAIN = st.lists(
 @given(_PLAIN)
 def test_every_letter_and_digit_is_spoken_once(text: str) -> None:
     spoken = split(text)
-    assert all(any(map(str.isalnum, piece)) for piece in spoken)
-    assert [c for piece in spoken for c in piece if c.isalnum()] == [c for c in text if c.isalnum()]
+    assert all(any(map(str.isalnum, sentence)) for sentence in spoken)
+    assert [c for sentence in spoken for c in sentence if c.isalnum()] == [
+        c for c in text if c.isalnum()
+    ]
 
 
 @pytest.mark.parametrize(

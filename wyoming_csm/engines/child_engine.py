@@ -11,12 +11,12 @@ from msgspec.structs import replace
 from wyoming_csm.audio import silence
 from wyoming_csm.config import Config, EngineName
 from wyoming_csm.engines.base import Status
-from wyoming_csm.engines.language import by_language
 from wyoming_csm.engines.recorded import RecordedVoices, ToldVoices
 from wyoming_csm.engines.supervisor import COMMAND, Supervisor
 from wyoming_csm.engines.watchdog import Timeouts
 from wyoming_csm.errors import EngineError, WorkerDied
 from wyoming_csm.text.pieces import Pause, Piece
+from wyoming_csm.voice_choice import of_language
 from wyoming_csm.voices import Voice
 from wyoming_csm.worker.protocol import (
     Audio,
@@ -113,7 +113,7 @@ class ChildEngine:
         usable = [own for own in self.voices if not own.fault]
         own = next((own for own in usable if own.name == voice.name), None)
         if own is None:
-            return by_language(usable, voice.language)
+            return next(iter(of_language(usable, voice.language)), None)
         return replace(own, speaker=voice.speaker) if voice.speaker in own.speakers else own
 
     @property

@@ -4,9 +4,9 @@ from importlib import invalidate_caches
 
 from wyoming_csm.config import Config
 from wyoming_csm.engines.child_engine import ChildEngine, first_message
-from wyoming_csm.engines.language import by_language
 from wyoming_csm.engines.watchdog import Timeouts
 from wyoming_csm.errors import EngineUnavailable
+from wyoming_csm.voice_choice import of_language
 from wyoming_csm.voices import Voice
 from wyoming_csm.worker.system.languages import (
     ESPEAK,
@@ -39,8 +39,8 @@ def system_voices(language: str) -> tuple[Voice, ...]:
         for spoken in languages()
         if (by := next((name for name in found if name in spoken.codes), ""))
     )
-    first = by_language(voices, language)
-    return tuple(sorted(voices, key=lambda voice: voice is not first))
+    first = of_language(voices, language)[:1]
+    return tuple(sorted(voices, key=lambda voice: voice not in first))
 
 
 def _probe() -> None:

@@ -1,64 +1,190 @@
-"""How many may be connected: beyond it, who idles longest at the greediest address goes."""
+"""Who may connect: peers of the allowed networks, and never more than the limits.
 
+The protocol has no passwords, so the network an address belongs to decides. Beyond the limits the
+longest idle connection of the address with the most of them is closed.
+"""
+
+import logging
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_interface,
+    ip_network,
+)
 from typing import Generic, Protocol, TypeVar
 
-from wyoming_csm.config import Limits
+import ifaddr
+
+from wyoming_csm.config import LOCAL_WORD, Limits
+from wyoming_csm.errors import ConfigError
+
+_LOGGER = logging.getLogger(__name__)
+
+Network = IPv4Network | IPv6Network
+
+LOCAL = tuple(
+    ip_network(text)
+    for text in (
+        "127.0.0.0/8",
+        "::1/128",
+        "169.254.0.0/16",  # link-local
+        "fe80::/10",
+        "10.0.0.0/8",  # private
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "fc00::/7",  # unique local
+        "100.64.0.0/10",  # shared: carriers' NAT, and overlay networks such as Tailscale
+    )
+)
+_UNIQUE_LOCAL = ip_network("fc00::/7")
+_REREAD_SECONDS = 10.0  # prefixes change: an address that seems strange may be a neighbour's
 
 
-class Guest(Protocol):
-    """A connection, as the lobby sees it."""
+class AllowList:
+    """The networks of the configuration; `local` are the private ones and this machine's links."""
+
+    def __init__(self, networks: tuple[str, ...] | None) -> None:
+        """Read the setting (None: `local` alone). Raises ConfigError."""
+        self._links: tuple[Network, ...] = ()
+        self._read_at = float("-inf")
+        self._names = (LOCAL_WORD,) if networks is None else networks
+        self._with_links = LOCAL_WORD in self._names
+        named = _parse(name for name in self._names if name != LOCAL_WORD)
+        self._fixed: tuple[Network, ...] = (*named, *(LOCAL if self._with_links else ()))
+
+    def admits(self, host: str) -> bool:
+        """Tell whether a peer of this numeric address may connect."""
+        address = plain_address(host)
+        if any(address in network for network in self._fixed):
+            return True
+        if not self._with_links:
+            return False
+        if any(address in network for network in self._links):
+            return True
+        return self._reread() and any(address in network for network in self._links)
+
+    def with_home_of(self, host: str) -> str:
+        """Write the setting that admits this address as well, to paste into the configuration."""
+        self._reread()
+        home = home_of(plain_address(host), self._links)
+        names = [name if name == LOCAL_WORD else f"'{name}'" for name in (*self._names, str(home))]
+        return f"limits: {{networks: [{', '.join(names)}]}}"
+
+    def _reread(self) -> bool:
+        """Look at this machine's links again, unless that was just done."""
+        now = time.monotonic()
+        if now < self._read_at + _REREAD_SECONDS:
+            return False
+        self._read_at = now
+        try:
+            self._links = on_link_networks()
+        except OSError as error:  # no descriptor left to ask with: they stay as they were
+            _LOGGER.debug("The network interfaces cannot be read: %s", error)
+        return True
+
+
+def _parse(networks: Iterable[str]) -> tuple[Network, ...]:
+    try:
+        return tuple(ip_network(text.strip(), strict=False) for text in networks)
+    except ValueError as error:
+        raise ConfigError(f"limits.networks: {error}") from error
+
+
+def plain_address(host: str) -> IPv4Address | IPv6Address:
+    """Parse a peer's address without its scope; IPv4 also where it came over an IPv6 socket."""
+    address = ip_address(host.partition("%")[0])
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def on_link_networks() -> tuple[Network, ...]:
+    """Return the prefixes that this machine's own interfaces have now. Raises OSError."""
+    found: list[Network] = []
+    for adapter in ifaddr.get_adapters():
+        for ip in adapter.ips:
+            host = ip.ip if isinstance(ip.ip, str) else ip.ip[0]
+            if ip.network_prefix:  # 0 would be everybody
+                found.append(ip_interface(f"{host}/{ip.network_prefix}").network)
+    return tuple(found)
+
+
+def home_of(address: IPv4Address | IPv6Address, links: Iterable[Network]) -> Network:
+    """Return the network of the home that this address is likely to be in.
+
+    An IPv6 home has a /48 of its own making (RFC 4193), or gets a /56 from its provider (RFC
+    6177): this one, if a prefix of this machine's `links` lies in it. An IPv4 address stands alone
+    unless it is a private one.
+    """
+    bits: int = address.max_prefixlen
+    if address.is_loopback:
+        pass
+    elif address.version == 4:
+        bits = 24 if any(address in network for network in LOCAL) else bits
+    elif address in _UNIQUE_LOCAL:
+        bits = 48
+    else:
+        ours = {ip_interface(f"{link[0]}/56").network for link in links if link.version == 6}
+        bits = 56 if any(address in home for home in ours) else 64
+    return ip_interface(f"{address}/{bits}").network
+
+
+class Evictable(Protocol):
+    """A connection, as far as the limit looks at it."""
 
     @property
     def address(self) -> str:
-        """Whose it is."""
+        """The peer's address."""
 
     @property
     def busy(self) -> bool:
-        """Whether somebody waits for its sound."""
+        """Whether its peer waits for sound."""
 
     @property
     def last_active(self) -> float:
-        """When it last heard or finished something, on any one clock."""
+        """The time, on any one clock, when it last received or finished something."""
 
 
-G = TypeVar("G", bound=Guest)
+C = TypeVar("C", bound=Evictable)
 
 
-class ConnectionLimit(Generic[G]):
+class ConnectionLimit(Generic[C]):
     """The connections there are, never more than the limits."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._guests: set[G] = set()
+        self._connections: set[C] = set()
 
     def __len__(self) -> int:
-        return len(self._guests)
+        return len(self._connections)
 
-    def __iter__(self) -> Iterator[G]:
-        return iter(tuple(self._guests))
+    def __iter__(self) -> Iterator[C]:
+        return iter(tuple(self._connections))
 
-    def enter(self, guest: G) -> G | None:
-        """Let it in; returns the one that has to go for it, which is out already."""
-        evicted = self._who_goes(guest.address)
+    def add(self, connection: C) -> C | None:
+        """Add a connection; return the one to be closed for it, which is removed already."""
+        evicted = self._to_evict(connection.address)
         if evicted is not None:
-            self.leave(evicted)
-        self._guests.add(guest)
+            self.remove(evicted)
+        self._connections.add(connection)
         return evicted
 
-    def leave(self, guest: G) -> None:
-        """Safe to call twice."""
-        self._guests.discard(guest)
+    def remove(self, connection: C) -> None:
+        """Remove a connection, unless it was removed before."""
+        self._connections.discard(connection)
 
-    def _who_goes(self, address: str) -> G | None:
-        counts = Counter(guest.address for guest in self._guests)
+    def _to_evict(self, address: str) -> C | None:
+        counts = Counter(one.address for one in self._connections)
         if counts[address] >= self._limits.connections_per_address:
             greediest = {address}
-        elif len(self._guests) >= self._limits.connections:
+        elif len(self._connections) >= self._limits.connections:
             most = max(counts.values())
             greediest = {one for one, count in counts.items() if count == most}
         else:
             return None
-        candidates = (guest for guest in self._guests if guest.address in greediest)
-        return min(candidates, key=lambda guest: (guest.busy, guest.last_active))
+        candidates = (one for one in self._connections if one.address in greediest)
+        return min(candidates, key=lambda one: (one.busy, one.last_active))

@@ -11,8 +11,7 @@ from wyoming_csm.audio import silence
 from wyoming_csm.config import Config
 from wyoming_csm.engines.base import Engine, Reply
 from wyoming_csm.errors import EngineError, RequestError
-from wyoming_csm.server.departure import Departure
-from wyoming_csm.server.outlet import EventWriter
+from wyoming_csm.server.peer import EventWriter, Liveness
 from wyoming_csm.server.requests import Request
 from wyoming_csm.server.sound import Sound
 from wyoming_csm.server.turns import Queues
@@ -44,7 +43,7 @@ class Answer:
         engine: Engine,
         turns: Queues,
         outlet: EventWriter,
-        departure: Departure,
+        departure: Liveness,
         config: Config,
         address: str,
     ) -> None:
@@ -104,7 +103,7 @@ class Answer:
         splitter = SentenceSplitter(language)
         while (more := await text.take(_STALL_SECONDS)) is not None:
             # A text that stalls (a language model at work) may have ended in a whole sentence.
-            for piece in splitter.settle() if not more else ():
+            for piece in splitter.flush() if not more else ():
                 yield piece
             for begin in range(0, len(more), _SLICE):
                 for piece in splitter.push(more[begin : begin + _SLICE]):

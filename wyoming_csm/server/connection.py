@@ -1,4 +1,4 @@
-"""One connection: a hearing half that is never busy, and a speaking half, one reply at a time."""
+"""One connection: a receiving half that is never busy, and a speaking half, one reply at a time."""
 
 import asyncio
 import logging
@@ -14,22 +14,20 @@ from wyoming_csm.config import Config
 from wyoming_csm.engines.base import Engine
 from wyoming_csm.errors import EngineError, ProtocolError, RequestError
 from wyoming_csm.server.answer import Answer
-from wyoming_csm.server.departure import Departure, wait_hangup
-from wyoming_csm.server.fields import as_text
 from wyoming_csm.server.info import InfoBytes
-from wyoming_csm.server.outlet import EventWriter
+from wyoming_csm.server.peer import EventWriter, Liveness, wait_hangup
 from wyoming_csm.server.rate_limited_log import RateLimitedLog
-from wyoming_csm.server.requests import Request, RequestReader
+from wyoming_csm.server.requests import Request, RequestReader, as_text
 from wyoming_csm.server.turns import Queues
-from wyoming_csm.server.voice_table import choose_voice
 from wyoming_csm.server.wire import read_event
+from wyoming_csm.voice_choice import choose_voice
 from wyoming_csm.within import within
 
 _LOGGER = logging.getLogger(__name__)
 
-_LINGER_SECONDS = 0.04  # closing on unread input would take our last words from the peer
+_LINGER_SECONDS = 0.04  # closing on unread input would take our last events from the peer
 _LINGER_BYTES = 256 * 1024  # of that input
-_FAREWELL_SECONDS = 0.25  # for last words to a peer that is sent away
+_ERROR_SECONDS = 0.25  # for the `error` to a peer that is sent away
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ class ServerContext:
 
 
 class Connection:
-    """Serves one peer until it leaves, idles too long, or is refused; a `Guest` of the lobby.
+    """Serves one peer until it leaves, idles too long, or is refused.
 
     Whatever ends a reply too early is said in an `error` before the connection closes: a client
     must never take half a message for a whole one.
@@ -56,15 +54,15 @@ class Connection:
         self._shared = shared
         self._clock = asyncio.get_running_loop().time
         self.last_active = self._clock()
-        self._departure = Departure()
+        self._liveness = Liveness()
         self._due: asyncio.Queue[Request | None] = asyncio.Queue()  # None: no more will come
         self._unanswered = 0
         self._requests = RequestReader(shared.config.limits, self._submit, self._complain)
         self._answer: Answer | None = None
-        self._hearing: asyncio.Task[None] | None = None
+        self._receiving: asyncio.Task[None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
-        self._last_words = ""
+        self._reason = ""
 
     @property
     def busy(self) -> bool:
@@ -79,16 +77,16 @@ class Connection:
 
     def close(self, reason: str) -> None:
         """Send the peer away now; `reason` is told if it was waiting for sound."""
-        self._last_words = reason if self.busy else ""
+        self._reason = reason if self.busy else ""
         if self._task is not None:
             self._task.cancel()
 
-    def finish(self, reason: str) -> None:
-        """Nothing new from this peer; the reply in flight may end, its text as well."""
+    def close_after_reply(self, reason: str) -> None:
+        """Begin nothing new for this peer; the reply in flight may end, its text as well."""
         if self._answer is None:
             self.close(reason)
             return
-        self._stopping, self._last_words = True, reason
+        self._stopping, self._reason = True, reason
 
     async def _run(self) -> None:
         limits = self._shared.config.limits
@@ -100,43 +98,43 @@ class Connection:
             return
         outlet = EventWriter(writer, limits.stall_seconds)
         try:
-            last_words = await self._serve(reader, outlet)
-            self._unanswered = 0  # what is said now is the last: no farewell follows it
-            await _part(reader, writer, outlet, last_words)
+            error = await self._serve(reader, outlet)
+            self._unanswered = 0  # what is sent now is the last: no other error follows it
+            await _say_goodbye(reader, writer, outlet, error)
         except asyncio.CancelledError:
-            if self._last_words:
-                await _part(reader, writer, outlet, self._last_words, _FAREWELL_SECONDS)
+            if self._reason:
+                await _say_goodbye(reader, writer, outlet, self._reason, _ERROR_SECONDS)
             raise
         finally:
             writer.transport.abort()
 
     async def _serve(self, reader: asyncio.StreamReader, outlet: EventWriter) -> str:
-        """Returns what the peer is told before the connection closes, or nothing."""
-        last_words = ""
+        """Serve to the end; return the error to be sent before the connection closes, or ""."""
+        error = ""
         log = self._shared.log
         try:
             async with asyncio.TaskGroup() as halves:
-                self._hearing = halves.create_task(self._hear(reader, outlet))
+                self._receiving = halves.create_task(self._receive(reader, outlet))
                 await self._speak(outlet)
-                self._hearing.cancel()
+                self._receiving.cancel()
         except* (ProtocolError, RequestError) as group:
-            last_words = str(group.exceptions[0])
-            log.warning("refused", "Refused %s: %s", self.address, last_words)
+            error = str(group.exceptions[0])
+            log.warning("refused", "Refused %s: %s", self.address, error)
         except* EngineError as group:
-            last_words = str(group.exceptions[0])
-            log.warning("engine", "A reply to %s failed: %s", self.address, last_words)
+            error = str(group.exceptions[0])
+            log.warning("engine", "A reply to %s failed: %s", self.address, error)
         except* OSError as group:
             _LOGGER.debug("%s left: %s", self.address, group.exceptions[0])
         except* Exception:
-            last_words = "internal error"
+            error = "internal error"
             _LOGGER.exception("A connection of %s failed", self.address)
-        return last_words
+        return error
 
-    async def _hear(self, reader: asyncio.StreamReader, outlet: EventWriter) -> None:
-        """The hearing half: ends with ConnectionError when the peer has left for good."""
-        while await self._hear_event(reader, outlet):
+    async def _receive(self, reader: asyncio.StreamReader, outlet: EventWriter) -> None:
+        """Run the receiving half; raises ConnectionError when the peer has left for good."""
+        while await self._receive_event(reader, outlet):
             pass
-        self._departure.input_ended = True
+        self._liveness.input_ended = True
         self._requests.end()
         self._due.put_nowait(None)
         if self._answer is not None:
@@ -144,8 +142,8 @@ class Connection:
         await wait_hangup(self._sock)
         raise ConnectionResetError("the peer hung up")
 
-    async def _hear_event(self, reader: asyncio.StreamReader, outlet: EventWriter) -> bool:
-        """False: nothing comes any more, or nothing came for too long."""
+    async def _receive_event(self, reader: asyncio.StreamReader, outlet: EventWriter) -> bool:
+        """Receive one event; return False if no more comes, or none came for too long."""
         limits = self._shared.config.limits
         try:
             event = await read_event(reader, limits)
@@ -162,7 +160,7 @@ class Connection:
             outlet.send(Pong(as_text(event.data.get("text"))).event())
         else:
             self._requests.take(event)
-        await outlet.drained()  # who does not read is not heard either: a flood ends here
+        await outlet.drained()  # a peer that takes nothing is not read from: a flood ends here
         return True
 
     def _submit(self, request: Request) -> None:
@@ -179,10 +177,10 @@ class Connection:
         )  # fmt: skip
 
     async def _speak(self, outlet: EventWriter) -> None:
-        """The speaking half: returns when all requests are answered and no more will come."""
+        """Run the speaking half until all requests are answered and no more will come."""
         while (request := await self._due.get()) is not None:
             self._answer = self._make_answer(request, outlet)
-            if self._departure.input_ended:
+            if self._liveness.input_ended:
                 self._answer.probe()
             await self._answer.run()
             self._answer = None
@@ -191,7 +189,7 @@ class Connection:
             if self._stopping:
                 break
         if self._stopping and self.busy:
-            raise RequestError(self._last_words)
+            raise RequestError(self._reason)
 
     def _make_answer(self, request: Request, outlet: EventWriter) -> Answer:
         shared = self._shared
@@ -199,7 +197,7 @@ class Connection:
         complaint = "; ".join(filter(None, (complaint, request.complaint)))
         if complaint:
             shared.log.warning(
-                "voice", "%s asks for what is not here: %s; it gets %s",
+                "voice", "A request from %s cannot be fulfilled exactly: %s; the voice is %s",
                 *(self.address, complaint, voice and voice.name),
             )  # fmt: skip
         return Answer(
@@ -208,34 +206,34 @@ class Connection:
             engine=shared.engine,
             turns=shared.turns,
             outlet=outlet,
-            departure=self._departure,
+            departure=self._liveness,
             config=shared.config,
             address=self.address,
         )
 
 
-async def _part(
+async def _say_goodbye(
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
     outlet: EventWriter,
-    last_words: str,
+    error: str,
     seconds: float | None = None,
 ) -> None:
-    """Say the last words as an `error`, let everything go out, and say goodbye."""
+    """Send an `error`, if there is one, let everything go out, and end our side."""
     with suppress(OSError, RequestError):  # it left first, or takes nothing
-        if await within(seconds, _take_leave(writer, outlet, last_words)):
-            await within(_LINGER_SECONDS, _let_pass(reader))
+        if await within(seconds, _send_end(writer, outlet, error)):
+            await within(_LINGER_SECONDS, _read_rest(reader))
 
 
-async def _take_leave(writer: asyncio.StreamWriter, outlet: EventWriter, last_words: str) -> None:
-    if last_words:
-        outlet.send(Error(text=last_words).event())
+async def _send_end(writer: asyncio.StreamWriter, outlet: EventWriter, error: str) -> None:
+    if error:
+        outlet.send(Error(text=error).event())
     await outlet.flushed()
     writer.write_eof()
 
 
-async def _let_pass(reader: asyncio.StreamReader) -> None:
-    """What the peer had sent before it heard of the end; a flood is not waited out."""
+async def _read_rest(reader: asyncio.StreamReader) -> None:
+    """Read what the peer had sent before it knew of the end; a flood is not waited out."""
     left = _LINGER_BYTES
     while left > 0 and (passed := await reader.read(min(left, 65_536))):
         left -= len(passed)

@@ -31,7 +31,7 @@ _CURE = (
 
 
 class Announcement:
-    """What the network knows of the server: as last announced, until the goodbye at the end.
+    """Announces the server on the network, until the goodbye at the end.
 
     `interfaces`: local addresses to speak mDNS on, instead of the ones announced.
     """
@@ -59,16 +59,16 @@ class Announcement:
 
     @property
     def is_complete(self) -> bool:
-        """Whether there is nothing to try again."""
+        """Whether nothing has to be tried again."""
         return self._known is not None or not self._enabled
 
-    async def become(self, addresses: Sequence[Address]) -> str | None:
-        """Announce these, instead of others before; enter it once the port answers.
+    async def announce(self, addresses: Sequence[Address]) -> str | None:
+        """Announce these addresses, instead of others before, once the port answers.
 
-        Gives the name that others see (another than asked for if that was taken), or None: not
-        announced, because it is off, there is no address, or it failed.
+        Return the name that others see (another than asked for if that was taken), or None if it
+        is not announced: it is off, there is no address, or it failed.
         """
-        await self._make_way()
+        await self._withdraw()
         if not self._enabled or not addresses:
             return None
         info = AsyncServiceInfo(
@@ -91,9 +91,12 @@ class Announcement:
         _LOGGER.info("Announced as %r: Home Assistant finds it by itself", name)
         return name
 
-    async def _make_way(self) -> None:
-        """Without a goodbye: what follows has the same names, or there is no network to say it
-        to. A socket of an address or link that went away serves no more, so none is kept."""
+    async def _withdraw(self) -> None:
+        """End the announcement before without a goodbye, and close its sockets.
+
+        What follows has the same names, or there is no network to say it to. A socket of an
+        address or link that went away serves no more.
+        """
         if self._known is not None:
             zeroconf, info = self._known
             self._known = None
@@ -103,7 +106,7 @@ class Announcement:
     async def _register(
         self, info: AsyncServiceInfo, interfaces: list[str]
     ) -> AsyncZeroconf | None:
-        """None: it failed, and was said."""
+        """Register `info`; return None if that failed, which was logged."""
         zeroconf: AsyncZeroconf | None = None
         registered = False
         try:
@@ -131,14 +134,14 @@ class Announcement:
 
 
 def instance_name(wanted: str) -> str:
-    """`wanted` as one DNS label that leaves room for a number."""
+    """Turn `wanted` into one DNS label that leaves room for a number."""
     printable = (c for c in unicodedata.normalize("NFC", wanted) if c.isprintable())
     label = "".join(printable).replace(".", "-").strip()
     return label.encode(errors="ignore")[:_NAME_BYTES].decode(errors="ignore") or "wyoming-csm"
 
 
 def _speak_on(addresses: Sequence[Address]) -> list[str]:
-    """IPv4 multicast carries the IPv6 addresses too; IPv6 multicast where there is nothing else."""
+    """Choose IPv4 multicast, which carries IPv6 addresses too, else IPv6."""
     if any(address.is_loopback for address in addresses):
         return ["127.0.0.1"]  # IPv6 has no multicast there
     ipv4 = [str(address) for address in addresses if address.version == 4]
@@ -146,7 +149,7 @@ def _speak_on(addresses: Sequence[Address]) -> list[str]:
 
 
 async def _close(zeroconf: AsyncZeroconf) -> None:
-    """The goodbye, if there is something to say it about."""
+    """Say goodbye, if something is announced, and close the sockets."""
     try:
         if not await within(_GOODBYE_SECONDS, zeroconf.async_close()):
             raise OSError(f"it took longer than {_GOODBYE_SECONDS:g} s")

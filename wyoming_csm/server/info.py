@@ -1,13 +1,21 @@
-"""What the server is: the engine's voices as Wyoming's Info, serialised once and kept."""
+"""What the server is: the engine's voices as Wyoming's Info, listed so that the right one is first.
+
+Home Assistant makes a list for each tag that a voice names, sorts it by description, by code point,
+and a new assistant takes the first. From a language and a country it chooses the tag of the country
+before the one without: in the United States `en-US` before `en`.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from wyoming.info import Attribution, Info, TtsProgram, TtsVoice, TtsVoiceSpeaker
 
 from wyoming_csm import __version__
 from wyoming_csm.config import Config
 from wyoming_csm.engines.base import Engine
-from wyoming_csm.server.listing import Listed, listed
-from wyoming_csm.server.voice_table import in_order
 from wyoming_csm.server.wire import encode
+from wyoming_csm.voice_choice import default_first, primary_of, standard_tag
 from wyoming_csm.voices import Voice
 
 PROGRAM = "wyoming-csm"
@@ -18,36 +26,15 @@ _ATTRIBUTIONS = {
 }
 
 
-def make_info(config: Config, engine: Engine) -> Info:
-    """One program, its voices with the default first; descriptions say who can speak now."""
-    phase = engine.status.phase.value
-    voices = in_order(engine.voices, config)
-    program = TtsProgram(
-        name=PROGRAM,
-        attribution=Attribution(*_OWN),
-        installed=True,
-        description=f"Text to speech. Now: {engine.status.detail or phase}",
-        version=__version__,
-        voices=[*map(_voice, voices, listed(voices, config.voice))],
-        supports_synthesize_streaming=True,
-    )
-    return Info(tts=[program])
+class Listed(NamedTuple):
+    """One voice as it is listed; its own language first."""
 
-
-def _voice(voice: Voice, place: Listed) -> TtsVoice:
-    return TtsVoice(
-        name=voice.name,
-        attribution=Attribution(*_ATTRIBUTIONS.get(voice.engine, _OWN)),
-        installed=True,
-        description=place.description,
-        version=__version__,
-        languages=place.languages,
-        speakers=[TtsVoiceSpeaker(name) for name in voice.speakers] or None,
-    )
+    languages: list[str]
+    description: str
 
 
 class InfoBytes:
-    """The `info` event as it goes out; made again only after the engine changed."""
+    """The `info` event as it goes out, serialised again only after the engine changed."""
 
     def __init__(self, config: Config, engine: Engine) -> None:
         self._config = config
@@ -56,10 +43,86 @@ class InfoBytes:
         engine.subscribe(self._changed)
 
     def get(self) -> bytes:
-        """Serialised at the first call after a change: many changes at once cost one."""
+        """Serialise at the first call after a change: many changes at once cost one."""
         if self._bytes is None:
             self._bytes = encode(make_info(self._config, self._engine).event())
         return self._bytes
 
     def _changed(self) -> None:
         self._bytes = None
+
+
+def make_info(config: Config, engine: Engine) -> Info:
+    """Describe one program, its voices with the default first, and which engine can speak now."""
+    voices = default_first(engine.voices, config)
+    program = TtsProgram(
+        name=PROGRAM,
+        attribution=Attribution(*_OWN),
+        installed=True,
+        description=f"Text to speech. Now: {engine.status.detail or engine.status.phase.value}",
+        version=__version__,
+        voices=[*map(_voice, voices, listed(voices, config.voice))],
+        supports_synthesize_streaming=True,
+    )
+    return Info(tts=[program])
+
+
+def _voice(voice: Voice, shown: Listed) -> TtsVoice:
+    return TtsVoice(
+        name=voice.name,
+        attribution=Attribution(*_ATTRIBUTIONS.get(voice.engine, _OWN)),
+        installed=True,
+        description=shown.description,
+        version=__version__,
+        languages=shown.languages,
+        speakers=[TtsVoiceSpeaker(name) for name in voice.speakers] or None,
+    )
+
+
+def listed(voices: Sequence[Voice], configured: str | None) -> list[Listed]:
+    """List `voices`, the default one first, so that it comes first in Home Assistant, too.
+
+    The first of each list comes first when sorted, and CSM's bare speakers, which sound different
+    each time, come last. Blanks before a description do it: they sort before all else, and a page
+    does not show them.
+    """
+    languages = _languages(voices, configured)
+    lists: dict[str, list[int]] = defaultdict(list)
+    for number, tags in enumerate(languages):
+        for tag in tags:
+            lists[tag].append(number)
+    firsts = {members[0] for members in lists.values() if len(members) > 1}
+    ranks = [
+        (0, number) if number in firsts else (2, 0) if _is_bare(voice) else (1, 0)
+        for number, voice in enumerate(voices)
+    ]
+    taken: dict[str, set[tuple[int, int]]] = defaultdict(set)
+    for tags, rank in zip(languages, ranks, strict=True):
+        taken[primary_of(tags[0])].add(rank)
+    found = []
+    for voice, tags, rank in zip(voices, languages, ranks, strict=True):
+        behind = sum(other > rank for other in taken[primary_of(tags[0])])
+        found.append(Listed(tags, " " * behind + (voice.description.lstrip() or voice.name)))
+    return found
+
+
+def _languages(voices: Sequence[Voice], configured: str | None) -> list[list[str]]:
+    """Return the tags under which each voice is listed: its own, and the one without a region.
+
+    A voice without a region, and the configured voice, are listed under all tags of the language.
+    """
+    tags = [standard_tag(voice.language) for voice in voices]
+    there: dict[str, dict[str, None]] = defaultdict(dict)  # in the order of the voices
+    for tag in tags:
+        there[primary_of(tag)][tag] = None
+    found = []
+    for voice, tag in zip(voices, tags, strict=True):
+        primary = primary_of(tag)
+        everywhere = tag == primary or voice.name == configured
+        others = [o for o in there[primary] if o != tag and (everywhere or o == primary)]
+        found.append([tag, *others])
+    return found
+
+
+def _is_bare(voice: Voice) -> bool:
+    return voice.engine == "csm" and not voice.clips

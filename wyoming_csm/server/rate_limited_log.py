@@ -9,7 +9,7 @@ QUIET_SECONDS = 10.0
 class RateLimitedLog:
     """Warns at most once in `seconds` for each kind; the next line tells how many were left out.
 
-    A kind is a word of the program's, never of a peer's: their number is bounded.
+    A kind is a word of the program, never of a peer: so their number is bounded.
     """
 
     def __init__(self, logger: logging.Logger, seconds: float = QUIET_SECONDS) -> None:
@@ -19,7 +19,7 @@ class RateLimitedLog:
         self._left_out: dict[str, int] = {}
 
     def warning(self, kind: str, message: str, *args: object) -> None:
-        """`message % args` at WARNING, or only counted."""
+        """Log `message % args` at WARNING, or only count it."""
         now = time.monotonic()
         if now < self._next.get(kind, now):
             self._left_out[kind] = self._left_out.get(kind, 0) + 1

@@ -6,17 +6,26 @@ The rules where a peer leaves the usual order, so that none is ever left without
 - `synthesize-start` inside a stream, and the end of input, end the stream as its stop does;
 - `synthesize-chunk` without a start opens a stream in the default voice;
 - `synthesize-stop` without a start is answered as an empty stream.
+
+What stands in an event's data is taken as its sender means it: null is nothing, 5 is "5".
 """
 
 import asyncio
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from wyoming.event import Event
 from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart, SynthesizeStop
 
 from wyoming_csm.config import Limits
-from wyoming_csm.server.fields import VoiceRequest, text_format, text_of, wanted_voice
+from wyoming_csm.errors import ProtocolError
+from wyoming_csm.text.clean import mended
+from wyoming_csm.voice_choice import VoiceRequest
+
+_LONGEST_NAME = 257  # characters; no voice has a longer one, and it is held while the request waits
+_NOTHING: tuple[object, ...] = (None, "", [], {})  # [] is how PHP writes {}
 
 
 class TextStream:
@@ -32,7 +41,7 @@ class TextStream:
         self.cut = False  # there was more than the limit allows
 
     def feed(self, text: str) -> None:
-        """What goes over the limit is left out."""
+        """Add text; what goes over the limit is left out."""
         room = self._most - self._characters
         self.cut = self.cut or len(text) > room
         text = text[:room]
@@ -45,12 +54,12 @@ class TextStream:
         self._news.set()
 
     def end(self) -> None:
-        """That was all. Safe to call twice."""
+        """End the text. Calling it twice is harmless."""
         self._ended = True
         self._news.set()
 
     async def take(self, patience: float | None = None) -> str | None:
-        """Waits for text and returns all there is; "": none in `patience` s; None: the end."""
+        """Wait for text and return all there is; "": none in `patience` s; None: the end."""
         try:
             async with asyncio.timeout(patience):
                 await self._news.wait()
@@ -65,13 +74,13 @@ class TextStream:
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """One thing to say."""
+    """One text to say, with how it is to be said."""
 
     wanted: VoiceRequest
     ssml: bool
     streamed: bool
     text: TextStream
-    complaint: str = ""  # about a wish that cannot be fulfilled
+    complaint: str = ""  # about something asked for that cannot be fulfilled
 
 
 class RequestReader:
@@ -98,14 +107,17 @@ class RequestReader:
         return self._stream is not None
 
     def take(self, event: Event) -> None:
-        """Events that ask for nothing are ignored. Raises ProtocolError, RequestError."""
+        """Take an event; those that ask for nothing are ignored.
+
+        Raises ProtocolError, RequestError.
+        """
         if Synthesize.is_type(event.type):
             self._synthesize(event)
         elif SynthesizeStart.is_type(event.type):
             self.end()
             self._open(event)
         elif SynthesizeChunk.is_type(event.type):
-            text = text_of(event.type, event.data)
+            text = _text_of(event.type, event.data)
             self._feed(self._stream or self._open(), text)
         elif SynthesizeStop.is_type(event.type):
             if self._stream is None:
@@ -113,7 +125,7 @@ class RequestReader:
             self.end()
 
     def end(self) -> None:
-        """No more text comes for the stream, if one is open."""
+        """End the text of the stream, if one is open."""
         stream, self._stream = self._stream, None
         if stream is None:
             return
@@ -123,28 +135,68 @@ class RequestReader:
         stream.text.end()
 
     def _synthesize(self, event: Event) -> None:
-        text = text_of(event.type, event.data)
+        text = _text_of(event.type, event.data)
         if self._stream is not None:
             self._repeated = text[: self._most_characters + 1]
             return
-        request = self._request(event, streamed=False)
+        request = self._request(event.data, streamed=False)
         self._feed(request, text)
         request.text.end()
         self._submit(request)
 
     def _open(self, start: Event | None = None) -> Request:
-        self._stream = self._request(start, streamed=True)
+        self._stream = self._request(start.data if start is not None else {}, streamed=True)
         self._submit(self._stream)
         return self._stream
 
-    def _request(self, event: Event | None, *, streamed: bool) -> Request:
-        data = event.data if event is not None else {}
-        ssml, complaint = text_format(data)
-        text = TextStream(self._most_characters)
-        return Request(wanted_voice(data), ssml, streamed, text, complaint)
+    def _request(self, data: Mapping[str, Any], *, streamed: bool) -> Request:
+        text_format = (_name(data.get("text_format")) or "text").lower()
+        known = text_format in ("text", "ssml")
+        return Request(
+            _wanted_voice(data),
+            text_format == "ssml",
+            streamed,
+            TextStream(self._most_characters),
+            "" if known else f"there is no text format {text_format[:60]!r}",
+        )
 
     def _feed(self, request: Request, text: str) -> None:
         was_cut = request.text.cut
         request.text.feed(text)
         if request.text.cut and not was_cut:
             self._complain(f"is longer than {self._most_characters} characters")
+
+
+def _text_of(event_type: str, data: Mapping[str, Any]) -> str:
+    """Return what is to be said, perhaps with half a character at its end: the rest comes next.
+
+    Raises ProtocolError if there is no `text`, or a list or an object.
+    """
+    if "text" not in data:
+        raise ProtocolError(f"{event_type!r} has no text")
+    text = data["text"]
+    if isinstance(text, (list, dict)):
+        raise ProtocolError(f"the text of {event_type!r} is not a text")
+    return text if isinstance(text, str) else as_text(text) or ""
+
+
+def _wanted_voice(data: Mapping[str, Any]) -> VoiceRequest:
+    """Read any `voice`: a malformed one becomes the name of a voice that does not exist."""
+    voice = data.get("voice")
+    if voice in _NOTHING:
+        return VoiceRequest()
+    if not isinstance(voice, dict):
+        return VoiceRequest(name=_name(voice))
+    return VoiceRequest(*(_name(voice.get(key)) for key in ("name", "language", "speaker")))
+
+
+def as_text(value: object) -> str | None:
+    """Return a text as it is, anything else as JSON writes it, null as None."""
+    if value is None:
+        return None
+    return mended(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+
+
+def _name(value: object) -> str | None:
+    text = as_text(value)
+    return text and text[:_LONGEST_NAME]

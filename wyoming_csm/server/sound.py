@@ -1,12 +1,12 @@
 """The sound of one reply as Wyoming events: audio-start, even chunks, audio-stop.
 
-Without timestamps, as other servers send them: nobody needs ours, and a client in Go stops at them.
+Without timestamps, as other servers send them: no client needs ours, and one in Go stops at them.
 """
 
 from wyoming.audio import AudioChunk, AudioStart, AudioStop
 
 from wyoming_csm.audio import CHANNELS, NOTHING_SECONDS, SAMPLE_RATE, SAMPLE_WIDTH, silence
-from wyoming_csm.server.outlet import EventWriter
+from wyoming_csm.server.peer import EventWriter
 
 
 class Sound:
@@ -21,7 +21,7 @@ class Sound:
 
     @property
     def seconds(self) -> float:
-        """Sent so far."""
+        """How much sound was sent so far."""
         return self._samples / SAMPLE_RATE
 
     def start(self) -> None:
@@ -32,20 +32,20 @@ class Sound:
             self._outlet.send(start.event())
 
     def add(self, pcm: bytes) -> None:
-        """24 kHz mono s16le of any length; whole chunks go out at once."""
+        """Add 24 kHz mono s16le of any length; whole chunks go out at once."""
         self._pending += pcm
         while len(self._pending) >= self._chunk_bytes:
             self._send(bytes(self._pending[: self._chunk_bytes]))
             del self._pending[: self._chunk_bytes]
 
     def flush(self) -> None:
-        """A sentence is over: its end does not wait for the next one's beginning."""
+        """Send what is pending: a sentence's end does not wait for the next one's beginning."""
         if self._pending:
             self._send(bytes(self._pending))
             self._pending.clear()
 
     def stop(self) -> None:
-        """The reply is over. One that nothing was said in is a moment of silence."""
+        """End the reply; one in which nothing was said is a moment of silence."""
         self.flush()
         if not self._samples:
             self.add(silence(NOTHING_SECONDS))

@@ -21,7 +21,7 @@ _NOT_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"?|[^"\[\]{}]+', re.DOTALL)
 
 
 def encode(event: Event) -> bytes:
-    """The event as it goes out: JSON line, data, payload."""
+    """Serialise an event: JSON line, data, payload."""
     data = msgspec.json.encode(event.data) if event.data else b""
     payload = event.payload or b""
     header: dict[str, str | int] = {"type": event.type, "version": wyoming_version}
@@ -33,7 +33,7 @@ def encode(event: Event) -> bytes:
 
 
 async def read_event(reader: asyncio.StreamReader, limits: Limits) -> Event | None:
-    """The next event without its payload, which no event we hear has a use for; None: the end.
+    """Read the next event without its payload, which no event we read has a use for; None: the end.
 
     Raises TimeoutError if none begins in `idle_seconds` (nothing is lost: call again),
     ProtocolError, ConnectionError. Give the reader `header_bytes` as its limit.
@@ -97,7 +97,7 @@ async def _header(first: bytes, reader: asyncio.StreamReader, limits: Limits) ->
 
 
 def _length(name: str, header: dict[str, Any], most: int) -> int:
-    """In bytes; what is not above 0 is none, as in the reference."""
+    """Return a length in bytes; what is not above 0 is none, as in the reference."""
     length = header.get(name)
     if length is None:
         return 0
@@ -110,7 +110,7 @@ def _length(name: str, header: dict[str, Any], most: int) -> int:
 
 
 def _merged(data: Any, more: Any) -> dict[str, Any]:
-    """What stands in the JSON line, and over it what came after the line."""
+    """Merge what came after the JSON line over what stands in it."""
     data = {} if data is None else data
     if isinstance(data, dict):
         try:
@@ -135,7 +135,7 @@ def _parse(raw: bytes, limits: Limits) -> Any:
 
 
 def _check_depth(text: str, most: int) -> None:
-    """Before the parser sees it, so that nothing ever recurses further than `most`."""
+    """Refuse deep nesting before the parser sees it, so that it never recurses beyond `most`."""
     depth = 0
     for bracket in _NOT_BRACKETS.sub("", text):
         depth += 1 if bracket in "[{" else -1

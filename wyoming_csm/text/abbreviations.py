@@ -30,13 +30,16 @@ LOOKBACK = 24  # longer words are no abbreviations
 
 
 def ordinals_with_a_dot(language: str) -> bool:
-    """Whether "3." means "third" in that language; an unknown language ("") may be one."""
+    """Tell whether "3." means "third" in that language; an unknown one ("") counts as such."""
     return not language or re.split("[-_]", language.lower())[0] in _ORDINAL_DOT
 
 
 def is_abbreviation(before: str, following: str, *, ordinals: bool) -> bool:
-    """Whether the full stop between `before` and `following` (a letter or digit) belongs to a
-    word. `before` may begin in the middle of a sentence; its last LOOKBACK characters count."""
+    """Tell whether the full stop between `before` and `following` belongs to a word.
+
+    `before` may begin in the middle of a sentence; its last LOOKBACK characters count.
+    `following` is a letter or digit.
+    """
     found = _LAST_WORD.search(before[-LOOKBACK:])
     word = found[0] if found else ""
     if word.isdecimal():

@@ -1,8 +1,8 @@
 """What is written but not read aloud: taken out, so that only words and their stops are left.
 
 Markdown, HTML, emoji, control characters and bare addresses go; brackets become commas, since
-CSM may hang at them. Each pattern is linear on hostile text: none can begin at many places and
-run far from every one of them.
+CSM may hang at them. Each pattern is linear on hostile text: none can begin at many characters
+and run far from every one of them.
 """
 
 # ruff: noqa: RUF001  (look-alike characters are the subject)
@@ -11,7 +11,7 @@ import re
 import unicodedata
 from re import Match
 
-_PAUSE = "\x1f"  # a comma of ours, until the end; a control character, so no text brings its own
+_PAUSE = "\x1f"  # stands for a comma until the end; a control character, so no text contains one
 _PASSES = 8  # what one uncovers, the next takes; ordinary text needs one, and one to see that
 _SPOKEN_SYMBOLS = "°℃℉№"  # Unicode files them with the pictographs
 _BULLETS = "•‣◦▪●○■□"
@@ -76,7 +76,7 @@ _LEADING = re.compile(rf"^(?:[\s,;:!?{_PAUSE}」』》〉。、，！？；：]|
 
 
 def clean(text: str) -> str:
-    """`text` as it can be read aloud, on one line, in NFC; "" if it has no letter or digit.
+    """Return `text` as it can be read aloud, on one line, in NFC; "" without a letter or digit.
 
     Cleaning twice changes nothing more. Only odd text comes out longer: a bracket becomes two
     characters.
@@ -91,14 +91,14 @@ def clean(text: str) -> str:
 
 
 def mended(text: str) -> str:
-    """`text` with the halves of characters joined, or replaced where alone: it can be encoded."""
+    """Join the halves of characters, or replace them where alone: the text can be encoded."""
     if _SURROGATE.search(text) is None:
         return text
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _characters(text: str) -> str:
-    """Without what no engine knows: control characters, emoji."""
+    """Take out what no engine knows: control characters, emoji."""
     text = _STRAY_JOINER.sub("", unicodedata.normalize("NFC", mended(text)))
     return unicodedata.normalize("NFC", "".join(map(_character, text))).translate(_PLAIN)
 
@@ -127,7 +127,7 @@ def _is_arrow(char: str) -> bool:
 
 
 def _markup(text: str) -> str:
-    """Without Markdown and HTML; their pauses as _PAUSE."""
+    """Take out Markdown and HTML; their pauses become _PAUSE."""
     text = _FENCE.sub("", text)
     text = _ENTITY.sub(lambda found: _ENTITIES.get(found[1].lower(), " "), text)
     text = _ESCAPE.sub("", text).replace("\\", " ")
@@ -144,7 +144,7 @@ def _markup(text: str) -> str:
 
 
 def _host(address: Match[str]) -> str:
-    """What of an address is worth saying, and the stop of the sentence it stands in."""
+    """Return what of an address is worth saying, and the stop of the sentence it stands in."""
     rest = address[1]
     host = _HOST.match(rest)
     stop = rest[len(rest.rstrip(".,;:!?)]}'\"")) :]
@@ -152,7 +152,7 @@ def _host(address: Match[str]) -> str:
 
 
 def _punctuation(text: str) -> str:
-    """Each stop once, white space only where words part."""
+    """Leave each stop once, and white space only where words part."""
     text = _DOTS.sub("...", text)
     text = _CRIES.sub(lambda found: "?" if "?" in found[0] else "!", text)
     text = _REPEATED.sub(r"\1", text)

@@ -30,8 +30,10 @@ _DOCUMENT = re.compile(r"\s*(?:<\?xml\b|<!|<speak\b)")
 
 
 def ssml_pieces(text: str, language: str = "", cut: bool = False) -> list[Piece]:
-    """The pieces of a whole SSML text, with or without its `<speak>`, or to the last sentence
-    where its end was `cut` off; XML that is broken is read as text without its tags.
+    """Turn a whole SSML text, with or without its `<speak>`, into pieces.
+
+    Where its end was `cut` off they go to the last sentence. Broken XML is read as text without
+    its tags.
 
     Raises RequestError for a document type and for absurd nesting.
     """
@@ -48,7 +50,7 @@ def ssml_pieces(text: str, language: str = "", cut: bool = False) -> list[Piece]
 
 
 class _Reader:
-    """What expat calls while it reads one text."""
+    """Takes what expat finds while it reads one text."""
 
     def __init__(self, language: str) -> None:
         self._splitter = SentenceSplitter(language)
@@ -64,7 +66,7 @@ class _Reader:
         self._parser.StartDoctypeDeclHandler = self._doctype
 
     def read(self, text: str, cut: bool) -> list[Piece]:
-        """Raises ExpatError, RequestError."""
+        """Read the text. Raises ExpatError, RequestError."""
         self._parser.Parse(text, not cut)
         if not cut:
             return [*self._pieces, *self._splitter.finish()]
@@ -119,7 +121,7 @@ def _local(name: str) -> str:
 
 
 def _seconds(attributes: dict[str, str]) -> float:
-    """Of a `<break>`; an unreadable time is a medium one."""
+    """Return how long a `<break>` is; an unreadable time is a medium one."""
     found = _TIME.fullmatch(attributes.get("time", "").strip())
     if found:
         return float(found[1]) / (1000 if found[2] == "ms" else 1)

@@ -1,4 +1,4 @@
-"""Pieces of text, as a language model types them, to sentences: each as early as possible.
+"""Text as a language model types it, to sentences: each as early as possible.
 
 One character at a time, so what comes out cannot depend on how the text was cut into chunks,
 and a chunk never costs more for what came before it.
@@ -15,8 +15,8 @@ from wyoming_csm.text.clean import clean
 from wyoming_csm.text.pieces import Piece, Speak
 
 # In characters; a wide one (Chinese, Japanese, Korean) counts as three: it is a syllable or more.
-FIRST_CLAUSE = 60  # the first piece may end at a clause's end from here on: a listener waits
-CLAUSE = 160  # the same for later pieces
+FIRST_CLAUSE = 60  # from here on the first may end with a clause: a listener waits
+CLAUSE = 160  # from here on later ones may
 LONGEST = 250
 LONGEST_ADDRESS = 2_048  # a web address is not spoken in full, so it is not cut apart
 
@@ -34,36 +34,36 @@ _LONGEST_GRAPHEME = 16
 
 
 class SentenceSplitter:
-    """Text in, speakable pieces out; `finish` makes it ready for the next text.
+    """Text in, sentences to speak out; `finish` makes it ready for the next text.
 
-    The pieces, joined, hold every word that `clean` lets through, once and in order, and are the
-    same for every way to cut the text into pushes. A piece comes out with the very character
-    that settles its end.
+    The sentences, joined, hold every word that `clean` lets through, once and in order, and are the
+    same for every way to cut the text into pushes. A sentence comes out with the very character
+    that decides its end.
     """
 
     def __init__(self, language: str = "") -> None:
-        """`language` ("de", "en-GB") only tells whether "3." may mean "third"."""
+        """Take a `language` ("de", "en-GB"), which only tells whether "3." may mean "third"."""
         self._cutter = Cutter(language)
 
     def push(self, text: str) -> list[Piece]:
-        """What the text so far lets be spoken now."""
+        """Add text; return what can be spoken now."""
         return _speakable(self._cutter.feed(text))
 
-    def settle(self) -> list[Piece]:
-        """No text has come for a while: a sentence that seems to be whole is spoken now.
+    def flush(self) -> list[Piece]:
+        """Return a sentence that seems to be whole though no text follows it for a while.
 
-        Only this makes the pieces depend on anything but the text.
+        Only this makes the sentences depend on anything but the text.
         """
-        return _speakable(self._cutter.settle())
+        return _speakable(self._cutter.flush())
 
     def finish(self) -> list[Piece]:
-        """The text is over: what is left of it."""
+        """End the text; return what is left of it."""
         return _speakable([self._cutter.rest()])
 
     def break_off(self, said: bool) -> list[Piece]:
-        """The text is over in the middle: its last whole sentence. All that is left where nothing
-        was said of it."""
-        whole, rest = self.settle(), self.finish()
+        """End the text in its middle; return its last whole sentence, or all that is left if
+        nothing was said of it."""
+        whole, rest = self.flush(), self.finish()
         return whole if whole or said else rest
 
 
@@ -72,7 +72,7 @@ def _speakable(raw: list[str]) -> list[Piece]:
 
 
 class Cutter:
-    """Cuts a growing text; the pieces and the rest, joined, are the text to the character."""
+    """Cuts a growing text; the fragments and the rest, joined, are the text to the character."""
 
     def __init__(self, language: str = "") -> None:
         self._ordinals = ordinals_with_a_dot(language)
@@ -89,44 +89,43 @@ class Cutter:
         self._sure = self._closed = self._wide = self._gap = False
 
     def feed(self, chunk: str) -> list[str]:
-        """The pieces that this chunk completes."""
-        pieces: list[str] = []
+        """Add text; return the fragments that it completes."""
+        fragments: list[str] = []
         todo = deque(chunk)
         while todo:
             if cut := self._take(todo.popleft()):
-                piece, again = self._cut(cut)
-                pieces.append(piece)
+                fragment, again = self._cut(cut)
+                fragments.append(fragment)
                 todo.extendleft(reversed(again))
-        return pieces
+        return fragments
 
-    def settle(self) -> list[str]:
-        """What would be cut off if a new sentence began now; "3." may still become "3.14"."""
+    def flush(self) -> list[str]:
+        """Cut as if a new sentence began now; "3." may still become "3.14"."""
         end, text = self._end, self._text
         if not end or (text[end - 2 : end - 1].isdigit() and not self._gap):
             return []
         before = text[max(0, self._dot - LOOKBACK) : self._dot] if self._dot >= 0 else ""
         if is_abbreviation(before, "A", ordinals=self._ordinals):
             return []
-        piece, again = self._cut(end)
-        return [piece, *self.feed(again)]
+        fragment, again = self._cut(end)
+        return [fragment, *self.feed(again)]
 
     def _cut(self, at: int) -> tuple[str, str]:
-        """The piece up to there, and what begins the next."""
-        piece, again = self._text[:at], self._text[at:]
+        fragment, again = self._text[:at], self._text[at:]
         self._begin()
-        if any(map(str.isalnum, piece)):
+        if any(map(str.isalnum, fragment)):
             self._clause_from = CLAUSE
-        return piece, again
+        return fragment, again
 
     def rest(self) -> str:
-        """What is left at the end; the next text starts afresh."""
+        """Return what is left at the end; the next text starts afresh."""
         rest = self._text
         self._clause_from = FIRST_CLAUSE
         self._begin()
         return rest
 
     def _take(self, char: str) -> int:
-        """Add one character; where to cut now, or 0."""
+        """Add one character; return where to cut now, or 0."""
         at = len(self._text)
         self._text += char
         if char in _NEWLINES:
@@ -134,7 +133,7 @@ class Cutter:
         return self._sentence(char, at) or self._clause_end(char, at) or self._limit(char, at)
 
     def _sentence(self, char: str, at: int) -> int:
-        """Where a sentence ends, now that `char` has come at `at`; 0: not yet."""
+        """Return where a sentence ends, now that `char` has come at `at`; 0: not yet."""
         if self._end and self._gap:
             if not char.isalnum():
                 return 0  # brackets, quotes, currency: the next letter or digit tells
@@ -163,7 +162,7 @@ class Cutter:
         return end if self._wide or (self._sure and _weight(char) > 1) else 0
 
     def _clause_end(self, char: str, at: int) -> int:
-        """Where a piece that is long enough may be cut well; 0: not here."""
+        """Return where a fragment that is long enough ends with a clause; 0: not here."""
         if char in _CLAUSE_AT_ONCE:
             self._clause = at + 1
         elif char.isspace() and at and self._text[at - 1] in _CLAUSE_BEFORE_SPACE:
@@ -173,7 +172,7 @@ class Cutter:
         return self._clause if self._weight >= self._clause_from else 0
 
     def _limit(self, char: str, at: int) -> int:
-        """Where to cut a piece that has become too long; 0: it has not."""
+        """Return where to cut a fragment that has become too long; 0: it has not."""
         if char.isspace():
             self._word = at + 1
         self._weight += _weight(char)
@@ -194,12 +193,12 @@ def _weight(char: str) -> int:
 
 
 def _decorates(char: str) -> bool:
-    """Whether it is an emoji or a part of one."""
+    """Tell whether it is an emoji or a part of one."""
     return char > "\u00ff" and unicodedata.category(char) in ("So", "Sk", "Mn", "Me", "Cf")
 
 
 def _between_graphemes(text: str, at: int) -> int:
-    """`at`, or a little before it, where `text` can be cut without tearing a character apart."""
+    """Return where, at most a little before `at`, no character of `text` is torn apart."""
     for cut in range(at, max(at - _LONGEST_GRAPHEME, 0), -1):
         before, after = text[cut - 1], text[cut]
         joined = (

@@ -11,7 +11,7 @@ from tests.fakes import FakeEngine
 from wyoming_csm.config import Config
 from wyoming_csm.errors import ConfigError
 from wyoming_csm.server.listener import Server
-from wyoming_csm.server.port_holder import port_holder
+from wyoming_csm.server.sockets import port_holder
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="asks Linux's kernel")
 

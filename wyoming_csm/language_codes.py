@@ -1,7 +1,7 @@
 """Codes of one language, and of languages that serve for another, as BCP 47 and CLDR have them.
 
-A table made with langcodes, which a test holds it against, and not that library: it keeps all that
-it was ever asked, 26 KB for each code that a peer thinks of.
+The tables are made with langcodes, and a test compares them. That library is not used here: it
+remembers all that it was ever asked, 26 KB for each code that a client thinks of.
 """
 
 from functools import cache
@@ -29,7 +29,7 @@ uzn, ve ven, vi vie, vo vol, wa wln, wo wol, xh xho, yi ji ydd yid, yo yor, za z
 zho, zu zul
 """
 
-# A language, and those that serve who wants it, the nearest first: a distance of 1 to 9, which is
+# A language, and those that serve in its stead, the nearest first: a distance of 1 to 9, which is
 # "a significant but unproblematic regional difference".
 NEAR = """
 aa ssy, bs hr cnr sh, cnr sh bs hr sr, drw fa, fa drw, gsw de, hr bs cnr sh, lb de, nb no, no nb,
@@ -38,14 +38,13 @@ sh cnr sr bs hr, sr sh cnr, ssy aa, sw swc, swc sw
 
 
 def alike(code: str) -> list[frozenset[str]]:
-    """The codes of languages that serve who wants `code` (2 or 3 letters), the nearest first."""
-    same, near = _rows(SAME), _rows(NEAR)
+    """Return the codes of each language that serves for `code` (2 or 3 letters), nearest first."""
+    same, near = _by_first(SAME), _by_first(NEAR)
     usual = next((usual for usual, codes in same.items() if code in codes), code)
     return [frozenset(same.get(one, [one])) for one in near.get(usual, [usual])]
 
 
 @cache
-def _rows(table: str) -> dict[str, list[str]]:
-    """By the first of each row: the whole row."""
-    rows = (row.split() for row in table.split(","))
-    return {row[0]: row for row in rows}
+def _by_first(table: str) -> dict[str, list[str]]:
+    lists = (codes.split() for codes in table.split(","))
+    return {codes[0]: codes for codes in lists}

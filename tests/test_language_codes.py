@@ -6,7 +6,7 @@ from collections import defaultdict
 
 import pytest
 
-from wyoming_csm.engines.language_codes import NEAR, SAME, alike
+from wyoming_csm.language_codes import NEAR, SAME, alike
 from wyoming_csm.worker.system.languages import languages
 
 MOST = 9  # of langcodes's distance: beyond it "there may be problems with understanding"

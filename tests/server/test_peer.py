@@ -6,7 +6,7 @@ import socket
 import pytest
 from wyoming.event import Event
 
-from wyoming_csm.server.outlet import UNSENT_BYTES, EventWriter, Stalled
+from wyoming_csm.server.peer import UNSENT_BYTES, EventWriter, Stalled
 
 
 async def pair(stall_seconds: float) -> tuple[EventWriter, asyncio.StreamWriter, socket.socket]:

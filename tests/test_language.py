@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from wyoming_csm.engines.language import by_language, of_language, standard_tag
 from wyoming_csm.engines.system import system_voices
+from wyoming_csm.voice_choice import of_language, standard_tag
 from wyoming_csm.voices import Voice
 
 SYSTEM = system_voices("en")
@@ -39,9 +39,7 @@ def voice(language: str) -> Voice:
     ],
 )
 def test_a_language_by_another_code(wanted: str, found: str) -> None:
-    chosen = by_language(SYSTEM, wanted)
-    assert chosen is not None
-    assert chosen.language == found
+    assert of_language(SYSTEM, wanted)[0].language == found
 
 
 @pytest.mark.parametrize(

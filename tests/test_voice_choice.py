@@ -4,8 +4,7 @@ import msgspec
 import pytest
 
 from wyoming_csm.config import Config
-from wyoming_csm.server.fields import VoiceRequest
-from wyoming_csm.server.voice_table import choose_voice, in_order
+from wyoming_csm.voice_choice import VoiceRequest, choose_voice, default_first
 from wyoming_csm.voices import Clip, Voice
 
 
@@ -23,7 +22,7 @@ CONFIG = Config()
 
 
 def names(config: Config) -> list[str]:
-    return [one.name for one in in_order(VOICES, config)]
+    return [one.name for one in default_first(VOICES, config)]
 
 
 def test_the_default_comes_first() -> None:
@@ -36,9 +35,9 @@ def test_the_default_comes_first() -> None:
 def test_a_recorded_voice_is_the_default_before_others_of_the_language() -> None:
     """Who records one in `en-US` wants it, whatever else speaks just `en`."""
     recorded = msgspec.structs.replace(VOICES[2], clips=(Clip("clip.wav", "Hello."),))
-    assert in_order((voice("speaker_0", "en"), *VOICES[:2], recorded), CONFIG)[0] is recorded
+    assert default_first((voice("speaker_0", "en"), *VOICES[:2], recorded), CONFIG)[0] is recorded
     german = msgspec.structs.replace(CONFIG, language="de")
-    assert in_order((*VOICES, recorded), german)[0] is VOICES[0]
+    assert default_first((*VOICES, recorded), german)[0] is VOICES[0]
 
 
 @pytest.mark.parametrize(

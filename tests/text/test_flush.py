@@ -16,7 +16,7 @@ def texts(pieces: list[Piece]) -> list[str]:
 def test_a_whole_sentence_is_spoken(text: str) -> None:
     splitter = SentenceSplitter("en")
     assert splitter.push(text) == []
-    assert texts(splitter.settle()) == [text.strip()]
+    assert texts(splitter.flush()) == [text.strip()]
     assert texts(splitter.push("The door is open.")) == []
     assert texts(splitter.finish()) == ["The door is open."]
 
@@ -25,12 +25,12 @@ def test_a_whole_sentence_is_spoken(text: str) -> None:
 def test_what_may_go_on_waits(text: str) -> None:
     splitter = SentenceSplitter("en")
     assert splitter.push(text) == []
-    assert splitter.settle() == []
+    assert splitter.flush() == []
     assert texts(splitter.push("14 now.") + splitter.finish()) == [f"{text}14 now.".strip()]
 
 
 def test_what_follows_the_sentence_is_kept() -> None:
     splitter = SentenceSplitter("en")
     splitter.push("Let me check. (")
-    assert texts(splitter.settle()) == ["Let me check."]
+    assert texts(splitter.flush()) == ["Let me check."]
     assert texts(splitter.push("It takes a while.) ") + splitter.finish()) == ["It takes a while."]
