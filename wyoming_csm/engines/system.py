@@ -31,7 +31,7 @@ def system_voices(language: str) -> tuple[Voice, ...]:
         found = (PICO, ESPEAK)  # names never vanish
     voices = tuple(
         Voice(
-            name=spoken.voice_name,
+            name=f"system_{spoken.tag}",
             language=spoken.tag,
             description=f"{spoken.title}, {by}",
             engine="system",

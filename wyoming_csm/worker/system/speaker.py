@@ -38,9 +38,9 @@ class Synthesiser(Protocol):
     """A small program that speaks."""
 
     def say(self, text: str, language: str) -> Iterator[bytes]:
-        """Make the sound as 24 kHz mono s16le. Raises EngineError.
+        """Make the sound as 24 kHz mono s16le; `language` is the synthesiser's own name of it.
 
-        `language` is what the synthesiser itself calls it.
+        Raises EngineError.
         """
 
 
@@ -101,19 +101,16 @@ class SystemSpeaker:
     rehearsal: Sequence[tuple[str, Voice]] = ()  # its first sentence is as quick as all others
 
     def __init__(self, synthesisers: Mapping[str, Synthesiser]) -> None:
+        self.detail = ", ".join(synthesisers)
         self._synthesisers = synthesisers
-        self._languages = {language.voice_name: language for language in languages()}
-
-    @property
-    def detail(self) -> str:
-        return ", ".join(self._synthesisers)
+        self._languages = {language.tag: language for language in languages()}
 
     def say(self, text: str, voice: Voice) -> Iterator[bytes]:
         """Make the sound by the first synthesiser that has the language. Raises EngineError.
 
         Text in a script that Pico cannot read goes to espeak-ng.
         """
-        language = self._languages.get(voice.name)
+        language = self._languages.get(voice.language)
         if language is None:
             raise EngineError(f"no system voice {voice.name!r}")
         for name, synthesiser in self._synthesisers.items():
