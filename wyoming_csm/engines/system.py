@@ -8,12 +8,7 @@ from wyoming_csm.engines.language import by_language
 from wyoming_csm.engines.watchdog import Timeouts
 from wyoming_csm.errors import EngineUnavailable
 from wyoming_csm.voices import Voice
-from wyoming_csm.worker.system.languages import (
-    ESPEAK,
-    PICO,
-    find_synthesisers,
-    languages,
-)
+from wyoming_csm.worker.system.languages import ESPEAK, PICO, find_synthesisers, languages
 
 
 def system_engine(config: Config) -> ChildEngine:

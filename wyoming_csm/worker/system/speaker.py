@@ -17,13 +17,7 @@ from wyoming_csm.errors import EngineError, EngineUnavailable, VoiceError
 from wyoming_csm.voices import Voice
 from wyoming_csm.worker.protocol import Configure
 from wyoming_csm.worker.system.espeak_ng import find_command
-from wyoming_csm.worker.system.languages import (
-    ESPEAK,
-    PICO,
-    PLATFORM,
-    find_synthesisers,
-    languages,
-)
+from wyoming_csm.worker.system.languages import ESPEAK, PICO, PLATFORM, find_synthesisers, languages
 from wyoming_csm.worker.system.pico import Pico, is_readable
 
 _LOGGER = logging.getLogger(__name__)
