@@ -5,7 +5,7 @@ import re
 import struct
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -114,7 +114,7 @@ class SystemSpeaker:
         raise EngineError(f"no voice here speaks {language.title}")
 
 
-def load(configure: Configure, progress: Callable[[str], None]) -> SystemSpeaker:
+def load(configure: Configure) -> SystemSpeaker:
     """Load what is installed; what cannot load is left out with a warning. Takes no time.
 
     Raises EngineUnavailable if nothing is left.
