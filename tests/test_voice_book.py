@@ -98,7 +98,7 @@ def test_a_broken_voice_is_one_warning_until_it_changes(
 def test_what_is_being_copied_is_said_when_it_rests(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Before, it may be only the first half of it; what was there at the start is said at once."""
+    """Half a copy is no fault yet; what was there at the start is said at once."""
     make(tmp_path, "ann")
     book = VoiceBook(tmp_path)
     book.refresh()

@@ -120,7 +120,7 @@ def _read_settings(files: Sequence[Path]) -> _Settings:
     path = next((by_name[name] for name in _SETTINGS if name in by_name), None)
     try:
         found = read_document(path) if path else None
-        settings = msgspec.convert(found if found is not None else {}, _Settings)
+        settings = msgspec.convert({} if found is None else found, _Settings)
     except DocumentError as error:
         raise VoiceError(f"voice.yaml cannot be used: {error}") from error
     except msgspec.ValidationError as error:

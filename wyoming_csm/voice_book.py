@@ -80,14 +80,10 @@ class VoiceBook:
         loose = [path.name for path in found if is_recording(path) and path.is_file()]
         complaint = ""
         if len(folders) > MAX_VOICES:
-            complaint = (
-                f"{self._folder} holds {len(folders)} voices: the first {MAX_VOICES} are used"
-            )
+            complaint = f"holds {len(folders)} voices: the first {MAX_VOICES} are used"
         elif loose:
-            complaint = (
-                f"{self._folder} itself holds {loose[0]!a}: put it in a folder of the voice's name"
-            )
-        self._complain(complaint)
+            complaint = f"itself holds {loose[0]!a}: put it in a folder of the voice's name"
+        self._complain(complaint and f"{self._folder} {complaint}")
         return folders[:MAX_VOICES]
 
     def _complain(self, text: str) -> None:

@@ -19,7 +19,7 @@ XTTS = "tts_models/multilingual/multi-dataset/xtts_v2"
 
 @pytest.fixture
 def offline(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing beyond this machine can be reached."""
+    """Make everything beyond this machine unreachable."""
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # a closed port
     for name in ("NO_PROXY", "no_proxy"):
@@ -113,7 +113,7 @@ async def test_what_cannot_be_had_is_left_out_and_the_rest_speaks(
 @pytest.mark.slow
 @pytest.mark.usefixtures("offline")
 async def test_nothing_to_be_had_makes_the_engine_absent(tmp_path: Path) -> None:
-    """Nothing asks whether the licence is accepted: the child's input is the pipe."""
+    """The child does not ask whether the licence is accepted: its input is the pipe."""
     config = Config(coqui=CoquiConfig(models={"en": XTTS}), data_dir=str(tmp_path))
     engine = coqui_engine(config)
     await engine.start()

@@ -16,7 +16,7 @@ from wyoming_csm.worker.protocol import Prepared
 
 
 def test_a_recorded_voice_replaces_a_bare_speaker_of_its_name(tmp_path: Path) -> None:
-    """Otherwise no listener would ever hear the recording that its owner put there."""
+    """A recording that its owner put there is what listeners are to hear."""
     book = VoiceBook(tmp_path)
     engine = csm_engine(Config(), book)
     bare = [f"speaker_{number}" for number in range(4)]
@@ -29,7 +29,7 @@ def test_a_recorded_voice_replaces_a_bare_speaker_of_its_name(tmp_path: Path) ->
 
 
 async def test_what_any_gpu_finds_out_about_a_recording_holds_for_all(tmp_path: Path) -> None:
-    """Also if the first of them cannot run here; the list is told, and others speak for it."""
+    """The list is told, and another voice speaks instead, also if the first GPU cannot be used."""
     for name in ("anna", "bert"):
         make(tmp_path, name)
     book = VoiceBook(tmp_path)

@@ -8,12 +8,7 @@ from wyoming_csm.engines.watchdog import Timeouts
 from wyoming_csm.errors import EngineUnavailable
 from wyoming_csm.voice_choice import of_language
 from wyoming_csm.voices import Voice
-from wyoming_csm.worker.system.languages import (
-    ESPEAK,
-    PICO,
-    find_synthesisers,
-    languages,
-)
+from wyoming_csm.worker.system.languages import ESPEAK, PICO, find_synthesisers, languages
 
 
 def system_engine(config: Config) -> ChildEngine:
@@ -31,7 +26,7 @@ def system_voices(language: str) -> tuple[Voice, ...]:
         found = (PICO, ESPEAK)  # names never vanish
     voices = tuple(
         Voice(
-            name=spoken.voice_name,
+            name=f"system_{spoken.tag}",
             language=spoken.tag,
             description=f"{spoken.title}, {by}",
             engine="system",

@@ -78,7 +78,7 @@ def run(child: Child, configure: Configure) -> None:
             from wyoming_csm.worker import sentence_loop
             from wyoming_csm.worker.system.speaker import load as load_system
 
-            sentence_loop.run(child, load_system(configure, progress))
+            sentence_loop.run(child, load_system(configure))
         case unknown:
             raise EngineUnavailable(f"there is no engine {unknown!r}", "")
 

@@ -58,7 +58,7 @@ def test_espeak_is_provided_only_where_there_is_none(
 
 @pytest.mark.parametrize("broken", [True, False])
 def test_without_torchaudio_only_its_use_fails(tmp_path: Path, broken: bool) -> None:
-    """In a process of its own: torchaudio made for another torch, or none at all."""
+    """Try it in a process of its own: with a torchaudio for another torch, or none at all."""
     if broken:
         (tmp_path / "torchaudio").mkdir()
         (tmp_path / "torchaudio" / "__init__.py").write_text(BROKEN_TORCHAUDIO)
@@ -126,7 +126,7 @@ def test_a_language_is_found_under_a_models_own_name(code: str, own: str | None)
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of a model with two speakers that reads phonemes."""
+    """Make a model with two speakers that reads phonemes."""
     return make_tiny_coqui(
         tmp_path_factory.mktemp("coqui"),
         speakers=("ann", "bob"),
@@ -137,7 +137,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def child(tmp_path_factory: pytest.TempPathFactory, checkpoint: Path) -> Iterator[CoquiChild]:
-    """On a machine without an espeak-ng command, with a torchaudio for another torch."""
+    """Start it on a machine without an espeak-ng command, with a torchaudio for another torch."""
     folder = tmp_path_factory.mktemp("child")
     (folder / "torchaudio").mkdir()
     (folder / "torchaudio" / "__init__.py").write_text(BROKEN_TORCHAUDIO)
@@ -160,7 +160,7 @@ def voice_of(child: CoquiChild, speaker: str = "") -> Voice:
 
 @pytest.mark.slow
 def test_it_has_read_one_number_of_each_kind_before_it_is_ready(child: CoquiChild) -> None:
-    """Its first listener would wait for what that loads."""
+    """The first listener would wait for what that loads."""
     assert isinstance(child.started, Ready), child.started
     numbers = (child.folder / "numbers").read_text()
     for number in ("21 ", "2nd ", "12 ", "1000 ", "2026 ", "100 "):

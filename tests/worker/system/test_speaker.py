@@ -69,7 +69,7 @@ def test_what_none_of_them_speaks_is_an_error() -> None:
 
 
 def test_loading() -> None:
-    speaker = load(configure(speed=1.2), progress=print)
+    speaker = load(configure(speed=1.2))
     assert speaker.detail == "SVOX Pico, eSpeak NG"
     for tag, text in {"en-US": "Hello.", "nb": "God morgen.", "ru": "Доброе утро."}.items():
         samples = from_pcm(b"".join(speaker.say(text, voice(tag))))
@@ -83,7 +83,7 @@ def test_without_any_synthesiser_it_says_what_to_install(monkeypatch: pytest.Mon
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     monkeypatch.setenv("PATH", "")
     with pytest.raises(EngineUnavailable, match="pip install py-nanotts"):
-        load(configure(), progress=print)
+        load(configure())
 
 
 def test_a_pico_that_cannot_load_leaves_espeak(
@@ -95,13 +95,13 @@ def test_a_pico_that_cannot_load_leaves_espeak(
         raise ImportError("libnanotts.so: wrong ELF class")
 
     monkeypatch.setattr("wyoming_csm.worker.system.speaker.Pico", broken)
-    speaker = load(configure(), progress=print)
+    speaker = load(configure())
     assert speaker.detail == "eSpeak NG"
     assert np.abs(from_pcm(b"".join(speaker.say("Hello.", voice("en-US"))))).max() > 0.1
     assert "SVOX Pico is left out: libnanotts.so: wrong ELF class" in caplog.text
     monkeypatch.setattr("wyoming_csm.worker.system.languages.find_command", lambda: None)
     with pytest.raises(EngineUnavailable, match="wrong ELF class"):
-        load(configure(), progress=print)
+        load(configure())
 
 
 def test_an_installed_command_serves_where_the_wheel_is_missing(

@@ -46,6 +46,7 @@ class CoquiModel:
                 "if the files are damaged, remove them and start again",
             ) from error
         self.name = name
+        self.rate = int(self._synthesizer.output_sample_rate)  # Hz
         self._model: Any = self._synthesizer.tts_model
         if getattr(self._model, "disc", None) is not None:
             self._model.disc = None  # VITS's judge in training: over half of its memory
@@ -56,23 +57,11 @@ class CoquiModel:
         speakers = getattr(self._model, "speaker_manager", None)
         names: list[str] = list(speakers.speaker_names) if speakers else []
         self._speakers = {name.strip(): name for name in names if name.strip()}
-
-    @property
-    def rate(self) -> int:
-        """The sample rate in Hz."""
-        return int(self._synthesizer.output_sample_rate)
-
-    @property
-    def speakers(self) -> tuple[str, ...]:
-        """The names to choose among, if there are several."""
-        return tuple(self._speakers) if len(self._speakers) > 1 else ()
-
-    @property
-    def languages(self) -> tuple[str, ...]:
-        """The model's own names of its languages, if there are several."""
         manager = getattr(self._model, "language_manager", None)
-        names = tuple(manager.language_names) if manager else ()
-        return names if len(names) > 1 else ()
+        languages = tuple(manager.language_names) if manager else ()
+        # Those to choose among, in the model's own words; one alone is no choice.
+        self.speakers = tuple(self._speakers) if len(self._speakers) > 1 else ()
+        self.languages: tuple[str, ...] = languages if len(languages) > 1 else ()
 
     def read(self, text: str, language: str | None) -> None:
         """Turn `text` into letters or phonemes, so that what this loads is there for the next."""

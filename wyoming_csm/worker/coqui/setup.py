@@ -5,8 +5,8 @@ import os
 import shutil
 import sys
 from importlib.machinery import ModuleSpec
+from importlib.util import module_from_spec
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from wyoming_csm.errors import EngineUnavailable
@@ -57,20 +57,16 @@ def provide_torchaudio() -> None:
         _LOGGER.log(level, "Without torchaudio, which few models need: %s", error)
         for name in [name for name in sys.modules if name.partition(".")[0] == "torchaudio"]:
             del sys.modules[name]
-        sys.modules["torchaudio"] = _NoTorchaudio("torchaudio")
+        module = module_from_spec(ModuleSpec("torchaudio", None))
+        vars(module)["__getattr__"] = _no_torchaudio
+        sys.modules["torchaudio"] = module
 
 
-class _NoTorchaudio(ModuleType):
-    """What can be imported instead of torchaudio. Raises EngineUnavailable when it is used."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.__spec__ = ModuleSpec(name, None)
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):  # the import system and `inspect` look at every module
-            raise AttributeError(name)
-        raise EngineUnavailable(
-            "this model needs torchaudio, which is missing or does not fit torch",
-            "pip install torchaudio, from the package index that this machine's torch is from",
-        )
+def _no_torchaudio(name: str) -> Any:
+    """Stand for each attribute of the module. Raises EngineUnavailable."""
+    if name.startswith("__"):  # the import system and `inspect` look at every module
+        raise AttributeError(name)
+    raise EngineUnavailable(
+        "this model needs torchaudio, which is missing or does not fit torch",
+        "pip install torchaudio, from the package index that this machine's torch is from",
+    )

@@ -1,7 +1,7 @@
 """Coqui TTS in its child process: a model for each language, a sentence at a time."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,7 +14,7 @@ from wyoming_csm.audio import SAMPLE_RATE, Samples, to_pcm
 from wyoming_csm.config import CoquiConfig
 from wyoming_csm.errors import EngineError, EngineUnavailable
 from wyoming_csm.voices import Voice
-from wyoming_csm.worker.coqui.files import local_files, named_files
+from wyoming_csm.worker.coqui.files import Progress, local_files, named_files
 from wyoming_csm.worker.coqui.setup import prepare
 from wyoming_csm.worker.protocol import Configure
 
@@ -54,7 +54,7 @@ class LoadedVoice:
     language: str | None  # as a multilingual model calls it
 
 
-def load(configure: Configure, progress: Callable[[str], None]) -> "CoquiSpeaker":
+def load(configure: Configure, progress: Progress) -> "CoquiSpeaker":
     """Load the model of every voice; what cannot be had is left out with a warning.
 
     Raises EngineUnavailable if nothing is left.
@@ -104,11 +104,7 @@ def choose_device(wanted: str) -> str:
 
 
 def _load_model(
-    name: str,
-    settings: CoquiConfig,
-    download_dir: Path,
-    device: str,
-    progress: Callable[[str], None],
+    name: str, settings: CoquiConfig, download_dir: Path, device: str, progress: Progress
 ) -> "CoquiModel":
     try:  # heavy, and only importable once `prepare` has run
         from wyoming_csm.worker.coqui.model import CoquiModel
@@ -144,22 +140,11 @@ class CoquiSpeaker:
     ) -> None:
         self._loaded = loaded
         self._absent = absent
-        self._device = device
-
-    @property
-    def detail(self) -> str:
-        left_out = f"; left out: {', '.join(self._absent)}" if self._absent else ""
-        return f"{', '.join(self._loaded)} on {self._device}{left_out}"
-
-    @property
-    def voices(self) -> tuple[Voice, ...]:
-        return tuple(one.voice for one in self._loaded.values())
-
-    @property
-    def rehearsal(self) -> Sequence[tuple[str, Voice]]:
-        """A sentence for each model."""
-        firsts = {one.model: one.voice for one in reversed(self._loaded.values())}
-        return [(_TO_SAY.format(_greeting(voice)), voice) for voice in firsts.values()]
+        left_out = f"; left out: {', '.join(absent)}" if absent else ""
+        self.detail = f"{', '.join(loaded)} on {device}{left_out}"
+        self.voices = tuple(one.voice for one in loaded.values())
+        firsts = {one.model: one.voice for one in reversed(loaded.values())}
+        self.rehearsal = [(_TO_SAY.format(_greeting(voice)), voice) for voice in firsts.values()]
 
     def say(self, text: str, voice: Voice) -> Iterator[bytes]:
         """Make the sound as 24 kHz mono s16le. Raises EngineError, or what the model raises."""

@@ -19,7 +19,7 @@ CHUNK_FRAMES = 96  # about 1.1 s: larger comes later, smaller makes more of the 
 
 
 def in_chunks(model: Any, synthesize: Callable[[], object]) -> Iterator[Samples]:
-    """Make the sound of `synthesize()`, a call of VITS `model`, in chunks [samples] of the same."""
+    """Yield the sound that `synthesize()` has VITS `model` make, in chunks [samples]."""
     decoder = model.waveform_decoder
     layouts: list[tuple[Tensor, Tensor | None]] = []
 

@@ -79,10 +79,7 @@ class Library:
         )
         if self.rate <= 0:
             raise OSError(f"espeak-ng does not start with the data in {self.data_path}")
-
-    @property
-    def version(self) -> str:
-        return str(self._lib.espeak_Info(None).decode())
+        self.version: str = self._lib.espeak_Info(None).decode()
 
     def voices(self) -> Iterator[_VoiceEntry]:
         """Go through the voices, by language."""

@@ -21,10 +21,6 @@ class Language(NamedTuple):
     title: str
     codes: Mapping[str, str]
 
-    @property
-    def voice_name(self) -> str:
-        return f"system_{self.tag}"
-
 
 _PICO = """
 en-US=en-us English (US), en-GB=en-gb English (UK), de-DE=de German, es-ES=es Spanish,
@@ -63,10 +59,7 @@ def languages() -> Iterator[Language]:
 
 
 def find_synthesisers() -> tuple[str, ...]:
-    """Find the names of those installed, the best first, without loading them.
-
-    Raises EngineUnavailable if there is none.
-    """
+    """Name those that are installed, the best first. Raises EngineUnavailable if there is none."""
     found = []
     if importlib.util.find_spec("py_nanotts") is not None:
         found.append(PICO)

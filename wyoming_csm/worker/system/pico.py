@@ -22,12 +22,7 @@ _LONGEST_WORD = 30  # 60 digits are silence, 250 accented letters never end
 _ALPHABET = "cp1252"  # the letters Pico knows
 # Brings each voice to about -17 dB, as espeak-ng; at 1.0 all of them clip.
 _VOLUMES = {"en-US": 0.4, "en-GB": 0.4, "de-DE": 0.4, "es-ES": 0.4, "fr-FR": 0.4, "it-IT": 0.5}
-_LESS_THAN = {
-    "de": "kleiner als",
-    "es": "menor que",
-    "fr": "inférieur à",
-    "it": "minore di",
-}
+_LESS_THAN = {"de": "kleiner als", "es": "menor que", "fr": "inférieur à", "it": "minore di"}
 _PLAIN = str.maketrans(
     {"\u2018": "'", "\u2019": "'", "\u00b4": "'", "`": "'"}  # quotation marks
     | {"\u201c": '"', "\u201d": '"', "\u201e": '"', "\u2013": ", ", "\u2014": ", "}  # and dashes

@@ -5,7 +5,7 @@ import re
 import struct
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,13 +17,7 @@ from wyoming_csm.errors import EngineError, EngineUnavailable, VoiceError
 from wyoming_csm.voices import Voice
 from wyoming_csm.worker.protocol import Configure
 from wyoming_csm.worker.system.espeak_ng import find_command
-from wyoming_csm.worker.system.languages import (
-    ESPEAK,
-    PICO,
-    PLATFORM,
-    find_synthesisers,
-    languages,
-)
+from wyoming_csm.worker.system.languages import ESPEAK, PICO, PLATFORM, find_synthesisers, languages
 from wyoming_csm.worker.system.pico import Pico, is_readable
 
 _LOGGER = logging.getLogger(__name__)
@@ -38,9 +32,9 @@ class Synthesiser(Protocol):
     """A small program that speaks."""
 
     def say(self, text: str, language: str) -> Iterator[bytes]:
-        """Make the sound as 24 kHz mono s16le. Raises EngineError.
+        """Make the sound as 24 kHz mono s16le; `language` is the synthesiser's own name of it.
 
-        `language` is what the synthesiser itself calls it.
+        Raises EngineError.
         """
 
 
@@ -101,19 +95,16 @@ class SystemSpeaker:
     rehearsal: Sequence[tuple[str, Voice]] = ()  # its first sentence is as quick as all others
 
     def __init__(self, synthesisers: Mapping[str, Synthesiser]) -> None:
+        self.detail = ", ".join(synthesisers)
         self._synthesisers = synthesisers
-        self._languages = {language.voice_name: language for language in languages()}
-
-    @property
-    def detail(self) -> str:
-        return ", ".join(self._synthesisers)
+        self._languages = {language.tag: language for language in languages()}
 
     def say(self, text: str, voice: Voice) -> Iterator[bytes]:
         """Make the sound by the first synthesiser that has the language. Raises EngineError.
 
         Text in a script that Pico cannot read goes to espeak-ng.
         """
-        language = self._languages.get(voice.name)
+        language = self._languages.get(voice.language)
         if language is None:
             raise EngineError(f"no system voice {voice.name!r}")
         for name, synthesiser in self._synthesisers.items():
@@ -123,7 +114,7 @@ class SystemSpeaker:
         raise EngineError(f"no voice here speaks {language.title}")
 
 
-def load(configure: Configure, progress: Callable[[str], None]) -> SystemSpeaker:
+def load(configure: Configure) -> SystemSpeaker:
     """Load what is installed; what cannot load is left out with a warning. Takes no time.
 
     Raises EngineUnavailable if nothing is left.
