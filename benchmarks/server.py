@@ -46,7 +46,7 @@ async def csm_served(
     }
     file = folder / "config.json"
     file.write_text(json.dumps(config), encoding="utf-8")
-    # threads that spin while they wait would be measured in place of the server
+    # threads that spin while they wait would be measured instead of the server
     quiet = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     path = os.pathsep.join(filter(None, [str(tree), (environment or {}).get("PYTHONPATH")]))
     process = await asyncio.create_subprocess_exec(
