@@ -56,7 +56,7 @@ async def main() -> None:
 
 
 async def measure(port: int, text: str, rounds: int) -> dict[str, float]:
-    """Both runs in turn, so that they share the machine's weather; medians over the rounds."""
+    """Repeat the two runs in turn, as a machine's pace changes; return medians over the rounds."""
     await one_after_other(port, text)  # what warms up has warmed up
     alone: list[Run] = []
     together: list[Run] = []
@@ -80,26 +80,29 @@ async def measure(port: int, text: str, rounds: int) -> dict[str, float]:
 
 
 async def one_after_other(port: int, text: str) -> Run:
-    """The second listener asks when the first has received everything."""
+    """Let the second listener ask when the first has received everything."""
     began = time.perf_counter()
     chunks = await listen(port, text, 0) + await listen(port, text, 1)
     return run_of(began, chunks)
 
 
 async def at_once(port: int, text: str) -> Run:
-    """Both listeners ask in the same moment."""
+    """Let the two listeners ask in the same moment."""
     began = time.perf_counter()
     first, second = await asyncio.gather(listen(port, text, 0), listen(port, text, 1))
     return run_of(began, first + second)
 
 
 async def listen(port: int, text: str, listener: int) -> list[tuple[float, int, int]]:
-    """Each chunk's moment, its listener and its length in bytes."""
+    """Return the moment of each chunk that arrives, its listener and its length in bytes."""
     return [(time.perf_counter(), listener, len(audio)) async for audio in sound(port, text)]
 
 
 def run_of(began: float, chunks: list[tuple[float, int, int]]) -> Run:
-    """Put the chunks of both listeners in order, and look where one's follows the other's."""
+    """Put the chunks of both listeners in order, and look where one follows the other's.
+
+    Raises SystemExit if there is no sound.
+    """
     if not chunks:
         raise SystemExit("there was no sound")
     chunks.sort()

@@ -54,8 +54,8 @@ def make(kind: str, folder: Path) -> Path:
 
 
 def prompt(sizes: CsmSizes, positions: int, seed: int = 0) -> Tensor:
-    """Rows [positions, codebooks + 1] of random text: what a voice and a sentence cost to hear."""
+    """Make a prompt [positions, codebooks + 1] of random text: what a sentence or a voice costs."""
     generator = torch.Generator().manual_seed(seed)
-    rows = torch.full((positions, sizes.codebooks + 1), ABSENT)
-    rows[:, -1] = torch.randint(sizes.text_vocabulary, (positions,), generator=generator)
-    return rows
+    tokens = torch.full((positions, sizes.codebooks + 1), ABSENT)
+    tokens[:, -1] = torch.randint(sizes.text_vocabulary, (positions,), generator=generator)
+    return tokens

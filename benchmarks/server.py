@@ -46,7 +46,7 @@ async def csm_served(
     }
     file = folder / "config.json"
     file.write_text(json.dumps(config), encoding="utf-8")
-    # threads that spin while they wait would be measured in place of the server
+    # threads that spin while they wait would be measured instead of the server
     quiet = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     path = os.pathsep.join(filter(None, [str(tree), (environment or {}).get("PYTHONPATH")]))
     process = await asyncio.create_subprocess_exec(
@@ -95,7 +95,7 @@ async def until_speaking(port: int) -> None:
 
 
 async def sound(port: int, text: str) -> AsyncGenerator[bytes]:
-    """Have a text spoken on a connection of its own, chunk by chunk; none if it is refused."""
+    """Ask for a text on a new connection and give its chunks of sound; none if it is refused."""
     async with AsyncTcpClient("127.0.0.1", port) as client:
         await client.write_event(Synthesize(text).event())
         while (event := await client.read_event()) and not AudioStop.is_type(event.type):
@@ -106,5 +106,5 @@ async def sound(port: int, text: str) -> AsyncGenerator[bytes]:
 
 
 async def bytes_spoken(port: int, text: str) -> int:
-    """Have a text spoken to its end and return the length of its sound in bytes."""
+    """Let a text be spoken to its end and return the length of its sound in bytes."""
     return sum([len(audio) async for audio in sound(port, text)])

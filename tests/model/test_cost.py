@@ -27,8 +27,8 @@ def count_frame(model: CsmModel, rows: int) -> OpCounter:
     kv = KvCache.allocate(sizes.backbone, rows, 256, model.dtype, device)
     counter = OpCounter()
     with torch.no_grad(), counter:
-        codes = parts.spell(hidden, seeds, positions, depth_kv)
-        parts.hear(codes, hidden, active, positions, kv, 128)
+        codes = parts.decode_frame(hidden, seeds, positions, depth_kv)
+        parts.backbone_step(codes, hidden, active, positions, kv, 128)
     assert codes.shape == (rows, sizes.codebooks)
     return counter
 
