@@ -75,7 +75,7 @@ class QuantizedLinear(nn.Module):
             self.codes[place], self.scales[place] = quantize(piece, self.kind)
 
     @torch.no_grad()
-    def settle(self, dtype: torch.dtype) -> None:
+    def finalize(self, dtype: torch.dtype) -> None:
         """It is filled, and x will be in `dtype`: from now on with the fastest product there is."""
         device = self.codes.device.type
         if self.out_features % 16 or self.in_features % 64 or dtype == torch.float32:
