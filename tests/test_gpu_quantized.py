@@ -29,7 +29,7 @@ def layer_of(
     layer = QuantizedLinear(kind, *shape, device)
     layer.fill(0, 0.02 * torch.randn(shape, device=device))
     exact = dequantize(layer.codes, layer.scales, torch.float32)
-    layer.settle(dtype)
+    layer.finalize(dtype)
     return layer, exact
 
 

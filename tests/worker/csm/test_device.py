@@ -8,6 +8,7 @@ import torch
 
 from wyoming_csm.config import CsmConfig
 from wyoming_csm.errors import EngineUnavailable
+from wyoming_csm.model import toolchain
 from wyoming_csm.worker.csm import device as chosen
 from wyoming_csm.worker.csm.device import (
     Precision,
@@ -19,6 +20,7 @@ from wyoming_csm.worker.csm.device import (
     driver_cuda,
     explain_absence,
     look_for_gpu,
+    why_slow,
 )
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda:0")
@@ -92,6 +94,22 @@ def test_parts_are_compiled_where_it_pays(monkeypatch: pytest.MonkeyPatch, trito
     assert not chooses_compile(CsmConfig(), CPU), "minutes for little"
     assert chooses_compile(CsmConfig(compile=True), CPU)
     assert not chooses_compile(CsmConfig(compile=False), CUDA)
+
+
+@pytest.mark.parametrize(
+    ("compiler", "cause"), [(False, "apt install gcc"), (True, "capability below 7.0")]
+)
+def test_a_gpu_that_no_kernel_is_built_for_is_slow_and_that_is_said(
+    monkeypatch: pytest.MonkeyPatch, compiler: bool, cause: str
+) -> None:
+    monkeypatch.setattr(toolchain, "has_triton", lambda: compiler)
+    monkeypatch.setattr(chosen, "has_triton", lambda: compiler)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (6, 1))
+    quantised = Precision("int8", "int8", torch.bfloat16)
+    assert cause in (why_slow(quantised, CUDA) or "")
+    assert cause in (why_slow(Precision("bfloat16", "int4", torch.bfloat16), CUDA) or "")
+    assert why_slow(Precision("bfloat16", "bfloat16", torch.bfloat16), CUDA) is None
+    assert why_slow(quantised, CPU) is None
 
 
 NVIDIA = frozenset({"nvidiactl"})

@@ -60,7 +60,7 @@ def test_weights_are_what_a_load_allocates(
     checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, dtype: str, text_on_host: bool
 ) -> None:
     # Only a CPU's product for int4 wants zero points, which take some bytes more.
-    monkeypatch.setattr(QuantizedLinear, "settle", lambda self, dtype: None)
+    monkeypatch.setattr(QuantizedLinear, "finalize", lambda self, dtype: None)
     precision = choose_precision(msgspec.convert({"dtype": dtype}, CsmConfig), CPU)
     codec = checkpoint.codec_config
     tensors = [

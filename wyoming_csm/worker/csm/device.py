@@ -11,7 +11,7 @@ import torch
 from wyoming_csm.config import CsmConfig, WeightType
 from wyoming_csm.errors import EngineUnavailable
 from wyoming_csm.model.quantization.linear import KINDS, QuantKind
-from wyoming_csm.model.toolchain import builds_for
+from wyoming_csm.model.toolchain import CURE, OLDEST, builds_for, has_triton
 
 _NVIDIA_VENDOR = "0x10de"  # as PCI numbers them
 _TOOLKIT = "https://docs.nvidia.com/datacenter/cloud-native/container-toolkit"
@@ -230,3 +230,16 @@ def chooses_compile(config: CsmConfig, device: torch.device) -> bool:
     if config.compile is not None:
         return config.compile
     return device.type == "cuda" and builds_for(device)
+
+
+def why_slow(precision: Precision, device: torch.device) -> str | None:
+    """Say what quantised weights lack on a GPU that no kernel can be built for; None: nothing."""
+    plain = kind_of(precision.backbone) is kind_of(precision.depth) is None
+    if device.type != "cuda" or plain or builds_for(device):
+        return None
+    if not has_triton():
+        return f"{precision} is slow on a GPU without a C compiler: {CURE}"
+    return (
+        f"{precision} is slow on a GPU of a compute capability below {OLDEST[0]}.{OLDEST[1]}:"
+        " it takes less memory there, and more time; csm.dtype: auto is quicker"
+    )
