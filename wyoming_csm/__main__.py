@@ -5,7 +5,7 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +29,12 @@ def main(words: Sequence[str] | None = None) -> int:
     if arguments.light:
         installer = None
         os.environ.pop(INSTALLER, None)
+    notes: list[str] = []  # on the configuration, which also says how to log them
     try:
-        config = _configure(arguments)
+        config = _configure(arguments, notes.append)
         _set_up_logging(config)
+        for note in notes:
+            _LOGGER.warning("%s", note)
         if arguments.command == "say":
             from wyoming_csm.say import say
 
@@ -106,10 +109,12 @@ def _count(word: str) -> int:
     return int(word)
 
 
-def _configure(arguments: argparse.Namespace) -> Config:
-    """The file's settings with the command line's over them. Raises ConfigError."""
+def _configure(
+    arguments: argparse.Namespace, warn: Callable[[str], None] = _LOGGER.warning
+) -> Config:
+    """Read the settings of the file and, over them, of the command line. Raises ConfigError."""
     path = arguments.config or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None)
-    config = load(path)
+    config = load(path, warn)
     words: dict[str, Any] = {
         name: value
         for name in ("uri", "voice", "data_dir", "download_dir")

@@ -20,7 +20,7 @@ from wyoming_csm.recordings import (
     is_recording,
     read_words,
 )
-from wyoming_csm.settings import explain
+from wyoming_csm.settings import complaint
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -179,13 +179,14 @@ def _read_settings(path: Path | None) -> _VoiceFile:
         return _VoiceFile()
     try:
         found = read_document(path)
-        settings = msgspec.convert(found if found is not None else {}, _VoiceFile)
+        found = {} if found is None else found
+        settings = msgspec.convert(found, _VoiceFile)
     except FileNotFoundError:  # a moment ago it was there
         return _VoiceFile()
     except DocumentError as error:
         raise VoiceError(f"voice.yaml cannot be used: {error}") from error
     except msgspec.ValidationError as error:
-        raise VoiceError(f"voice.yaml: {explain(str(error), _VoiceFile)}") from error
+        raise VoiceError(f"voice.yaml: {complaint(found, _VoiceFile)}") from error
     if not settings.description.isprintable():
         raise VoiceError("voice.yaml: description: one line of what can be printed")
     return settings
