@@ -19,12 +19,8 @@ from wyoming_csm.settings import complaint
 _LOGGER = logging.getLogger(__name__)
 
 
-def says(meaning: str, **bounds: Any) -> Meta:
-    """Describe a setting, in one line for people, and bound its value."""
-    return Meta(description=meaning, **bounds)
-
-
 EngineName = Literal["csm", "coqui", "system"]
+WeightType = Literal["bfloat16", "float16", "float32", "int8", "fp8", "int4"]
 Positive = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Temperature = Annotated[float, Meta(ge=0, le=5)]
@@ -35,8 +31,8 @@ Positions = Annotated[int, Meta(ge=128, le=65_536)]
 Language = Annotated[str, Meta(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$")]
 FilePath = Annotated[str, Meta(min_length=1, pattern=r"^[^\x00]*$")]  # or a folder's
 Device = Annotated[str, Meta(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
-WeightType = Literal["bfloat16", "float16", "float32", "int8", "fp8", "int4"]
 Duration = Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,5}[smh]$")]
+InstanceName = Annotated[str, Meta(min_length=1, max_length=60)]
 
 LOCAL_WORD = "local"  # in `limits.networks`: private networks and this machine's own
 # Names that settings had before: they go on working.
@@ -48,190 +44,172 @@ RENAMED = {
 
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    pass
+    """Settings; a section's docstring says each one's meaning, in one line for people."""
 
 
 _S = TypeVar("_S", bound=_Section)
 
 
 class CsmConfig(_Section, frozen=True):
-    """Sesame's CSM on a GPU."""
+    """Sesame's CSM on a GPU.
 
-    checkpoint: Annotated[
-        FilePath, says("Hub name or local folder: transformers layout, or a LoRA adapter")
-    ] = "sesame/csm-1b"
-    revision: Annotated[str | None, says("Pin the hub's branch, tag or commit")] = None
-    token_file: Annotated[FilePath | None, says("File with the hub token (or set HF_TOKEN)")] = None
-    device: Annotated[
-        Device | tuple[Device, ...],
-        says(
-            "auto: a GPU or not at all; cpu; cuda, cuda:1;"
-            " a list as [cuda:0, cuda:1]: a process on each"
-        ),
-    ] = "auto"
-    dtype: Annotated[
-        Literal["auto", "bfloat16", "float16", "float32", "int8", "fp8", "int4"],
-        says(
-            "Type of the weights. auto: bfloat16 on a GPU (float16 before Ampere), float32"
-            " on the CPU; int8, fp8, int4: smaller and faster, a little less exact"
-        ),
-    ] = "auto"
-    depth_dtype: Annotated[
-        WeightType | None,
-        says("Type of the depth decoder's weights, most of a frame's work; null: as dtype"),
-    ] = None
-    temperature: Annotated[
-        Temperature | None,
-        says("For a frame's first code; 0: always the likeliest; null: as the checkpoint says"),
-    ] = None
-    top_k: Annotated[
-        TopK | None, says("Likeliest codes to choose from; null: as the checkpoint says")
-    ] = None
-    depth_temperature: Annotated[
-        Temperature | None, says("For a frame's other 31 codes; null: as the checkpoint says")
-    ] = None
-    depth_top_k: Annotated[
-        TopK | None, says("For a frame's other 31 codes; null: as the checkpoint says")
-    ] = None
-    seed: Annotated[Seed | None, says("A number: the same words always sound the same")] = None
-    max_seconds: Annotated[float, says("Longest sound of one sentence", ge=1, le=120)] = 90.0
-    context_seconds: Annotated[
-        float,
-        says("How much of the reply so far the next sentence builds on, at most", ge=0, le=120),
-    ] = 20.0
-    slots: Annotated[
-        Slots | None,
-        says("Sentences at the same time; null: 4 on a GPU, or as many as fit, 1 on the CPU"),
-    ] = None
-    context_positions: Annotated[
-        Positions | None,
-        says(
-            "Context length of a slot: clip, reply so far and sentence (12.5 a second of sound);"
-            " null: the model's 2048"
-        ),
-    ] = None
-    gpu_memory_share: Annotated[
-        float, says("How much of the GPU memory free at the start it may take", gt=0, le=1)
-    ] = 0.9
-    prompt_cache_mb: Annotated[
-        int,
-        says(
-            "Memory for cached prompts of voices and replies; 11 MB for a clip of 20 s",
-            ge=0,
-            le=2**20,
-        ),
-    ] = 512
-    text_table_on_host: Annotated[
-        bool, says("Leave the text embedding table (0.5 GB) in the computer's own memory")
-    ] = True
-    compile: Annotated[
-        bool | None,
-        says("Fuse the model's parts with torch.compile; null: where a compiler is"),
-    ] = None
-    idle_unload: Annotated[
-        Duration | None,
-        says("Give the GPU back after so long without a request, as 10m; null: never"),
-    ] = None
-    while_waking: Annotated[
-        Literal["fallback", "wait"],
-        says("The next request after that: another engine speaks at once, or it waits up to 3 s"),
-    ] = "fallback"
+    checkpoint: Hub name or local folder: transformers layout, or a LoRA adapter
+    revision: Pin the hub's branch, tag or commit
+    token_file: File with the hub token (or set HF_TOKEN)
+    device: auto: a GPU or not at all; cpu; cuda, cuda:1; a list as [cuda:0, cuda:1]: a process
+        on each
+    dtype: Type of the weights. auto: bfloat16 on a GPU (float16 before Ampere), float32 on the CPU;
+        int8, fp8, int4: smaller and faster, a little less exact
+    depth_dtype: Type of the depth decoder's weights, most of a frame's work; null: as dtype
+    temperature: For a frame's first code; 0: always the likeliest; null: as the checkpoint says
+    top_k: Likeliest codes to choose from; null: as the checkpoint says
+    depth_temperature: For a frame's other 31 codes; null: as the checkpoint says
+    depth_top_k: For a frame's other 31 codes; null: as the checkpoint says
+    seed: A number: the same words always sound the same
+    max_seconds: Longest sound of one sentence
+    context_seconds: How much of the reply so far the next sentence builds on, at most
+    slots: Sentences spoken at the same time; null: 4 on a GPU, or as many as fit, 1 on the CPU
+    context_positions: Context length of a slot: clip, reply so far and sentence (12.5 a second of
+        sound); null: the model's 2048
+    gpu_memory_share: How much of the GPU memory that is free at the start it may take
+    prompt_cache_mb: Memory for cached prompts of voices and replies; 11 MB for a clip of 20 s
+    text_table_on_host: Leave the text embedding table (0.5 GB) in the computer's own memory
+    compile: Fuse the model's parts with torch.compile; null: where a compiler is
+    idle_unload: Give the GPU back after so long without a request, as 10m; null: never
+    while_waking: The next request after that: another engine speaks it at once, or it waits up to
+        3 s
+    """
+
+    checkpoint: FilePath = "sesame/csm-1b"
+    revision: str | None = None
+    token_file: FilePath | None = None
+    device: Device | tuple[Device, ...] = "auto"
+    dtype: Literal["auto", "bfloat16", "float16", "float32", "int8", "fp8", "int4"] = "auto"
+    depth_dtype: WeightType | None = None
+    temperature: Temperature | None = None
+    top_k: TopK | None = None
+    depth_temperature: Temperature | None = None
+    depth_top_k: TopK | None = None
+    seed: Seed | None = None
+    max_seconds: Annotated[float, Meta(ge=1, le=120)] = 90.0
+    context_seconds: Annotated[float, Meta(ge=0, le=120)] = 20.0
+    slots: Slots | None = None
+    context_positions: Positions | None = None
+    gpu_memory_share: Annotated[float, Meta(gt=0, le=1)] = 0.9
+    prompt_cache_mb: Annotated[int, Meta(ge=0, le=2**20)] = 512
+    text_table_on_host: bool = True
+    compile: bool | None = None
+    idle_unload: Duration | None = None
+    while_waking: Literal["fallback", "wait"] = "fallback"
 
 
 class CoquiConfig(_Section, frozen=True):
-    """Coqui TTS, where CSM cannot run."""
+    """Coqui TTS, where CSM cannot run.
 
-    models: Annotated[
-        dict[Language, FilePath],
-        says("By language (en, de, pt-br): the model, as coqui-tts names it"),
-    ] = msgspec.field(default_factory=lambda: {"en": "tts_models/en/ljspeech/vits"})
-    checkpoint: Annotated[
-        FilePath | None, says("A local model file instead, with its config.json beside it")
-    ] = None
-    checkpoint_config: Annotated[
-        FilePath | None, says("The local model's configuration, if it is elsewhere")
-    ] = None
-    checkpoint_language: Annotated[Language, says("The language of the local model")] = "en"
-    device: Annotated[Device, says("auto: a GPU if there is one; cpu; cuda, cuda:1")] = "auto"
-    agree_to_licence: Annotated[
-        bool, says("true: you accept the licence of models that ask (XTTS)")
-    ] = False
+    models: By language (en, de, pt-br): the model, as coqui-tts names it
+    checkpoint: A local model file instead, with its config.json beside it
+    checkpoint_config: The local model's configuration, if it is elsewhere
+    checkpoint_language: The language of the local model
+    device: auto: a GPU if there is one; cpu; cuda, cuda:1
+    agree_to_licence: true: you accept the licence of models that ask (XTTS)
+    """
+
+    models: dict[Language, FilePath] = msgspec.field(
+        default_factory=lambda: {"en": "tts_models/en/ljspeech/vits"}
+    )
+    checkpoint: FilePath | None = None
+    checkpoint_config: FilePath | None = None
+    checkpoint_language: Language = "en"
+    device: Device = "auto"
+    agree_to_licence: bool = False
 
 
 class SystemConfig(_Section, frozen=True):
-    """The small voice that always works."""
+    """The small voice that always works.
 
-    speed: Annotated[float, says("Speed of the speech; 1.0 is normal", ge=0.3, le=3)] = 1.0
+    speed: Speed of the speech; 1.0 is normal
+    """
+
+    speed: Annotated[float, Meta(ge=0.3, le=3)] = 1.0
 
 
 class DiscoveryConfig(_Section, frozen=True):
-    """How Home Assistant finds the server."""
+    """How Home Assistant finds the server.
 
-    enabled: Annotated[bool, says("Announce over zeroconf (mDNS)")] = True
-    name: Annotated[
-        Annotated[str, Meta(min_length=1, max_length=60)] | None,
-        says("Instance name; null: wyoming-csm-HOSTNAME"),
-    ] = None
+    enabled: Announce over zeroconf (mDNS)
+    name: Instance name; null: wyoming-csm-HOSTNAME
+    """
+
+    enabled: bool = True
+    name: InstanceName | None = None
 
 
 class Limits(_Section, frozen=True):
-    """Bounds on everything that comes from outside."""
+    """Bounds on everything that comes from outside.
 
-    connections: Annotated[
-        Positive, says("Connections in all; 30 KiB each, up to 4 MB while it is spoken to")
-    ] = 64
-    connections_per_address: Annotated[Positive, says("Connections from one address")] = 32
-    text_characters: Annotated[Positive, says("Characters in one request")] = 10_000
-    waiting_requests: Annotated[Positive, says("Requests one connection may have waiting")] = 8
-    event_seconds: Annotated[Seconds, says("For one event to arrive whole")] = 10.0
-    idle_seconds: Annotated[Seconds, says("Without an event, when not speaking")] = 120.0
-    stall_seconds: Annotated[Seconds, says("For a listener that takes no sound")] = 30.0
-    header_bytes: Annotated[Positive, says("The JSON line of an event")] = 128 * 1024
-    data_bytes: Annotated[Positive, says("`data_length` of an event")] = 128 * 1024
-    payload_bytes: Annotated[Positive, says("`payload_length` of an event")] = 64 * 1024
-    json_depth: Annotated[Positive, says("Nesting of an event's JSON")] = 16
-    shutdown_seconds: Annotated[
-        Seconds, says("For replies in flight when the server is asked to end")
-    ] = 5.0
-    networks: Annotated[
-        tuple[str, ...] | None,
-        says(
-            "Networks that may connect, as 192.168.1.0/24; local: private ones and"
-            " this machine's own; null: [local]"
-        ),
-    ] = None
+    connections: Connections in all; 30 KiB each, up to 4 MB while it is spoken to
+    connections_per_address: Connections from one address
+    text_characters: Characters in one request
+    waiting_requests: Requests one connection may have waiting
+    event_seconds: For one event to arrive whole
+    idle_seconds: Without an event, when not speaking
+    stall_seconds: For a listener that takes no sound
+    header_bytes: The JSON line of an event
+    data_bytes: `data_length` of an event
+    payload_bytes: `payload_length` of an event
+    json_depth: Nesting of an event's JSON
+    shutdown_seconds: For replies in flight when the server is asked to end
+    networks: Networks that may connect, as 192.168.1.0/24; local: private ones and this machine's
+        own; null: [local]
+    """
+
+    connections: Positive = 64
+    connections_per_address: Positive = 32
+    text_characters: Positive = 10_000
+    waiting_requests: Positive = 8
+    event_seconds: Seconds = 10.0
+    idle_seconds: Seconds = 120.0
+    stall_seconds: Seconds = 30.0
+    header_bytes: Positive = 128 * 1024
+    data_bytes: Positive = 128 * 1024
+    payload_bytes: Positive = 64 * 1024
+    json_depth: Positive = 16
+    shutdown_seconds: Seconds = 5.0
+    networks: tuple[str, ...] | None = None
 
 
 class LogConfig(_Section, frozen=True):
-    """What is written to standard error."""
+    """What is written to standard error.
 
-    level: Annotated[
-        Literal["DEBUG", "INFO", "WARNING", "ERROR"], says("The lowest level that is logged")
-    ] = "INFO"
-    format: Annotated[str, says("Format of a line, as Python's logging takes it")] = (
-        "%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    level: The lowest level that is logged
+    format: Format of a line, as Python's logging takes it
+    """
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    format: str = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 class Config(_Section, frozen=True):
-    """The whole configuration; every key may be left out."""
+    """The whole configuration; every key may be left out.
 
-    uri: Annotated[str, says("Where to listen: tcp://ADDRESS:PORT, or unix:///PATH")] = (
-        "tcp://0.0.0.0:10200"
-    )
-    engines: Annotated[
-        tuple[EngineName, ...], says("In order: the first that can, speaks; a list", min_length=1)
-    ] = ("csm", "coqui", "system")
-    voice: Annotated[str | None, says("Default voice; null: the first")] = None
-    language: Annotated[Language, says("Default language: en, de-CH")] = "en"
-    samples_per_chunk: Annotated[
-        int, says("Samples in an audio event; 1920: a frame of 80 ms", ge=160, le=24_000)
-    ] = 1_920
-    voices: Annotated[FilePath, says("Folder of recorded voices")] = "config/voices"
-    data_dir: Annotated[FilePath, says("Folder for what the server stores")] = "data"
-    download_dir: Annotated[
-        FilePath | None, says("Folder for downloaded models; null: DATA_DIR/models")
-    ] = None
+    uri: Where to listen: tcp://ADDRESS:PORT, or unix:///PATH
+    engines: In order: the first that can, speaks; a list
+    voice: Default voice; null: the first
+    language: Default language: en, de-CH
+    samples_per_chunk: Samples in an audio event; 1920: one frame of 80 ms
+    voices: Folder of recorded voices
+    data_dir: Folder for what the server stores
+    download_dir: Folder for downloaded models; null: DATA_DIR/models
+    """
+
+    uri: str = "tcp://0.0.0.0:10200"
+    engines: Annotated[tuple[EngineName, ...], Meta(min_length=1)] = ("csm", "coqui", "system")
+    voice: str | None = None
+    language: Language = "en"
+    samples_per_chunk: Annotated[int, Meta(ge=160, le=24_000)] = 1_920
+    voices: FilePath = "config/voices"
+    data_dir: FilePath = "data"
+    download_dir: FilePath | None = None
     csm: CsmConfig = CsmConfig()
     coqui: CoquiConfig = msgspec.field(default_factory=CoquiConfig)
     system: SystemConfig = SystemConfig()

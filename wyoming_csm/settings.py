@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from inspect import cleandoc
 from typing import Any
 
 import msgspec
@@ -41,21 +42,23 @@ class Setting:
 
 
 def settings_of(schema: type[msgspec.Struct], above: str = "") -> Iterator[Setting]:
-    """Yield the settings of a schema in its order, their paths beginning with `above`."""
+    """Yield the settings of a schema in its order, their paths beginning with `above`.
+
+    The schema's docstring describes each: a line `name: meaning`, longer ones go on indented.
+    """
     info = inspect.type_info(schema)
     assert isinstance(info, inspect.StructType)
+    lines = cleandoc(schema.__doc__ or "").replace("\n    ", " ").splitlines()
+    meanings = dict(line.split(": ", 1) for line in lines if ": " in line)
     for field in info.fields:
-        path, kind, description = above + field.name, field.type, ""
-        if isinstance(kind, inspect.Metadata):
-            description = str((kind.extra_json_schema or {}).get("description", ""))
-            kind = kind.type
+        path, kind = above + field.name, field.type
         if isinstance(kind, inspect.StructType):
-            yield Setting(path, (kind.cls.__doc__ or "").strip(), schema=kind.cls)
+            yield Setting(path, (kind.cls.__doc__ or "").partition("\n")[0], schema=kind.cls)
             continue
         default = field.default
         if field.default_factory is not msgspec.NODEFAULT:
             default = field.default_factory()
-        yield Setting(path, description, default, _choices(kind))
+        yield Setting(path, meanings.get(field.name, ""), default, _choices(kind))
 
 
 def _choices(kind: inspect.Type) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from wyoming_csm.config import Language
 from wyoming_csm.documents import DocumentError, read_document
 from wyoming_csm.errors import VoiceError
 from wyoming_csm.recordings import (
@@ -56,11 +57,12 @@ class Voice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _VoiceFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """voice.yaml."""
+    """The settings of a voice, in voice.yaml.
 
-    language: Annotated[
-        str, Meta(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$", description="en, de-CH")
-    ] = "en"
+    language: en, de-CH
+    """
+
+    language: Language = "en"
     description: Annotated[str, Meta(max_length=200)] = ""
     speaker: Annotated[int, Meta(ge=0, le=99)] = 0
 
