@@ -7,7 +7,7 @@ import socket
 import struct
 import sys
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import ifaddr
 
@@ -141,14 +141,11 @@ def _routing_socket() -> socket.socket | None:
     """Open what Linux tells changes by; None elsewhere, or where it is forbidden."""
     if sys.platform != "linux":
         return None
-    try:
+    with suppress(OSError), ExitStack() as undo:
         found = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
-    except OSError:
-        return None
-    try:
+        undo.enter_context(found)
         found.setblocking(False)
         found.bind((0, _GROUPS))
-    except OSError:
-        found.close()
-        return None
-    return found
+        undo.pop_all()
+        return found
+    return None

@@ -22,7 +22,6 @@ from typing import Generic, Protocol, TypeVar
 import ifaddr
 
 from wyoming_csm.config import LOCAL_WORD, Limits
-from wyoming_csm.errors import ConfigError
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -50,12 +49,12 @@ class AllowList:
     """The networks of the configuration; `local` are the private ones and this machine's links."""
 
     def __init__(self, networks: tuple[str, ...] | None) -> None:
-        """Read the setting (None: `local` alone). Raises ConfigError."""
+        """Take `limits.networks`, which the configuration checked; None is `local` alone."""
         self._links: tuple[Network, ...] = ()
         self._read_at = float("-inf")
         self._names = (LOCAL_WORD,) if networks is None else networks
         self._with_links = LOCAL_WORD in self._names
-        named = _parse(name for name in self._names if name != LOCAL_WORD)
+        named = (ip_network(n, strict=False) for n in self._names if n != LOCAL_WORD)
         self._fixed: tuple[Network, ...] = (*named, *(LOCAL if self._with_links else ()))
 
     def admits(self, host: str) -> bool:
@@ -63,7 +62,7 @@ class AllowList:
         address = plain_address(host)
         if any(address in network for network in self._fixed):
             return True
-        if not self._with_links:
+        if not self._with_links:  # `_links` may be known all the same, see `with_home_of`
             return False
         if any(address in network for network in self._links):
             return True
@@ -87,13 +86,6 @@ class AllowList:
         except OSError as error:  # no descriptor left to ask with: they stay as they were
             _LOGGER.debug("The network interfaces cannot be read: %s", error)
         return True
-
-
-def _parse(networks: Iterable[str]) -> tuple[Network, ...]:
-    try:
-        return tuple(ip_network(text.strip(), strict=False) for text in networks)
-    except ValueError as error:
-        raise ConfigError(f"limits.networks: {error}") from error
 
 
 def plain_address(host: str) -> IPv4Address | IPv6Address:
@@ -136,17 +128,12 @@ def home_of(address: IPv4Address | IPv6Address, links: Iterable[Network]) -> Net
 class Evictable(Protocol):
     """A connection, as far as the limit looks at it."""
 
-    @property
-    def address(self) -> str:
-        """The peer's address."""
+    address: str  # the peer's
+    last_active: float  # the time, on any one clock, when it last received or finished something
 
     @property
     def busy(self) -> bool:
         """Whether its peer waits for sound."""
-
-    @property
-    def last_active(self) -> float:
-        """The time, on any one clock, when it last received or finished something."""
 
 
 C = TypeVar("C", bound=Evictable)
