@@ -4,8 +4,9 @@ import ipaddress
 import logging
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
@@ -226,17 +227,27 @@ class Config(_Section, frozen=True):
 SECTIONS = ("csm", "coqui", "system", "discovery", "limits", "log")
 
 
-def load(path: Path | None, warn: Callable[[str], None] = _LOGGER.warning) -> Config:
-    """Read the configuration in a YAML or JSON file; defaults without one. Raises ConfigError."""
-    if path is None:
-        return Config()
+def load(
+    path: Path | None,
+    warn: Callable[[str], None] = _LOGGER.warning,
+    words: Mapping[str, Any] = MappingProxyType({}),
+) -> Config:
+    """Read the configuration in a YAML or JSON file; defaults without one. Raises ConfigError.
+
+    `words` are settings of the command line: they count more than the file's.
+    """
     try:
-        found = read_document(path)
+        found = read_document(path) if path is not None else None
     except FileNotFoundError:
         raise ConfigError(f"{path} does not exist") from None
     except DocumentError as error:
         raise ConfigError(f"{path} cannot be used: {error}") from error
-    return parse({} if found is None else found, warn)
+    found = {} if found is None else found
+    for name, value in words.items() if isinstance(found, dict) else ():
+        below = found.get(name) or {}
+        both = isinstance(value, Mapping) and isinstance(below, dict)
+        found[name] = {**below, **value} if both else value
+    return parse(found, warn)
 
 
 def parse(found: Any, warn: Callable[[str], None] = _LOGGER.warning) -> Config:
