@@ -45,7 +45,7 @@ RENAMED = {
 
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Settings; a section's docstring says each one's meaning, in one line for people."""
+    """A table of settings, whose docstring says the meaning of each, in one line for people."""
 
 
 _S = TypeVar("_S", bound=_Section)

@@ -1,4 +1,4 @@
-"""Runs beside the server what installs the engines this machine can use, as run.sh names it."""
+"""Runs, beside the server, the script that installs the engines this machine can use."""
 
 import asyncio
 import logging
@@ -13,7 +13,7 @@ from wyoming_csm.engines.packages import INSTALLER
 _LOGGER = logging.getLogger(__name__)
 
 NOTHING_TO_DO = 3  # its exit code where all was there already
-# A network that comes back, a disk on which room was made: tried again after so many seconds.
+# Seconds until it is tried again: a network may come back, or a disk be cleared.
 PAUSES = (60.0, 300.0, 900.0)
 
 
@@ -25,7 +25,7 @@ async def install_engines(
 ) -> None:
     """Run the installer for these until it succeeds; call `installed` if it installed something.
 
-    It says itself what it does. It reads from a pipe that only this process holds, so that it
+    The installer logs what it does. It reads from a pipe that only this process holds, so that it
     ends with the server, however that ends; when this is cancelled it is ended at once.
     """
     for attempt in range(sys.maxsize):

@@ -1,4 +1,4 @@
-"""Voices: who can speak, and the folder of recorded ones, found again while running."""
+"""Voices: what a user picks from, and the folder of recorded ones, read again while running."""
 
 import logging
 import os
@@ -31,7 +31,7 @@ _NO_VOICES = ("__macosx", "@eadir", "#recycle", "$recycle.bin", "system volume i
 
 
 class Clip(msgspec.Struct, frozen=True):
-    """A recording and exactly the words spoken in it; `version`: another when the file is."""
+    """A recording and exactly the words spoken in it; `version` changes with the file."""
 
     path: str
     text: str
@@ -79,14 +79,14 @@ class VoiceBook:
 
     @property
     def voices(self) -> tuple[Voice, ...]:
-        """As last read, by name."""
+        """The voices as last read, in the order of their names."""
         return tuple(self._voices.values())
 
     def refresh(self) -> bool:
-        """Look at the folder again; True if the voices are others than before.
+        """Look at the folder again; return True if the voices are others than before.
 
         Reads only folders whose files changed. A folder that cannot be used is one warning, once
-        its files rest (at the first look: at once), and a voice with a fault.
+        its files stay the same (at the first look: at once), and a voice with a fault.
         """
         before, first = self._voices, self._seen is None
         seen: dict[str, _Stamp] = {}
@@ -96,18 +96,18 @@ class VoiceBook:
             if name in seen:
                 continue
             seen[name] = _stamp(folder)
-            rests = self._seen is not None and self._seen.get(name) == seen[name]
-            if not rests:
+            same = self._seen is not None and self._seen.get(name) == seen[name]
+            if not same:
                 voices |= self._read(folder, name)
             elif name in before:
                 voices[name] = before[name]
-            if (rests or first) and (fault := self._unsaid.pop(name, "")):
+            if (same or first) and (fault := self._unsaid.pop(name, "")):
                 _LOGGER.warning("Voice %r cannot be used: %s", name, fault)
         self._seen, self._voices = seen, voices
         return voices != before
 
     def _read(self, folder: Path, name: str) -> dict[str, Voice]:
-        """By name; with a fault if somebody wanted it to be one, else none."""
+        """Read one voice, by name: with its fault if it was meant to be one, else none."""
         self._unsaid.pop(name, None)
         try:
             return {name: read_voice(folder)}
@@ -157,7 +157,7 @@ def _entries(folder: Path) -> list[Path]:
 
 
 def read_voice(folder: Path) -> Voice:
-    """The voice in one folder. Raises VoiceError with what is missing or wrong."""
+    """Read the voice in one folder. Raises VoiceError with what is missing or wrong."""
     if not os.path.abspath(folder).isprintable():  # also: no bytes that are not UTF-8
         raise VoiceError("the folder's path holds what cannot be printed: rename it")
     files = files_in(folder)
@@ -198,7 +198,7 @@ _Stamp = tuple[tuple[str, int, int], ...]
 
 
 def _stamp(folder: Path) -> _Stamp:
-    """What tells a changed folder from an unchanged one: names, sizes and times."""
+    """Return what tells a changed folder from an unchanged one: names, sizes and times."""
     try:
         stats = [(p.name, p.stat()) for p in sorted(folder.iterdir()) if p.is_file()]
     except OSError:
