@@ -13,7 +13,6 @@ import wave
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -24,8 +23,6 @@ from wyoming.info import Describe, Info
 from wyoming.tts import Synthesize, SynthesizeVoice
 
 from wyoming_csm import __version__
-from wyoming_csm.__main__ import configure, parse_words
-from wyoming_csm.config import parse
 
 _OLD_AUDIOOP = "ignore::DeprecationWarning:wyoming.audio"  # the library's, before Python 3.13
 COMMAND = (sys.executable, "-W", "error", "-W", _OLD_AUDIOOP, "-m", "wyoming_csm")
@@ -110,45 +107,6 @@ def test_a_setting_of_an_earlier_release_is_a_line_in_the_log(tmp_path: Path) ->
         "WARNING! sample_rate is no setting any more, it is always 24000: leave it out",
         "WARNING! csm.memory_share is now called csm.gpu_memory_share",
     ]
-
-
-@pytest.mark.parametrize(
-    ("words", "settings"),
-    [
-        ("", {}),
-        (
-            "--uri tcp://a:1 --voice ann --data-dir d",
-            {"uri": "tcp://a:1", "voice": "ann", "data_dir": "d"},
-        ),
-        ("--zeroconf", {"discovery": {"enabled": True, "name": "file"}}),
-        ("--zeroconf here", {"discovery": {"enabled": True, "name": "here"}}),
-        ("--zeroconf here --no-zeroconf", {"discovery": {"enabled": False, "name": "here"}}),
-        ("--debug --log-format x", {"log": {"level": "DEBUG", "format": "x"}}),
-        ("verify", {"log": {"level": "WARNING"}}),
-        ("verify --debug", {"log": {"level": "DEBUG"}}),
-        (
-            "verify --dtype int8 --device cuda:1 --debug",
-            {
-                "csm": {"dtype": "int8", "depth_dtype": None, "device": "cuda:1"},
-                "log": {"level": "DEBUG"},
-            },
-        ),
-    ],
-)
-def test_words_count_more_than_the_file(
-    tmp_path: Path, words: str, settings: dict[str, object]
-) -> None:
-    file: dict[str, Any] = {
-        "uri": "tcp://b:2",
-        "csm": {"dtype": "float32", "depth_dtype": "int4"},
-        "discovery": {"enabled": False, "name": "file"},
-        "log": None,
-    }
-    (tmp_path / "file.json").write_text(json.dumps(file))
-    config = configure(parse_words([*words.split(), "--config", str(tmp_path / "file.json")]))
-    for name, value in settings.items():
-        file[name] = {**(file.get(name) or {}), **value} if isinstance(value, dict) else value
-    assert config == parse(file)
 
 
 def test_a_wrong_word_is_named_as_the_setting(tmp_path: Path) -> None:

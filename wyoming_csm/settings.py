@@ -71,26 +71,30 @@ def _choices(kind: inspect.Type) -> tuple[str, ...]:
     return ()
 
 
-def complaint(found: Any, schema: type[msgspec.Struct], section: Setting | None = None) -> str:
+def complaint(
+    found: Any,
+    schema: type[msgspec.Struct],
+    above: str = "",
+    whole: type[msgspec.Struct] | None = None,
+) -> str:
     """Say what does not fit the schema: the first wrong setting's path first, and a cure last.
 
-    An unknown setting gets the nearest right one; a value of a wrong form what the schema says.
+    An unknown setting gets the nearest right one, of its section or elsewhere in the `whole`
+    schema; a value of a wrong form what the schema says.
     """
     if not isinstance(found, dict):
         return "it is no table of settings, like `name: value`"
-    part = schema if section is None else section.schema
-    above = "" if section is None else f"{section.path}."
-    assert part is not None
-    known = {setting.name: setting for setting in settings_of(part, above)}
+    whole = whole or schema
+    known = {setting.name: setting for setting in settings_of(schema, above)}
     for name, value in found.items():
         setting = known.get(name)
         if setting is None:
-            return f"{above}{name}: unknown setting; {_instead(str(name), list(known), schema)}"
+            return f"{above}{name}: unknown setting; {_instead(str(name), list(known), whole)}"
         try:
-            msgspec.convert({name: value}, part)
+            msgspec.convert({name: value}, schema)
         except msgspec.ValidationError as error:
-            if setting.parts and isinstance(value, dict):
-                return complaint(value, schema, setting)
+            if setting.schema is not None and isinstance(value, dict):
+                return complaint(value, setting.schema, f"{setting.path}.", whole)
             return _wrong(value, setting, str(error))
     raise ValueError("nothing is wrong")
 

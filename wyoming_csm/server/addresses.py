@@ -59,7 +59,7 @@ def usable_addresses(adapters: Iterable[ifaddr.Adapter] | None = None) -> dict[A
     for adapter in ifaddr.get_adapters() if adapters is None else adapters:
         if _VIRTUAL.match(adapter.name) or not _is_running(adapter):
             continue
-        for address in map(_plain, adapter.ips):
+        for address in map(plain, adapter.ips):
             unusable = address.is_loopback or address.is_unspecified or address.is_multicast
             if not unusable and not (address.version == 6 and address.is_link_local):
                 found.setdefault(address, adapter.index or 0)
@@ -72,16 +72,17 @@ def _rank(address: Address) -> int:
     return 3 if address.is_link_local else 0 if address.is_private else 1
 
 
-def _plain(ip: ifaddr.IP) -> Address:
+def plain(ip: ifaddr.IP) -> Address:
+    """Return an adapter's address without its scope."""
     return ipaddress.ip_address(ip.ip if isinstance(ip.ip, str) else ip.ip[0])
 
 
 def _scoped(ip: ifaddr.IP, adapter: ifaddr.Adapter) -> Address:
     """Return the address, a link-local one of IPv6 with its link: each link has its own."""
-    plain = _plain(ip)
-    if plain.version == 4 or not plain.is_link_local:
-        return plain
-    return ipaddress.ip_address(f"{plain}%{adapter.name}")
+    address = plain(ip)
+    if address.version == 4 or not address.is_link_local:
+        return address
+    return ipaddress.ip_address(f"{address}%{adapter.name}")
 
 
 def _is_running(adapter: ifaddr.Adapter) -> bool:

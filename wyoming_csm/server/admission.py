@@ -8,20 +8,13 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from ipaddress import (
-    IPv4Address,
-    IPv4Network,
-    IPv6Address,
-    IPv6Network,
-    ip_address,
-    ip_interface,
-    ip_network,
-)
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_interface, ip_network
 from typing import Generic, Protocol, TypeVar
 
 import ifaddr
 
 from wyoming_csm.config import LOCAL_WORD, Limits
+from wyoming_csm.server.addresses import Address, plain
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -88,7 +81,7 @@ class AllowList:
         return True
 
 
-def plain_address(host: str) -> IPv4Address | IPv6Address:
+def plain_address(host: str) -> Address:
     """Parse a peer's address without its scope; IPv4 also where it came over an IPv6 socket."""
     address = ip_address(host.partition("%")[0])
     return getattr(address, "ipv4_mapped", None) or address
@@ -96,16 +89,13 @@ def plain_address(host: str) -> IPv4Address | IPv6Address:
 
 def on_link_networks() -> tuple[Network, ...]:
     """Return the prefixes that this machine's own interfaces have now. Raises OSError."""
-    found: list[Network] = []
-    for adapter in ifaddr.get_adapters():
-        for ip in adapter.ips:
-            host = ip.ip if isinstance(ip.ip, str) else ip.ip[0]
-            if ip.network_prefix:  # 0 would be everybody
-                found.append(ip_interface(f"{host}/{ip.network_prefix}").network)
-    return tuple(found)
+    ips = [ip for adapter in ifaddr.get_adapters() for ip in adapter.ips]
+    return tuple(  # a prefix of 0 would be everybody
+        ip_interface(f"{plain(ip)}/{ip.network_prefix}").network for ip in ips if ip.network_prefix
+    )
 
 
-def home_of(address: IPv4Address | IPv6Address, links: Iterable[Network]) -> Network:
+def home_of(address: Address, links: Iterable[Network]) -> Network:
     """Return the network of the home that this address is likely to be in.
 
     An IPv6 home has a /48 of its own making (RFC 4193), or gets a /56 from its provider (RFC
