@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from wyoming_csm.config import SECTIONS, Config, load, parse
+from wyoming_csm.config import RENAMED, SECTIONS, Config, load, parse
 from wyoming_csm.documents import MAX_BYTES
 from wyoming_csm.errors import ConfigError
 from wyoming_csm.settings import Setting, settings_of
@@ -91,9 +91,10 @@ def test_home_is_found_in_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         ("zzz: 1", "zzz: unknown setting; known are: uri, engines, voice"),
         ("temperature: 1", "temperature: unknown setting; did you mean 'csm.temperature'?"),
         ("device: cpu", "device: unknown setting; did you mean 'csm.device' or 'coqui.device'?"),
+        ("csm.seed: 1", "csm.seed: unknown setting; did you mean 'csm'?"),  # not a path
         ("csm: {models: {}}", "csm.models: unknown setting; did you mean 'coqui.models'?"),
         ('"a`b\\nc": 1', "a`b\nc: unknown setting"),
-        ("engines: [cms]", "engines[0]: 'cms' is none of: coqui, csm, system"),
+        ("engines: [cms]", "engines: 'cms' is none of: coqui, csm, system"),
         ("engines: []", "engines: Expected `array` of length >= 1"),
         ("engines: [csm, csm]", "engines: an engine is named twice"),
         ("engines: csm", "a list"),
@@ -114,11 +115,14 @@ def test_home_is_found_in_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         ("csm: 3", "csm: Expected `object`, got `int`"),
         ("coqui: {models: {no: x}}", "coqui.models: a key: Expected `str`, got `bool`; write"),
         ("coqui: {models: {english: x}}", "coqui.models: a key: wrong form"),
-        ("1: x", "a key: Expected `str`"),
+        ("1: x", "1: unknown setting; known are: uri"),
         ("limits: {connections: 1.5}", "limits.connections: Expected `int`, got `float`"),
         ("limits: {networks: [10.0.0.0/33]}", "limits.networks: '10.0.0.0/33'"),
         ("limits: {networks: [home]}", "limits.networks: 'home'"),
-        ("limits: {networks: [3]}", "limits.networks[0]: Expected `str`"),
+        (
+            "limits: {networks: [3]}",
+            "limits.networks: Expected `str`, got `int`; write it in quotes",
+        ),
         ('voices: "\\0"', "voices: wrong form"),
         ('discovery: {name: "a\\nb"}', "discovery.name: only what can be printed"),
         ("[1]", "must be a table"),
@@ -133,6 +137,54 @@ def test_home_is_found_in_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 )
 def test_wrong_settings_are_named_with_the_cure(tmp_path: Path, text: str, words: str) -> None:
     assert words in complaint(tmp_path, text)
+
+
+def loaded(folder: Path, text: str) -> tuple[Config, list[str]]:
+    """The configuration, and what is said about it."""
+    warnings: list[str] = []
+    return load(written(folder, text), warnings.append), warnings
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "value"),
+    [
+        ("memory_share", "gpu_memory_share", 0.5),
+        ("positions", "context_positions", 1024),
+        ("kept_prompts_mb", "prompt_cache_mb", 64),
+    ],
+)
+def test_old_names_go_on_working_with_one_warning(
+    tmp_path: Path, old: str, new: str, value: float
+) -> None:
+    today, none = loaded(tmp_path, f"csm: {{{new}: {value}, seed: 7}}")
+    assert none == []
+    config, warnings = loaded(tmp_path, f"csm: {{{old}: {value}, seed: 7}}")
+    assert config == today != Config()
+    assert warnings == [f"csm.{old} is now called csm.{new}"]
+    config, warnings = loaded(tmp_path, f"csm: {{{new}: {value}, {old}: 1, seed: 7}}")
+    assert config == today
+    assert warnings == [f"csm.{old} is now called csm.{new}, which is given too and counts"]
+
+
+def test_a_wrong_value_under_an_old_name_is_found_by_it(tmp_path: Path) -> None:
+    said = complaint(tmp_path, "csm: {memory_share: 2}")
+    assert said.startswith("csm.gpu_memory_share: Expected `float` <= 1.0")
+    assert said.endswith("; csm.memory_share is now called csm.gpu_memory_share")
+
+
+def test_a_dead_setting_is_accepted_with_one_warning(tmp_path: Path) -> None:
+    config, warnings = loaded(tmp_path, "sample_rate: 24000\nlanguage: de")
+    assert config == Config(language="de")
+    assert warnings == ["sample_rate is no setting any more, it is always 24000: leave it out"]
+    assert complaint(tmp_path, "sample_rate: 22050").endswith("Leave the setting out")
+
+
+def test_old_names_stand_in_no_schema() -> None:
+    known = {leaf.path for leaf in leaves(list(settings_of(Config)))}
+    for (section, old), new in RENAMED.items():
+        assert f"{section}.{old}" not in known
+        assert f"{section}.{new}" in known
+    assert "sample_rate" not in known
 
 
 @pytest.mark.parametrize(
@@ -215,9 +267,10 @@ def test_every_setting_says_what_it_is() -> None:
 
 
 def test_parse_leaves_its_argument_alone() -> None:
-    found = {"csm": None, "voice": "a"}
+    found = {"csm": {"positions": 512}, "log": None, "sample_rate": 24_000, "voice": "a"}
+    before = repr(found)
     parse(found)
-    assert found == {"csm": None, "voice": "a"}
+    assert repr(found) == before
 
 
 def test_the_example_is_the_defaults_and_up_to_date() -> None:

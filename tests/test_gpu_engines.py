@@ -83,7 +83,7 @@ async def test_two_children_share_the_replies(tmp_path: Path) -> None:
         max_seconds=1.0,
         device=("cuda:0", "cuda:0"),
         slots=2,
-        memory_share=0.3,
+        gpu_memory_share=0.3,
     )
     async with speaking(tmp_path, csm) as engine:
         await until(engine, lambda: engine.slots == 4)

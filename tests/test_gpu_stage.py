@@ -43,7 +43,7 @@ def test_what_is_kept_sounds_as_what_is_heard_anew(
             recordings,
             ahead=1,
             device=CUDA,
-            kept_prompts_mb=kept,
+            prompt_cache_mb=kept,
             temperature=0.0,
             depth_temperature=0.0,
         )

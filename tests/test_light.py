@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from tests.server.clients import logged
 from tests.voice_folders import make
-from wyoming_csm.__main__ import _configure, _parse_words
+from wyoming_csm.__main__ import configure, parse_words
 from wyoming_csm.app import App, running
 from wyoming_csm.config import Config, with_system_voice_only
 from wyoming_csm.engines import csm
@@ -23,7 +23,7 @@ from wyoming_csm.voice_choice import VoiceRequest, choose_voice
 
 def configured(folder: Path, *words: str) -> Config:
     (folder / "file.json").write_text(json.dumps({"voice": "anna", "engines": ["csm", "system"]}))
-    return _configure(_parse_words([*words, "--config", str(folder / "file.json")]))
+    return configure(parse_words([*words, "--config", str(folder / "file.json")]))
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def configured(folder: Path, *words: str) -> Config:
     ],
 )
 def test_it_is_a_word_of_the_command(tmp_path: Path, words: list[str]) -> None:
-    arguments = _parse_words(words)
+    arguments = parse_words(words)
     assert arguments.command == ("say" if "say" in words else "serve")
     assert getattr(arguments, "text", ["Hello."]) == ["Hello."]
     config = configured(tmp_path, *words)

@@ -97,6 +97,24 @@ def test_what_the_user_can_correct_is_exit_2_without_a_traceback(
     assert b"s of sound in" not in done.stderr, "nothing was written"
 
 
+def test_a_setting_of_an_earlier_release_is_a_line_in_the_log(tmp_path: Path) -> None:
+    settings = {**SYSTEM_ONLY, "sample_rate": 24_000, "csm": {"memory_share": 0.5}}
+    settings["log"] = {"format": "%(levelname)s! %(message)s"}
+    done = run(tmp_path, "say", "Hello.", "-o", "said.wav", settings=settings)
+    assert done.returncode == 0, done.stderr
+    said = done.stderr.decode().splitlines()
+    assert said[:2] == [
+        "WARNING! sample_rate is no setting any more, it is always 24000: leave it out",
+        "WARNING! csm.memory_share is now called csm.gpu_memory_share",
+    ]
+
+
+def test_a_wrong_word_is_named_as_the_setting(tmp_path: Path) -> None:
+    done = run(tmp_path, "verify", "--dtype", "int9", settings={})
+    assert done.returncode == 2
+    assert b"csm.dtype: 'int9' is none of: auto," in done.stderr
+
+
 def test_help_leads_to_the_words_of_each_command() -> None:
     said = help_of()
     for word in ("--light", "--uri", "--voice", "--config", "--debug", "--output", "--frames"):

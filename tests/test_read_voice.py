@@ -75,7 +75,7 @@ def test_paths_do_not_depend_on_where_the_child_runs(
         (f"description: {'x' * 201}", "description: Expected `str` of length <= 200"),
         ("speaker: 1\nspeaker: 2", "line 2: 'speaker' is set twice"),
         ("{", "line 1"),
-        ("- 1", "Expected `object`, got `array`"),
+        ("- 1", "no table of settings"),
     ],
 )
 def test_wrong_settings(tmp_path: Path, settings: str, words: str) -> None:

@@ -5,15 +5,15 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
 
 from wyoming_csm import __version__
-from wyoming_csm.config import Config, CsmConfig, load, parse, with_system_voice_only
-from wyoming_csm.errors import WyomingCsmError
+from wyoming_csm.config import SECTIONS, Config, load, with_system_voice_only
+from wyoming_csm.errors import ConfigError, WyomingCsmError
 from wyoming_csm.installer import INSTALLER
 
 _LOGGER = logging.getLogger(__name__)
@@ -24,14 +24,17 @@ COMMANDS = ("serve", "say", "verify")
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run a command; the process's exit code: 0, 2 for what the user can correct, or `verify`'s."""
-    arguments = _parse_words(sys.argv[1:] if words is None else list(words))
+    arguments = parse_words(sys.argv[1:] if words is None else list(words))
     installer = os.environ.get(INSTALLER)
     if arguments.light:
         installer = None
         os.environ.pop(INSTALLER, None)
+    notes: list[str] = []  # on the configuration, which also says how to log them
     try:
-        config = _configure(arguments)
+        config = configure(arguments, notes.append)
         _set_up_logging(config)
+        for note in notes:
+            _LOGGER.warning("%s", note)
         if arguments.command == "say":
             from wyoming_csm.say import say
 
@@ -54,19 +57,26 @@ def main(words: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parse_words(words: list[str]) -> argparse.Namespace:
+def parse_words(words: list[str]) -> argparse.Namespace:
+    """Parse the command line; without a command it is `serve`. Exits on a wrong word."""
     common = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    add = common.add_argument
+    add = common.add_argument  # `dest` is the setting that a word sets
     add("--config", type=Path, metavar="FILE", help=f"YAML or JSON ({DEFAULT_CONFIG} if it exists)")
     add("--uri", help="where to listen: tcp://ADDRESS:PORT or unix:///PATH")
     add("--voice", help="default voice")
     add("--light", action="store_true", help="only the system voice, whatever else is installed")
-    add("--zeroconf", nargs="?", const="", metavar="NAME", help="announce, under this name")
-    add("--no-zeroconf", action="store_true", help="do not announce")
-    add("--data-dir", metavar="DIR", help="for what the server keeps")
+    add(
+        "--zeroconf", dest="discovery.name", nargs="?", const="", metavar="NAME",
+        help="announce, under this name",
+    )  # fmt: skip
+    add(
+        "--no-zeroconf", dest="discovery.enabled", action="store_const", const=False,
+        help="do not announce",
+    )  # fmt: skip
+    add("--data-dir", metavar="DIR", help="for what the server stores")
     add("--download-dir", metavar="DIR", help="for downloaded models")
-    add("--debug", action="store_true", help="log everything")
-    add("--log-format", metavar="FORMAT", help="as Python's logging takes it")
+    add("--debug", dest="log.level", action="store_const", const="DEBUG", help="log everything")
+    add("--log-format", dest="log.format", metavar="FORMAT", help="as Python's logging takes it")
     parser = argparse.ArgumentParser(
         prog="wyoming-csm",
         usage="%(prog)s [-h] [--version] [serve|say|verify] [words]",
@@ -87,8 +97,10 @@ def _parse_words(words: list[str]) -> argparse.Namespace:
     )
     check.add_argument("--frames", type=_count, metavar="N", help="of 80 ms, to be compared")
     check.add_argument("--text", help="what is spoken")
-    check.add_argument("--device", help="in place of csm.device: cpu, cuda:1")
-    check.add_argument("--dtype", help="in place of csm.dtype and csm.depth_dtype: float32, int8")
+    check.add_argument("--device", dest="csm.device", help="in place of csm.device: cpu, cuda:1")
+    check.add_argument(
+        "--dtype", dest="csm.dtype", help="in place of csm.dtype and csm.depth_dtype: float32, int8"
+    )
     for command in (serve, say, check):
         command.allow_abbrev = False
     each = "\n\n".join(command.format_help() for command in (serve, say, check))
@@ -106,52 +118,38 @@ def _count(word: str) -> int:
     return int(word)
 
 
-def _configure(arguments: argparse.Namespace) -> Config:
-    """The file's settings with the command line's over them. Raises ConfigError."""
+def configure(
+    arguments: argparse.Namespace, warn: Callable[[str], None] = _LOGGER.warning
+) -> Config:
+    """Read the settings of the file and, over them, of the command line. Raises ConfigError."""
+    words: dict[str, Any] = {name: {} for name in SECTIONS}
+    for setting, value in vars(arguments).items():
+        section, _, name = setting.rpartition(".")
+        if section and value is not None:
+            words[section][name] = value
+        elif setting in Config.__struct_fields__ and value is not None:
+            words[setting] = value
+    if "name" in words["discovery"]:  # of --zeroconf, "" without a name
+        words["discovery"] = {"enabled": True} | {
+            k: v for k, v in words["discovery"].items() if v != ""
+        }
+    if "dtype" in words["csm"]:
+        words["csm"]["depth_dtype"] = None
     path = arguments.config or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None)
-    config = load(path)
-    words: dict[str, Any] = {
-        name: value
-        for name in ("uri", "voice", "data_dir", "download_dir")
-        if (value := getattr(arguments, name)) is not None
-    }
-    if "uri" in words:
-        parse({"uri": words["uri"]})
-    if arguments.command == "verify":
-        words["csm"] = _as_verified(config.csm, arguments.device, arguments.dtype)
-    log, discovery = config.log, config.discovery
-    if arguments.command != "serve" and log.level == "INFO":
-        log = replace(log, level="WARNING")  # a person waits for a sound, not for a log
-    if arguments.debug:
-        log = replace(log, level="DEBUG")
-    if arguments.log_format:
-        log = replace(log, format=arguments.log_format)
-    if arguments.zeroconf is not None:
-        discovery = replace(discovery, enabled=True, name=arguments.zeroconf or discovery.name)
-    if arguments.no_zeroconf:
-        discovery = replace(discovery, enabled=False)
-    config = replace(config, log=log, discovery=discovery, **words)
+    config = load(path, warn, words)
+    if arguments.command != "serve" and config.log.level == "INFO":
+        # a person waits for a sound, not for a log
+        config = replace(config, log=replace(config.log, level="WARNING"))
     return with_system_voice_only(config) if arguments.light else config
 
 
-def _as_verified(csm: CsmConfig, device: str | None, dtype: str | None) -> CsmConfig:
-    """Raises ConfigError."""
-    chosen = {"device": device, "dtype": dtype}
-    words = parse({"csm": {key: word for key, word in chosen.items() if word is not None}}).csm
-    if device is not None:
-        csm = replace(csm, device=words.device)
-    return csm if dtype is None else replace(csm, dtype=words.dtype, depth_dtype=None)
-
-
 def _set_up_logging(config: Config) -> None:
-    """Raises ConfigError; that a field does not exist shows only at a record."""
+    """Start logging. Raises ConfigError for a wrong format, which only a record shows."""
     record = logging.LogRecord(__name__, logging.INFO, __file__, 1, "", (), None)
     try:
         logging.Formatter(config.log.format).format(record)
         logging.basicConfig(level=config.log.level, format=config.log.format, stream=sys.stderr)
     except (ValueError, TypeError) as error:
-        from wyoming_csm.errors import ConfigError
-
         raise ConfigError(f"log.format: {error}") from error
 
 

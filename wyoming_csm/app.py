@@ -1,4 +1,4 @@
-"""The composition root: a configuration's voices and engines, over them the one that speaks."""
+"""The composition root: a configuration's voices and engines, and the fallback over them."""
 
 import asyncio
 import logging
@@ -29,45 +29,45 @@ _WAKING_SECONDS = 3.0  # a listener waits no longer: then another engine's first
 
 
 class App:
-    """What speaks: engines in the configured order, and the book of recorded voices."""
+    """The engines in the configured order, and the book of recorded voices."""
 
     def __init__(self, config: Config) -> None:
-        """Reads the voices; starts nothing. Raises ConfigError."""
+        """Read the voices; start nothing. Raises ConfigError."""
         config = replace(config, data_dir=_make_data_dir(config.data_dir))
         self.book = VoiceBook(Path(config.voices))
         self.book.refresh()
-        makers: dict[str, Callable[[], ChildEngine | Pool]] = {
-            "csm": lambda: csm_engine(config, self.book),
-            "coqui": lambda: coqui_engine(config),
-            "system": lambda: system_engine(config),
+        makers: dict[str, Callable[[Config], ChildEngine | Pool]] = {
+            "csm": lambda config: csm_engine(config, self.book),
+            "coqui": coqui_engine,
+            "system": system_engine,
         }
-        self.engines = tuple(makers[name]() for name in config.engines)
+        self.engines = tuple(makers[name](config) for name in config.engines)
         waits = config.csm.while_waking == "wait"
         self.engine: Engine = Fallback(self.engines, _WAKING_SECONDS if waits else 0.0)
 
     async def probe_again(self) -> None:
-        """Look at the voices again, and start what was absent or rested."""
+        """Look at the voices again, and start the engines that are absent or resting."""
         await self.look_at_voices()
         await self.engine.start()
 
     async def look_at_voices(self) -> None:
-        """Reading folders may take a while: in a thread."""
+        """Read the folders of voices again, in a thread: it may take a while."""
         if await asyncio.to_thread(self.book.refresh):
             _LOGGER.info("Recorded voices: %s", ", ".join(v.name for v in self.book.voices) or "-")
             for engine in self.engines:
                 engine.changed()
 
     async def keep_looking_at_voices(self) -> None:
-        """For ever: folders tell nobody when they change."""
+        """Look at the voices regularly, for ever: folders do not tell when they change."""
         while True:
             await asyncio.sleep(VOICES_SECONDS)
             await self.look_at_voices()
 
 
 def _make_data_dir(folder: str) -> str:
-    """The folder, made; where the default one cannot be made, one of the user's own, or any.
+    """Make the folder; where the default one cannot be made, one of the user's own, or any.
 
-    Raises ConfigError.
+    Return its path. Raises ConfigError.
     """
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
@@ -76,9 +76,7 @@ def _make_data_dir(folder: str) -> str:
         if folder != Config().data_dir:
             raise ConfigError(f"data_dir: {folder} cannot be made: {error}") from error
         why = error.strerror
-    own = Path(
-        os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share"), "wyoming-csm"
-    )
+    own = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share", "wyoming-csm")
     try:
         own.mkdir(parents=True, exist_ok=True)
     except OSError:
@@ -89,12 +87,12 @@ def _make_data_dir(folder: str) -> str:
 
 @asynccontextmanager
 async def running(config: Config) -> AsyncGenerator[App]:
-    """The house with its engines started (they load by themselves), all ended at the end."""
-    house = App(config)
+    """Start the engines, which load by themselves, and stop them at the end. Raises ConfigError."""
+    app = App(config)
     if left_out := [name for name in get_args(EngineName) if name not in config.engines]:
         _LOGGER.info("Left out by choice (--light or `engines`): %s", ", ".join(left_out))
     try:
-        await house.engine.start()
-        yield house
+        await app.engine.start()
+        yield app
     finally:
-        await house.engine.stop()
+        await app.engine.stop()

@@ -13,15 +13,14 @@ SAMPLE_WIDTH = 2  # bytes
 CHANNELS = 1
 SAMPLES_PER_FRAME = 1_920  # 80 ms: one frame of CSM
 BYTES_PER_SECOND = SAMPLE_RATE * SAMPLE_WIDTH
-NOTHING_SECONDS = (
-    0.1  # of silence, where there is nothing to say: an empty file is an error to many
-)
+# Of silence, where there is nothing to say: many clients take an empty file for an error.
+NOTHING_SECONDS = 0.1
 
 Samples = npt.NDArray[np.float32]  # [samples], -1…1
 
 
 def to_pcm(samples: npt.NDArray[np.floating[Any]]) -> bytes:
-    """Float samples [samples] in -1…1 as s16le; what is louder is clipped, NaN is silence."""
+    """Turn samples [samples] in -1…1 into s16le; what is louder is clipped, NaN is silence."""
     loud = np.nan_to_num(np.asarray(samples, dtype=np.float32), nan=0.0, posinf=1.0, neginf=-1.0)
     scaled = np.rint(np.clip(loud, -1.0, 1.0) * 32_767)
     return scaled.astype("<i2").tobytes()
@@ -34,12 +33,12 @@ def from_pcm(pcm: bytes) -> Samples:
 
 
 def silence(seconds: float) -> bytes:
-    """So many seconds of silence."""
+    """Make `seconds` of silence."""
     return bytes(round(seconds * SAMPLE_RATE) * SAMPLE_WIDTH)
 
 
 def resample(samples: Samples, rate: int) -> Samples:
-    """[samples] at `rate` Hz to [samples] at 24 kHz."""
+    """Resample [samples] at `rate` Hz to [samples] at 24 kHz."""
     if rate == SAMPLE_RATE:
         return samples
     import soxr
@@ -49,7 +48,7 @@ def resample(samples: Samples, rate: int) -> Samples:
 
 
 def read_clip(path: Path) -> Samples:
-    """A recording in any format soundfile reads, mixed to mono at 24 kHz. Raises VoiceError."""
+    """Read a recording in any format of soundfile as mono at 24 kHz. Raises VoiceError."""
     import soundfile
 
     try:
@@ -64,7 +63,7 @@ def read_clip(path: Path) -> Samples:
 
 
 def _mono(samples: Samples) -> Samples:
-    """[samples, channels] mixed; where the channels cancel each other, the loudest of them."""
+    """Mix [samples, channels]; where the channels cancel each other, take the loudest."""
     mixed: Samples = samples.mean(axis=1)
     powers = np.square(samples).mean(axis=0)
     loudest = int(powers.argmax())

@@ -1,9 +1,12 @@
 """The only schema: YAML or JSON to frozen objects, everything validated here, once."""
 
 import ipaddress
+import logging
 import os
 import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
@@ -12,228 +15,202 @@ from msgspec.structs import replace
 
 from wyoming_csm.documents import DocumentError, read_document
 from wyoming_csm.errors import ConfigError
-from wyoming_csm.settings import explain
+from wyoming_csm.settings import complaint
+
+_LOGGER = logging.getLogger(__name__)
+
 
 EngineName = Literal["csm", "coqui", "system"]
+WeightType = Literal["bfloat16", "float16", "float32", "int8", "fp8", "int4"]
 Positive = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+Temperature = Annotated[float, Meta(ge=0, le=5)]
+TopK = Annotated[int, Meta(ge=1, le=2048)]
+Seed = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Slots = Annotated[int, Meta(ge=1, le=256)]
+Positions = Annotated[int, Meta(ge=128, le=65_536)]
 Language = Annotated[str, Meta(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$")]
-_S = TypeVar("_S", bound=msgspec.Struct)
-Place = Annotated[str, Meta(min_length=1, pattern=r"^[^\x00]*$")]  # of a file or folder
+FilePath = Annotated[str, Meta(min_length=1, pattern=r"^[^\x00]*$")]  # or a folder's
 Device = Annotated[str, Meta(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
-WeightType = Literal["bfloat16", "float16", "float32", "int8", "fp8", "int4"]
 Duration = Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,5}[smh]$")]
+InstanceName = Annotated[str, Meta(min_length=1, max_length=60)]
+
+LOCAL_WORD = "local"  # in `limits.networks`: private networks and this machine's own
+# Names that settings had before: they go on working.
+RENAMED = {
+    ("csm", "memory_share"): "gpu_memory_share",
+    ("csm", "positions"): "context_positions",
+    ("csm", "kept_prompts_mb"): "prompt_cache_mb",
+}
 
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    pass
+    """A table of settings, whose docstring says the meaning of each, in one line for people."""
+
+
+_S = TypeVar("_S", bound=_Section)
 
 
 class CsmConfig(_Section, frozen=True):
-    """Sesame's CSM on a GPU."""
+    """Sesame's CSM on a GPU.
 
-    checkpoint: Annotated[
-        Place,
-        Meta(description="Hub name or local folder: transformers layout, or a LoRA adapter"),
-    ] = "sesame/csm-1b"
-    revision: Annotated[str | None, Meta(description="Pin the hub's branch, tag or commit")] = None
-    token_file: Annotated[
-        Place | None, Meta(description="File with the hub token (or set HF_TOKEN)")
-    ] = None
-    device: Annotated[
-        Device | tuple[Device, ...],
-        Meta(
-            description="auto: a GPU or not at all; cpu; cuda, cuda:1;"
-            " a list as [cuda:0, cuda:1]: a process on each"
-        ),
-    ] = "auto"
-    dtype: Annotated[
-        Literal["auto", "bfloat16", "float16", "float32", "int8", "fp8", "int4"],
-        Meta(
-            description="Of the weights. auto: bfloat16 on a GPU (float16 before Ampere), float32"
-            " on the CPU; int8, fp8, int4: smaller and faster, a little less exact"
-        ),
-    ] = "auto"
-    depth_dtype: Annotated[
-        WeightType | None,
-        Meta(description="Of the depth decoder, most of a frame's work; null: as dtype"),
-    ] = None
-    temperature: Annotated[
-        Annotated[float, Meta(ge=0, le=5)] | None,
-        Meta(description="null: as the checkpoint says; 0: always the likeliest"),
-    ] = None
-    top_k: Annotated[
-        Annotated[int, Meta(ge=1, le=2048)] | None,
-        Meta(description="null: as the checkpoint says"),
-    ] = None
-    depth_temperature: Annotated[
-        Annotated[float, Meta(ge=0, le=5)] | None,
-        Meta(description="The same for codebooks 1 to 31"),
-    ] = None
-    depth_top_k: Annotated[
-        Annotated[int, Meta(ge=1, le=2048)] | None,
-        Meta(description="The same for codebooks 1 to 31"),
-    ] = None
-    seed: Annotated[
-        Annotated[int, Meta(ge=0, le=2**63 - 1)] | None,
-        Meta(description="A number: the same words always sound the same"),
-    ] = None
-    max_seconds: Annotated[
-        Annotated[float, Meta(ge=1, le=120)], Meta(description="Longest sound of one sentence")
-    ] = 90.0
-    context_seconds: Annotated[
-        Annotated[float, Meta(ge=0, le=120)],
-        Meta(description="How much of a reply so far the next sentence hears, at most"),
-    ] = 20.0
-    slots: Annotated[
-        Annotated[int, Meta(ge=1, le=256)] | None,
-        Meta(
-            description="Sentences spoken at the same time; null: 4 on a GPU, or as many as fit,"
-            " 1 on the CPU"
-        ),
-    ] = None
-    positions: Annotated[
-        Annotated[int, Meta(ge=128, le=65_536)] | None,
-        Meta(
-            description="Of a slot, for clip, reply so far and sentence (12.5 a second of sound);"
-            " null: the model's 2048"
-        ),
-    ] = None
-    memory_share: Annotated[
-        Annotated[float, Meta(gt=0, le=1)],
-        Meta(description="How much of the GPU memory that is free at the start it may take"),
-    ] = 0.9
-    kept_prompts_mb: Annotated[
-        Annotated[int, Meta(ge=0, le=1_048_576)],
-        Meta(description="Memory for voices and replies heard before; 11 MB for a clip of 20 s"),
-    ] = 512
-    text_table_on_host: Annotated[
-        bool, Meta(description="Keep the table of words (0.5 GB) out of the GPU's memory")
-    ] = True
-    compile: Annotated[
-        bool | None,
-        Meta(description="Fuse the model's parts with torch.compile; null: where a compiler is"),
-    ] = None
-    idle_unload: Annotated[
-        Duration | None,
-        Meta(description="Give the GPU back after so long without a request, as 10m; null: never"),
-    ] = None
-    while_waking: Annotated[
-        Literal["fallback", "wait"],
-        Meta(
-            description="After that, the next request: another engine speaks it at once, or it"
-            " waits up to 3 s"
-        ),
-    ] = "fallback"
+    checkpoint: Hub name or local folder: transformers layout, or a LoRA adapter
+    revision: Pin the hub's branch, tag or commit
+    token_file: File with the hub token (or set HF_TOKEN)
+    device: auto: a GPU or not at all; cpu; cuda, cuda:1; a list as [cuda:0, cuda:1]: a process
+        on each
+    dtype: Type of the weights. auto: bfloat16 on a GPU (float16 before Ampere), float32 on the CPU;
+        int8, fp8, int4: smaller and faster, a little less exact
+    depth_dtype: Type of the depth decoder's weights, most of a frame's work; null: as dtype
+    temperature: For a frame's first code; 0: always the likeliest; null: as the checkpoint says
+    top_k: Likeliest codes to choose from; null: as the checkpoint says
+    depth_temperature: For a frame's other 31 codes; null: as the checkpoint says
+    depth_top_k: For a frame's other 31 codes; null: as the checkpoint says
+    seed: A number: the same words always sound the same
+    max_seconds: Longest sound of one sentence
+    context_seconds: How much of the reply so far the next sentence builds on, at most
+    slots: Sentences spoken at the same time; null: 4 on a GPU, or as many as fit, 1 on the CPU
+    context_positions: Context length of a slot: clip, reply so far and sentence (12.5 a second of
+        sound); null: the model's 2048
+    gpu_memory_share: How much of the GPU memory that is free at the start it may take
+    prompt_cache_mb: Memory for cached prompts of voices and replies; 11 MB for a clip of 20 s
+    text_table_on_host: Leave the text embedding table (0.5 GB) in the computer's own memory
+    compile: Fuse the model's parts with torch.compile; null: where a compiler is
+    idle_unload: Give the GPU back after so long without a request, as 10m; null: never
+    while_waking: The next request after that: another engine speaks it at once, or it waits up to
+        3 s
+    """
+
+    checkpoint: FilePath = "sesame/csm-1b"
+    revision: str | None = None
+    token_file: FilePath | None = None
+    device: Device | tuple[Device, ...] = "auto"
+    dtype: Literal["auto", "bfloat16", "float16", "float32", "int8", "fp8", "int4"] = "auto"
+    depth_dtype: WeightType | None = None
+    temperature: Temperature | None = None
+    top_k: TopK | None = None
+    depth_temperature: Temperature | None = None
+    depth_top_k: TopK | None = None
+    seed: Seed | None = None
+    max_seconds: Annotated[float, Meta(ge=1, le=120)] = 90.0
+    context_seconds: Annotated[float, Meta(ge=0, le=120)] = 20.0
+    slots: Slots | None = None
+    context_positions: Positions | None = None
+    gpu_memory_share: Annotated[float, Meta(gt=0, le=1)] = 0.9
+    prompt_cache_mb: Annotated[int, Meta(ge=0, le=2**20)] = 512
+    text_table_on_host: bool = True
+    compile: bool | None = None
+    idle_unload: Duration | None = None
+    while_waking: Literal["fallback", "wait"] = "fallback"
 
 
 class CoquiConfig(_Section, frozen=True):
-    """Coqui TTS, where CSM cannot run."""
+    """Coqui TTS, where CSM cannot run.
 
-    models: Annotated[
-        dict[Language, Place],
-        Meta(description="By language (en, de, pt-br): the model, as coqui-tts names it"),
-    ] = msgspec.field(default_factory=lambda: {"en": "tts_models/en/ljspeech/vits"})
-    checkpoint: Annotated[
-        Place | None, Meta(description="A local model file instead, with its config.json beside it")
-    ] = None
-    checkpoint_config: Annotated[
-        Place | None, Meta(description="The local model's configuration, if it is elsewhere")
-    ] = None
-    checkpoint_language: Annotated[
-        Language, Meta(description="The language of the local model")
-    ] = "en"
-    device: Annotated[
-        Device, Meta(description="auto: a GPU if there is one; cpu; cuda, cuda:1")
-    ] = "auto"
-    agree_to_licence: Annotated[
-        bool, Meta(description="true: you accept the licence of models that ask (XTTS)")
-    ] = False
+    models: By language (en, de, pt-br): the model, as coqui-tts names it
+    checkpoint: A local model file instead, with its config.json beside it
+    checkpoint_config: The local model's configuration, if it is elsewhere
+    checkpoint_language: The language of the local model
+    device: auto: a GPU if there is one; cpu; cuda, cuda:1
+    agree_to_licence: true: you accept the licence of models that ask (XTTS)
+    """
+
+    models: dict[Language, FilePath] = msgspec.field(
+        default_factory=lambda: {"en": "tts_models/en/ljspeech/vits"}
+    )
+    checkpoint: FilePath | None = None
+    checkpoint_config: FilePath | None = None
+    checkpoint_language: Language = "en"
+    device: Device = "auto"
+    agree_to_licence: bool = False
 
 
 class SystemConfig(_Section, frozen=True):
-    """The small voice that always works."""
+    """The small voice that always works.
 
-    speed: Annotated[Annotated[float, Meta(ge=0.3, le=3)], Meta(description="1.0 is normal")] = 1.0
+    speed: Speed of the speech; 1.0 is normal
+    """
+
+    speed: Annotated[float, Meta(ge=0.3, le=3)] = 1.0
 
 
 class DiscoveryConfig(_Section, frozen=True):
-    """How Home Assistant finds the server."""
+    """How Home Assistant finds the server.
 
-    enabled: Annotated[bool, Meta(description="Announce over zeroconf (mDNS)")] = True
-    name: Annotated[
-        Annotated[str, Meta(min_length=1, max_length=60)] | None,
-        Meta(description="Instance name; null: wyoming-csm-HOSTNAME"),
-    ] = None
+    enabled: Announce over zeroconf (mDNS)
+    name: Instance name; null: wyoming-csm-HOSTNAME
+    """
 
-
-LOCAL_WORD = "local"  # the word for them in `limits.networks`
+    enabled: bool = True
+    name: InstanceName | None = None
 
 
 class Limits(_Section, frozen=True):
-    """Bounds on everything that comes from outside."""
+    """Bounds on everything that comes from outside.
 
-    connections: Annotated[
-        Positive, Meta(description="In all; 30 KiB each, up to 4 MB while it is spoken to")
-    ] = 64
-    connections_per_address: Annotated[Positive, Meta(description="From one address")] = 32
-    text_characters: Annotated[Positive, Meta(description="In one request")] = 10_000
-    waiting_requests: Annotated[
-        Positive, Meta(description="Requests one connection may have waiting")
-    ] = 8
-    event_seconds: Annotated[Seconds, Meta(description="For one event to arrive whole")] = 10.0
-    idle_seconds: Annotated[Seconds, Meta(description="Without an event, when not speaking")] = (
-        120.0
-    )
-    stall_seconds: Annotated[Seconds, Meta(description="For a listener that takes no sound")] = 30.0
-    header_bytes: Annotated[Positive, Meta(description="The JSON line of an event")] = 128 * 1024
-    data_bytes: Annotated[Positive, Meta(description="`data_length` of an event")] = 128 * 1024
-    payload_bytes: Annotated[Positive, Meta(description="`payload_length` of an event")] = 64 * 1024
-    json_depth: Annotated[Positive, Meta(description="Nesting of an event's JSON")] = 16
-    shutdown_seconds: Annotated[
-        Seconds, Meta(description="For replies in flight when the server is asked to end")
-    ] = 5.0
-    networks: Annotated[
-        tuple[str, ...] | None,
-        Meta(
-            description="Networks that may connect, as 192.168.1.0/24; local: private ones and"
-            " this machine's own; null: [local]"
-        ),
-    ] = None
+    connections: Connections in all; 30 KiB each, up to 4 MB while it is spoken to
+    connections_per_address: Connections from one address
+    text_characters: Characters in one request
+    waiting_requests: Requests one connection may have waiting
+    event_seconds: For one event to arrive whole
+    idle_seconds: Without an event, when not speaking
+    stall_seconds: For a listener that takes no sound
+    header_bytes: The JSON line of an event
+    data_bytes: `data_length` of an event
+    payload_bytes: `payload_length` of an event
+    json_depth: Nesting of an event's JSON
+    shutdown_seconds: For replies in flight when the server is asked to end
+    networks: Networks that may connect, as 192.168.1.0/24; local: private ones and this machine's
+        own; null: [local]
+    """
+
+    connections: Positive = 64
+    connections_per_address: Positive = 32
+    text_characters: Positive = 10_000
+    waiting_requests: Positive = 8
+    event_seconds: Seconds = 10.0
+    idle_seconds: Seconds = 120.0
+    stall_seconds: Seconds = 30.0
+    header_bytes: Positive = 128 * 1024
+    data_bytes: Positive = 128 * 1024
+    payload_bytes: Positive = 64 * 1024
+    json_depth: Positive = 16
+    shutdown_seconds: Seconds = 5.0
+    networks: tuple[str, ...] | None = None
 
 
 class LogConfig(_Section, frozen=True):
-    """What is written to standard error."""
+    """What is written to standard error.
 
-    level: Annotated[
-        Literal["DEBUG", "INFO", "WARNING", "ERROR"], Meta(description="The least that is logged")
-    ] = "INFO"
-    format: Annotated[str, Meta(description="As Python's logging takes it")] = (
-        "%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    level: The lowest level that is logged
+    format: Format of a line, as Python's logging takes it
+    """
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    format: str = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 class Config(_Section, frozen=True):
-    """The whole configuration; every key may be left out."""
+    """The whole configuration; every key may be left out.
 
-    uri: Annotated[
-        str, Meta(description="Where to listen: tcp://ADDRESS:PORT, or unix:///PATH")
-    ] = "tcp://0.0.0.0:10200"
-    engines: Annotated[
-        tuple[EngineName, ...],
-        Meta(min_length=1, description="In order: the first that can, speaks; a list"),
-    ] = ("csm", "coqui", "system")
-    voice: Annotated[str | None, Meta(description="Default voice; null: the first")] = None
-    language: Annotated[Language, Meta(description="Default language: en, de-CH")] = "en"
-    sample_rate: Annotated[int, Meta(description="Only 24000: what CSM speaks at")] = 24_000
-    samples_per_chunk: Annotated[
-        Annotated[int, Meta(ge=160, le=24_000)], Meta(description="1920: one frame of 80 ms")
-    ] = 1_920
-    voices: Annotated[Place, Meta(description="Folder of recorded voices")] = "config/voices"
-    data_dir: Annotated[Place, Meta(description="Folder for what the server keeps")] = "data"
-    download_dir: Annotated[
-        Place | None, Meta(description="Folder for downloaded models; null: DATA_DIR/models")
-    ] = None
+    uri: Where to listen: tcp://ADDRESS:PORT, or unix:///PATH
+    engines: In order: the first that can, speaks; a list
+    voice: Default voice; null: the first
+    language: Default language: en, de-CH
+    samples_per_chunk: Samples in an audio event; 1920: one frame of 80 ms
+    voices: Folder of recorded voices
+    data_dir: Folder for what the server stores
+    download_dir: Folder for downloaded models; null: DATA_DIR/models
+    """
+
+    uri: str = "tcp://0.0.0.0:10200"
+    engines: Annotated[tuple[EngineName, ...], Meta(min_length=1)] = ("csm", "coqui", "system")
+    voice: str | None = None
+    language: Language = "en"
+    samples_per_chunk: Annotated[int, Meta(ge=160, le=24_000)] = 1_920
+    voices: FilePath = "config/voices"
+    data_dir: FilePath = "data"
+    download_dir: FilePath | None = None
     csm: CsmConfig = CsmConfig()
     coqui: CoquiConfig = msgspec.field(default_factory=CoquiConfig)
     system: SystemConfig = SystemConfig()
@@ -243,41 +220,50 @@ class Config(_Section, frozen=True):
 
     @property
     def models_dir(self) -> Path:
-        """Where downloads go."""
+        """The folder to download models into."""
         return Path(self.download_dir) if self.download_dir else Path(self.data_dir) / "models"
 
 
 SECTIONS = ("csm", "coqui", "system", "discovery", "limits", "log")
 
 
-def load(path: Path | None) -> Config:
-    """The configuration in a YAML or JSON file; defaults without one. Raises ConfigError."""
-    if path is None:
-        return Config()
+def load(
+    path: Path | None,
+    warn: Callable[[str], None] = _LOGGER.warning,
+    words: Mapping[str, Any] = MappingProxyType({}),
+) -> Config:
+    """Read the configuration in a YAML or JSON file; defaults without one. Raises ConfigError.
+
+    `words` are settings of the command line: they count more than the file's.
+    """
     try:
-        found = read_document(path)
+        found = read_document(path) if path is not None else None
     except FileNotFoundError:
         raise ConfigError(f"{path} does not exist") from None
     except DocumentError as error:
         raise ConfigError(f"{path} cannot be used: {error}") from error
-    return parse({} if found is None else found)
+    found = {} if found is None else found
+    for name, value in words.items() if isinstance(found, dict) else ():
+        below = found.get(name) or {}
+        both = isinstance(value, Mapping) and isinstance(below, dict)
+        found[name] = {**below, **value} if both else value
+    return parse(found, warn)
 
 
-def parse(found: Any) -> Config:
-    """Validate parsed YAML or JSON. Raises ConfigError naming the path and the cure."""
+def parse(found: Any, warn: Callable[[str], None] = _LOGGER.warning) -> Config:
+    """Validate parsed YAML or JSON; `warn` is told of each setting of an earlier release.
+
+    Raises ConfigError naming the setting and the cure.
+    """
     if not isinstance(found, dict):
         raise ConfigError("the configuration must be a table of settings, like `uri: tcp://…`")
     # a section whose settings are all commented out reads as null
     found = {key: value for key, value in found.items() if value is not None or key not in SECTIONS}
-    if found.get("sample_rate", 24_000) != 24_000:
-        raise ConfigError(
-            "sample_rate: only 24000 is possible: CSM and its codec make 24 kHz sound,"
-            " and the format must not change within a reply"
-        )
+    notes = _update(found)
     try:
         config = msgspec.convert(found, Config)
     except msgspec.ValidationError as error:
-        raise ConfigError(explain(str(error), Config)) from error
+        raise ConfigError("; ".join((complaint(found, Config), *notes))) from error
     _check_uri(config.uri)
     _check_networks(config.limits.networks or ())
     _check_devices(config.csm.device)
@@ -285,17 +271,42 @@ def parse(found: Any) -> Config:
         raise ConfigError("discovery.name: only what can be printed")
     if len(set(config.engines)) < len(config.engines):
         raise ConfigError("engines: an engine is named twice")
+    for note in notes:
+        warn(note)
     return _at_home(config)
 
 
+def _update(found: dict[str, Any]) -> list[str]:
+    """Turn settings of earlier releases into today's; return what to tell about each.
+
+    Raises ConfigError for one that means what is not possible any more.
+    """
+    notes = []
+    if "sample_rate" in found:
+        if found.pop("sample_rate") != 24_000:
+            raise ConfigError(
+                "sample_rate: only 24000 is possible: CSM and its codec make 24 kHz sound, and the"
+                " format must not change within a reply. Leave the setting out"
+            )
+        notes.append("sample_rate is no setting any more, it is always 24000: leave it out")
+    for (section, old), new in RENAMED.items():
+        settings = found.get(section)
+        if isinstance(settings, dict) and old in settings:
+            both = ", which is given too and counts" if new in settings else ""
+            notes.append(f"{section}.{old} is now called {section}.{new}{both}")
+            rest = {name: value for name, value in settings.items() if name != old}
+            found[section] = {new: settings[old], **rest}
+    return notes
+
+
 def with_system_voice_only(config: Config) -> Config:
-    """No other engine, and no default voice of one: the first of the language speaks for it."""
+    """Leave out the other engines, and a default voice of theirs: one of the language speaks."""
     own = config.voice is not None and config.voice.startswith("system_")
     return replace(config, engines=("system",), voice=config.voice if own else None)
 
 
 def _at_home(section: _S) -> _S:
-    """`~/` before a place is the user's home."""
+    """Replace `~/` before a path by the user's home."""
     changed: dict[str, Any] = {}
     for name in section.__struct_fields__:
         value = getattr(section, name)
@@ -316,16 +327,15 @@ def _check_uri(uri: str) -> None:
 
 def _check_networks(networks: tuple[str, ...]) -> None:
     for network in networks:
-        if network == LOCAL_WORD:
-            continue
         try:
-            ipaddress.ip_network(network, strict=False)
+            if network != LOCAL_WORD:
+                ipaddress.ip_network(network, strict=False)
         except ValueError as error:
             raise ConfigError(f"limits.networks: {error}") from error
 
 
 def _check_devices(devices: str | tuple[str, ...]) -> None:
-    """Two processes on one GPU would each plan for all that is free there."""
+    """Refuse a GPU twice: two processes on one would each plan for all that is free there."""
     if isinstance(devices, str):
         return
     numbered = {"cuda:0" if device in ("auto", "cuda") else device for device in devices}

@@ -3,6 +3,7 @@
 import json
 import stat
 from collections.abc import Hashable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,12 @@ import yaml
 MAX_BYTES = 256 * 1024  # some thousand times what settings need; PyYAML reads 1 MiB in seconds
 
 
-class DocumentError(ValueError):
+class DocumentError(Exception):
     """The file cannot be used; the text says why, in one line, without its name."""
 
 
 def read_document(path: Path) -> Any:
-    """What the file says; None if it is empty. Raises FileNotFoundError or DocumentError."""
+    """Read a file; return None if it is empty. Raises FileNotFoundError or DocumentError."""
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # reading a pipe would wait for ever
@@ -35,18 +36,12 @@ def read_document(path: Path) -> Any:
 
 
 def parse_document(text: str) -> Any:
-    """YAML or JSON. JSON is tried for itself: YAML refuses the tabs that JSON may hold."""
+    """Parse YAML or JSON. JSON is tried for itself: YAML refuses the tabs that JSON may hold."""
     if text.lstrip().startswith("{"):
-        try:
+        with suppress(ValueError, RecursionError):  # a flow mapping of YAML looks the same
             return json.loads(text, object_pairs_hook=_without_duplicates)
-        except DocumentError:
-            raise
-        except (ValueError, RecursionError):
-            pass  # a flow mapping of YAML looks the same
     try:
         return yaml.load(text, _Loader)
-    except DocumentError:
-        raise
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
@@ -68,7 +63,7 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe YAML in which a key cannot be set twice."""
+    """Loads safe YAML in which a key cannot be set twice."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()

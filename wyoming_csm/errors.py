@@ -39,8 +39,10 @@ class EngineError(WyomingCsmError):
 
 
 class EngineUnavailable(EngineError):
-    """An engine cannot run on this machine as it is; `passing`: it may by itself, later;
-    `expected`: that is no cause to warn anybody."""
+    """An engine cannot run on this machine as it is.
+
+    `passing`: it may by itself, later. `expected`: that is no cause for a warning.
+    """
 
     def __init__(
         self, reason: str, cure: str, *, passing: bool = False, expected: bool = False

@@ -16,7 +16,7 @@ _LOGGER = logging.getLogger(__name__)
 
 INSTALLER = "WYOMING_CSM_INSTALLER"  # set by run.sh, until its installer has done its work
 NOTHING_TO_DO = 3  # its exit code where all was there already
-# A network that comes back, a disk on which room was made: tried again after so many seconds.
+# Seconds until it is tried again: a network may come back, or a disk be cleared.
 PAUSES = (60.0, 300.0, 900.0)
 
 
@@ -28,7 +28,7 @@ async def install_engines(
 ) -> None:
     """Run the installer for these until it succeeds; call `installed` if it installed something.
 
-    It says itself what it does. It reads from a pipe that only this process holds, so that it
+    The installer logs what it does. It reads from a pipe that only this process holds, so that it
     ends with the server, however that ends; when this is cancelled it is ended at once.
     """
     for attempt in range(sys.maxsize):

@@ -11,9 +11,10 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from wyoming_csm.config import Language
 from wyoming_csm.documents import DocumentError, read_document
 from wyoming_csm.errors import VoiceError
-from wyoming_csm.settings import explain
+from wyoming_csm.settings import complaint
 from wyoming_csm.voices import Clip, Voice
 
 _MIN_SECONDS = 1.0  # what is shorter is a slip of the finger
@@ -63,9 +64,7 @@ _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 class _Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What voice.yaml may say."""
 
-    language: Annotated[
-        str, Meta(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$", description="en, de-CH")
-    ] = "en"
+    language: Language = "en"
     description: Annotated[str, Meta(max_length=200)] = ""
     speaker: Annotated[int, Meta(ge=0, le=99)] = 0
 
@@ -120,11 +119,12 @@ def _read_settings(files: Sequence[Path]) -> _Settings:
     path = next((by_name[name] for name in _SETTINGS if name in by_name), None)
     try:
         found = read_document(path) if path else None
-        settings = msgspec.convert({} if found is None else found, _Settings)
+        found = {} if found is None else found
+        settings = msgspec.convert(found, _Settings)
     except DocumentError as error:
         raise VoiceError(f"voice.yaml cannot be used: {error}") from error
     except msgspec.ValidationError as error:
-        raise VoiceError(f"voice.yaml: {explain(str(error), _Settings)}") from error
+        raise VoiceError(f"voice.yaml: {complaint(found, _Settings)}") from error
     if not settings.description.isprintable():
         raise VoiceError("voice.yaml: description: one line of what can be printed")
     return settings

@@ -29,7 +29,7 @@ _LONG_SECONDS = 1.0  # what takes longer is worth a word
 async def say(config: Config, words: Sequence[str], output: str) -> int:
     """Speak the words, or standard input without any, into a WAV file or (`-`) standard output.
 
-    Raises RequestError, EngineError.
+    Return the exit code. Raises RequestError, EngineError.
     """
     text = " ".join(words) if words else sys.stdin.read()
     limit = config.limits.text_characters
@@ -38,9 +38,9 @@ async def say(config: Config, words: Sequence[str], output: str) -> int:
     if output == "-" and sys.stdout.isatty():
         raise RequestError("name a file with -o, or send standard output to one")
     sound = bytearray()
-    async with running(config) as house:
-        await _best_engine(house)
-        async with aclosing(_speak(house, config, text)) as chunks:
+    async with running(config) as app:
+        await _best_engine(app)
+        async with aclosing(_speak(app, config, text)) as chunks:
             async for pcm in chunks:
                 sound += pcm
                 if sys.stderr.isatty():
@@ -53,9 +53,9 @@ async def say(config: Config, words: Sequence[str], output: str) -> int:
     return 0
 
 
-async def _best_engine(house: App) -> None:
-    """One sentence is worth waiting for the best voice that can speak here."""
-    for engine in house.engines:
+async def _best_engine(app: App) -> None:
+    """Wait for the best engine that can run here: one text is worth it."""
+    for engine in app.engines:
         if engine.status.phase is Phase.STARTING:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_LONG_SECONDS):
@@ -67,12 +67,12 @@ async def _best_engine(house: App) -> None:
             return
 
 
-async def _speak(house: App, config: Config, text: str) -> AsyncGenerator[bytes]:
-    voice, complaint = choose_voice(house.engine.voices, VoiceRequest(name=config.voice), config)
+async def _speak(app: App, config: Config, text: str) -> AsyncGenerator[bytes]:
+    voice, complaint = choose_voice(app.engine.voices, VoiceRequest(name=config.voice), config)
     if voice is None or complaint:
         raise RequestError(complaint or "there is no voice")
     splitter = SentenceSplitter(voice.language)
-    reply = house.engine.start_reply(voice)
+    reply = app.engine.start_reply(voice)
     try:
         for piece in (*splitter.push(text), *splitter.finish()):
             async with aclosing(reply.speak(piece)) as chunks:
@@ -93,7 +93,7 @@ def _as_wav(pcm: bytes) -> bytes:
 
 
 def _write(wav: bytes, output: str) -> None:
-    """Raises RequestError."""
+    """Write a file or standard output. Raises RequestError."""
     try:
         if output == "-":
             sys.stdout.buffer.write(wav)
@@ -105,5 +105,5 @@ def _write(wav: bytes, output: str) -> None:
 
 
 def _tell(words: str) -> None:
-    """Progress, for a person: never into the sound."""
+    """Tell a person of the progress: never into the sound."""
     print(words, end="", file=sys.stderr, flush=True)

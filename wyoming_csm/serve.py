@@ -1,4 +1,4 @@
-"""`wyoming-csm serve`: the engines behind the door, announced, until a signal ends it."""
+"""`wyoming-csm serve`: the server with its engines, announced, until a signal ends it."""
 
 import asyncio
 import logging
@@ -28,15 +28,15 @@ async def serve(config: Config, installer: str | None = None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ending.set)
     loop.add_signal_handler(signal.SIGHUP, again.set)
-    async with running(config) as house, Server(config, house.engine) as server:
+    async with running(config) as app, Server(config, app.engine) as server:
         _LOGGER.info("wyoming-csm %s listens on %s", __version__, config.uri)
-        if config.voice and config.voice not in (voice.name for voice in house.engine.voices):
+        if config.voice and config.voice not in (voice.name for voice in app.engine.voices):
             _LOGGER.warning("There is no voice %r (yet): the first is the default", config.voice)
         async with asyncio.TaskGroup() as group:
             behind = [
                 group.create_task(_stay_findable(config, server)),
-                group.create_task(_probe_when_asked(house, again)),
-                group.create_task(house.keep_looking_at_voices()),
+                group.create_task(_probe_when_asked(app, again)),
+                group.create_task(app.keep_looking_at_voices()),
             ]
             if installer:
                 behind.append(
@@ -62,16 +62,13 @@ async def _stay_findable(config: Config, server: Server) -> None:
 async def follow(
     hosts: Sequence[str], port: int, changes: NetworkChanges, announcement: Announcement
 ) -> None:
-    """For ever: the address for people and the announcement for machines, as the network changes.
-
-    Registering takes seconds, which nobody waits for.
-    """
+    """Log the address for people and announce it for machines, as the network changes, for ever."""
     found: dict[Address, int] | None = None
     while True:
         before = found
         try:
             found = reachable_addresses(hosts)
-        except OSError as error:  # as they were
+        except OSError as error:  # the addresses stay as they were
             _LOGGER.debug("The network interfaces cannot be read: %s", error)
             found = found or {}
         if found != before:
@@ -81,12 +78,12 @@ async def follow(
         await changes.wait()
 
 
-async def _probe_when_asked(house: App, again: asyncio.Event) -> None:
+async def _probe_when_asked(app: App, again: asyncio.Event) -> None:
     while True:
         await again.wait()
         again.clear()
         _LOGGER.info("Looking at engines and voices again")
-        await house.probe_again()
+        await app.probe_again()
 
 
 def _tell_addresses(addresses: Sequence[Address], port: int) -> None:

@@ -1,49 +1,64 @@
 """The schema in words: each setting, its meaning, its choices, and what is wrong with a value."""
 
 import difflib
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from inspect import cleandoc
 from typing import Any
 
 import msgspec
 from msgspec import inspect
 
+# Where YAML took a value for something else: it does so with the words `no` and `2024-01-01` and
+# with the number `1e3`. What msgspec expected, what it got, the cure.
+_NUMBER = "write it without quotes and exponent, as 5 or 0.5"
+_CURES = (
+    ("`str", ("`bool`", "`int`", "`float`", "`date`", "`datetime`"), "write it in quotes"),
+    ("`int", ("`str`",), _NUMBER),
+    ("`float", ("`str`",), _NUMBER),
+    ("`bool", ("`str`",), "write true or false, without quotes"),
+)
+
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting, or a section of them: `default` is None and `parts` its settings then."""
+    """One setting, or a section of them, which has a `schema` of its own and no default."""
 
     path: str
     description: str
-    default: Any
+    default: Any = None
     choices: tuple[str, ...] = ()
-    parts: tuple["Setting", ...] = ()
+    schema: type[msgspec.Struct] | None = None
 
     @property
     def name(self) -> str:
         """The last part of the path: the key as it is written."""
         return self.path.rpartition(".")[2]
 
+    @property
+    def parts(self) -> tuple["Setting", ...]:
+        """The settings of a section."""
+        return () if self.schema is None else tuple(settings_of(self.schema, f"{self.path}."))
+
 
 def settings_of(schema: type[msgspec.Struct], above: str = "") -> Iterator[Setting]:
-    """The settings of a schema in its order."""
+    """Yield the settings of a schema in its order, their paths beginning with `above`.
+
+    The schema's docstring describes each: a line `name: meaning`, longer ones go on indented.
+    """
     info = inspect.type_info(schema)
     assert isinstance(info, inspect.StructType)
+    lines = cleandoc(schema.__doc__ or "").replace("\n    ", " ").splitlines()
+    meanings = dict(line.split(": ", 1) for line in lines if ": " in line)
     for field in info.fields:
-        path = f"{above}.{field.name}" if above else field.name
-        kind, description = field.type, ""
-        if isinstance(kind, inspect.Metadata):
-            description = str((kind.extra_json_schema or {}).get("description", ""))
-            kind = kind.type
+        path, kind = above + field.name, field.type
         if isinstance(kind, inspect.StructType):
-            parts = tuple(settings_of(kind.cls, path))
-            yield Setting(path, (kind.cls.__doc__ or "").strip(), None, parts=parts)
+            yield Setting(path, (kind.cls.__doc__ or "").partition("\n")[0], schema=kind.cls)
             continue
         default = field.default
         if field.default_factory is not msgspec.NODEFAULT:
             default = field.default_factory()
-        yield Setting(path, description, default, choices=_choices(kind))
+        yield Setting(path, meanings.get(field.name, ""), default, _choices(kind))
 
 
 def _choices(kind: inspect.Type) -> tuple[str, ...]:
@@ -56,61 +71,54 @@ def _choices(kind: inspect.Type) -> tuple[str, ...]:
     return ()
 
 
-def explain(message: str, schema: type[msgspec.Struct]) -> str:
-    """msgspec's complaint with the setting's path first and a cure last.
+def complaint(
+    found: Any,
+    schema: type[msgspec.Struct],
+    above: str = "",
+    whole: type[msgspec.Struct] | None = None,
+) -> str:
+    """Say what does not fit the schema: the first wrong setting's path first, and a cure last.
 
-    An unknown setting gets the nearest right one; a value of a wrong form what the schema says.
+    An unknown setting gets the nearest right one, of its section or elsewhere in the `whole`
+    schema; a value of a wrong form what the schema says.
     """
+    if not isinstance(found, dict):
+        return "it is no table of settings, like `name: value`"
+    whole = whole or schema
+    known = {setting.name: setting for setting in settings_of(schema, above)}
+    for name, value in found.items():
+        setting = known.get(name)
+        if setting is None:
+            return f"{above}{name}: unknown setting; {_instead(str(name), list(known), whole)}"
+        try:
+            msgspec.convert({name: value}, schema)
+        except msgspec.ValidationError as error:
+            if setting.schema is not None and isinstance(value, dict):
+                return complaint(value, setting.schema, f"{setting.path}.", whole)
+            return _wrong(value, setting, str(error))
+    raise ValueError("nothing is wrong")
+
+
+def _instead(name: str, known: list[str], schema: type[msgspec.Struct]) -> str:
+    paths = [one.path for above in settings_of(schema) for one in (above, *above.parts)]
+    elsewhere = [path for path in paths if path.rpartition(".")[2] == name]
+    near = elsewhere or difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    if near:
+        return f"did you mean {' or '.join(map(repr, near))}?"
+    return f"known are: {', '.join(known)}"
+
+
+def _wrong(value: Any, setting: Setting, message: str) -> str:
+    for one in value if isinstance(value, list) else [value]:
+        if setting.choices and isinstance(one, str) and one not in setting.choices:
+            return f"{setting.path}: {one!r} is none of: {', '.join(setting.choices)}"
     text, _, where = message.partition(" - at `")
-    is_key = where.startswith("key` in `")
-    path = where.removeprefix("key` in `").rstrip("`").removeprefix("$").removeprefix(".")
-    path = re.sub(r"\[\.\.\.\]$", "", path)
-    known = list(settings_of(schema))
-    unknown = re.fullmatch(r"Object contains unknown field `(.*)`", text, re.DOTALL)
-    if unknown is not None:
-        section = _find(known, path)
-        names = [setting.name for setting in (section.parts if section else known)]
-        elsewhere = [part.path for above in known for part in (above, *above.parts)]
-        elsewhere = [other for other in elsewhere if other.rpartition(".")[2] == unknown[1]]
-        return f"{path + '.' if path else ''}{unknown[1]}: unknown setting; " + (
-            f"did you mean {' or '.join(map(repr, elsewhere))}?"
-            if elsewhere
-            else _nearest(unknown[1], names)
-        )
-    setting = _find(known, re.sub(r"\[.*", "", path))
-    text = quotes_hint(re.sub(r"Expected `str( \| null)?` matching regex .*", "wrong form", text))
-    if setting is not None and setting.choices and text.startswith("Invalid enum value"):
-        wrong = text.removeprefix("Invalid enum value ")
-        text = f"{wrong} is none of: {', '.join(setting.choices)}"
-    elif setting is not None and setting.description:
-        text = f"{text} ({setting.description})"
-    where = ": ".join(filter(None, (path, "a key" if is_key else "")))
-    return f"{where}: {text}" if where else text
-
-
-def quotes_hint(message: str) -> str:
-    """msgspec's message, with the cure where YAML took a value for something else, as it does
-    with the words `no` and `2024-01-01` and with the number `1e3`."""
-    if message.startswith("Expected `str") and re.search(
-        r"got `(bool|int|float|date|datetime)`", message
-    ):
-        return f"{message}; write it in quotes"
-    if re.match(r"Expected `(int|float)( \| null)?`, got `str`", message):
-        return f"{message}; write it without quotes and exponent, as 5 or 0.5"
-    if message == "Expected `bool`, got `str`":
-        return f"{message}; write true or false, without quotes"
-    return message
-
-
-def _find(settings: list[Setting], path: str) -> Setting | None:
-    for setting in settings:
-        if setting.path == path:
-            return setting
-        if path.startswith(f"{setting.path}."):
-            return _find(list(setting.parts), path)
-    return None
-
-
-def _nearest(name: str, names: list[str]) -> str:
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    return f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(names)}"
+    if "matching regex" in text:
+        text = "wrong form"
+    expected, _, got = text.partition(", got ")
+    for kind, taken_for, cure in _CURES:
+        if kind in expected and got in taken_for:
+            text = f"{text}; {cure}"
+    key = "a key: " if where.startswith("key`") else ""
+    meaning = f" ({setting.description})" if setting.description else ""
+    return f"{setting.path}: {key}{text}{meaning}"

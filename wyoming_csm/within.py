@@ -1,4 +1,4 @@
-"""Waiting for something, but not for ever: also where a cancelled task cleans up."""
+"""Waiting for something with a limit, also where a cancelled task cleans up."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -6,8 +6,9 @@ from typing import Any
 
 
 async def within(seconds: float | None, work: Coroutine[Any, Any, object]) -> bool:
-    """Whether `work` came to its end in so long; if not, it was cancelled. What it raises is
-    raised.
+    """Run `work` for so long at most; return whether it ended, else it was cancelled.
+
+    What `work` raises is raised.
 
     `asyncio.timeout` is no help in the clean-up of a cancelled task: before Python 3.11.3 it
     raises CancelledError there instead of TimeoutError (gh-102780), and the rest of the clean-up
@@ -28,6 +29,6 @@ async def within(seconds: float | None, work: Coroutine[Any, Any, object]) -> bo
 
 
 def abandon(task: asyncio.Future[Any]) -> None:
-    """Cancel it; how it ends is of interest to nobody."""
+    """Cancel a task whose result or error is of no interest."""
     task.add_done_callback(lambda done: done.cancelled() or done.exception())
     task.cancel()

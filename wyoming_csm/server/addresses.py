@@ -7,7 +7,7 @@ import socket
 import struct
 import sys
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import ifaddr
 
@@ -59,7 +59,7 @@ def usable_addresses(adapters: Iterable[ifaddr.Adapter] | None = None) -> dict[A
     for adapter in ifaddr.get_adapters() if adapters is None else adapters:
         if _VIRTUAL.match(adapter.name) or not _is_running(adapter):
             continue
-        for address in map(_plain, adapter.ips):
+        for address in map(plain, adapter.ips):
             unusable = address.is_loopback or address.is_unspecified or address.is_multicast
             if not unusable and not (address.version == 6 and address.is_link_local):
                 found.setdefault(address, adapter.index or 0)
@@ -72,16 +72,17 @@ def _rank(address: Address) -> int:
     return 3 if address.is_link_local else 0 if address.is_private else 1
 
 
-def _plain(ip: ifaddr.IP) -> Address:
+def plain(ip: ifaddr.IP) -> Address:
+    """Return an adapter's address without its scope."""
     return ipaddress.ip_address(ip.ip if isinstance(ip.ip, str) else ip.ip[0])
 
 
 def _scoped(ip: ifaddr.IP, adapter: ifaddr.Adapter) -> Address:
     """Return the address, a link-local one of IPv6 with its link: each link has its own."""
-    plain = _plain(ip)
-    if plain.version == 4 or not plain.is_link_local:
-        return plain
-    return ipaddress.ip_address(f"{plain}%{adapter.name}")
+    address = plain(ip)
+    if address.version == 4 or not address.is_link_local:
+        return address
+    return ipaddress.ip_address(f"{address}%{adapter.name}")
 
 
 def _is_running(adapter: ifaddr.Adapter) -> bool:
@@ -141,14 +142,11 @@ def _routing_socket() -> socket.socket | None:
     """Open what Linux tells changes by; None elsewhere, or where it is forbidden."""
     if sys.platform != "linux":
         return None
-    try:
+    with suppress(OSError), ExitStack() as undo:
         found = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
-    except OSError:
-        return None
-    try:
+        undo.enter_context(found)
         found.setblocking(False)
         found.bind((0, _GROUPS))
-    except OSError:
-        found.close()
-        return None
-    return found
+        undo.pop_all()
+        return found
+    return None

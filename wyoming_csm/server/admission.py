@@ -8,21 +8,13 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from ipaddress import (
-    IPv4Address,
-    IPv4Network,
-    IPv6Address,
-    IPv6Network,
-    ip_address,
-    ip_interface,
-    ip_network,
-)
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_interface, ip_network
 from typing import Generic, Protocol, TypeVar
 
 import ifaddr
 
 from wyoming_csm.config import LOCAL_WORD, Limits
-from wyoming_csm.errors import ConfigError
+from wyoming_csm.server.addresses import Address, plain
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -50,12 +42,12 @@ class AllowList:
     """The networks of the configuration; `local` are the private ones and this machine's links."""
 
     def __init__(self, networks: tuple[str, ...] | None) -> None:
-        """Read the setting (None: `local` alone). Raises ConfigError."""
+        """Take `limits.networks`, which the configuration checked; None is `local` alone."""
         self._links: tuple[Network, ...] = ()
         self._read_at = float("-inf")
         self._names = (LOCAL_WORD,) if networks is None else networks
         self._with_links = LOCAL_WORD in self._names
-        named = _parse(name for name in self._names if name != LOCAL_WORD)
+        named = (ip_network(n, strict=False) for n in self._names if n != LOCAL_WORD)
         self._fixed: tuple[Network, ...] = (*named, *(LOCAL if self._with_links else ()))
 
     def admits(self, host: str) -> bool:
@@ -63,7 +55,7 @@ class AllowList:
         address = plain_address(host)
         if any(address in network for network in self._fixed):
             return True
-        if not self._with_links:
+        if not self._with_links:  # `_links` may be known all the same, see `with_home_of`
             return False
         if any(address in network for network in self._links):
             return True
@@ -89,14 +81,7 @@ class AllowList:
         return True
 
 
-def _parse(networks: Iterable[str]) -> tuple[Network, ...]:
-    try:
-        return tuple(ip_network(text.strip(), strict=False) for text in networks)
-    except ValueError as error:
-        raise ConfigError(f"limits.networks: {error}") from error
-
-
-def plain_address(host: str) -> IPv4Address | IPv6Address:
+def plain_address(host: str) -> Address:
     """Parse a peer's address without its scope; IPv4 also where it came over an IPv6 socket."""
     address = ip_address(host.partition("%")[0])
     return getattr(address, "ipv4_mapped", None) or address
@@ -104,16 +89,13 @@ def plain_address(host: str) -> IPv4Address | IPv6Address:
 
 def on_link_networks() -> tuple[Network, ...]:
     """Return the prefixes that this machine's own interfaces have now. Raises OSError."""
-    found: list[Network] = []
-    for adapter in ifaddr.get_adapters():
-        for ip in adapter.ips:
-            host = ip.ip if isinstance(ip.ip, str) else ip.ip[0]
-            if ip.network_prefix:  # 0 would be everybody
-                found.append(ip_interface(f"{host}/{ip.network_prefix}").network)
-    return tuple(found)
+    ips = [ip for adapter in ifaddr.get_adapters() for ip in adapter.ips]
+    return tuple(  # a prefix of 0 would be everybody
+        ip_interface(f"{plain(ip)}/{ip.network_prefix}").network for ip in ips if ip.network_prefix
+    )
 
 
-def home_of(address: IPv4Address | IPv6Address, links: Iterable[Network]) -> Network:
+def home_of(address: Address, links: Iterable[Network]) -> Network:
     """Return the network of the home that this address is likely to be in.
 
     An IPv6 home has a /48 of its own making (RFC 4193), or gets a /56 from its provider (RFC
@@ -136,17 +118,12 @@ def home_of(address: IPv4Address | IPv6Address, links: Iterable[Network]) -> Net
 class Evictable(Protocol):
     """A connection, as far as the limit looks at it."""
 
-    @property
-    def address(self) -> str:
-        """The peer's address."""
+    address: str  # the peer's
+    last_active: float  # the time, on any one clock, when it last received or finished something
 
     @property
     def busy(self) -> bool:
         """Whether its peer waits for sound."""
-
-    @property
-    def last_active(self) -> float:
-        """The time, on any one clock, when it last received or finished something."""
 
 
 C = TypeVar("C", bound=Evictable)

@@ -59,7 +59,6 @@ class Connection:
         self._unanswered = 0
         self._requests = RequestReader(shared.config.limits, self._submit, self._complain)
         self._answer: Answer | None = None
-        self._receiving: asyncio.Task[None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
         self._reason = ""
@@ -110,13 +109,12 @@ class Connection:
 
     async def _serve(self, reader: asyncio.StreamReader, outlet: EventWriter) -> str:
         """Serve to the end; return the error to be sent before the connection closes, or ""."""
-        error = ""
-        log = self._shared.log
+        error, log = "", self._shared.log
         try:
             async with asyncio.TaskGroup() as halves:
-                self._receiving = halves.create_task(self._receive(reader, outlet))
+                receiving = halves.create_task(self._receive(reader, outlet))
                 await self._speak(outlet)
-                self._receiving.cancel()
+                receiving.cancel()
         except* (ProtocolError, RequestError) as group:
             error = str(group.exceptions[0])
             log.warning("refused", "Refused %s: %s", self.address, error)

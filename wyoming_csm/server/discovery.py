@@ -9,6 +9,7 @@ import secrets
 import socket
 import unicodedata
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 
 from zeroconf import Error as ZeroconfError
 from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
@@ -107,22 +108,17 @@ class Announcement:
         self, info: AsyncServiceInfo, interfaces: list[str]
     ) -> AsyncZeroconf | None:
         """Register `info`; return None if that failed, which was logged."""
-        zeroconf: AsyncZeroconf | None = None
-        registered = False
         try:
-            async with asyncio.timeout(_REGISTER_SECONDS):
+            async with AsyncExitStack() as undo, asyncio.timeout(_REGISTER_SECONDS):
                 zeroconf = AsyncZeroconf(interfaces=interfaces)
+                undo.push_async_callback(_close, zeroconf)
                 sent = await zeroconf.async_register_service(info, allow_name_change=True)
                 if not zeroconf.zeroconf.engine.senders:
                     raise OSError(f"no multicast on {', '.join(interfaces)}")
                 await sent
-            registered = True
+                undo.pop_all()
         except (ZeroconfError, OSError, RuntimeError) as error:  # RuntimeError: an address went
             self._complain(str(error) or type(error).__name__)
-        finally:
-            if zeroconf is not None and not registered:
-                await _close(zeroconf)
-        if not registered:
             return None
         self._complaint = ""
         return zeroconf

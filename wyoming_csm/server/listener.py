@@ -27,7 +27,6 @@ class Server:
     """Serves `engine` at the configured address, from `async with` until its end."""
 
     def __init__(self, config: Config, engine: Engine) -> None:
-        """Start nothing yet. Raises ConfigError for networks that are none."""
         self._config = config
         self._allowed = AllowList(config.limits.networks)
         self.connections: ConnectionLimit[Connection] = ConnectionLimit(config.limits)

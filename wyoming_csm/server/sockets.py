@@ -3,7 +3,6 @@
 import asyncio
 import errno
 import os
-import re
 import socket
 import stat
 from contextlib import suppress
@@ -23,10 +22,8 @@ async def listen_tcp(uri: str) -> list[socket.socket]:
 
     Raises ConfigError.
     """
-    match = re.fullmatch(r"tcp://(?:\[(.+)\]|([^:]+)):(\d+)", uri)
-    if match is None:
-        raise ConfigError(f"uri: {uri!r} is not like tcp://0.0.0.0:10200")
-    host, port = match[1] or match[2], int(match[3])
+    host, _, number = uri.removeprefix("tcp://").rpartition(":")
+    host, port = host.strip("[]"), int(number)
     if host == "*":
         raise ConfigError(f"uri: '*' is no address: tcp://0.0.0.0:{port} listens on all")
     try:

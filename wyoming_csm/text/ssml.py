@@ -12,14 +12,7 @@ LONGEST_PAUSE = 10.0  # seconds; what stands between two words counts as one
 LONGEST_SILENCE = 60.0  # seconds in one text
 _DEPTH = 64
 
-_STRENGTH = {
-    "none": 0.0,
-    "x-weak": 0.1,
-    "weak": 0.25,
-    "medium": 0.5,
-    "strong": 0.8,
-    "x-strong": 1.2,
-}
+_BREAKS = {"none": 0, "x-weak": 0.1, "weak": 0.25, "medium": 0.5, "strong": 0.8, "x-strong": 1.2}
 _APART = frozenset({"p", "s", "paragraph", "sentence", "voice", "speak"})  # a sentence ends there
 _MUTE = frozenset({"sub", "desc", "metadata"})  # what they contain is not spoken
 _TIME = re.compile(r"\+?(\d{1,9}(?:\.\d{0,9})?|\.\d{1,9})(ms|s)")
@@ -125,4 +118,4 @@ def _seconds(attributes: dict[str, str]) -> float:
     found = _TIME.fullmatch(attributes.get("time", "").strip())
     if found:
         return float(found[1]) / (1000 if found[2] == "ms" else 1)
-    return _STRENGTH.get(attributes.get("strength", ""), _STRENGTH["medium"])
+    return _BREAKS.get(attributes.get("strength", ""), _BREAKS["medium"])

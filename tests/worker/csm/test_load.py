@@ -53,7 +53,7 @@ def test_quantised_weights_are_kept_and_a_stage_has_the_size_that_was_set(
     checkpoint: Path, tmp_path: Path, dtype: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(load, "_FREE_BYTES", 0)
-    wanted = {"dtype": dtype, "slots": 2, "positions": 200, "max_seconds": 1, "seed": 1}
+    wanted = {"dtype": dtype, "slots": 2, "context_positions": 200, "max_seconds": 1, "seed": 1}
     config = msgspec.convert(wanted, CsmConfig)
     first = load_runner(config, checkpoint, tmp_path, CPU)
     assert first.slots == 2

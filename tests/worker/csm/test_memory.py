@@ -117,7 +117,9 @@ def test_four_slots_leave_room_for_the_driver(dtype: str, most: float) -> None:
 
 def planned(needs: Needs, free: float | None, **settings: object) -> Plan:
     """With a memory share of 1: what is free is the room."""
-    config = msgspec.convert({"memory_share": 1.0, "kept_prompts_mb": 100, **settings}, CsmConfig)
+    config = msgspec.convert(
+        {"gpu_memory_share": 1.0, "prompt_cache_mb": 100, **settings}, CsmConfig
+    )
     return plan(config, needs, None if free is None else int(free), "cuda:0")
 
 
@@ -127,7 +129,7 @@ CACHE = 100 * 2**20
 def test_a_cpu_has_room_enough() -> None:
     needs = full_size("float32")
     assert planned(needs, None) == Plan(1, POSITIONS, CACHE, needs.all(1, POSITIONS))
-    assert planned(needs, None, slots=9, positions=700).slots == 9
+    assert planned(needs, None, slots=9, context_positions=700).slots == 9
 
 
 def test_cached_prompts_shrink_before_slots_and_slots_before_positions() -> None:
@@ -161,7 +163,7 @@ def test_graphs_shrink_after_most_cached_prompts_and_before_slots() -> None:
 def test_a_card_of_6_gb_serves_four_at_once_with_prompts_cached(node_bytes: int) -> None:
     """Its desktop and the driver have 1.2 GB; whatever the driver takes for graphs."""
     needs = replace(full_size("float16"), node_bytes=node_bytes)
-    found = planned(needs, 6.44e9 - 1.2e9, memory_share=0.9, kept_prompts_mb=512)
+    found = planned(needs, 6.44e9 - 1.2e9, gpu_memory_share=0.9, prompt_cache_mb=512)
     assert found.slots == 4
     assert found.graphs == needs.graphs(4, POSITIONS)
     assert found.prompt_cache > 200e6
@@ -170,16 +172,16 @@ def test_a_card_of_6_gb_serves_four_at_once_with_prompts_cached(node_bytes: int)
 def test_no_more_than_the_share_is_planned() -> None:
     needs = full_size("bfloat16")
     free = needs.all(4, POSITIONS) / 0.5
-    assert planned(needs, free + 2, memory_share=0.5).slots == 4
-    assert planned(needs, free - 2, memory_share=0.5).slots == 3
+    assert planned(needs, free + 2, gpu_memory_share=0.5).slots == 4
+    assert planned(needs, free - 2, gpu_memory_share=0.5).slots == 3
 
 
 def test_what_is_configured_is_not_shrunk() -> None:
     needs = full_size("bfloat16")
     room = needs.all(2, POSITIONS)
-    assert planned(needs, room, slots=2, positions=POSITIONS) == Plan(2, POSITIONS, 0, room)
+    assert planned(needs, room, slots=2, context_positions=POSITIONS) == Plan(2, POSITIONS, 0, room)
     with pytest.raises(EngineUnavailable, match=r"slots 3 of 2048 positions needs 3\.5 GB"):
-        planned(needs, room, slots=3, positions=POSITIONS)
+        planned(needs, room, slots=3, context_positions=POSITIONS)
 
 
 def refused(needs: Needs, free: float, **settings: object) -> EngineUnavailable:
@@ -191,16 +193,16 @@ def refused(needs: Needs, free: float, **settings: object) -> EngineUnavailable:
 def test_what_would_fit_is_told() -> None:
     needs = full_size("bfloat16")
     two = needs.all(2, POSITIONS)
-    assert refused(needs, two, slots=8, positions=POSITIONS).cure.startswith(
+    assert refused(needs, two, slots=8, context_positions=POSITIONS).cure.startswith(
         "csm.slots: 2 would fit, or csm.dtype: int8 needs"
     )
-    short = refused(needs, needs.all(1, 1024), slots=1, positions=POSITIONS)
-    assert short.cure.startswith("csm.positions: null would fit, or csm.dtype: int8 needs")
+    short = refused(needs, needs.all(1, 1024), slots=1, context_positions=POSITIONS)
+    assert short.cure.startswith("csm.context_positions: null would fit, or csm.dtype: int8 needs")
     table = full_size("bfloat16", text_on_host=False)
     assert refused(table, two).cure.startswith("csm.text_table_on_host: true would fit, or")
     small = refused(needs, 2.4e9)
     assert small.reason == (
-        "cuda:0 has 2.4 GB free and csm.memory_share lets it take 2.4 GB of them: csm.dtype"
+        "cuda:0 has 2.4 GB free and csm.gpu_memory_share lets it take 2.4 GB of them: csm.dtype"
         " bfloat16 with csm.slots 1 of 512 positions needs 3.3 GB"
     )
     assert small.cure.startswith("csm.dtype: int8 needs 2.1 GB, or csm.dtype: int4 needs 1.6 GB")
@@ -210,8 +212,8 @@ def test_what_would_fit_is_told() -> None:
 
 
 def test_positions_that_the_model_has_not() -> None:
-    error = refused(full_size("bfloat16"), 80e9, positions=4096)
-    assert error.reason == "csm.positions is 4096, but the model has 2048"
+    error = refused(full_size("bfloat16"), 80e9, context_positions=4096)
+    assert error.reason == "csm.context_positions is 4096, but the model has 2048"
 
 
 def test_the_depth_decoder_has_its_own_type() -> None:

@@ -60,7 +60,7 @@ def test_what_is_kept_sounds_as_what_is_heard_anew(
     """Two replies of one voice, one of another and one without a clip, in turns and in pieces."""
     settings: dict[str, Any] = {"temperature": temperature, "depth_temperature": temperature}
     always = Conversation(checkpoint, tmp_path, recordings, **settings)
-    never = Conversation(checkpoint, tmp_path, recordings, kept_prompts_mb=0, **settings)
+    never = Conversation(checkpoint, tmp_path, recordings, prompt_cache_mb=0, **settings)
     ahead = Conversation(checkpoint, tmp_path, recordings, ahead=1, **settings)
     turns = [(1, ANNA), (2, ANNA), (1, ANNA), (3, BERT), (2, ANNA), (3, BERT), (4, SPEAKER)]
     turns += [(4, SPEAKER), (1, ANNA)]
@@ -174,7 +174,7 @@ def test_context_that_no_longer_fits_starts_from_the_voice(
     """And the longest sentence, with what is launched ahead, fits the slot to its last position."""
     small = make_tiny_csm(tmp_path / "small", codebooks=8, positions=340)
     talk = Conversation(small, tmp_path, recordings, ahead=ahead)
-    fresh = Conversation(small, tmp_path, recordings, ahead=ahead, kept_prompts_mb=0)
+    fresh = Conversation(small, tmp_path, recordings, ahead=ahead, prompt_cache_mb=0)
     own, before = talk.own("yes"), 0
     voice = talk.own("the door is open") + CLIP_FRAMES + 1
     kept = []

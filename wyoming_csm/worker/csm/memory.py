@@ -158,7 +158,7 @@ def ran_out(device: torch.device) -> EngineUnavailable:
     return EngineUnavailable(
         f"the memory of {device} ran out: {gigabytes(free)} of {gigabytes(total)} are free now,"
         f" CSM took {taken(device)}",
-        f"{_FREE_SOME}, or lower csm.memory_share or csm.slots",
+        f"{_FREE_SOME}, or lower csm.gpu_memory_share or csm.slots",
     )
 
 
@@ -168,17 +168,17 @@ def plan(config: CsmConfig, needs: Needs, free: int | None, device: str) -> Plan
     Cached prompts shrink first, to a few, and graphs next, then slots, then positions, these two
     where the configuration leaves them open. Raises EngineUnavailable, telling what would fit.
     """
-    prompt_cache = config.kept_prompts_mb * 2**20
+    prompt_cache = config.prompt_cache_mb * 2**20
     if free is None:
         slots, positions = config.slots or _CPU_SLOTS, _positions(config, needs)[0]
         return Plan(slots, positions, prompt_cache, needs.all(slots, positions))
-    room = int(free * config.memory_share)
+    room = int(free * config.gpu_memory_share)
     found = _best(config, needs, room)
     if found is not None:
         return _spread(found, needs, prompt_cache, room - found.needed)
     slots, positions = config.slots or 1, _positions(config, needs)[-1]
     raise EngineUnavailable(
-        f"{device} has {gigabytes(free)} free and csm.memory_share lets it take"
+        f"{device} has {gigabytes(free)} free and csm.gpu_memory_share lets it take"
         f" {gigabytes(room)} of them: csm.dtype {needs.precision} with csm.slots {slots} of"
         f" {positions} positions needs {gigabytes(needs.all(slots, positions))}",
         _cure(config, needs, room),
@@ -207,14 +207,14 @@ def _best(config: CsmConfig, needs: Needs, room: int) -> Plan | None:
 def _positions(config: CsmConfig, needs: Needs) -> list[int]:
     """List the numbers of positions a slot may have, the most first. Raises EngineUnavailable."""
     most = needs.sizes.backbone.positions
-    if config.positions is None:
+    if config.context_positions is None:
         return [most, *(n for n in (most // 2, most // 4) if n >= _LEAST_POSITIONS)]
-    if config.positions > most:
+    if config.context_positions > most:
         raise EngineUnavailable(
-            f"csm.positions is {config.positions}, but the model has {most}",
-            "correct csm.positions",
+            f"csm.context_positions is {config.context_positions}, but the model has {most}",
+            "correct csm.context_positions",
         )
-    return [config.positions]
+    return [config.context_positions]
 
 
 def _cure(config: CsmConfig, needs: Needs, room: int) -> str:
@@ -226,8 +226,12 @@ def _cure(config: CsmConfig, needs: Needs, room: int) -> str:
 
     fewer = range((config.slots or 1) - 1, 0, -1)
     found += [f"csm.slots: {n} would fit" for n in fewer if fits(slots=n)][:1]
-    if config.positions and config.positions > _LEAST_POSITIONS and fits(positions=None):
-        found.append("csm.positions: null would fit")
+    if (
+        config.context_positions
+        and config.context_positions > _LEAST_POSITIONS
+        and fits(context_positions=None)
+    ):
+        found.append("csm.context_positions: null would fit")
     if not needs.text_on_host and fits(replace(needs, text_on_host=True)):
         found.append("csm.text_table_on_host: true would fit")
     kinds: tuple[WeightType, ...] = ("int8", "int4")

@@ -1,0 +1,49 @@
+"""The words of the command over the settings of a file."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wyoming_csm.__main__ import configure, parse_words
+from wyoming_csm.config import parse
+
+
+@pytest.mark.parametrize(
+    ("words", "settings"),
+    [
+        ("", {}),
+        (
+            "--uri tcp://a:1 --voice ann --data-dir d",
+            {"uri": "tcp://a:1", "voice": "ann", "data_dir": "d"},
+        ),
+        ("--zeroconf", {"discovery": {"enabled": True, "name": "file"}}),
+        ("--zeroconf here", {"discovery": {"enabled": True, "name": "here"}}),
+        ("--zeroconf here --no-zeroconf", {"discovery": {"enabled": False, "name": "here"}}),
+        ("--debug --log-format x", {"log": {"level": "DEBUG", "format": "x"}}),
+        ("verify", {"log": {"level": "WARNING"}}),
+        ("verify --debug", {"log": {"level": "DEBUG"}}),
+        (
+            "verify --dtype int8 --device cuda:1 --debug",
+            {
+                "csm": {"dtype": "int8", "depth_dtype": None, "device": "cuda:1"},
+                "log": {"level": "DEBUG"},
+            },
+        ),
+    ],
+)
+def test_words_count_more_than_the_file(
+    tmp_path: Path, words: str, settings: dict[str, object]
+) -> None:
+    file: dict[str, Any] = {
+        "uri": "tcp://b:2",
+        "csm": {"dtype": "float32", "depth_dtype": "int4"},
+        "discovery": {"enabled": False, "name": "file"},
+        "log": None,
+    }
+    (tmp_path / "file.json").write_text(json.dumps(file))
+    config = configure(parse_words([*words.split(), "--config", str(tmp_path / "file.json")]))
+    for name, value in settings.items():
+        file[name] = {**(file.get(name) or {}), **value} if isinstance(value, dict) else value
+    assert config == parse(file)
