@@ -62,7 +62,10 @@ _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 class _Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What voice.yaml may say."""
+    """The settings of a voice, in voice.yaml.
+
+    language: en, de-CH
+    """
 
     language: Language = "en"
     description: Annotated[str, Meta(max_length=200)] = ""
