@@ -7,7 +7,12 @@ import torch
 from torch import Tensor
 
 from benchmarks.fixtures.random_csm import make_tiny_csm
-from wyoming_csm.model.attention import StepMasks, static_attention, step_attention
+from wyoming_csm.model.attention import (
+    StepMasks,
+    UniformPosition,
+    step_attention,
+    uniform_attention,
+)
 from wyoming_csm.model.checkpoint.load import Checkpoint
 from wyoming_csm.model.config import LlamaSizes
 from wyoming_csm.model.csm import ABSENT
@@ -42,7 +47,7 @@ def attend(
         call = step_attention(at, cache, mask, 640)
     else:
         past = torch.arange(sizes.positions, device=device) <= positions[0]
-        call = static_attention(at[:1], past)
+        call = uniform_attention(UniformPosition(at[:1], past, positions[0] + 1))
     return call(layer, q, kv).float().cpu()
 
 

@@ -55,9 +55,9 @@ BROAD_EXCEPT = {
     "worker/__main__.py": "an edge: the child itself",
     "worker/coqui/model.py": "an edge: coqui-tts may raise anything over files and texts",
     "verify/command.py": "an edge: a fault of the libraries is not a difference",
-    "model/compiled.py": "an edge: compilers may raise anything, and all speaks without them",
-    "model/flash.py": "an edge: a build for another PyTorch may raise anything",
-    "model/quantization/linear.py": "an edge: as model/compiled.py",
+    "model/frame.py": "an edge: compilers may raise anything, and all speaks without them",
+    "model/attention.py": "an edge: a build for another PyTorch may raise anything",
+    "model/quantization/linear.py": "an edge: as model/frame.py",
     "model/prompt.py": "tokenizers raises nothing narrower than Exception: it is translated",
 }
 

@@ -33,11 +33,14 @@ def count_frame(model: CsmModel, rows: int) -> OpCounter:
     return counter
 
 
-@pytest.mark.parametrize(("rows", "most"), [(1, 2720), (4, 2752)])
+@pytest.mark.parametrize(("rows", "most"), [(1, 3966), (4, 3998)])
 def test_a_frame_is_few_operations_and_no_read_by_the_host(
     tmp_path: Path, rows: int, most: int
 ) -> None:
-    """What was counted, never to grow without a reason. transformers has about 6600."""
+    """What was counted, never to grow without a reason; transformers has about 6600.
+
+    An RMS norm is six of them on a CPU, and one kernel on a GPU.
+    """
     depth = {
         "num_codebooks": 32,
         "backbone_hidden_size": 32,

@@ -152,8 +152,10 @@ def test_a_frame_computes_the_rows_and_reads_the_positions_it_needs(
 ) -> None:
     generator = FrameGenerator(model, 6, 1200, GREEDY)
     calls: list[tuple[int, ...]] = []
-    monkeypatch.setattr(generator, "spell", lambda rows: calls.append((rows,)))
-    monkeypatch.setattr(generator, "hear", lambda rows, length: calls.append((rows, length)))
+    monkeypatch.setattr(generator, "decode_frame", lambda rows: calls.append((rows,)))
+    monkeypatch.setattr(
+        generator, "backbone_step", lambda rows, length: calls.append((rows, length))
+    )
     long = rows[1].repeat(20, 1)
     for slot, n in enumerate((10, 63, 64, 300, 10, 10)):
         generator.prefill(slot, long[:n], seed=0)

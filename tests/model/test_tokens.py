@@ -106,9 +106,9 @@ def test_logits_equal_transformers_to_rounding(tiny_csm: Path) -> None:
         assert segment.codes is not None
         codes, last = segment.codes, hidden[: len(segment.codes)]  # [frames, codebooks]
         depth_cache = KvCache.allocate(depth_sizes, len(codes), 8, torch.float32, CPU)
-        logits = [model.depth.start(last, codes[:, 0], depth_cache)]
-        for codebook in range(1, 7):
-            logits.append(model.depth.step(codes[:, codebook], codebook, depth_cache))
+        logits = [model.depth.start(last, codes[:, 0], depth_cache, model.depth.start_mask())]
+        for codebook, step in enumerate(model.depth.steps(), start=1):
+            logits.append(model.depth.step(codes[:, codebook], step, depth_cache))
         expected = oracle.model.depth_decoder(
             torch.nn.functional.pad(codes[:, :-1], (1, 0)), last.clone()
         ).logits[..., : checkpoint.sizes.codebook_size]

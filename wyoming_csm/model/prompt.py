@@ -109,7 +109,7 @@ class PromptBuilder:
         return text if segment.codes is None else torch.cat((text, self.frames(segment.codes)))
 
     def frames(self, codes: Tensor) -> Tensor:
-        """Turn codes [frames, codebooks] into tokens [frames + 1, codebooks + 1] with the end."""
+        """Return tokens [frames + 1, codebooks + 1] of codes [frames, codebooks] and an end."""
         codes = codes.to("cpu", torch.long)
         self._check(codes)
         tokens = torch.zeros(len(codes) + 1, codes.shape[1] + 1, dtype=torch.long)
