@@ -17,6 +17,8 @@ from package_calls import Packages
 from tests.fake_clone import ROOT
 from tests.tiny_wheels import make_wheel
 
+pytestmark = pytest.mark.slow
+
 has_gpu = os.path.exists("/dev/nvidiactl") or os.path.exists("/dev/kfd")
 without_gpu = pytest.mark.skipif(has_gpu, reason="this machine has a GPU")
 

@@ -128,6 +128,7 @@ def test_what_is_not_known_is_told_in_its_own_words() -> None:
     assert "network" not in explain(said)
 
 
+@pytest.mark.slow
 def test_a_users_install_setting_harms_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
