@@ -19,6 +19,7 @@ from package_calls import InstallError, Packages, tell
 
 ROOT = Path(__file__).resolve().parent.parent
 EXTRAS = ("csm", "coqui", "dev")
+ALL = ("-n", "auto", "--maxprocesses", "4")  # pytest's words for the whole suite, as script/test's
 CUDA = re.compile(r"(?:torch(?![a-z])|triton|nvidia-|cuda-)")  # taken from the lock all the same
 
 
@@ -145,7 +146,7 @@ def failing(python: Path, words: list[str]) -> set[str] | None:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.json")
         environ = {**os.environ, "CANARY_REPORT": str(report), "PYTHONPATH": str(ROOT / "script")}
-        command = [str(python), "-m", "pytest", "-p", "canary_report", *words]
+        command = [str(python), "-m", "pytest", "-p", "canary_report", *(words or ALL)]
         code = subprocess.run(command, cwd=ROOT, env=environ).returncode
         failed = set(json.loads(report.read_text())) if report.exists() else set()
     if code == 0:

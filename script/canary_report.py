@@ -24,10 +24,12 @@ class _Listener:
             self._failed.append(report.nodeid)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        if report.failed:
+        if report.failed and report.nodeid not in self._failed:
             self._failed.append(report.nodeid)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write it down."""
+    """Write it down; a worker of pytest-xdist leaves that to the process that it reports to."""
+    if hasattr(session.config, "workerinput"):
+        return
     Path(os.environ["CANARY_REPORT"]).write_text(json.dumps(session.config.stash[_failed]))

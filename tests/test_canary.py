@@ -48,6 +48,7 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shelf:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("imports", "expected"),
     [
@@ -65,6 +66,14 @@ def test_the_package_that_breaks_tests_is_named(
     assert failed is not None
     others = dict.fromkeys(("aaa", "unknown", "two", "one", "early"), ("1", "2"))
     assert canary.culprits(shelf, python, others, failed) == expected
+
+
+def test_several_processes_report_together(shelf: Shelf) -> None:
+    suite = SUITE.format(imports="one") + "def test_more():\n    assert one.GOOD\n"
+    (shelf.folder / "test_it.py").write_text(suite)
+    failed = canary.failing(Path(sys.executable), ["-q", "-p", "no:cacheprovider", "-n", "2"])
+    expected = ["test_more", "test_one[other]", "test_one[with a blank]"]
+    assert failed == {f"test_it.py::{name}" for name in expected}
 
 
 def test_what_passes_is_no_failure(shelf: Shelf) -> None:

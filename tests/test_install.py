@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import subprocess
-import venv
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +14,9 @@ from install import check
 from package_calls import Packages
 
 from tests.fake_clone import ROOT
-from tests.tiny_wheels import make_wheel
+from tests.tiny_wheels import make_environment, make_wheel
+
+pytestmark = pytest.mark.slow
 
 has_gpu = os.path.exists("/dev/nvidiactl") or os.path.exists("/dev/kfd")
 without_gpu = pytest.mark.skipif(has_gpu, reason="this machine has a GPU")
@@ -30,8 +31,7 @@ class Clone:
         (root / "requirements").mkdir()
         for name in ("install", "environment", "package_calls", "torch_build"):
             shutil.copy(ROOT / f"script/{name}.py", root / "script")
-        venv.create(root / ".venv", with_pip=True)
-        self.python = root / ".venv/bin/python"
+        self.python = make_environment(root / ".venv")
         (self.packages,) = (root / ".venv").glob("lib/*/site-packages")
 
     def lock(self, file: str, **packages: str) -> None:

@@ -1,7 +1,6 @@
 """What of a user's settings pip and uv get to see, and how a failure is told."""
 
 import os
-import venv
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from package_calls import (
     uv_settings,
 )
 
-from tests.tiny_wheels import make_wheel
+from tests.tiny_wheels import make_environment, make_wheel
 
 # What pip documents as configurable and what would change which packages are installed, or where.
 STEERING = (
@@ -128,6 +127,7 @@ def test_what_is_not_known_is_told_in_its_own_words() -> None:
     assert "network" not in explain(said)
 
 
+@pytest.mark.slow
 def test_a_users_install_setting_harms_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,7 +135,7 @@ def test_a_users_install_setting_harms_nothing(
     for name in [name for name in os.environ if name.startswith("PIP_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PATH", "/usr/bin:/bin")  # no uv
-    venv.create(tmp_path / "venv", with_pip=True)
+    python = make_environment(tmp_path / "venv")
     wheel = make_wheel(tmp_path, "thing", "1.0")
     make_wheel(tmp_path, "thing", "2.0")
     (tmp_path / "pip.conf").write_text(
@@ -150,9 +150,9 @@ def test_a_users_install_setting_harms_nothing(
     monkeypatch.setenv("PIP_PYTHON", "/nowhere/python")
     locked = tmp_path / "locked.txt"
     locked.write_text(f"thing==1.0 --hash=sha256:{wheel}\n")
-    Packages(tmp_path / "venv/bin/python", lambda words: None).install_locked(locked, quick=True)
+    Packages(python, lambda words: None).install_locked(locked, quick=True)
     (found,) = (tmp_path / "venv").glob("lib/*/site-packages/thing-*")
     assert found.name == "thing-1.0.dist-info"
     locked.write_text(f"thing==2.0 --hash=sha256:{'0' * 64}\n")
     with pytest.raises(InstallError, match="a mirror or proxy changed it"):
-        Packages(tmp_path / "venv/bin/python", lambda words: None).install_locked(locked)
+        Packages(python, lambda words: None).install_locked(locked)

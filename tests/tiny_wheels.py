@@ -1,8 +1,24 @@
-"""Packages of one module, made here, for the real pip to install without a network."""
+"""Packages of one module, and environments with the real pip to install them without a network."""
 
 import hashlib
+import shutil
+import venv
 import zipfile
+from importlib.metadata import distribution
 from pathlib import Path
+
+
+def make_environment(folder: Path) -> Path:
+    """Make an environment in which pip is a copy of the one here, and return its Python.
+
+    That takes a tenth of the time that ensurepip needs to install one.
+    """
+    venv.create(folder)
+    (packages,) = folder.glob("lib/*/site-packages")
+    pip = distribution("pip")
+    for name in ("pip", f"pip-{pip.version}.dist-info"):
+        shutil.copytree(Path(str(pip.locate_file(name))), packages / name)
+    return folder / "bin/python"
 
 
 def make_wheel(

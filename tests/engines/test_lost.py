@@ -19,6 +19,8 @@ from wyoming_csm.errors import EngineError, WorkerDied
 from wyoming_csm.text.pieces import Piece
 from wyoming_csm.voices import Voice
 
+pytestmark = pytest.mark.slow
+
 WHOLE = [frame(number) for number in range(5)]
 
 

@@ -20,6 +20,8 @@ from wyoming_csm.engines.pool import Pool
 from wyoming_csm.errors import EngineError, WorkerDied
 from wyoming_csm.voice_book import VoiceBook
 
+pytestmark = pytest.mark.slow
+
 WHOLE = [frame(number) for number in range(5)]
 
 

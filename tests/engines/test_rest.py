@@ -21,6 +21,8 @@ from wyoming_csm.engines.pool import Pool
 from wyoming_csm.engines.watchdog import Timeouts
 from wyoming_csm.errors import EngineError, EngineUnavailable, WorkerDied
 
+pytestmark = pytest.mark.slow
+
 DYING = (sys.executable, "-S", "-c", "raise SystemExit(4)")
 
 

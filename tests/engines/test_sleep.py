@@ -18,6 +18,8 @@ from wyoming_csm.engines.process import ChildProcess
 from wyoming_csm.errors import EngineError
 from wyoming_csm.worker.protocol import Configure, Prepare, ToChild
 
+pytestmark = pytest.mark.slow
+
 ASLEEP = Status(Phase.ASLEEP, "asleep until the next request")
 IDLE = 0.3  # seconds; it is noticed at the child's next beat
 

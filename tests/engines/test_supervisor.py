@@ -18,6 +18,8 @@ from wyoming_csm.engines.base import Phase
 from wyoming_csm.errors import WorkerDied
 from wyoming_csm.text.pieces import Speak
 
+pytestmark = pytest.mark.slow
+
 # -- death
 
 

@@ -20,6 +20,8 @@ from wyoming_csm.engines.watchdog import RunningClock, Timeouts, Watchdog
 from wyoming_csm.errors import WorkerDied
 from wyoming_csm.worker.protocol import FromChild, Heartbeat, Ready
 
+pytestmark = pytest.mark.slow
+
 # -- hung
 
 

@@ -14,6 +14,8 @@ from wyoming_csm.model.kv_cache import KvCache
 from wyoming_csm.model.prompt import PromptBuilder
 from wyoming_csm.model.sampling import Sampling
 
+pytestmark = pytest.mark.slow
+
 GREEDY = Sampling(temperature=0.0, depth_temperature=0.0)
 FRAMES = 24
 CPU = torch.device("cpu")

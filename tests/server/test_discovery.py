@@ -17,6 +17,8 @@ from wyoming_csm.config import DiscoveryConfig
 from wyoming_csm.server.addresses import reachable_addresses, usable_addresses
 from wyoming_csm.server.discovery import Announcement, instance_name
 
+pytestmark = pytest.mark.slow
+
 _SERVICE = "_wyoming._tcp.local."
 _MDNS = "224.0.0.251"
 

@@ -199,6 +199,7 @@ _NO_DESCRIPTORS = """
 """
 
 
+@pytest.mark.slow
 async def test_no_descriptors_left_cost_a_pause_and_a_line() -> None:
     done = await asyncio.to_thread(
         subprocess.run,

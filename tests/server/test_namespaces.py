@@ -85,6 +85,7 @@ async def running(machine: str, folder: Path, *words: str) -> AsyncIterator[Line
         await process.communicate()
 
 
+@pytest.mark.slow(7)
 async def test_the_announcement_follows_the_network(
     machines: tuple[str, str], tmp_path: Path
 ) -> None:

@@ -21,6 +21,8 @@ from wyoming_csm.verify.versions import FIRST_UNTRIED, OLDEST, require_packages
 from wyoming_csm.worker.csm.device import Precision
 from wyoming_csm.worker.csm.load import Loaded
 
+pytestmark = pytest.mark.slow
+
 STAGES = ["text", "clip", "logits", "frames", "sound"]
 
 

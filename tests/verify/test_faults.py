@@ -31,6 +31,8 @@ from wyoming_csm.verify.reference import Reference
 from wyoming_csm.verify.rounding import times_allowed
 from wyoming_csm.worker.csm.load import Loaded
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 
 

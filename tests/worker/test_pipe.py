@@ -91,6 +91,7 @@ def test_messages_of_several_threads_stay_whole(ends: Ends) -> None:
         assert message.pcm == (bytes([message.request]) * 100_000 if message.request else b"0")
 
 
+@pytest.mark.slow
 def test_it_beats_whatever_it_does(ends: Ends) -> None:
     """While it loads, and when it is ready and computes."""
     assert read(ends.from_child) == Heartbeat()
@@ -140,6 +141,7 @@ def test_the_program_outlives_an_interrupt_and_names_an_engine_it_does_not_know(
         assert program.wait(10) == 0
 
 
+@pytest.mark.slow
 def test_the_program_prepares_before_it_is_told_what_to_load() -> None:
     with start_program() as program:
         assert program.stdin is not None
@@ -156,6 +158,7 @@ def test_the_program_prepares_before_it_is_told_what_to_load() -> None:
         assert program.wait(10) == 0
 
 
+@pytest.mark.slow
 def test_preparing_imports_what_is_heavy_and_touches_no_gpu() -> None:
     code = (
         "from wyoming_csm.worker.__main__ import prepare; import os, sys\n"
