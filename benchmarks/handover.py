@@ -101,10 +101,10 @@ async def listen(port: int, text: str, listener: int) -> list[tuple[float, int, 
 def run_of(began: float, chunks: list[tuple[float, int, int]]) -> Run:
     """Put the chunks of both listeners in order, and look where one follows the other's.
 
-    Raises SystemExit if there is no sound.
+    Raises SystemExit if one of the listeners received nothing.
     """
-    if not chunks:
-        raise SystemExit("there was no sound")
+    if len({listener for _, listener, _ in chunks}) < 2:
+        raise SystemExit("there was no sound for one of the listeners")
     chunks.sort()
     gaps = [other[0] - one[0] for one, other in pairwise(chunks) if one[1] != other[1]]
     length = sum(chunk[2] for chunk in chunks)

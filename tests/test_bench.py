@@ -48,7 +48,7 @@ def quick() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Without codes that only the vocabulary has: the rivals do not know of those."""
+    """A checkpoint without codes that only the vocabulary has: the rivals do not know of those."""
     return make_tiny_csm(tmp_path_factory.mktemp("csm"), audio_vocabulary=128, codebook_size=128)
 
 
@@ -60,14 +60,14 @@ def theirs(checkpoint: Path) -> Any:
 def test_the_loop_of_csm_streaming_makes_the_same_codes(checkpoint: Path, theirs: Any) -> None:
     """The likeliest of one: its every part, masks and caches too, is at work."""
     found = Checkpoint(checkpoint)
-    rows = models.prompt(found.sizes, 20)
+    prompt = models.prompt(found.sizes, 20)
     loop = CsmStreaming(theirs, temperature=0.9, top_k=1, compiled=False)
     for _ in range(2):  # nothing stays of the first time
-        heard = torch.cat(list(loop.frames(rows, 12)))
+        codes = torch.cat(list(loop.frames(prompt, 12)))
     greedy = Sampling(temperature=0.0, depth_temperature=0.0)
     ours = FrameGenerator(found.load(torch.float32, CPU), 1, 100, greedy)
-    ours.prefill(0, rows, seed=0)
-    assert torch.equal(heard, torch.cat([ours.step([0]) for _ in range(12)]))
+    ours.prefill(0, prompt, seed=0)
+    assert torch.equal(codes, torch.cat([ours.step([0]) for _ in range(12)]))
 
 
 def test_the_loop_of_csm_streaming_draws_among_the_likeliest(theirs: Any) -> None:
@@ -94,27 +94,27 @@ def test_host_reads_and_operations_are_counted() -> None:
 
 
 def test_each_frame_of_a_rival_costs_what_it_is_said_to(checkpoint: Path, theirs: Any) -> None:
-    rows = models.prompt(Checkpoint(checkpoint).sizes, 20)
+    prompt = models.prompt(Checkpoint(checkpoint).sizes, 20)
     loop = CsmStreaming(theirs, temperature=0.9, top_k=50, compiled=False)
-    one, two = (counting.count(partial(loop.speak, rows, n)) for n in (1, 2))
+    one, two = (counting.count(partial(loop.speak, prompt, n)) for n in (1, 2))
     assert two["host_reads"] - one["host_reads"] == 2  # NaN, zeros
     assert two["ops"] > one["ops"] + 31
 
 
 def test_times_of_transformers_are_one_for_each_frame(checkpoint: Path, theirs: Any) -> None:
-    rows = models.prompt(Checkpoint(checkpoint).sizes, 20)
-    ends = Generate(theirs, temperature=0.9, top_k=50, compiled=False).speak(rows, 3)
+    prompt = models.prompt(Checkpoint(checkpoint).sizes, 20)
+    ends = Generate(theirs, temperature=0.9, top_k=50, compiled=False).speak(prompt, 3)
     assert len(ends) == 3
     assert ends == sorted(ends)
 
 
 @COMPILER
 def test_eager_is_eager_after_the_compiled_one_too(checkpoint: Path, theirs: Any) -> None:
-    rows = models.prompt(Checkpoint(checkpoint).sizes, 20)
+    prompt = models.prompt(Checkpoint(checkpoint).sizes, 20)
     with torch.compiler.set_stance("force_eager"):
-        Generate(theirs, temperature=0.9, top_k=50, compiled=True).speak(rows, 1)
+        Generate(theirs, temperature=0.9, top_k=50, compiled=True).speak(prompt, 1)
     assert theirs.depth_decoder.generation_config.cache_implementation == "static"
-    Generate(theirs, temperature=0.9, top_k=50, compiled=False).speak(rows, 1)
+    Generate(theirs, temperature=0.9, top_k=50, compiled=False).speak(prompt, 1)
     assert theirs.depth_decoder.generation_config.cache_implementation is None
 
 
@@ -175,7 +175,7 @@ def test_what_fails_in_a_suite_is_named(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_what_takes_too_long_is_ended_with_all_that_it_started() -> None:
-    """Which keeps the pipe open as long as it lives."""
+    """The second process holds the pipe open as long as it lives."""
     began = time.monotonic()
     printed, status = suite.printed_by(("sh", "-c", "sleep 60 & echo begun; wait"), 0.5)
     assert (printed, status) == ("begun\n", None)
@@ -196,7 +196,7 @@ def test_where_nothing_was_measured_there_is_no_record(
 def test_the_engine_is_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Where nothing compiles: the rivals are measured as they are."""
+    """Nothing compiles here, so the rivals are measured as they are."""
     words = "engine --model tiny --device cpu --rounds 1 --frames 4 --positions 256 --batches 1,2"
     monkeypatch.setattr("sys.argv", [*words.split(), "--rivals", "all"])
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))

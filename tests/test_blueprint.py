@@ -131,7 +131,9 @@ def found(**changed: Any) -> dict[str, Any]:
         "launches_codec": 280,
         "launches_not_compiled": 2182,
         "attention": {
-            "prefill of 30": ["cudnn"], "prefill of 300": ["efficient"], "backbone_step, captured": [],
+            "prefill of 30": ["cudnn"],
+            "prefill of 300": ["efficient"],
+            "backbone_step, captured": [],
         },
         "graphs": 45,
         "nodes": 12517,
@@ -148,14 +150,14 @@ def test_the_table_has_a_column_for_each_card() -> None:
     del int8["own_kernels"]
     failed = {"capability": "sm_75", "weights": "auto", "failed": "timed out"}
     lines = table([found(), int8, failed]).splitlines()
-    rows = {line[:32].strip(): line[32:].split() for line in lines[2:-1]}
+    cells = {line[:32].strip(): line[32:].split() for line in lines[2:-1]}
     assert lines[0].split() == ["sm_90", "sm_90", "sm_75"]
     assert lines[1].split() == ["bfloat16", "int8", "auto"]
-    assert rows["launches a frame (codes)"] == ["1705", "1714", "-"]
-    assert rows["of prompts"] == ["cudnn+efficient", "cudnn+efficient", "-"]
-    assert rows["of the backbone"] == ["-", "-", "-"]
-    assert rows["of them late, in a capture"] == ["2", "2", "-"]
-    assert rows["with tensor cores"] == ["90", "-", "-"]
+    assert cells["launches a frame (codes)"] == ["1705", "1714", "-"]
+    assert cells["of prompts"] == ["cudnn+efficient", "cudnn+efficient", "-"]
+    assert cells["of the backbone"] == ["-", "-", "-"]
+    assert cells["of them late, in a capture"] == ["2", "2", "-"]
+    assert cells["with tensor cores"] == ["90", "-", "-"]
     assert lines[-1] == "sm_75 auto: timed out"
     assert len({len(line) for line in lines[:-1]}) == 1
 

@@ -27,7 +27,7 @@ class Good:
         """
         self.one = one
     def speak(self, text: str) -> bytes:
-        _LOGGER.info("kept %d rows", 1)
+        _LOGGER.info("%d slots", 1)
         return b""
     async def stop(self): ...
 '''
@@ -80,7 +80,7 @@ def test_shapes_of_functions_and_protocols_are_counted() -> None:
     assert found["Engine members"] == 2
     assert found["Engine implementations"] == ["Good"]
     assert found["records of a sentence in a child (with its Say)"] == ["Good"]
-    assert list(codebase.log_lines(SOURCE)) == ["'kept %d rows' 1"]
+    assert list(codebase.log_lines(SOURCE)) == ["'%d slots' 1"]
 
 
 def test_two_commits_stand_side_by_side() -> None:

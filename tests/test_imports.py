@@ -82,6 +82,10 @@ def sources() -> list[Path]:
     return sorted((ROOT / PACKAGE).rglob("*.py"))
 
 
+def beside_the_package() -> list[Path]:
+    return [path for name in ("benchmarks", "tests") for path in (ROOT / name).rglob("*.py")]
+
+
 def module_name(path: Path) -> str:
     parts = path.relative_to(ROOT).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
@@ -217,7 +221,7 @@ def test_no_clean_up_is_cut_short() -> None:
 
 def test_files_are_as_long_as_one_idea() -> None:
     wrong = []
-    for path in [*sources(), *(ROOT / "tests").rglob("*.py")]:
+    for path in [*sources(), *beside_the_package()]:
         name = str(path.relative_to(ROOT)).removeprefix(f"{PACKAGE}/")
         lines = len(path.read_text(encoding="utf-8").splitlines())
         if lines > MAX_LINES and name not in LONGER:
@@ -228,7 +232,7 @@ def test_files_are_as_long_as_one_idea() -> None:
 def test_every_file_says_its_idea_first() -> None:
     wrong = [
         str(path.relative_to(ROOT))
-        for path in [*sources(), *(ROOT / "tests").rglob("*.py")]
+        for path in [*sources(), *beside_the_package()]
         if (text := path.read_text(encoding="utf-8")) and not ast.get_docstring(ast.parse(text))
     ]
     assert not wrong
