@@ -101,7 +101,7 @@ def compiled_folder(data_dir: Path, device: str) -> Path:
 
 
 def store_compiled(data_dir: Path, device: str) -> None:
-    """Have compilers store what they make in the data folder, unless the user says where.
+    """Make compilers store what they build in the data folder, unless the user says where.
 
     Call it before torch is imported: in a container nothing else outlives a restart.
     """

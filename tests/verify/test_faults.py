@@ -23,10 +23,9 @@ from wyoming_csm.model.quantization.linear import (
     dequantize,
     quantize,
 )
-from wyoming_csm.verify import ours, reference
-from wyoming_csm.verify.case import make_sound
+from wyoming_csm.verify import ours, rounding
 from wyoming_csm.verify.command import verify
-from wyoming_csm.verify.ours import Parts, Setting
+from wyoming_csm.verify.ours import Parts, Setting, make_sound
 from wyoming_csm.verify.reference import Reference
 from wyoming_csm.verify.rounding import times_allowed
 from wyoming_csm.worker.csm.load import Loaded
@@ -125,11 +124,11 @@ def test_a_fault_in_quantising_itself(
 ) -> None:
     """transformers' model is given the same wrong weights: all that follows is equal."""
 
-    def too_large(rows: Tensor, kind: QuantKind) -> tuple[Tensor, Tensor]:
-        codes, scales = quantize(rows, kind)
+    def too_large(weights: Tensor, kind: QuantKind) -> tuple[Tensor, Tensor]:
+        codes, scales = quantize(weights, kind)
         return codes, scales * 3
 
-    for module in (linear, reference):
+    for module in (linear, rounding):
         monkeypatch.setattr(module, "quantize", too_large)
     assert verify(settings(flat, tmp_path, dtype, depth_dtype=depth), None, 3) == 1
     found = told(capsys)

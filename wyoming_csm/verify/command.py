@@ -1,4 +1,4 @@
-"""The command: what is here, one side after the other, a line for each comparison, one of JSON."""
+"""The command: one side after the other, then a line for each comparison and one of JSON."""
 
 import gc
 import json
@@ -18,17 +18,16 @@ from wyoming_csm.config import Config, CsmConfig
 from wyoming_csm.errors import EngineUnavailable, WyomingCsmError
 from wyoming_csm.model.checkpoint.load import CODEC, Checkpoint
 from wyoming_csm.model.mimi.weights import flat_name
-from wyoming_csm.verify.case import TEXT, Case, make_case
-from wyoming_csm.verify.ours import Parts, Setting, speak
+from wyoming_csm.verify import version_of
+from wyoming_csm.verify.ours import TEXT, Case, Parts, Setting, make_case, speak
+from wyoming_csm.verify.reference import ask
 from wyoming_csm.verify.room import (
+    device_for_reference,
     float32_bytes,
-    place_for_reference,
     require_host_memory,
     what_is_free,
 )
 from wyoming_csm.verify.stages import Stage, compare
-from wyoming_csm.verify.truth import ask
-from wyoming_csm.verify.versions import version_of
 from wyoming_csm.worker.csm.checkpoints import find_checkpoint
 from wyoming_csm.worker.csm.device import (
     Precision,
@@ -44,21 +43,21 @@ _OURS = Parts()
 
 
 def verify(config: Config, text: str | None, frames: int | None, parts: Parts = _OURS) -> int:
-    """Compare and tell; the exit code. Raises WyomingCsmError for what the user can correct."""
+    """Compare and return the exit code. Raises WyomingCsmError for what the user can correct."""
     began = time.monotonic()
     csm = config.csm
     device = _device(csm)
-    types = choose_precision(csm, device)
+    precision = choose_precision(csm, device)
     checkpoint = Checkpoint(*find_checkpoint(csm, config.models_dir, _progress))
     greedy = replace(csm, slots=1, temperature=0.0, depth_temperature=0.0)
     setting = Setting(greedy, checkpoint, device, Path(config.data_dir), _progress)
     count = frames or (FRAMES_ON_CPU if device.type == "cpu" else FRAMES_ON_GPU)
     case = make_case(config, text or TEXT, count)
-    found = {**_versions(), **_machine(device, types, csm), **_checkpoint(csm, checkpoint)}
+    found = {**_versions(), **_machine(device, precision, csm), **_checkpoint(csm, checkpoint)}
     print(", ".join(f"{name} {value}" for name, value in found.items() if value is not None))
     print(f"{count} frames after {case.voice}; {what_is_free(device)}", flush=True)
     try:
-        stages = _compare(case, setting, types, parts)
+        stages = _compare(case, setting, precision, parts)
     except torch.OutOfMemoryError as error:
         raise _server_may_hold_it(ran_out(device), device) from error
     except EngineUnavailable as error:
@@ -72,22 +71,22 @@ def verify(config: Config, text: str | None, frames: int | None, parts: Parts = 
     return _conclude(stages, found, time.monotonic() - began)
 
 
-def _compare(case: Case, setting: Setting, types: Precision, parts: Parts) -> list[Stage]:
-    """One model at a time is in memory."""
+def _compare(case: Case, setting: Setting, precision: Precision, parts: Parts) -> list[Stage]:
+    """Ask one side after the other: one model at a time is in memory."""
     device, checkpoint = setting.device, setting.checkpoint
     if device.type == "cpu":
-        share = types.compute.itemsize / 4
+        share = precision.compute.itemsize / 4
         require_host_memory(int(share * float32_bytes(checkpoint)), "this engine")
     spoken = speak(case, setting, parts)
     gc.collect()  # graphs and pipelines know each other
     if device.type == "cuda":
         torch.cuda.empty_cache()
-    place = place_for_reference(checkpoint, device, types)
-    if place != device:
+    theirs = device_for_reference(checkpoint, device, precision)
+    if theirs != device:
         _progress(
             f"{what_is_free(device)}: transformers' model goes to the CPU, which takes longer"
         )
-    return compare(spoken, ask(case, spoken, setting, types, place), types)
+    return compare(spoken, ask(case, spoken, setting, precision, theirs), precision)
 
 
 def _conclude(stages: list[Stage], found: dict[str, Any], seconds: float) -> int:
@@ -105,7 +104,7 @@ def _conclude(stages: list[Stage], found: dict[str, Any], seconds: float) -> int
 
 
 def _device(csm: CsmConfig) -> torch.device:
-    """The one that speaks. Raises EngineUnavailable."""
+    """Return the device that speaks. Raises EngineUnavailable."""
     try:
         device = choose_device(csm.device if isinstance(csm.device, str) else csm.device[0])
     except EngineUnavailable as error:
@@ -131,7 +130,7 @@ def _versions() -> dict[str, Any]:
     return {"wyoming-csm": __version__, "python": platform.python_version(), **found}
 
 
-def _machine(device: torch.device, types: Precision, csm: CsmConfig) -> dict[str, Any]:
+def _machine(device: torch.device, precision: Precision, csm: CsmConfig) -> dict[str, Any]:
     found: dict[str, Any] = {"device": str(device)}
     if device.type == "cuda":
         major, minor = torch.cuda.get_device_capability(device)
@@ -141,11 +140,11 @@ def _machine(device: torch.device, types: Precision, csm: CsmConfig) -> dict[str
             "cuda": torch.version.cuda or torch.version.hip,
         }
     compiled = chooses_compile(csm, device)
-    return {**found, "machine": platform.machine(), "types": str(types), "compiled": compiled}
+    return {**found, "machine": platform.machine(), "types": str(precision), "compiled": compiled}
 
 
 def _checkpoint(csm: CsmConfig, checkpoint: Checkpoint) -> dict[str, Any]:
-    """By names that tell nothing of the user's folders."""
+    """Describe it by names that tell nothing of the user's folders."""
     codec = [name.removeprefix(CODEC) for name in checkpoint.names(CODEC)]
     is_local = Path(csm.checkpoint).expanduser().is_dir()
     return {
@@ -157,7 +156,7 @@ def _checkpoint(csm: CsmConfig, checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def _short(value: Any) -> Any:
-    """Numbers of three digits; what is no number as JSON can have it."""
+    """Round numbers to three digits; those that JSON cannot have become text."""
     if isinstance(value, dict):
         return {key: _short(inner) for key, inner in value.items()}
     if isinstance(value, float):
@@ -166,5 +165,4 @@ def _short(value: Any) -> Any:
 
 
 def _progress(words: str) -> None:
-    """For who waits; what was found out goes to standard output."""
     print(f"  {words}", file=sys.stderr, flush=True)

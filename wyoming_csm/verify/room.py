@@ -16,7 +16,7 @@ _WORK = 1_500_000_000  # bytes: the encoder's activations over a clip, logits, l
 
 
 def free_host_bytes() -> int | None:
-    """Of the machine's memory; None where it does not say."""
+    """Return how much of the machine's memory is free; None where it does not say."""
     try:
         found = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text())
     except OSError:
@@ -25,7 +25,7 @@ def free_host_bytes() -> int | None:
 
 
 def what_is_free(device: torch.device) -> str:
-    """In words, before or after something was loaded."""
+    """Say how much memory is free, before or after something was loaded."""
     host = free_host_bytes()
     words = [f"{gigabytes(host)} of memory free"] if host is not None else []
     if device.type == "cuda":
@@ -35,7 +35,7 @@ def what_is_free(device: torch.device) -> str:
 
 
 def float32_bytes(checkpoint: Checkpoint, but: str = "") -> int:
-    """What transformers' model takes, and this engine's in float32, but for a few percent.
+    """Estimate what transformers' model takes, and this engine's in float32, to a few percent.
 
     `but`: a type as safetensors calls it, whose tensors do not count.
     """
@@ -48,10 +48,10 @@ def float32_bytes(checkpoint: Checkpoint, but: str = "") -> int:
     return 4 * total
 
 
-def place_for_reference(
-    checkpoint: Checkpoint, device: torch.device, types: Precision
+def device_for_reference(
+    checkpoint: Checkpoint, device: torch.device, precision: Precision
 ) -> torch.device:
-    """The device, or the CPU if it has no room for the model in float32.
+    """Return the device, or the CPU if that has no room for the model in float32.
 
     Raises EngineUnavailable if that has none either.
     """
@@ -59,16 +59,16 @@ def place_for_reference(
     if free is not None and free >= whole + _WORK:
         return device
     needed = float32_bytes(checkpoint, but="F32")  # those stay in the files, which are mapped
-    if checkpoint.has_adapter or kind_of(types.backbone) or kind_of(types.depth):
+    if checkpoint.has_adapter or kind_of(precision.backbone) or kind_of(precision.depth):
         needed = whole
-    elif device.type == "cpu" and types.compute != torch.float32:
-        needed = max(needed, whole * types.compute.itemsize // 4)
+    elif device.type == "cpu" and precision.compute != torch.float32:
+        needed = max(needed, whole * precision.compute.itemsize // 4)
     require_host_memory(needed + _WORK, "transformers' model")
     return torch.device("cpu")
 
 
 def require_host_memory(needed: int, what: str) -> None:
-    """Raises EngineUnavailable."""
+    """Raise EngineUnavailable if less of the machine's memory is free."""
     free = free_host_bytes()
     if free is not None and free < needed:
         raise EngineUnavailable(

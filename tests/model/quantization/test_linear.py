@@ -229,7 +229,6 @@ def test_without_kernels_it_multiplies_in_blocks(
         for _ in range(3):
             layer = QuantizedLinear("int8", 48, 64, torch.device("cuda"))
             layer.finalize(torch.float16)
-            assert layer._product == "blocks"
             assert layer.scales.dtype == torch.bfloat16, "as blocks have them"
     linear.runs_kernels.cache_clear()
     assert len(asked) == 1

@@ -1,4 +1,4 @@
-"""What a voice speaks on from: mended where that is honest, refused where nobody could."""
+"""What a voice speaks on from: mended where that is honest, else refused."""
 
 import numpy as np
 import pytest

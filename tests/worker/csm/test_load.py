@@ -1,4 +1,4 @@
-"""CSM's child until it is ready: what is loaded, kept on disk and told, and how it is refused."""
+"""CSM's child until it is ready: what is loaded, stored and told, and how it is refused."""
 
 import io
 from collections.abc import Iterator
@@ -16,6 +16,7 @@ from wyoming_csm.model.checkpoint import load, quantized_cache
 from wyoming_csm.model.checkpoint.load import Checkpoint
 from wyoming_csm.model.checkpoint.quantized_cache import WeightsCache
 from wyoming_csm.model.generator import FrameGenerator
+from wyoming_csm.model.quantization import onednn
 from wyoming_csm.worker.csm import load as loading
 from wyoming_csm.worker.csm.load import load_runner
 from wyoming_csm.worker.csm.runner import CsmRunner
@@ -25,7 +26,7 @@ from wyoming_csm.worker.protocol import Configure, FromChild, Ready, Say, Starti
 pytestmark = pytest.mark.usefixtures("thread")
 
 
-class Settled(Exception):
+class IsReady(Exception):
     """Ready was said: the loop would go on for ever."""
 
 
@@ -39,7 +40,7 @@ class Recorder(Child):
     def send(self, message: FromChild) -> None:
         self.said.append(message)
         if isinstance(message, Ready):
-            raise Settled
+            raise IsReady
 
 
 def configure(checkpoint: Path, data: Path, **settings: object) -> Configure:
@@ -59,11 +60,11 @@ def test_quantised_weights_are_kept_and_a_stage_has_the_size_that_was_set(
     assert first.slots == 2
     frames = speak(first, Say(1, 1, "Hello.", SPEAKER))
     assert len(frames) == 12
-    (kept,) = (tmp_path / "weights").iterdir()
-    made = kept.stat().st_ino
+    (stored,) = (tmp_path / "weights").iterdir()
+    made = stored.stat().st_ino
     again = speak(load_runner(config, checkpoint, tmp_path, CPU), Say(1, 1, "Hello.", SPEAKER))
     assert [frame.pcm for frame in again] == [frame.pcm for frame in frames]
-    assert kept.stat().st_ino == made, "read, not made again"
+    assert stored.stat().st_ino == made, "read, not made again"
     with pytest.raises(PromptTooLong):
         first.begin(0, Say(2, 2, "The light is on. " * 60, SPEAKER))
 
@@ -88,6 +89,19 @@ def test_weights_of_a_gpu_are_stored_while_nobody_speaks(
     monkeypatch.setattr(Checkpoint, "_fill", None)
     again = speak(load_runner(config, checkpoint, tmp_path, CPU), say)
     assert [frame.pcm for frame in again] == [frame.pcm for frame in frames]
+
+
+def test_packed_weights_are_never_stored(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next start would take them for plain ones: what was not stored at once is not later."""
+    monkeypatch.setattr(load, "_FREE_BYTES", 0)
+    monkeypatch.setattr(onednn, "_LEAST", 1)
+    monkeypatch.setattr(WeightsCache, "save", lambda *_: None)
+    config = msgspec.convert({"dtype": "bfloat16"}, CsmConfig)
+    loaded = loading.load_pipeline(config, Checkpoint(checkpoint), tmp_path, CPU)
+    assert list(loaded.saving) == []
+    assert not (tmp_path / "weights").exists()
 
 
 def test_a_sentence_comes_before_what_is_stored(
@@ -122,7 +136,7 @@ def test_a_sentence_comes_before_what_is_stored(
 
 def test_a_child_tells_its_way_to_readiness(checkpoint: Path, tmp_path: Path) -> None:
     child = Recorder()
-    with pytest.raises(Settled):
+    with pytest.raises(IsReady):
         loading.run(
             child, configure(checkpoint, tmp_path, dtype="int8", depth_dtype="int4", slots=2)
         )
@@ -139,7 +153,7 @@ def test_a_started_child_has_left_cudnn_out_of_attention(
     """From Hopper on torch would choose it, and it plans for each new length of a prompt."""
     monkeypatch.setattr(CsmRunner, "warm_up", lambda self, progress: None)
     torch.backends.cuda.enable_cudnn_sdp(True)
-    with pytest.raises(Settled):
+    with pytest.raises(IsReady):
         loading.run(Recorder(), configure(checkpoint, tmp_path))
     assert not torch.backends.cuda.cudnn_sdp_enabled()  # type: ignore[no-untyped-call]
 
@@ -152,7 +166,7 @@ def test_only_slots_that_are_held_in_real_time_are_offered(
     monkeypatch.setattr(CsmRunner, "warm_up", lambda self, progress: measured.append(self))
     monkeypatch.setattr(CsmRunner, "step_seconds", lambda self, n: seconds * n)
     child = Recorder()
-    with pytest.raises(Settled):
+    with pytest.raises(IsReady):
         loading.run(child, configure(checkpoint, tmp_path, slots=2))
     ready = child.said[-1]
     assert isinstance(ready, Ready)

@@ -15,9 +15,8 @@ from wyoming_csm.model.toolchain import builds_for, said
 QuantKind = Literal["int8", "fp8", "int4"]
 KINDS: tuple[QuantKind, ...] = get_args(QuantKind)
 _LOGGER = logging.getLogger(__name__)
-_GROUP = 32  # weights that share an int4 scale
+INT4_GROUP = 32  # weights that share an int4 scale
 _SHRINKS = (0.92, 0.84)  # an int4 scale that cuts the largest weight off may err less in all
-_FEW_ON_CPU = 16  # rows: with more, dequantising is faster than torch's int8 product
 _LEAST = 1e-30  # the scale of zeros
 _BLOCK = 4 * 2**20  # weights in float32 at a time, when they are quantised or dequantised
 
@@ -35,7 +34,7 @@ def linear_bytes(kind: str, out_features: int, in_features: int) -> int:
 
 def int4_group(in_features: int) -> int:
     """Return how many weights share a scale: 32, or what divides the width of a tiny model."""
-    return gcd(in_features, _GROUP)
+    return gcd(in_features, INT4_GROUP)
 
 
 class QuantizedLinear(nn.Module):
@@ -63,7 +62,7 @@ class QuantizedLinear(nn.Module):
         scales = torch.empty(out_features, *groups, dtype=torch.bfloat16, device=device)
         self.register_buffer("codes", codes)
         self.register_buffer("scales", scales)
-        self._product: Literal["blocks", "triton", "int8 on the CPU", "int4 on the CPU"] = "blocks"
+        self._has_kernel = False
 
     @torch.no_grad()
     def fill(self, start: int, weights: Tensor) -> None:
@@ -74,49 +73,33 @@ class QuantizedLinear(nn.Module):
             outs = slice(start + first, start + first + len(block))
             self.codes[outs], self.scales[outs] = quantize(block, self.kind)
 
-    @torch.no_grad()
+    @property
+    def is_in_blocks(self) -> bool:
+        """True if kernels fit its shape: others would read beyond the codes."""
+        return self.out_features % 16 == 0 and self.in_features % 64 == 0
+
     def finalize(self, dtype: torch.dtype) -> None:
-        """Choose the fastest product of the filled weights with x in `dtype`."""
-        device = self.codes.device.type
-        if self.out_features % 16 or self.in_features % 64 or dtype == torch.float32:
-            return  # not in whole blocks: torch's products would read beyond the codes
-        if device == "cuda" and _has_kernels(self.codes.device, dtype):
+        """Choose the product of the filled weights with x in `dtype`: a GPU may have a kernel."""
+        self._has_kernel = (
+            self.codes.device.type == "cuda"
+            and self.is_in_blocks
+            and dtype != torch.float32
+            and _has_kernels(self.codes.device, dtype)
+        )
+        if self._has_kernel:
             # As bits: torch.compile refuses whatever has bfloat16 in it for a card before Ampere.
             self.scales = self.scales.view(torch.int16)
-            self._product = "triton"
-        elif device == "cpu" and dtype == torch.bfloat16 and self.kind == "int8":
-            self._product = "int8 on the CPU"
-        elif device == "cpu" and dtype == torch.bfloat16 and self.kind == "int4":
-            self._pack()
-            self._product = "int4 on the CPU"
 
     def forward(self, x: Tensor) -> Tensor:
         """Multiply x [..., in] to [..., out]."""
         flat = x.reshape(-1, self.in_features)
-        return self._multiply(flat).view(*x.shape[:-1], self.out_features)
-
-    def _multiply(self, x: Tensor) -> Tensor:
-        if self._product == "triton":
+        if self._has_kernel:
             from wyoming_csm.model.quantization.triton_kernels import multiply
 
-            y: Tensor = multiply(x.contiguous(), self.codes, self.scales)
-            return y
-        aten = torch.ops.aten
-        if self._product == "int8 on the CPU" and len(x) <= _FEW_ON_CPU:
-            return aten._weight_int8pack_mm(x.contiguous(), self.codes, self.scales)  # type: ignore[no-any-return]
-        if self._product == "int4 on the CPU":
-            return aten._weight_int4pack_mm_for_cpu(  # type: ignore[no-any-return]
-                x.contiguous(), self.codes, _GROUP, self.scales
-            )
-        return multiply_in_blocks(x, self.codes, self.scales)
-
-    def _pack(self) -> None:
-        """Pack int4 for the CPU: scales [groups, out, 2] with zero points."""
-        codes = _unpack(self.codes, self.scales.shape[1]).int()
-        codes = rearrange(codes, "out groups group -> out (groups group)")
-        self.codes = torch.ops.aten._convert_weight_to_int4pack_for_cpu(codes, 1)
-        scales = rearrange(self.scales, "out groups -> groups out")
-        self.scales = torch.stack((scales, torch.zeros_like(scales)), dim=2)
+            y: Tensor = multiply(flat.contiguous(), self.codes, self.scales)
+        else:
+            y = multiply_in_blocks(flat, self.codes, self.scales)
+        return y.view(*x.shape[:-1], self.out_features)
 
 
 def _has_kernels(device: torch.device, dtype: torch.dtype) -> bool:
@@ -195,11 +178,11 @@ def dequantize(codes: Tensor, scales: Tensor, dtype: torch.dtype) -> Tensor:
     """Return the weights [n, in] that codes and scales stand for."""
     if codes.dtype != torch.uint8:
         return codes.to(dtype) * scales.to(dtype)[:, None]
-    both = _unpack(codes, scales.shape[1]).to(dtype) - 8
+    both = unpack_int4(codes, scales.shape[1]).to(dtype) - 8
     return (both * scales.to(dtype)[:, :, None]).flatten(1)
 
 
-def _unpack(codes: Tensor, groups: int) -> Tensor:
+def unpack_int4(codes: Tensor, groups: int) -> Tensor:
     """Unpack bytes [n, in / 2] to [n, groups, group] of 0 … 15."""
     pairs = codes.view(len(codes), groups, -1)
     return torch.cat((pairs & 15, pairs >> 4), dim=2)

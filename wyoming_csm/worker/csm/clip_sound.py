@@ -1,5 +1,5 @@
-"""A clip as somebody recorded it, to what a voice can speak on from: mended where that is honest,
-refused where nobody could, with a word on what will be heard of it."""
+"""A recording made into what a voice can speak on from: mended where that is honest, else refused,
+with a word on what people will hear of it."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ _RUN = 3  # windows: what is shorter is the click of a button
 _EDGE_SECONDS = 0.3  # of silence that is left at each end
 _LEAST_SECONDS = 1.0  # of sound, without the pauses in it
 _SHORT_SECONDS = 4.0  # of sound: people who speak for 5 s
-_PAUSE_SECONDS = 2.0  # nobody who reads aloud makes longer ones
+_PAUSE_SECONDS = 2.0  # people who read aloud make no longer ones
 _STEADY_DB = 6.0  # speech rises and falls by more
 _NOISY_DB = 15.0  # from the background to the voice
 _TARGET_DB, _SOFTEST_DB, _LOUDEST_DB = -20.0, -30.0, -12.0  # of speech; between: as it is
@@ -30,7 +30,7 @@ Windows = npt.NDArray[np.intp]  # [sounds], counted from the beginning
 
 @dataclass(frozen=True)
 class Mended:
-    """[samples] at 24 kHz; what was changed, and what no change could mend."""
+    """A mended recording, [samples] at 24 kHz: what was changed, and what no change could mend."""
 
     samples: Samples
     changes: tuple[str, ...] = ()
@@ -38,9 +38,9 @@ class Mended:
 
 
 def mend(samples: Samples) -> Mended:
-    """Without offset, at most 0.3 s of silence at its edges, and neither far too soft nor too loud.
+    """Take away a recording's offset and the silence at its edges, and bring it to a usual level.
 
-    [samples] at 24 kHz, of any level. Raises VoiceError: nothing, or too little, is heard in it.
+    [samples] at 24 kHz, of any level. Raises VoiceError if nothing, or too little, is heard in it.
     """
     samples = samples - samples.mean()
     begins, ends = _sounds(_levels(samples))
@@ -49,24 +49,24 @@ def mend(samples: Samples) -> Mended:
         raise VoiceError(f"only {seconds:.1f} s of it are sound: 10 to 30 s of speech serve best")
     edge = round(_EDGE_SECONDS * SAMPLE_RATE)
     start, end = max(0, int(begins[0]) * _WINDOW - edge), int(ends[-1]) * _WINDOW + edge
-    kept = samples[start:end]
+    part = samples[start:end]
     pause = float((begins[1:] - ends[:-1]).max(initial=0)) * _WINDOW / SAMPLE_RATE
-    changes, doubts = [], _doubts(kept, seconds, pause)
-    if (cut := (len(samples) - len(kept)) / SAMPLE_RATE) > 2 * _EDGE_SECONDS:
+    changes, doubts = [], _doubts(part, seconds, pause)
+    if (cut := (len(samples) - len(part)) / SAMPLE_RATE) > 2 * _EDGE_SECONDS:
         changes.append(f"{cut:.1f} s of silence at its edges left out")
-    level = _voice(_levels(kept))
+    level = _voice(_levels(part))
     if not _SOFTEST_DB <= level <= _LOUDEST_DB:
-        most = 20 * np.log10(_PEAK / np.abs(kept).max())
+        most = 20 * np.log10(_PEAK / np.abs(part).max())
         gain = min(_TARGET_DB - level, most)
-        kept = kept * np.float32(10 ** (gain / 20))
+        part = part * np.float32(10 ** (gain / 20))
         changes.append(f"{abs(gain):.0f} dB {'louder' if gain > 0 else 'softer'}")
         if gain > _AMPLIFIED_DB:
             doubts.append("it is very soft: what the microphone hummed is made louder, too")
-    return Mended(np.ascontiguousarray(kept, np.float32), tuple(changes), tuple(doubts))
+    return Mended(np.ascontiguousarray(part, np.float32), tuple(changes), tuple(doubts))
 
 
 def _doubts(samples: Samples, seconds: float, pause: float) -> list[str]:
-    """What people would hear in the voice, of its seconds of sound and its longest pause."""
+    """Say what people would hear in the voice, given its seconds of sound and its longest pause."""
     found = []
     if seconds < _SHORT_SECONDS:
         found.append(f"it is short ({seconds:.1f} s of sound): 10 to 30 s of speech serve best")
@@ -84,7 +84,7 @@ def _doubts(samples: Samples, seconds: float, pause: float) -> list[str]:
 
 
 def _sounds(levels: Levels) -> tuple[Windows, Windows]:
-    """The first window of each sound, and the one after its last. Raises VoiceError."""
+    """Find the first window of each sound, and the one after its last. Raises VoiceError."""
     voice = _voice(levels)
     if voice < _SILENT_DB:
         raise VoiceError("nothing is heard in it")
@@ -100,7 +100,7 @@ def _sounds(levels: Levels) -> tuple[Windows, Windows]:
 
 
 def _levels(samples: Samples) -> Levels:
-    """Of windows of 20 ms; the last is filled up with silence."""
+    """Measure windows of 20 ms; the last is filled up with silence."""
     whole = np.pad(samples.astype(np.float64), (0, -len(samples) % _WINDOW))
     power = np.square(whole).reshape(-1, _WINDOW).mean(axis=1)
     levels: Levels = 10 * np.log10(np.maximum(power, 1e-12))
@@ -108,6 +108,6 @@ def _levels(samples: Samples) -> Levels:
 
 
 def _voice(levels: Levels) -> float:
-    """The level of what is loud in it, however much silence is around it."""
+    """Return the level of what is loud, however much silence is around it."""
     active = levels[levels >= levels.max() - _ACTIVE_DB]
     return float(np.percentile(active, 75))

@@ -40,7 +40,7 @@ class ClipEncoder:
         codebooks: int,
         folder: Path,
     ) -> None:
-        """`folder` keeps the codes. Raises CheckpointError."""
+        """Store codes in `folder`. Raises CheckpointError for a codec that cannot serve."""
         sizes = read_config(config)
         if codebooks > sizes.num_quantizers:
             raise CheckpointError(
@@ -53,7 +53,7 @@ class ClipEncoder:
         self._codec = self._identity()
 
     def encode_clip(self, clip: Clip) -> Tensor:
-        """The codes of a voice's recording. Raises VoiceError, CheckpointError."""
+        """Return the codes of a voice's recording. Raises VoiceError, CheckpointError."""
         mended = mend(read_clip(Path(clip.path)))
         for level, what in ((logging.INFO, mended.changes), (logging.WARNING, mended.doubts)):
             if what:
@@ -61,7 +61,7 @@ class ClipEncoder:
         return self.encode(mended.samples)
 
     def encode(self, samples: Samples) -> Tensor:
-        """[samples] at 24 kHz → codes [frames, codebooks], int64; a begun frame counts as one.
+        """Turn [samples] at 24 kHz into codes [frames, codebooks], int64; a begun frame counts.
 
         Takes seconds when the recording is new, then milliseconds. Raises CheckpointError.
         """
@@ -79,7 +79,7 @@ class ClipEncoder:
         return found
 
     def _identity(self) -> bytes:
-        """What the codes depend on beside the recording."""
+        """Digest what the codes depend on beside the recording."""
         digest = hashlib.sha256(f"{_RECIPE} {self._codebooks}".encode())
         digest.update(json.dumps(dict(self._config), sort_keys=True, default=str).encode())
         for name, read in sorted(self._tensors(), key=lambda item: flat_name(item[0])):
@@ -105,7 +105,7 @@ class ClipEncoder:
             raise CheckpointError("codes that no codebook has")
 
     def _encode(self, samples: Samples) -> Tensor:
-        """On the CPU in single precision. The weights are gone when this returns: to read them
-        takes a tenth of a second, to keep them 225 MB, and a voice needs them once."""
+        """Encode on the CPU in float32. The weights are gone when this returns: reading them
+        takes a tenth of a second, holding them 225 MB, and a voice needs them once."""
         encoder = load_encoder(self._config, self._tensors(), self._codebooks)
         return encoder.encode(torch.from_numpy(np.array(samples, dtype=np.float32)))

@@ -154,8 +154,9 @@ def load_pipeline(
     if compiled:
         progress("compiling, which takes minutes the first time")
         generator.compile(compiled_folder(data_dir, str(device)))
+        packed = False
     else:
-        pack(model)
+        packed = pack(model)  # no longer what is to be stored
     decoder = load_decoder(codec, codec_tensors(checkpoint), device)
     return Loaded(
         generator,
@@ -163,7 +164,7 @@ def load_pipeline(
         FramePipeline(generator, decoder, graph_bytes=planned.graphs),
         PromptBuilder.of(checkpoint, planned.positions),
         PrefixCache(planned.prompt_cache, needs.position),
-        cache.write(model) if cache is not None else iter(()),
+        cache.write(model) if cache is not None and not packed else iter(()),
     )
 
 

@@ -122,7 +122,7 @@ class CsmRunner:
         heard at once. The positions that are left. Raises EngineError, the slot is free then."""
         self._rehearsal.stop()
         self._saving.pause()
-        voice, said = self._voices.rows(say.voice), self._replies.said(say.reply)
+        voice, said = self._voices.prompt(say.voice), self._replies.said(say.reply)
         text = self._prompts.segment(Segment(speaker_of(say.voice), say.text))
         room = self._prompts.room(voice, text) - self.ahead
         limit = frame_limit(say.text, self._config.max_seconds, room)

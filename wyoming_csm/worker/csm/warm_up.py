@@ -59,7 +59,7 @@ class VoiceWarmUp:
 
     def _wanted(self, voice: Voice) -> Tensor | None:
         """None: it is kept already, or there is no room but another's."""
-        rows = self._voices.rows(voice)
+        rows = self._voices.prompt(voice)
         return rows if rows not in self._kept and self._kept.has_room(len(rows)) else None
 
     def _hear(self, rows: Tensor) -> bool:
