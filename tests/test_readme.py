@@ -1,4 +1,4 @@
-"""The README keeps its word: commands, files, settings and stations that it names are there."""
+"""The README is true: commands, files, settings and stations that it names are there."""
 
 import re
 import runpy
