@@ -2,7 +2,7 @@
 
     script/bench agreement [folder of a checkpoint | full]
 
-Teacher-forced: every model hears the same random frames and says what it would have said next.
+Teacher-forced: every model is given the same random frames and predicts the next.
 `full` is the real size with random weights; without an argument an eighth as wide. Logits
 of random weights are almost level, which is harder on top-1 than a trained model is.
 """
@@ -17,11 +17,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks import models
-from tests.tiny_csm import make_tiny_csm
+from benchmarks.fixtures.random_csm import make_tiny_csm
+from benchmarks.roofline import bytes_per_frame
 from wyoming_csm.model import teacher_forcing
 from wyoming_csm.model.checkpoint.load import Checkpoint
 from wyoming_csm.model.csm import ABSENT, CsmModel
-from wyoming_csm.model.floor import bytes_per_frame
 from wyoming_csm.model.quantization.linear import KINDS, QuantKind
 
 FRAMES = 32
@@ -59,7 +59,7 @@ def compare(found: Tensor, exact: Tensor) -> dict[str, float]:
 
 
 def measure(checkpoint: Checkpoint, device: torch.device) -> dict[str, dict[str, float]]:
-    """By what is quantised, the table's numbers."""
+    """Return the table's numbers by what is quantised."""
     plain = checkpoint.load(torch.bfloat16, device)
     exact, whole = teacher_forced(plain), bytes_per_frame(plain)
     del plain

@@ -39,16 +39,37 @@ _TEXTS = (
     "The energy price falls at two in the morning. The car is charged then.",
 )
 # Around each stride, a position (960), a frame and the convolutions' windows.
-_EDGES = (1, 2, 3, 4, 5, 7, 19, 20, 21, 119, 120, 121, 479, 480, 959, 960, 961, 1919, 1920, 1921)
+_EDGES: tuple[int, ...] = (
+    1,
+    2,
+    3,
+    4,
+    5,
+    7,
+    19,
+    20,
+    21,
+    119,
+    120,
+    121,
+    479,
+    480,
+    959,
+    960,
+    961,
+    1919,
+    1920,
+    1921,
+)
 _EDGES += (3839, 3840, 3841, 15_359, 15_360, 15_361, 61_440, 245_759, 245_760, 245_761)
 
 
 def speech(count: int) -> Iterator[tuple[str, Samples]]:
-    """Of each synthesiser in turn, each of its voices in turn; another text each time round."""
+    """Give sentences of each synthesiser and voice in turn, another text each time round."""
     command = find_command()
     if command is None:
         raise SystemExit("pip install espeakng-loader")
-    pico, espeak = Pico(1.0), Espeak(command, 1.0)
+    pico, espeak = Pico(1.0), Espeak(1.0, command)
     voices = [("pico", name) for name in _PICO] + [("espeak", name) for name in _ESPEAK]
     for n, (kind, name) in enumerate(islice(cycle(voices), count)):
         say = pico.say if kind == "pico" else espeak.say
@@ -57,7 +78,7 @@ def speech(count: int) -> Iterator[tuple[str, Samples]]:
 
 
 def clips() -> list[tuple[str, Samples]]:
-    """200, of one sample to 60 s, the same each time."""
+    """Return 200 named recordings of one sample to 60 s, the same each time."""
     random = np.random.default_rng(1)
     found = list(speech(140))
     long = np.concatenate([samples for _, samples in found])
@@ -81,4 +102,5 @@ def clips() -> list[tuple[str, Samples]]:
 
 
 def _samples(pcm: bytes) -> Samples:
-    return np.frombuffer(pcm, "<i2").astype(np.float32) / 32_768
+    samples: Samples = np.frombuffer(pcm, "<i2").astype(np.float32) / np.float32(32_768)
+    return samples

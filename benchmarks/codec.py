@@ -26,8 +26,8 @@ from safetensors.torch import save_file
 
 from benchmarks import clips, timing
 from benchmarks.codec_once import CODEBOOKS, WINDOW
-from tests.mimi_codes import TIE, Judge, encode_in_windows, encode_whole
-from tests.tiny_mimi import fill_codec, spread_codebooks, tiny_mimi_config
+from benchmarks.fixtures.mimi_codes import TIE, Judge, encode_in_windows, encode_whole
+from benchmarks.fixtures.random_mimi import fill_codec, spread_codebooks, tiny_mimi_config
 from wyoming_csm.audio import Samples
 from wyoming_csm.model.mimi.weights import load_encoder
 

@@ -52,7 +52,8 @@ def _encode_ours(codec: Any, samples: Tensor) -> Tensor:
 def _theirs(config: dict[str, Any], file: Any) -> Any:
     from transformers import MimiConfig, MimiModel
 
-    model: Any = MimiModel(MimiConfig.from_dict(config)).eval()
+    model: Any = MimiModel(MimiConfig.from_dict(config))
+    model.eval()
     state = model.state_dict()
     for name in file.keys():  # noqa: SIM118
         state[name].copy_(file.get_tensor(name))
@@ -60,13 +61,13 @@ def _theirs(config: dict[str, Any], file: Any) -> Any:
 
 
 def _encode_theirs(codec: Any, samples: Tensor) -> Tensor:
-    from tests.mimi_codes import encode_in_windows
+    from benchmarks.fixtures.mimi_codes import encode_in_windows
 
     return encode_in_windows(codec, samples, CODEBOOKS, WINDOW)
 
 
 def _peak_kb() -> int:
-    """With Python, torch and the weights' file; what getrusage says begins with the parent's."""
+    """Return this process's peak of memory; what getrusage says begins with the parent's."""
     status = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
 

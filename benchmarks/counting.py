@@ -59,7 +59,7 @@ def count(frame: Callable[[], object]) -> dict[str, int]:
 
 
 def count_on_gpu(frame: Callable[[], object], frames: int = 3) -> dict[str, float]:
-    """Per frame as the driver sees it: `kernels` run, `launches` and `waits` of the host."""
+    """Count for a frame as the driver sees it: `kernels`, `launches` and `waits` of the host."""
     frame()
     torch.cuda.synchronize()
     with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as profiler:

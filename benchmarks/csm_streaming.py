@@ -1,11 +1,11 @@
 """csm-streaming's loop, stated again from its description: a rival, given its best.
 
-What it does: the original model's two calls a frame. The backbone hears the whole-frame tensor
+What it does: the original model's two calls a frame. The backbone is given the whole-frame tensor
 (codes and text column, masked, embedded, summed) over a cache of 2048 positions and a causal
 mask picked by position; the depth decoder's cache is emptied and it is called 31 times, each time
 projected, masked by position, sampled from the softmax of the top k by the trick with exponential
 noise that needs no wait. Both stacks are compiled (`reduce-overhead`, whole graphs: CUDA graphs
-on a GPU), everything between them is launched piece by piece. Every frame is waited for, tested
+on a GPU), everything between them is launched one by one. Every frame is waited for, tested
 for NaN and for zeros; twenty are gathered before the codec sees them.
 
 Left out because it only costs: autocast (the weights have the type already), a second softmax,
@@ -60,13 +60,13 @@ class CsmStreaming:
             self._decoder = torch.compile(decoder, **how)
 
     @torch.inference_mode()
-    def speak(self, rows: Tensor, frames: int, *, sound: bool = True) -> list[float]:
-        """Seconds from the call until each frame's codes were looked at; rows as `models.prompt`.
+    def speak(self, prompt: Tensor, frames: int, *, sound: bool = True) -> list[float]:
+        """Seconds from the call until each frame's codes were looked at; for `models.prompt`.
 
         With `sound` the codec has its twenty frames whenever they are there.
         """
         began, ends, waiting = time.perf_counter(), [], []
-        for codes in self.frames(rows, frames):
+        for codes in self.frames(prompt, frames):
             waiting.append(codes)
             if sound and len(waiting) == BUFFERED:
                 self.decode(waiting)
@@ -75,11 +75,11 @@ class CsmStreaming:
         return ends
 
     @torch.inference_mode()
-    def frames(self, rows: Tensor, count: int) -> Any:
+    def frames(self, prompt: Tensor, count: int) -> Any:
         """The codes [1, codebooks] of one frame after another, looked at as it looks at them."""
         for cache in self._caches:
             cache.zero_()
-        tokens = rows.to(self.device)[None]  # [1, n, codebooks + 1]
+        tokens = prompt.to(self.device)[None]  # [1, n, codebooks + 1]
         said = tokens >= 0
         tokens = tokens.clamp(min=0)
         positions = torch.arange(tokens.shape[1], device=self.device)[None]
@@ -108,8 +108,8 @@ class CsmStreaming:
         mask = self._backbone_mask[positions]  # [1, n, 2048]
         text = self._text(tokens[..., -1:])  # [1, n, 1, width]
         audio = self._audio(tokens[..., :-1] + self._offsets)  # [1, n, codebooks, width]
-        heard = torch.cat((audio, text), dim=2) * said[..., None]
-        last = self._backbone(heard.sum(dim=2), positions, mask)[:, -1]  # [1, width]
+        embedded = torch.cat((audio, text), dim=2) * said[..., None]
+        last = self._backbone(embedded.sum(dim=2), positions, mask)[:, -1]  # [1, width]
         code = self._draw(self._head(last))
         found = [code]
         x = torch.stack((last, self._audio(code[:, 0])), dim=1)
@@ -134,7 +134,7 @@ class CsmStreaming:
 
 
 class _Stack(nn.Module):
-    """Llama blocks with a cache each, which they keep themselves."""
+    """Llama blocks with a cache each, of their own."""
 
     def __init__(self, source: Any, config: Any, positions: int) -> None:
         super().__init__()
@@ -188,8 +188,8 @@ class _Block(nn.Module):
         heads = q.shape[1] // self.keys.shape[1]
         keys = self.keys.repeat_interleave(heads, dim=1)
         values = self.values.repeat_interleave(heads, dim=1)
-        heard = F.scaled_dot_product_attention(_rotate(q, cos, sin), keys, values, mask)
-        x = x + part.o_proj(heard.transpose(1, 2).flatten(2))
+        mixed = F.scaled_dot_product_attention(_rotate(q, cos, sin), keys, values, mask)
+        x = x + part.o_proj(mixed.transpose(1, 2).flatten(2))
         return x + self.feed_forward(self.after(x))  # type: ignore[no-any-return]
 
 

@@ -15,15 +15,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks import duel, models, suite, timing
-from benchmarks.ours import Ours, Setting
+from benchmarks import models, rivals, suite, timing
+from benchmarks.engine_under_test import EngineUnderTest, Setting
 from benchmarks.record import lines_of
+from benchmarks.roofline import bytes_per_frame
 from wyoming_csm.config import CsmConfig
-from wyoming_csm.model.floor import bytes_per_frame
 from wyoming_csm.model.sampling import Sampling
 
 _SAMPLING = Sampling()
-_VOICE = {"cuda": 300, "cpu": 40}  # positions: 20 s with its words; a CPU would hear them for long
+_VOICE = {
+    "cuda": 300,
+    "cpu": 40,
+}  # positions: 20 s with its words; on a CPU their prefill would take long
 _TEXT = 30  # positions of the sentence
 _COMPILE = {"auto": None, "on": True, "off": False}
 _LONG_BEFORE = 3  # frames until what warms up has warmed up
@@ -59,49 +62,49 @@ def main() -> None:
 
 
 def measure(folder: Path, cache: Path, options: argparse.Namespace) -> dict[str, Any]:
-    """All of one model in one process."""
+    """Measure everything of one model in this process."""
     device = torch.device(options.device)
     batches = [int(n) for n in options.batches.split(",")]
     config = CsmConfig(
         dtype=options.dtype, depth_dtype=options.depth_dtype, compile=_COMPILE[options.compile]
     )
     setting = Setting(config, device, max(batches), options.positions, _SAMPLING, cache)
-    ours = Ours(folder, setting, _tell)
-    prompt = models.prompt(ours.sizes, _VOICE[device.type])
+    engine = EngineUnderTest(folder, setting, _tell)
+    prompt = models.prompt(engine.sizes, _VOICE[device.type])
     found: dict[str, Any] = {
         **timing.describe(device),
         "on_gpu": device.type == "cuda",
         "model": options.model,
-        "dtype": str(ours.types),
-        "compiled": ours.compiled,
-        "compile_s": ours.compile_seconds,
-        "capture_s": ours.capture_seconds,
+        "dtype": str(engine.types),
+        "compiled": engine.compiled,
+        "compile_s": engine.compile_seconds,
+        "capture_s": engine.capture_seconds,
     }
     _tell("one sentence")
-    found |= alone(ours, prompt, options)
+    found |= alone(engine, prompt, options)
     _tell("several")
-    found |= by_batch(ours, prompt, batches, options)
+    found |= by_batch(engine, prompt, batches, options)
     if options.model == "full":  # a smaller one fits into a cache
-        found |= memory(ours, found["frame_ms_p50"])
-    found |= counted(ours, prompt)
+        found |= memory(engine, found["frame_ms_p50"])
+    found |= counted(engine, prompt)
     if options.rivals != "none":
         _tell("rivals")
-        rows = torch.cat((prompt, models.prompt(ours.sizes, _TEXT, seed=1)))
+        whole = torch.cat((prompt, models.prompt(engine.sizes, _TEXT, seed=1)))
         compiled = (False, True) if options.rivals == "all" else (False,)
-        found |= duel.fight(ours, folder, rows, options.frames, options.rounds, compiled)
+        found |= rivals.compare(engine, folder, whole, options.frames, options.rounds, compiled)
     return found
 
 
-def alone(ours: Ours, prompt: Tensor, options: argparse.Namespace) -> dict[str, Any]:
-    """One sentence at a time: prefill, first frame, frames; with and without the voice kept."""
-    text = models.prompt(ours.sizes, _TEXT, seed=1)
-    kept = ours.keep(prompt)
-    ours.speak(text, _LONG_BEFORE, kept)
-    runs = [ours.speak(text, options.frames, kept) for _ in range(options.rounds)]
+def alone(engine: EngineUnderTest, prompt: Tensor, options: argparse.Namespace) -> dict[str, Any]:
+    """Time one sentence: prefill, first frame, frames; with the voice's prompt cached and not."""
+    text = models.prompt(engine.sizes, _TEXT, seed=1)
+    cached = engine.cache_prompt(prompt)
+    engine.speak(text, _LONG_BEFORE, cached)
+    runs = [engine.speak(text, options.frames, cached) for _ in range(options.rounds)]
     frames = [seconds for run in runs for seconds in timing.frame_seconds(run)]
     whole = torch.cat((prompt, text))
-    fresh = [ours.speak(whole, 1)[0] for _ in range(3)]
-    narrow, wide = ours.backbone_step(256, 100), ours.backbone_step(2048, 100)
+    fresh = [engine.speak(whole, 1)[0] for _ in range(3)]
+    narrow, wide = engine.backbone_step(256, 100), engine.backbone_step(2048, 100)
     steps = timing.interleaved(20, {"narrow": narrow, "wide": wide})
     p50 = timing.median_ms(frames)
     return {
@@ -119,19 +122,19 @@ def alone(ours: Ours, prompt: Tensor, options: argparse.Namespace) -> dict[str, 
 
 
 def by_batch(
-    ours: Ours, prompt: Tensor, batches: list[int], options: argparse.Namespace
+    engine: EngineUnderTest, prompt: Tensor, batches: list[int], options: argparse.Namespace
 ) -> dict[str, Any]:
-    """Frames of several sentences at once, the batches interleaved."""
-    kept = ours.keep(prompt)
-    text = models.prompt(ours.sizes, _TEXT, seed=1)
+    """Time frames of several sentences at once, the batches interleaved."""
+    cached = engine.cache_prompt(prompt)
+    text = models.prompt(engine.sizes, _TEXT, seed=1)
     every: dict[int, list[float]] = {n: [] for n in batches}
 
     def run(n: int) -> float:
         for slot in range(n):
-            ours.begin(slot, text, kept)
-        seconds = timing.frame_seconds(ours.frames(range(n), max(4, options.frames // 2)))
+            engine.begin(slot, text, cached)
+        seconds = timing.frame_seconds(engine.frames(range(n), max(4, options.frames // 2)))
         for slot in range(n):
-            ours.pipeline.release(slot)
+            engine.pipeline.release(slot)
         every[n] += seconds
         return statistics.median(seconds)
 
@@ -150,11 +153,11 @@ def by_batch(
     }
 
 
-def memory(ours: Ours, frame_ms: float) -> dict[str, Any]:
-    """Bytes that a frame must read, and how near to the memory's speed it comes."""
-    codec = sum(p.nbytes for p in ours.decoder.parameters())
-    bytes_read = bytes_per_frame(ours.model) + codec
-    bandwidth = timing.copy_bandwidth(ours.device)
+def memory(engine: EngineUnderTest, frame_ms: float) -> dict[str, Any]:
+    """Return the bytes that a frame must read, and how near to the memory's speed it comes."""
+    codec = sum(p.nbytes for p in engine.decoder.parameters())
+    bytes_read = bytes_per_frame(engine.model) + codec
+    bandwidth = timing.copy_bandwidth(engine.device)
     per_second = bytes_read / frame_ms * 1000
     found = {
         "gb_per_frame": bytes_read / 1e9,
@@ -162,23 +165,23 @@ def memory(ours: Ours, frame_ms: float) -> dict[str, Any]:
         "copy_gb_per_s": bandwidth / 1e9,
         "share_of_floor": per_second / bandwidth,
     }
-    if ours.device.type == "cuda":
-        free, total = torch.cuda.mem_get_info(ours.device)
-        found["torch_gb_peak"] = torch.cuda.max_memory_allocated(ours.device) / 1e9
+    if engine.device.type == "cuda":
+        free, total = torch.cuda.mem_get_info(engine.device)
+        found["torch_gb_peak"] = torch.cuda.max_memory_allocated(engine.device) / 1e9
         found["device_gb_taken"] = (total - free) / 1e9
     return found
 
 
-def counted(ours: Ours, prompt: Tensor) -> dict[str, Any]:
-    """Operations, host reads; on a GPU kernels, launches and waits of the captured frame."""
-    eager = ours.count(prompt)
+def counted(engine: EngineUnderTest, prompt: Tensor) -> dict[str, Any]:
+    """Count operations and host reads; on a GPU the captured frame's kernels, launches, waits."""
+    eager = engine.count(prompt)
     found: dict[str, Any] = {
         "ops_per_frame": eager["ops"],
         "matrix_products_per_frame": eager["products"],
         "host_reads_per_frame": eager["host_reads"],
     }
-    if ours.device.type == "cuda":
-        found |= {f"{k}_per_frame": v for k, v in ours.count_on_gpu(prompt).items()}
+    if engine.device.type == "cuda":
+        found |= {f"{k}_per_frame": v for k, v in engine.count_on_gpu(prompt).items()}
     return found
 
 

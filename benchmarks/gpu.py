@@ -46,7 +46,7 @@ def main() -> None:
 def all_steps(
     dtypes: list[str], where: tuple[str, ...], data: Path, *, rehearse: bool
 ) -> list[Step]:
-    """In the order of what is to be known first; `data`: for what one compiles for all.
+    """Return the steps, the most important first; `data`: for what one compiles for all.
 
     Most tests come last: compiling for them takes minutes. They have a run of their own in
     `--only tests`.

@@ -1,7 +1,7 @@
-"""Measures CSM through the door: a real server, a real child, several listeners at once.
+"""Measures CSM as listeners hear it: a real server, a real child, several listeners at once.
 
-A voice of a 20-second clip. A listener holds what it hears in real time if nothing arrives later
-than it must be played. A table, then one line of JSON.
+The voice is a clip of 20 seconds. A listener is served in real time if nothing arrives later than
+it must be played. Prints a table, then one line of JSON.
 """
 
 import argparse
@@ -33,13 +33,13 @@ from wyoming_csm.config import Config, CsmConfig
 from wyoming_csm.engines.base import Phase
 from wyoming_csm.engines.csm import csm_engine
 from wyoming_csm.server.listener import Server
-from wyoming_csm.voices import VoiceBook
+from wyoming_csm.voice_book import VoiceBook
 
 _PORT = 10_292
 _CLIP_SECONDS = 20
 _CLIP_TEXT = "The front door is open and the light in the kitchen is on. " * 4
 _TEXT = "The heat is on, and it is raining."
-_LATE = 0.005  # seconds that arriving late is not heard as a gap
+_LATE = 0.005  # seconds: arriving so late is no gap that a person hears
 
 
 @dataclass(frozen=True)
@@ -103,16 +103,16 @@ async def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     began = time.perf_counter()
     async with served(config) as detail:
         found |= {"child": detail, "ready_s": time.perf_counter() - began}
-        found["first_request_ms"] = 1000 * (await listen()).first  # hears the clip first
+        found["first_request_ms"] = 1000 * (await listen()).first  # the clip's prefill first
         for count in map(int, options.listeners.split(",")):
-            heard = await crowd(count)
-            firsts = [one.first for one in heard]
+            received = await crowd(count)
+            firsts = [one.first for one in received]
             found[f"{count}_at_once"] = {
                 "ttfa_ms_p50": timing.median_ms(firsts),
                 "ttfa_ms_worst": 1000 * max(firsts),
-                "in_real_time": sum(one.silence == 0 for one in heard),
-                "silence_ms_worst": 1000 * max(one.silence for one in heard),
-                "seconds_of_sound": statistics.mean(one.sound for one in heard),
+                "in_real_time": sum(one.silence == 0 for one in received),
+                "silence_ms_worst": 1000 * max(one.silence for one in received),
+                "seconds_of_sound": statistics.mean(one.sound for one in received),
             }
         if on_gpu:  # as the driver counts it, the context of CUDA too
             found["vram_gb"] = await asyncio.to_thread(timing.memory_taken) - taken
@@ -120,7 +120,7 @@ async def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
 
 
 async def crowd(count: int) -> list[Heard]:
-    """So many listeners at once, arriving a fifth of a second apart, five a second."""
+    """Let `count` listeners arrive, five a second, and return what each heard."""
 
     async def after(seconds: float) -> Heard:
         await asyncio.sleep(seconds)
@@ -169,7 +169,7 @@ async def served(config: Config) -> AsyncGenerator[str]:
 
 
 async def serve(config: Config) -> None:
-    """Until the process is ended."""
+    """Serve until the process is ended."""
     book = VoiceBook(Path(config.voices))
     book.refresh()
     engine = csm_engine(config, book)

@@ -1,4 +1,4 @@
-"""How long weights take to load: from a checkpoint in float32, and from the copy that is kept.
+"""How long weights take to load: from a checkpoint in float32, and from the copy in the cache.
 
     script/bench loading [folder of a checkpoint | full] [--type bfloat16]
 
@@ -19,34 +19,37 @@ from pathlib import Path
 
 import torch
 
-from tests.tiny_csm import make_full_size_csm
+from benchmarks.fixtures.random_csm import make_full_size_csm
 from wyoming_csm.model.checkpoint.load import Checkpoint
 
 _CPU = torch.device("cpu")
 
 
-def load(folder: Path, kept: Path | None, name: str) -> float:
-    """Seconds that a load takes, of what is kept in a folder if it is there."""
+def load(folder: Path, cached: Path | None, name: str) -> float:
+    """Load weights, from the cache in a folder if they are there; return the seconds it takes."""
     dtype: torch.dtype = getattr(torch, name)
     start = time.perf_counter()
     checkpoint = Checkpoint(folder)
-    cache = checkpoint.cache(kept, dtype, None, None) if kept else None
+    cache = checkpoint.cache(cached, dtype, None, None) if cached else None
     checkpoint.load(dtype, _CPU, cache=cache)
     return time.perf_counter() - start
 
 
 def forget(paths: Iterable[Path]) -> None:
-    """Have the system drop what it holds of these files."""
+    """Let the system drop what it holds of these files."""
     for path in paths:
         with path.open("rb") as file:
             os.fdatasync(file.fileno())
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def measure(folder: Path, kept: Path, name: str) -> dict[str, float]:
+def measure(folder: Path, cached: Path, name: str) -> dict[str, float]:
     """Seconds by what is read and how."""
     found: dict[str, float] = {}
-    sources: list[tuple[str, Path, str]] = [("checkpoint", folder, ""), ("copy", kept, str(kept))]
+    sources: list[tuple[str, Path, str]] = [
+        ("checkpoint", folder, ""),
+        ("copy", cached, str(cached)),
+    ]
     for title, files, cache in sources:
         for state in ("cold", "warm"):
             if state == "cold":
@@ -60,7 +63,7 @@ def measure(folder: Path, kept: Path, name: str) -> dict[str, float]:
 
 
 def gigabytes(folder: Path) -> float:
-    """Of weights in a folder."""
+    """Return the size of the weights in a folder."""
     return round(sum(path.stat().st_size for path in folder.glob("*.safetensors")) / 1e9, 2)
 
 
@@ -72,20 +75,20 @@ def main() -> None:
     parser.add_argument("--once", help=argparse.SUPPRESS)
     wanted = parser.parse_args()
     if wanted.once is not None:
-        kept = Path(wanted.once) if wanted.once else None
-        print(load(Path(wanted.checkpoint), kept, wanted.type))
+        cached = Path(wanted.once) if wanted.once else None
+        print(load(Path(wanted.checkpoint), cached, wanted.type))
         return
     with tempfile.TemporaryDirectory() as here:
-        folder, kept = Path(here, "checkpoint"), Path(here, "kept")
+        folder, cached = Path(here, "checkpoint"), Path(here, "cache")
         if wanted.checkpoint == "full":
             make_full_size_csm(folder, torch.float32)
         else:
             folder = Path(wanted.checkpoint)
         start = time.perf_counter()
-        load(folder, kept, wanted.type)
+        load(folder, cached, wanted.type)
         first = round(time.perf_counter() - start, 2)
-        seconds = {"load and write the copy": first} | measure(folder, kept, wanted.type)
-        sizes = {"checkpoint": gigabytes(folder), "copy": gigabytes(kept)}
+        seconds = {"load and write the copy": first} | measure(folder, cached, wanted.type)
+        sizes = {"checkpoint": gigabytes(folder), "copy": gigabytes(cached)}
         print(json.dumps({"type": wanted.type, "GB": sizes, "seconds": seconds}))
 
 

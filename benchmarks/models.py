@@ -5,10 +5,20 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from tests.tiny_csm import make_full_size_csm, make_tiny_csm
-from wyoming_csm.model.config import CsmSizes
+from benchmarks.fixtures.random_csm import make_full_size_csm, make_tiny_csm
+from wyoming_csm.model.config import CsmSizes, Llama3Scaling, LlamaSizes
 from wyoming_csm.model.csm import ABSENT
 
+_SCALING = Llama3Scaling(32.0, 0.125, 0.5, 1024)
+FULL_SIZE = CsmSizes(
+    backbone=LlamaSizes(16, 2048, 8192, 32, 8, 64, 1e-5, 2048, 5e5, _SCALING),
+    depth=LlamaSizes(4, 1024, 8192, 8, 2, 128, 1e-5, 33, 5e5, _SCALING),
+    codebooks=32,
+    audio_vocabulary=2051,
+    codebook_size=2048,
+    text_vocabulary=128_256,
+    tied=True,
+)
 KINDS = ("tiny", "host-bound", "full")
 _DEPTH = {
     "num_codebooks": 32,
@@ -44,8 +54,8 @@ def make(kind: str, folder: Path) -> Path:
 
 
 def prompt(sizes: CsmSizes, positions: int, seed: int = 0) -> Tensor:
-    """Rows [positions, codebooks + 1] of random text: what a voice and a sentence cost to hear."""
+    """Make a prompt [positions, codebooks + 1] of random text: what a sentence or a voice costs."""
     generator = torch.Generator().manual_seed(seed)
-    rows = torch.full((positions, sizes.codebooks + 1), ABSENT)
-    rows[:, -1] = torch.randint(sizes.text_vocabulary, (positions,), generator=generator)
-    return rows
+    tokens = torch.full((positions, sizes.codebooks + 1), ABSENT)
+    tokens[:, -1] = torch.randint(sizes.text_vocabulary, (positions,), generator=generator)
+    return tokens

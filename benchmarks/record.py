@@ -19,7 +19,7 @@ Found = dict[str, Any]
 
 
 def write(parts: dict[str, Found], command: str, folder: Path = FOLDER) -> Path:
-    """`parts`: what each measurement printed, by its name. Returns the JSON file."""
+    """Write a record and return its JSON file; `parts`: what each measurement printed, by name."""
     described = next(part for part in parts.values() if "device" in part)
     today = datetime.date.today().isoformat()
     kind = "gpu" if any(part.get("on_gpu") for part in parts.values()) else "cpu"
@@ -70,7 +70,11 @@ def table(folder: Path = FOLDER) -> str:
             "| model | ms a frame (80 = real time) | first frame, ms | of the memory's speed"
             " | against transformers | against csm-streaming's loop |",
             "|---|---|---|---|---|---|",
-            *(_row(name, part) for name, part in record["parts"].items() if "frame_ms_p50" in part),
+            *(
+                _line(name, part)
+                for name, part in record["parts"].items()
+                if "frame_ms_p50" in part
+            ),
             "",
         ]
     return "\n".join((*lines[:-1], END))
@@ -85,7 +89,7 @@ def with_table(readme: str) -> str:
     return before + table() + after
 
 
-def _row(name: str, part: Found) -> str:
+def _line(name: str, part: Found) -> str:
     def times(key: str) -> str:
         return f"{part[key]:.1f}x" if part.get(key) else "-"
 

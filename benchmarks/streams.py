@@ -1,9 +1,9 @@
 """How many voices one GPU holds in real time, while five new sentences a second join.
 
-Every slot speaks. Each frame as many sentences begin as a fifth of a second's rate asks for, each
-from the kept prompt of a 20-second voice, in the place of the one that has spoken longest. N
-streams are held if a frame, with the beginnings that fall into it, takes at most 80 ms in 99 of
-100. A table, then one line of JSON.
+Every slot speaks. In each frame as many sentences begin as five a second ask for, each behind the
+cached prompt of a 20-second voice, in the slot of the one that has spoken longest. N streams are
+held if a frame, with the beginnings that fall into it, takes at most 80 ms in 99 of 100. Prints a
+table, then one line of JSON.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from benchmarks import models, timing
-from benchmarks.ours import Ours, Setting
+from benchmarks.engine_under_test import EngineUnderTest, Setting
 from benchmarks.record import lines_of
 from wyoming_csm.config import CsmConfig
 from wyoming_csm.model.pipeline import FrameHandle
@@ -44,17 +44,17 @@ def main() -> None:
         cache = options.cache or Path(made) / "compiled"
         setting = Setting(config, device, max(counts), 1024, Sampling(), cache)
         folder = options.checkpoint or models.make(options.model, Path(made) / "csm")
-        ours = Ours(folder, setting, lambda detail: print(f"  {detail}", flush=True))
+        engine = EngineUnderTest(folder, setting, lambda detail: print(f"  {detail}", flush=True))
     found: dict[str, Any] = {
         **timing.describe(device),
         "on_gpu": device.type == "cuda",
-        "dtype": str(ours.types),
-        "capture_s": ours.capture_seconds,
+        "dtype": str(engine.types),
+        "capture_s": engine.capture_seconds,
         "sentences_that_join_a_second": 5,
     }
     held = 0
     for count in counts:
-        frames = crowd(ours, count, options.frames)
+        frames = crowd(engine, count, options.frames)
         p99 = timing.percentile_ms(frames, 99)
         held = count if p99 <= timing.FRAME_MS else held
         found[f"{count}_streams"] = {"frame_ms_p50": timing.median_ms(frames), "frame_ms_p99": p99}
@@ -65,13 +65,13 @@ def main() -> None:
     print(json.dumps(found))
 
 
-def crowd(ours: Ours, count: int, frames: int) -> list[float]:
-    """Seconds between the arrivals of frames, after ten to warm up."""
-    voice = ours.keep(models.prompt(ours.sizes, _VOICE))
-    text = models.prompt(ours.sizes, _TEXT, seed=1)
+def crowd(engine: EngineUnderTest, count: int, frames: int) -> list[float]:
+    """Return seconds between the arrivals of frames, after ten to warm up."""
+    voice = engine.cache_prompt(models.prompt(engine.sizes, _VOICE))
+    text = models.prompt(engine.sizes, _TEXT, seed=1)
     for slot in range(count):  # as if they had joined one after another, so long before
         spoken = int((count - slot) / _JOINS_PER_FRAME)
-        ours.begin(slot, models.prompt(ours.sizes, _TEXT + spoken, seed=1), voice)
+        engine.begin(slot, models.prompt(engine.sizes, _TEXT + spoken, seed=1), voice)
     oldest, due = deque(range(count)), 0.0
     launched: deque[FrameHandle] = deque()
     ends = []
@@ -80,17 +80,17 @@ def crowd(ours: Ours, count: int, frames: int) -> list[float]:
         while due >= 1:
             due -= 1
             slot = oldest.popleft()
-            ours.pipeline.release(slot)
-            ours.begin(slot, text, voice)
+            engine.pipeline.release(slot)
+            engine.begin(slot, text, voice)
             oldest.append(slot)
-        launched.append(ours.pipeline.launch(range(count)))
-        if len(launched) > ours.pipeline.ahead:
+        launched.append(engine.pipeline.launch(range(count)))
+        if len(launched) > engine.pipeline.ahead:
             launched.popleft().wait()
             ends.append(time.perf_counter())
     while launched:
         launched.popleft().wait()
     for slot in range(count):
-        ours.pipeline.release(slot)
+        engine.pipeline.release(slot)
     return timing.frame_seconds(ends)[9:]
 
 

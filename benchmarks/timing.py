@@ -22,17 +22,17 @@ def synchronize(device: torch.device) -> None:
 
 
 def frame_seconds(ends: Sequence[float]) -> list[float]:
-    """From the ends of frames to what each took, without the first and what warms up."""
+    """Return what each frame took, from their ends, without the first and what warms up."""
     return [after - before for before, after in pairwise(ends)][1:]
 
 
 def median_ms(seconds: Sequence[float]) -> float:
-    """In milliseconds."""
+    """Return the median in milliseconds."""
     return statistics.median(seconds) * 1000
 
 
 def percentile_ms(seconds: Sequence[float], percent: int) -> float:
-    """In milliseconds; of few numbers the largest is their p99."""
+    """Return a percentile in milliseconds; the largest of few numbers is their p99."""
     ordered = sorted(seconds)
     return ordered[min(len(ordered) - 1, len(ordered) * percent // 100)] * 1000
 
@@ -93,7 +93,7 @@ def describe(device: torch.device) -> dict[str, object]:
 
 
 def _processor() -> str:
-    """As the kernel names it; nothing else in Python does on Linux."""
+    """Name the processor as the kernel does; nothing else in Python does on Linux."""
     path = Path("/proc/cpuinfo")
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

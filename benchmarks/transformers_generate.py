@@ -33,13 +33,13 @@ class Generate:
         self._options |= {f"depth_decoder_{key}": v for key, v in self._options.items()}
 
     @torch.inference_mode()
-    def speak(self, rows: Tensor, frames: int) -> list[float]:
-        """Seconds from the call until each frame's codes were there; rows of text only.
+    def speak(self, prompt: Tensor, frames: int) -> list[float]:
+        """Seconds from the call until each frame's codes were there; prompts of text only.
 
         A frame is seen to be there when the next one's first logits are: each time is one
         backbone pass late, the distances are right.
         """
-        ids = rows[None, :, -1].to(self._model.device)
+        ids = prompt[None, :, -1].to(self._model.device)
         clock = _Clock()
         began = time.perf_counter()
         self._model.generate(

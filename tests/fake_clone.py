@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 TOOLS = (
     *("bash", "env", "cat", "chmod", "cp", "dirname", "flock", "id", "mkdir", "pwd", "rm"),
-    *("sha256sum", "sleep", "uname"),
+    *("sha256sum", "uname"),
 )
 
 BASE = "install base"
@@ -22,7 +22,8 @@ case "$*" in
   -V) echo "Python ${{VERSION:-3.11.9}}" ;;
   "-m venv"*) echo "venv ${{0##*/}}" >>"$LOG"; mkdir -p "$3/bin"; cp "$0" "$3/bin/python" ;;
   "script/install.py "*)
-    shift; echo "install $*" >>"$LOG"; sleep "${{INSTALL_TAKES:-0}}"
+    shift; echo "install $*" >>"$LOG"
+    [ -z "${{INSTALL_WAITS:-}}" ] || {{ echo "[$TELLER] at work" >&2; read -r; }}
     [ -z "${{INSTALL_FAILS:-}}" ] && exit
     echo "[$TELLER] not installed: no network" >&2; exit 1 ;;
   "-c import wyoming_csm"*)
@@ -32,6 +33,15 @@ case "$*" in
   *) exec {sys.executable} "$@" ;;
 esac
 """
+
+
+def read_until(process: subprocess.Popen[str], words: str) -> None:
+    """Read the lines of `process` up to the first one with `words`; fails where it ends before."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if words in line:
+            return
+    raise AssertionError(f"it did not say: {words}")
 
 
 class Clone:
@@ -80,11 +90,14 @@ class Clone:
         )
 
     def start(self, *words: str, start_new_session: str = "", **env: str) -> subprocess.Popen[str]:
-        """./run.sh with these words; standard error goes to standard output."""
+        """./run.sh with these words; standard error goes to standard output.
+
+        With INSTALL_WAITS its installer says "at work" and goes on when its input ends.
+        """
         return subprocess.Popen(
             [self.root / "run.sh", *words],
             env=self.env | env,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 
-from tests.frames import FRAME_BYTES as FRAME_BYTES
-from tests.frames import frame as frame
+from benchmarks.fixtures.fake_child import FRAME_BYTES as FRAME_BYTES
+from benchmarks.fixtures.fake_child import frame as frame
 from wyoming_csm.audio import silence
 from wyoming_csm.engines.base import Phase, Status
 from wyoming_csm.errors import EngineError

@@ -76,8 +76,8 @@ class Recogniser:
         return self._text(tokens[1:])
 
     def _text(self, tokens: list[int]) -> str:
-        pieces = (self._words.get(token, "") for token in tokens if token > _END)
-        return "".join(pieces).replace("\u2581", " ").strip()
+        subwords = (self._words.get(token, "") for token in tokens if token > _END)
+        return "".join(subwords).replace("\u2581", " ").strip()
 
 
 def words(text: str) -> list[str]:
@@ -91,10 +91,10 @@ _NUMBERS = {"6": "six", "7": "seven", "10": "ten", "20": "twenty", "21": "twenty
 
 def word_errors(said: list[str], heard: list[str]) -> int:
     """Words to replace, insert or drop (Levenshtein)."""
-    row = list(range(len(heard) + 1))
+    costs = list(range(len(heard) + 1))
     for number, word in enumerate(said, start=1):
-        diagonal, row[0] = row[0], number
+        diagonal, costs[0] = costs[0], number
         for column, other in enumerate(heard, start=1):
-            cost = min(row[column] + 1, row[column - 1] + 1, diagonal + (word != other))
-            diagonal, row[column] = row[column], cost
-    return row[-1]
+            cost = min(costs[column] + 1, costs[column - 1] + 1, diagonal + (word != other))
+            diagonal, costs[column] = costs[column], cost
+    return costs[-1]

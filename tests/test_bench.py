@@ -13,9 +13,9 @@ import torch
 
 from benchmarks import counting, engine, models, record, suite, timing
 from benchmarks.csm_streaming import BUFFERED, CsmStreaming
+from benchmarks.fixtures.random_csm import make_tiny_csm
 from benchmarks.plot import charts
 from benchmarks.transformers_generate import Generate, load
-from tests.tiny_csm import make_tiny_csm
 from tests.worker.csm.stages import one_thread
 from wyoming_csm.model.checkpoint.load import Checkpoint
 from wyoming_csm.model.generator import FrameGenerator

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.tiny_csm import make_full_size_csm, make_tiny_csm
+from benchmarks.fixtures.random_csm import make_full_size_csm, make_tiny_csm
 from tests.worker.csm.stages import SPEAKER, make_stage, speak
 from wyoming_csm.audio import from_pcm
 from wyoming_csm.config import Config, CsmConfig
@@ -26,7 +26,7 @@ from wyoming_csm.model.mimi.config import read_config
 from wyoming_csm.model.prompt import PromptBuilder
 from wyoming_csm.model.sampling import Sampling
 from wyoming_csm.text.pieces import Speak
-from wyoming_csm.voices import VoiceBook
+from wyoming_csm.voice_book import VoiceBook
 from wyoming_csm.worker.csm.device import choose_precision
 from wyoming_csm.worker.csm.memory import WORKING_BYTES, Needs
 from wyoming_csm.worker.protocol import Say
@@ -50,9 +50,9 @@ def codes_on(checkpoint: Path, device: str, sampling: Sampling) -> Tensor:
     model = found.load(torch.float32, torch.device(device))
     generator = FrameGenerator(model, 2, 200, sampling)
     prompts = PromptBuilder.of(found)
-    generator.prefill(0, prompts.rows((), 0, "turn on the light"), seed=1)
+    generator.prefill(0, prompts.build((), 0, "turn on the light"), seed=1)
     early = [generator.step([0]) for _ in range(3)]
-    generator.prefill(1, prompts.rows((), 1, "the door is open"), seed=2)
+    generator.prefill(1, prompts.build((), 1, "the door is open"), seed=2)
     both = [generator.step([0, 1]) for _ in range(FRAMES)]
     return torch.cat([*early, *both]).cpu()
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from benchmarks.fixtures.random_csm import make_tiny_csm
 from tests.engines.helpers import hear
-from tests.tiny_csm import make_tiny_csm
 from wyoming_csm.config import Config, CsmConfig
 from wyoming_csm.engines.base import Phase
 from wyoming_csm.engines.child_engine import ChildEngine
 from wyoming_csm.engines.csm import csm_engine
 from wyoming_csm.engines.pool import Pool
-from wyoming_csm.voices import VoiceBook
+from wyoming_csm.voice_book import VoiceBook
 
 pytestmark = [
     pytest.mark.gpu,

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.tiny_csm import make_tiny_csm
+from benchmarks.fixtures.random_csm import make_tiny_csm
 from wyoming_csm.model.attention import StepMasks, static_attention, step_attention
 from wyoming_csm.model.checkpoint.load import Checkpoint
 from wyoming_csm.model.config import LlamaSizes
@@ -79,8 +79,8 @@ def test_a_frame_never_makes_the_host_wait(tmp_path: Path) -> None:
     torch.cuda.synchronize()
     torch.cuda.set_sync_debug_mode("error")
     try:
-        generator.spell(4)
-        generator.hear(4, 128)
+        generator.decode_frame(4)
+        generator.backbone_step(4, 128)
     finally:
         torch.cuda.set_sync_debug_mode("default")
 

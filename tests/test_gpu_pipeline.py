@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.tiny_csm import make_tiny_csm
+from benchmarks.fixtures.random_csm import make_tiny_csm
 from wyoming_csm.model.checkpoint.load import CODEC, Checkpoint
 from wyoming_csm.model.csm import CsmModel
 from wyoming_csm.model.generator import FrameGenerator

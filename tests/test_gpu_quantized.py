@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.agreement import teacher_forced
-from tests.tiny_csm import make_tiny_csm
+from benchmarks.fixtures.random_csm import make_tiny_csm
 from wyoming_csm.model.checkpoint.load import Checkpoint
 from wyoming_csm.model.quantization.linear import KINDS, QuantizedLinear, QuantKind, dequantize
 
@@ -29,7 +29,7 @@ def layer_of(
     layer = QuantizedLinear(kind, *shape, device)
     layer.fill(0, 0.02 * torch.randn(shape, device=device))
     exact = dequantize(layer.codes, layer.scales, torch.float32)
-    layer.settle(dtype)
+    layer.finalize(dtype)
     return layer, exact
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.tiny_csm import make_tiny_csm
+from benchmarks.fixtures.random_csm import make_tiny_csm
 from tests.worker.csm.conversation import FRAMES, Conversation, voice_of
 from tests.worker.csm.stages import make_stage
 from wyoming_csm.worker.protocol import Say

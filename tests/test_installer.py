@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from wyoming_csm.engines.packages import INSTALLER
-from wyoming_csm.installer import NOTHING_TO_DO, install_engines
+from wyoming_csm.installer import INSTALLER, NOTHING_TO_DO, install_engines
 
 
 @pytest.fixture

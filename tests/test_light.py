@@ -17,7 +17,7 @@ from wyoming_csm.app import App, running
 from wyoming_csm.config import Config, with_system_voice_only
 from wyoming_csm.engines import csm
 from wyoming_csm.engines.base import Phase
-from wyoming_csm.engines.packages import INSTALLER
+from wyoming_csm.installer import INSTALLER
 from wyoming_csm.voice_choice import VoiceRequest, choose_voice
 
 

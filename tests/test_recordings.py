@@ -9,7 +9,7 @@ import soundfile
 
 from tests.voice_folders import record
 from wyoming_csm.errors import VoiceError
-from wyoming_csm.voices import read_voice
+from wyoming_csm.recordings import read_voice
 
 CURE = "this kind cannot be read; convert it to WAV, FLAC, OGG or MP3"
 M4A = b"\0\0\0\x1cftypM4A \0\0\0\0"

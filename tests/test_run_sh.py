@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fake_clone import BASE, PYTHON, Clone
+from tests.fake_clone import BASE, PYTHON, Clone, read_until
 
 TOO_OLD = "#!/bin/bash\nexit 1\n"
 SHIM = "#!/bin/bash\necho 'command not found' >&2\nexit 127\n"
@@ -141,23 +141,20 @@ def test_without_the_base_the_cause_is_said_and_it_is_tried_again(clone: Clone) 
 
 
 def test_a_first_start_that_waits_for_another_says_so(clone: Clone) -> None:
-    with clone.start(INSTALL_TAKES="2") as one:
-        assert one.stdout is not None
-        while "installing the base" not in one.stdout.readline():
-            pass
-        other = clone.run(NOT_WHOLE="1")
-        assert "serving" in one.communicate()[0]
-    assert "another start is installing here: waiting for it" in other.stderr
-    assert other.stdout.startswith("serving")
+    with clone.start(INSTALL_WAITS="yes") as one:
+        read_until(one, "at work")
+        with clone.start(NOT_WHOLE="1") as other:
+            read_until(other, "another start is installing here: waiting for it")
+            assert "serving" in one.communicate()[0]  # ends its input: it goes on
+            assert other.communicate()[0].startswith("serving")
     assert clone.log == ["venv python3.11", BASE]  # once for both
 
 
 def test_one_that_can_serve_waits_for_no_other(clone: Clone) -> None:
     clone.run()
     (clone.root / ".venv/base.stamp").unlink()
-    with clone.start(INSTALL_TAKES="3") as one:
-        assert one.stdout is not None
-        assert "installing the base" in one.stdout.readline()
+    with clone.start(INSTALL_WAITS="yes") as one:
+        read_until(one, "at work")
         result = clone.run()
         assert one.poll() is None
         assert result.stdout.startswith("serving")
@@ -166,10 +163,9 @@ def test_one_that_can_serve_waits_for_no_other(clone: Clone) -> None:
 
 
 def test_a_start_that_is_stopped_says_so_in_a_line(clone: Clone) -> None:
-    with clone.start(INSTALL_TAKES="20", start_new_session="yes") as process:
+    with clone.start(INSTALL_WAITS="yes", start_new_session="yes") as process:
         assert process.stdout is not None
-        while "installing the base" not in process.stdout.readline():
-            pass
+        read_until(process, "at work")
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
         said = process.stdout.read()
     assert process.returncode == 130

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.voice_folders import make
-from wyoming_csm import voices as module
-from wyoming_csm.voices import VoiceBook
+from wyoming_csm import voice_book
+from wyoming_csm.voice_book import VoiceBook
 
 
 def names(book: VoiceBook) -> list[str]:
@@ -98,7 +98,7 @@ def test_a_broken_voice_is_one_warning_until_it_changes(
 def test_what_is_being_copied_is_said_when_it_rests(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Before, it may be only the first half of it; what was there at the start is said at once."""
+    """Half a copy is no fault yet; what was there at the start is said at once."""
     make(tmp_path, "ann")
     book = VoiceBook(tmp_path)
     book.refresh()
@@ -186,7 +186,7 @@ def test_a_folder_that_is_none_is_said_once(
 def test_too_many_are_said_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MAX_VOICES", 2)
+    monkeypatch.setattr(voice_book, "MAX_VOICES", 2)
     for name in "abc":
         make(tmp_path, name)
     book = VoiceBook(tmp_path)

@@ -3,17 +3,8 @@
 import json
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TypedDict
-
-
-class Wanted(TypedDict, total=False):
-    """What a checkpoint is to be like."""
-
-    speakers: Sequence[str]
-    phonemes: bool
-    cleaner: str
 
 
 def make_tiny_coqui(
@@ -23,18 +14,13 @@ def make_tiny_coqui(
     phonemes: bool = False,
     cleaner: str = "basic_cleaners",
 ) -> Path:
-    """The path of `folder`/model.pth, with its config.json beside it; about 0.5 MB.
+    """Write `folder`/model.pth, about 0.5 MB, with its config.json beside it; return its path.
 
     It speaks, for every letter, 5 frames of noise (58 ms) at 22 050 Hz.
     """
-    make_tiny_coquis({folder: Wanted(speakers=speakers, phonemes=phonemes, cleaner=cleaner)})
+    options = json.dumps({"speakers": speakers, "phonemes": phonemes, "cleaner": cleaner})
+    subprocess.run([sys.executable, "-m", "tests.tiny_coqui", str(folder), options], check=True)
     return folder / "model.pth"
-
-
-def make_tiny_coquis(wanted: Mapping[Path, Wanted]) -> None:
-    """Several at once: most of the time goes into importing coqui-tts."""
-    order = json.dumps({str(folder): options for folder, options in wanted.items()})
-    subprocess.run([sys.executable, "-m", "tests.tiny_coqui", order], check=True)
 
 
 def make_here(
@@ -44,7 +30,7 @@ def make_here(
     phonemes: bool = False,
     cleaner: str = "basic_cleaners",
 ) -> None:
-    """In this process, which becomes one like the child's; not for the tests' own."""
+    """Make it in this process, which becomes one like the child's; not for the tests' own."""
     from wyoming_csm.worker.coqui.setup import prepare
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -87,5 +73,4 @@ def make_here(
 
 
 if __name__ == "__main__":
-    for name, options in json.loads(sys.argv[1]).items():
-        make_here(Path(name), **options)
+    make_here(Path(sys.argv[1]), **json.loads(sys.argv[2]))

@@ -13,8 +13,8 @@ from msgspec.structs import replace
 
 from wyoming_csm import __version__
 from wyoming_csm.config import SECTIONS, Config, load, with_system_voice_only
-from wyoming_csm.engines.packages import INSTALLER
 from wyoming_csm.errors import ConfigError, WyomingCsmError
+from wyoming_csm.installer import INSTALLER
 
 _LOGGER = logging.getLogger(__name__)
 

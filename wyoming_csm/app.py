@@ -20,7 +20,7 @@ from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.engines.pool import Pool
 from wyoming_csm.engines.system import system_engine
 from wyoming_csm.errors import ConfigError
-from wyoming_csm.voices import VoiceBook
+from wyoming_csm.voice_book import VoiceBook
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -1,17 +1,20 @@
-"""Runs, beside the server, the script that installs the engines this machine can use."""
+"""The packages of the engines: whether they are there, and what installs them beside the server."""
 
 import asyncio
 import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from importlib import invalidate_caches
+from importlib.util import find_spec
 
-from wyoming_csm.engines.packages import INSTALLER
+from wyoming_csm.errors import EngineUnavailable
 
 _LOGGER = logging.getLogger(__name__)
 
+INSTALLER = "WYOMING_CSM_INSTALLER"  # set by run.sh, until its installer has done its work
 NOTHING_TO_DO = 3  # its exit code where all was there already
 # Seconds until it is tried again: a network may come back, or a disk be cleared.
 PAUSES = (60.0, 300.0, 900.0)
@@ -53,3 +56,18 @@ async def _run(script: str, engines: Sequence[str]) -> int:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
+
+
+def require(packages: Mapping[str, str], cure: str) -> None:
+    """Raise EngineUnavailable if one of `packages` (imported as → installed as) is missing.
+
+    They are not imported. While an installer is at work, the cure is to wait for it.
+    """
+    invalidate_caches()  # they may have been installed while the server ran
+    missing = [package for name, package in packages.items() if find_spec(name) is None]
+    if missing and os.environ.get(INSTALLER):
+        raise EngineUnavailable(
+            "not installed yet", "./run.sh is installing what this machine can use", expected=True
+        )
+    if missing:
+        raise EngineUnavailable(f"not installed: {', '.join(missing)}", cure)

@@ -1,44 +1,40 @@
-"""The files of a recorded voice, as phones, laptops and file managers name and write them: which is
-the recording, which are its words, and whether they can be read."""
+"""The folder of one recorded voice, as phones, laptops and file managers fill it: which file is the
+recording, which holds its words, whether they can be read, and the voice they make."""
 
 import codecs
+import os
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
+import msgspec
+from msgspec import Meta
+
+from wyoming_csm.config import Language
+from wyoming_csm.documents import DocumentError, read_document
 from wyoming_csm.errors import VoiceError
+from wyoming_csm.settings import complaint
+from wyoming_csm.voices import Clip, Voice
 
-MIN_SECONDS = 1.0  # what is shorter is a slip of the finger
-MAX_SECONDS = 60.0  # 750 of the 2048 positions: what is longer leaves no room to speak
-MAX_RATE = 192_000  # Hz
-MAX_CHANNELS = 8
-MAX_WORDS = 3_000  # characters: far more than a minute holds
+_MIN_SECONDS = 1.0  # what is shorter is a slip of the finger
+_MAX_SECONDS = 60.0  # 750 of the 2048 positions: what is longer leaves no room to speak
+_MAX_RATE = 192_000  # Hz
+_MAX_CHANNELS = 8
+_MAX_WORDS = 3_000  # characters: far more than a minute holds
 
 # The best first: of several that have the right name it is taken.
-READABLE = (
+_READABLE = (
     *(".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".aifc"),
     *(".au", ".snd", ".caf", ".w64", ".rf64"),
 )
 _UNREADABLE = (
-    *(
-        ".m4a",
-        ".m4b",
-        ".m4r",
-        ".m4v",
-        ".mp4",
-        ".aac",
-        ".mov",
-        ".qt",
-        ".3gp",
-        ".3ga",
-        ".3g2",
-        ".amr",
-    ),
-    *(".awb", ".wma", ".wmv", ".asf", ".avi", ".webm", ".weba", ".mka", ".mkv", ".mpg", ".mpeg"),
-    *(".ac3", ".ape", ".mpc", ".qcp", ".ra", ".rm", ".spx", ".tta", ".wv"),
+    *(".m4a", ".m4b", ".m4r", ".m4v", ".mp4", ".aac", ".mov", ".qt", ".3gp", ".3ga", ".3g2"),
+    *(".amr", ".awb", ".wma", ".wmv", ".asf", ".avi", ".webm", ".weba", ".mka", ".mkv", ".mpg"),
+    *(".mpeg", ".ac3", ".ape", ".mpc", ".qcp", ".ra", ".rm", ".spx", ".tta", ".wv"),
 )
 _CURE = "this kind cannot be read; convert it to WAV, FLAC, OGG or MP3"
-_CONTENTS = (  # of files under a wrong name: where, what, and how people call it
+_CONTENTS = (  # of files under a wrong name: offset, what is there, and how people call it
     (4, b"ftyp", "M4A or MP4"),
     (0, b"\x1aE\xdf\xa3", "WebM"),
     (0, b"#!AMR", "AMR"),
@@ -52,7 +48,7 @@ _TEXTS = (".txt", ".text")
 _DOCUMENTS = (".doc", ".docx", ".htm", ".html", ".md", ".odt", ".pages", ".pdf", ".rtf")
 _SETTINGS = ("voice.yaml", "voice.yml", "voice.json", "voice.yaml.txt", "voice.yml.txt")
 _OTHER_TEXTS = ("readme", "license", "licence", "notes", "source", "credits")
-_JUNK = ("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r")
+_JUNK = ("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r")  # what file managers leave behind
 _SHOWN = 3  # names in a complaint
 # What Windows wrote texts in before UTF-8, by primary language; all others: 1252.
 _CODE_PAGES = {
@@ -65,26 +61,84 @@ _CODE_PAGES = {
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-def files_in(folder: Path) -> list[Path]:
-    """By name, without what file managers leave behind. Raises VoiceError."""
+class _Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The settings of a voice, in voice.yaml.
+
+    language: en, de-CH
+    """
+
+    language: Language = "en"
+    description: Annotated[str, Meta(max_length=200)] = ""
+    speaker: Annotated[int, Meta(ge=0, le=99)] = 0
+
+
+def read_voice(folder: Path) -> Voice:
+    """Read the voice in one folder. Raises VoiceError with what is missing or wrong."""
+    if not os.path.abspath(folder).isprintable():  # also: no bytes that are not UTF-8
+        raise VoiceError("the folder's path holds what cannot be printed: rename it")
     try:
-        found = sorted(folder.iterdir())
+        files = _files_in(folder)
+        settings = _read_settings(files)
+        recording = _find_recording(files)
+        words = _read_words(_find_words(files, recording), settings.language)
+        _check_recording(recording)
+        stat = recording.stat()
     except OSError as error:
-        raise VoiceError(f"the folder cannot be read: {error.strerror}") from error
-    return [p for p in found if p.name[0] not in ".~" and p.name.lower() not in _JUNK]
+        name = _names([Path(error.filename or folder)])
+        raise VoiceError(f"{name} cannot be read: {error.strerror}") from error
+    name = unicodedata.normalize("NFC", folder.name)
+    version = f"{stat.st_size}-{stat.st_mtime_ns}"
+    return Voice(
+        name=name,
+        language=settings.language,
+        description=settings.description.strip() or name,
+        engine="csm",
+        speaker=str(settings.speaker),
+        clips=(Clip(os.path.abspath(recording), words, version),),
+    )
 
 
 def is_recording(path: Path) -> bool:
-    """By its name, also of a kind that cannot be read."""
-    return _kind(path) in READABLE or _kind(path) in _UNREADABLE
+    """Whether it is a recording by its name, also of a kind that cannot be read."""
+    return _kind(path) in _READABLE or _kind(path) in _UNREADABLE
 
 
-def find_recording(files: Sequence[Path]) -> Path:
-    """`clip` of any kind, or what is called like it, or the only one. Raises VoiceError."""
-    sounds = [path for path in files if _kind(path) in READABLE]
+def holds_recording(folder: Path) -> bool:
+    """Whether the folder was meant as a voice."""
+    try:
+        return any(map(is_recording, _files_in(folder)))
+    except OSError:
+        return False
+
+
+def _files_in(folder: Path) -> list[Path]:
+    found = sorted(folder.iterdir())
+    return [p for p in found if p.name[0] not in ".~" and p.name.lower() not in _JUNK]
+
+
+def _read_settings(files: Sequence[Path]) -> _Settings:
+    """Read voice.yaml, in whatever case and with whatever ending it is written."""
+    by_name = {path.name.lower(): path for path in files}
+    path = next((by_name[name] for name in _SETTINGS if name in by_name), None)
+    try:
+        found = read_document(path) if path else None
+        found = {} if found is None else found
+        settings = msgspec.convert(found, _Settings)
+    except DocumentError as error:
+        raise VoiceError(f"voice.yaml cannot be used: {error}") from error
+    except msgspec.ValidationError as error:
+        raise VoiceError(f"voice.yaml: {complaint(found, _Settings)}") from error
+    if not settings.description.isprintable():
+        raise VoiceError("voice.yaml: description: one line of what can be printed")
+    return settings
+
+
+def _find_recording(files: Sequence[Path]) -> Path:
+    """Return `clip` of any kind, or what is called like it, or the only recording."""
+    sounds = [path for path in files if _kind(path) in _READABLE]
     named = [path for path in sounds if _base(path) == "clip"]
     if named:
-        return min(named, key=lambda p: (p.stem.lower() != "clip", READABLE.index(_kind(p)), p))
+        return min(named, key=lambda p: (p.stem.lower() != "clip", _READABLE.index(_kind(p)), p))
     foreign = [path for path in files if _kind(path) in _UNREADABLE]
     foreign.sort(key=lambda path: _base(path) != "clip")
     if foreign and (_base(foreign[0]) == "clip" or not sounds):
@@ -101,8 +155,8 @@ def find_recording(files: Sequence[Path]) -> Path:
     raise VoiceError(f"clip.wav is missing{there}: put a recording of 10 to 30 seconds there")
 
 
-def find_words(files: Sequence[Path], recording: Path) -> Path:
-    """The text of the recording's name, or `clip.txt`, or the only text. Raises VoiceError."""
+def _find_words(files: Sequence[Path], recording: Path) -> Path:
+    """Return the text of the recording's name, or `clip.txt`, or the only text."""
     texts: dict[str, Path] = {}
     for path in files:
         if _kind(path) in _TEXTS:
@@ -123,57 +177,39 @@ def find_words(files: Sequence[Path], recording: Path) -> Path:
     raise VoiceError("clip.txt is missing: write the exact words of the clip there")
 
 
-def find_settings(files: Sequence[Path]) -> Path | None:
-    """voice.yaml, however it is spelled; None without one."""
-    by_name = {path.name.lower(): path for path in files}
-    return next((by_name[name] for name in _SETTINGS if name in by_name), None)
-
-
-def check_recording(path: Path) -> None:
-    """Whether it can be read, by its first bytes. Raises VoiceError."""
+def _check_recording(path: Path) -> None:
+    """Find out from the first bytes whether it can be read, and how long it is."""
     import soundfile
 
     name = _names([path])
-    if not path.is_file():
-        raise VoiceError(f"{name} is not a file")
+    if not (head := _read(path, 16)):
+        raise VoiceError(f"{name} is empty: copy it again")
     try:
-        with path.open("rb") as file:
-            head = file.read(16)
-        if not head:
-            raise VoiceError(f"{name} is empty: copy it again")
         info = soundfile.info(path)
-    except OSError as error:
-        raise VoiceError(f"{name} cannot be read: {error.strerror}") from error
     except soundfile.LibsndfileError as error:
-        for at, magic, kind in _CONTENTS:
-            if head[at:].startswith(magic):
+        for offset, magic, kind in _CONTENTS:
+            if head[offset:].startswith(magic):
                 raise VoiceError(f"{name} is really {kind}: {_CURE}") from error
         raise VoiceError(
             f"{name} is not a recording that can be read: convert it to WAV, FLAC, OGG or MP3"
         ) from error
-    if not (0 < info.samplerate <= MAX_RATE and info.channels <= MAX_CHANNELS):
+    if not (0 < info.samplerate <= _MAX_RATE and info.channels <= _MAX_CHANNELS):
         raise VoiceError(
             f"{name} has {info.channels} channels at {info.samplerate} Hz:"
-            f" {MAX_CHANNELS} channels at {MAX_RATE} Hz are the most"
+            f" {_MAX_CHANNELS} channels at {_MAX_RATE} Hz are the most"
         )
     seconds = info.frames / info.samplerate
-    if not MIN_SECONDS <= seconds <= MAX_SECONDS:
+    if not _MIN_SECONDS <= seconds <= _MAX_SECONDS:
         raise VoiceError(
             f"{name} lasts {seconds:.1f} s: 10 to 30 s serve best,"
-            f" {MIN_SECONDS:.0f} to {MAX_SECONDS:.0f} s are allowed"
+            f" {_MIN_SECONDS:.0f} to {_MAX_SECONDS:.0f} s are allowed"
         )
 
 
-def read_words(path: Path, language: str) -> str:
-    """In one line. UTF-8, UTF-16, or what Windows wrote the language in. Raises VoiceError."""
+def _read_words(path: Path, language: str) -> str:
+    """Read a text in one line: UTF-8, UTF-16, or what Windows wrote the language in."""
     name = _names([path])
-    try:
-        if path.exists() and not path.is_file():  # reading a pipe would wait for ever
-            raise VoiceError(f"{name} is not a file")
-        with path.open("rb") as file:
-            data = file.read(4 * MAX_WORDS + 4)
-    except OSError as error:
-        raise VoiceError(f"{name} cannot be read: {error.strerror}") from error
+    data = _read(path, 4 * _MAX_WORDS + 4)
     try:
         text = unicodedata.normalize("NFC", _decode(data, language))
     except UnicodeDecodeError:
@@ -181,8 +217,8 @@ def read_words(path: Path, language: str) -> str:
     text = " ".join(text.replace("\ufeff", "").split())
     if not text:
         raise VoiceError(f"{name} is empty: write the exact words of the clip there")
-    if len(text) > MAX_WORDS:
-        raise VoiceError(f"{name} is longer than {MAX_WORDS} characters")
+    if len(text) > _MAX_WORDS:
+        raise VoiceError(f"{name} is longer than {_MAX_WORDS} characters")
     if data.startswith(b"{\\rtf") or not all(
         c.isprintable() or c in "\u200c\u200d\xad" for c in text
     ):
@@ -190,16 +226,23 @@ def read_words(path: Path, language: str) -> str:
     return text
 
 
+def _read(path: Path, most: int) -> bytes:
+    if not path.is_file():  # reading a pipe would wait for ever
+        raise VoiceError(f"{_names([path])} is not a file")
+    with path.open("rb") as file:
+        return file.read(most)
+
+
 def _decode(data: bytes, language: str) -> str:
-    """Raises UnicodeDecodeError."""
+    """Decode a text that may be cut within its last letter. Raises UnicodeDecodeError."""
     if data.startswith(_UTF_16):
-        return data.decode("utf-16", errors="ignore" if len(data) > 4 * MAX_WORDS else "strict")
+        return data.decode("utf-16", errors="ignore" if len(data) > 4 * _MAX_WORDS else "strict")
     if data[1:2] == b"\0":  # the same without its mark
         return data.decode("utf-16-le", errors="ignore" if len(data) % 2 else "strict")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        if len(data) > 4 * MAX_WORDS:  # too long in any case, and cut perhaps within a letter
+        if len(data) > 4 * _MAX_WORDS:  # too long in any case, and cut perhaps within a letter
             return data.decode("utf-8-sig", errors="ignore")
     primary = language.replace("_", "-").lower().partition("-")[0]
     pages = (page for page, languages in _CODE_PAGES.items() if primary in languages.split())
@@ -211,12 +254,12 @@ def _kind(path: Path) -> str:
 
 
 def _base(path: Path) -> str:
-    """`clip` of Clip.WAV, clip.wav.wav and clip.mp3."""
+    """Return `clip` for Clip.WAV, clip.wav.wav and clip.mp3."""
     return path.name.partition(".")[0].lower()
 
 
 def _without_txt(path: Path) -> str:
-    """Windows hides the ending: some write another."""
+    """Return the name without its ending, or endings: Windows hides one, and some write another."""
     name = path.name.lower()
     while name.endswith(_TEXTS):
         name = name.rpartition(".")[0]
@@ -224,6 +267,6 @@ def _without_txt(path: Path) -> str:
 
 
 def _names(paths: Sequence[Path]) -> str:
-    """Some of them, as a log can bear it."""
+    """Return the names of the first few, safe to print."""
     shown = [p.name if p.name.isprintable() else ascii(p.name) for p in paths[:_SHOWN]]
     return ", ".join([*shown, "…"] if len(paths) > _SHOWN else shown)

@@ -72,7 +72,7 @@ def main() -> None:
 
 
 def wanted_of(cards: str) -> list[Wanted]:
-    """From `75,90,90:int8`. ValueError: there is no such card."""
+    """Read `75,90,90:int8`. Raises ValueError if there is no such card."""
     found: list[Wanted] = []
     for each in cards.split(","):
         capability, _, dtype = each.partition(":")
@@ -84,13 +84,13 @@ def wanted_of(cards: str) -> list[Wanted]:
 
 
 def look(every: Sequence[Wanted], jobs: int) -> list[dict[str, Any]]:
-    """What is found for each, in their order."""
+    """Return what is found for each, in their order."""
     with ThreadPoolExecutor(jobs) as pool, tempfile.TemporaryDirectory() as folder:
         return list(pool.map(lambda wanted: _look_at(wanted, Path(folder)), every))
 
 
 def write(record: dict[str, Any], name: str, folder: Path = _FOLDER) -> Path:
-    """The JSON file, beside the same for people."""
+    """Write the JSON file, and the same for people beside it."""
     path = folder / f"{record['date']}-{name}.json"
     path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     versions = ", ".join(f"{what} {version}" for what, version in record["versions"].items())
@@ -110,19 +110,19 @@ def write(record: dict[str, Any], name: str, folder: Path = _FOLDER) -> Path:
 def _look_at(wanted: Wanted, folder: Path) -> dict[str, Any]:
     card = CARDS[wanted.capability]
     print(f"== {card.name} (sm_{wanted.capability}), {wanted.dtype}", file=sys.stderr, flush=True)
-    place = folder / f"{wanted.capability}-{wanted.dtype}"
-    place.mkdir()
+    own = folder / f"{wanted.capability}-{wanted.dtype}"
+    own.mkdir()
     words = [sys.executable, "-m", "benchmarks.blueprint.one_card", "--dtype", wanted.dtype]
-    words += ["--cache", str(place / "inductor"), *["--own-kernels"] * wanted.own_kernels]
-    surroundings = environment(build(card, place), _CACHE)
+    words += ["--cache", str(own / "inductor"), *["--own-kernels"] * wanted.own_kernels]
+    surroundings = environment(build(card, own), _CACHE)
     try:
         done = subprocess.run(
             words, env=surroundings, stdout=subprocess.PIPE, text=True, timeout=_SECONDS
         )
         done.check_returncode()
     except subprocess.SubprocessError as error:
-        who = {"capability": f"sm_{wanted.capability}", "weights": wanted.dtype}
-        return {**who, "failed": str(error)}
+        title = {"capability": f"sm_{wanted.capability}", "weights": wanted.dtype}
+        return {**title, "failed": str(error)}
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 

@@ -18,11 +18,11 @@ class Card:
 
     @property
     def capability(self) -> int:
-        """As in `sm_90`."""
+        """The number in `sm_90`."""
         return 10 * self.major + self.minor
 
     def macros(self) -> dict[str, str]:
-        """For the stub's C."""
+        """Return what the stub's C source is compiled with."""
         return {
             "CARD_NAME": f'"{self.name}"',
             "CARD_MAJOR": str(self.major),

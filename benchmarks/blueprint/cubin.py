@@ -13,16 +13,15 @@ _RESOURCES = re.compile(r"REG:(\d+) STACK:(\d+) SHARED:(\d+)")
 
 @dataclass(frozen=True)
 class Usage:
-    """Of one thread: registers, and bytes of stack, where registers are spilled to. `shared`:
-    bytes that a block takes."""
+    """The registers and memory that a kernel takes."""
 
-    registers: int
-    stack: int
-    shared: int
+    registers: int  # of a thread
+    stack: int  # bytes of a thread, where registers are spilled to
+    shared: int  # bytes of a block
 
 
 def usage(cubin: bytes, dynamic: int) -> Usage:
-    """Of the binary's one kernel; `dynamic`: shared memory that it is launched with."""
+    """Look at a binary's one kernel; `dynamic`: shared memory that it is launched with."""
     triton = find_spec("triton")
     assert triton is not None
     assert triton.origin is not None
@@ -36,14 +35,14 @@ def usage(cubin: bytes, dynamic: int) -> Usage:
 
 
 def parsed(said: str, dynamic: int) -> Usage:
-    """`cuobjdump --dump-resource-usage`'s words. ValueError: it speaks of no or several kernels."""
+    """Read what `cuobjdump --dump-resource-usage` said. Raises ValueError if not of one kernel."""
     (found,) = _RESOURCES.findall(said)
     registers, stack, shared = map(int, found)
     return Usage(registers, stack, shared + dynamic)
 
 
 def least(configs: Sequence[Usage]) -> Usage:
-    """Of a kernel that is built in several shapes, to be measured: the one that spills the least.
+    """Return the one that spills the least, of a kernel in several shapes that are to be measured.
 
     Which one is taken only a GPU can say; one that spills where another does not, hardly.
     """

@@ -13,10 +13,10 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from benchmarks import models
 from benchmarks.blueprint.watching import Watch
-from tests.model.test_cost import FULL_SIZE
+from benchmarks.models import FULL_SIZE
 from wyoming_csm.model import pipeline as pipelines
 from wyoming_csm.model.csm import CsmModel
-from wyoming_csm.model.cuda_graph import CudaCapture
+from wyoming_csm.model.cuda import CudaCapture
 from wyoming_csm.model.generator import FrameGenerator
 from wyoming_csm.model.mimi.config import MimiConfig
 from wyoming_csm.model.mimi.decoder import MimiDecoder
@@ -31,27 +31,27 @@ _PROMPTS = (30, 300, 700)  # positions: a sentence, a voice's clip, both with a 
 
 @dataclass(frozen=True)
 class Graph:
-    """`what`: spell, hear or sound. Launches by kind, and what computed attention."""
+    """One captured graph. `what`: decode_frame, backbone_step or sound; launches are by kind."""
 
     what: str
     rows: int
     launched: Counter[str]
-    attention: Counter[str]
+    attention: Counter[str]  # what computed it
 
 
 @dataclass
 class Found:
-    """`recompiled`: parts that were compiled again, when `compile` was over."""
+    """What compiling, capturing and speaking showed."""
 
-    recompiled: list[str] = field(default_factory=list)
+    recompiled: list[str] = field(default_factory=list)  # parts, after `compile` was over
     graphs: list[Graph] = field(default_factory=list)
     around: int = 0  # launches of a frame beside its graphs
-    uncompiled: int = 0  # launches of one row's codes, and of hearing them, without a compiler
+    uncompiled: int = 0  # launches of one row's codes and backbone step, without a compiler
     attention: dict[str, Counter[str]] = field(default_factory=dict)  # where nothing is captured
 
 
 def run(types: Precision, watch: Watch, folder: Path, tell: Callable[[str], None]) -> Found:
-    """Compile, capture, hear prompts, speak, move, keep and restore, as the child does.
+    """Compile, capture, prefill, speak, move, save and restore slots, as the child does.
 
     `folder`: for the compiler's files.
     """
@@ -80,7 +80,7 @@ def run(types: Precision, watch: Watch, folder: Path, tell: Callable[[str], None
 
 @contextmanager
 def fakes() -> Iterator[None]:
-    """Within it tensors have shapes, types and devices only, and nothing is pinned for real."""
+    """Make tensors of shapes, types and devices only, and pin nothing for real."""
     real = torch.Tensor.pin_memory
     torch.Tensor.pin_memory = lambda self: self  # type: ignore[method-assign,assignment,misc]
     try:
@@ -97,18 +97,18 @@ class _Watched(FrameGenerator):
         super().__init__(model, SLOTS, POSITIONS, Sampling())
         self._watch = watch
 
-    def spell(self, rows: int) -> None:
-        self._watch.what, self._watch.rows = "spell", rows
-        super().spell(rows)
+    def decode_frame(self, rows: int) -> None:
+        self._watch.what, self._watch.rows = "decode_frame", rows
+        super().decode_frame(rows)
 
-    def hear(self, rows: int, length: int) -> None:
-        self._watch.what, self._watch.rows = "hear", rows
-        super().hear(rows, length)
+    def backbone_step(self, rows: int, length: int) -> None:
+        self._watch.what, self._watch.rows = "backbone_step", rows
+        super().backbone_step(rows, length)
 
 
 @contextmanager
 def _graphs(watch: Watch, found: Found) -> Iterator[None]:
-    """Within it every graph that is captured is counted."""
+    """Count every graph that is captured."""
 
     class Counted(CudaCapture):
         def __call__(self, run: Callable[[], None]) -> Callable[[], None]:
@@ -122,53 +122,53 @@ def _graphs(watch: Watch, found: Found) -> Iterator[None]:
             found.graphs.append(graph)
             return replay
 
-    pipelines.CudaCapture = Counted  # type: ignore[misc]
+    pipelines.CudaCapture = Counted  # type: ignore[attr-defined]
     try:
         yield
     finally:
-        pipelines.CudaCapture = CudaCapture  # type: ignore[misc]
+        pipelines.CudaCapture = CudaCapture  # type: ignore[attr-defined]
 
 
 @contextmanager
 def _counted(watch: Watch) -> Iterator[Counter[str]]:
-    """`watch.launched` is of what stands within, and so is `watch.attention`, which it gives."""
+    """Begin `watch.launched` and `watch.attention` anew, and give the latter."""
     watch.launched, watch.attention = Counter(), Counter()
     with watch.counting():
         yield watch.attention
 
 
 def _speak_plain(generator: FrameGenerator) -> None:
-    """One frame's codes, and the backbone's hearing of them."""
-    generator.spell(1)
-    generator.hear(1, generator.lengths()[-2])
+    """Make one frame's codes and the backbone step behind them."""
+    generator.decode_frame(1)
+    generator.backbone_step(1, generator.lengths()[-2])
 
 
 def _speak(pipeline: FramePipeline, watch: Watch, found: Found) -> None:
-    """All that can be done to slots; frames are waited for one later, as on a GPU."""
+    """Do all that can be done to slots; frames are waited for one later, as on a GPU."""
     for slot, positions in enumerate(_PROMPTS):
         with _counted(watch) as attention:
             pipeline.prefill(slot, models.prompt(FULL_SIZE, positions), seed=slot)
         found.attention[f"prefill of {positions}"] = attention
         pipeline.prefill(slot, models.prompt(FULL_SIZE, 20), slot, positions)
         pipeline.start_sound(slot)
-    kept = pipeline.save(2, 300)
+    saved = pipeline.save(2, 300)
     launched = [pipeline.launch([0, 1, 2])]
     with _counted(watch):
         launched.append(pipeline.launch([0, 1, 2]))
     found.around = watch.launched.total()
-    for active in ([2], [0], [1, 2]):  # rows move, and change places
+    for active in ([2], [0], [1, 2]):  # rows move, and are swapped
         launched.pop(0).wait()
         launched.append(pipeline.launch(active))
     while launched:
         launched.pop(0).wait()
     pipeline.release(0)
-    pipeline.restore(0, kept)
-    pipeline.prefill(0, models.prompt(FULL_SIZE, 30), 0, kept.positions)
+    pipeline.restore(0, saved)
+    pipeline.prefill(0, models.prompt(FULL_SIZE, 30), 0, saved.positions)
     pipeline.launch([0]).wait()
 
 
 def _model(types: Precision, device: torch.device) -> CsmModel:
-    """As `Checkpoint.load` makes it, with the table of text on the host."""
+    """Make a model as `Checkpoint.load` does, with the text embedding on the host."""
     with torch.device("meta"):
         model = CsmModel(FULL_SIZE)
     for name, buffer in list(model.named_buffers()):
@@ -178,7 +178,7 @@ def _model(types: Precision, device: torch.device) -> CsmModel:
         kind = kind_of(types.depth if name.startswith("depth.") else types.backbone)
         if kind is not None and isinstance(module, nn.Linear):
             layer = QuantizedLinear(kind, module.out_features, module.in_features, device)
-            layer.settle(types.compute)
+            layer.finalize(types.compute)
             _set(model, name, layer)
     for name, like in list(model.named_parameters()):
         where = torch.device("cpu") if name == "text_embedding.weight" else device

@@ -18,7 +18,7 @@ _ATTENTION = re.compile(r"scaled_dot_product_(\w+?)_attention")
 
 
 def launches(code: str) -> Counter[str]:
-    """How often a call of it launches something, by KINDS.
+    """Count how often a call of the code launches something, by KINDS.
 
     What a library is asked for counts as one, though it may launch several: top-k does.
     """
@@ -36,7 +36,7 @@ def launches(code: str) -> Counter[str]:
 
 
 def attention(code: str) -> Counter[str]:
-    """Who computes `scaled_dot_product_attention`: cudnn, flash, efficient."""
+    """Count what computes `scaled_dot_product_attention`: cudnn, flash, efficient."""
     ops = (launch["op"] or "" for launch in _launches(code))
     return Counter(found[1] for op in ops if (found := _ATTENTION.search(op)))
 
@@ -47,7 +47,10 @@ def kernels(code: str) -> dict[str, str]:
 
 
 def _launches(code: str) -> Iterator[re.Match[str]]:
-    """Of the function that is called: what stands before it is loaded once."""
+    """Give the launches of the function that is called: what stands before it is loaded once.
+
+    Raises ValueError if there is no such function.
+    """
     call = _CALL.search(code)
     if call is None:
         raise ValueError("no `def call` is in the generated code: another version of PyTorch?")

@@ -27,7 +27,7 @@ class Built:
 
 
 def generated(sources: dict[str, str]) -> dict[str, Usage]:
-    """Of kernels as PyTorch's compiler wrote them, by their names."""
+    """Build kernels as PyTorch's compiler wrote them; return what each takes, by name."""
     from torch._inductor.codecache import PyCodeCache
 
     found = {}
@@ -42,7 +42,7 @@ def generated(sources: dict[str, str]) -> dict[str, Usage]:
 def ours(
     shapes: Sequence[tuple[int, int]], dtype: torch.dtype, device: torch.device
 ) -> list[Built]:
-    """For matrices of these shapes (out, in) in every type that they may be kept in."""
+    """Build ours for matrices of these shapes (out, in) in every type of quantised weights."""
     found = {}
     for kind, (outs, ins), rows in product(KINDS, shapes, _ROWS):
         x = torch.empty(rows, ins, dtype=dtype, device=device)
@@ -63,7 +63,7 @@ def launched(layer: QuantizedLinear, x: Tensor) -> list[Any]:
 
 @contextmanager
 def recorded() -> Iterator[list[Any]]:
-    """Within it Triton's kernels are built and listed where they would be launched."""
+    """Build and list Triton's kernels where they would be launched."""
     from triton.runtime.jit import JITFunction
 
     from wyoming_csm.model.quantization import triton_kernels
@@ -95,5 +95,5 @@ def _layer(
     kind: QuantKind, out_features: int, in_features: int, dtype: torch.dtype, device: torch.device
 ) -> QuantizedLinear:
     layer = QuantizedLinear(kind, out_features, in_features, device)
-    layer.settle(dtype)
+    layer.finalize(dtype)
     return layer

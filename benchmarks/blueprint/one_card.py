@@ -19,7 +19,7 @@ from torch import nn
 from benchmarks.blueprint import engine, generated, kernels
 from benchmarks.blueprint.cubin import Usage
 from benchmarks.blueprint.watching import Watch
-from tests.model.test_cost import FULL_SIZE
+from benchmarks.models import FULL_SIZE
 from wyoming_csm.config import CsmConfig
 from wyoming_csm.model.csm import CsmModel
 from wyoming_csm.worker.csm.device import choose_precision
@@ -34,7 +34,7 @@ def main() -> None:
     device = torch.device("cuda:0")
     types = choose_precision(CsmConfig(dtype=options.dtype), device)
     major, minor = torch.cuda.get_device_capability()
-    found = {
+    found: dict[str, Any] = {
         "card": torch.cuda.get_device_name(),
         "capability": f"sm_{major}{minor}",
         "weights": str(types),
@@ -88,7 +88,7 @@ def frames(found: engine.Found, watch: Watch) -> dict[str, Any]:
 
 
 def resources(usages: Iterable[Usage]) -> dict[str, int]:
-    """Of many kernels: the most that one takes, and how many spill registers."""
+    """Return the most that one of many kernels takes, and how many spill registers."""
     every = list(usages)
     return {
         "built": len(every),
@@ -100,7 +100,7 @@ def resources(usages: Iterable[Usage]) -> dict[str, int]:
 
 
 def shapes() -> list[tuple[int, int]]:
-    """Of all matrices that may be quantised: (out, in)."""
+    """Return (out_features, in_features) of all matrices that may be quantised."""
     with torch.device("meta"):
         model = CsmModel(FULL_SIZE)
     linears = (module for module in model.modules() if isinstance(module, nn.Linear))
@@ -108,8 +108,8 @@ def shapes() -> list[tuple[int, int]]:
 
 
 def _of_codes(launched: dict[str, Counter[str]]) -> int:
-    """To spell a frame's codes and to hear them, as their graphs hold it."""
-    return launched["spell"].total() + launched["hear"].total()
+    """Count the launches of a frame's codes and backbone step, as their graphs hold them."""
+    return launched["decode_frame"].total() + launched["backbone_step"].total()
 
 
 def _rows(rows: int) -> str:

@@ -14,7 +14,7 @@ _DRIVER = re.compile(r"\b(cu[A-Z]\w*)\s*\(")
 
 
 def build(card: Card, folder: Path) -> Path:
-    """`libcuda.so.1` in the folder. SystemExit where it cannot be built."""
+    """Build `libcuda.so.1` in the folder. Raises SystemExit where that is not possible."""
     compiler = shutil.which(os.environ.get("CC") or "gcc")
     if compiler is None or shutil.which("nm") is None:
         raise SystemExit("No C compiler is here for the stand-in for a GPU: apt install gcc")
@@ -32,7 +32,7 @@ def build(card: Card, folder: Path) -> Path:
 
 
 def environment(library: Path, cache: Path) -> dict[str, str]:
-    """For a process that is to see the card; `cache`: where it keeps what it compiles."""
+    """Return the variables of a process that is to see the card; it compiles into `cache`."""
     changed = {
         "LD_PRELOAD": str(library),
         "TRITON_LIBCUDA_PATH": str(library.parent),
@@ -46,9 +46,9 @@ def environment(library: Path, cache: Path) -> dict[str, str]:
 
 
 def cuda_headers() -> list[Path]:
-    """Of the runtime that PyTorch was built with, then Triton's, which have what those miss.
+    """Return folders of headers: the runtime's that PyTorch was built with, then Triton's.
 
-    SystemExit: PyTorch is no CUDA build.
+    Triton's have what those miss. Raises SystemExit if PyTorch is no CUDA build.
     """
     nvidia, triton = find_spec("nvidia"), find_spec("triton")
     if nvidia is None or triton is None or triton.origin is None:
@@ -56,13 +56,13 @@ def cuda_headers() -> list[Path]:
             "This Python's PyTorch is no CUDA build: `script/bench blueprint` makes an environment"
             " with one, or WYOMING_CSM_BLUEPRINT_PYTHON names one"
         )
-    places = map(Path, nvidia.submodule_search_locations or ())
-    found = [path.parent for place in places for path in place.glob("*/include/cuda.h")]
+    folders = map(Path, nvidia.submodule_search_locations or ())
+    found = [path.parent for folder in folders for path in folder.glob("*/include/cuda.h")]
     return [*found, Path(triton.origin).parent / "backends/nvidia/include"]
 
 
 def _names(headers: list[str]) -> list[str]:
-    """Of the driver's functions: those that are asked for by PyTorch, Triton and CUDA's header."""
+    """Name the driver's functions that PyTorch, Triton and CUDA's header ask for."""
     header = subprocess.run(
         [os.environ.get("CC") or "gcc", "-E", "-x", "c", "-", *headers],
         input="#include <cuda.h>",

@@ -13,7 +13,7 @@ def table(cards: Sequence[Found]) -> str:
     """A column for each card and type of weights. What failed has its cause below."""
     columns = [_column(card) for card in cards]
     widths = [max(map(len, column)) for column in columns]
-    names = ["", "", *(name for name, _ in _ROWS)]
+    names = ["", "", *(name for name, _ in _LINES)]
     lines = []
     for n, name in enumerate(names):
         cells = (column[n].rjust(width) for column, width in zip(columns, widths, strict=True))
@@ -24,7 +24,7 @@ def table(cards: Sequence[Found]) -> str:
 
 def _column(card: Found) -> list[str]:
     cells = [card["capability"], card["weights"]]
-    return cells + [_cell(card, value) for _, value in _ROWS]
+    return cells + [_cell(card, value) for _, value in _LINES]
 
 
 def _cell(card: Found, value: Callable[[Found], object]) -> str:
@@ -39,25 +39,27 @@ def _name(card: Found) -> str:
 
 
 def _attention(card: Found, where: str) -> str:
-    """Who computes it there; `where` is the beginning of one or several places' names."""
-    found = {w for place, who in card["attention"].items() if place.startswith(where) for w in who}
+    """Name what computes attention there; `where` begins the names of one or several parts."""
+    found = {
+        w for part, names in card["attention"].items() if part.startswith(where) for w in names
+    }
     return "+".join(sorted(found)) or _ABSENT
 
 
-_ROWS: tuple[tuple[str, Callable[[Found], object]], ...] = (
+_LINES: tuple[tuple[str, Callable[[Found], object]], ...] = (
     ("launches a frame (codes)", lambda card: card["launches_a_frame"]),
     ("  of four sentences at once", lambda card: card["launches_a_frame_of_4"]),
     ("  start", lambda card: card["launches"]["start, one row"]),
     ("  step, thirty times", lambda card: card["launches"]["step, one row"]),
-    ("  backbone", lambda card: card["launches"]["hear, one row"]),
+    ("  backbone", lambda card: card["launches"]["backbone, one row"]),
     ("  codec, beside it", lambda card: card["launches_codec"]),
     ("  codes, not compiled", lambda card: card["launches_not_compiled"]),
     ("graphs", lambda card: card["graphs"]),
     ("  nodes in all", lambda card: card["nodes"]),
     ("compilations", lambda card: card["compilations"]),
     ("  of them late, in a capture", lambda card: len(card["recompiled_later"])),
-    ("attention of the start", lambda card: _attention(card, "spell")),
-    ("  of the backbone", lambda card: _attention(card, "hear")),
+    ("attention of the start", lambda card: _attention(card, "decode_frame")),
+    ("  of the backbone", lambda card: _attention(card, "backbone_step")),
     ("  of prompts", lambda card: _attention(card, "prefill")),
     ("  of a frame, not compiled", lambda card: _attention(card, "a frame")),
     ("  of the codec", lambda card: _attention(card, "sound")),

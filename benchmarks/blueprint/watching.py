@@ -1,4 +1,4 @@
-"""Listens in: what the compiler is given and makes of it, and what every frame would launch."""
+"""Watches what the compiler is given and makes of it, and what every frame would launch."""
 
 import re
 from collections import Counter
@@ -30,7 +30,7 @@ class Compiled:
 
 @dataclass
 class Watch:
-    """`what` is computed for so many `rows` is to be said; all else is found."""
+    """The record. `what` is computed, and for how many `rows`, is to be set; all else is found."""
 
     what: str = ""
     rows: int = 0
@@ -41,7 +41,7 @@ class Watch:
 
     @contextmanager
     def compiling(self) -> Iterator[None]:
-        """Within it, what is compiled is not run but remembered: its shapes are computed."""
+        """Remember what is compiled and compute its shapes, instead of running it."""
         import torch._inductor.compile_fx as inductor
         from torch._inductor import config
         from torch._inductor.graph import GraphLowering
@@ -68,7 +68,7 @@ class Watch:
 
     @contextmanager
     def counting(self) -> Iterator[None]:
-        """Within it `launched` and `attention` grow."""
+        """Add to `launched` and `attention`."""
         self._counting = True
         try:
             with _Launches(self):
@@ -108,7 +108,7 @@ class _Launches(TorchDispatchMode):
 
     @classmethod
     def is_infra_mode(cls) -> bool:
-        """Else everything would run uncompiled while it counts."""
+        """Return True: otherwise everything would run uncompiled while it counts."""
         return True
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -129,7 +129,7 @@ class _Launches(TorchDispatchMode):
         return out
 
     def _multiply(self, args: Any) -> Any:
-        """Its kernels, and what follows them where a matrix is read in parts."""
+        """Count a product's kernels, and what follows them where a matrix is read in parts."""
         from wyoming_csm.model.quantization import triton_kernels  # needs Triton
 
         inner = Watch()
@@ -162,7 +162,10 @@ def _stop(code: str) -> None:
 
 
 def _code_in(error: Exception) -> str:
-    """What `_stop` was told, under all that the compiler put around it; else the error goes on."""
+    """Return what `_stop` was given, under all that the compiler put around it.
+
+    Raises the error if it is another.
+    """
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, _Stop):

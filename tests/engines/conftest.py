@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from benchmarks.fixtures.fake_child import COMMAND
 from tests.engines.helpers import ANNA, HANS, LJ, PICO, VOICES, Make
 from tests.fakes import FakeEngine
-from tests.worker.fake_child import COMMAND
 from wyoming_csm.engines.child_engine import ChildEngine
 from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.engines.watchdog import Timeouts

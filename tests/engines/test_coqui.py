@@ -19,9 +19,9 @@ XTTS = "tts_models/multilingual/multi-dataset/xtts_v2"
 
 @pytest.fixture
 def offline(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing beyond this machine can be reached."""
+    """Make everything beyond this machine unreachable."""
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody listens there
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # a closed port
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
 
@@ -36,7 +36,7 @@ def test_voices_are_known_without_loading() -> None:
     assert voices[1].description == "Coqui, de/thorsten/vits"
 
 
-def test_a_local_model_takes_the_place_of_the_named_ones() -> None:
+def test_a_local_model_replaces_the_named_ones() -> None:
     config = Config(coqui=CoquiConfig(checkpoint="/x/best.pth", checkpoint_language="nl"))
     (voice,) = coqui_engine(config).voices
     assert (voice.name, voice.language) == ("coqui_nl", "nl")
@@ -113,7 +113,7 @@ async def test_what_cannot_be_had_is_left_out_and_the_rest_speaks(
 @pytest.mark.slow
 @pytest.mark.usefixtures("offline")
 async def test_nothing_to_be_had_makes_the_engine_absent(tmp_path: Path) -> None:
-    """The licence is not asked for: nobody could answer, and the child's input is the pipe."""
+    """The child does not ask whether the licence is accepted: its input is the pipe."""
     config = Config(coqui=CoquiConfig(models={"en": XTTS}), data_dir=str(tmp_path))
     engine = coqui_engine(config)
     await engine.start()

@@ -11,12 +11,12 @@ from wyoming_csm.config import Config, CsmConfig
 from wyoming_csm.engines.csm import csm_engine, probe
 from wyoming_csm.engines.pool import Pool
 from wyoming_csm.errors import EngineUnavailable
-from wyoming_csm.voices import VoiceBook
+from wyoming_csm.voice_book import VoiceBook
 from wyoming_csm.worker.protocol import Prepared
 
 
-def test_a_recorded_voice_takes_the_place_of_a_bare_speaker_of_its_name(tmp_path: Path) -> None:
-    """Else the recording that its owner put there would never be heard."""
+def test_a_recorded_voice_replaces_a_bare_speaker_of_its_name(tmp_path: Path) -> None:
+    """A recording that its owner put there is what listeners are to hear."""
     book = VoiceBook(tmp_path)
     engine = csm_engine(Config(), book)
     bare = [f"speaker_{number}" for number in range(4)]
@@ -29,7 +29,7 @@ def test_a_recorded_voice_takes_the_place_of_a_bare_speaker_of_its_name(tmp_path
 
 
 async def test_what_any_gpu_finds_out_about_a_recording_holds_for_all(tmp_path: Path) -> None:
-    """Also if the first of them cannot run here; the list is told, and others speak for it."""
+    """The list is told, and another voice speaks instead, also if the first GPU cannot be used."""
     for name in ("anna", "bert"):
         make(tmp_path, name)
     book = VoiceBook(tmp_path)

@@ -5,9 +5,9 @@ from contextlib import aclosing
 
 import pytest
 
+from benchmarks.fixtures.fake_child import COMMAND
 from tests.engines.helpers import ANNA, PICO, hear, warnings
 from tests.fakes import FakeEngine, fake_voice, frame
-from tests.worker.fake_child import COMMAND
 from wyoming_csm.audio import silence
 from wyoming_csm.engines.base import Phase
 from wyoming_csm.engines.child_engine import ChildEngine

@@ -18,7 +18,7 @@ from wyoming_csm.engines.csm import csm_engine
 from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.engines.pool import Pool
 from wyoming_csm.errors import EngineError, WorkerDied
-from wyoming_csm.voices import VoiceBook
+from wyoming_csm.voice_book import VoiceBook
 
 WHOLE = [frame(number) for number in range(5)]
 

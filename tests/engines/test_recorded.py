@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from benchmarks.fixtures.fake_child import COMMAND
 from tests.engines.helpers import ANNA, hear, started, until, warnings
 from tests.fakes import FakeEngine, fake_voice
-from tests.worker.fake_child import COMMAND
 from wyoming_csm.config import Config
 from wyoming_csm.engines.child_engine import ChildEngine
 from wyoming_csm.engines.fallback import Fallback

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.fixtures.fake_child import ROOT
 from tests.engines.helpers import VOICES, Make, hear, started, until
 from tests.fakes import frame
-from tests.worker.fake_child import ROOT
 from wyoming_csm.engines.base import Phase
 from wyoming_csm.errors import WorkerDied
 from wyoming_csm.text.pieces import Speak
@@ -123,7 +123,7 @@ import asyncio, sys
 from wyoming_csm.engines.watchdog import Timeouts
 from wyoming_csm.engines.child_engine import ChildEngine
 from wyoming_csm.worker.protocol import Configure
-from tests.worker.fake_child import COMMAND
+from benchmarks.fixtures.fake_child import COMMAND
 
 async def serve():
     settings = {"fault": "grandchild"}

@@ -22,7 +22,7 @@ from wyoming_csm.text.pieces import Speak
         ("de", "system_de-DE"),
         ("pt-br", "system_pt-BR"),
         ("sv-SE", "system_sv"),
-        ("tlh", "system_en-US"),  # nobody speaks it
+        ("tlh", "system_en-US"),  # Klingon: not spoken here
     ],
 )
 def test_the_first_voice_speaks_the_configured_language(language: str, first: str) -> None:
@@ -31,7 +31,7 @@ def test_the_first_voice_speaks_the_configured_language(language: str, first: st
     assert len(voices) == len(system_voices("en")) == len({voice.name for voice in voices})
 
 
-def test_descriptions_say_who_speaks() -> None:
+def test_descriptions_say_what_speaks() -> None:
     described = {voice.language: voice.description for voice in system_voices("en")}
     assert described["it-IT"] == "Italian, SVOX Pico"
     assert described["nb"] == "Norwegian Bokmål, eSpeak NG"

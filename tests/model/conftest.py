@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.tiny_csm import make_tiny_csm
+from benchmarks.fixtures.random_csm import make_tiny_csm
 from wyoming_csm.model.checkpoint.load import Checkpoint
 from wyoming_csm.model.csm import CsmModel
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch._dynamo.utils import counters
 from torch._inductor.utils import run_and_get_code
 
-from tests.tiny_csm import make_tiny_csm
+from benchmarks.fixtures.random_csm import make_tiny_csm
 from wyoming_csm.model import attention, frame
 from wyoming_csm.model.checkpoint.load import Checkpoint
 from wyoming_csm.model.compiled import runs_compiled
@@ -92,9 +92,9 @@ def test_nothing_is_compiled_again_at_any_length_for_any_rows(
         traced = dict(counters["stats"])
         with torch._dynamo.config.patch(error_on_recompile=True):
             for rows in row_buckets(6):
-                generator.spell(rows)
+                generator.decode_frame(rows)
                 for length in generator.lengths():
-                    generator.hear(rows, length)
+                    generator.backbone_step(rows, length)
     assert counters["stats"] == traced
 
 
@@ -161,7 +161,7 @@ def test_compiled_parts_say_the_same_from_few_kernels(model: CsmModel, tmp_path:
     assert 4 * start + 30 * 4 * step + 16 * hear <= 1500
     assert all(torch.equal(*pair) for pair in zip(speak(generator), expected, strict=True))
     for length in generator.lengths():
-        generator.hear(1, length)
+        generator.backbone_step(1, length)
     assert counters["stats"]["unique_graphs"] == 3
 
     torch._dynamo.reset()

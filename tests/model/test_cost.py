@@ -6,25 +6,15 @@ import pytest
 import torch
 
 from benchmarks.counting import OpCounter
-from tests.tiny_csm import make_tiny_csm
+from benchmarks.fixtures.random_csm import make_tiny_csm
+from benchmarks.models import FULL_SIZE
 from wyoming_csm.model.checkpoint.load import Checkpoint
-from wyoming_csm.model.config import CsmSizes, Llama3Scaling, LlamaSizes
 from wyoming_csm.model.csm import CsmModel
 from wyoming_csm.model.frame import FrameParts
 from wyoming_csm.model.kv_cache import KvCache
 from wyoming_csm.model.sampling import Sampling
 
 CPU = torch.device("cpu")
-SCALING = Llama3Scaling(32.0, 0.125, 0.5, 1024)
-FULL_SIZE = CsmSizes(
-    backbone=LlamaSizes(16, 2048, 8192, 32, 8, 64, 1e-5, 2048, 5e5, SCALING),
-    depth=LlamaSizes(4, 1024, 8192, 8, 2, 128, 1e-5, 33, 5e5, SCALING),
-    codebooks=32,
-    audio_vocabulary=2051,
-    codebook_size=2048,
-    text_vocabulary=128_256,
-    tied=True,
-)
 
 
 def count_frame(model: CsmModel, rows: int) -> OpCounter:
@@ -37,8 +27,8 @@ def count_frame(model: CsmModel, rows: int) -> OpCounter:
     kv = KvCache.allocate(sizes.backbone, rows, 256, model.dtype, device)
     counter = OpCounter()
     with torch.no_grad(), counter:
-        codes = parts.spell(hidden, seeds, positions, depth_kv)
-        parts.hear(codes, hidden, active, positions, kv, 128)
+        codes = parts.decode_frame(hidden, seeds, positions, depth_kv)
+        parts.backbone_step(codes, hidden, active, positions, kv, 128)
     assert codes.shape == (rows, sizes.codebooks)
     return counter
 

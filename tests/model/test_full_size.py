@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.tiny_csm import make_full_size_csm
+from benchmarks.fixtures.random_csm import make_full_size_csm
 
 # In a process of its own, whose memory is that of the load alone.
 _SCRIPT = """

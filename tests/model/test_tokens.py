@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from benchmarks.fixtures.random_csm import make_tiny_csm
 from tests.model.oracle import Oracle, Request, make_clip
-from tests.tiny_csm import make_tiny_csm
 from wyoming_csm.model.checkpoint.load import Checkpoint
 from wyoming_csm.model.generator import FrameGenerator
 from wyoming_csm.model.kv_cache import KvCache
@@ -40,7 +40,7 @@ def speak(folder: Path, oracle: Oracle) -> Tensor:
     generator = FrameGenerator(model, len(REQUESTS), 320, GREEDY)
     for slot, request in enumerate(REQUESTS):
         segments = [oracle.encode(clip) for clip in request.clips]
-        generator.prefill(slot, prompts.rows(segments, request.speaker, request.text), seed=0)
+        generator.prefill(slot, prompts.build(segments, request.speaker, request.text), seed=0)
     slots = range(len(REQUESTS))
     return torch.stack([generator.step(slots) for _ in range(FRAMES)], dim=1)
 
@@ -88,12 +88,12 @@ def test_logits_equal_transformers_to_rounding(tiny_csm: Path) -> None:
     oracle = Oracle(tiny_csm)
     checkpoint = oracle.checkpoint
     segment = oracle.encode(LONG)
-    rows = PromptBuilder.of(checkpoint).rows([segment], 0, "and then?")
+    rows = PromptBuilder.of(checkpoint).build([segment], 0, "and then?")
     model = checkpoint.load(torch.float32, CPU)
     depth_sizes = checkpoint.sizes.depth
     with torch.inference_mode():
         cache = KvCache.allocate(checkpoint.sizes.backbone, 1, len(rows), torch.float32, CPU)
-        embedded = model.embed_rows(rows)
+        embedded = model.embed_prompt(rows)
         hidden = model.backbone.prefill(embedded[None], 0, cache)[0]
         theirs = oracle.model.backbone_model(inputs_embeds=embedded[None])
         torch.testing.assert_close(hidden, theirs.last_hidden_state[0], rtol=0, atol=2e-5)

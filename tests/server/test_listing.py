@@ -18,8 +18,9 @@ from wyoming_csm.engines.csm import csm_engine
 from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.engines.system import system_voices
 from wyoming_csm.server.info import listed, make_info
+from wyoming_csm.voice_book import VoiceBook
 from wyoming_csm.voice_choice import default_first, primary_of, standard_tag
-from wyoming_csm.voices import Clip, Voice, VoiceBook
+from wyoming_csm.voices import Clip, Voice
 
 SPEAKERS = [f"speaker_{number}" for number in range(4)]
 SYSTEM = ["system_en-GB", "system_en-US"]  # as "English (UK)" and "English (US)" are sorted

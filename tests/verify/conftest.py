@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file, save_file
 
-from tests.tiny_csm import edit_config, make_tiny_csm
+from benchmarks.fixtures.random_csm import edit_config, make_tiny_csm
 from tests.worker.csm.stages import one_thread
 from wyoming_csm.model.checkpoint.load import CODEC
 from wyoming_csm.model.mimi.weights import flat_name

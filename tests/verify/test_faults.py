@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -166,8 +167,8 @@ def test_rope_scaling_left_out(
     def load(setting: Setting) -> Loaded:
         checkpoint = Checkpoint(setting.checkpoint.folder)
         sizes = checkpoint.sizes
-        plain = dataclasses.replace(sizes.backbone, rope_scaling=None)
-        checkpoint.sizes = dataclasses.replace(sizes, backbone=plain)
+        plain = msgspec.structs.replace(sizes.backbone, rope_scaling=None)
+        checkpoint.sizes = msgspec.structs.replace(sizes, backbone=plain)
         return ours.load(dataclasses.replace(setting, checkpoint=checkpoint))
 
     assert verify(settings(flat, tmp_path), None, 3, Parts(load=load)) == 1

@@ -4,11 +4,12 @@ from msgspec.structs import replace
 
 from wyoming_csm.config import Config
 from wyoming_csm.engines.child_engine import ChildEngine, first_message
-from wyoming_csm.engines.packages import require
 from wyoming_csm.engines.pool import Pool
 from wyoming_csm.engines.recorded import RecordedVoices
 from wyoming_csm.engines.watchdog import Timeouts
-from wyoming_csm.voices import Voice, VoiceBook
+from wyoming_csm.installer import require
+from wyoming_csm.voice_book import VoiceBook
+from wyoming_csm.voices import Voice
 
 _PACKAGES = {
     "torch": "torch",
@@ -22,12 +23,12 @@ _UNIT_SECONDS = {"s": 1.0, "m": 60.0, "h": 3_600.0}
 
 
 def csm_engine(config: Config, book: VoiceBook) -> ChildEngine | Pool:
-    """Not started yet. For a list of devices a process each, told of its own only."""
+    """Make the engine; it is not started. Each of several devices has a process of its own."""
     speakers = tuple(_bare_speaker(number) for number in range(_SPEAKERS))
     recorded = RecordedVoices(lambda: book.voices)
 
     def voices() -> tuple[Voice, ...]:
-        """A recorded voice of a bare speaker's name takes its place."""
+        """Return all voices: a recorded one replaces a bare speaker of its name."""
         taken = {voice.name for voice in book.voices}
         return (*book.voices, *(bare for bare in speakers if bare.name not in taken))
 
@@ -48,7 +49,7 @@ def csm_engine(config: Config, book: VoiceBook) -> ChildEngine | Pool:
 
 
 def _seconds(duration: str | None) -> float | None:
-    """Of the configuration's `90s`, `10m`, `1h`."""
+    """Turn the configuration's `90s`, `10m` or `1h` into seconds."""
     return float(duration[:-1]) * _UNIT_SECONDS[duration[-1]] if duration else None
 
 
@@ -63,7 +64,7 @@ def _bare_speaker(number: int) -> Voice:
 
 
 def probe() -> None:
-    """Cheap: whether the packages are there. What the GPU is like, the child finds out."""
+    """Raise EngineUnavailable if packages are missing; what the GPU is like the child finds out."""
     require(
         _PACKAGES,
         "./run.sh (without --light) installs them where there is a GPU, or pip install '.[csm]'",

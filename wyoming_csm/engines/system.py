@@ -1,4 +1,4 @@
-"""The system voice as the server sees it: one voice for each language; the work is the child's."""
+"""The system voice as the server sees it: a voice for each language; the work is the child's."""
 
 from importlib import invalidate_caches
 
@@ -8,47 +8,34 @@ from wyoming_csm.engines.watchdog import Timeouts
 from wyoming_csm.errors import EngineUnavailable
 from wyoming_csm.voice_choice import of_language
 from wyoming_csm.voices import Voice
-from wyoming_csm.worker.system.languages import (
-    ESPEAK,
-    PICO,
-    PLATFORM,
-    Language,
-    find_synthesisers,
-    languages,
-)
+from wyoming_csm.worker.system.languages import ESPEAK, PICO, find_synthesisers, languages
 
 
 def system_engine(config: Config) -> ChildEngine:
-    """Not started yet. Its first voice speaks the configured language."""
+    """Make the engine; it is not started. Its first voice speaks the configured language."""
     configure = first_message(config, "system")
     voices = system_voices(config.language)
     return ChildEngine(configure, voices=lambda: voices, probe=_probe, patience=Timeouts())
 
 
 def system_voices(language: str) -> tuple[Voice, ...]:
-    """One for each language that can be spoken here; that of `language` is the first."""
+    """Return a voice for each language that can be spoken here, that of `language` first."""
     try:
         found = find_synthesisers()
     except EngineUnavailable:
         found = (PICO, ESPEAK)  # names never vanish
     voices = tuple(
         Voice(
-            name=spoken.voice_name,
+            name=f"system_{spoken.tag}",
             language=spoken.tag,
             description=f"{spoken.title}, {by}",
             engine="system",
         )
         for spoken in languages()
-        if (by := _spoken_by(spoken, found))
+        if (by := next((name for name in found if name in spoken.codes), ""))
     )
     first = of_language(voices, language)[:1]
     return tuple(sorted(voices, key=lambda voice: voice not in first))
-
-
-def _spoken_by(language: Language, found: tuple[str, ...]) -> str:
-    if language.pico and PICO in found:
-        return PICO
-    return next((name for name in (ESPEAK, PLATFORM) if name in found), "")
 
 
 def _probe() -> None:

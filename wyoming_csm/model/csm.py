@@ -5,8 +5,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from wyoming_csm.model.config import CsmSizes
+from wyoming_csm.model.cuda import upload
 from wyoming_csm.model.kv_cache import KvCache
-from wyoming_csm.model.staging import upload
 from wyoming_csm.model.transformer import Transformer
 
 ABSENT = -1  # in rows [positions, codebooks + 1]: this column says nothing at this position
@@ -58,7 +58,7 @@ class CsmModel(nn.Module):
         embedded: Tensor = self.audio_embedding(codes + self.offsets)
         return embedded.sum(dim=-2)
 
-    def embed_rows(self, rows: Tensor) -> Tensor:
+    def embed_prompt(self, rows: Tensor) -> Tensor:
         """rows [positions, codebooks + 1], each a frame or a text token, to [positions, width].
 
         On the model's device; text is looked up where its table is. Nothing waits for the device.

@@ -66,13 +66,15 @@ class FrameParts:
         self._compiled = None
         return False
 
-    def spell(self, hidden: Tensor, seeds: Tensor, positions: Tensor, cache: KvCache) -> Tensor:
+    def decode_frame(
+        self, hidden: Tensor, seeds: Tensor, positions: Tensor, cache: KvCache
+    ) -> Tensor:
         """The backbone's hidden [rows, width] to the frame's codes [rows, codebooks].
 
         With the noise of seeds and positions [rows]; `cache`: the depth decoder's.
         """
         if self._compiled is not None:
-            return self._compiled.spell(hidden, seeds, positions, cache.layers)
+            return self._compiled.decode_frame(hidden, seeds, positions, cache.layers)
         depth = self._model.depth
         noise = draw_noise(seeds, positions, self._noise)
         codes = [self._first(hidden, noise)]
@@ -83,7 +85,7 @@ class FrameParts:
             codes.append(self._sample(logits, noise[:, codebook + 1]))
         return torch.stack(codes, dim=1)
 
-    def hear(
+    def backbone_step(
         self,
         codes: Tensor,
         hidden: Tensor,
@@ -96,7 +98,7 @@ class FrameParts:
 
         Those of rows that are not active [rows] stay.
         """
-        hear = self.hear_part if self._compiled is None else self._compiled.hear
+        hear = self.backbone_part if self._compiled is None else self._compiled.backbone_step
         # Outside of what is compiled, where each layer would make it anew.
         mask = self._masks(positions)
         hear(codes, hidden, active, positions, cache.layers, mask, self._span[:length])
@@ -122,7 +124,7 @@ class FrameParts:
         logits: Tensor = place.head(hidden[:, 0])  # in what type it is: the noise is in float32
         return self._sample(logits, noise.index_select(1, place.position)[:, 0])
 
-    def hear_part(
+    def backbone_part(
         self,
         codes: Tensor,
         hidden: Tensor,
@@ -167,17 +169,19 @@ class _Compiled:
         self._start_mask = parts.start_mask
         self._start = torch.compile(parts.start_part, options=_OPTIONS)
         self._step = torch.compile(parts.step_part, options=_OPTIONS)
-        self._hear = torch.compile(parts.hear_part, options=_OPTIONS)
+        self._hear = torch.compile(parts.backbone_part, options=_OPTIONS)
         self.trying = True
 
-    def spell(self, hidden: Tensor, seeds: Tensor, positions: Tensor, layers: _Layers) -> Tensor:
+    def decode_frame(
+        self, hidden: Tensor, seeds: Tensor, positions: Tensor, layers: _Layers
+    ) -> Tensor:
         code, following, noise = self._start(hidden, seeds, positions, layers, self._start_mask)
         codes = [code, following]
         for place in self._places:
             codes.append(self._step(codes[-1], noise, place, layers))
         return torch.stack(codes, dim=1)
 
-    def hear(
+    def backbone_step(
         self,
         codes: Tensor,
         hidden: Tensor,

@@ -21,7 +21,7 @@ def teacher_forced(model: CsmModel, prompt: Tensor, codes: Tensor) -> Tensor:
     frames = F.pad(codes[:-1].cpu(), (0, 1), value=ABSENT)
     rows = torch.cat((prompt, frames))  # the last frame is only said, not heard
     cache = KvCache.allocate(sizes.backbone, 1, len(rows), model.dtype, device)
-    hidden = model.backbone.prefill(model.embed_rows(rows)[None], 0, cache)[0, len(prompt) - 1 :]
+    hidden = model.backbone.prefill(model.embed_prompt(rows)[None], 0, cache)[0, len(prompt) - 1 :]
     codes = codes.to(device)
     logits: list[list[Tensor]] = [[] for _ in range(sizes.codebooks)]
     for start in range(0, len(codes), _AT_ONCE):

@@ -7,7 +7,8 @@ import numpy as np
 
 from wyoming_csm.audio import SAMPLE_RATE, Samples, read_clip
 from wyoming_csm.config import Config
-from wyoming_csm.voices import Voice, VoiceBook
+from wyoming_csm.voice_book import VoiceBook
+from wyoming_csm.voices import Voice
 from wyoming_csm.worker.csm.voice_prompts import speaker_of
 
 TEXT = "The light in the kitchen is on, and it is raining."

@@ -7,8 +7,8 @@ import pytest
 import torch
 from transformers import CsmForConditionalGeneration
 
+from benchmarks.fixtures.random_csm import make_tiny_csm
 from tests.model.checkpoint.test_adapter import ALL, assert_same, load
-from tests.tiny_csm import make_tiny_csm
 
 THEIRS: Any = CsmForConditionalGeneration
 

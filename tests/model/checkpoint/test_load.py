@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import CsmForConditionalGeneration
 
-from tests.tiny_csm import edit_config, make_tiny_csm
+from benchmarks.fixtures.random_csm import edit_config, make_tiny_csm
 from wyoming_csm.errors import CheckpointError
 from wyoming_csm.model.checkpoint import files
 from wyoming_csm.model.checkpoint import load as loading
@@ -109,10 +109,10 @@ def test_shards_load_like_one_file(folder: Path, tmp_path: Path) -> None:
     assert_same(load(sharded), load(folder))
 
 
-def test_large_tensors_come_in_pieces(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_tensors_come_in_chunks(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = load(folder)
     monkeypatch.setattr(files, "_CHUNK_BYTES", 5_000)
-    monkeypatch.setattr(loading, "_FOLD_ROWS", 7)
+    monkeypatch.setattr(loading, "_FOLD_ENTRIES", 7)
     assert_same(load(folder), whole)
 
 

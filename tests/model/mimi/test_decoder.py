@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from transformers import MimiModel
 
-from tests.tiny_mimi import fill_codec, forget_embeddings, tiny_mimi_config
+from benchmarks.fixtures.random_mimi import fill_codec, forget_embeddings, tiny_mimi_config
 from wyoming_csm.model.mimi.decoder import MimiDecoder, MimiState
 from wyoming_csm.model.mimi.weights import load_decoder
 

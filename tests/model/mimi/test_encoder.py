@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from transformers import MimiModel
 
-from tests.mimi_codes import TIE, Judge, encode_in_windows, encode_whole
-from tests.tiny_mimi import (
+from benchmarks.fixtures.mimi_codes import TIE, Judge, encode_in_windows, encode_whole
+from benchmarks.fixtures.random_mimi import (
     fill_codec,
     forget_embeddings,
     latents_of,

@@ -10,7 +10,7 @@ from safetensors import safe_open
 from torch import Tensor
 from transformers import MimiModel
 
-from tests.tiny_mimi import fill_codec, tiny_mimi_config
+from benchmarks.fixtures.random_mimi import fill_codec, tiny_mimi_config
 from wyoming_csm.errors import CheckpointError
 from wyoming_csm.model.mimi.decoder import MimiDecoder
 from wyoming_csm.model.mimi.weights import flat_name, load_decoder

@@ -19,11 +19,11 @@ from wyoming_csm.errors import EngineUnavailable
 from wyoming_csm.voices import Voice
 from wyoming_csm.worker.coqui.setup import provide_espeak
 from wyoming_csm.worker.coqui.speaker import matching, to_24k
-from wyoming_csm.worker.protocol import Ready
+from wyoming_csm.worker.protocol import Ready, Unavailable
 
 ROOT = Path(__file__).parents[3]
 SENTENCE = "The kitchen light is on, the front door is locked, and it is warm outside."
-# What coqui-tts spells numbers out with; importing the real one takes over a second.
+# What coqui-tts puts numbers into words with; importing the real one takes over a second.
 INFLECT = """
 import pathlib
 
@@ -58,7 +58,7 @@ def test_espeak_is_provided_only_where_there_is_none(
 
 @pytest.mark.parametrize("broken", [True, False])
 def test_without_torchaudio_only_its_use_fails(tmp_path: Path, broken: bool) -> None:
-    """In a process of its own: torchaudio made for another torch, or none at all."""
+    """Try it in a process of its own: with a torchaudio for another torch, or none at all."""
     if broken:
         (tmp_path / "torchaudio").mkdir()
         (tmp_path / "torchaudio" / "__init__.py").write_text(BROKEN_TORCHAUDIO)
@@ -95,11 +95,11 @@ except EngineUnavailable as error:
 
 
 @pytest.mark.parametrize("rate", [16_000, 22_050, 24_000, 48_000])
-def test_pieces_become_24_khz_without_a_seam(rate: int) -> None:
+def test_chunks_become_24_khz_without_a_seam(rate: int) -> None:
     wave = 0.5 * np.sin(2 * np.pi * 440 * np.arange(2 * rate) / rate).astype(np.float32)
     whole = from_pcm(b"".join(to_24k([wave], rate)))
-    pieces = from_pcm(b"".join(to_24k(np.array_split(wave, 7), rate)))
-    np.testing.assert_array_equal(pieces, whole)
+    chunks = from_pcm(b"".join(to_24k(np.array_split(wave, 7), rate)))
+    np.testing.assert_array_equal(chunks, whole)
     assert len(whole) == 2 * SAMPLE_RATE
     ideal = 0.5 * np.sin(2 * np.pi * 440 * np.arange(2 * SAMPLE_RATE) / SAMPLE_RATE)
     middle = slice(2_400, -2_400)
@@ -126,7 +126,7 @@ def test_a_language_is_found_under_a_models_own_name(code: str, own: str | None)
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of a model with two speakers that reads phonemes."""
+    """Make a model with two speakers that reads phonemes."""
     return make_tiny_coqui(
         tmp_path_factory.mktemp("coqui"),
         speakers=("ann", "bob"),
@@ -137,7 +137,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def child(tmp_path_factory: pytest.TempPathFactory, checkpoint: Path) -> Iterator[CoquiChild]:
-    """On a machine without an espeak-ng command, with a torchaudio for another torch."""
+    """Start it on a machine without an espeak-ng command, with a torchaudio for another torch."""
     folder = tmp_path_factory.mktemp("child")
     (folder / "torchaudio").mkdir()
     (folder / "torchaudio" / "__init__.py").write_text(BROKEN_TORCHAUDIO)
@@ -159,12 +159,12 @@ def voice_of(child: CoquiChild, speaker: str = "") -> Voice:
 
 
 @pytest.mark.slow
-def test_it_has_spelled_out_one_number_of_each_kind_before_it_is_ready(child: CoquiChild) -> None:
-    """Its first listener would wait for what that loads."""
+def test_it_has_read_one_number_of_each_kind_before_it_is_ready(child: CoquiChild) -> None:
+    """The first listener would wait for what that loads."""
     assert isinstance(child.started, Ready), child.started
-    spelled = (child.folder / "numbers").read_text()
+    numbers = (child.folder / "numbers").read_text()
     for number in ("21 ", "2nd ", "12 ", "1000 ", "2026 ", "100 "):
-        assert number in spelled
+        assert number in numbers
 
 
 @pytest.mark.slow
@@ -182,10 +182,10 @@ def test_a_child_speaks_a_local_model(child: CoquiChild) -> None:
 def test_the_asked_speaker_speaks(child: CoquiChild) -> None:
     """Sounds differ by chance as well; the length of this model's do not, but by speaker."""
     lengths = {
-        who: {len(child.say(SENTENCE, voice_of(child, who))) for _ in range(2)}
-        for who in ("", "nobody", "ann", "bob")
+        name: {len(child.say(SENTENCE, voice_of(child, name))) for _ in range(2)}
+        for name in ("", "unknown", "ann", "bob")
     }
-    assert lengths["ann"] == lengths[""] == lengths["nobody"]
+    assert lengths["ann"] == lengths[""] == lengths["unknown"]
     assert lengths["ann"].isdisjoint(lengths["bob"])
 
 
@@ -193,3 +193,17 @@ def test_the_asked_speaker_speaks(child: CoquiChild) -> None:
 @pytest.mark.parametrize("text", ["", "   ", "🎉🎉", "...", "—!?", "\u200b"])
 def test_what_cannot_be_spoken_is_no_sound_and_no_error(child: CoquiChild, text: str) -> None:
     assert child.say(text, voice_of(child)) == b""
+
+
+@pytest.mark.slow
+def test_files_that_make_no_model_are_told_with_a_cure(tmp_path: Path, checkpoint: Path) -> None:
+    """Whatever the libraries raise over them: this is an error of YAML's own."""
+    (tmp_path / "config.yaml").write_text("model: [")
+    child = CoquiChild(
+        tmp_path,
+        CoquiConfig(checkpoint=str(checkpoint), checkpoint_config=str(tmp_path / "config.yaml")),
+    )
+    child.close()
+    assert isinstance(child.started, Unavailable), child.started
+    assert f"cannot be loaded from {checkpoint} (ParserError: " in child.started.reason
+    assert "remove them and start again" in child.started.cure

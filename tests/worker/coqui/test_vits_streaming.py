@@ -1,4 +1,4 @@
-"""VITS in pieces: the same sound as in one."""
+"""VITS in chunks: the same sound as at once."""
 
 import json
 import subprocess
@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from wyoming_csm.worker.coqui.vits_streaming import PIECE_FRAMES, spans
+from wyoming_csm.worker.coqui.vits_streaming import CHUNK_FRAMES, spans
 
 ROOT = Path(__file__).parents[3]
 
 
-@pytest.mark.parametrize("frames", [1, PIECE_FRAMES, 3 * PIECE_FRAMES // 2, 559])
+@pytest.mark.parametrize("frames", [1, CHUNK_FRAMES, 3 * CHUNK_FRAMES // 2, 559])
 def test_spans_cover_all_frames_once(frames: int) -> None:
     found = list(spans(frames))
     assert [n for start, end in found for n in range(start, end)] == list(range(frames))
-    assert all(end - start >= PIECE_FRAMES // 2 or len(found) == 1 for start, end in found)
+    assert all(end - start >= CHUNK_FRAMES // 2 or len(found) == 1 for start, end in found)
 
 
 SCRIPT = """
@@ -40,18 +40,18 @@ reach = vits_streaming.reach(model.args)
 for name, frames in (("full", reach), ("short", reach - 8)):
     vits_streaming.reach = lambda args: frames
     torch.manual_seed(0)
-    pieces = list(vits_streaming.in_pieces(model, speak))
-    found[name] = float(np.abs(np.concatenate(pieces) - whole).max())
-print(json.dumps({**found, "pieces": len(pieces)}))
+    chunks = list(vits_streaming.in_chunks(model, speak))
+    found[name] = float(np.abs(np.concatenate(chunks) - whole).max())
+print(json.dumps({**found, "chunks": len(chunks)}))
 """
 
 
 @pytest.mark.slow
-def test_pieces_of_vits_are_the_whole(tmp_path: Path) -> None:
+def test_the_chunks_of_vits_are_the_whole(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(tmp_path)], stdout=subprocess.PIPE, check=True, cwd=ROOT
     )
     found = json.loads(done.stdout)
-    assert found["pieces"] >= 4
+    assert found["chunks"] >= 4
     assert found["full"] < 1e-5 * found["rms"]
     assert found["short"] > 1e-5 * found["rms"]  # so the margin is needed, and is seen to be

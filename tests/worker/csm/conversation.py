@@ -36,8 +36,8 @@ class Ending(FrameGenerator):
     bad: set[tuple[int, int]]
     row_of: Callable[[int], int | None]
 
-    def spell(self, rows: int) -> None:
-        super().spell(rows)
+    def decode_frame(self, rows: int) -> None:
+        super().decode_frame(rows)
         for slot, end in self.ends.items():
             row = self.row_of(slot)
             if row is None or row >= rows:
@@ -115,4 +115,4 @@ class Conversation:
 
     def own(self, text: str, speaker: int = 0) -> int:
         """Positions of a text."""
-        return len(self.stage._prompts.rows((), speaker, text))
+        return len(self.stage._prompts.build((), speaker, text))

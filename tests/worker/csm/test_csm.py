@@ -196,7 +196,7 @@ def test_memory_that_is_full_costs_what_is_kept_before_it_costs_a_sentence(
                 raise torch.OutOfMemoryError
             return real(self, *args, **more)
 
-        stage._kept.keep(torch.zeros(3, 9), lambda n: stage._pipeline.save(0, n))
+        stage._kept.store(torch.zeros(3, 9), lambda n: stage._pipeline.save(0, n))
         monkeypatch.setattr(FramePipeline, method, full_once)
         assert work()
         assert not stage._kept.nbytes

@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.tiny_csm import make_tiny_csm
+from benchmarks.fixtures.random_csm import make_tiny_csm
 from tests.worker.csm.stages import make_clip, make_stage, one_thread, speak
 from wyoming_csm.audio import from_pcm
 from wyoming_csm.config import Config, CsmConfig
 from wyoming_csm.engines.base import Phase
 from wyoming_csm.engines.csm import csm_engine
 from wyoming_csm.text.pieces import Speak
-from wyoming_csm.voices import VoiceBook
+from wyoming_csm.voice_book import VoiceBook
 from wyoming_csm.worker.protocol import Say
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.tiny_csm import make_tiny_csm
+from benchmarks.fixtures.random_csm import make_tiny_csm
 from tests.worker.csm.conversation import FRAMES, Conversation, voice_of
 from tests.worker.csm.stages import SPEAKER
 from wyoming_csm.worker.csm.stage import Frame

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.tiny_csm import make_tiny_csm
+from benchmarks.fixtures.random_csm import make_tiny_csm
 from tests.worker.csm.conversation import Conversation, voice_of
 from tests.worker.csm.stages import SPEAKER, prepare
 from wyoming_csm.worker.protocol import Say

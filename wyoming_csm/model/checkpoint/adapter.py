@@ -33,40 +33,13 @@ _NOT_SERVED = {
 }
 # How it was begun or trained, or told by the tensors themselves. `fan_in_fan_out`: as in peft it
 # is about GPT-2's layers alone, which are stored the other way round.
-_HARMLESS = frozenset(
-    (
-        "alpha_pattern",
-        "auto_mapping",
-        "base_model_name_or_path",
-        "bias",
-        "corda_config",
-        "ensure_weight_tying",
-        "eva_config",
-        "exclude_modules",
-        "fan_in_fan_out",
-        "inference_mode",
-        "init_lora_weights",
-        "layers_pattern",
-        "layers_to_transform",
-        "loftq_config",
-        "lora_alpha",
-        "lora_dropout",
-        "lora_ga_config",
-        "megatron_core",
-        "modules_to_save",
-        "peft_type",
-        "peft_version",
-        "qalora_group_size",
-        "r",
-        "rank_pattern",
-        "revision",
-        "runtime_config",
-        "target_modules",
-        "task_type",
-        "use_rslora",
-        "velora_config",
-    )
-)
+_HARMLESS = """
+    alpha_pattern auto_mapping base_model_name_or_path bias corda_config ensure_weight_tying
+    eva_config exclude_modules fan_in_fan_out inference_mode init_lora_weights layers_pattern
+    layers_to_transform loftq_config lora_alpha lora_dropout lora_ga_config megatron_core
+    modules_to_save peft_type peft_version qalora_group_size r rank_pattern revision
+    runtime_config target_modules task_type use_rslora velora_config
+"""
 _PLAIN_STARTS = ("true", "false", "none", "gaussian", "orthogonal", "eva")
 _LOW_RANK = re.compile(r"^(.+)\.lora_(embedding_)?([AB])(\.weight)?$")
 # Wrappers of peft's modules, which are not in the base's names.
@@ -82,8 +55,8 @@ class _LowRank:
     embedding: bool
     names: dict[str, str] = field(default_factory=dict)
 
-    def rows(self, read: Callable[[str], Tensor], start: int, n: int) -> Tensor:
-        """What is added to the rows from `start` on: float32 [n, width]."""
+    def product(self, read: Callable[[str], Tensor], start: int, n: int) -> Tensor:
+        """Return what is added to `n` outputs or entries from `start` on: float32 [n, width]."""
         a, b = read(self.names["A"]).float(), read(self.names["B"]).float()
         if self.embedding:
             return (b @ a[:, start : start + n]).T * self.scale
@@ -94,7 +67,7 @@ class Adapter:
     """What a folder with an adapter changes of its base. Only its header is read at first."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises CheckpointError: it is malformed, or of a kind that is not served."""
+        """Read the header. Raises CheckpointError if it is malformed, or of a kind not served."""
         self.folder = folder
         self._config = read_config(folder)
         self._file = folder / WEIGHTS
@@ -109,13 +82,13 @@ class Adapter:
 
     @property
     def files(self) -> list[Path]:
-        """What it is made of."""
+        """The files that decide what is changed."""
         return [self.folder / CONFIG, self._file]
 
     def check(
         self, shapes: Mapping[str, tuple[int, ...]], codec: str, shared: Collection[str]
     ) -> None:
-        """Whether it fits a base with tensors of these shapes. Raises CheckpointError.
+        """Check that it fits a base with tensors of these shapes. Raises CheckpointError.
 
         `codec`: what the codec's names begin with, of which nothing may be changed; `shared`:
         two names under which the base has one and the same tensor.
@@ -136,14 +109,14 @@ class Adapter:
         for name in changed:
             self._check_shape(name, shapes[name])
 
-    def merge(self, name: str, start: int, rows: Tensor) -> Tensor:
-        """The base's rows of a tensor from `start` on, changed."""
+    def merge(self, name: str, start: int, chunk: Tensor) -> Tensor:
+        """Return a chunk of the base's tensor, which begins at `start`, as it is changed."""
         if name in self._replaced:
             with opened(self._file) as file:
-                rows = file.get_slice(self._replaced[name])[start : start + len(rows)]
+                chunk = file.get_slice(self._replaced[name])[start : start + len(chunk)]
         if name in self._added:
-            rows = rows.float() + self._added[name].rows(self._read, start, len(rows))
-        return rows
+            chunk = chunk.float() + self._added[name].product(self._read, start, len(chunk))
+        return chunk
 
     def _sort(self, name: str) -> None:
         plain = _WRAPPERS.sub("", name)
@@ -163,7 +136,7 @@ class Adapter:
             raise CheckpointError(f"{self._file}: {name} is not known: {_CURE}")
 
     def _scale(self, module: str) -> tuple[int, float]:
-        """Rank and scale as peft has them: the first pattern that the name ends with counts."""
+        """Return rank and scale as peft does: the first pattern that the name ends with counts."""
         config = self._config
         rank = _matching(config.get("rank_pattern"), module, config.get("r", 8))
         alpha = _matching(config.get("alpha_pattern"), module, config.get("lora_alpha", 8))
@@ -204,12 +177,12 @@ class Adapter:
 
 
 def is_adapter(folder: Path) -> bool:
-    """Whether a folder holds one; a whole checkpoint may lie beside it."""
+    """True if a folder holds an adapter; a whole checkpoint may lie beside it."""
     return all((folder / name).is_file() for name in (CONFIG, WEIGHTS))
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """The folder's adapter_config.json. Raises CheckpointError if it asks for what is not done."""
+    """Read adapter_config.json. Raises CheckpointError if it asks for what is not served."""
     config = read_json(folder / CONFIG)
     kind = config.get("peft_type")
     if not isinstance(kind, str):
@@ -222,7 +195,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 def _variants(config: Mapping[str, Any]) -> Iterator[str]:
     for key, value in config.items():
-        if value and key not in _HARMLESS:
+        if value and key not in _HARMLESS.split():
             yield _NOT_SERVED.get(key, f"LoRA with {key}, which is not known here")
     start = str(config.get("init_lora_weights", True)).lower()
     if start not in _PLAIN_STARTS:

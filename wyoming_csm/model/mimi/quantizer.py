@@ -26,8 +26,8 @@ class Codebooks(nn.Module):
             found[f"{name}.layers.{n}.codebook.cluster_usage"] = usage
         return found
 
-    def finish(self) -> None:
-        """Checkpoints keep the sum of what fell on each entry, and how much: make it the mean."""
+    def finalize(self) -> None:
+        """Make each entry the mean of what fell on it: checkpoints have sums and counts."""
         self.table.div_(self.usage.clamp(min=_LEAST_USAGE)[..., None])
 
 
@@ -50,7 +50,7 @@ class CodebookSum(Codebooks):
 
 
 class CodebookSearch(Codebooks):
-    """Projected, then each codebook names the vector nearest to what those before it left over."""
+    """Latents are projected, then each codebook names the vector nearest to what is left over."""
 
     def __init__(self, codebooks: int, size: int, width: int, inputs: int) -> None:
         super().__init__(codebooks, size, width)
@@ -88,14 +88,14 @@ class _Pair(nn.Module):
             **self.acoustic.targets(f"{name}.acoustic_residual_vector_quantizer"),
         }
 
-    def finish(self) -> None:
-        """To be called once, after the targets were filled."""
-        self.semantic.finish()
-        self.acoustic.finish()
+    def finalize(self) -> None:
+        """Make the tables, once the targets are filled."""
+        self.semantic.finalize()
+        self.acoustic.finalize()
 
 
 class Quantizer(_Pair):
-    """From latents to codes is the other way: this one only knows the sum of what was named."""
+    """Codes to latents: the vectors they name, summed."""
 
     def __init__(self, config: MimiConfig) -> None:
         super().__init__(CodebookSum, config)
@@ -110,7 +110,7 @@ class Quantizer(_Pair):
 
 
 class QuantizerSearch(_Pair):
-    """Both kinds hear the same latents, so neither's codes depend on the other's."""
+    """Latents to codes: both kinds search the same latents, so neither depends on the other."""
 
     def __init__(self, config: MimiConfig) -> None:
         super().__init__(CodebookSearch, config)

@@ -1,1 +1,1 @@
-"""Coqui in its child: one model for each language, a sentence at a time."""
+"""Coqui in its child process."""

@@ -1,4 +1,4 @@
-"""Coqui's models by name: what there is, what it asks for, and its files on this disk."""
+"""The files of Coqui's models: the user's own, or those of coqui-tts's list, downloaded."""
 
 import difflib
 import logging
@@ -21,12 +21,12 @@ PROGRESS_SECONDS = 2.0
 _CHUNK_BYTES = 256 * 1024
 
 Progress = Callable[[str], None]
-Item = Mapping[str, Any]  # what coqui's list says about one model
+Item = Mapping[str, Any]  # what coqui-tts's list says about one model
 
 
 @dataclass(frozen=True)
 class ModelFiles:
-    """A model and its configuration; the same of the vocoder it needs, if it does."""
+    """The paths of a model and its configuration; of its vocoder's, if it needs one."""
 
     checkpoint: Path
     config: Path
@@ -35,7 +35,7 @@ class ModelFiles:
 
 
 def local_files(checkpoint: str, config: str | None) -> ModelFiles:
-    """A model of the user's own. Raises EngineUnavailable."""
+    """Find a model of the user's own. Raises EngineUnavailable if it is not there."""
     model = Path(checkpoint)
     beside = Path(config) if config else model.parent / "config.json"
     for path, setting in ((model, "checkpoint"), (beside, "checkpoint_config")):
@@ -45,7 +45,7 @@ def local_files(checkpoint: str, config: str | None) -> ModelFiles:
 
 
 def named_files(name: str, folder: Path, *, agreed: bool, progress: Progress) -> ModelFiles:
-    """A model from coqui's list, downloaded below `folder` if need be. Raises EngineUnavailable."""
+    """Find a model of coqui-tts's list, or download it below `folder`. Raises EngineUnavailable."""
     from TTS.utils.manage import ModelManager
 
     manager = ModelManager(output_prefix=folder)
@@ -66,7 +66,7 @@ def named_files(name: str, folder: Path, *, agreed: bool, progress: Progress) ->
 
 
 def _brief(error: Exception) -> str:
-    """Without the nest of causes that requests puts into its message."""
+    """Say what went wrong without the nest of causes that requests puts into its message."""
     import requests
 
     if isinstance(error, requests.ConnectionError) and error.request is not None:
@@ -75,7 +75,7 @@ def _brief(error: Exception) -> str:
 
 
 def flatten(models: Mapping[str, Any]) -> dict[str, Item]:
-    """coqui's list {type: {language: {dataset: {model: item}}}} by full name."""
+    """Turn the list {type: {language: {dataset: {model: item}}}} into items by full name."""
     return {
         "/".join((kind, language, dataset, model)): item
         for kind, languages in models.items()
@@ -86,7 +86,7 @@ def flatten(models: Mapping[str, Any]) -> dict[str, Item]:
 
 
 def check(name: str, known: Mapping[str, Item], *, agreed: bool) -> Item:
-    """What coqui knows about a model that may be used. Raises EngineUnavailable."""
+    """Look a model up. Raises EngineUnavailable if it is unknown or must not be used."""
     spoken = [other for other in known if other.startswith("tts_models/")]
     if name not in spoken:
         near = difflib.get_close_matches(name, spoken, n=1, cutoff=0.0)
@@ -105,7 +105,10 @@ def check(name: str, known: Mapping[str, Item], *, agreed: bool) -> Item:
 
 
 def _one(manager: Any, name: str, item: Item, progress: Progress) -> tuple[Path, Path]:
-    """The model file and its configuration. Raises OSError, ValueError, LookupError, BadZipFile."""
+    """Return the paths of the model and its configuration, downloaded if need be.
+
+    Raises OSError, ValueError, LookupError or BadZipFile.
+    """
     if "repo_id" in item:  # the hub's own downloads have time limits and are whole or nothing
         progress(f"Downloading {name} from {item['repo_id']}")
     else:
@@ -120,7 +123,7 @@ def _one(manager: Any, name: str, item: Item, progress: Progress) -> tuple[Path,
 
 
 def find_fault(folder: Path) -> str:
-    """Why a model's folder cannot be whole, or nothing. A download cut off leaves such a one."""
+    """Say why a model's folder cannot be whole, as a download that was cut off leaves it, or ""."""
     if left := next((path for path in folder.iterdir() if path.suffix in (".zip", ".part")), None):
         return f"{left.name} was not unpacked to its end"
     if not (folder / "config.json").is_file():
@@ -137,9 +140,9 @@ def find_fault(folder: Path) -> str:
 
 
 def download(url: str, folder: Path, progress: Progress) -> None:
-    """The files in a zip archive, flat in `folder`, which appears when all are there.
+    """Unpack the zip archive at `url`, flat, into `folder`, which appears when all is there.
 
-    Raises OSError (also when no byte comes for STALL_SECONDS), BadZipFile.
+    Raises OSError (also when no byte comes for STALL_SECONDS) or BadZipFile.
     """
     part = folder.with_name(folder.name + ".part")
     if part.exists():
@@ -152,12 +155,9 @@ def download(url: str, folder: Path, progress: Progress) -> None:
         progress("unpacking")
         with zipfile.ZipFile(archive) as content:
             for entry in content.infolist():
-                if not entry.is_dir():  # by its last name only: nothing can lead out of `part`
-                    with (
-                        content.open(entry) as src,
-                        (part / Path(entry.filename).name).open("wb") as out,
-                    ):
-                        shutil.copyfileobj(src, out)
+                if not entry.is_dir():
+                    entry.filename = Path(entry.filename).name  # so nothing leads out of `part`
+                    content.extract(entry, part)
         archive.unlink()
         part.replace(folder)
     finally:

@@ -5,21 +5,19 @@ import os
 import shutil
 import sys
 from importlib.machinery import ModuleSpec
+from importlib.util import module_from_spec
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from wyoming_csm.errors import EngineUnavailable
 
 _LOGGER = logging.getLogger(__name__)
 
-TORCHAUDIO_CURE = "pip install torchaudio, from the package index that this machine's torch is from"
-
 
 def prepare(*, data_dir: Path, download_dir: Path, agreed: bool, debug: bool) -> None:
     """Change this process so that coqui-tts can be imported, and asks and tells nothing.
 
-    Raises EngineUnavailable.
+    Raises EngineUnavailable if that cannot be.
     """
     # Threads that spin while they wait for each other make a busy machine 12 times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -34,7 +32,7 @@ def prepare(*, data_dir: Path, download_dir: Path, agreed: bool, debug: bool) ->
 
 
 def provide_espeak(folder: Path) -> None:
-    """coqui-tts turns text into phonemes with a command: ours, unless one is installed."""
+    """Put our espeak-ng command, which coqui-tts needs for phonemes, on PATH if there is none."""
     if shutil.which("espeak-ng") or shutil.which("espeak"):
         return
     from wyoming_csm.worker.system.espeak_ng import install_command
@@ -50,11 +48,8 @@ def provide_espeak(folder: Path) -> None:
 
 
 def provide_torchaudio() -> None:
-    """coqui-tts imports torchaudio for every model, and uses it for few.
-
-    Where it is missing, or made for another torch (OSError: its libraries do not load), something
-    that can be imported takes its place.
-    """
+    """Stand in for a torchaudio that is missing, or made for another torch (OSError: its libraries
+    do not load): coqui-tts imports it for every model, and uses it for few."""
     try:
         import torchaudio  # noqa: F401
     except (ImportError, OSError, RuntimeError) as error:
@@ -62,19 +57,16 @@ def provide_torchaudio() -> None:
         _LOGGER.log(level, "Without torchaudio, which few models need: %s", error)
         for name in [name for name in sys.modules if name.partition(".")[0] == "torchaudio"]:
             del sys.modules[name]
-        sys.modules["torchaudio"] = _NoTorchaudio("torchaudio")
+        module = module_from_spec(ModuleSpec("torchaudio", None))
+        vars(module)["__getattr__"] = _no_torchaudio
+        sys.modules["torchaudio"] = module
 
 
-class _NoTorchaudio(ModuleType):
-    """Can be imported; using it raises EngineUnavailable."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.__spec__ = ModuleSpec(name, None)
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):  # the import system and `inspect` look at every module
-            raise AttributeError(name)
-        raise EngineUnavailable(
-            "this model needs torchaudio, which is missing or does not fit torch", TORCHAUDIO_CURE
-        )
+def _no_torchaudio(name: str) -> Any:
+    """Stand for each attribute of the module. Raises EngineUnavailable."""
+    if name.startswith("__"):  # the import system and `inspect` look at every module
+        raise AttributeError(name)
+    raise EngineUnavailable(
+        "this model needs torchaudio, which is missing or does not fit torch",
+        "pip install torchaudio, from the package index that this machine's torch is from",
+    )

@@ -1,8 +1,9 @@
-"""Coqui TTS in its child process: the models of the configuration, speaking by voice."""
+"""Coqui TTS in its child process: a model for each language, a sentence at a time."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,9 +14,8 @@ from wyoming_csm.audio import SAMPLE_RATE, Samples, to_pcm
 from wyoming_csm.config import CoquiConfig
 from wyoming_csm.errors import EngineError, EngineUnavailable
 from wyoming_csm.voices import Voice
-from wyoming_csm.worker.coqui.files import local_files, named_files
+from wyoming_csm.worker.coqui.files import Progress, local_files, named_files
 from wyoming_csm.worker.coqui.setup import prepare
-from wyoming_csm.worker.coqui.warm_up import to_read, to_say
 from wyoming_csm.worker.protocol import Configure
 
 if TYPE_CHECKING:
@@ -23,11 +23,39 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger(__name__)
 
-Progress = Callable[[str], None]
+# A first text loads what later ones use, and so does the first number, time or amount (coqui-tts
+# imports a library for over a second to put them into words) and the first text in the letters of
+# a language. So that no listener waits for it, each voice reads and each model says some of each.
+_TO_READ = "{0} 7:45 pm, 21.5, 2nd, $12.50, £1,000, -3, 2026, 100 %, 20 °C."
+_TO_SAY = "{0}, {0}, 7:45, 21."
+_GREETINGS = {
+    "ar": "مرحبا",
+    "be": "Прывітанне",
+    "bg": "Здравей",
+    "bn": "হ্যালো",
+    "el": "Γεια σας",
+    "fa": "سلام",
+    "hi": "नमस्ते",
+    "ja": "こんにちは",
+    "ko": "안녕하세요",
+    "ru": "Привет",
+    "uk": "Привіт",
+    "zh": "你好",
+}
+_LATIN_GREETING = "Hallo"  # for all others: nothing depends on the word
+
+
+@dataclass(frozen=True)
+class LoadedVoice:
+    """A voice and the model that speaks for it."""
+
+    voice: Voice
+    model: "CoquiModel"
+    language: str | None  # as a multilingual model calls it
 
 
 def load(configure: Configure, progress: Progress) -> "CoquiSpeaker":
-    """Every model of the configuration; what cannot be had is left out with a warning.
+    """Load the model of every voice; what cannot be had is left out with a warning.
 
     Raises EngineUnavailable if nothing is left.
     """
@@ -41,25 +69,28 @@ def load(configure: Configure, progress: Progress) -> "CoquiSpeaker":
         debug=configure.log_level == "DEBUG",
     )
     device = choose_device(settings.device)
-    models = _Models(settings, download_dir, device, progress)
-    speaks: dict[str, Speaks] = {}
+
+    @cache  # a model that serves several languages is loaded once
+    def model(name: str) -> "CoquiModel":
+        return _load_model(name, settings, download_dir, device, progress)
+
+    loaded: dict[str, LoadedVoice] = {}
     absent: dict[str, EngineUnavailable] = {}
     for voice in configure.voices:
         try:
-            one = speaks[voice.name] = models.for_voice(voice)
-            one.model.read(to_read(voice.language), one.language)
+            name = settings.checkpoint or settings.models[voice.language]
+            loaded[voice.name] = _with_model(voice, model(name))
         except EngineUnavailable as error:
             _LOGGER.warning("%s is left out: %s", voice.name, error)
             absent[voice.name] = error
-    if not speaks:
-        raise next(
-            iter(absent.values()), EngineUnavailable("no model is named", "set coqui.models")
-        )
-    return CoquiSpeaker(speaks, absent, device)
+    if not loaded:
+        nothing = EngineUnavailable("no model is named", "set coqui.models")
+        raise next(iter(absent.values()), nothing)
+    return CoquiSpeaker(loaded, absent, device)
 
 
 def choose_device(wanted: str) -> str:
-    """`cpu`, `cuda` or `cuda:N`. Raises EngineUnavailable."""
+    """Return `cpu`, `cuda` or `cuda:N`. Raises EngineUnavailable if that is not here."""
     import torch
 
     if wanted == "auto":
@@ -72,97 +103,64 @@ def choose_device(wanted: str) -> str:
     return wanted
 
 
-@dataclass(frozen=True)
-class Speaks:
-    """A voice, and what speaks for it."""
+def _load_model(
+    name: str, settings: CoquiConfig, download_dir: Path, device: str, progress: Progress
+) -> "CoquiModel":
+    try:  # heavy, and only importable once `prepare` has run
+        from wyoming_csm.worker.coqui.model import CoquiModel
+    except (ImportError, OSError) as error:
+        raise EngineUnavailable(
+            f"coqui-tts cannot be imported ({error})", "pip install '.[coqui]'"
+        ) from error
+    if settings.checkpoint:
+        files = local_files(settings.checkpoint, settings.checkpoint_config)
+    else:
+        agreed = settings.agree_to_licence
+        files = named_files(name, download_dir, agreed=agreed, progress=progress)
+    progress(f"loading {name}")
+    return CoquiModel(name, files, device)
 
-    voice: Voice
-    model: "CoquiModel"
-    language: str | None  # as a multilingual model calls it
 
-
-class _Models:
-    """Loads by voice; a model that serves several languages is loaded once."""
-
-    def __init__(
-        self, settings: CoquiConfig, download_dir: Path, device: str, progress: Progress
-    ) -> None:
-        self._settings = settings
-        self._download_dir = download_dir
-        self._device = device
-        self._progress = progress
-        self._loaded: dict[str, CoquiModel] = {}
-
-    def for_voice(self, voice: Voice) -> Speaks:
-        """Raises EngineUnavailable."""
-        name = self._settings.checkpoint or self._settings.models[voice.language]
-        if name not in self._loaded:
-            self._loaded[name] = self._load(name)
-        model = self._loaded[name]
-        own = matching(voice.language, model.languages)
-        if model.languages and own is None:
-            raise EngineUnavailable(
-                f"{name} does not speak {voice.language!r}",
-                f"its languages are {', '.join(model.languages)}",
-            )
-        return Speaks(replace(voice, speakers=model.speakers), model, own)
-
-    def _load(self, name: str) -> "CoquiModel":
-        settings = self._settings
-        try:  # heavy, and only importable once `prepare` has run
-            from wyoming_csm.worker.coqui.model import CoquiModel
-        except (ImportError, OSError) as error:
-            raise EngineUnavailable(
-                f"coqui-tts cannot be imported ({error})", "pip install '.[coqui]'"
-            ) from error
-        if settings.checkpoint:
-            files = local_files(settings.checkpoint, settings.checkpoint_config)
-        else:
-            files = named_files(
-                name,
-                self._download_dir,
-                agreed=settings.agree_to_licence,
-                progress=self._progress,
-            )
-        self._progress(f"loading {name}")
-        return CoquiModel(name, files, self._device)
+def _with_model(voice: Voice, model: "CoquiModel") -> LoadedVoice:
+    language = matching(voice.language, model.languages)
+    if model.languages and language is None:
+        raise EngineUnavailable(
+            f"{model.name} does not speak {voice.language!r}",
+            f"its languages are {', '.join(model.languages)}",
+        )
+    model.read(_TO_READ.format(_greeting(voice)), language)
+    return LoadedVoice(replace(voice, speakers=model.speakers), model, language)
 
 
 class CoquiSpeaker:
-    """The sentence loop's speaker."""
+    """The speaker of the sentence loop: each voice by its model."""
 
     def __init__(
-        self, speaks: dict[str, Speaks], absent: dict[str, EngineUnavailable], device: str
+        self, loaded: dict[str, LoadedVoice], absent: dict[str, EngineUnavailable], device: str
     ) -> None:
-        self._speaks = speaks
+        self._loaded = loaded
         self._absent = absent
-        self._device = device
-
-    @property
-    def detail(self) -> str:
-        left_out = f"; left out: {', '.join(self._absent)}" if self._absent else ""
-        return f"{', '.join(self._speaks)} on {self._device}{left_out}"
-
-    @property
-    def voices(self) -> tuple[Voice, ...]:
-        return tuple(one.voice for one in self._speaks.values())
-
-    @property
-    def rehearsal(self) -> Sequence[tuple[str, Voice]]:
-        """A sentence of each model."""
-        firsts = {id(one.model): one.voice for one in reversed(self._speaks.values())}
-        return [(to_say(voice.language), voice) for voice in firsts.values()]
+        left_out = f"; left out: {', '.join(absent)}" if absent else ""
+        self.detail = f"{', '.join(loaded)} on {device}{left_out}"
+        self.voices = tuple(one.voice for one in loaded.values())
+        firsts = {one.model: one.voice for one in reversed(loaded.values())}
+        self.rehearsal = [(_TO_SAY.format(_greeting(voice)), voice) for voice in firsts.values()]
 
     def say(self, text: str, voice: Voice) -> Iterator[bytes]:
-        """24 kHz mono s16le. Raises EngineError."""
-        one = self._speaks.get(voice.name)
+        """Make the sound as 24 kHz mono s16le. Raises EngineError, or what the model raises."""
+        one = self._loaded.get(voice.name)
         if one is None:
             raise self._absent.get(voice.name) or EngineError(f"there is no voice {voice.name!r}")
         return to_24k(one.model.say(text, voice.speaker, one.language), one.model.rate)
 
 
+def _greeting(voice: Voice) -> str:
+    primary = voice.language.replace("_", "-").partition("-")[0].lower()
+    return _GREETINGS.get(primary, _LATIN_GREETING)
+
+
 def matching(code: str, known: Sequence[str]) -> str | None:
-    """Which of a model's own language names a code means: `pt_BR` is its `pt-br`, or its `pt`."""
+    """Find what a model calls the language of a code: for `pt_BR` that is `pt-br`, or else `pt`."""
     wanted = code.replace("_", "-").lower()
     for fits in (wanted, wanted.partition("-")[0]):
         for name in known:
@@ -171,16 +169,15 @@ def matching(code: str, known: Sequence[str]) -> str | None:
     return None
 
 
-def to_24k(pieces: Iterable[Samples], rate: int) -> Iterator[bytes]:
-    """Pieces [samples] at `rate` Hz as s16le at 24 kHz, without a seam between them."""
-    import soxr
-
+def to_24k(chunks: Iterable[Samples], rate: int) -> Iterator[bytes]:
+    """Turn chunks [samples] at `rate` Hz into s16le at 24 kHz, without a seam between them."""
     if rate == SAMPLE_RATE:
-        yield from map(to_pcm, pieces)
+        yield from map(to_pcm, chunks)
         return
     import numpy as np
+    import soxr
 
     stream = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32")
-    for piece in pieces:
-        yield to_pcm(stream.resample_chunk(piece))
+    for chunk in chunks:
+        yield to_pcm(stream.resample_chunk(chunk))
     yield to_pcm(stream.resample_chunk(np.zeros(0, np.float32), last=True))

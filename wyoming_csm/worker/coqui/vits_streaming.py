@@ -1,4 +1,4 @@
-"""VITS heard early: its sound made in pieces while the rest is still to come.
+"""VITS streamed: its sound made in chunks while the rest is still to come.
 
 VITS lays out a whole sentence quickly, then spends nine tenths of its time in the waveform
 decoder, a stack of convolutions. A convolution looks only so far: a window of the layout gives
@@ -15,11 +15,11 @@ from torch import Tensor
 
 from wyoming_csm.audio import Samples
 
-PIECE_FRAMES = 96  # about 1.1 s: larger is heard later, smaller makes more of the margins twice
+CHUNK_FRAMES = 96  # about 1.1 s: larger comes later, smaller makes more of the margins twice
 
 
-def in_pieces(model: Any, synthesize: Callable[[], object]) -> Iterator[Samples]:
-    """What `synthesize()` has VITS `model` decode, as pieces [samples] of the same sound."""
+def in_chunks(model: Any, synthesize: Callable[[], object]) -> Iterator[Samples]:
+    """Yield the sound that `synthesize()` has VITS `model` make, in chunks [samples]."""
     decoder = model.waveform_decoder
     layouts: list[tuple[Tensor, Tensor | None]] = []
 
@@ -39,21 +39,21 @@ def in_pieces(model: Any, synthesize: Callable[[], object]) -> Iterator[Samples]
         with torch.inference_mode():
             sound = decoder(window, g=speaker)  # [1, 1, samples]
         hop = sound.shape[-1] // window.shape[-1]
-        piece = sound[0, 0, (start - left) * hop : (end - left) * hop]
-        yield piece.float().cpu().numpy().astype(np.float32)
+        chunk = sound[0, 0, (start - left) * hop : (end - left) * hop]
+        yield chunk.float().cpu().numpy().astype(np.float32)
 
 
 def spans(frames: int) -> Iterator[tuple[int, int]]:
-    """Pieces [start, end) that cover `frames`; the last is up to half as long again."""
+    """Cut `frames` into chunks [start, end); the last is up to half as long again."""
     start = 0
-    while frames - start >= PIECE_FRAMES * 3 // 2:
-        yield start, start + PIECE_FRAMES
-        start += PIECE_FRAMES
+    while frames - start >= CHUNK_FRAMES * 3 // 2:
+        yield start, start + CHUNK_FRAMES
+        start += CHUNK_FRAMES
     yield start, frames
 
 
 def reach(args: Any) -> int:
-    """Frames to either side that a sample of HiFi-GAN's generator depends on, from its sizes.
+    """Count the frames to either side that a sample of HiFi-GAN's generator depends on.
 
     Each upsampling makes a frame into more steps; a residual block adds its kernels' halves, times
     their dilations, in those steps. Blocks run side by side, so the widest counts.

@@ -1,6 +1,7 @@
-"""Recordings to codes: encoded once, then kept on disk."""
+"""Recordings to codes: encoded once, then stored on disk."""
 
 import hashlib
+import io
 import json
 import logging
 import re
@@ -67,11 +68,14 @@ class ClipEncoder:
         frames = -(-len(samples) // self._samples_per_frame)
         key = hashlib.sha256(self._codec + np.ascontiguousarray(samples, dtype="<f4").tobytes())
         path = self._cache.path(key.hexdigest())
-        found = self._kept(path, frames)
+        found = self._cache.read(path, lambda path: self._read(path, frames))
         if found is None:
             found = self._encode(samples)
             self._check(found, frames)
-            self._keep(path, found)
+            content = io.BytesIO()
+            np.save(content, found.numpy().astype(_STORED))
+            for _ in self._cache.write(path, [content.getbuffer()]):
+                pass
         return found
 
     def _identity(self) -> bytes:
@@ -83,32 +87,14 @@ class ClipEncoder:
                 digest.update(read().float().numpy().tobytes())
         return digest.digest()
 
-    def _kept(self, path: Path, frames: int) -> Tensor | None:
-        """Codes kept earlier; None if there are none, or the file is not what we wrote."""
-        try:
-            # mapped, so that a false header cannot make us reserve memory
-            stored = np.load(path, mmap_mode="r", allow_pickle=False)
-            if stored.dtype != _STORED:
-                raise ValueError(f"type {stored.dtype}")
-            codes = torch.from_numpy(stored.astype(np.int64))
-            self._check(codes, frames)
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, EOFError, CheckpointError) as error:
-            _LOGGER.warning("%s is damaged and made anew: %s", path, error)
-            return None
-        self._cache.use(path)
+    def _read(self, path: Path, frames: int) -> Tensor:
+        # mapped, so that a false header cannot make us reserve memory
+        stored = np.load(path, mmap_mode="r", allow_pickle=False)
+        if stored.dtype != _STORED:
+            raise ValueError(f"type {stored.dtype}")
+        codes = torch.from_numpy(stored.astype(np.int64))
+        self._check(codes, frames)
         return codes
-
-    def _keep(self, path: Path, codes: Tensor) -> None:
-        """Without disk the clip is encoded again next time."""
-        try:
-            with self._cache.new(path) as file:
-                np.save(file, codes.numpy().astype(_STORED))
-        except BlockingIOError:  # another GPU's process keeps the same
-            return
-        except OSError as error:
-            _LOGGER.warning("The codes of a clip could not be kept: %s", error)
 
     def _check(self, codes: Tensor, frames: int) -> None:
         if codes.shape != (frames, self._codebooks):

@@ -89,7 +89,7 @@ class CsmRunner:
         Raises torch.OutOfMemoryError.
         """
         self._pipeline.capture(progress)
-        short = self._prompts.rows((), 0, "Hello.")
+        short = self._prompts.build((), 0, "Hello.")
         for times in (1, 4, 8):  # kernels for few rows, more and many: first they are built
             self._pipeline.prefill(0, short.repeat(times, 1), seed=0)
         for rows in (short, short.repeat(8, 1)):
@@ -236,7 +236,7 @@ class CsmRunner:
 
     def _keep(self, slot: int, rows: Tensor) -> None:
         """`rows` are the first that the slot heard."""
-        self._kept.keep(rows, lambda n: self._pipeline.save(slot, n))
+        self._kept.store(rows, lambda n: self._pipeline.save(slot, n))
 
     def _with_room(self, work: Callable[[], _T]) -> _T:
         """Where memory is short, what is kept goes; if that is not enough, this fails alone."""

@@ -69,7 +69,7 @@ class VoiceWarmUp:
         self._heard += len(piece)
         if self._heard < len(rows):
             return False
-        self._kept.keep(rows, lambda n: self._pipeline.save(_SLOT, n))
+        self._kept.store(rows, lambda n: self._pipeline.save(_SLOT, n))
         return True
 
     def _leave(self) -> None:

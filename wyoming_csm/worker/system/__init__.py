@@ -1,1 +1,1 @@
-"""The system voice in its child: Pico, eSpeak NG, or what the platform brings."""
+"""The system voice in its child process."""

@@ -1,6 +1,6 @@
 """An `espeak-ng` command over the library in the `espeakng-loader` wheel.
 
-It takes those words of the real command that the system voice and Coqui's phonemizer use, and
+It takes those options of the real command that the system voice and Coqui's phonemizer use, and
 prints what the real one prints. It is a process of its own because the library is not
 thread-safe and its licence is the GPL; so this file imports nothing of this package.
 """
@@ -14,7 +14,7 @@ import struct
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 _MODULE = "wyoming_csm.worker.system.espeak_ng"
 _SAMPLE_BYTES = 2
@@ -23,9 +23,7 @@ _RETRIEVAL = 1  # sound comes to the callback
 _DONT_EXIT = 0x8000  # of espeak_Initialize
 _UTF8, _PHONEMES, _END_PAUSE = 1, 0x100, 0x1000  # of espeak_Synth
 _RATE = 1  # of espeak_SetParameter, words per minute
-_IPA, _TIE, _SEPARATOR_SHIFT = 0x02, 0x80, 8  # of espeak_SetPhonemeTrace
-_IPA_SEPARATORS = {1: "_", 2: "\u0361", 3: "\u200d"}  # what --ipa=N stands for
-_TIED_IPA = (2, 3)
+_IPA, _UNDERSCORES = 0x02, ord("_") << 8  # of espeak_SetPhonemeTrace
 _UNKNOWN_LENGTH = 0x7FFFF000  # in the header of a WAV that is still being made
 
 _SoundCallback = ctypes.CFUNCTYPE(
@@ -50,7 +48,7 @@ class _VoiceEntry(ctypes.Structure):
 
 
 def find_command() -> tuple[str, ...] | None:
-    """What to run as `espeak-ng`: this file over the wheel, an installed one, or None."""
+    """Find what to run as `espeak-ng`: this file over the wheel, or an installed one."""
     if importlib.util.find_spec("espeakng_loader") is not None:
         return (sys.executable, "-m", _MODULE)
     installed = shutil.which("espeak-ng")
@@ -58,7 +56,7 @@ def find_command() -> tuple[str, ...] | None:
 
 
 def install_command(folder: Path) -> Path:
-    """Write an executable `espeak-ng` into `folder`, to be put on PATH (POSIX). Its path."""
+    """Write an executable `espeak-ng` into `folder`, to be put on PATH (POSIX); return its path."""
     path = folder / "espeak-ng"
     folder.mkdir(parents=True, exist_ok=True)
     path.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m {_MODULE} "$@"\n', encoding="utf-8")
@@ -81,13 +79,10 @@ class Library:
         )
         if self.rate <= 0:
             raise OSError(f"espeak-ng does not start with the data in {self.data_path}")
-
-    @property
-    def version(self) -> str:
-        return str(self._lib.espeak_Info(None).decode())
+        self.version: str = self._lib.espeak_Info(None).decode()
 
     def voices(self) -> Iterator[_VoiceEntry]:
-        """All voices, by language."""
+        """Go through the voices, by language."""
         found = self._lib.espeak_ListVoices(None)
         index = 0
         while found[index]:
@@ -95,7 +90,7 @@ class Library:
             index += 1
 
     def set_voice(self, name: str) -> bool:
-        """By name or by language code. False: there is none."""
+        """Choose a voice by its name or a language's code; return whether there is one."""
         if self._lib.espeak_SetVoiceByName(name.encode()) == 0:
             return True
         code = ctypes.create_string_buffer(name.encode())
@@ -105,25 +100,23 @@ class Library:
     def set_speed(self, words_per_minute: int) -> None:
         self._lib.espeak_SetParameter(_RATE, words_per_minute, 0)
 
-    def print_phonemes(self, ipa: int, separator: str, tied: bool) -> None:
-        """From now on `synthesize` also prints each clause's phonemes to standard output."""
-        os.dup2(1, 2)  # where the library prints when it is given no C stream
-        mode = (_IPA if ipa >= 0 else 1) | (_TIE if tied else 0)
-        code = ord(separator) if separator else 0
-        self._lib.espeak_SetPhonemeTrace(mode | code << _SEPARATOR_SHIFT, None)
+    def print_phonemes(self) -> None:
+        """Make `synthesize` print each clause's phonemes, in IPA with `_` between them."""
+        os.dup2(1, 2)  # the library prints to standard error when it is given no C stream
+        self._lib.espeak_SetPhonemeTrace(_IPA | _UNDERSCORES, None)
 
     def synthesize(self, text: str, sound: Callable[[bytes], None]) -> None:
         """Hand the sound of `text` (mono s16le at `rate` Hz) to `sound` while it is made."""
 
-        def heard(samples: Any, count: int, _events: Any) -> int:
+        def on_samples(samples: Any, count: int, _events: Any) -> int:
             try:
                 if samples and count > 0:
                     sound(ctypes.string_at(samples, count * _SAMPLE_BYTES))
             except BrokenPipeError:
-                return 1  # nobody listens: stop
+                return 1  # the output was closed: stop
             return 0
 
-        callback = _SoundCallback(heard)  # to be kept until the library is done
+        callback = _SoundCallback(on_samples)  # it must live until the library is done
         self._lib.espeak_SetSynthCallback(callback)
         data = text.encode("utf-8", "replace") + b"\0"
         flags = _UTF8 | _PHONEMES | _END_PAUSE
@@ -144,25 +137,26 @@ def _list_voices(library: Library) -> None:
 
 
 def _wav_header(rate: int) -> bytes:
-    """Of a mono s16le WAV whose length is not known yet."""
+    """Make the header of a mono s16le WAV whose length is not known yet."""
     form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, rate, rate * 2, 2, 16)
     head = struct.pack("<4sI4s", b"RIFF", _UNKNOWN_LENGTH + 36, b"WAVE")
     return head + form + struct.pack("<4sI", b"data", _UNKNOWN_LENGTH)
 
 
 def main(arguments: list[str]) -> int:
-    """`-v VOICE -s WORDS [-q] [-x|--ipa[=N]] [--tie[=C]] [--stdout] [--stdin|-f FILE|TEXT]`
-    or `--version` or `--voices`. 0, or 1 with a line on standard error."""
-    bare = {"--ipa": "--ipa=0", "--tie": "--tie=", "--voices": "--voices="}
-    spelled = [bare.get(word, word) for word in arguments]
-    long = ["version", "voices=", "stdin", "stdout", "ipa=", "tie=", "path="]
+    """Run `-v VOICE [-s WORDS] [-q] [--ipa=1] [--stdout] [--stdin|-f FILE]`, `--version` or
+    `--voices`; return 0, or 1 with a line on standard error."""
     try:
-        found, words = getopt.gnu_getopt(spelled, "qxb:v:s:f:", long)
+        found, _ = getopt.getopt(
+            arguments, "qb:v:s:f:", ["version", "voices", "stdin", "stdout", "ipa="]
+        )
+        options = dict(found)
+        if options.get("--ipa", "1") != "1":
+            raise getopt.GetoptError("--ipa=1 is the only form of phonemes")
         library = Library()
     except (getopt.GetoptError, OSError) as error:
         print(f"espeak-ng: {error}", file=sys.stderr)
         return 1
-    options = dict(found)
     if "--version" in options:
         print(f"eSpeak NG text-to-speech: {library.version}  Data at: {library.data_path}")
         return 0
@@ -174,37 +168,23 @@ def main(arguments: list[str]) -> int:
         return 1
     if "-s" in options:
         library.set_speed(int(options["-s"]))
-    _speak(library, options, _text(options, words))
+    if "--ipa" in options:
+        library.print_phonemes()
+    data = Path(options["-f"]).read_bytes() if "-f" in options else sys.stdin.buffer.read()
+    _speak(library, data.decode("utf-8", "replace"), "--stdout" in options)
     return 0
 
 
-def _text(options: dict[str, str], words: list[str]) -> str:
-    if "-f" in options:
-        return Path(options["-f"]).read_text(encoding="utf-8", errors="replace")
-    if words:
-        return " ".join(words)
-    return sys.stdin.buffer.read().decode("utf-8", "replace")
-
-
-def _speak(library: Library, options: dict[str, str], text: str) -> None:
-    if "--ipa" in options or "-x" in options:
-        ipa = int(options["--ipa"]) if "--ipa" in options else -1
-        tie = options.get("--tie")
-        separator = _IPA_SEPARATORS.get(ipa, "")
-        if tie is not None:
-            separator = tie[:1] or "\u0361"
-        library.print_phonemes(ipa, separator, tie is not None or ipa in _TIED_IPA)
-    if "--stdout" not in options:
-        library.synthesize(text, lambda _sound: None)
-        return
+def _speak(library: Library, text: str, to_stdout: bool) -> None:
     out = sys.stdout.buffer
-    out.write(_wav_header(library.rate))
-    library.synthesize(text, lambda sound: _write(out, sound))
 
+    def write(sound: bytes) -> None:
+        if to_stdout:
+            out.write(sound)
+            out.flush()
 
-def _write(out: BinaryIO, sound: bytes) -> None:
-    out.write(sound)
-    out.flush()
+    write(_wav_header(library.rate))
+    library.synthesize(text, write)
 
 
 if __name__ == "__main__":

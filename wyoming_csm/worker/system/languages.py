@@ -1,7 +1,8 @@
-"""The languages of the system voice, and what speaks each of them."""
+"""The languages of the system voice, and the synthesisers that speak them."""
 
 import importlib.util
 import sys
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from wyoming_csm.errors import EngineUnavailable
@@ -14,16 +15,11 @@ _PLATFORMS = ("win32", "darwin")  # where pyttsx3 finds a voice that came with t
 
 
 class Language(NamedTuple):
-    """`tag`: as Home Assistant knows it; `pico`, `espeak`: as those know it, "" if they do not."""
+    """A language: its tag in Home Assistant, its title, and what each synthesiser calls it."""
 
     tag: str
     title: str
-    pico: str
-    espeak: str
-
-    @property
-    def voice_name(self) -> str:
-        return f"system_{self.tag}"
+    codes: Mapping[str, str]
 
 
 _PICO = """
@@ -52,22 +48,18 @@ yue Cantonese, zh=cmn Mandarin Chinese
 """
 
 
-def languages() -> tuple[Language, ...]:
-    """All; US English first."""
-    return (*_read(_PICO, pico=True), *_read(_ESPEAK, pico=False))
-
-
-def _read(table: str, pico: bool) -> tuple[Language, ...]:
-    found = []
-    for entry in " ".join(table.split()).split(", "):
-        code, _, title = entry.partition(" ")
-        tag, _, espeak = code.partition("=")
-        found.append(Language(tag, title, tag if pico else "", espeak or tag))
-    return tuple(found)
+def languages() -> Iterator[Language]:
+    """List all languages, US English first."""
+    for table in (_PICO, _ESPEAK):
+        for entry in " ".join(table.split()).split(", "):
+            code, _, title = entry.partition(" ")
+            tag, _, espeak = code.partition("=")
+            codes = {ESPEAK: espeak or tag, PLATFORM: tag}
+            yield Language(tag, title, {PICO: tag, **codes} if table is _PICO else codes)
 
 
 def find_synthesisers() -> tuple[str, ...]:
-    """Their names, by what is installed; cheap. Raises EngineUnavailable if there is none."""
+    """Name those that are installed, the best first. Raises EngineUnavailable if there is none."""
     found = []
     if importlib.util.find_spec("py_nanotts") is not None:
         found.append(PICO)

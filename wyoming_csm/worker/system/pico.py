@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from wyoming_csm.audio import Samples, resample, to_pcm
+from wyoming_csm.audio import Samples, from_pcm, resample, to_pcm
 from wyoming_csm.errors import EngineError
 
 SAMPLE_RATE = 16_000
@@ -22,13 +22,8 @@ _LONGEST_WORD = 30  # 60 digits are silence, 250 accented letters never end
 _ALPHABET = "cp1252"  # the letters Pico knows
 # Brings each voice to about -17 dB, as espeak-ng; at 1.0 all of them clip.
 _VOLUMES = {"en-US": 0.4, "en-GB": 0.4, "de-DE": 0.4, "es-ES": 0.4, "fr-FR": 0.4, "it-IT": 0.5}
-_LESS_THAN = {
-    "de": "kleiner als",
-    "es": "menor que",
-    "fr": "inférieur à",
-    "it": "minore di",
-}
-_SPELLED = str.maketrans(
+_LESS_THAN = {"de": "kleiner als", "es": "menor que", "fr": "inférieur à", "it": "minore di"}
+_PLAIN = str.maketrans(
     {"\u2018": "'", "\u2019": "'", "\u00b4": "'", "`": "'"}  # quotation marks
     | {"\u201c": '"', "\u201d": '"', "\u201e": '"', "\u2013": ", ", "\u2014": ", "}  # and dashes
     | {"\u00ad": "", "\u00a0": " ", "™": ""}  # the hyphen that may be, the space that may not break
@@ -39,7 +34,7 @@ _END_SECONDS = 0.3  # of silence after a text; Pico leaves up to a second
 
 
 class Pico:
-    """Raises ImportError if the library cannot load."""
+    """The library, loaded. Raises ImportError if it cannot be."""
 
     def __init__(self, speed: float) -> None:
         import py_nanotts
@@ -48,9 +43,9 @@ class Pico:
         self._speed = None if speed == 1.0 else speed
 
     def say(self, text: str, language: str) -> Iterator[bytes]:
-        """24 kHz mono s16le. `language`: as en-US. Raises EngineError."""
-        for piece in pico_texts(text, language):
-            yield to_pcm(resample(self._speak(piece, language), SAMPLE_RATE))
+        """Make the sound as 24 kHz mono s16le; `language` is like en-US. Raises EngineError."""
+        for fragment in pico_texts(text, language):
+            yield to_pcm(resample(self._speak(fragment, language), SAMPLE_RATE))
 
     def _speak(self, text: str, language: str) -> Samples:
         try:
@@ -59,33 +54,34 @@ class Pico:
             )
         except (RuntimeError, ValueError) as error:
             raise EngineError(f"Pico: {error}") from error
-        samples = np.frombuffer(pcm, dtype="<i2").astype(np.float32) / np.float32(32_768)
+        samples = from_pcm(pcm)
         (loud,) = np.nonzero(np.abs(samples) > _QUIET)
         end = loud[-1] + round(_END_SECONDS * SAMPLE_RATE) if len(loud) else 0
         return samples[:end]
 
 
 def is_readable(text: str) -> bool:
-    """Whether at least half of the letters and digits are Pico's."""
+    """Return whether Pico knows at least half of the letters and digits."""
     letters = [c for c in text if c.isalnum()]
     return 2 * sum(bool(_known(c)) for c in letters) >= len(letters)
 
 
 def pico_texts(text: str, language: str) -> list[str]:
-    """`text` as Pico may have it: no markup, no endless words, known letters; in short pieces."""
-    plain = unicodedata.normalize("NFC", text).translate(_SPELLED)
+    """Turn `text` into what Pico may have: short fragments of known letters, without markup and
+    endless words."""
+    plain = unicodedata.normalize("NFC", text).translate(_PLAIN)
     plain = re.sub(r"\.{2,}|…", ", ", plain)
     plain = re.sub(r"([^\w\s])\1+", r"\1", plain)  # Pico would name each mark
     plain = "".join(_known(character) or " " for character in plain)
     # After the line above, which turns full-width signs into plain ones.
     plain = plain.replace("<", f" {_LESS_THAN.get(language[:2], 'less than')} ")
     words = re.sub(rf"(\S{{{_LONGEST_WORD}}})(?=\S)", r"\1 ", plain)
-    pieces = textwrap.wrap(" ".join(words.split()), _LONGEST_TEXT)
-    return [piece for piece in pieces if any(c.isalnum() for c in piece)]
+    fragments = textwrap.wrap(" ".join(words.split()), _LONGEST_TEXT)
+    return [fragment for fragment in fragments if any(c.isalnum() for c in fragment)]
 
 
 def _known(character: str) -> str:
-    """The character, or the letter without its mark, as Pico knows it; else nothing."""
+    """Return the character, or the letter without its mark, if Pico knows it; else ""."""
     for candidate in (character, _apart(character)):
         known = candidate.encode(_ALPHABET, "ignore").decode(_ALPHABET)
         if known and known.isprintable():
@@ -94,5 +90,5 @@ def _known(character: str) -> str:
 
 
 def _apart(character: str) -> str:
-    """A letter and its marks; a fraction's parts."""
+    """Take a letter and its marks apart, or the numbers of a fraction."""
     return unicodedata.normalize("NFKD", character).replace("\u2044", "/")

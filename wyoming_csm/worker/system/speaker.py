@@ -1,30 +1,23 @@
-"""The system voice: whatever small synthesiser this machine can run, by language."""
+"""The system voice in its child process: the small synthesisers that this machine can run."""
 
 import logging
 import re
 import struct
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
-import numpy as np
 
-from wyoming_csm.audio import read_clip, resample, to_pcm
+from wyoming_csm.audio import from_pcm, read_clip, resample, to_pcm
 from wyoming_csm.config import SystemConfig
 from wyoming_csm.errors import EngineError, EngineUnavailable, VoiceError
 from wyoming_csm.voices import Voice
 from wyoming_csm.worker.protocol import Configure
 from wyoming_csm.worker.system.espeak_ng import find_command
-from wyoming_csm.worker.system.languages import (
-    ESPEAK,
-    PICO,
-    PLATFORM,
-    find_synthesisers,
-    languages,
-)
+from wyoming_csm.worker.system.languages import ESPEAK, PICO, PLATFORM, find_synthesisers, languages
 from wyoming_csm.worker.system.pico import Pico, is_readable
 
 _LOGGER = logging.getLogger(__name__)
@@ -32,26 +25,30 @@ _LOGGER = logging.getLogger(__name__)
 _WORDS_PER_MINUTE = 175
 _ESPEAK_SPEEDS = (80, 449)  # words per minute that espeak-ng takes
 _SECONDS = 10.0  # for one sentence; espeak-ng takes 0.1. Less than what counts as hung
-_WAV_HEADER_BYTES, _WAV_RATE_AT = 44, 24
+_WAV_HEADER_BYTES, _WAV_RATE_OFFSET = 44, 24
 
 
 class Synthesiser(Protocol):
-    """One of the small ones."""
+    """A small program that speaks."""
 
     def say(self, text: str, language: str) -> Iterator[bytes]:
-        """24 kHz mono s16le. `language`: the synthesiser's own name of it. Raises EngineError."""
+        """Make the sound as 24 kHz mono s16le; `language` is the synthesiser's own name of it.
+
+        Raises EngineError.
+        """
 
 
 class Espeak:
-    """espeak-ng, a process for each sentence."""
+    """The espeak-ng command, a process for each sentence."""
 
-    def __init__(self, command: Sequence[str], speed: float) -> None:
+    def __init__(self, speed: float, command: Sequence[str] | None = None) -> None:
         low, high = _ESPEAK_SPEEDS
         rate = min(high, max(low, round(speed * _WORDS_PER_MINUTE)))
+        command = command or find_command() or ()
         self._command = (*command, "-b", "1", "-s", str(rate), "--stdin", "--stdout", "-v")
 
     def say(self, text: str, language: str) -> Iterator[bytes]:
-        # [[…]] would be read as phonemes
+        # It would read [[…]] as phonemes.
         plain = re.sub(r"\[(?=\[)", "[ ", text.replace("\0", " "))
         try:
             done = subprocess.run(
@@ -67,13 +64,12 @@ class Espeak:
         except (OSError, subprocess.TimeoutExpired) as error:
             raise EngineError(f"espeak-ng: {error}") from error
         if len(done.stdout) > _WAV_HEADER_BYTES:
-            (rate,) = struct.unpack_from("<I", done.stdout, _WAV_RATE_AT)
-            pcm = np.frombuffer(done.stdout, dtype="<i2", offset=_WAV_HEADER_BYTES)
-            yield to_pcm(resample(pcm.astype(np.float32) / np.float32(32_768), rate))
+            (rate,) = struct.unpack_from("<I", done.stdout, _WAV_RATE_OFFSET)
+            yield to_pcm(resample(from_pcm(done.stdout[_WAV_HEADER_BYTES:]), rate))
 
 
 class Platform:
-    """What came with Windows or macOS, through pyttsx3. Raises ImportError without it."""
+    """The voice that came with Windows or macOS. Raises ImportError without pyttsx3."""
 
     def __init__(self, speed: float) -> None:
         import pyttsx3
@@ -93,52 +89,48 @@ class Platform:
 
 
 class SystemSpeaker:
-    """Each language by the first synthesiser that has it."""
+    """The speaker of the sentence loop. `synthesisers`: by name, the best first."""
 
     voices: tuple[Voice, ...] = ()  # known without loading
     rehearsal: Sequence[tuple[str, Voice]] = ()  # its first sentence is as quick as all others
 
-    def __init__(
-        self, pico: Synthesiser | None, espeak: Synthesiser | None, platform: Synthesiser | None
-    ) -> None:
-        self._pico = pico
-        self._espeak = espeak
-        self._platform = platform
-        self._languages = {language.voice_name: language for language in languages()}
-
-    @property
-    def detail(self) -> str:
-        names = {PICO: self._pico, ESPEAK: self._espeak, PLATFORM: self._platform}
-        return ", ".join(name for name, synthesiser in names.items() if synthesiser)
+    def __init__(self, synthesisers: Mapping[str, Synthesiser]) -> None:
+        self.detail = ", ".join(synthesisers)
+        self._synthesisers = synthesisers
+        self._languages = {language.tag: language for language in languages()}
 
     def say(self, text: str, voice: Voice) -> Iterator[bytes]:
-        """Text in a script that Pico cannot read goes to espeak-ng. Raises EngineError."""
-        language = self._languages.get(voice.name)
+        """Make the sound by the first synthesiser that has the language. Raises EngineError.
+
+        Text in a script that Pico cannot read goes to espeak-ng.
+        """
+        language = self._languages.get(voice.language)
         if language is None:
             raise EngineError(f"no system voice {voice.name!r}")
-        if language.pico and self._pico and (is_readable(text) or self._espeak is None):
-            return self._pico.say(text, language.pico)
-        if self._espeak:
-            return self._espeak.say(text, language.espeak)
-        if self._platform:
-            return self._platform.say(text, language.tag)
-        raise EngineError(f"nothing here speaks {language.title}")
+        for name, synthesiser in self._synthesisers.items():
+            unreadable = name == PICO and ESPEAK in self._synthesisers and not is_readable(text)
+            if name in language.codes and not unreadable:
+                return synthesiser.say(text, language.codes[name])
+        raise EngineError(f"no voice here speaks {language.title}")
 
 
-def load(configure: Configure, progress: Callable[[str], None]) -> SystemSpeaker:
-    """Takes no time; what is installed but cannot load is left out. Raises EngineUnavailable."""
+def load(configure: Configure) -> SystemSpeaker:
+    """Load what is installed; what cannot load is left out with a warning. Takes no time.
+
+    Raises EngineUnavailable if nothing is left.
+    """
     speed = msgspec.convert(configure.settings, SystemConfig).speed
-    found = find_synthesisers()
-    command = find_command()
-    espeak = Espeak(command, speed) if command else None
-    pico = platform = None
-    try:
-        pico = Pico(speed) if PICO in found else None
-        platform = Platform(speed) if PLATFORM in found else None
-    except (ImportError, OSError) as error:
-        if espeak is None:
-            raise EngineUnavailable(
-                f"the system voice cannot be loaded ({error})", "pip install espeakng-loader"
-            ) from error
-        _LOGGER.warning("The system voice is eSpeak NG alone: %s", error)
-    return SystemSpeaker(pico, espeak, platform)
+    made_by = {PICO: Pico, ESPEAK: Espeak, PLATFORM: Platform}
+    loaded: dict[str, Synthesiser] = {}
+    absent = ""
+    for name in find_synthesisers():
+        try:
+            loaded[name] = made_by[name](speed)
+        except (ImportError, OSError) as error:
+            _LOGGER.warning("%s is left out: %s", name, error)
+            absent = str(error)
+    if not loaded:
+        raise EngineUnavailable(
+            f"the system voice cannot be loaded ({absent})", "pip install espeakng-loader"
+        )
+    return SystemSpeaker(loaded)

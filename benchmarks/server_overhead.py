@@ -1,7 +1,7 @@
-"""Measures the way from a client to an engine and back, without a model.
+"""Measures the way from a client to an engine and back, without a model: `script/bench door`.
 
-A server in a process of its own, an engine that makes a frame each 25 ms in a real child, the
-wyoming library's client. Prints a table, then one line of JSON.
+The server is a process of its own, its engine a real child that makes a frame each 25 ms, the
+client that of the wyoming library. Prints a table, then one line of JSON.
 """
 
 import argparse
@@ -22,13 +22,14 @@ from wyoming.client import AsyncTcpClient
 from wyoming.info import Describe, Info
 from wyoming.tts import Synthesize
 
-from tests.fakes import fake_voice
-from tests.worker.fake_child import COMMAND, FakeSettings
+from benchmarks.fixtures.fake_child import COMMAND, FakeSettings
+from benchmarks.server import until_open
 from wyoming_csm import __version__
 from wyoming_csm.config import Config
 from wyoming_csm.engines.child_engine import ChildEngine
 from wyoming_csm.engines.watchdog import Timeouts
 from wyoming_csm.server.listener import Server
+from wyoming_csm.voices import Voice
 from wyoming_csm.worker.protocol import Configure
 
 STEP = 0.025
@@ -73,7 +74,7 @@ async def main() -> None:
 
 
 async def measure_start(folder: Path) -> dict[str, float]:
-    """From the process's start to the first Describe, and the memory it has after a reply."""
+    """Time a process from its start to the first Describe; its memory is that after a reply."""
     began = time.perf_counter()
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "wyoming_csm", "--uri", f"tcp://127.0.0.1:{PORT}",
@@ -99,20 +100,8 @@ def resident_kib(process: int) -> int:
     return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
 
 
-async def until_open(port: int) -> None:
-    async with asyncio.timeout(30):
-        while True:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except ConnectionRefusedError:
-                await asyncio.sleep(0.005)  # the measured process tells nobody that it listens
-            else:
-                writer.close()
-                return
-
-
 async def describe(port: int) -> float:
-    """Seconds for one Describe on a connection of its own, as Home Assistant asks."""
+    """Time one Describe on a connection of its own, as Home Assistant asks; in seconds."""
     began = time.perf_counter()
     async with AsyncTcpClient("127.0.0.1", port) as client:
         await client.write_event(Describe().event())
@@ -123,7 +112,7 @@ async def describe(port: int) -> float:
 
 
 async def hop() -> float:
-    """Seconds from the first frame's making in the child to its arrival here."""
+    """Time the first frame from the child to its arrival here, in seconds."""
     async with AsyncTcpClient("127.0.0.1", PORT) as client:
         await client.write_event(Synthesize("One.").event())
         while (event := await client.read_event()) is not None:
@@ -145,7 +134,7 @@ async def speak_on() -> None:
 @asynccontextmanager
 async def fake_server() -> AsyncGenerator[None]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "benchmarks.door", "--serve"
+        sys.executable, "-m", "benchmarks.server_overhead", "--serve"
     )
     try:
         await until_open(PORT)
@@ -157,7 +146,7 @@ async def fake_server() -> AsyncGenerator[None]:
 
 async def serve() -> None:
     settings = FakeSettings(frames=40, step_seconds=STEP, slots=SPEAKING, stamp=True)
-    voice = fake_voice("fake_en")
+    voice = Voice(name="fake_en", language="en", description="Frames by the clock", engine="fake")
     engine = ChildEngine(
         Configure("fake", msgspec.to_builtins(settings), "", ""),
         voices=lambda: (voice,),

@@ -7,7 +7,7 @@ import pytest
 
 from tests.voice_folders import make, record
 from wyoming_csm.errors import VoiceError
-from wyoming_csm.voices import read_voice
+from wyoming_csm.recordings import read_voice
 
 
 def complaint(folder: Path) -> str:
@@ -134,3 +134,7 @@ def test_a_link_that_leads_nowhere(tmp_path: Path) -> None:
     (folder / "clip.wav").unlink()
     (folder / "clip.wav").symlink_to("clip.wav")
     assert "not a file" in complaint(folder)
+
+
+def test_a_folder_that_is_gone(tmp_path: Path) -> None:
+    assert complaint(tmp_path / "ann") == "ann cannot be read: No such file or directory"

@@ -11,33 +11,40 @@ from torch import Tensor
 
 from benchmarks import counting, timing
 from benchmarks.csm_streaming import BUFFERED, CsmStreaming
-from benchmarks.ours import Ours
+from benchmarks.engine_under_test import EngineUnderTest
 from benchmarks.transformers_generate import Generate, load
 from wyoming_csm.model.sampling import Sampling
 
 _SAMPLING = Sampling()
-Speak = Callable[[int], list[float]]  # frames → when each was there
+Speak = Callable[[int], list[float]]  # frames → when each was made
 
 
-def fight(
-    ours: Ours, folder: Path, rows: Tensor, frames: int, rounds: int, compiled: Sequence[bool]
+def compare(
+    ours: EngineUnderTest,
+    folder: Path,
+    prompt: Tensor,
+    frames: int,
+    rounds: int,
+    compiled: Sequence[bool],
 ) -> dict[str, Any]:
-    """Everybody hears all of the prompt and speaks; `compiled`: in which forms the rivals come.
+    """Let every engine prefill the prompt and speak; `compiled`: in which forms the rivals come.
 
     transformers makes codes, so on a CPU it meets our codes; on a GPU our codes with their sound,
     since those are in graphs. csm-streaming's loop meets ours with its codec's time added.
     """
     model = load(folder, ours.types.compute, ours.device)
     how: dict[str, Any] = {"temperature": _SAMPLING.temperature, "top_k": _SAMPLING.top_k}
-    runs: dict[str, Speak] = {"ours": partial(ours.speak, rows)}
-    runs["our_codes"] = runs["ours"] if ours.pipeline.ahead else partial(ours.spell, rows)
+    runs: dict[str, Speak] = {"ours": partial(ours.speak, prompt)}
+    runs["our_codes"] = runs["ours"] if ours.pipeline.ahead else partial(ours.make_codes, prompt)
     loops: dict[str, CsmStreaming] = {}
     for fused in compiled:
         suffix = "_compiled" if fused else ""
-        runs[f"transformers{suffix}"] = partial(Generate(model, **how, compiled=fused).speak, rows)
+        runs[f"transformers{suffix}"] = partial(
+            Generate(model, **how, compiled=fused).speak, prompt
+        )
         loop = CsmStreaming(model, **how, compiled=fused)
         loops[f"csm_streaming{suffix}"] = loop
-        runs[f"csm_streaming{suffix}"] = partial(loop.speak, rows, sound=False)
+        runs[f"csm_streaming{suffix}"] = partial(loop.speak, prompt, sound=False)
     left_out = _warm_up(runs, frames)
     loops = {name: loop for name, loop in loops.items() if name in runs}
     firsts: dict[str, list[float]] = {name: [] for name in runs}
@@ -63,15 +70,15 @@ def fight(
         frame = statistics.median(seconds[name])
         first = statistics.median(firsts[name]) + (BUFFERED - 1) * frame + BUFFERED * codec
         found[f"{name}_first_sound_ms"] = first * 1000
-        found |= _cost(name, loop, rows)
+        found |= _cost(name, loop, prompt)
     return found | _best(found, compiled)
 
 
 def _warm_up(runs: dict[str, Speak], frames: int) -> dict[str, str]:
-    """Who cannot be compiled here is left out, and named with the cause.
+    """Run each engine twice; leave out those that cannot be compiled here, and return the causes.
 
-    As many frames as are measured: transformers makes its static caches as long as the sentence,
-    and would compile again. Twice: what is compiled compiles in the first, again in the second.
+    As many frames are made as are measured: transformers makes its static caches as long as the
+    sentence, and would compile again. What is compiled compiles in both runs.
     """
     left_out: dict[str, str] = {}
     for name, speak in list(runs.items()):
@@ -87,7 +94,7 @@ def _warm_up(runs: dict[str, Speak], frames: int) -> dict[str, str]:
 
 
 def _best(found: dict[str, Any], compiled: Sequence[bool]) -> dict[str, Any]:
-    """Against each rival in the form that is quickest here."""
+    """Compare with each rival in the form that is quickest here."""
     suffixes = ["_compiled" if fused else "" for fused in compiled]
     least: dict[str, Any] = {}
     for name in ("transformers", "csm_streaming"):
@@ -101,8 +108,8 @@ def _best(found: dict[str, Any], compiled: Sequence[bool]) -> dict[str, Any]:
     return least
 
 
-def _codec_seconds(loop: CsmStreaming, ours: Ours) -> float:
-    """Of a frame, decoded with nineteen others."""
+def _codec_seconds(loop: CsmStreaming, ours: EngineUnderTest) -> float:
+    """Time the codec for one frame that is decoded with nineteen others."""
     codes = torch.randint(ours.sizes.codebook_size, (BUFFERED, 1, ours.sizes.codebooks))
     frames = list(codes.to(ours.device))
     loop.decode(frames)
@@ -110,16 +117,16 @@ def _codec_seconds(loop: CsmStreaming, ours: Ours) -> float:
     return statistics.median(seconds) / BUFFERED
 
 
-def _cost(name: str, loop: CsmStreaming, rows: Tensor) -> dict[str, Any]:
-    """What a frame launches and waits for: the difference between two frames and one."""
+def _cost(name: str, loop: CsmStreaming, prompt: Tensor) -> dict[str, Any]:
+    """Count what a frame launches and waits for: the difference between two frames and one."""
     if loop.device.type == "cuda":
-        every = iter(loop.frames(rows, 8))
+        every = iter(loop.frames(prompt, 8))
         next(every)
         found: dict[str, Any] = counting.count_on_gpu(lambda: next(every))
         return {f"{name}_{key}_per_frame": value for key, value in found.items()}
     if name.endswith("_compiled"):
         return {}  # its operations are inside the compiled parts
-    one, two = (counting.count(partial(loop.speak, rows, n, sound=False)) for n in (1, 2))
+    one, two = (counting.count(partial(loop.speak, prompt, n, sound=False)) for n in (1, 2))
     return {
         f"{name}_ops_per_frame": two["ops"] - one["ops"],
         f"{name}_host_reads_per_frame": two["host_reads"] - one["host_reads"],

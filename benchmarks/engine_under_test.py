@@ -1,4 +1,4 @@
-"""This engine, driven as its child process drives it."""
+"""The engine that is measured, driven as its child process drives it."""
 
 import time
 from collections import deque
@@ -37,7 +37,7 @@ class Setting:
     cache: Path  # for what is compiled
 
 
-class Ours:
+class EngineUnderTest:
     """A generator and a pipeline over one checkpoint, warmed up and captured."""
 
     name = "this engine"
@@ -79,22 +79,22 @@ class Ours:
         self.pipeline.capture(progress)
         self.capture_seconds = time.perf_counter() - began
 
-    def keep(self, rows: Tensor) -> KvBlock:
-        """A voice's prompt, heard once."""
-        self.pipeline.prefill(0, rows, 0)
-        block = self.pipeline.save(0, len(rows))
+    def cache_prompt(self, prompt: Tensor) -> KvBlock:
+        """Prefill a voice's prompt [positions, codebooks + 1] and return its keys and values."""
+        self.pipeline.prefill(0, prompt, 0)
+        block = self.pipeline.save(0, len(prompt))
         self.pipeline.release(0)
         return block
 
-    def begin(self, slot: int, rows: Tensor, kept: KvBlock | None = None) -> None:
-        """A sentence takes the slot, after a voice's prompt that was kept."""
-        if kept is not None:
-            self.pipeline.restore(slot, kept)
-        self.pipeline.prefill(slot, rows, slot, kept.positions if kept is not None else 0)
+    def begin(self, slot: int, prompt: Tensor, cached: KvBlock | None = None) -> None:
+        """Prefill a sentence's prompt in a slot, behind a voice's prompt that was cached."""
+        if cached is not None:
+            self.pipeline.restore(slot, cached)
+        self.pipeline.prefill(slot, prompt, slot, cached.positions if cached is not None else 0)
         self.pipeline.start_sound(slot)
 
     def frames(self, slots: Sequence[int], count: int) -> list[float]:
-        """When each frame's sound was on the host, by `perf_counter`."""
+        """Make frames; return when the sound of each was on the host, by `perf_counter`."""
         launched: deque[FrameHandle] = deque()
         ends: list[float] = []
         for _ in range(count):
@@ -107,19 +107,19 @@ class Ours:
             ends.append(time.perf_counter())
         return ends
 
-    def speak(self, rows: Tensor, frames: int, kept: KvBlock | None = None) -> list[float]:
-        """Seconds from the call until each frame's sound was on the host."""
+    def speak(self, prompt: Tensor, frames: int, cached: KvBlock | None = None) -> list[float]:
+        """Speak a sentence; return seconds from the call until each frame's sound was here."""
         synchronize(self.device)
         began = time.perf_counter()
-        self.begin(0, rows, kept)
+        self.begin(0, prompt, cached)
         ends = self.frames([0], frames)
         self.pipeline.release(0)
         return [end - began for end in ends]
 
-    def spell(self, rows: Tensor, frames: int) -> list[float]:
-        """The same without the codec, and without graphs: codes alone, as `generate` makes them."""
+    def make_codes(self, prompt: Tensor, frames: int) -> list[float]:
+        """Do the same without codec and graphs: codes alone, as transformers' `generate` does."""
         began, ends = time.perf_counter(), []
-        self.generator.prefill(0, rows, 0)
+        self.generator.prefill(0, prompt, 0)
         for _ in range(frames):
             self.generator.step([0])
             synchronize(self.device)
@@ -127,31 +127,31 @@ class Ours:
         self.generator.release(0)
         return ends
 
-    def count(self, rows: Tensor) -> dict[str, int]:
-        """Operations and host reads of one eager frame: codes, and the backbone's hearing of them.
+    def count(self, prompt: Tensor) -> dict[str, int]:
+        """Count operations and host reads of one eager frame: its codes, and the backbone's step.
 
-        Of a generator that is not compiled: counting in compiled code would undo it for good.
+        The generator is one that is not compiled: counting in compiled code would undo it for good.
         """
-        positions = min(self.generator.positions, len(rows) + 2)
+        positions = min(self.generator.positions, len(prompt) + 2)
         plain = FrameGenerator(self.model, 1, positions, self._sampling)
-        plain.prefill(0, rows, 0)
+        plain.prefill(0, prompt, 0)
         length = plain.length_of([0])
 
         def frame() -> None:
-            plain.spell(1)
-            plain.hear(1, length)
+            plain.decode_frame(1)
+            plain.backbone_step(1, length)
 
         return counting.count(frame)
 
-    def count_on_gpu(self, rows: Tensor) -> dict[str, float]:
-        """Kernels, launches and waits of one frame with its sound."""
-        self.begin(0, rows)
+    def count_on_gpu(self, prompt: Tensor) -> dict[str, float]:
+        """Count kernels, launches and waits of one frame with its sound."""
+        self.begin(0, prompt)
         found = counting.count_on_gpu(lambda: self.frames([0], 1))
         self.pipeline.release(0)
         return found
 
     def backbone_step(self, cache_positions: int, position: int) -> Callable[[], float]:
-        """Seconds of one backbone step at a position of a cache with so much room."""
+        """Return what times one backbone step, in seconds, in a cache of `cache_positions`."""
         sizes = self.sizes.backbone
         cache = KvCache.allocate(sizes, 1, cache_positions, self.model.dtype, self.device)
         x = torch.randn(1, sizes.width, device=self.device).to(self.model.dtype)

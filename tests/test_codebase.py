@@ -1,0 +1,127 @@
+"""What counts the code: the rule for docstrings, words in names, what one sentence enters."""
+
+import ast
+
+import pytest
+
+from benchmarks import codebase, handover
+from benchmarks.codebase import Source, lines_with
+from benchmarks.docstrings import begins_mid_sentence, docstrings
+from benchmarks.sentence_path import classes_of, module_of, traced_in
+from benchmarks.server import ROOT
+from tests.fakes import FakeEngine
+from tests.server.clients import port_of, serving
+
+CODE = '''
+class Engine(Protocol):
+    def speak(self, text: str) -> bytes: ...
+    async def stop(self) -> None: ...
+
+class Good:
+    """Of no use."""
+    say: Say
+    def __init__(self, one: int, *, two: int) -> None:
+        """Make it.
+
+        Slowly.
+        """
+        self.one = one
+    def speak(self, text: str) -> bytes:
+        _LOGGER.info("kept %d rows", 1)
+        return b""
+    async def stop(self): ...
+'''
+SOURCE = Source("wyoming_csm/worker/good.py", CODE, ast.parse(CODE))
+
+
+@pytest.mark.parametrize(
+    ("docstring", "wrong"),
+    [
+        ("Return the slots that are free.", False),
+        ("A slot's number, from 0.", False),
+        ("Raise X if there is none.", False),
+        ("`text` cut into sentences.", False),
+        ("Of all that are ready.", True),
+        ("It does not speak.", True),
+        ("Raises ConfigError.", True),
+        ("Now.", True),
+        ("Slots.\n\nThey are numbered from 0.", True),
+    ],
+)
+def test_a_docstring_stands_without_the_name_above_it(docstring: str, wrong: bool) -> None:
+    assert begins_mid_sentence(docstring) == wrong
+
+
+@pytest.mark.xfail(strict=False, reason="docstrings are still being mended")
+def test_docstrings_of_the_package_are_sentences() -> None:
+    """`python -m benchmarks.docstrings` lists the others."""
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line} {name}"
+        for path in sorted((ROOT / "wyoming_csm").rglob("*.py"))
+        for line, name, text in docstrings(ast.parse(path.read_text(encoding="utf-8")))
+        if begins_mid_sentence(text)
+    ]
+    assert not wrong
+
+
+def test_words_are_found_inside_of_names_and_not_inside_of_words() -> None:
+    lines = ("class KeptPrompts:", "def as_kept(self)", "KEPT = 1", "housekeeping", "keeps it")
+    assert lines_with(lines, codebase.WORDS["kept"]) == 4
+    assert lines_with(["replace(x)", "a rowing boat"], ("place", "row", "rows")) == 0
+
+
+def test_shapes_of_functions_and_protocols_are_counted() -> None:
+    shapes = codebase.shapes([SOURCE])
+    assert shapes["function lines, longest"] == 3  # without the docstring
+    assert shapes["constructor parameters, most"] == 2
+    assert shapes["functions fully typed, %"] == 80.0
+    assert shapes["docstrings begun mid-sentence"] == 1
+    found = codebase.engines([SOURCE])
+    assert found["Engine members"] == 2
+    assert found["Engine implementations"] == ["Good"]
+    assert found["records of a sentence in a child (with its Say)"] == ["Good"]
+    assert list(codebase.log_lines(SOURCE)) == ["'kept %d rows' 1"]
+
+
+def test_two_commits_stand_side_by_side() -> None:
+    lines = list(codebase.table({"before": {"lines": 200}, "now": {"lines": 150}}))
+    assert lines[1].split() == ["lines", "200", "150", "-25.0%"]
+
+
+def test_classes_are_those_of_the_function_and_of_self() -> None:
+    file = "/here/wyoming_csm/server/wire.py"
+    entries = [
+        (file, "Reader.read.<locals>.part", ""),
+        (file, "decode.<locals>.part", ""),
+        (file, "Base.close", "wyoming_csm.server.listener.Server"),
+    ]
+    wire = module_of(file)
+    assert wire == "wyoming_csm.server.wire"
+    own = "wyoming_csm.server.listener.Server"
+    assert classes_of(entries) == {f"{wire}.Reader", f"{wire}.Base", own}
+
+
+@pytest.mark.slow
+async def test_what_one_sentence_enters_is_traced_in_both_processes() -> None:
+    """A real server, CSM's real child."""
+    entered = await traced_in(ROOT)
+    assert "wyoming_csm.server.connection" in entered.front
+    assert "wyoming_csm.model.csm" in entered.child - entered.front
+    assert "wyoming_csm.worker.protocol" in entered.front & entered.child
+    assert not {"wyoming_csm.serve", "wyoming_csm.worker.__main__"} & entered.modules  # the start
+    assert "wyoming_csm.model.csm.CsmModel" in entered.classes
+
+
+async def test_a_handover_is_a_change_from_one_listeners_sound_to_the_others() -> None:
+    chunks = [(0.1, 0, 10), (0.3, 1, 10), (0.2, 0, 10), (0.6, 0, 10)]
+    run = handover.run_of(0.0, chunks)
+    assert (run.seconds, run.sound_bytes, run.handovers) == (0.6, 40, 2)
+    assert run.gap == pytest.approx(0.2)
+
+
+async def test_handovers_are_measured_by_a_servers_socket_alone() -> None:
+    async with serving(FakeEngine(frame_seconds=0.002)) as server:
+        found = await handover.measure(port_of(server), "One. Two. Three.", rounds=1)
+    assert found["handovers"] > 1
+    assert found["at_once_s"] > 0
+    assert found["handover_ms_least"] <= found["handover_ms"] <= found["handover_ms_most"]
