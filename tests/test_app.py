@@ -50,6 +50,6 @@ def test_a_clone_that_is_only_to_be_read_serves_from_a_folder_of_the_users_own(
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "own"))
     App(Config())
     assert (tmp_path / "own/wyoming-csm").is_dir()
-    assert "own/wyoming-csm serves" in caplog.text
+    assert "own/wyoming-csm is used" in caplog.text
     with pytest.raises(ConfigError, match=r"data_dir: /proc/no/x cannot be made"):
         App(Config(data_dir="/proc/no/x"))
