@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes config/example.yaml and the table in README.md from the schema: run it after a change."""
+"""Writes config/example.yaml and docs/settings.md from the schema: run it after a change."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,12 +12,20 @@ from wyoming_csm.config import Config
 from wyoming_csm.settings import Setting, settings_of
 
 ROOT = Path(__file__).resolve().parent.parent
-BEGIN, END = "<!-- settings: made by script/describe_config.py -->", "<!-- end of settings -->"
 
 HEAD = """\
 # Every setting of wyoming-csm with its default. Copy what you change to config/config.yaml;
 # what is left out stays as it is here. Made by script/describe_config.py.
 
+"""
+PAGE = """\
+# Settings
+
+All may be left out. They stand in `config/config.yaml` (YAML or JSON), a section's settings below
+its name, as in [config/example.yaml](../config/example.yaml). Made by `script/describe_config.py`.
+
+| setting | default | meaning |
+|---|---|---|
 """
 
 
@@ -26,19 +34,10 @@ def example() -> str:
     return HEAD + "".join(_entry(setting, "") for setting in settings_of(Config))
 
 
-def table() -> str:
-    """The table of the README, with the marks around it."""
-    rows = [f"| `{s.path}` | `{_plain(s.default)}` | {_meaning(s)} |" for s in _leaves()]
-    return "\n".join((BEGIN, "| setting | default | meaning |", "|---|---|---|", *rows, END))
-
-
-def with_table(readme: str) -> str:
-    """The README's text with the table as it should be."""
-    before, mark, rest = readme.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (mark and end):
-        raise SystemExit("README.md: the marks around the table of settings are missing")
-    return before + table() + after
+def page() -> str:
+    """The text of docs/settings.md."""
+    lines = [f"| `{s.path}` | `{_plain(s.default)}` | {_meaning(s)} |\n" for s in _leaves()]
+    return PAGE + "".join(lines)
 
 
 def _entry(setting: Setting, indent: str) -> str:
@@ -65,5 +64,4 @@ def _plain(value: Any) -> str:
 
 if __name__ == "__main__":
     (ROOT / "config/example.yaml").write_text(example())
-    readme = ROOT / "README.md"
-    readme.write_text(with_table(readme.read_text()))
+    (ROOT / "docs/settings.md").write_text(page())

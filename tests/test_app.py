@@ -1,4 +1,4 @@
-"""The composition root: what is found while it runs is told to who asks."""
+"""The composition root: what is found while it runs is told to subscribers."""
 
 from pathlib import Path
 
@@ -18,28 +18,28 @@ from wyoming_csm.server.info import make_info
 async def test_a_new_voice_is_listed_after_the_regular_look(tmp_path: Path) -> None:
     folder = tmp_path / "voices"
     config = replace(Config(), voices=str(folder), data_dir=str(tmp_path), engines=("csm",))
-    house = App(config)
+    app = App(config)
     told: list[Info] = []
-    house.engine.subscribe(lambda: told.append(make_info(config, house.engine)))
-    assert "anna" not in [voice.name for voice in house.engine.voices]
+    app.engine.subscribe(lambda: told.append(make_info(config, app.engine)))
+    assert "anna" not in [voice.name for voice in app.engine.voices]
     make(folder, "anna")
-    await house.look_at_voices()
+    await app.look_at_voices()
     assert "anna" in [voice.name for voice in told[-1].tts[0].voices]
     told.clear()
-    await house.look_at_voices()
+    await app.look_at_voices()
     assert told == []  # nothing is new
 
 
 @pytest.mark.parametrize(("settings", "seconds"), [({}, 0.0), ({"while_waking": "wait"}, 3.0)])
-def test_how_long_a_request_waits_for_who_sleeps(
+def test_how_long_a_request_waits_for_an_engine_asleep(
     tmp_path: Path, settings: dict[str, str], seconds: float
 ) -> None:
     csm = CsmConfig(device=("cuda:0", "cuda:1"), **settings)  # type: ignore[arg-type]
-    house = App(replace(Config(), csm=csm, data_dir=str(tmp_path)))
-    assert [engine.name for engine in house.engines] == ["csm", "coqui", "system"]
-    assert isinstance(house.engines[0], Pool)
-    assert isinstance(house.engine, Fallback)
-    assert house.engine._waking_seconds == seconds
+    app = App(replace(Config(), csm=csm, data_dir=str(tmp_path)))
+    assert [engine.name for engine in app.engines] == ["csm", "coqui", "system"]
+    assert isinstance(app.engines[0], Pool)
+    assert isinstance(app.engine, Fallback)
+    assert app.engine._waking_seconds == seconds
 
 
 def test_a_clone_that_is_only_to_be_read_serves_from_a_folder_of_the_users_own(
@@ -50,6 +50,6 @@ def test_a_clone_that_is_only_to_be_read_serves_from_a_folder_of_the_users_own(
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "own"))
     App(Config())
     assert (tmp_path / "own/wyoming-csm").is_dir()
-    assert "own/wyoming-csm serves" in caplog.text
+    assert "own/wyoming-csm is used" in caplog.text
     with pytest.raises(ConfigError, match=r"data_dir: /proc/no/x cannot be made"):
         App(Config(data_dir="/proc/no/x"))

@@ -40,7 +40,7 @@ def test_silence_is_whole_samples() -> None:
 
 
 @pytest.mark.parametrize("rate", [8_000, 16_000, 22_050, 44_100, 48_000])
-def test_resampling_keeps_length_and_pitch(rate: int) -> None:
+def test_resampling_changes_neither_length_nor_pitch(rate: int) -> None:
     samples = resample(tone(1.0, rate).astype(np.float32), rate)
     assert samples.dtype == np.float32
     assert abs(len(samples) - SAMPLE_RATE) <= 1

@@ -75,7 +75,7 @@ def test_byte_order_mark_and_windows_line_ends(tmp_path: Path) -> None:
     assert load(written(tmp_path, b"\xef\xbb\xbflanguage: de\r\nvoice: a\r\n")).language == "de"
 
 
-def test_home_is_found_in_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_home_is_found_in_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/ann")
     config = load(written(tmp_path, "voices: ~/voices\ncsm: {token_file: ~/.token}\nvoice: ~b\n"))
     assert (config.voices, config.csm.token_file) == ("/home/ann/voices", "/home/ann/.token")

@@ -1,4 +1,4 @@
-"""Which voices speak a language that somebody asks for."""
+"""Which voices speak a language that is asked for."""
 
 from collections.abc import Sequence
 

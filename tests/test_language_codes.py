@@ -34,8 +34,8 @@ def made_with_langcodes() -> tuple[str, str]:
         names[usual] = sorted(codes, key=lambda code: (code != usual, code))
         by_language[language].append(usual)
     pairs = {pair for usuals in by_language.values() for pair in itertools.permutations(usuals, 2)}
-    for wanted, row in pytest.importorskip("langcodes.data_dicts").LANGUAGE_DISTANCES.items():
-        for other in row:
+    for wanted, others in pytest.importorskip("langcodes.data_dicts").LANGUAGE_DISTANCES.items():
+        for other in others:
             wanting, serving = (
                 by_language.get(tag.partition("_")[0], []) for tag in (wanted, other)
             )
@@ -50,8 +50,8 @@ def made_with_langcodes() -> tuple[str, str]:
     return as_table(same), as_table(likes)
 
 
-def as_table(rows: list[list[str]]) -> str:
-    return ", ".join(map(" ".join, sorted(rows)))
+def as_table(lists: list[list[str]]) -> str:
+    return ", ".join(map(" ".join, sorted(lists)))
 
 
 def test_the_table_is_langcodes_own() -> None:
@@ -68,7 +68,7 @@ def test_the_table_is_langcodes_own() -> None:
         ("eng", "en"), ("ger", "de"), ("deu", "de"), ("de", "deu"), ("sh", "sr"), ("gsw", "de"),
     ],
 )  # fmt: skip
-def test_who_serves_whom(wanted: str, served_by: str) -> None:
+def test_what_serves_for_another(wanted: str, served_by: str) -> None:
     assert any(served_by in codes for codes in alike(wanted))
 
 
@@ -76,7 +76,7 @@ def test_who_serves_whom(wanted: str, served_by: str) -> None:
     ("wanted", "other"),
     [("uk", "ru"), ("da", "nb"), ("de", "gsw"), ("yue", "zh"), ("ca", "es"), ("c", "en")],
 )
-def test_who_does_not(wanted: str, other: str) -> None:
+def test_what_does_not(wanted: str, other: str) -> None:
     assert all(other not in codes for codes in alike(wanted))
 
 

@@ -231,7 +231,7 @@ async def test_new_voices_are_listed_after_sighup_in_any_script(tmp_path: Path) 
         async with asyncio.timeout(5):  # the regular look comes after 10
             while not folders.keys() <= set(await server.voices()):
                 pass  # asking takes its time
-        for name in folders:  # CSM cannot speak here: the voice is still heard
+        for name in folders:  # CSM cannot speak here: the voice still speaks
             async with server.client() as client:
                 assert await sound_of(client, name)
 

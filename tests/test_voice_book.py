@@ -119,7 +119,7 @@ def test_what_is_being_copied_is_said_when_it_rests(
     assert len(warnings(caplog)) == 1
 
 
-def test_a_folder_that_nobody_meant_as_a_voice_is_none(tmp_path: Path) -> None:
+def test_a_folder_that_was_not_meant_as_a_voice_is_none(tmp_path: Path) -> None:
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes/notes.md").write_text("about")
     for name in ("__MACOSX", "@eaDir", ".Trash"):
@@ -141,7 +141,7 @@ def test_a_recording_without_a_folder_is_named(
 
 
 def test_a_name_is_one_however_its_letters_are_written(tmp_path: Path) -> None:
-    """macOS takes ë apart; who types a name does not."""
+    """macOS takes ë apart; a typed name does not."""
     make(tmp_path, unicodedata.normalize("NFD", "Zoë"))
     book = VoiceBook(tmp_path)
     book.refresh()
@@ -154,7 +154,7 @@ def test_a_name_is_one_however_its_letters_are_written(tmp_path: Path) -> None:
     assert names(book) == ["Zoë"]
 
 
-def test_a_voice_that_breaks_keeps_its_name(tmp_path: Path) -> None:
+def test_a_voice_that_breaks_is_listed_by_its_name(tmp_path: Path) -> None:
     """Home Assistant has stored it."""
     ann = make(tmp_path)
     book = VoiceBook(tmp_path)

@@ -31,8 +31,8 @@ async def test_what_it_raises_is_raised() -> None:
         await within(5, fail())
 
 
-async def test_who_waits_may_be_cancelled(caplog: pytest.LogCaptureFixture) -> None:
-    """Then what it waited for ends as well, and nobody hears of how."""
+async def test_waiting_may_be_cancelled(caplog: pytest.LogCaptureFixture) -> None:
+    """Then what it waited for ends as well, and how is not logged."""
     unwound = asyncio.Event()
 
     async def endless() -> None:

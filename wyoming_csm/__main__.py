@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,9 @@ COMMANDS = ("serve", "say", "verify")
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run a command; the process's exit code: 0, 2 for what the user can correct, or `verify`'s."""
+    """Run a command; return the exit code: 0, 2 for what the user can correct, or `verify`'s."""
     arguments = parse_words(sys.argv[1:] if words is None else list(words))
-    installer = os.environ.get(INSTALLER)
     if arguments.light:
-        installer = None
         os.environ.pop(INSTALLER, None)
     notes: list[str] = []  # on the configuration, which also says how to log them
     try:
@@ -48,7 +47,7 @@ def main(words: Sequence[str] | None = None) -> int:
             return verify(config, arguments.text, arguments.frames)
         from wyoming_csm.serve import serve
 
-        asyncio.run(serve(config, installer))
+        asyncio.run(serve(config, os.environ.get(INSTALLER)))
     except WyomingCsmError as error:
         print(f"wyoming-csm: {error}", file=sys.stderr)
         return 2
@@ -86,23 +85,20 @@ def parse_words(words: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", metavar="serve|say|verify", prog=parser.prog)
-    serve = commands.add_parser("serve", parents=[common], help="serve Wyoming (the default)")
-    say = commands.add_parser("say", parents=[common], help="speak a text into a file")
+    add_command = partial(commands.add_parser, parents=[common], allow_abbrev=False)
+    serve = add_command("serve", help="serve Wyoming (the default)")
+    say = add_command("say", help="speak a text into a file")
     say.add_argument("text", nargs="*", help="the text; without one, standard input")
     say.add_argument(
         "-o", "--output", default="-", metavar="FILE", help="WAV file; -: standard output"
     )
-    check = commands.add_parser(
-        "verify", parents=[common], help="compare CSM's codes and sound with transformers'"
-    )
+    check = add_command("verify", help="compare CSM's codes and sound with transformers'")
     check.add_argument("--frames", type=_count, metavar="N", help="of 80 ms, to be compared")
     check.add_argument("--text", help="what is spoken")
     check.add_argument("--device", dest="csm.device", help="in place of csm.device: cpu, cuda:1")
     check.add_argument(
         "--dtype", dest="csm.dtype", help="in place of csm.dtype and csm.depth_dtype: float32, int8"
     )
-    for command in (serve, say, check):
-        command.allow_abbrev = False
     each = "\n\n".join(command.format_help() for command in (serve, say, check))
     parser.epilog = f"With --light ./run.sh installs no more engines. The words of each:\n\n{each}"
     light = [word for word in words[:1] if word == "--light"]  # the only one before a command

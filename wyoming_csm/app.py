@@ -81,7 +81,7 @@ def _make_data_dir(folder: str) -> str:
         own.mkdir(parents=True, exist_ok=True)
     except OSError:
         own = Path(tempfile.mkdtemp(prefix="wyoming-csm-"))
-    _LOGGER.warning("The folder %s cannot be made (%s): %s serves; see data_dir", folder, why, own)
+    _LOGGER.warning("The folder %s cannot be made (%s): %s is used; see data_dir", folder, why, own)
     return str(own)
 
 

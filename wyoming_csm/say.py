@@ -83,13 +83,11 @@ async def _speak(app: App, config: Config, text: str) -> AsyncGenerator[bytes]:
 
 
 def _as_wav(pcm: bytes) -> bytes:
-    with BytesIO() as buffer:
-        with wave.open(buffer, "wb") as file:
-            file.setnchannels(CHANNELS)
-            file.setsampwidth(SAMPLE_WIDTH)
-            file.setframerate(SAMPLE_RATE)
-            file.writeframes(pcm)
-        return buffer.getvalue()
+    buffer = BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setparams((CHANNELS, SAMPLE_WIDTH, SAMPLE_RATE, 0, "NONE", "not compressed"))
+        file.writeframes(pcm)
+    return buffer.getvalue()
 
 
 def _write(wav: bytes, output: str) -> None:

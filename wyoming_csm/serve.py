@@ -33,15 +33,11 @@ async def serve(config: Config, installer: str | None = None) -> None:
         if config.voice and config.voice not in (voice.name for voice in app.engine.voices):
             _LOGGER.warning("There is no voice %r (yet): the first is the default", config.voice)
         async with asyncio.TaskGroup() as group:
-            behind = [
-                group.create_task(_stay_findable(config, server)),
-                group.create_task(_probe_when_asked(app, again)),
-                group.create_task(app.keep_looking_at_voices()),
-            ]
+            work = [_stay_findable(config, server), _probe_when_asked(app, again)]
+            work.append(app.keep_looking_at_voices())
             if installer:
-                behind.append(
-                    group.create_task(install_engines(installer, config.engines, again.set))
-                )
+                work.append(install_engines(installer, config.engines, again.set))
+            behind = [group.create_task(one) for one in work]
             await ending.wait()
             _LOGGER.info("Ending: replies in flight are finished first")
             await server.drain()

@@ -1,4 +1,4 @@
-"""What the door's tests connect with: a server on a free port, and clients of several manners."""
+"""What the server's tests connect with: a server on a free port, and clients of several manners."""
 
 import asyncio
 import logging

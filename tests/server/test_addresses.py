@@ -58,7 +58,7 @@ def test_they_follow_the_binding(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_link_local_address_names_its_link(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without it nobody can connect."""
+    """Without it no client can connect."""
     have(monkeypatch, adapter("fake0", "fe80::1", index=2), adapter("fake1", "fe80::1", index=3))
     assert reachable("fe80::1%fake1") == {"fe80::1%fake1": 3}
     assert reachable("fe80::1") == {}

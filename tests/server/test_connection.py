@@ -77,12 +77,12 @@ async def test_home_assistants_stream_is_spoken_once() -> None:
     assert len(engine.replies) == 1
 
 
-async def test_a_sentence_is_heard_while_the_rest_is_still_written() -> None:
+async def test_a_sentence_is_spoken_while_the_rest_is_still_written() -> None:
     engine = FakeEngine()
     async with serving(engine) as server, peer(server) as client:
         await client.send(START, chunk("The light is on. And"))
-        heard = [event for _ in range(6) if (event := await client.read()) is not None]
-        assert types(heard) == ["audio-start", "audio-chunk"]
+        received = [event for _ in range(6) if (event := await client.read()) is not None]
+        assert types(received) == ["audio-start", "audio-chunk"]
         assert engine.asked == ["The light is on."]
         await client.send(chunk(" so on."), STOP)
         assert types(await client.until("synthesize-stopped")) == STREAM[1:]
@@ -105,15 +105,15 @@ async def test_a_sentences_end_does_not_wait_for_the_next() -> None:
     engine = FakeEngine(frames=1)
     async with serving(engine, samples_per_chunk=1500) as server, peer(server) as client:
         await client.send(START, chunk("One. Two"))
-        heard = [await client.read() for _ in range(3)]
-        assert audio([event for event in heard if event is not None]) == frame(0)
+        received = [await client.read() for _ in range(3)]
+        assert audio([event for event in received if event is not None]) == frame(0)
         await client.send(STOP)
         await client.until("synthesize-stopped")
 
 
 @pytest.mark.parametrize("text", ["", "   ", "🎉🎉", "\n", "..."])
 async def test_unspeakable_text_is_a_moment_of_silence_and_no_error(text: str) -> None:
-    """Clients that make a file of what they hear fail on none."""
+    """Clients that make a file of what they receive fail on none."""
     engine = FakeEngine()
     async with serving(engine) as server, peer(server) as client:
         await client.send(say(text), START, chunk(text), say(text), STOP, Ping().event())
@@ -235,7 +235,7 @@ async def test_one_line_for_a_reply_and_never_its_text(caplog: pytest.LogCapture
     assert "secret" not in caplog.text
 
 
-async def test_pauses_between_requests_keep_the_connection() -> None:
+async def test_pauses_between_requests_do_not_end_the_connection() -> None:
     async with serving(FakeEngine(frames=1)) as server, peer(server) as client:
         for _ in range(3):
             await client.send(say())

@@ -134,8 +134,8 @@ async def test_it_is_seen_and_says_goodbye(interface: str) -> None:
         await browser.removed.wait()
 
 
-async def test_what_is_announced_later_takes_the_place_of_what_was(loopback: str) -> None:
-    """Nobody hears a goodbye between: Home Assistant would take the server for gone."""
+async def test_what_is_announced_later_replaces_what_was(loopback: str) -> None:
+    """No goodbye is sent between: Home Assistant would take the server for gone."""
     first, second = map(ipaddress.ip_address, (loopback, "127.0.0.2"))
     async with Announcement(named(), 10_208, interfaces=[loopback]) as announcement:
         name = await announcement.announce([first])

@@ -1,6 +1,6 @@
 """Clients other than Home Assistant, each with the very events and the way of reading it has.
 
-All keep their side open, read to `audio-stop` and then close; none reads on.
+All leave their side open, read to `audio-stop` and then close; none reads on.
 """
 
 import json
@@ -98,7 +98,7 @@ async def test_yakyak(caplog: pytest.LogCaptureFixture) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "heard"),
+    ("data", "sound"),
     [
         (OPENAI, SENTENCE),
         (OPENAI.replace("bert", "alloy"), SENTENCE),
@@ -107,7 +107,7 @@ async def test_yakyak(caplog: pytest.LogCaptureFixture) -> None:
     ],
     ids=["a voice of ours", "a voice of theirs", "emoji", "empty"],
 )
-async def test_wyoming_openai_gateway(data: str, heard: bytes) -> None:
+async def test_wyoming_openai_gateway(data: str, sound: bytes) -> None:
     """0.2.1: the first answer must be `info`; a reply without `audio-chunk` is a status of 500.
 
     Its `speed` does not leave it.
@@ -120,11 +120,11 @@ async def test_wyoming_openai_gateway(data: str, heard: bytes) -> None:
             await client.send_bytes(library_bytes(data))
             events = await client.until("audio-stop")
     assert types(events) == PLAIN
-    assert audio(events) == heard
+    assert audio(events) == sound
 
 
 @pytest.mark.parametrize("data", [YAKYAK, OPENAI], ids=["yakyak", "wyoming-openai-gateway"])
-async def test_who_does_not_know_errors_hears_of_them_by_the_end(data: str) -> None:
+async def test_a_client_without_errors_learns_of_them_by_the_end(data: str) -> None:
     async with serving(FakeEngine(fail_after=0)) as server, peer(server) as client:
         await client.send_bytes(library_bytes(data))
         assert "audio-chunk" not in types(await client.rest())

@@ -1,4 +1,4 @@
-"""What no honest peer sends: one `error`, the end, quickly, and nothing kept."""
+"""What no honest peer sends: one `error`, the end, quickly, and nothing left over."""
 
 import asyncio
 import contextlib
@@ -142,7 +142,7 @@ def _blast(port: int, header: bytes) -> None:
 
 
 async def test_describes_of_a_client_that_never_reads_are_bounded() -> None:
-    """The server stops hearing it; nobody else is kept waiting."""
+    """The server reads no more of it; other clients do not wait."""
     engine = FakeEngine()
     made = 0
     async with serving(engine) as server:

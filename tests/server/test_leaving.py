@@ -134,7 +134,7 @@ async def test_who_leaves_with_one_spoken_and_one_queued_leaves_the_turn_free(le
 
 
 async def test_who_leaves_just_before_its_turn_never_reaches_the_engine() -> None:
-    """The turn comes in the round trip in which nobody can know yet whether it left."""
+    """The turn comes in the round trip in which the server cannot know yet whether it left."""
     engine = FakeEngine(slots=1, frames=3)
     async with one_spoken_and_one_queued(engine) as (server, first, second):
         close(second)
@@ -151,10 +151,10 @@ async def test_a_half_closed_client_gets_all_its_sound() -> None:
         first.writer.write_eof()
         await second.send(say("Four."), say("Five."))
         second.writer.write_eof()
-        heard, others = await first.rest(), await second.rest()
-    assert types(heard) == ["audio-start", "audio-chunk", "audio-stop"] * 2
-    assert len(audio(heard)) == 12 * FRAME_BYTES
-    assert types(others) == types(heard)
+        received, others = await first.rest(), await second.rest()
+    assert types(received) == ["audio-start", "audio-chunk", "audio-stop"] * 2
+    assert len(audio(received)) == 12 * FRAME_BYTES
+    assert types(others) == types(received)
     assert len(audio(others)) == 8 * FRAME_BYTES
     assert sorted(engine.finished) == ["Five.", "Four.", "One.", "Three.", "Two."]
 

@@ -123,7 +123,7 @@ async def test_beyond_the_limits_the_longest_idle_of_the_greediest_goes() -> Non
 
         for _ in range(33):
             await connect("127.0.0.2")
-        assert await clients[0].rest() == []  # the 33rd took its place
+        assert await clients[0].rest() == []  # the 33rd replaced it
         assert len(server.connections) == 32
         for _ in range(16):
             await connect("127.0.0.3")
@@ -140,7 +140,7 @@ async def test_beyond_the_limits_the_longest_idle_of_the_greediest_goes() -> Non
             client.writer.transport.abort()
 
 
-async def test_who_is_sent_away_while_spoken_to_is_told() -> None:
+async def test_a_peer_sent_away_while_spoken_to_is_told() -> None:
     engine = FakeEngine()
     engine.hold.clear()
     async with serving(engine, limits=Limits(connections=1)) as server, peer(server) as client:

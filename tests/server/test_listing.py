@@ -37,7 +37,7 @@ def as_home_assistant_lists(info: Info) -> dict[str, list[tuple[str, str]]]:
     return {tag: sorted(voices, key=lambda voice: voice[1]) for tag, voices in lists.items()}
 
 
-def a_house(folder: Path, *recorded: str, language: str = "en", ready: bool = True) -> Fallback:
+def an_engine(folder: Path, *recorded: str, language: str = "en", ready: bool = True) -> Fallback:
     """CSM with these voices, Coqui and the system voice, as far as a list is made of them."""
     for name in recorded:
         make(folder, name, f"language: {language}")
@@ -55,53 +55,53 @@ def a_house(folder: Path, *recorded: str, language: str = "en", ready: bool = Tr
     )
 
 
-def names(house: Fallback, tag: str, **settings: Any) -> list[str]:
+def names(engine: Fallback, tag: str, **settings: Any) -> list[str]:
     config = msgspec.structs.replace(Config(), **settings)
-    return [name for name, _ in as_home_assistant_lists(make_info(config, house))[tag]]
+    return [name for name, _ in as_home_assistant_lists(make_info(config, engine))[tag]]
 
 
 @pytest.mark.parametrize("ready", [True, False], ids=["by CSM", "by another engine"])
 def test_the_configured_voice_comes_first_and_bare_speakers_last(
     tmp_path: Path, ready: bool
 ) -> None:
-    house = a_house(tmp_path, "anna", "Bert", "zoe", "Äme", "日本", ready=ready)
+    engine = an_engine(tmp_path, "anna", "Bert", "zoe", "Äme", "日本", ready=ready)
     rest = ["Bert", "coqui_en", *SYSTEM, "anna", "zoe", "Äme", "日本"]
     for voice in rest:
         others = [one for one in rest if one != voice]
-        assert names(house, "en", voice=voice) == [voice, *others, *SPEAKERS]
+        assert names(engine, "en", voice=voice) == [voice, *others, *SPEAKERS]
     others = [speaker for speaker in SPEAKERS if speaker != "speaker_2"]
-    assert names(house, "en", voice="speaker_2") == ["speaker_2", *rest, *others]
+    assert names(engine, "en", voice="speaker_2") == ["speaker_2", *rest, *others]
 
 
 @pytest.mark.parametrize("tag", ENGLISH)
 @pytest.mark.parametrize("voice", ["zoe", "coqui_en", "system_en-US", "speaker_3"])
 def test_it_comes_first_whatever_the_country(tmp_path: Path, tag: str, voice: str) -> None:
     """In the United States Home Assistant takes the voices of `en-US`, not those of `en`."""
-    listing = names(a_house(tmp_path, "anna", "zoe"), tag, voice=voice)
+    listing = names(an_engine(tmp_path, "anna", "zoe"), tag, voice=voice)
     assert listing[0] == voice
     assert {"anna", "zoe", "coqui_en", *SPEAKERS} <= set(listing)
     assert listing[-3:] == [speaker for speaker in SPEAKERS if speaker != voice][-3:]
 
 
 def test_a_voice_of_a_region_is_listed_there_and_without_a_region(tmp_path: Path) -> None:
-    house = a_house(tmp_path, "rosie", language="en_gb")
-    assert [tag for tag in ENGLISH if "rosie" in names(house, tag)] == ["en", "en-GB"]
-    assert [tag for tag in ENGLISH if "rosie" in names(house, tag, voice="rosie")] == [*ENGLISH]
-    assert names(house, "en-GB")[0] == names(house, "en")[0] == "rosie"
-    assert names(house, "de-DE") == ["system_de-DE"]
+    engine = an_engine(tmp_path, "rosie", language="en_gb")
+    assert [tag for tag in ENGLISH if "rosie" in names(engine, tag)] == ["en", "en-GB"]
+    assert [tag for tag in ENGLISH if "rosie" in names(engine, tag, voice="rosie")] == [*ENGLISH]
+    assert names(engine, "en-GB")[0] == names(engine, "en")[0] == "rosie"
+    assert names(engine, "de-DE") == ["system_de-DE"]
 
 
 def test_without_a_configured_voice_the_first_is_the_one_that_speaks(tmp_path: Path) -> None:
     """Of a request that names none, or only its language."""
-    assert names(a_house(tmp_path), "en")[:2] == ["speaker_0", "coqui_en"]
-    assert names(a_house(tmp_path, "zoe"), "en")[:2] == ["zoe", "coqui_en"]
-    assert names(a_house(tmp_path), "en", language="de", voice="system_de-DE")[0] == "zoe"
+    assert names(an_engine(tmp_path), "en")[:2] == ["speaker_0", "coqui_en"]
+    assert names(an_engine(tmp_path, "zoe"), "en")[:2] == ["zoe", "coqui_en"]
+    assert names(an_engine(tmp_path), "en", language="de", voice="system_de-DE")[0] == "zoe"
 
 
 def test_what_is_shown_is_what_it_was(tmp_path: Path) -> None:
     """A page shows no blanks at the beginning; and none stand where nothing has to be sorted."""
     config = msgspec.structs.replace(Config(), voice="zoe")
-    lists = as_home_assistant_lists(make_info(config, a_house(tmp_path, "anna", "zoe")))
+    lists = as_home_assistant_lists(make_info(config, an_engine(tmp_path, "anna", "zoe")))
     assert [shown for _, shown in lists["en-US"]] == [
         *("  zoe", " Coqui, en/vits", " English (US), SVOX Pico", " anna"),
         *(f"CSM speaker {number}, no fixed voice" for number in range(4)),
@@ -111,10 +111,10 @@ def test_what_is_shown_is_what_it_was(tmp_path: Path) -> None:
     assert all(shown == shown.strip() for shown in others)
 
 
-def test_who_speaks_for_a_voice_stands_in_the_list(tmp_path: Path) -> None:
-    house = a_house(tmp_path, "anna", "zoe", ready=False)
+def test_which_engine_speaks_for_a_voice_stands_in_the_list(tmp_path: Path) -> None:
+    engine = an_engine(tmp_path, "anna", "zoe", ready=False)
     config = msgspec.structs.replace(Config(), voice="zoe")
-    lists = as_home_assistant_lists(make_info(config, house))
+    lists = as_home_assistant_lists(make_info(config, engine))
     assert lists["en"][0] == (
         "zoe",
         "  zoe (now spoken by Coqui, en/vits: CSM needs an NVIDIA GPU)",
@@ -142,20 +142,20 @@ VOICES = st.builds(
 def test_whatever_they_are_called(voices: Sequence[Voice], configured: int) -> None:
     name = voices[configured].name if configured < len(voices) else None
     ordered = default_first(voices, msgspec.structs.replace(Config(), voice=name))
-    rows = list(zip(ordered, listed(ordered, name), strict=True))
+    pairs = list(zip(ordered, listed(ordered, name), strict=True))
     firsts = []
-    for tag in {tag for _, place in rows for tag in place.languages}:
-        there = [row for row in rows if tag in row[1].languages]
-        listing = [voice for voice, _ in sorted(there, key=lambda row: row[1].description)]
+    for tag in {tag for _, shown in pairs for tag in shown.languages}:
+        there = [pair for pair in pairs if tag in pair[1].languages]
+        listing = [voice for voice, _ in sorted(there, key=lambda pair: pair[1].description)]
         assert listing[0] is there[0][0]
         firsts.append(listing[0])
         if name is not None and primary_of(tag) == primary_of(ordered[0].language):
             assert listing[0].name == name
-    for tag in {tag for _, place in rows for tag in place.languages}:
-        there = [row for row in rows if tag in row[1].languages and row[0] not in firsts]
-        listing = [voice for voice, _ in sorted(there, key=lambda row: row[1].description)]
+    for tag in {tag for _, shown in pairs for tag in shown.languages}:
+        there = [pair for pair in pairs if tag in pair[1].languages and pair[0] not in firsts]
+        listing = [voice for voice, _ in sorted(there, key=lambda pair: pair[1].description)]
         bare = [voice.engine == "csm" and not voice.clips for voice in listing]
         assert bare == sorted(bare)
-    for voice, place in rows:
-        assert place.description.lstrip() == (voice.description or voice.name)
-        assert place.languages[0] == standard_tag(voice.language)
+    for voice, shown in pairs:
+        assert shown.description.lstrip() == (voice.description or voice.name)
+        assert shown.languages[0] == standard_tag(voice.language)

@@ -141,7 +141,7 @@ async def test_ssml_over_the_limit(text: str, asked: list[str], pauses: int) -> 
     assert len(silent) == pauses * 13  # 1 s in chunks of 80 ms
 
 
-async def test_only_who_gets_no_sound_at_all_is_told_of_an_error() -> None:
+async def test_only_a_request_without_any_sound_is_an_error() -> None:
     for sent in ([say("🎉" * 41)], [START, say("🎉" * 41), STOP], [ssml("<p/>" * 11)]):
         async with serving(FakeEngine(), limits=SHORT) as server, peer(server) as client:
             await client.send(*sent)

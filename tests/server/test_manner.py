@@ -62,16 +62,16 @@ async def test_ssml_is_spoken_without_its_tags() -> None:
         assert audio(await client.until("synthesize-stopped")) == sound
     assert engine.asked == ["One.", "Two."] * 2
     assert sound == frame(0) + bytes(24_000) + frame(0)
-    assert engine.pauses == []  # silence is the door's
+    assert engine.pauses == []  # silence is the server's
 
 
-async def test_a_wish_that_cannot_be_fulfilled_is_a_warning_and_is_spoken(
+async def test_a_request_that_cannot_be_fulfilled_is_a_warning_and_is_spoken(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     engine = FakeEngine(frames=1)
-    wish = {"voice": {"name": 5, "speaker": 0}, "text_format": 1}
+    asked = {"voice": {"name": 5, "speaker": 0}, "text_format": 1}
     async with serving(engine) as server, peer(server) as client:
-        await client.send(Event("synthesize", {"text": 42, **wish}))
+        await client.send(Event("synthesize", {"text": 42, **asked}))
         assert audio(await client.until("audio-stop")) == frame(0)
     assert engine.asked == ["42"]
     (warning,) = [one.getMessage() for one in logged(caplog) if one.levelno == logging.WARNING]

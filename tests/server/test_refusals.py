@@ -53,7 +53,7 @@ async def test_too_many_waiting_requests() -> None:
     assert error.data["text"] == "more than 3 requests are waiting on this connection"
 
 
-async def test_a_server_that_stops_says_nothing_more_to_who_was_just_refused(
+async def test_a_server_that_stops_says_nothing_more_to_a_refused_client(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Though a request of it was never answered: the refusal was the answer."""

@@ -151,7 +151,7 @@ WISHES = [
 
 
 @pytest.mark.parametrize(("voice", "wanted"), WISHES, ids=lambda value: str(value)[:40])
-async def test_every_wish_for_a_voice_is_read(voice: object, wanted: VoiceRequest) -> None:
+async def test_every_voice_is_read(voice: object, wanted: VoiceRequest) -> None:
     for events in (
         [Event("synthesize", {"text": "a", "voice": voice})],
         [Event("synthesize-start", {"voice": voice}), STOP],
@@ -171,9 +171,7 @@ async def test_every_wish_for_a_voice_is_read(voice: object, wanted: VoiceReques
     ],
     ids=lambda value: str(value)[:20],
 )
-async def test_every_wish_for_a_format_is_read(
-    text_format: object, ssml: bool, complaint: str
-) -> None:
+async def test_every_format_is_read(text_format: object, ssml: bool, complaint: str) -> None:
     (request,) = await read(Event("synthesize", {"text": "a", "text_format": text_format}))
     assert (request.ssml, request.complaint) == (ssml, complaint)
 

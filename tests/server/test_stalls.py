@@ -6,7 +6,7 @@ from tests.fakes import FakeEngine
 from tests.server.clients import peer, serving, types
 
 
-async def test_a_whole_sentence_is_heard_before_the_text_goes_on() -> None:
+async def test_a_whole_sentence_is_spoken_before_the_text_goes_on() -> None:
     engine = FakeEngine()
     async with serving(engine) as server, peer(server) as client:
         await client.send(SynthesizeStart().event(), SynthesizeChunk("Let me check.").event())

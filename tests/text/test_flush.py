@@ -29,7 +29,7 @@ def test_what_may_go_on_waits(text: str) -> None:
     assert texts(splitter.push("14 now.") + splitter.finish()) == [f"{text}14 now.".strip()]
 
 
-def test_what_follows_the_sentence_is_kept() -> None:
+def test_what_follows_the_sentence_is_not_lost() -> None:
     splitter = SentenceSplitter("en")
     splitter.push("Let me check. (")
     assert texts(splitter.flush()) == ["Let me check."]

@@ -126,7 +126,7 @@ def test_without_words_they_are_cut_between_characters() -> None:
         assert not before.endswith("\u200d")
 
 
-def test_past_the_limit_an_earlier_clause_is_still_the_better_place() -> None:
+def test_past_the_limit_an_earlier_clause_is_still_the_better_cut() -> None:
     start, end = "word " * 28 + "word,", " ".join(["word"] * 30)
     assert split(f"First! {start} {end}") == ["First!", start, end]
 

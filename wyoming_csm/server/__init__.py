@@ -1,1 +1,1 @@
-"""The door: Wyoming over TCP. Never imports torch."""
+"""The server: Wyoming over TCP. Never imports torch."""

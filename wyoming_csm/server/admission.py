@@ -53,13 +53,11 @@ class AllowList:
     def admits(self, host: str) -> bool:
         """Tell whether a peer of this numeric address may connect."""
         address = plain_address(host)
-        if any(address in network for network in self._fixed):
-            return True
         if not self._with_links:  # `_links` may be known all the same, see `with_home_of`
-            return False
-        if any(address in network for network in self._links):
+            return _is_in(address, self._fixed)
+        if _is_in(address, (*self._fixed, *self._links)):
             return True
-        return self._reread() and any(address in network for network in self._links)
+        return self._reread() and _is_in(address, self._links)
 
     def with_home_of(self, host: str) -> str:
         """Write the setting that admits this address as well, to paste into the configuration."""
@@ -79,6 +77,10 @@ class AllowList:
         except OSError as error:  # no descriptor left to ask with: they stay as they were
             _LOGGER.debug("The network interfaces cannot be read: %s", error)
         return True
+
+
+def _is_in(address: Address, networks: Iterable[Network]) -> bool:
+    return any(address in network for network in networks)
 
 
 def plain_address(host: str) -> Address:
@@ -106,7 +108,7 @@ def home_of(address: Address, links: Iterable[Network]) -> Network:
     if address.is_loopback:
         pass
     elif address.version == 4:
-        bits = 24 if any(address in network for network in LOCAL) else bits
+        bits = 24 if _is_in(address, LOCAL) else bits
     elif address in _UNIQUE_LOCAL:
         bits = 48
     else:

@@ -95,25 +95,25 @@ class Connection:
             )
         except OSError:  # it left already
             return
-        outlet = EventWriter(writer, limits.stall_seconds)
+        events = EventWriter(writer, limits.stall_seconds)
         try:
-            error = await self._serve(reader, outlet)
+            error = await self._serve(reader, events)
             self._unanswered = 0  # what is sent now is the last: no other error follows it
-            await _say_goodbye(reader, writer, outlet, error)
+            await _say_goodbye(reader, writer, events, error)
         except asyncio.CancelledError:
             if self._reason:
-                await _say_goodbye(reader, writer, outlet, self._reason, _ERROR_SECONDS)
+                await _say_goodbye(reader, writer, events, self._reason, _ERROR_SECONDS)
             raise
         finally:
             writer.transport.abort()
 
-    async def _serve(self, reader: asyncio.StreamReader, outlet: EventWriter) -> str:
+    async def _serve(self, reader: asyncio.StreamReader, events: EventWriter) -> str:
         """Serve to the end; return the error to be sent before the connection closes, or ""."""
         error, log = "", self._shared.log
         try:
             async with asyncio.TaskGroup() as halves:
-                receiving = halves.create_task(self._receive(reader, outlet))
-                await self._speak(outlet)
+                receiving = halves.create_task(self._receive(reader, events))
+                await self._speak(events)
                 receiving.cancel()
         except* (ProtocolError, RequestError) as group:
             error = str(group.exceptions[0])
@@ -128,9 +128,9 @@ class Connection:
             _LOGGER.exception("A connection of %s failed", self.address)
         return error
 
-    async def _receive(self, reader: asyncio.StreamReader, outlet: EventWriter) -> None:
+    async def _receive(self, reader: asyncio.StreamReader, events: EventWriter) -> None:
         """Run the receiving half; raises ConnectionError when the peer has left for good."""
-        while await self._receive_event(reader, outlet):
+        while await self._receive_event(reader, events):
             pass
         self._liveness.input_ended = True
         self._requests.end()
@@ -140,7 +140,7 @@ class Connection:
         await wait_hangup(self._sock)
         raise ConnectionResetError("the peer hung up")
 
-    async def _receive_event(self, reader: asyncio.StreamReader, outlet: EventWriter) -> bool:
+    async def _receive_event(self, reader: asyncio.StreamReader, events: EventWriter) -> bool:
         """Receive one event; return False if no more comes, or none came for too long."""
         limits = self._shared.config.limits
         try:
@@ -153,12 +153,12 @@ class Connection:
             return False
         self.last_active = self._clock()
         if Describe.is_type(event.type):
-            outlet.send_bytes(self._shared.info.get())
+            events.send_bytes(self._shared.info.get())
         elif Ping.is_type(event.type):
-            outlet.send(Pong(as_text(event.data.get("text"))).event())
+            events.send(Pong(as_text(event.data.get("text"))).event())
         else:
             self._requests.take(event)
-        await outlet.drained()  # a peer that takes nothing is not read from: a flood ends here
+        await events.drained()  # a peer that takes nothing is not read from: a flood ends here
         return True
 
     def _submit(self, request: Request) -> None:
@@ -174,10 +174,10 @@ class Connection:
             " sentence that ends before", self.address, complaint,
         )  # fmt: skip
 
-    async def _speak(self, outlet: EventWriter) -> None:
+    async def _speak(self, events: EventWriter) -> None:
         """Run the speaking half until all requests are answered and no more will come."""
         while (request := await self._due.get()) is not None:
-            self._answer = self._make_answer(request, outlet)
+            self._answer = self._make_answer(request, events)
             if self._liveness.input_ended:
                 self._answer.probe()
             await self._answer.run()
@@ -189,7 +189,7 @@ class Connection:
         if self._stopping and self.busy:
             raise RequestError(self._reason)
 
-    def _make_answer(self, request: Request, outlet: EventWriter) -> Answer:
+    def _make_answer(self, request: Request, events: EventWriter) -> Answer:
         shared = self._shared
         voice, complaint = choose_voice(shared.engine.voices, request.wanted, shared.config)
         complaint = "; ".join(filter(None, (complaint, request.complaint)))
@@ -203,7 +203,7 @@ class Connection:
             voice,
             engine=shared.engine,
             turns=shared.turns,
-            outlet=outlet,
+            outlet=events,
             departure=self._liveness,
             config=shared.config,
             address=self.address,
@@ -213,20 +213,20 @@ class Connection:
 async def _say_goodbye(
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
-    outlet: EventWriter,
+    events: EventWriter,
     error: str,
     seconds: float | None = None,
 ) -> None:
     """Send an `error`, if there is one, let everything go out, and end our side."""
     with suppress(OSError, RequestError):  # it left first, or takes nothing
-        if await within(seconds, _send_end(writer, outlet, error)):
+        if await within(seconds, _send_end(writer, events, error)):
             await within(_LINGER_SECONDS, _read_rest(reader))
 
 
-async def _send_end(writer: asyncio.StreamWriter, outlet: EventWriter, error: str) -> None:
+async def _send_end(writer: asyncio.StreamWriter, events: EventWriter, error: str) -> None:
     if error:
-        outlet.send(Error(text=error).event())
-    await outlet.flushed()
+        events.send(Error(text=error).event())
+    await events.flushed()
     writer.write_eof()
 
 

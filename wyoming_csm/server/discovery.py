@@ -46,7 +46,7 @@ class Announcement:
         name = settings.name or f"wyoming-csm-{socket.gethostname().split('.')[0]}"
         self._name = instance_name(name)
         # A host name of our own: the machine's would compete with its own mDNS responder. It stays,
-        # so that what is announced later takes the place of what was.
+        # so that what is announced later replaces what was.
         self._server = f"wyoming-csm-{secrets.token_hex(4)}.local."
         self._known: tuple[AsyncZeroconf, AsyncServiceInfo] | None = None
         self._complaint = ""  # so that it is made once

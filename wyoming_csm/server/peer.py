@@ -33,7 +33,7 @@ class EventWriter:
     def __init__(self, writer: asyncio.StreamWriter, stall_seconds: float) -> None:
         self._writer = writer
         self._transport = writer.transport
-        self._stall_seconds = stall_seconds
+        self._seconds = stall_seconds
         self._written = 0
         self._transport.set_write_buffer_limits(high=UNSENT_BYTES, low=UNSENT_BYTES)
 
@@ -53,15 +53,13 @@ class EventWriter:
         while True:
             taken = self._taken
             try:
-                async with asyncio.timeout(self._stall_seconds):
+                async with asyncio.timeout(self._seconds):
                     await self._writer.drain()
                 return
             except TimeoutError:
                 if self._taken == taken:
                     self._transport.abort()
-                    raise Stalled(
-                        f"the listener took nothing for {self._stall_seconds:g} s"
-                    ) from None
+                    raise Stalled(f"the listener took nothing for {self._seconds:g} s") from None
 
     async def flushed(self) -> None:
         """Wait until nothing is unsent. Raises Stalled, ConnectionError."""

@@ -31,8 +31,9 @@ _NOTHING: tuple[object, ...] = (None, "", [], {})  # [] is how PHP writes {}
 class TextStream:
     """Text that arrives in chunks while what came before it is spoken."""
 
-    def __init__(self, most_characters: int) -> None:
+    def __init__(self, most_characters: int, complain: Callable[[str], None]) -> None:
         self._most = most_characters
+        self._complain = complain
         self._chunks: list[str] = []
         self._characters = 0
         self._ended = False
@@ -41,9 +42,11 @@ class TextStream:
         self.cut = False  # there was more than the limit allows
 
     def feed(self, text: str) -> None:
-        """Add text; what goes over the limit is left out."""
+        """Add text; what goes over the limit is left out, and complained of once."""
         room = self._most - self._characters
-        self.cut = self.cut or len(text) > room
+        if len(text) > room and not self.cut:
+            self.cut = True
+            self._complain(f"is longer than {self._most} characters")
         text = text[:room]
         if not text:
             return
@@ -118,7 +121,7 @@ class RequestReader:
             self._open(event)
         elif SynthesizeChunk.is_type(event.type):
             text = _text_of(event.type, event.data)
-            self._feed(self._stream or self._open(), text)
+            (self._stream or self._open()).text.feed(text)
         elif SynthesizeStop.is_type(event.type):
             if self._stream is None:
                 self._open()
@@ -131,7 +134,7 @@ class RequestReader:
             return
         repeated, self._repeated = self._repeated, ""
         if stream.text.first_at is None:
-            self._feed(stream, repeated)
+            stream.text.feed(repeated)
         stream.text.end()
 
     def _synthesize(self, event: Event) -> None:
@@ -140,7 +143,7 @@ class RequestReader:
             self._repeated = text[: self._most_characters + 1]
             return
         request = self._request(event.data, streamed=False)
-        self._feed(request, text)
+        request.text.feed(text)
         request.text.end()
         self._submit(request)
 
@@ -156,15 +159,9 @@ class RequestReader:
             _wanted_voice(data),
             text_format == "ssml",
             streamed,
-            TextStream(self._most_characters),
+            TextStream(self._most_characters, self._complain),
             "" if known else f"there is no text format {text_format[:60]!r}",
         )
-
-    def _feed(self, request: Request, text: str) -> None:
-        was_cut = request.text.cut
-        request.text.feed(text)
-        if request.text.cut and not was_cut:
-            self._complain(f"is longer than {self._most_characters} characters")
 
 
 def _text_of(event_type: str, data: Mapping[str, Any]) -> str:

@@ -53,7 +53,7 @@ async def listen_tcp(uri: str) -> list[socket.socket]:
 
 
 def listen_unix(path: Path) -> socket.socket:
-    """Open a Unix socket in place of one that no server listens behind. Raises ConfigError."""
+    """Open a Unix socket; a file that no server listens behind is replaced. Raises ConfigError."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         _remove_stale(path)

@@ -12,8 +12,8 @@ from wyoming_csm.server.peer import EventWriter
 class Sound:
     """Chunks hold exactly `samples_per_chunk`, except the last before a `flush`."""
 
-    def __init__(self, outlet: EventWriter, samples_per_chunk: int) -> None:
-        self._outlet = outlet
+    def __init__(self, events: EventWriter, samples_per_chunk: int) -> None:
+        self._events = events
         self._chunk_bytes = samples_per_chunk * SAMPLE_WIDTH
         self._pending = bytearray()
         self._samples = 0
@@ -29,7 +29,7 @@ class Sound:
         if not self.started:
             self.started = True
             start = AudioStart(SAMPLE_RATE, SAMPLE_WIDTH, CHANNELS)
-            self._outlet.send(start.event())
+            self._events.send(start.event())
 
     def add(self, pcm: bytes) -> None:
         """Add 24 kHz mono s16le of any length; whole chunks go out at once."""
@@ -50,10 +50,10 @@ class Sound:
         if not self._samples:
             self.add(silence(NOTHING_SECONDS))
             self.flush()
-        self._outlet.send(AudioStop().event())
+        self._events.send(AudioStop().event())
 
     def _send(self, pcm: bytes) -> None:
         self.start()
         chunk = AudioChunk(SAMPLE_RATE, SAMPLE_WIDTH, CHANNELS, pcm)
-        self._outlet.send(chunk.event())
+        self._events.send(chunk.event())
         self._samples += len(pcm) // SAMPLE_WIDTH

@@ -51,9 +51,7 @@ async def read_event(reader: asyncio.StreamReader, limits: Limits) -> Event | No
         async with asyncio.timeout(limits.event_seconds):
             return await _rest_of_event(first, reader, limits)
     except TimeoutError:
-        raise ProtocolError(
-            f"an event was not complete within {limits.event_seconds:g} s"
-        ) from None
+        raise ProtocolError(f"an event took longer than {limits.event_seconds:g} s") from None
     except asyncio.IncompleteReadError:
         raise ProtocolError("the connection ended in the middle of an event") from None
 
