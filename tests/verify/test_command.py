@@ -14,9 +14,14 @@ from wyoming_csm.config import Config, parse
 from wyoming_csm.errors import ConfigError, EngineUnavailable
 from wyoming_csm.model.checkpoint.load import Checkpoint
 from wyoming_csm.verify import FIRST_UNTRIED, OLDEST, require_packages
-from wyoming_csm.verify.command import BROKEN, verify
+from wyoming_csm.verify.command import (
+    BROKEN,
+    device_for_reference,
+    float32_bytes,
+    require_host_memory,
+    verify,
+)
 from wyoming_csm.verify.ours import Parts, Setting, make_case
-from wyoming_csm.verify.room import device_for_reference, float32_bytes, require_host_memory
 from wyoming_csm.worker.csm.device import Precision
 from wyoming_csm.worker.csm.load import Loaded
 

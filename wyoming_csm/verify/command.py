@@ -1,9 +1,10 @@
-"""The command: one side after the other, then a line for each comparison and one of JSON."""
+"""The command: whether there is room, one side after the other, a line for each comparison."""
 
 import gc
 import json
 import math
 import platform
+import re
 import sys
 import time
 import traceback
@@ -16,17 +17,12 @@ from msgspec.structs import replace
 from wyoming_csm import __version__
 from wyoming_csm.config import Config, CsmConfig
 from wyoming_csm.errors import EngineUnavailable, WyomingCsmError
+from wyoming_csm.model.checkpoint.files import stored
 from wyoming_csm.model.checkpoint.load import CODEC, Checkpoint
 from wyoming_csm.model.mimi.weights import flat_name
 from wyoming_csm.verify import version_of
 from wyoming_csm.verify.ours import TEXT, Case, Parts, Setting, make_case, speak
 from wyoming_csm.verify.reference import ask
-from wyoming_csm.verify.room import (
-    device_for_reference,
-    float32_bytes,
-    require_host_memory,
-    what_is_free,
-)
 from wyoming_csm.verify.stages import Stage, compare
 from wyoming_csm.worker.csm.checkpoints import find_checkpoint
 from wyoming_csm.worker.csm.device import (
@@ -34,9 +30,11 @@ from wyoming_csm.worker.csm.device import (
     choose_device,
     choose_precision,
     chooses_compile,
+    kind_of,
 )
-from wyoming_csm.worker.csm.memory import ran_out
+from wyoming_csm.worker.csm.memory import free_bytes, gigabytes, ran_out
 
+_WORK = 1_500_000_000  # bytes: the encoder's activations over a clip, logits, libraries
 FRAMES_ON_CPU, FRAMES_ON_GPU = 8, 100
 EQUAL, DIFFERENT, BROKEN = 0, 1, 3  # the command's 2 is for what the user can correct
 _OURS = Parts()
@@ -122,6 +120,63 @@ def _server_may_hold_it(error: EngineUnavailable, device: torch.device) -> Engin
     return EngineUnavailable(
         free, f"end the server while this runs, if it speaks here; {error.cure}"
     )
+
+
+def free_host_bytes() -> int | None:
+    """Return how much of the machine's memory is free; None where it does not say."""
+    try:
+        found = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text())
+    except OSError:
+        return None
+    return int(found[1]) * 1024 if found else None
+
+
+def what_is_free(device: torch.device) -> str:
+    """Say how much memory is free, before or after something was loaded."""
+    host = free_host_bytes()
+    words = [f"{gigabytes(host)} of memory free"] if host is not None else []
+    if device.type == "cuda":
+        free, total = torch.cuda.mem_get_info(device)
+        words.append(f"{gigabytes(free)} of the GPU's {gigabytes(total)} free")
+    return ", ".join(words)
+
+
+def float32_bytes(checkpoint: Checkpoint, but: str = "") -> int:
+    """Estimate what transformers' model takes, and this engine's in float32, to a few percent.
+
+    `but`: a type as safetensors calls it, whose tensors do not count.
+    """
+    names = checkpoint.files
+    return 4 * sum(n for dtype, n in stored(names, names) if dtype != but)
+
+
+def device_for_reference(
+    checkpoint: Checkpoint, device: torch.device, precision: Precision
+) -> torch.device:
+    """Return the device, or the CPU if that has no room for the model in float32.
+
+    Raises EngineUnavailable if that has none either.
+    """
+    whole, free = float32_bytes(checkpoint), free_bytes(device)
+    if free is not None and free >= whole + _WORK:
+        return device
+    needed = float32_bytes(checkpoint, but="F32")  # those stay in the files, which are mapped
+    if checkpoint.has_adapter or kind_of(precision.backbone) or kind_of(precision.depth):
+        needed = whole
+    elif device.type == "cpu" and precision.compute != torch.float32:
+        needed = max(needed, whole * precision.compute.itemsize // 4)
+    require_host_memory(needed + _WORK, "transformers' model")
+    return torch.device("cpu")
+
+
+def require_host_memory(needed: int, what: str) -> None:
+    """Raise EngineUnavailable if less of the machine's memory is free."""
+    free = free_host_bytes()
+    if free is not None and free < needed:
+        raise EngineUnavailable(
+            f"memory is short: {what} needs {gigabytes(needed)}, {gigabytes(free)} are free",
+            "end what takes memory here (this server too), or compare on a machine with more",
+        )
 
 
 def _versions() -> dict[str, Any]:

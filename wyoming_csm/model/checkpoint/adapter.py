@@ -15,21 +15,13 @@ from wyoming_csm.model.checkpoint.files import check_type, opened, read_json, so
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 _CURE = "merge it where it was trained (merge_and_unload, then save_pretrained) and use that folder"
 
-# Keys of peft's LoraConfig that change what is trained, by what they are; others with a value of
-# their own, of later versions, are refused too.
+# Keys of peft's LoraConfig that change what is trained, by what they are; all others that are not
+# harmless are refused by their own names.
 _NOT_SERVED = {
     "use_dora": "DoRA",
     "lora_bias": "LoRA with a bias (lora_bias)",
     "trainable_token_indices": "an adapter with trained tokens (trainable_token_indices)",
     "target_parameters": "LoRA of bare parameters (target_parameters)",
-    "layer_replication": "an adapter that repeats layers (layer_replication)",
-    "alora_invocation_tokens": "activated LoRA (aLoRA)",
-    "use_qalora": "QALoRA",
-    "use_bdlora": "block-diagonal LoRA (use_bdlora)",
-    "monteclora_config": "MonteCLoRA",
-    "arrow_config": "a router of adapters (Arrow)",
-    "kasa_config": "KaSA",
-    "megatron_config": "LoRA of Megatron's layers",
 }
 # How it was begun or trained, or told by the tensors themselves. `fan_in_fan_out`: as in peft it
 # is about GPT-2's layers alone, which are stored the other way round.
@@ -196,7 +188,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 def _variants(config: Mapping[str, Any]) -> Iterator[str]:
     for key, value in config.items():
         if value and key not in _HARMLESS.split():
-            yield _NOT_SERVED.get(key, f"LoRA with {key}, which is not known here")
+            yield _NOT_SERVED.get(key, f"LoRA with {key}")
     start = str(config.get("init_lora_weights", True)).lower()
     if start not in _PLAIN_STARTS:
         yield f"LoRA begun as {start}, which changes the base too"

@@ -113,13 +113,16 @@ def check_type(name: str, found: Any) -> None:
 
 def stored_bytes(names: Iterable[str], files: Mapping[str, Path]) -> int:
     """Count the bytes of these tensors' values in the files."""
-    total = 0
+    return sum(_BYTES.get(dtype, 1) * n for dtype, n in stored(names, files))
+
+
+def stored(names: Iterable[str], files: Mapping[str, Path]) -> Iterator[tuple[str, int]]:
+    """Yield each tensor's type, as safetensors calls it, and its number of values."""
     for path, group in groupby(names, key=files.__getitem__):
         with opened(path) as file:
             for name in group:
                 found = file.get_slice(name)
-                total += _BYTES.get(found.get_dtype(), 1) * torch.Size(found.get_shape()).numel()
-    return total
+                yield found.get_dtype(), torch.Size(found.get_shape()).numel()
 
 
 def chunks(names: Iterable[str], files: Mapping[str, Path]) -> Iterator[tuple[str, int, Tensor]]:
