@@ -29,6 +29,7 @@ class Clone:
         self.root, self.wheels = root, root / "wheels"
         (root / "script").mkdir(parents=True)
         (root / "requirements").mkdir()
+        (root / "bin").mkdir()
         for name in ("install", "environment", "package_calls", "torch_build"):
             shutil.copy(ROOT / f"script/{name}.py", root / "script")
         self.python = make_environment(root / ".venv")
@@ -45,7 +46,6 @@ class Clone:
     def install(self, *engines: str, **env: str) -> subprocess.CompletedProcess[str]:
         """Run install.py engines, without uv, a GPU or any index but the folder."""
         path = self.root / "bin"
-        path.mkdir(exist_ok=True)
         held = os.pipe()
         try:
             return self._run(engines or ("csm", "coqui"), held[0], path, env)
@@ -130,6 +130,7 @@ def test_a_cuda_torch_never_comes_to_a_cpu(clone: Clone) -> None:
 
 @without_gpu
 def test_another_torch_can_be_named(clone: Clone) -> None:
+    lock_torch(clone)
     clone.lock("coqui.txt", speech="1.5")
     make_wheel(clone.wheels, "torch", "2.14.0", {"torch/version.py": "cuda = hip = None"})
     result = clone.install(WYOMING_CSM_TORCH="torch==2.14.0")
@@ -174,7 +175,6 @@ def lock_cuda(clone: Clone) -> Path:
     clone.lock("csm.txt", speech="2.13.0")
     clone.lock("coqui.txt", other="2.13.0")
     smi = clone.root / "bin/nvidia-smi"
-    smi.parent.mkdir(exist_ok=True)
     smi.write_text("#!/bin/sh\necho 580.65.06, 8.9, RTX 4090\n")
     smi.chmod(0o755)
     return smi
