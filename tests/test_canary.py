@@ -37,6 +37,7 @@ class Shelf(Packages):
 @pytest.fixture
 def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shelf:
     monkeypatch.setattr(canary, "ROOT", tmp_path)
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # quicker, and none is needed
     (tmp_path / "script").symlink_to(Path(canary.__file__).parent)
     (tmp_path / "pyproject.toml").write_text(
         '[project]\ndependencies = ["one>=0,<9"]\n'
@@ -71,7 +72,8 @@ def test_the_package_that_breaks_tests_is_named(
 def test_several_processes_report_together(shelf: Shelf) -> None:
     suite = SUITE.format(imports="one") + "def test_more():\n    assert one.GOOD\n"
     (shelf.folder / "test_it.py").write_text(suite)
-    failed = canary.failing(Path(sys.executable), ["-q", "-p", "no:cacheprovider", "-n", "2"])
+    words = ["-q", "-p", "no:cacheprovider", "-p", "xdist", "-n", "2"]
+    failed = canary.failing(Path(sys.executable), words)
     expected = ["test_more", "test_one[other]", "test_one[with a blank]"]
     assert failed == {f"test_it.py::{name}" for name in expected}
 

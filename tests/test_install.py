@@ -26,13 +26,19 @@ class Clone:
     """A clone whose requirements/ name small packages in a folder, and an environment."""
 
     def __init__(self, root: Path) -> None:
-        self.root, self.wheels = root, root / "wheels"
+        self.root, self.wheels, self.bin = root, root / "wheels", root / "bin"
         (root / "script").mkdir(parents=True)
-        (root / "requirements").mkdir()
+        self.empty()
         for name in ("install", "environment", "package_calls", "torch_build"):
             shutil.copy(ROOT / f"script/{name}.py", root / "script")
         self.python = make_environment(root / ".venv")
         (self.packages,) = (root / ".venv").glob("lib/*/site-packages")
+
+    def empty(self) -> None:
+        """Have no wheel, no lock and no command but the environment's."""
+        for folder in (self.wheels, self.root / "requirements", self.bin):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
 
     def lock(self, file: str, **packages: str) -> None:
         """Have requirements/FILE name these versions, and make them."""
@@ -44,17 +50,15 @@ class Clone:
 
     def install(self, *engines: str, **env: str) -> subprocess.CompletedProcess[str]:
         """Run install.py engines, without uv, a GPU or any index but the folder."""
-        path = self.root / "bin"
-        path.mkdir(exist_ok=True)
         held = os.pipe()
         try:
-            return self._run(engines or ("csm", "coqui"), held[0], path, env)
+            return self._run(engines or ("csm", "coqui"), held[0], env)
         finally:
             os.close(held[0])
             os.close(held[1])
 
     def _run(
-        self, engines: tuple[str, ...], stdin: int, path: Path, env: dict[str, str]
+        self, engines: tuple[str, ...], stdin: int, env: dict[str, str]
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [self.python, self.root / "script/install.py", "engines", *engines],
@@ -63,7 +67,8 @@ class Clone:
             timeout=60,
             capture_output=True,
             text=True,
-            env={"PATH": str(path), "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.wheels)} | env,
+            env={"PATH": str(self.bin), "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.wheels)}
+            | env,
         )
 
     def installed(self) -> set[str]:
@@ -80,6 +85,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
 @pytest.fixture(autouse=True)
 def emptied(clone: Clone) -> Iterator[None]:
     yield
+    clone.empty()
     for name in clone.installed():  # quicker than pip
         shutil.rmtree(clone.packages / f"{name}.dist-info")
         shutil.rmtree(clone.packages / name.partition("-")[0])
@@ -130,6 +136,7 @@ def test_a_cuda_torch_never_comes_to_a_cpu(clone: Clone) -> None:
 
 @without_gpu
 def test_another_torch_can_be_named(clone: Clone) -> None:
+    lock_torch(clone)
     clone.lock("coqui.txt", speech="1.5")
     make_wheel(clone.wheels, "torch", "2.14.0", {"torch/version.py": "cuda = hip = None"})
     result = clone.install(WYOMING_CSM_TORCH="torch==2.14.0")
@@ -168,13 +175,11 @@ def test_a_disk_without_room_is_said_before_anything_is_fetched(clone: Clone) ->
 
 def lock_cuda(clone: Clone) -> Path:
     """A GPU, as nvidia-smi shows it, and the torch for it. The stand-in for nvidia-smi."""
-    shutil.rmtree(clone.wheels)
     torch = make_wheel(clone.wheels, "torch", "2.13.0", {"torch/version.py": "cuda = '13.0'"})
     (clone.root / "requirements/torch-cu130.txt").write_text(f"torch==2.13.0 --hash=sha256:{torch}")
     clone.lock("csm.txt", speech="2.13.0")
     clone.lock("coqui.txt", other="2.13.0")
-    smi = clone.root / "bin/nvidia-smi"
-    smi.parent.mkdir(exist_ok=True)
+    smi = clone.bin / "nvidia-smi"
     smi.write_text("#!/bin/sh\necho 580.65.06, 8.9, RTX 4090\n")
     smi.chmod(0o755)
     return smi
@@ -208,11 +213,10 @@ def test_only_what_the_configuration_wants_is_installed(clone: Clone) -> None:
 def test_a_driver_too_old_is_said_at_each_start(clone: Clone) -> None:
     lock_torch(clone)
     clone.lock("coqui.txt", speech="1.5")
-    smi = clone.root / "bin/nvidia-smi"
+    smi = clone.bin / "nvidia-smi"
     smi.write_text("#!/bin/sh\necho 470.82.01, 8.6, RTX 3060\n")
     smi.chmod(0o755)
     said = [clone.install().stderr for _ in range(2)]
-    smi.unlink()
     assert all("RTX 3060, driver 470.82.1: the driver is too old. Update it" in s for s in said)
 
 

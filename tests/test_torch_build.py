@@ -118,6 +118,7 @@ def test_the_torch_that_is_there(
         (tmp_path / "torch-2.13.0+x.dist-info/METADATA").write_text(
             "Metadata-Version: 2.1\nName: torch\nVersion: 2.13.0+x\n"
         )
-    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    others = [path for path in sys.path if "site-packages" not in path]
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *others])
     found = installed()
     assert (found.version, found.build) == ("2.13.0" if described else "", build)
