@@ -27,11 +27,11 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def lora(name: str, rows: int, columns: int, rank: int = 4) -> dict[str, Tensor]:
+def lora(name: str, outs: int, columns: int, rank: int = 4) -> dict[str, Tensor]:
     """Both halves, as peft saves them."""
     return {
         f"base_model.model.{name}.lora_A.weight": noise(rank, columns, seed=1),
-        f"base_model.model.{name}.lora_B.weight": noise(rows, rank, seed=2),
+        f"base_model.model.{name}.lora_B.weight": noise(outs, rank, seed=2),
     }
 
 
