@@ -189,7 +189,7 @@ def test_an_adapter_is_merged_on_both_sides(
     assert told(capsys)["different"][0] == "logits"
 
 
-def test_an_encoder_that_hears_something_else(
+def test_an_encoder_that_encodes_something_else(
     flat: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What follows is compared with our own codes: only the clip differs."""

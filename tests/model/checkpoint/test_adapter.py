@@ -94,7 +94,7 @@ def test_the_scale_is_pefts(
     assert_same(load(folder, adapter), merged(folder, tmp_path, edit))
 
 
-def test_pieces_of_a_tensor_get_their_rows(
+def test_chunks_of_a_tensor_get_their_part(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of an embedding's, too."""
