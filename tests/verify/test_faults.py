@@ -63,7 +63,7 @@ def scales_of_a_quantised_weight(loaded: Any) -> None:
 
 
 def position_of_a_step(loaded: Any) -> None:
-    """Hearing prompts is right, hearing frames is not: nothing but speaking shows it."""
+    """Prefilling is right, steps are not: nothing but speaking shows it."""
     backbone = loaded.generator.model.backbone
     step = backbone.step
     backbone.step = lambda x, positions, *rest: step(x, positions * 0, *rest)
@@ -145,9 +145,9 @@ def test_right_roundings_of_any_weights_are_within_the_bound(kind: QuantKind) ->
     weight[16:24, ::3] = 0
     weight[24, 5] = 1e3
     weight[25:33] = torch.randint(-8, 9, (8, 96), generator=generator) / 8  # with ties
-    for rows in (weight, weight.bfloat16().float(), weight[:, :24].contiguous()):
-        found = dequantize(*quantize(rows, kind), torch.float32)
-        assert 0.5 < times_allowed(rows, found, kind) <= 1
+    for weights in (weight, weight.bfloat16().float(), weight[:, :24].contiguous()):
+        found = dequantize(*quantize(weights, kind), torch.float32)
+        assert 0.5 < times_allowed(weights, found, kind) <= 1
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -191,7 +191,7 @@ def test_an_adapter_is_merged_on_both_sides(
     assert told(capsys)["different"][0] == "logits"
 
 
-def test_an_encoder_that_hears_something_else(
+def test_an_encoder_that_encodes_something_else(
     flat: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What follows is compared with our own codes: only the clip differs."""

@@ -41,29 +41,29 @@ def error(found: Tensor, exact: Tensor) -> float:
     return float((found.float() - exact).norm() / exact.norm())
 
 
-def layer_of(kind: QuantKind, rows: Tensor) -> QuantizedLinear:
-    layer = QuantizedLinear(kind, len(rows), rows.shape[1], CPU)
-    layer.fill(0, rows)
+def layer_of(kind: QuantKind, weights: Tensor) -> QuantizedLinear:
+    layer = QuantizedLinear(kind, len(weights), weights.shape[1], CPU)
+    layer.fill(0, weights)
     return layer
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_codes_stand_for_the_weights(kind: QuantKind) -> None:
-    rows = weight(64, 256)
-    rows[3] = 0
-    again = dequantize(*quantize(rows, kind), torch.float32)
-    assert error(again, rows) < ERRORS[kind]
+    weights = weight(64, 256)
+    weights[3] = 0
+    again = dequantize(*quantize(weights, kind), torch.float32)
+    assert error(again, weights) < ERRORS[kind]
     assert not again[3].any()
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_rows_are_quantised_by_themselves(kind: QuantKind) -> None:
-    rows = weight(48, 128)
-    whole, pieces = layer_of(kind, rows), QuantizedLinear(kind, 48, 128, CPU)
+def test_outputs_are_quantised_by_themselves(kind: QuantKind) -> None:
+    weights = weight(48, 128)
+    whole, parts = layer_of(kind, weights), QuantizedLinear(kind, 48, 128, CPU)
     for start in (0, 5, 40):
-        pieces.fill(start, rows[start:])
-    assert torch.equal(pieces.codes.view(torch.uint8), whole.codes.view(torch.uint8))
-    assert torch.equal(pieces.scales, whole.scales)
+        parts.fill(start, weights[start:])
+    assert torch.equal(parts.codes.view(torch.uint8), whole.codes.view(torch.uint8))
+    assert torch.equal(parts.scales, whole.scales)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])

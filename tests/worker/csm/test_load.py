@@ -50,7 +50,7 @@ def configure(checkpoint: Path, data: Path, **settings: object) -> Configure:
 
 
 @pytest.mark.parametrize("dtype", ["int8", "int4"])
-def test_quantised_weights_are_kept_and_a_stage_has_the_size_that_was_set(
+def test_quantised_weights_are_stored_and_a_runner_has_the_size_that_was_set(
     checkpoint: Path, tmp_path: Path, dtype: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(load, "_FREE_BYTES", 0)

@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from wyoming_csm.errors import CheckpointError
-from wyoming_csm.model.checkpoint.files import check_type, opened, read_json, some
+from wyoming_csm.model.checkpoint.files import check_type, opened, read_json, read_tensor, some
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 _CURE = "merge it where it was trained (merge_and_unload, then save_pretrained) and use that folder"
@@ -146,26 +146,22 @@ class Adapter:
                 check_type(key, found)
                 return tuple(found.get_shape())
 
-            if name in self._replaced and of(self._replaced[name]) != shape:
-                raise CheckpointError(
-                    f"{self.folder}: {name} is {list(of(self._replaced[name]))}, its base's"
-                    f" {list(shape)}: it belongs to another base"
-                )
-            if name not in self._added:
-                return
-            low = self._added[name]
-            a, b = of(low.names["A"]), of(low.names["B"])
-        fits = len(a) == len(b) == 2 and a[0] == b[1] == low.rank
-        if not fits or ((a[1], b[0]) if low.embedding else (b[0], a[1])) != shape:
+            wrong = ""
+            if name in self._replaced and (replacing := of(self._replaced[name])) != shape:
+                wrong = f"{list(replacing)}"
+            if low := self._added.get(name):
+                a, b = of(low.names["A"]), of(low.names["B"])
+                fits = len(a) == len(b) == 2 and a[0] == b[1] == low.rank
+                if not fits or ((a[1], b[0]) if low.embedding else (b[0], a[1])) != shape:
+                    wrong = f"{list(b)} times {list(a)}"
+        if wrong:
             raise CheckpointError(
-                f"{self.folder}: {list(b)} times {list(a)} does not fit {name}, {list(shape)}:"
+                f"{self.folder}: {wrong} does not fit {name}, {list(shape)}:"
                 " it belongs to another base"
             )
 
     def _read(self, name: str) -> Tensor:
-        with opened(self._file) as file:
-            tensor: Tensor = file.get_tensor(name)
-            return tensor.clone()
+        return read_tensor(self._file, name)
 
 
 def is_adapter(folder: Path) -> bool:

@@ -81,6 +81,13 @@ def opened(path: Path) -> Iterator[Any]:
         raise CheckpointError(f"{path} is damaged or unreadable: {error}") from error
 
 
+def read_tensor(path: Path, name: str) -> Tensor:
+    """Read a tensor as stored, on the CPU. Raises CheckpointError."""
+    with opened(path) as file:
+        tensor: Tensor = file.get_tensor(name)
+        return tensor.clone()  # the file's pages go when it is closed
+
+
 def _is_pointer(path: Path) -> bool:
     try:
         with path.open("rb") as file:

@@ -12,8 +12,8 @@ from wyoming_csm.model.checkpoint.adapter import Adapter
 from wyoming_csm.model.checkpoint.files import (
     check_shapes,
     chunks,
-    opened,
     read_json,
+    read_tensor,
     some,
     stored_bytes,
     tensor_files,
@@ -74,9 +74,7 @@ class Checkpoint:
 
     def tensor(self, name: str) -> Tensor:
         """Read a tensor as stored, without the adapter, on the CPU. Raises CheckpointError."""
-        with opened(self.files[name]) as file:
-            tensor: Tensor = file.get_tensor(name)
-            return tensor.clone()  # the file's pages go when it is closed
+        return read_tensor(self.files[name], name)
 
     def cache(
         self, folder: Path, dtype: torch.dtype, backbone: QuantKind | None, depth: QuantKind | None
@@ -112,11 +110,8 @@ class Checkpoint:
         missing, unknown or of another shape.
         """
         wanted = self._wanted()
-        model = self._empty(dtype, device, backbone, depth)
-        table = model.text_embedding
-        table.weight = _parameter(
-            table.weight, dtype, torch.device("cpu") if text_on_host else device
-        )
+        text_device = torch.device("cpu") if text_on_host else device
+        model = self._empty(dtype, device, backbone, depth, text_device)
         if cache is None or not cache.load(model):
             self._fill(model, wanted)
             if cache is not None and device.type == "cpu":
@@ -132,6 +127,7 @@ class Checkpoint:
         device: torch.device,
         backbone: QuantKind | None,
         depth: QuantKind | None,
+        text_device: torch.device,
     ) -> CsmModel:
         with torch.device("meta"):
             model = CsmModel(self.sizes)
@@ -144,8 +140,9 @@ class Checkpoint:
                 layer = QuantizedLinear(kind, module.out_features, module.in_features, device)
                 _set(model, name, layer)
         for name, like in list(model.named_parameters()):
-            if name != "text_embedding.weight":  # it may be elsewhere
-                _set(model, name, _parameter(like, dtype, device))
+            its_device = text_device if name == "text_embedding.weight" else device
+            empty = torch.empty(like.shape, dtype=dtype, device=its_device)
+            _set(model, name, nn.Parameter(empty, requires_grad=False))
         return model
 
     def _fill(self, model: CsmModel, wanted: Mapping[str, Source]) -> None:
@@ -179,29 +176,20 @@ class Checkpoint:
             and not name.endswith(_DERIVED)
             and not (self.sizes.tied and name == BACKBONE_TABLE and name not in known)
         ]
-        missing = known.keys() - set(names)
+        missing, unknown = known.keys() - set(names), set(names) - known.keys()
         if missing and (foreign := of_tensors(names)):
             raise CheckpointError(f"{self.folder} holds {foreign.what}: {foreign.cure}")
-        if missing:
-            raise CheckpointError(
-                f"{self.folder}: {len(missing)} tensors are missing: {some(missing)}"
-            )
-        unknown = [name for name in names if name not in known]
-        if unknown:
-            raise CheckpointError(
-                f"{self.folder}: {len(unknown)} tensors are not known: {some(unknown)}"
-            )
+        for wrong, what in ((missing, "missing"), (unknown, "not known")):
+            if wrong:
+                raise CheckpointError(
+                    f"{self.folder}: {len(wrong)} tensors are {what}: {some(wrong)}"
+                )
         shapes = {name: known[name].shape for name in names}
         check_shapes(shapes, self.files)
         if self._adapter is not None:
             tied = {BACKBONE_TABLE, DEPTH_TABLE} if self.sizes.tied else ()
             self._adapter.check(shapes, CODEC, tied)
         return {name: known[name] for name in names}
-
-
-def _parameter(like: Tensor, dtype: torch.dtype, device: torch.device) -> nn.Parameter:
-    new = torch.empty(like.shape, dtype=dtype, device=device)
-    return nn.Parameter(new, requires_grad=False)
 
 
 def _put(model: CsmModel, name: str, start: int, part: Tensor) -> None:

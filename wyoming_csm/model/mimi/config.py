@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from wyoming_csm.errors import CheckpointError
 from wyoming_csm.model.config import read_section
 
 _Size = Annotated[int, Meta(ge=1, le=1 << 20)]
@@ -105,8 +106,16 @@ class MimiConfig(msgspec.Struct, frozen=True, kw_only=True):
                 raise ValueError(f"{key}: {getattr(self, key)!r} cannot be used")
 
 
-def read_config(found: Mapping[str, Any]) -> MimiConfig:
-    """Read the sizes in a `codec_config`. Raises CheckpointError for what is not implemented."""
+def read_config(found: Mapping[str, Any], codebooks: int = 1) -> MimiConfig:
+    """Read the sizes in a `codec_config`, of which a model uses so many codebooks.
+
+    Raises CheckpointError for what is not implemented, and for fewer codebooks.
+    """
     # newer transformers write what older ones called frame_rate as _frame_rate
     found = {"frame_rate": found.get("_frame_rate"), **found}
-    return read_section(found, "codec_config", MimiConfig, _ONLY)
+    config = read_section(found, "codec_config", MimiConfig, _ONLY)
+    if not 1 <= codebooks <= config.num_quantizers:
+        raise CheckpointError(
+            f"the codec has {config.num_quantizers} codebooks, the model asks for {codebooks}"
+        )
+    return config

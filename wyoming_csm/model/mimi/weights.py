@@ -74,12 +74,7 @@ def load_encoder(
     What only the decoder needs is not read. Raises CheckpointError as `load_decoder` does, and if
     there are fewer codebooks. Any `dtype` but float32 is for tests: it gives other codes.
     """
-    sizes = read_config(config)
-    if not 1 <= codebooks <= sizes.num_quantizers:
-        raise CheckpointError(
-            f"the codec has {sizes.num_quantizers} codebooks, the model asks for {codebooks}"
-        )
-    encoder = MimiEncoder(sizes, codebooks).to(device=device, dtype=dtype)
+    encoder = MimiEncoder(read_config(config, codebooks), codebooks).to(device=device, dtype=dtype)
     _fill(encoder.targets(), tensors, _NOT_ENCODED)
     encoder.finalize()
     return encoder

@@ -38,10 +38,7 @@ class VoicePrompts:
         before is tried again."""
         for voice in voices:
             for clip in voice.clips:
-                _, future = self._clips.get((speaker_of(voice), clip), (None, None))
-                if future is not None and future.done() and future.exception() is not None:
-                    del self._clips[speaker_of(voice), clip]
-                self._prepared(speaker_of(voice), clip)
+                self._prepared(speaker_of(voice), clip, again=True)
 
     def is_ready(self, voice: Voice, wake: Callable[[], None] | None = None) -> bool:
         """True once all clips are encoded, or cannot be; else `wake` is called then, from any
@@ -61,11 +58,12 @@ class VoicePrompts:
         """
         return self._prompts.join(self._prompt_of(speaker_of(voice), clip) for clip in voice.clips)
 
-    def _prepared(self, speaker: int, clip: Clip) -> Future[Tensor]:
-        """Encode the recording as it is now: the file may be another one than it was."""
+    def _prepared(self, speaker: int, clip: Clip, again: bool = False) -> Future[Tensor]:
+        """Encode the recording as it is now, or `again` if that failed: the file may be another."""
         stamp = _stamp(clip)
         known, future = self._clips.get((speaker, clip), (None, None))
-        if future is None or stamp not in (None, known):
+        failed = future is not None and future.done() and future.exception() is not None
+        if future is None or stamp not in (None, known) or (again and failed):
             future = self._encoder.submit(self._prepare, speaker, clip)
             future.add_done_callback(lambda done: self._tell(clip, done))
             self._clips[speaker, clip] = stamp, future

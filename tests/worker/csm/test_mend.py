@@ -5,7 +5,7 @@ import pytest
 
 from wyoming_csm.audio import SAMPLE_RATE, Samples
 from wyoming_csm.errors import VoiceError
-from wyoming_csm.worker.csm.clip_sound import Mended, mend
+from wyoming_csm.worker.csm.clips import Mended, mend
 
 OVERDRIVEN = "it is overdriven: record it again, softer or from farther away"
 
