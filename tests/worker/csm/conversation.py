@@ -72,7 +72,7 @@ class Conversation:
         self.generator = cast(Ending, pipeline._generator)
         self.generator.__class__ = Ending
         FramePipeline.__init__(pipeline, self.generator, pipeline._decoder, ahead)
-        self.generator.ends, self.generator.row_of = {}, pipeline._table.of
+        self.generator.ends, self.generator.row_of = {}, pipeline._table._row_of.get
         self.generator.bad = set()
         backbone = self.generator.model.backbone
         real = backbone.prefill

@@ -75,22 +75,17 @@ class MimiDecoder(nn.Module):
     def finalize(self) -> None:
         """To be called once, after the targets were filled."""
         self.quantizer.finalize()
-        self.transformer.finalize()
 
     def reset(self, state: MimiState, slot: int) -> None:
         """The slot starts anew, as in a new state; the others go on."""
         for tensor in state.tensors():
             tensor[slot].zero_()
 
-    def move(self, state: MimiState, source: int, target: int) -> None:
-        """What the source remembers, the target remembers now."""
-        for tensor in state.tensors():
-            tensor[target].copy_(tensor[source])
-
     def swap(self, state: MimiState, one: int, other: int, spare: int) -> None:
-        """Two slots change places by way of a third; nothing is allocated, so nothing fails."""
-        for source, target in ((one, spare), (other, one), (spare, other)):
-            self.move(state, source, target)
+        """Exchange two slots' state by way of a third; nothing is allocated, so nothing fails."""
+        for tensor in state.tensors():
+            for source, target in ((one, spare), (other, one), (spare, other)):
+                tensor[target].copy_(tensor[source])
 
     @torch.no_grad()
     def step(self, codes: Tensor, state: MimiState, active: Tensor) -> Tensor:

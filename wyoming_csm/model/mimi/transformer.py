@@ -28,11 +28,6 @@ class Transformer(Layers):
         self.register_buffer("entries", torch.arange(length), persistent=False)
         self.register_buffer("steps", torch.arange(new), persistent=False)
 
-    def finalize(self) -> None:
-        """To be called once, after the targets were filled."""
-        for layer in self:
-            layer.transpose_for_few()
-
     def new_caches(self, slots: int, like: Tensor) -> list[Tensor]:
         """Of each layer keys and values [slots, 2, kv heads, length, width]; zeros, since NaN
         would spread."""
