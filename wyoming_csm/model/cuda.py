@@ -114,7 +114,7 @@ class GraphRoom:
         self._free = free
 
     def measured(self, capture: Callable[[], Callable[[], None]]) -> tuple[Callable[[], None], int]:
-        """Capture, launch once, as some memory is only taken then; return the graph and its bytes."""
+        """Capture, and launch once, as some memory is only taken then; return it and its bytes."""
         before = self._free()
         replay = capture()
         replay()

@@ -29,7 +29,7 @@ class KvBlock:
 
 @dataclass(frozen=True)
 class KvCache:
-    """Per layer [slots, kv_heads, 2, positions, head_dim]: keys, then values, side by side.
+    """The layers' tensors [slots, kv_heads, 2, positions, head_dim]: keys, then values.
 
     So both are written by one kernel, and the heads of the first slots are rows of one batch.
     There is at least one position more than asked for: a full slot's counter stands there while
