@@ -1,4 +1,4 @@
-"""The scheduler's sums: how many step together, how long a prompt may be heard, how many fit."""
+"""The scheduler's sums: how many step together, and how long a prompt may be read."""
 
 import math
 
@@ -6,8 +6,6 @@ import pytest
 
 from wyoming_csm.worker.csm.schedule import (
     PIECE,
-    Load,
-    capacity,
     how_many,
     longest_piece,
     slack,
@@ -63,49 +61,3 @@ def test_a_piece_of_a_prompt_fits_into_the_time_there_is() -> None:
     assert longest_piece(0.037, prefill) == PIECE
     assert longest_piece(0.06, prefill) == 4 * PIECE
     assert longest_piece(math.inf, prefill) >= 2048
-
-
-def test_capacity_is_what_real_time_allows() -> None:
-    assert capacity(8, cost) == 8
-    assert capacity(16, cost) == 11
-    assert capacity(8, lambda n: 0.010 + 0.014 * n) == 4
-    assert capacity(8, lambda n: 0.3) == 1
-    assert capacity(8, lambda n: 0.04 if n in (1, 2, 4) else math.inf) == 4
-
-
-def test_load_follows_what_steps_take() -> None:
-    load = Load(cost)
-    assert load.fits(8)
-    for _ in range(50):
-        load.observe(8, 1.5 * cost(8), 0.1, pure=True)
-    assert load.cost(8) == pytest.approx(1.5 * cost(8), rel=0.01)
-    assert not load.fits(8)
-    assert load.fits(6)
-
-
-def test_one_step_that_took_for_ever_is_forgotten() -> None:
-    load = Load(cost)
-    load.observe(8, 3_600.0, 3_600.0, pure=True)
-    for _ in range(30):
-        load.observe(8, cost(8), cost(8), pure=True)
-    assert load.fits(8)
-
-
-def test_prompts_take_their_share_of_real_time() -> None:
-    load = Load(cost)
-    for _ in range(50):
-        load.observe(7, cost(7), cost(7), pure=True)
-        load.observe(7, cost(7) + 0.1, cost(7) + 0.1, pure=False)
-    assert load.cost(7) == pytest.approx(cost(7))
-    assert not load.fits(8)
-    assert load.fits(1)
-    load.observe(1, cost(1), 10.0, pure=True)
-    assert load.fits(8), "the newcomers of ten seconds ago are no load"
-
-
-def test_what_was_never_measured_fits_one() -> None:
-    load = Load(lambda n: math.inf)
-    load.observe(1, 0.02, 0.02, pure=True)
-    assert load.cost(1) == 0.0
-    assert load.fits(1)
-    assert not load.fits(2)

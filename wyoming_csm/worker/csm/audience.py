@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from wyoming_csm.worker.csm.schedule import FRAME_SECONDS
+from wyoming_csm.worker.csm.cost import FRAME_SECONDS
 from wyoming_csm.worker.protocol import Say
 
 FIRST_SOUND_SECONDS = 1.0  # after its arrival a sentence is as urgent as a listener run dry

@@ -10,7 +10,8 @@ from queue import Empty, SimpleQueue
 
 from wyoming_csm.errors import EngineError
 from wyoming_csm.worker.csm.audience import Audience, Flight
-from wyoming_csm.worker.csm.schedule import PIECE, Load, how_many, longest_piece, slack
+from wyoming_csm.worker.csm.cost import Load
+from wyoming_csm.worker.csm.schedule import PIECE, how_many, longest_piece, slack
 from wyoming_csm.worker.csm.stage import Frame, Runner
 from wyoming_csm.worker.limits import LEAST_SECONDS, limit
 from wyoming_csm.worker.protocol import (

@@ -18,9 +18,9 @@ from wyoming_csm.model.prefix_cache import PrefixCache
 from wyoming_csm.model.prompt import PromptBuilder, Segment
 from wyoming_csm.voices import Clip, Voice
 from wyoming_csm.worker.csm.context import Replies
+from wyoming_csm.worker.csm.cost import PrefillPace
 from wyoming_csm.worker.csm.endings import FRAMES_PER_SECOND, another_seed, choose_seed, frame_limit
 from wyoming_csm.worker.csm.idle_thread import IdleThread
-from wyoming_csm.worker.csm.pace import PrefillPace
 from wyoming_csm.worker.csm.stage import Frame
 from wyoming_csm.worker.csm.voice_prompts import Report, VoicePrompts, speaker_of
 from wyoming_csm.worker.csm.warm_up import VoiceWarmUp
@@ -69,7 +69,7 @@ class CsmRunner:
         self._replies = Replies(kept, config.context_seconds)
         self._rehearsal = VoiceWarmUp(pipeline, self._voices, kept)
         self._saving = IdleThread(saving)
-        self._pace = PrefillPace(pipeline.device)
+        self._pace = PrefillPace(self._mark if pipeline.device.type == "cuda" else None)
         self._sentences: dict[int, _Sentence] = {}  # by slot
         self._launched: deque[tuple[FrameHandle, list[_Sentence]]] = deque()
 
@@ -233,6 +233,11 @@ class CsmRunner:
             over=False,
             again=True,
         )
+
+    def _mark(self) -> torch.cuda.Event:
+        event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+        event.record(torch.cuda.current_stream(self._pipeline.device))
+        return event
 
     def _keep(self, slot: int, rows: Tensor) -> None:
         """`rows` are the first that the slot heard."""
