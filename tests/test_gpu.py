@@ -71,7 +71,7 @@ def test_the_sound_is_that_of_the_cpu(checkpoint: Path, tmp_path: Path) -> None:
     sounds = []
     for device in ("cpu", "cuda"):
         stage = make_stage(checkpoint, tmp_path, torch.device(device), compile=False, **settings)
-        frames = speak(stage, Say(1, 1, "The heat is on.", SPEAKER))
+        frames = speak(stage, Say(1, 1, "", "The heat is on.", SPEAKER))
         sounds.append(from_pcm(b"".join(frame.pcm for frame in frames)))
     assert np.abs(sounds[0] - sounds[1]).max() < 1e-3
 

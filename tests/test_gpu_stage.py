@@ -50,7 +50,7 @@ def test_what_is_kept_sounds_as_what_is_heard_anew(
 
     always, never = talk_with(64), talk_with(0)
     for request, (reply, voice) in enumerate([(1, ANNA), (2, BERT), (1, ANNA), (3, ANNA)]):
-        say = Say(request, reply, "turn on the light", voice)
+        say = Say(request, reply, "", "turn on the light", voice)
         assert len(always.speak(say, slot=request % 2)) == FRAMES + 1
         never.speak(say, slot=request % 2, positions=33)
         assert torch.equal(always.codes[-1], never.codes[-1])

@@ -29,7 +29,7 @@ folder = Path(sys.argv[1])
 stage = load_runner(CsmConfig(slots=1, dtype="bfloat16"), folder, folder, torch.device("cpu"))
 loaded, after = time.monotonic(), peak()
 speaker = Voice(name="speaker_0", language="en", description="", engine="csm", speaker="0")
-stage.begin(0, Say(1, 1, "the light is on", speaker))
+stage.begin(0, Say(1, 1, "", "the light is on", speaker))
 pipeline = stage._pipeline
 model, codec = pipeline._generator.model, pipeline._decoder
 frames, sound = [], []

@@ -157,7 +157,7 @@ class ChildEngine:
         queue = self._requests[request] = asyncio.Queue()
         try:
             with suppress(WorkerDied):  # the supervisor hears of it in a moment, and tells
-                child.send(Say(request, reply, text, voice))
+                child.send(Say(request, reply, "", text, voice))
             while (heard := await queue.get()) is not None:
                 if isinstance(heard, EngineError):
                     raise heard

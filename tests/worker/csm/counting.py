@@ -9,7 +9,7 @@ from wyoming_csm.errors import EngineError
 from wyoming_csm.voices import Voice
 from wyoming_csm.worker.csm.frame_loop import FrameLoop
 from wyoming_csm.worker.csm.stage import Frame
-from wyoming_csm.worker.protocol import Audio, Done, Failed, FromChild, Say, ToChild, Working
+from wyoming_csm.worker.protocol import Audio, Done, Failed, FromChild, Late, Say, ToChild, Working
 
 VOICE = Voice(name="v", language="en", description="", engine="csm")
 
@@ -39,7 +39,7 @@ class CountingStage:
 
     def is_prepared(self, say: Say, wake: Callable[[], None]) -> bool:
         self.wake = wake
-        return say.request not in self.unprepared
+        return say.sentence not in self.unprepared
 
     def idle(self) -> bool:
         self.pieces -= 1
@@ -54,16 +54,16 @@ class CountingStage:
 
     def prefill(self, slot: int, positions: int) -> bool:
         say, _ = self.begun[slot]
-        self.heard.append((say.request, positions))
+        self.heard.append((say.sentence, positions))
         self.now += self.each * positions
         if say.text == "long":
             raise EngineError("a long text")
-        return sum(n for request, n in self.heard if request == say.request) >= 100
+        return sum(n for request, n in self.heard if request == say.sentence) >= 100
 
     def launch(self, active: Sequence[int]) -> None:
         if len(active) > self.room:
             raise EngineError("no memory")
-        self.steps.append([self.begun[slot][0].request for slot in active])
+        self.steps.append([self.begun[slot][0].sentence for slot in active])
         self.flying.append([self._frame(slot) for slot in active])
 
     def collect(self) -> list[Frame]:
@@ -75,7 +75,7 @@ class CountingStage:
         say, done = self.begun[slot]
         self.begun[slot] = (say, done + 1)
         if done < len(say.text):
-            return Frame(bytes([say.request, done]))
+            return Frame(bytes([say.sentence, done]))
         return Frame(b"", last=True, ended=True)
 
     def release(self, slot: int) -> None:
@@ -102,8 +102,8 @@ class House:
             self.inbox, self.sent.append, stage, lambda: stage.now, least_limit=least_limit
         )
 
-    def say(self, request: int, text: str, reply: int | None = None) -> None:
-        self.inbox.put(Say(request, reply or request, text, VOICE))
+    def say(self, request: int, text: str, reply: int | None = None, client: str = "") -> None:
+        self.inbox.put(Say(request, reply or request, client, text, VOICE))
 
     def turns(self, count: int) -> None:
         for _ in range(count):
@@ -111,13 +111,16 @@ class House:
             self.loop.turn()
 
     def sound(self, request: int) -> list[int]:
-        return [m.pcm[1] for m in self.sent if isinstance(m, Audio) and m.request == request]
+        return [m.pcm[1] for m in self.sent if isinstance(m, Audio) and m.sentence == request]
 
     def done(self) -> list[int]:
-        return [m.request for m in self.sent if isinstance(m, Done)]
+        return [m.sentence for m in self.sent if isinstance(m, Done)]
 
     def limits(self) -> list[float]:
         return [message.limit for message in self.sent if isinstance(message, Working)]
+
+    def late(self) -> list[int]:
+        return [message.sentence for message in self.sent if isinstance(message, Late)]
 
     def failed(self) -> list[Failed]:
         return [message for message in self.sent if isinstance(message, Failed)]

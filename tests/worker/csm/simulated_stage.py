@@ -52,6 +52,7 @@ class Told:
     stopped: float | None = None
     sound: list[float] = field(default_factory=list)  # when each frame came
     done: float | None = None
+    late: float | None = None
     failed: float | None = None
     reason: str = ""
     nobody: int = 0  # frames launched after it was stopped, and the one under way then
@@ -106,11 +107,11 @@ class SimulatedStage:
     def begin(self, slot: int, say: Say) -> int:
         assert slot in range(self.slots)
         assert slot not in self._taken
-        told = self._told[say.request]
+        told = self._told[say.sentence]
         if told.sentence.bad:
             raise EngineError("a bad text")
         told.begun = self._clock.now
-        self._taken[slot] = _Slot(say.request, told)
+        self._taken[slot] = _Slot(say.sentence, told)
         return told.sentence.positions
 
     def prefill(self, slot: int, positions: int) -> bool:

@@ -25,6 +25,7 @@ from wyoming_csm.worker.protocol import (
     EndReply,
     Failed,
     FromChild,
+    Late,
     Say,
     Stop,
     ToChild,
@@ -100,7 +101,7 @@ class World:
         request = len(self.told) + 1
         at = now + sentence.after
         self.told[request] = Told(sentence, reply, at)
-        self.mail.post(at, Say(request, reply, "", VOICE))
+        self.mail.post(at, Say(request, reply, f"10.0.0.{reply}", "", VOICE))
         if sentence.stopped is not None:
             self.mail.post(at + sentence.stopped, Stop(request))
             self.told[request].stopped = at + sentence.stopped
@@ -131,6 +132,11 @@ class World:
                 if told.stopped is None:
                     self._left[told.reply].clear()
                     self._ask_next(told.reply, now)
+            case Late(request):
+                told = self.told[request]
+                assert told.begun is None
+                assert told.late is None
+                told.late = now
             case Working():
                 self.beats.append(now)
 

@@ -41,7 +41,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
 
 def test_a_sentence_is_cut_at_its_limit_in_whole_frames(checkpoint: Path, tmp_path: Path) -> None:
     stage = make_stage(checkpoint, tmp_path)
-    frames = speak(stage, Say(1, 1, "Hello there.", SPEAKER))
+    frames = speak(stage, Say(1, 1, "", "Hello there.", SPEAKER))
     assert len(frames) == 12, "1 s"
     assert all(len(frame.pcm) == SAMPLES_PER_FRAME * 2 for frame in frames)
     assert (frames[-1].last, frames[-1].ended) == (True, False)
@@ -50,7 +50,7 @@ def test_a_sentence_is_cut_at_its_limit_in_whole_frames(checkpoint: Path, tmp_pa
 
 def test_the_limit_follows_the_text(checkpoint: Path, tmp_path: Path) -> None:
     stage = make_stage(checkpoint, tmp_path, max_seconds=60.0)
-    frames = speak(stage, Say(1, 1, "Hi.", SPEAKER))
+    frames = speak(stage, Say(1, 1, "", "Hi.", SPEAKER))
     assert len(frames) == int((4 + 0.75) * 12.5)
 
 
@@ -58,15 +58,15 @@ def test_a_seed_repeats_a_sentence_and_its_neighbours_do_not_matter(
     checkpoint: Path, tmp_path: Path
 ) -> None:
     first, stage = make_stage(checkpoint, tmp_path), make_stage(checkpoint, tmp_path)
-    alone = speak(first, Say(1, 1, "The door is open.", SPEAKER))
-    begin(stage, 0, Say(5, 5, "Another sentence.", SPEAKER))
+    alone = speak(first, Say(1, 1, "", "The door is open.", SPEAKER))
+    begin(stage, 0, Say(5, 5, "", "Another sentence.", SPEAKER))
     step(stage, [0])
-    begin(stage, 2, Say(6, 6, "The door is open.", SPEAKER), positions=3)
+    begin(stage, 2, Say(6, 6, "", "The door is open.", SPEAKER), positions=3)
     beside = [step(stage, [0, 2] if n < 9 else [2])[-1] for n in range(len(alone))]
     for mine, other in zip(alone, beside, strict=True):
         assert np.abs(from_pcm(mine.pcm) - from_pcm(other.pcm)).max() < 1e-3
     changed = make_stage(checkpoint, tmp_path, seed=8)
-    differently = speak(changed, Say(1, 1, "The door is open.", SPEAKER))
+    differently = speak(changed, Say(1, 1, "", "The door is open.", SPEAKER))
     assert [f.pcm for f in differently] != [f.pcm for f in alone]
 
 
@@ -75,13 +75,15 @@ def test_a_clip_is_heard_before_the_text_and_encoded_once(
 ) -> None:
     voice = msgspec.structs.replace(SPEAKER, clips=(clip,))
     stage = make_stage(checkpoint, tmp_path)
-    with_clip = speak(stage, Say(1, 1, "Hello.", voice))
-    without = speak(stage, Say(2, 2, "Hello.", SPEAKER))
+    with_clip = speak(stage, Say(1, 1, "", "Hello.", voice))
+    without = speak(stage, Say(2, 2, "", "Hello.", SPEAKER))
     assert [f.pcm for f in with_clip] != [f.pcm for f in without]
     kept = list((tmp_path / "clips").iterdir())
     assert len(kept) == 1
     again = make_stage(checkpoint, tmp_path)
-    assert [f.pcm for f in speak(again, Say(1, 1, "Hello.", voice))] == [f.pcm for f in with_clip]
+    assert [f.pcm for f in speak(again, Say(1, 1, "", "Hello.", voice))] == [
+        f.pcm for f in with_clip
+    ]
 
 
 def test_a_clip_that_went_away_fails_one_sentence_and_may_come_back(
@@ -90,7 +92,7 @@ def test_a_clip_that_went_away_fails_one_sentence_and_may_come_back(
     away = tmp_path / "away.wav"
     voice = msgspec.structs.replace(SPEAKER, clips=(Clip(str(away), clip.text),))
     stage = make_stage(checkpoint, tmp_path)
-    say = Say(1, 1, "Hello.", voice)
+    say = Say(1, 1, "", "Hello.", voice)
     prepare(stage, say)
     with pytest.raises(EngineError, match=r"away\.wav could not be used"):
         stage.begin(0, say)
@@ -103,7 +105,7 @@ def test_a_recorded_voice_speaks_where_transformers_is_not_installed(
 ) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
     voice = msgspec.structs.replace(SPEAKER, clips=(clip,))
-    assert speak(make_stage(checkpoint, tmp_path), Say(1, 1, "Hello.", voice))
+    assert speak(make_stage(checkpoint, tmp_path), Say(1, 1, "", "Hello.", voice))
     assert len(list((tmp_path / "clips").iterdir())) == 1
 
 
@@ -115,19 +117,19 @@ def test_another_recording_in_the_same_place_is_heard(
     mine.write_bytes(Path(clip.path).read_bytes())
     voice = msgspec.structs.replace(SPEAKER, clips=(Clip(str(mine), clip.text),))
     stage = make_stage(checkpoint, tmp_path)
-    before = speak(stage, Say(1, 1, "Hello.", voice))
+    before = speak(stage, Say(1, 1, "", "Hello.", voice))
     soundfile.write(mine, np.random.default_rng(2).normal(0, 0.1, 2 * SAMPLE_RATE), SAMPLE_RATE)
-    after = speak(stage, Say(2, 2, "Hello.", voice))
+    after = speak(stage, Say(2, 2, "", "Hello.", voice))
     assert [f.pcm for f in after] != [f.pcm for f in before]
     mine.unlink()
-    assert speak(stage, Say(3, 3, "Hello.", voice)), "what was heard before serves"
+    assert speak(stage, Say(3, 3, "", "Hello.", voice)), "what was heard before serves"
 
 
 def test_the_zero_frame_is_the_end_and_no_sound(checkpoint: Path, tmp_path: Path) -> None:
     stage = make_stage(checkpoint, tmp_path)
     first_zero = [0, *range(1, 8)]  # code 0 in one codebook says nothing
     scripted(stage, [5] * 8, first_zero, [0] * 8)
-    frames = speak(stage, Say(1, 1, "Hello.", SPEAKER))
+    frames = speak(stage, Say(1, 1, "", "Hello.", SPEAKER))
     assert [len(frame.pcm) for frame in frames] == [SAMPLES_PER_FRAME * 2] * 2 + [0]
     assert frames[-1] == Frame(b"", last=True, ended=True)
 
@@ -138,13 +140,13 @@ def test_sentences_spoken_to_their_end_are_context_for_the_next(
     stage = make_stage(checkpoint, tmp_path)
     pipeline = scripted(stage, *([[5] * 8] * 3), [0] * 8)
     for request in (1, 2):
-        speak(stage, Say(request, 1, "Hello.", SPEAKER))
-    speak(stage, Say(3, 2, "Hello.", SPEAKER))
+        speak(stage, Say(request, 1, "", "Hello.", SPEAKER))
+    speak(stage, Say(3, 2, "", "Hello.", SPEAKER))
     text = pipeline.heard[0]
     assert pipeline.heard == [text, 2 * text + 3 + 1, text], "3 frames and the frame of zeros"
 
     stage.end_reply(1)
-    speak(stage, Say(4, 1, "Hello.", SPEAKER))
+    speak(stage, Say(4, 1, "", "Hello.", SPEAKER))
     assert pipeline.heard[-1] == text
 
 
@@ -152,7 +154,7 @@ def test_babble_that_was_cut_is_no_context(checkpoint: Path, tmp_path: Path) -> 
     stage = make_stage(checkpoint, tmp_path)
     pipeline = scripted(stage, *([[5] * 8] * 20))
     for request in (1, 2):
-        speak(stage, Say(request, 1, "Hello.", SPEAKER))
+        speak(stage, Say(request, 1, "", "Hello.", SPEAKER))
     assert pipeline.heard[0] == pipeline.heard[1]
 
 
@@ -161,7 +163,7 @@ def test_context_is_bounded_in_seconds(checkpoint: Path, tmp_path: Path) -> None
     stage = make_stage(checkpoint, tmp_path, context_seconds=1.0)  # 12 frames: 4 sentences of 3
     pipeline = scripted(stage, *([[5] * 8] * 3), [0] * 8)
     for request in range(8):
-        speak(stage, Say(request, 1, "Hello.", SPEAKER))
+        speak(stage, Say(request, 1, "", "Hello.", SPEAKER))
     text = pipeline.heard[0]
     sentences = [(heard - text) // (text + 4) for heard in pipeline.heard]
     assert sentences == [0, 1, 2, 3, 4, 2, 3, 4]
@@ -172,7 +174,7 @@ def test_a_long_sentence_is_context_alone(checkpoint: Path, tmp_path: Path) -> N
     stage = make_stage(checkpoint, tmp_path, context_seconds=1.0)
     pipeline = scripted(stage, *([[5] * 8] * 7), [0] * 8)
     for request in range(3):
-        speak(stage, Say(request, 1, "Hello.", SPEAKER))
+        speak(stage, Say(request, 1, "", "Hello.", SPEAKER))
     assert np.diff(pipeline.heard).tolist() == [pipeline.heard[0] + 8, 0]
 
 
@@ -181,10 +183,10 @@ def test_memory_that_is_full_costs_what_is_kept_before_it_costs_a_sentence(
 ) -> None:
     """In the prefill, and in a frame."""
     stage = make_stage(checkpoint, tmp_path)
-    speak(stage, Say(1, 1, "Hello.", msgspec.structs.replace(SPEAKER, clips=(clip,))))
+    speak(stage, Say(1, 1, "", "Hello.", msgspec.structs.replace(SPEAKER, clips=(clip,))))
     assert stage._kept.nbytes
-    begin(stage, 0, Say(2, 2, "Hello.", SPEAKER))
-    stage.begin(1, Say(3, 3, "Hello.", SPEAKER))
+    begin(stage, 0, Say(2, 2, "", "Hello.", SPEAKER))
+    stage.begin(1, Say(3, 3, "", "Hello.", SPEAKER))
     for method, work in (
         ("prefill", lambda: stage.prefill(1, 1000)),
         ("launch", lambda: step(stage, [0, 1])),
@@ -207,7 +209,7 @@ def test_memory_that_stays_full_fails_one_sentence(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage = make_stage(checkpoint, tmp_path)
-    begin(stage, 0, Say(1, 1, "Hello.", SPEAKER))
+    begin(stage, 0, Say(1, 1, "", "Hello.", SPEAKER))
     step(stage, [0])
     real = FramePipeline.launch
 
@@ -221,11 +223,11 @@ def test_memory_that_stays_full_fails_one_sentence(
 
     with monkeypatch.context() as patch:
         patch.setattr(FramePipeline, "prefill", full)
-        stage.begin(1, Say(2, 2, "Hello.", SPEAKER))
+        stage.begin(1, Say(2, 2, "", "Hello.", SPEAKER))
         with pytest.raises(EngineError, match="memory is too full"):
             stage.prefill(1, 1000)
         stage.release(1)
-    begin(stage, 1, Say(3, 3, "Hello.", SPEAKER))
+    begin(stage, 1, Say(3, 3, "", "Hello.", SPEAKER))
     with monkeypatch.context() as patch:
         patch.setattr(FramePipeline, "launch", full_for_two)
         with pytest.raises(EngineError, match="memory is too full"):
@@ -233,8 +235,8 @@ def test_memory_that_stays_full_fails_one_sentence(
         stage.release(1)
         assert step(stage, [0])[0].pcm, "the other goes on"
     stage.release(0)
-    once_more = speak(stage, Say(4, 4, "Hello.", SPEAKER), slot=1)
-    undisturbed = speak(make_stage(checkpoint, tmp_path), Say(1, 1, "Hello.", SPEAKER))
+    once_more = speak(stage, Say(4, 4, "", "Hello.", SPEAKER), slot=1)
+    undisturbed = speak(make_stage(checkpoint, tmp_path), Say(1, 1, "", "Hello.", SPEAKER))
     assert [f.pcm for f in once_more] == [f.pcm for f in undisturbed]
 
 

@@ -48,6 +48,6 @@ async def test_a_real_child_speaks_through_the_pipe(tmp_path: Path) -> None:
     finally:
         await engine.stop()
     with one_thread():
-        expected = speak(make_stage(checkpoint, tmp_path), Say(1, 1, "Hello.", book.voices[0]))
+        expected = speak(make_stage(checkpoint, tmp_path), Say(1, 1, "", "Hello.", book.voices[0]))
     difference = from_pcm(heard) - from_pcm(b"".join(frame.pcm for frame in expected))
     assert np.abs(difference).max() < 1e-3, "more than another number of threads explains"

@@ -77,7 +77,7 @@ def test_more_time_for_digits_is_given_as_far_as_there_is_room() -> None:
 def test_an_end_that_misses_a_code_is_the_end(checkpoint: Path, tmp_path: Path) -> None:
     stage = make_stage(checkpoint, tmp_path)
     scripted(stage, [5] * 8, [0, 0, 0, 9, 0, 0, 0, 0])
-    frames = speak(stage, Say(1, 1, "Hello.", SPEAKER))
+    frames = speak(stage, Say(1, 1, "", "Hello.", SPEAKER))
     assert [len(frame.pcm) for frame in frames] == [SAMPLES_PER_FRAME * 2, 0]
     assert frames[-1].ended
 
@@ -90,18 +90,18 @@ def test_the_second_try_is_what_its_seed_says_alone(
     """In codes, in sound and in what the reply's next sentence hears before it."""
     settings = {"temperature": temperature, "depth_temperature": temperature}
     troubled = talk(ahead=ahead, **settings)
-    seed = begin(troubled, 0, Say(1, 1, TEXTS[0], ANNA))
+    seed = begin(troubled, 0, Say(1, 1, "", TEXTS[0], ANNA))
     frames = frames_of(troubled.stage, [0], 0)
     troubled.stage.release(0)
     while troubled.stage._launched:
         assert troubled.stage.collect() == [Frame(b"")]
     alone = talk(**settings, seed=another_seed(seed))
-    expected = alone.speak(Say(1, 1, TEXTS[0], ANNA))
+    expected = alone.speak(Say(1, 1, "", TEXTS[0], ANNA))
     alone.stage._config = troubled.stage._config
     assert [len(frame.pcm) for frame in frames] == [0] * (1 + ahead) + [_WHOLE] * FRAMES + [0]
     assert frames[1 + ahead :] == expected
     assert frames[-1] == Frame(b"", last=True, ended=True)
-    following = Say(2, 1, TEXTS[1], ANNA)
+    following = Say(2, 1, "", TEXTS[1], ANNA)
     for each in (troubled, alone):
         each.speak(following)
     assert torch.equal(troubled.codes[-1], alone.codes[-1])
@@ -111,7 +111,7 @@ def test_the_second_try_is_what_its_seed_says_alone(
 @AHEAD
 def test_there_is_no_third_try(talk: Callable[..., Conversation], ahead: int) -> None:
     troubled = talk(ahead=ahead)
-    begin(troubled, 0, Say(1, 1, TEXTS[0], ANNA), bad_tries=2)
+    begin(troubled, 0, Say(1, 1, "", TEXTS[0], ANNA), bad_tries=2)
     frames = frames_of(troubled.stage, [0], 0)
     assert [frame.pcm for frame in frames] == [b""] * (2 + ahead)
     assert frames[-1] == Frame(b"", last=True, ended=True)
@@ -122,12 +122,12 @@ def test_there_is_no_third_try(talk: Callable[..., Conversation], ahead: int) ->
 def test_a_neighbour_hears_nothing_of_it(
     talk: Callable[..., Conversation], ahead: int, slot: int
 ) -> None:
-    neighbour, say = 1 - slot, Say(1, 1, TEXTS[1], ANNA)
+    neighbour, say = 1 - slot, Say(1, 1, "", TEXTS[1], ANNA)
     undisturbed = talk(seed=5)
     undisturbed.speak(say)
     troubled = talk(seed=5, ahead=ahead)
     troubled.begin(neighbour, say)
-    begin(troubled, slot, Say(2, 2, TEXTS[0], ANNA))
+    begin(troubled, slot, Say(2, 2, "", TEXTS[0], ANNA))
     frames_of(troubled.stage, [0, 1], neighbour)
     codes = troubled.stage._sentences[neighbour].codes
     assert torch.equal(torch.stack(codes), undisturbed.codes[0])
@@ -136,13 +136,13 @@ def test_a_neighbour_hears_nothing_of_it(
 def test_who_leaves_meanwhile_leaves_nothing(talk: Callable[..., Conversation]) -> None:
     """Between the end that came too early and the second try; the slot serves another."""
     troubled, fresh = talk(ahead=1), talk()
-    begin(troubled, 0, Say(1, 1, TEXTS[0], ANNA))
+    begin(troubled, 0, Say(1, 1, "", TEXTS[0], ANNA))
     for _ in range(2):
         troubled.stage.launch([0])
     assert troubled.stage.collect() == [Frame(b"")]
     troubled.stage.release(0)
     assert troubled.stage.collect() == [Frame(b"")]
-    say = Say(2, 2, TEXTS[1], ANNA)
+    say = Say(2, 2, "", TEXTS[1], ANNA)
     troubled.generator.bad = set()
     for each in (troubled, fresh):
         each.speak(say)

@@ -60,15 +60,15 @@ def test_quantised_weights_are_kept_and_a_stage_has_the_size_that_was_set(
     config = msgspec.convert(wanted, CsmConfig)
     first = load_runner(config, checkpoint, tmp_path, CPU)
     assert first.slots == 2
-    frames = speak(first, Say(1, 1, "Hello.", SPEAKER))
+    frames = speak(first, Say(1, 1, "", "Hello.", SPEAKER))
     assert len(frames) == 12
     (kept,) = (tmp_path / "weights").iterdir()
     made = kept.stat().st_ino
-    again = speak(load_runner(config, checkpoint, tmp_path, CPU), Say(1, 1, "Hello.", SPEAKER))
+    again = speak(load_runner(config, checkpoint, tmp_path, CPU), Say(1, 1, "", "Hello.", SPEAKER))
     assert [frame.pcm for frame in again] == [frame.pcm for frame in frames]
     assert kept.stat().st_ino == made, "read, not made again"
     with pytest.raises(PromptTooLong):
-        first.begin(0, Say(2, 2, "The light is on. " * 60, SPEAKER))
+        first.begin(0, Say(2, 2, "", "The light is on. " * 60, SPEAKER))
 
 
 def test_weights_of_a_gpu_are_kept_while_nobody_speaks(
@@ -81,7 +81,7 @@ def test_weights_of_a_gpu_are_kept_while_nobody_speaks(
     wanted = {"dtype": "float16", "max_seconds": 1, "seed": 1}
     config = msgspec.convert(wanted, CsmConfig)
     stage = load_runner(config, checkpoint, tmp_path, CPU)
-    say = Say(1, 1, "Hello.", SPEAKER)
+    say = Say(1, 1, "", "Hello.", SPEAKER)
     frames = speak(stage, say)
     assert not (tmp_path / "weights").exists()
     assert not stage.idle()
@@ -111,7 +111,7 @@ def test_a_sentence_comes_before_what_is_kept(
     config = msgspec.convert({"dtype": "float16"}, CsmConfig)
     stage = load_runner(config, checkpoint, tmp_path, CPU)
     stage.idle()
-    begin(stage, 0, Say(1, 1, "Hello.", SPEAKER))
+    begin(stage, 0, Say(1, 1, "", "Hello.", SPEAKER))
     for _ in range(3):
         pieces.put(None)
     written.get(timeout=10)  # the one that was begun

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.worker.csm.simulated_stage import PIPE_SECONDS, Device, Sentence
 from tests.worker.csm.simulation import World, crowd, gaps
-from wyoming_csm.worker.csm.frame_loop import PATIENCE_SECONDS
+from wyoming_csm.worker.fair_queue import PATIENCE_SECONDS
 
 
 def step(fixed: float, each: float) -> Callable[[int], float]:
@@ -33,26 +33,32 @@ def test_every_admitted_listener_hears_all_in_time(
         world = crowd(seed, late_is(device, ahead), spread=spread)
         spoken = [told for told in world.told.values() if told.begun is not None]
         assert max(told.sound[0] - (told.begun or 0) for told in spoken) <= 1.0
-        assert gaps(world) == ([], [])
+        assert gaps(world)[0] == []
         assert max(world.stage.steps) == most
-        refused = [told for told in world.told.values() if told.failed is not None]
-        assert all(told.begun is None and "no place" in told.reason for told in refused)
-        assert all((told.failed or 0) - told.asked > PATIENCE_SECONDS for told in refused)
+        late = [told for told in world.told.values() if told.late is not None]
+        assert all((told.late or 0) - told.asked > PATIENCE_SECONDS for told in late)
+        assert all(told.done is not None for told in world.told.values()), "none is lost for it"
         assert world.stage.is_empty
+
+
+@pytest.mark.parametrize(("device", "most"), [(ENOUGH, 8), (SHORT, 4)])
+def test_where_all_listeners_fit_none_waits_between_its_sentences(
+    device: Device, most: int
+) -> None:
+    for seed in range(10):
+        assert gaps(crowd(seed, device, most)) == ([], [])
 
 
 @pytest.mark.parametrize("ahead", [0, 1])
 def test_a_device_slower_than_it_was_at_the_start_is_found_out(ahead: int) -> None:
-    worst, pauses = 0.0, []
+    worst = 0.0
     for seed in range(10):
         world = crowd(seed, late_is(SHORT, ahead, really=1.3))
-        inside, between = gaps(world)
+        inside, _ = gaps(world)
         assert sum(inside) < 0.2
-        pauses += between
         assert world.stage.steps[-100:].count(4) == 0, "four would take 86 ms"
         worst = max(worst, *inside, 0.0)
     assert worst < 0.05
-    assert sum(pauses) < 0.5
 
 
 @pytest.mark.parametrize("ahead", [0, 1])
@@ -88,10 +94,10 @@ def test_a_newcomer_that_waited_long_makes_nobody_run_dry_when_it_joins() -> Non
         assert (world.told[3].begun or 0) > 1.0
 
 
-def test_who_waits_for_a_kept_place_gets_it_as_soon_as_it_is_free() -> None:
+def test_a_slot_that_comes_free_is_taken_at_once() -> None:
     stalling = [Sentence(frames=20), Sentence(frames=20, after=5.0)]
     world = World(Device(slots=1), [stalling, [Sentence(frames=20, after=0.1)]]).run()
-    assert 0.09 < (world.told[2].begun or 0) - (world.told[1].done or 0) < 0.15
+    assert 0 <= (world.told[2].begun or 0) - (world.told[1].done or 0) < 0.02
 
 
 def test_a_prompt_is_heard_even_beside_one_who_is_always_late() -> None:
@@ -152,7 +158,7 @@ def test_whatever_comes_each_sentence_ends_once(
     for told in world.told.values():
         if told.stopped is None:
             assert (told.done is None) != (told.failed is None)
-            assert told.failed is None or told.sentence.bad or "no place" in told.reason
+            assert (told.failed is not None) == told.sentence.bad
         assert told.nobody <= 1 + device.ahead
     assert world.stage.is_empty
 

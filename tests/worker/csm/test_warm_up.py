@@ -33,11 +33,11 @@ def test_voices_are_heard_before_anybody_asks(talk: Conversation, voice: int) ->
     """Piece by piece, while nobody speaks; who comes meanwhile is not held up."""
     talk.stage.prepare([ANNA, SPEAKER, BERT])
     for each in (ANNA, BERT):
-        prepare(talk.stage, Say(0, 0, "", each))
+        prepare(talk.stage, Say(0, 0, "", "", each))
     talk.computed.append(0)
     assert talk.stage.idle()
     assert 0 < talk.computed[-1] < voice / 4
-    talk.speak(Say(1, 1, "yes", BERT))
+    talk.speak(Say(1, 1, "", "yes", BERT))
     assert talk.computed[-1] == voice + talk.own("yes")
     talk.computed.append(0)
     pieces = 1
@@ -45,7 +45,7 @@ def test_voices_are_heard_before_anybody_asks(talk: Conversation, voice: int) ->
         pieces += 1
     assert pieces > 4
     assert talk.computed[-1] == voice, "the other is known by now"
-    talk.speak(Say(2, 2, "yes", ANNA))
+    talk.speak(Say(2, 2, "", "yes", ANNA))
     assert talk.computed[-1] == talk.own("yes")
     assert not talk.stage.idle()
 
@@ -54,7 +54,7 @@ def test_voices_push_no_voice_out(talk: Conversation, voice: int) -> None:
     talk.stage._kept._limit = talk.stage._kept._position_bytes * (2 * voice - 1)
     talk.stage.prepare([ANNA, BERT])
     for each in (ANNA, BERT):
-        prepare(talk.stage, Say(0, 0, "", each))
+        prepare(talk.stage, Say(0, 0, "", "", each))
     talk.computed.append(0)
     while talk.stage.idle():
         pass
@@ -67,13 +67,13 @@ def test_a_voice_that_cannot_be_used_is_said_and_left_out(
     missing = voice_of("missing")
     talk.stage.prepare([missing, ANNA])
     for each in (missing, ANNA):
-        prepare(talk.stage, Say(0, 0, "", each))
+        prepare(talk.stage, Say(0, 0, "", "", each))
     talk.computed.append(0)
     while talk.stage.idle():
         pass
     assert len(caplog.records) == 1
     assert "missing" in caplog.text
-    talk.speak(Say(1, 1, "yes", ANNA))
+    talk.speak(Say(1, 1, "", "yes", ANNA))
     assert talk.computed[-1] == talk.own("yes")
     talk.recordings["missing"] = talk.recordings["bert"]
-    assert talk.speak(Say(2, 2, "yes", missing)), "whoever asks tries again"
+    assert talk.speak(Say(2, 2, "", "yes", missing)), "whoever asks tries again"

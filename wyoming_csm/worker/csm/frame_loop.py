@@ -9,17 +9,19 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
 from wyoming_csm.errors import EngineError
-from wyoming_csm.worker.csm.audience import Audience, Flight
+from wyoming_csm.worker.csm.audience import Audience, Flight, Sentence
 from wyoming_csm.worker.csm.cost import Load
 from wyoming_csm.worker.csm.schedule import PIECE, how_many, longest_piece, slack
 from wyoming_csm.worker.csm.stage import Frame, Runner
 from wyoming_csm.worker.limits import LEAST_SECONDS, limit
 from wyoming_csm.worker.protocol import (
     Audio,
+    Begun,
     Done,
     EndReply,
     Failed,
     FromChild,
+    Late,
     Learn,
     Say,
     Stop,
@@ -28,8 +30,6 @@ from wyoming_csm.worker.protocol import (
 )
 
 HEARTBEAT_SECONDS = 1.0
-PATIENCE_SECONDS = 10.0  # beyond its due a waiting sentence is refused: another engine is quicker
-QUEUE = 64  # sentences that wait beyond the number of slots; more are refused
 
 _STALL_SECONDS = 0.5  # without a piece of its prompt, after which a sentence hears one
 _WHOLE = 1 << 30  # positions: more than any prompt has
@@ -38,8 +38,8 @@ _WHOLE = 1 << 30  # positions: more than any prompt has
 class FrameLoop:
     """Sentences from `inbox` join free slots between frames; `None` in it only wakes the loop.
 
-    - Admission: earliest due first, as long as one more can be kept in real time. Others wait;
-      what is beyond the queue's bound, or waits too long beyond its due, is refused.
+    - Admission: in the queue's order, as long as one more can be kept in real time. Others wait;
+      what is beyond the queue's bound is refused, of one that is late the engine is told.
     - Prefill: while others speak, a turn hears as many positions of one prompt as there is time
       for before a listener would run dry; if nobody speaks, the whole prompt.
     - Launch: all who speak; if the most urgent would run dry then, fewer, the most urgent first.
@@ -96,30 +96,28 @@ class FrameLoop:
 
     def _hear(self) -> None:
         busy = bool(self._audience.taken or self._flights)
-        if not (busy or self._audience.waiting) and self._inbox.empty():
+        if not (busy or len(self._audience.waiting)) and self._inbox.empty():
             busy = self._stage.idle()
         try:
-            message = self._inbox.get_nowait() if busy else self._wait()
+            message = (
+                self._inbox.get_nowait() if busy else self._inbox.get(timeout=HEARTBEAT_SECONDS)
+            )
             while True:
                 self._take(message)
                 message = self._inbox.get_nowait()
         except Empty:
             return
 
-    def _wait(self) -> ToChild | None:
-        place = self._audience.next_place(self._clock()) if self._audience.waiting else None
-        return self._inbox.get(timeout=HEARTBEAT_SECONDS if place is None else place)
-
     def _take(self, message: ToChild | None) -> None:
-        waiting = self._audience.waiting
         match message:
-            case Say(request) if len(waiting) >= self._stage.slots + QUEUE:
-                self._send(Failed(request, f"{len(waiting)} sentences wait already"))
-            case Say():
-                self._audience.ask(message, self._clock())
-            case Stop(request):
-                waiting.pop(request, None)
-                if (slot := self._audience.slot_of(request)) is not None:
+            case Say(sentence):
+                try:
+                    self._audience.ask(message, self._clock())
+                except EngineError as error:
+                    self._send(Failed(sentence, str(error)))
+            case Stop(sentence):
+                self._audience.waiting.remove(sentence)
+                if (slot := self._audience.slot_of(sentence)) is not None:
                     self._leave(slot)
             case Learn(voices):
                 self._stage.prepare(voices)
@@ -130,21 +128,27 @@ class FrameLoop:
     def _admit(self) -> None:
         """Nobody waits for another's voice to be prepared."""
         now = self._clock()
-        self._audience.next_place(now)
-        for sentence in self._audience.by_due(self._audience.waiting.values()):
+        waiting = self._audience.waiting
+        while self._audience.has_room(self._load.fits):
+            if (sentence := waiting.pop(lambda one: self._is_prepared(one, now))) is None:
+                break
             say = sentence.say
             try:
-                if not self._audience.has_room(sentence, self._load.fits):
-                    if now > self._audience.due(sentence) + PATIENCE_SECONDS:
-                        raise EngineError(f"no place came free in {now - sentence.since:.0f} s")
-                elif not self._stage.is_prepared(say, lambda: self._inbox.put(None)):
-                    sentence.since = now
-                else:
-                    sentence.left = self._stage.begin(self._audience.next_slot, say)
-                    self._audience.admit(sentence, now)
+                sentence.left = self._stage.begin(self._audience.next_slot, say)
             except EngineError as error:
-                del self._audience.waiting[say.request]
-                self._send(Failed(say.request, str(error)))
+                waiting.ended(say.client)
+                self._send(Failed(say.sentence, str(error)))
+                continue
+            self._audience.admit(sentence, now)
+            self._send(Begun(say.sentence))
+        for sentence in waiting.late(now):
+            self._send(Late(sentence.say.sentence))
+
+    def _is_prepared(self, sentence: Sentence, now: float) -> bool:
+        if self._stage.is_prepared(sentence.say, lambda: self._inbox.put(None)):
+            return True
+        sentence.since = now
+        return False
 
     def _prefill(self) -> bool:
         """A piece of the most urgent prompt; whether there was one."""
@@ -216,21 +220,21 @@ class FrameLoop:
         for (slot, sentence), frame in zip(flight.sentences.items(), frames, strict=True):
             sentence.flights.popleft()
             if self._audience.taken.get(slot) is sentence:  # else it is over: nobody listens
-                self._deliver(slot, sentence.say, frame)
+                self._deliver(slot, sentence, frame)
 
-    def _deliver(self, slot: int, say: Say, frame: Frame) -> None:
+    def _deliver(self, slot: int, sentence: Sentence, frame: Frame) -> None:
+        say = sentence.say
         if frame.pcm:
-            self._send(Audio(say.request, frame.pcm))
+            self._send(Audio(say.sentence, frame.pcm))
             self._audience.heard(say.reply, self._clock())
         if frame.last:
             self._leave(slot)
-            self._audience.keep_place(say.reply, self._clock())
-            self._send(Done(say.request, frame.ended))
+            self._send(Done(say.sentence, self._clock() - sentence.begun))
 
     def _fail(self, slot: int, error: EngineError) -> None:
-        request = self._audience.taken[slot].say.request
+        sentence = self._audience.taken[slot].say.sentence
         self._leave(slot)
-        self._send(Failed(request, str(error)))
+        self._send(Failed(sentence, str(error)))
 
     def _leave(self, slot: int) -> None:
         self._audience.leave(slot)
