@@ -1,4 +1,4 @@
-"""What steps and prefills cost: learned from a few, and again when it changes."""
+"""What steps and prefills cost, learned from a few, and what there is time for."""
 
 import math
 import random
@@ -6,7 +6,15 @@ from dataclasses import dataclass
 
 import pytest
 
-from wyoming_csm.worker.csm.cost import Load, PrefillPace, capacity
+from wyoming_csm.worker.csm.cost import (
+    PREFILL_CHUNK,
+    Load,
+    PrefillPace,
+    capacity,
+    how_many,
+    longest_chunk,
+    slack,
+)
 
 
 def cost(n: int) -> float:
@@ -121,3 +129,52 @@ def test_a_device_that_works_behind_is_not_waited_for() -> None:
     assert pace.seconds(4) == 0, "the device is not there yet"
     begin.passed = end.passed = True
     assert pace.seconds(4) == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize(
+    ("deadlines", "n"),
+    [
+        ([0.1, 0.1, 0.1], 3),  # there is time for all
+        ([0.032, 0.5, 0.5], 2),  # 28 ms for all and 5 to spare are too long for the first
+        ([0.026, 0.5, 0.5], 1),
+        ([0.026, 0.04, 0.04], 3),  # the others cannot wait: all, late or not
+        ([-1.0, 0.1, 0.1], 3),  # one that is late anyway makes no other wait
+        ([-1.0, 0.032, 0.5], 2),
+        ([-1.0], 1),
+        ([-1.0, -1.0, 9.0], 3),
+        ([0.0, 0.03, 9.0], 2),  # late, and 9 s ahead
+    ],
+)
+def test_how_many_step(deadlines: list[float], n: int) -> None:
+    assert how_many([100 + deadline for deadline in deadlines], 100.0, cost) == n
+
+
+def test_slack_is_what_is_left_before_one_is_late() -> None:
+    assert slack([], 100.0, cost) == math.inf
+    assert slack([100.1], 100.0, cost) == pytest.approx(0.1 - 0.016 - 0.01)
+    assert slack([100.1, 100.1], 100.0, cost) == pytest.approx(0.1 - 0.022 - 0.01)
+    assert slack([100.1, 109.0], 100.0, cost) == pytest.approx(0.1 - 0.016 - 0.01)
+    assert slack([100.1, 100.2], 100.0, cost) == pytest.approx(0.1 - 0.016 - 0.01)
+    assert slack([100.0], 100.0, cost) < 0
+
+
+@pytest.mark.parametrize("deadlines", [[0.2, 0.2, 0.3], [0.06, 0.12, 0.4], [0.05, 0.3, 0.31, 0.32]])
+def test_after_a_pause_of_the_slack_none_is_late(deadlines: list[float]) -> None:
+    ready, left = slack(deadlines, 0.0, cost), list(deadlines)
+    assert ready > 0
+    while left:
+        n = how_many(left, ready, cost)
+        ready += cost(n)
+        assert ready < left[0]
+        left = left[n:]
+
+
+def test_a_chunk_of_a_prompt_fits_into_the_time_there_is() -> None:
+    def prefill(positions: int) -> float:
+        return 0.03 + 0.0001 * positions
+
+    assert longest_chunk(0.036, prefill) == 0
+    assert longest_chunk(0.037, prefill) == PREFILL_CHUNK
+    assert longest_chunk(0.074, prefill) == 6 * PREFILL_CHUNK
+    assert longest_chunk(0.06, prefill) == 4 * PREFILL_CHUNK
+    assert longest_chunk(math.inf, prefill) >= 2048
