@@ -1,4 +1,4 @@
-"""What listeners hear of simulated devices under load, and what the scheduler itself costs.
+"""What listeners have of simulated devices under load, and what the scheduler itself costs.
 
 Time is simulated, so the first table is the same on every machine. Prints tables, then one line
 of JSON.
@@ -33,7 +33,7 @@ def main() -> None:
     options = parser.parse_args()
     lines = [
         {"step_ms": name, "ahead": ahead, "leaving": leaving}
-        | heard(Device(device.step, device.prefill, device.really, 8, ahead), leaving, options)
+        | found_by(Device(device.step, device.prefill, device.really, 8, ahead), leaving, options)
         for name, device in DEVICES.items()
         for ahead in (0, 1)
         for leaving in (0.0, 0.3)
@@ -47,10 +47,10 @@ def main() -> None:
     print(json.dumps({"listeners": lines, "turn_us": costs}))
 
 
-def heard(device: Device, leaving: float, options: argparse.Namespace) -> dict[str, object]:
-    """Of some crowds: seconds to the first sound, gaps, late ones."""
+def found_by(device: Device, leaving: float, options: argparse.Namespace) -> dict[str, object]:
+    """Return what some crowds had: seconds to the first sound, gaps, late sentences."""
     admitted, arrived, inside, between = [], [], [], []
-    sentences = late = nobody = 0
+    sentences = late = after_stop = 0
     for seed in range(options.crowds):
         world = crowd(seed, device, leaving=leaving)
         found = gaps(world)
@@ -60,7 +60,7 @@ def heard(device: Device, leaving: float, options: argparse.Namespace) -> dict[s
         for number, told in world.told.items():
             sentences += 1
             late += told.late is not None
-            nobody = max(nobody, world.frames_for_nobody(number))
+            after_stop = max(after_stop, world.frames_after_stop(number))
             if told.sound:
                 admitted.append(told.sound[0] - (told.begun or 0.0))
                 if told.reply not in replies:
@@ -76,7 +76,7 @@ def heard(device: Device, leaving: float, options: argparse.Namespace) -> dict[s
         "gaps inside sentences": len(inside),
         "between them": len(between),
         "longest gap ms": round(1000 * max((*inside, *between), default=0.0)),
-        "frames for nobody, most": nobody,
+        "frames after a stop, most": after_stop,
     }
 
 

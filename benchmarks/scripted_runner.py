@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from wyoming_csm.errors import EngineError
 from wyoming_csm.voices import Voice
-from wyoming_csm.worker.csm.frame_loop import Frame
+from wyoming_csm.worker.csm.frame_loop import Frame, Wait
 from wyoming_csm.worker.csm.scheduler import Sentence
 from wyoming_csm.worker.protocol import Say
 
@@ -21,7 +21,7 @@ class Clock:
         return self.now
 
     def wait_until(self, moment: float) -> None:
-        """Be there, at once."""
+        """Let the time be that late."""
         self.now = max(self.now, moment)
 
 
@@ -68,13 +68,14 @@ class ScriptedRunner:
     script: Callable[[Say], Script]
     clock: Clock = field(default_factory=Clock)
     prepared_at: dict[int, float] = field(default_factory=dict)  # by sentence, if not at once
-    idle_pieces: int = 0  # of work for idle moments
+    idle_steps: int = 0  # of idle work
     steps: list[Launched] = field(default_factory=list)
     chunks: list[tuple[int, int]] = field(default_factory=list)  # sentence, positions
     ended: list[int] = field(default_factory=list)  # replies
     wake: Callable[[], None] = lambda: None
     _slots: dict[int, tuple[Sentence, Script]] = field(default_factory=dict, init=False)
     _frames: dict[int, int] = field(default_factory=dict, init=False)  # launched, by sentence
+    _read: dict[int, int] = field(default_factory=dict, init=False)  # positions, by sentence
     _in_flight: int = 0
     _free_at: float = 0.0
 
@@ -101,10 +102,10 @@ class ScriptedRunner:
     @property
     def is_reading(self) -> bool:
         """True if a prompt is not read to its end."""
-        return any(one.prefilled < one.positions for one, _ in self._slots.values())
+        return any(self._read[one.number] < one.positions for one, _ in self._slots.values())
 
     def prepare(self, voices: Sequence[Voice]) -> None:
-        """They are ready."""
+        """Do nothing: they are ready."""
 
     def is_prepared(self, say: Say, wake: Callable[[], None]) -> bool:
         """Return whether it is that late."""
@@ -112,9 +113,9 @@ class ScriptedRunner:
         return self.clock() >= self.prepared_at.get(say.sentence, 0.0)
 
     def idle(self) -> bool:
-        """Do one of the `idle_pieces`."""
-        self.idle_pieces -= 1
-        return self.idle_pieces >= 0
+        """Do one of the `idle_steps`."""
+        self.idle_steps -= 1
+        return self.idle_steps >= 0
 
     def start(self, sentence: Sentence) -> None:
         """Take a free slot."""
@@ -125,17 +126,18 @@ class ScriptedRunner:
             raise EngineError("a bad text")
         sentence.positions = script.positions
         self._slots[sentence.slot] = sentence, script
-        self._frames[sentence.number] = 0
+        self._read[sentence.number] = self._frames[sentence.number] = 0
 
-    def prefill(self, sentence: Sentence, positions: int) -> None:
+    def prefill(self, sentence: Sentence, start: int, end: int) -> None:
         """Take the time of a prefill."""
-        assert 0 < positions <= sentence.positions - sentence.prefilled
-        self.chunks.append((sentence.number, positions))
-        self._work(self.device.prefill(positions))
+        assert self._read[sentence.number] == start < end <= sentence.positions
+        self._read[sentence.number] = end
+        self.chunks.append((sentence.number, end - start))
+        self._work(self.device.prefill(end - start))
         if self._script_of(sentence).unreadable:
             raise EngineError("a long text")
 
-    def launch(self, sentences: Sequence[Sentence]) -> "Handle":
+    def launch(self, sentences: Sequence[Sentence]) -> Wait:
         """Take the time of a step."""
         assert len(set(sentences)) == len(sentences)
         assert self._in_flight <= self.ahead
@@ -143,13 +145,14 @@ class ScriptedRunner:
             raise EngineError("no memory")
         made = []
         for sentence in sentences:
-            assert sentence.prefilled == sentence.positions
+            assert self._read[sentence.number] == sentence.positions
             made.append(self.frame(sentence, self._frames[sentence.number]))
             self._frames[sentence.number] += 1
         self._work(self.device.step(len(sentences)))
         self.steps.append(Launched([one.number for one in sentences], self._free_at))
         self._in_flight += 1
-        return Handle(self, made, self._free_at)
+        at = self._free_at
+        return lambda: self._arrive(at, made)
 
     def read(self, sentence: Sentence, frame: Frame) -> tuple[bytes, bool]:
         """Return a frame as it is."""
@@ -178,10 +181,10 @@ class ScriptedRunner:
             return Frame(b"", is_end=True)
         return Frame(((sentence.number << 16) + number).to_bytes(8, "little"))
 
-    def arrived(self, at: float) -> None:
-        """Wait for a step that is there at that time."""
+    def _arrive(self, at: float, frames: list[Frame]) -> list[Frame]:
         self._in_flight -= 1
         self.clock.wait_until(at)
+        return frames
 
     def _script_of(self, sentence: Sentence) -> Script:
         holder, script = self._slots[sentence.slot]
@@ -192,17 +195,3 @@ class ScriptedRunner:
         self._free_at = max(self._free_at, self.clock()) + seconds * self.device.really
         if not self.ahead:
             self.clock.wait_until(self._free_at)
-
-
-@dataclass(frozen=True)
-class Handle:
-    """A step of a scripted runner, in flight."""
-
-    runner: ScriptedRunner
-    frames: list[Frame]
-    at: float
-
-    def wait(self) -> list[Frame]:
-        """Be there when its frames are."""
-        self.runner.arrived(self.at)
-        return self.frames

@@ -105,7 +105,7 @@ class World:
     def __init__(
         self, device: Device, listeners: Sequence[Sequence[Line]], clients: Sequence[str] = ()
     ) -> None:
-        """`clients`: whose each listener is; by default each is its own."""
+        """Take listeners, and as `clients` whose each is; by default each is its own."""
         self.clock = Clock()
         self.mail = Mail(self.clock)
         self.told: dict[int, Told] = {}
@@ -160,7 +160,7 @@ class World:
             and not told.is_over(now)
         ]
 
-    def frames_for_nobody(self, number: int) -> int:
+    def frames_after_stop(self, number: int) -> int:
         """Return how many frames of a sentence were there after it was stopped."""
         stopped = self.told[number].stopped
         return sum(
@@ -267,7 +267,7 @@ def crowd(
 ) -> World:
     """Run replies of one to three sentences of 1 to `longest` seconds, the first asked for within
     `spread` seconds; of prompts of 30 to 500 positions, later ones of 20 to 60. `leaving`: the
-    share of listeners who go."""
+    share of listeners that go."""
     chance = random.Random(seed)
 
     def line(first: bool) -> Line:

@@ -35,11 +35,10 @@ runner.start(sentence)
 pipeline = runner._pipeline
 model, codec = pipeline._generator.model, pipeline._decoder
 frames, sound = [], []
-while left := sentence.positions - sentence.prefilled:
-    runner.prefill(sentence, min(64, left))
-    sentence.prefilled += min(64, left)
+for start in range(0, sentence.positions, 64):
+    runner.prefill(sentence, start, min(start + 64, sentence.positions))
 for _ in range(2):
-    (frame,) = runner.launch([sentence]).wait()
+    (frame,) = runner.launch([sentence])()
     sound.append(frame.pcm)
     frames.append(frame.codes.tolist())
 print(json.dumps({

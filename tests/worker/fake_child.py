@@ -95,9 +95,10 @@ class FakeRunner(ScriptedRunner):
             fault = "" if Path(clip.path).exists() else "it is not there"
             self._child.send(Prepared(clip, fault))
 
-    def prefill(self, sentence: Sentence, positions: int) -> None:
+    def prefill(self, sentence: Sentence, start: int, end: int) -> None:
         if self._settings.fault == "fail" and self._concerns(sentence):
             raise EngineError("told to fail")
+        super().prefill(sentence, start, end)
 
     def frame(self, sentence: Sentence, number: int) -> Frame:
         here = self._concerns(sentence) and number == self._settings.fault_at

@@ -23,7 +23,7 @@ from wyoming_csm.model.pipeline import FramePipeline
 from wyoming_csm.model.prefix_cache import PrefixCache
 from wyoming_csm.model.sampling import Sampling
 from wyoming_csm.voices import Clip, Voice
-from wyoming_csm.worker.csm.frame_loop import Handle
+from wyoming_csm.worker.csm.frame_loop import Wait
 from wyoming_csm.worker.csm.load import choose_sampling, load_pipeline, load_runner
 from wyoming_csm.worker.csm.runner import CsmRunner
 from wyoming_csm.worker.csm.scheduler import Sentence
@@ -84,7 +84,7 @@ class Driver:
 
     def __init__(self, runner: CsmRunner) -> None:
         self.runner = runner
-        self.in_flight: deque[tuple[Sequence[Sentence], Handle]] = deque()
+        self.in_flight: deque[tuple[Sequence[Sentence], Wait]] = deque()
 
     def prepare(self, say: Say) -> None:
         ready = Event()
@@ -101,28 +101,28 @@ class Driver:
         return sentence
 
     def read(self, sentence: Sentence, chunk: int = 10_000) -> None:
-        while left := sentence.positions - sentence.prefilled:
-            self.runner.prefill(sentence, min(chunk, left))
-            sentence.prefilled += min(chunk, left)
+        while (start := sentence.prefilled) < sentence.positions:
+            sentence.prefilled = min(start + chunk, sentence.positions)
+            self.runner.prefill(sentence, start, sentence.prefilled)
 
     def step(self, *sentences: Sentence) -> dict[Sentence, Sound]:
         """Launch a frame of each; return the oldest step's, if the runner is not to be ahead."""
         for sentence in sentences:
             self.read(sentence)  # a second try begins with its prompt's last position
-        handle = self.runner.launch(sentences)
+        wait = self.runner.launch(sentences)
         for sentence in sentences:
             sentence.in_flight += 1
-        self.in_flight.append((sentences, handle))
+        self.in_flight.append((sentences, wait))
         return self.land() if len(self.in_flight) > self.runner.ahead else {}
 
     def land(self) -> dict[Sentence, Sound]:
         """Return the oldest step in flight; nothing for a sentence that is over."""
-        sentences, handle = self.in_flight.popleft()
+        sentences, wait = self.in_flight.popleft()
         for sentence in sentences:
             sentence.in_flight -= 1
         return {
             sentence: Sound(*self.runner.read(sentence, frame))
-            for sentence, frame in zip(sentences, handle.wait(), strict=True)
+            for sentence, frame in zip(sentences, wait(), strict=True)
             if not sentence.finished
         }
 

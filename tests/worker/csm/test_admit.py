@@ -1,4 +1,4 @@
-"""Who gets a slot, who waits, who is late, who is refused."""
+"""Which sentence gets a slot, which waits, which is late, which is refused."""
 
 import math
 
@@ -34,7 +34,7 @@ def test_a_slot_goes_to_the_client_that_was_served_the_longest_ago() -> None:
 
 
 def test_of_one_client_the_most_urgent_listener_goes_first() -> None:
-    """One who has heard all of its reply waits less than one who hears nothing yet."""
+    """A listener whose buffer is empty waits less than one that has had no sound yet."""
     house = House(device(slots=1))
     house.say(1, "a", reply=7)
     house.turns(2)

@@ -74,7 +74,7 @@ def test_a_fault_of_one_sentence_leaves_the_others(house: House) -> None:
     house.say(3, "a")
     house.say(4, "a")
     house.turns(4)
-    assert house.done() == [1, 3, 4], "a failed sentence must not keep a slot"
+    assert house.done() == [1, 3, 4], "a failed sentence must not hold a slot"
 
 
 def test_no_other_waits_for_a_voice_that_is_being_prepared(house: House) -> None:
@@ -129,7 +129,7 @@ def test_no_limit_is_shorter_than_the_least(least: float) -> None:
     assert set(house.limits()) == {least}
 
 
-def test_a_frame_ahead_changes_nothing_that_is_heard() -> None:
+def test_a_frame_ahead_changes_no_sound() -> None:
     house = House(device(ahead=1))
     house.say(1, "abcd")
     house.turns(2)
@@ -147,7 +147,7 @@ def test_a_frame_is_launched_before_the_one_before_it_is_collected() -> None:
     assert (len(house.steps), house.sound(1)) == (3, [0, 1])
 
 
-def test_who_takes_a_slot_does_not_get_the_frame_in_flight_there() -> None:
+def test_the_next_in_a_slot_does_not_get_the_frame_in_flight_there() -> None:
     house = House(device(slots=1, ahead=1))
     house.say(1, "abcdefgh")
     house.turns(3)
@@ -169,7 +169,7 @@ def test_memory_that_is_too_full_for_a_step_ends_the_youngest_sentence() -> None
     assert house.runner.is_empty
 
 
-def test_a_fault_while_its_prompt_is_heard_ends_that_sentence_only(house: House) -> None:
+def test_a_fault_while_its_prompt_is_read_ends_that_sentence_only(house: House) -> None:
     house.say(1, "abc")
     house.say(2, "long")
     house.turns(6)
@@ -178,16 +178,16 @@ def test_a_fault_while_its_prompt_is_heard_ends_that_sentence_only(house: House)
     assert house.runner.is_empty
 
 
-def test_idle_work_is_done_piece_by_piece_and_only_when_nobody_asks() -> None:
+def test_idle_work_is_done_step_by_step_and_only_without_sentences() -> None:
     house = House()
-    house.runner.idle_pieces = 2
+    house.runner.idle_steps = 2
     house.say(1, "a")
     house.loop.turn()
     house.loop.turn()
-    assert (house.done(), house.runner.idle_pieces) == ([1], 2)
+    assert (house.done(), house.runner.idle_steps) == ([1], 2)
     house.loop.turn()
     house.loop.turn()
-    assert house.runner.idle_pieces == 0, "it did not wait for a message in between"
+    assert house.runner.idle_steps == 0, "it did not wait for a message in between"
 
 
 def test_an_engine_that_was_never_measured_speaks() -> None:

@@ -88,13 +88,13 @@ def test_the_thread_works_in_quiet_moments_only() -> None:
     made: SimpleQueue[int] = SimpleQueue()
     step: SimpleQueue[None] = SimpleQueue()
 
-    def pieces() -> Iterator[None]:
+    def steps() -> Iterator[None]:
         for number in range(4):
             step.get(timeout=10)
             made.put(number)
             yield
 
-    thread = IdleThread(pieces())
+    thread = IdleThread(steps())
     step.put(None)
     thread.pause()
     assert made.empty(), "it was not told that it is quiet"
@@ -103,7 +103,7 @@ def test_the_thread_works_in_quiet_moments_only() -> None:
     thread.pause()
     step.put(None)
     step.put(None)
-    first = made.qsize()  # the piece that was begun
+    first = made.qsize()  # the step that was begun
     assert first <= 1
     thread.go()
     thread.go()

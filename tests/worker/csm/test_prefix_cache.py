@@ -1,4 +1,4 @@
-"""What was read before is not read again, and nobody hears a difference."""
+"""What was read before is not read again, and makes no difference."""
 
 from pathlib import Path
 from typing import Any
@@ -118,7 +118,7 @@ def test_a_listener_that_left_leaves_nothing(
     checkpoint: Path, tmp_path: Path, recordings: dict[str, Tensor], ahead: int
 ) -> None:
     """Left in the middle, beside another: the reply goes on from where it was, and the frame in
-    flight is nobody's sound, not even the next listener's in that slot."""
+    flight is no sound, not even the next listener's in that slot."""
     talk = Talk(checkpoint, tmp_path, recordings, ahead=ahead)
     alone = Talk(checkpoint, tmp_path, recordings)
     for each in (talk, alone):

@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks.simulation import VOICE
 from wyoming_csm.worker.csm.cost import FRAME_SECONDS
-from wyoming_csm.worker.csm.scheduler import Scheduler, Sentence, Step
+from wyoming_csm.worker.csm.scheduler import Scheduler, Sentence
 from wyoming_csm.worker.protocol import Say
 
 
@@ -24,20 +24,10 @@ def begun(scheduler: Scheduler, number: int, now: float, positions: int = 100) -
     return sentence
 
 
-def run(scheduler: Scheduler, now: float) -> Step:
-    """A step, launched."""
-    planned = scheduler.plan(now)
-    if planned.prefill is not None:
-        scheduler.prefilled(planned, now)
-    if planned.decode:
-        scheduler.launched(planned, now)
-    return planned
-
-
 def listened(scheduler: Scheduler, late: float = 0.0) -> tuple[Sentence, float]:
     """A sentence with a second frame in flight, at the time at which the first was sent."""
     sentence = begun(scheduler, 1, 100.0, positions=1)
-    first, _ = run(scheduler, 100.0), run(scheduler, 100.0)
+    first, _ = scheduler.plan(100.0), scheduler.plan(100.0)
     now = 100.0 + scheduler.turn_seconds(1) + late
     scheduler.landed(first, now)
     scheduler.sounded(sentence, now)
@@ -48,7 +38,7 @@ def test_alone_a_whole_prompt_is_read_and_speaks_in_the_same_step() -> None:
     scheduler = Scheduler(2, step, prefill, lambda _: True)
     sentence = begun(scheduler, 1, 100.0, positions=3000)
     planned = scheduler.plan(100.0)
-    assert (planned.prefill, planned.decode) == ((sentence, 3000), [sentence])
+    assert (planned.prefill, planned.decode) == ((sentence, 0, 3000), [sentence])
 
 
 def test_beside_a_listener_a_chunk_is_as_long_as_its_buffer_allows() -> None:
@@ -59,7 +49,7 @@ def test_beside_a_listener_a_chunk_is_as_long_as_its_buffer_allows() -> None:
     first, now = listened(scheduler)
     newcomer = begun(scheduler, 2, now, positions=3000)
     planned = scheduler.plan(now)
-    assert planned.prefill == (newcomer, 12 * 64)
+    assert planned.prefill == (newcomer, 0, 12 * 64)
     assert 0.112 - 0.0064 < prefill(12 * 64) <= 0.112
     assert planned.decode == [first]
 
@@ -69,7 +59,7 @@ def test_where_there_is_no_time_a_prompt_waits_for_half_a_second() -> None:
     _, now = listened(scheduler)
     newcomer = begun(scheduler, 2, now, positions=3000)
     assert scheduler.plan(now + 0.4).prefill is None
-    assert scheduler.plan(now + 0.5).prefill == (newcomer, 64)
+    assert scheduler.plan(now + 0.5).prefill == (newcomer, 0, 64)
 
 
 def test_a_step_that_is_there_late_moves_the_one_launched_behind_it() -> None:
@@ -83,7 +73,7 @@ def test_a_step_that_is_there_late_moves_the_one_launched_behind_it() -> None:
         chunks.append(scheduler.plan(now).prefill)
         assert chunks[-1] is not None
         assert chunks[-1][0] is newcomer
-    assert [positions for _, positions in filter(None, chunks)] == [12 * 64] * 2
+    assert [end for _, _, end in filter(None, chunks)] == [12 * 64] * 2
 
 
 def test_a_listener_whose_buffer_ran_empty_plays_on_from_the_next_frame() -> None:

@@ -67,7 +67,7 @@ def test_a_listener_that_leaves_is_forgotten_within_two_frames(ahead: int) -> No
         world = crowd(seed, late_is(ENOUGH, ahead), leaving=0.5)
         left = [number for number, told in world.told.items() if told.stopped is not None]
         assert left
-        assert max(map(world.frames_for_nobody, left)) <= 1 + ahead
+        assert max(map(world.frames_after_stop, left)) <= 1 + ahead
         assert gaps(world)[0] == []
         assert world.runner.is_empty
 
@@ -182,7 +182,7 @@ def test_whatever_comes_each_sentence_ends_once(
         elif told.begun is not None:
             assert told.begun <= told.stopped, "it was stopped while it waited"
         assert told.begun is None or told.begun >= told.asked + told.line.prepared
-        assert world.frames_for_nobody(number) <= 1 + device.ahead
+        assert world.frames_after_stop(number) <= 1 + device.ahead
     assert world.runner.is_empty
 
 

@@ -29,7 +29,7 @@ class Replies:
     """
 
     def __init__(self, cache: PrefixCache, seconds: float) -> None:
-        """Of what was said, the newest `seconds` are remembered."""
+        """Remember the newest `seconds` of what was said."""
         self._cache = cache
         self._most = seconds * FRAMES_PER_SECOND
         self._replies: dict[int, _Reply] = {}

@@ -5,7 +5,7 @@ import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol, Self
+from typing import Any
 
 from wyoming_csm.audio import SAMPLE_RATE, SAMPLES_PER_FRAME
 
@@ -67,27 +67,17 @@ def capacity(slots: int, measured: Cost) -> int:
     return max(n for n in range(1, slots + 1) if load.fits(n))
 
 
-class Event(Protocol):
-    """A mark in a device's queue of work, as torch.cuda.Event with timing."""
-
-    def query(self) -> bool:
-        """Return whether the device has come to it."""
-
-    def elapsed_time(self, end_event: Self) -> float:
-        """Return the milliseconds from this mark to a later one; the device has come to both."""
-
-
 class PrefillPace:
     """How long a prefill takes: a constant, and so much a position. No GPU is waited for."""
 
-    def __init__(self, mark: Callable[[], Event] | None = None) -> None:
-        """`mark` puts an event behind the work given to a device; None: it is done on return."""
+    def __init__(self, mark: Callable[[], Any] | None = None) -> None:
+        """`mark` puts a torch.cuda.Event behind a device's work; None: that is done on return."""
         self._mark = mark
         self._weight = 0.0
         # Weighted means of positions, seconds, and their products.
         self._n = self._s = self._nn = self._ns = 0.0
         self._each = 0.0  # seconds
-        self._running: list[tuple[int, Event, Event]] = []
+        self._running: list[tuple[int, Any, Any]] = []
 
     def seconds(self, positions: int) -> float:
         """Return what is expected of so many positions; 0 until a prefill was made."""
@@ -126,7 +116,7 @@ def how_many(deadlines: Sequence[float], ready: float, cost: Cost) -> int:
 
     `deadlines`: when each buffer is empty, soonest first; not empty. All take part if that makes
     none late that would not be late alone. Else the most for which that is so, if the others can
-    wait for a step of all after it. Else all but those who can wait for two steps of all.
+    wait for a step of all after it. Else all but those that can wait for two steps of all.
 
     As an example: a step for n takes 10 + 6 n ms, three speak, and buffers are empty in 26, 500
     and 500 ms. A step of all takes 28 ms, one of two 22 ms: with 5 ms to spare both are too long
@@ -143,7 +133,7 @@ def how_many(deadlines: Sequence[float], ready: float, cost: Cost) -> int:
 
 def slack(deadlines: Sequence[float], ready: float, cost: Cost) -> float:
     """Return the seconds from `ready` that the device can do something else, and then, as
-    `how_many` says, nobody is late.
+    `how_many` says, none is late.
 
     As an example: a step for n takes 10 + 6 n ms, and two buffers are empty in 100 and 200 ms.
     Both in one step (22 ms) leave 78 ms. The first alone (16 ms) leaves 84 ms, and 178 ms until

@@ -40,11 +40,7 @@ class Frame(NamedTuple):
     codes: "Tensor | None" = None  # [codebooks]
 
 
-class Handle(Protocol):
-    """A step's frames in flight."""
-
-    def wait(self) -> list[Frame]:
-        """Return the frames as soon as they are there, in the order of the step's sentences."""
+Wait = Callable[[], list[Frame]]  # for a step's frames, in the order of its sentences
 
 
 class Runner(Protocol):
@@ -69,11 +65,11 @@ class Runner(Protocol):
         """Make a sentence's prompt, and put what is cached of it into its slot: `positions` and
         `prefilled`. Raises EngineError; the slot needs no `release` then."""
 
-    def prefill(self, sentence: Sentence, positions: int) -> None:
-        """Read so many positions more of its prompt. Raises EngineError: it is to be released."""
+    def prefill(self, sentence: Sentence, start: int, end: int) -> None:
+        """Read these positions of its prompt. Raises EngineError: it is to be released."""
 
-    def launch(self, sentences: Sequence[Sentence]) -> Handle:
-        """Start a frame of each. Raises EngineError if memory is short; none was started then."""
+    def launch(self, sentences: Sequence[Sentence]) -> Wait:
+        """Start a frame of each. Raises EngineError if memory is short: with fewer it may do."""
 
     def read(self, sentence: Sentence, frame: Frame) -> tuple[bytes, bool]:
         """Return what is to be sent of a sentence's next frame, and whether it was the last."""
@@ -85,7 +81,7 @@ class Runner(Protocol):
         """Forget what was said in this reply."""
 
     def idle(self) -> bool:
-        """Use a moment without sentences for one bounded piece of work; True: there is more."""
+        """Use a moment without sentences for one bounded step of work; True: there is more."""
 
     def step_seconds(self, n: int) -> float:
         """Return what a frame of n sentences is expected to take; inf if that is unknown."""
@@ -105,7 +101,8 @@ class FrameLoop:
         clock: Callable[[], float] = time.monotonic,
         least_limit: float = LEAST_SECONDS,
     ) -> None:
-        """`least_limit`: no computation that takes less seconds counts as hung."""
+        """Make a loop for which no computation counts as hung that takes less than `least_limit`
+        seconds."""
         self._inbox = inbox
         self._send = send
         self._runner = runner
@@ -117,7 +114,7 @@ class FrameLoop:
             runner.prefill_seconds,
             lambda say: runner.is_prepared(say, lambda: inbox.put(None)),
         )
-        self._in_flight: deque[tuple[Step, Handle]] = deque()
+        self._in_flight: deque[tuple[Step, Wait]] = deque()
         self._next_beat = 0.0
 
     def run(self) -> None:
@@ -190,30 +187,26 @@ class FrameLoop:
         for sentence in self._scheduler.late(now):
             self._send(Late(sentence.number))
 
-    def _prefill(self, step: Step, sentence: Sentence, positions: int) -> None:
-        if positions > PREFILL_CHUNK:
-            self._announce(positions)
+    def _prefill(self, step: Step, sentence: Sentence, start: int, end: int) -> None:
+        if end - start > PREFILL_CHUNK:
+            self._announce(end - start)
             self._next_beat = 0.0  # what is usual holds again after it
         try:
-            self._runner.prefill(sentence, positions)
+            self._runner.prefill(sentence, start, end)
         except EngineError as error:
             step.decode = [one for one in step.decode if one is not sentence]
             self._fail(sentence, error)
-        else:
-            self._scheduler.prefilled(step, self._clock())
+        sentence.advanced = self._clock()
 
     def _launch(self, step: Step) -> None:
         try:
-            handle = self._runner.launch(step.decode)
+            self._in_flight.append((step, self._runner.launch(step.decode)))
         except EngineError as error:
             self._fail(step.decode[-1], error)
-            step.decode = []  # with fewer it may do
-        else:
-            self._scheduler.launched(step, self._clock())
-            self._in_flight.append((step, handle))
+            self._scheduler.failed(step)  # with fewer it may do
 
-    def _deliver(self, step: Step, handle: Handle) -> None:
-        frames = handle.wait()
+    def _deliver(self, step: Step, wait: Wait) -> None:
+        frames = wait()
         now = self._clock()
         self._scheduler.landed(step, now)
         for sentence, frame in zip(step.decode, frames, strict=True):

@@ -1,12 +1,11 @@
-"""What is done while no sentence waits or is spoken, in pieces small enough to stop between."""
+"""What is done while no sentence waits or is spoken, in steps small enough to stop between."""
 
 import logging
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from threading import Event, Thread
 
 import torch
-from torch import Tensor
 
 from wyoming_csm.errors import EngineError
 from wyoming_csm.model.pipeline import FramePipeline
@@ -29,8 +28,7 @@ class VoiceWarmUp:
         self._voices = voices
         self._cache = cache
         self._coming: deque[Voice] = deque()
-        self._prompt: Tensor | None = None  # of the first that is coming
-        self._prefilled = 0  # positions
+        self._reading: Generator[None] | None = None  # the prompt of the first that is coming
 
     def add(self, voices: Sequence[Voice]) -> None:
         """Take voices in whose clips are being encoded."""
@@ -40,52 +38,49 @@ class VoiceWarmUp:
         """Read one chunk while every slot is free. False: nothing is left, or not ready yet."""
         if not self._coming or not self._voices.is_ready(self._coming[0]):
             return False
+        self._reading = self._reading or self._read(self._coming[0])
         try:
-            if self._prompt is None:
-                self._prompt = self._wanted(self._coming[0])
-            if self._prompt is None or self._read(self._prompt):
-                self._next()
+            next(self._reading)
+            return True
+        except StopIteration:
+            pass
         except (EngineError, torch.OutOfMemoryError) as error:
             # A clip that cannot be used was told of where that was found.
             level = logging.DEBUG if isinstance(error, EngineError) else logging.WARNING
             name = self._coming[0].name
             _LOGGER.log(level, "Voice %s could not be made ready: %s", name, error)
-            self._next()
+        self._reading = None
+        self._coming.popleft()
         return bool(self._coming)
 
     def stop(self) -> None:
         """Free the slot for a sentence: the voice that was being read begins anew later."""
-        if self._prompt is not None:
-            self._pipeline.release(_SLOT)
-            self._prompt, self._prefilled = None, 0
+        if self._reading is not None:
+            self._reading.close()
+            self._reading = None
 
-    def _wanted(self, voice: Voice) -> Tensor | None:
-        """Return its prompt; None if it is cached, or there is no room without another going."""
+    def _read(self, voice: Voice) -> Generator[None]:
+        """Read a voice's prompt, unless it is cached, or takes another's room in the cache."""
         prompt = self._voices.rows(voice)
-        new = prompt not in self._cache and self._cache.has_room(len(prompt))
-        return prompt if new else None
-
-    def _read(self, prompt: Tensor) -> bool:
-        """Return whether that was all of it; it is cached then."""
-        chunk = prompt[self._prefilled : self._prefilled + _CHUNK]
-        self._pipeline.prefill(_SLOT, chunk, seed=0, start=self._prefilled)
-        self._prefilled += len(chunk)
-        if self._prefilled < len(prompt):
-            return False
-        self._cache.keep(prompt, lambda n: self._pipeline.save(_SLOT, n))
-        return True
-
-    def _next(self) -> None:
-        self.stop()
-        self._coming.popleft()
+        if prompt in self._cache or not self._cache.has_room(len(prompt)):
+            return
+        try:
+            for start in range(0, len(prompt), _CHUNK):
+                if start:
+                    yield
+                chunk = prompt[start : start + _CHUNK]
+                self._pipeline.prefill(_SLOT, chunk, seed=0, start=start)
+            self._cache.keep(prompt, lambda n: self._pipeline.save(_SLOT, n))
+        finally:
+            self._pipeline.release(_SLOT)
 
 
 class IdleThread:
-    """Works piece by piece from the first quiet moment on, and stops between two when one ends."""
+    """Works step by step from the first quiet moment on, and stops between two when one ends."""
 
-    def __init__(self, pieces: Iterator[None]) -> None:
-        """`pieces` must bear that the process ends at any time."""
-        self._pieces = pieces
+    def __init__(self, steps: Iterator[None]) -> None:
+        """Take work whose `steps` bear that the process ends at any time."""
+        self._steps = steps
         self._quiet = Event()
         self._thread: Thread | None = None
 
@@ -97,9 +92,9 @@ class IdleThread:
             self._thread.start()
 
     def pause(self) -> None:
-        """Finish at most the piece that was begun."""
+        """Finish at most the step that was begun."""
         self._quiet.clear()
 
     def _run(self) -> None:
-        for _ in self._pieces:
+        for _ in self._steps:
             self._quiet.wait()

@@ -11,14 +11,14 @@ from wyoming_csm.audio import SAMPLE_WIDTH, to_pcm
 from wyoming_csm.config import CsmConfig
 from wyoming_csm.errors import EngineError
 from wyoming_csm.model.csm import is_end
-from wyoming_csm.model.pipeline import FrameHandle, FramePipeline
+from wyoming_csm.model.pipeline import FramePipeline
 from wyoming_csm.model.prefix_cache import PrefixCache
 from wyoming_csm.model.prompt import PromptBuilder, Segment
 from wyoming_csm.voices import Clip, Voice
 from wyoming_csm.worker.csm.context import Replies
 from wyoming_csm.worker.csm.cost import PrefillPace
 from wyoming_csm.worker.csm.endings import FRAMES_PER_SECOND, another_seed, choose_seed, frame_limit
-from wyoming_csm.worker.csm.frame_loop import Frame
+from wyoming_csm.worker.csm.frame_loop import Frame, Wait
 from wyoming_csm.worker.csm.idle_work import IdleThread, VoiceWarmUp
 from wyoming_csm.worker.csm.scheduler import Sentence
 from wyoming_csm.worker.csm.voice_prompts import Report, VoicePrompts, speaker_of
@@ -62,7 +62,7 @@ class CsmRunner:
         """
         self._pipeline.capture(progress)
         short = self._prompts.rows((), 0, "Hello.")
-        for times in (1, 4, 8):  # kernels for few rows, more and many: first they are built
+        for times in (1, 4, 8):  # kernels for few positions, more and many: first they are built
             self._pipeline.prefill(0, short.repeat(times, 1), seed=0)
         for prompt in (short, short.repeat(8, 1)):
             with self._pace.measured(len(prompt)):
@@ -78,7 +78,7 @@ class CsmRunner:
         self._warm_up.add(voices)
 
     def idle(self) -> bool:
-        """Do one piece of what makes a later sentence quick. False: nothing is left."""
+        """Do one step of what makes a later sentence quick. False: nothing is left."""
         more = self._warm_up.step()
         if not more:
             self._saving.go()
@@ -110,19 +110,19 @@ class CsmRunner:
             sentence.prefilled = cached.positions
         self._pipeline.start_sound(sentence.slot)
 
-    def prefill(self, sentence: Sentence, positions: int) -> None:
-        """Read the next positions of the prompt. Raises EngineError if memory is short."""
-        slot, start = sentence.slot, sentence.prefilled
-        tokens = sentence.prompt[start : start + positions]
-        with self._pace.measured(positions):
+    def prefill(self, sentence: Sentence, start: int, end: int) -> None:
+        """Read these positions of the prompt. Raises EngineError if memory is short."""
+        slot, tokens = sentence.slot, sentence.prompt[start:end]
+        with self._pace.measured(end - start):
             self._with_room(lambda: self._pipeline.prefill(slot, tokens, sentence.seed, start))
-        if start < sentence.voice <= start + positions:
+        if start < sentence.voice <= end:
             self._store(slot, sentence.prompt[: sentence.voice])
 
-    def launch(self, sentences: Sequence[Sentence]) -> "StepHandle":
+    def launch(self, sentences: Sequence[Sentence]) -> Wait:
         """Start a frame of each. Raises EngineError if memory is short: with fewer it may do."""
         slots = [sentence.slot for sentence in sentences]
-        return StepHandle(self._with_room(lambda: self._pipeline.launch(slots)))
+        handle = self._with_room(lambda: self._pipeline.launch(slots))
+        return lambda: _frames(*handle.wait())
 
     def read(self, sentence: Sentence, frame: Frame) -> tuple[bytes, bool]:
         """Return a frame's sound, and whether it is the last; the frame of zeros has none.
@@ -205,15 +205,7 @@ class CsmRunner:
             raise EngineError("the GPU's memory is too full for this sentence") from error
 
 
-class StepHandle:
-    """The frames of a step, in flight."""
-
-    def __init__(self, handle: FrameHandle) -> None:
-        self._handle = handle
-
-    def wait(self) -> list[Frame]:
-        """Return the frames as soon as they are there, in the order of the step's sentences."""
-        codes, sound = self._handle.wait()
-        pcm, size = to_pcm(sound.numpy()), sound.shape[1] * SAMPLE_WIDTH
-        chunks = (pcm[start : start + size] for start in range(0, len(pcm), size))
-        return [*map(Frame, chunks, is_end(codes).tolist(), codes)]
+def _frames(codes: Tensor, sound: Tensor) -> list[Frame]:
+    pcm, size = to_pcm(sound.numpy()), sound.shape[1] * SAMPLE_WIDTH
+    chunks = (pcm[start : start + size] for start in range(0, len(pcm), size))
+    return [*map(Frame, chunks, is_end(codes).tolist(), codes)]

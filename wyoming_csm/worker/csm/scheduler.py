@@ -37,10 +37,10 @@ class Sentence:
     positions: int = 0  # of its prompt
     prefilled: int = 0  # so many of them, the first, are in the slot's KV cache
     advanced: float = 0.0  # when they last became more
-    in_flight: int = 0  # frames launched and not delivered
+    in_flight: int = 0  # frames that are planned and not delivered
     work: float = 0.0  # of the device, when the last of these is there (see Scheduler)
     seconds: float = 0.0  # it was computed for so long: its chunks' and its frames' steps
-    finished: bool = False  # its slot is free again: frames in flight are for nobody
+    finished: bool = False  # its slot is free again, and frames in flight are dropped
 
     # What a runner made of it.
     prompt: "Tensor" = field(init=False)  # [positions, codebooks + 1]
@@ -66,9 +66,9 @@ class Step:
     """
 
     start: float
-    prefill: tuple[Sentence, int] | None  # and how many positions
+    prefill: tuple[Sentence, int, int] | None  # and the positions: the first, and one after them
     decode: list[Sentence]
-    work: float = 0.0  # of the device, when the frames are there
+    work: float  # of the device, when the frames are there
 
 
 class Scheduler:
@@ -98,7 +98,6 @@ class Scheduler:
         self._queue: FairQueue[Sentence] = FairQueue(slots + MOST_WAITING)
         self._count = slots
         self._slots: dict[int, Sentence] = {}  # in the order of admission
-        self._free = list(reversed(range(slots)))
         self._empty_at: dict[int, float] = {}  # by reply: when its listener has played all
         self._given = 0.0
         self._offset = 0.0
@@ -136,12 +135,13 @@ class Scheduler:
         return self._queue.late(now)
 
     def admit(self, now: float) -> Iterator[Sentence]:
-        """Yield those who begin now, each in its `slot`; its prompt is known before the next."""
+        """Yield those that begin now, each in its `slot`; its prompt is known before the next."""
         while self._has_room():
             sentence = self._queue.pop(lambda one: self._is_ready(one, now))
             if sentence is None:
                 return
-            sentence.slot, sentence.advanced = self._free.pop(), now
+            sentence.slot = min(set(range(self._count)) - self._slots.keys())
+            sentence.advanced = now
             self._slots[sentence.slot] = sentence
             yield sentence
 
@@ -149,36 +149,30 @@ class Scheduler:
         """Free its slot: it is over, spoken to its end or not."""
         sentence.finished = True
         del self._slots[sentence.slot]
-        self._free.append(sentence.slot)
         self._queue.ended(sentence.say.client)
 
     def plan(self, now: float) -> Step:
-        """Return what to compute next."""
-        ready = max(now, self._offset + self._given)
-        prefill = self._next_chunk(now, ready)
+        """Return what to compute next, counted as given to the device."""
+        prefill = self._next_chunk(now)
         if prefill is not None:
-            ready += self._prefill_seconds(prefill[1])
-        speaking = [one for one in self._slots.values() if not _left(one, prefill)]
-        return Step(now, prefill, self._batch(speaking, ready))
-
-    def prefilled(self, step: Step, now: float) -> None:
-        """Note that the chunk of a step is read, or launched."""
-        assert step.prefill is not None
-        sentence, positions = step.prefill
-        sentence.prefilled += positions
-        sentence.advanced = now
-        seconds = self._prefill_seconds(positions)
-        self._give(seconds, step.start)
-        if sentence not in step.decode:
-            sentence.seconds += seconds
-
-    def launched(self, step: Step, now: float) -> None:
-        """Note that the frames of a step are in flight."""
-        self._give(self._load.cost(len(step.decode)), now)
-        step.work = self._given
-        for sentence in step.decode:
+            sentence, start, end = prefill
+            sentence.prefilled, sentence.advanced = end, now
+            seconds = self._prefill_seconds(end - start)
+            self._give(seconds, now)
+            if end < sentence.positions:  # else it is counted with the frame that it gets
+                sentence.seconds += seconds
+        decode = self._batch(now)
+        self._give(self._load.cost(len(decode)) if decode else 0.0, now)
+        for sentence in decode:
             sentence.in_flight += 1
             sentence.work = self._given
+        return Step(now, prefill, decode, self._given)
+
+    def failed(self, step: Step) -> None:
+        """Note that the frames of a step were not launched."""
+        for sentence in step.decode:
+            sentence.in_flight -= 1
+        step.decode = []
 
     def landed(self, step: Step, now: float) -> None:
         """Note that the frames of the oldest step in flight are there."""
@@ -202,8 +196,9 @@ class Scheduler:
 
     def _has_room(self) -> bool:
         """Return whether one more can begin; the prompt of each newcomer takes from all."""
+        n = len(self._slots) + 1
         reads = any(one.prefilled < one.positions for one in self._slots.values())
-        return bool(self._free) and not reads and self._load.fits(len(self._slots) + 1)
+        return n <= self._count and not reads and self._load.fits(n)
 
     def _is_ready(self, sentence: Sentence, now: float) -> bool:
         if self._is_prepared(sentence.say):
@@ -230,32 +225,33 @@ class Scheduler:
         before += FRAME_SECONDS * (sentence.in_flight - 1)
         return max(self._offset + sentence.work, before) + FRAME_SECONDS
 
-    def _next_chunk(self, now: float, ready: float) -> tuple[Sentence, int] | None:
+    def _next_chunk(self, now: float) -> tuple[Sentence, int, int] | None:
         reading = [one for one in self._slots.values() if one.prefilled < one.positions]
         if not reading:
             return None
         sentence = min(reading, key=self._deadline)
-        speaking = [one for one in self._slots.values() if one.prefilled == one.positions]
-        deadlines = sorted(map(self._deadline, speaking))
-        # The one that is read may join them.
-        spare = slack(deadlines, ready, lambda n: self._load.cost(n + 1))
-        positions = longest_chunk(spare, self._prefill_seconds) if deadlines else _WHOLE
+        deadlines = sorted(map(self._deadline, self._speaking()))
+        positions = _WHOLE
+        if deadlines:
+            # The one that is read may join them.
+            spare = slack(deadlines, self._ready(now), lambda n: self._load.cost(n + 1))
+            positions = longest_chunk(spare, self._prefill_seconds)
         if not positions and now >= sentence.advanced + _STALL_SECONDS:
             positions = PREFILL_CHUNK
-        left = sentence.positions - sentence.prefilled
-        return (sentence, min(left, positions)) if positions else None
+        start = sentence.prefilled
+        return (sentence, start, min(start + positions, sentence.positions)) if positions else None
 
-    def _batch(self, speaking: list[Sentence], ready: float) -> list[Sentence]:
-        """Return those of `speaking` who get a frame in a step that begins when all is `ready`."""
-        if not speaking:
-            return []
-        urgent = sorted(speaking, key=self._deadline)
-        count = how_many([self._deadline(one) for one in urgent], ready, self._load.cost)
+    def _batch(self, now: float) -> list[Sentence]:
+        """Return those that get a frame, in the order of admission."""
+        urgent = sorted(self._speaking(), key=self._deadline)
+        deadlines = list(map(self._deadline, urgent))
+        count = how_many(deadlines, self._ready(now), self._load.cost) if urgent else 0
         chosen = set(urgent[:count])
-        return [one for one in speaking if one in chosen]
+        return [one for one in self._slots.values() if one in chosen]
 
+    def _speaking(self) -> list[Sentence]:
+        return [one for one in self._slots.values() if one.prefilled == one.positions]
 
-def _left(sentence: Sentence, prefill: tuple[Sentence, int] | None) -> int:
-    """Return how many positions of its prompt are not read yet after that chunk."""
-    chunk = prefill[1] if prefill is not None and prefill[0] is sentence else 0
-    return sentence.positions - sentence.prefilled - chunk
+    def _ready(self, now: float) -> float:
+        """Return when the device is done with all that it was given."""
+        return max(now, self._offset + self._given)
