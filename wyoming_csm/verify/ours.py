@@ -80,7 +80,7 @@ def speak(case: Case, setting: Setting, parts: Parts) -> Spoken:
     setting.progress("loading this engine")
     loaded = parts.load(setting)
     segment = Segment(case.speaker, case.clip_text, clip_codes)
-    prompt = loaded.prompts.rows([segment], case.speaker, case.text)
+    prompt = loaded.prompts.build([segment], case.speaker, case.text)
     if setting.device.type == "cuda":  # elsewhere there are no graphs, and nothing is timed here
         loaded.pipeline.capture(setting.progress)
     setting.progress(f"speaking {case.frames} frames")

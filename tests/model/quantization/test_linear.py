@@ -14,8 +14,8 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from benchmarks.agreement import teacher_forced
+from benchmarks.roofline import bytes_per_frame
 from wyoming_csm.model.checkpoint.load import Checkpoint
-from wyoming_csm.model.floor import bytes_per_frame
 from wyoming_csm.model.quantization import linear
 from wyoming_csm.model.quantization.linear import (
     KINDS,

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
+from benchmarks.roofline import bytes_per_frame
 from wyoming_csm.model.checkpoint.load import Checkpoint
 from wyoming_csm.model.csm import CsmModel
-from wyoming_csm.model.floor import bytes_per_frame
 from wyoming_csm.model.quantization import onednn
 from wyoming_csm.model.quantization.onednn import PackedLinear, pack
 

@@ -26,7 +26,7 @@ class Codebooks(nn.Module):
             found[f"{name}.layers.{n}.codebook.cluster_usage"] = usage
         return found
 
-    def finish(self) -> None:
+    def finalize(self) -> None:
         """Checkpoints keep the sum of what fell on each entry, and how much: make it the mean."""
         self.table.div_(self.usage.clamp(min=_LEAST_USAGE)[..., None])
 
@@ -88,10 +88,10 @@ class _Pair(nn.Module):
             **self.acoustic.targets(f"{name}.acoustic_residual_vector_quantizer"),
         }
 
-    def finish(self) -> None:
+    def finalize(self) -> None:
         """To be called once, after the targets were filled."""
-        self.semantic.finish()
-        self.acoustic.finish()
+        self.semantic.finalize()
+        self.acoustic.finalize()
 
 
 class Quantizer(_Pair):

@@ -58,7 +58,7 @@ def load_decoder(
     """
     decoder = MimiDecoder(read_config(config)).to(device=device, dtype=dtype)
     _fill(decoder.targets(), tensors, _NOT_DECODED)
-    decoder.finish()
+    decoder.finalize()
     return decoder
 
 
@@ -81,7 +81,7 @@ def load_encoder(
         )
     encoder = MimiEncoder(sizes, codebooks).to(device=device, dtype=dtype)
     _fill(encoder.targets(), tensors, _NOT_ENCODED)
-    encoder.finish()
+    encoder.finalize()
     return encoder
 
 

@@ -70,7 +70,7 @@ class VoiceWarmUp:
                     yield
                 chunk = prompt[start : start + _CHUNK]
                 self._pipeline.prefill(_SLOT, chunk, seed=0, start=start)
-            self._cache.keep(prompt, lambda n: self._pipeline.save(_SLOT, n))
+            self._cache.store(prompt, lambda n: self._pipeline.save(_SLOT, n))
         finally:
             self._pipeline.release(_SLOT)
 
