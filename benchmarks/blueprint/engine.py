@@ -178,7 +178,7 @@ def _model(types: Precision, device: torch.device) -> CsmModel:
         kind = kind_of(types.depth if name.startswith("depth.") else types.backbone)
         if kind is not None and isinstance(module, nn.Linear):
             layer = QuantizedLinear(kind, module.out_features, module.in_features, device)
-            layer.settle(types.compute)
+            layer.finalize(types.compute)
             _set(model, name, layer)
     for name, like in list(model.named_parameters()):
         where = torch.device("cpu") if name == "text_embedding.weight" else device

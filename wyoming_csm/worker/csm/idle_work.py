@@ -61,7 +61,7 @@ class VoiceWarmUp:
 
     def _read(self, voice: Voice) -> Generator[None]:
         """Read a voice's prompt, unless it is cached, or takes another's room in the cache."""
-        prompt = self._voices.rows(voice)
+        prompt = self._voices.prompt(voice)
         if prompt in self._cache or not self._cache.has_room(len(prompt)):
             return
         try:

@@ -96,7 +96,7 @@ class CsmRunner:
         self._warm_up.stop()
         self._saving.pause()
         say, prompts = sentence.say, self._prompts
-        voice, said = self._voices.rows(say.voice), self._replies.said(say.reply)
+        voice, said = self._voices.prompt(say.voice), self._replies.said(say.reply)
         text = prompts.segment(Segment(speaker_of(say.voice), say.text))
         room = prompts.room(voice, text) - self.ahead
         sentence.limit = frame_limit(say.text, self._config.max_seconds, room)
