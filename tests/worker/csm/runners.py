@@ -164,6 +164,7 @@ class ScriptedGenerator(FrameGenerator):
         self.script: dict[int, Sequence[int]] = {FRAMES: END}
         self.bad: set[tuple[int, int]] = set()
         self.prefilled = 0  # positions, of all prompts
+        self.ended_early = 0  # sentences whose first frame was the end
         self.tries: dict[int, Try] = {}  # by row
 
     def prefill(self, slot: int, rows: Tensor, seed: int, start: int = 0) -> None:
@@ -188,7 +189,8 @@ class ScriptedGenerator(FrameGenerator):
         super().decode_frame(rows)
         for row in [row for row in self.tries if row < rows]:
             mine = self.tries[row]
-            bad = mine.frames == 0 and mine.prompt in self.bad
+            bad = mine.frames == 0 and mine.prompt in self.bad and bool(self.active[row])
+            self.ended_early += bad
             codes = END if bad else self.script.get(mine.frames)
             if codes is not None:
                 self.codes[row] = torch.tensor(codes)

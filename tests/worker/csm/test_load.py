@@ -79,13 +79,13 @@ def test_weights_of_a_gpu_are_stored_while_nobody_speaks(
     monkeypatch.setattr(WeightsCache, "save", lambda *_: None)
     wanted = {"dtype": "float16", "max_seconds": 1, "seed": 1}
     config = msgspec.convert(wanted, CsmConfig)
-    stage = load_runner(config, checkpoint, tmp_path, CPU)
+    runner = load_runner(config, checkpoint, tmp_path, CPU)
     say = Say(1, 1, "", "Hello.", SPEAKER)
-    frames = Driver(stage).speak(say)
+    frames = Driver(runner).speak(say)
     assert not (tmp_path / "weights").exists()
-    assert not stage.idle()
-    assert stage._saving._thread is not None
-    stage._saving._thread.join(10)
+    assert not runner.idle()
+    assert runner._saving._thread is not None
+    runner._saving._thread.join(10)
     assert len(list((tmp_path / "weights").glob("*.safetensors"))) == 1
     monkeypatch.setattr(Checkpoint, "_fill", None)
     again = Driver(load_runner(config, checkpoint, tmp_path, CPU)).speak(say)
@@ -121,9 +121,9 @@ def test_a_sentence_comes_before_what_is_stored(
     monkeypatch.setattr(WeightsCache, "save", lambda *_: None)
     monkeypatch.setattr(WeightsCache, "write", slowly)
     config = msgspec.convert({"dtype": "float16"}, CsmConfig)
-    stage = load_runner(config, checkpoint, tmp_path, CPU)
-    stage.idle()
-    driver = Driver(stage)
+    runner = load_runner(config, checkpoint, tmp_path, CPU)
+    runner.idle()
+    driver = Driver(runner)
     sentence = driver.start(Say(1, 1, "", "Hello.", SPEAKER))
     for _ in range(3):
         chunks.put(None)
@@ -131,7 +131,7 @@ def test_a_sentence_comes_before_what_is_stored(
     driver.step(sentence)
     assert written.empty()
     driver.release(sentence)
-    stage.idle()
+    runner.idle()
     for _ in range(2):
         written.get(timeout=10)
 
