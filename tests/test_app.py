@@ -9,8 +9,6 @@ from wyoming.info import Info
 from tests.voice_folders import make
 from wyoming_csm.app import App
 from wyoming_csm.config import Config, CsmConfig
-from wyoming_csm.engines.fallback import Fallback
-from wyoming_csm.engines.pool import Pool
 from wyoming_csm.errors import ConfigError
 from wyoming_csm.server.info import make_info
 
@@ -36,10 +34,8 @@ def test_how_long_a_request_waits_for_who_sleeps(
 ) -> None:
     csm = CsmConfig(device=("cuda:0", "cuda:1"), **settings)  # type: ignore[arg-type]
     house = App(replace(Config(), csm=csm, data_dir=str(tmp_path)))
-    assert [engine.name for engine in house.engines] == ["csm", "coqui", "system"]
-    assert isinstance(house.engines[0], Pool)
-    assert isinstance(house.engine, Fallback)
-    assert house.engine._waking_seconds == seconds
+    assert [engine.name for engine in house.engines] == ["csm", "csm", "coqui", "system"]
+    assert house.engine._chooser._waking_seconds == seconds
 
 
 def test_a_clone_that_is_only_to_be_read_serves_from_a_folder_of_the_users_own(

@@ -59,7 +59,7 @@ BROAD_EXCEPT = {
 # not.
 TIMEOUTS = {
     "say.py": "before anything is spoken",
-    "engines/fallback.py": "before a sentence",
+    "engines/choice.py": "before a sentence",
     "engines/hold_off.py": "between two lives of a child",
     "server/discovery.py": "before the announcement",
     "server/network_changes.py": "between two looks",

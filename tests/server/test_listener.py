@@ -17,6 +17,7 @@ from wyoming.ping import Ping
 from tests.fakes import FakeEngine
 from tests.server.clients import Peer, eventually, logged, peer, port_of, say, serving, types
 from wyoming_csm.config import Config, Limits
+from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.errors import ConfigError
 from wyoming_csm.server.listener import Server
 
@@ -76,7 +77,7 @@ async def test_addresses_that_cannot_be_had() -> None:
         async with serving(FakeEngine(), uri="tcp://no.such.host.invalid:0"):
             pass
     with pytest.raises(ConfigError, match=r"limits\.networks"):
-        Server(Config(limits=Limits(networks=("home",))), FakeEngine())
+        Server(Config(limits=Limits(networks=("home",))), Fallback([FakeEngine()]))
 
 
 async def test_strangers_are_closed_at_once_with_one_line(

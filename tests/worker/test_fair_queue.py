@@ -145,7 +145,7 @@ def test_none_is_lost_doubled_or_spoken_after_it_was_taken_back(
 
 
 @settings(max_examples=100, deadline=None)
-@given(counts=st.lists(st.integers(1, 20), min_size=1, max_size=6), slots=st.integers(1, 4))
+@given(counts=st.lists(st.integers(1, 16), min_size=1, max_size=6), slots=st.integers(1, 4))
 def test_none_starves(counts: list[int], slots: int) -> None:
     """However many one client asks for, another's next is begun after one of each other."""
     sentences = [asked(100 * c + n, str(c)) for c, count in enumerate(counts) for n in range(count)]

@@ -1,4 +1,4 @@
-"""One request's answer: its text to sentences, sentences to sound, each in its turn."""
+"""One request's answer: its text to sentences, sentences to sound."""
 
 import asyncio
 import logging
@@ -9,13 +9,13 @@ from wyoming.tts import SynthesizeStopped
 
 from wyoming_csm.audio import silence
 from wyoming_csm.config import Config
-from wyoming_csm.engines.base import Engine, Reply
+from wyoming_csm.engines.fallback import Fallback
+from wyoming_csm.engines.reply import Reply
 from wyoming_csm.errors import EngineError, RequestError
 from wyoming_csm.server.departure import Departure
 from wyoming_csm.server.outlet import EventWriter
 from wyoming_csm.server.requests import Request
 from wyoming_csm.server.sound import Sound
-from wyoming_csm.server.turns import Queues
 from wyoming_csm.text.pieces import Pause, Piece, Speak
 from wyoming_csm.text.ssml import ssml_pieces
 from wyoming_csm.text.stream import SentenceSplitter
@@ -32,8 +32,7 @@ class Answer:
     """Speaks one request on one connection.
 
     Pull: a sentence is asked for when little of the sound before it is unsent; it then runs at
-    the engine's pace. The turn is held while the engine works, never while the peer takes its
-    time.
+    the engine's pace.
     """
 
     def __init__(
@@ -41,8 +40,7 @@ class Answer:
         request: Request,
         voice: Voice | None,
         *,
-        engine: Engine,
-        turns: Queues,
+        engine: Fallback,
         outlet: EventWriter,
         departure: Departure,
         config: Config,
@@ -51,7 +49,6 @@ class Answer:
         self._request = request
         self._voice = voice
         self._engine = engine
-        self._turns = turns
         self._outlet = outlet
         self._departure = departure
         self._address = address
@@ -59,20 +56,21 @@ class Answer:
         self._began = asyncio.get_running_loop().time()
         self._reply: Reply | None = None
         self._sentences = 0
-        self._engine_seconds = 0.0
         self._first_sound_at: float | None = None
 
     def probe(self) -> None:
-        """The peer's input ended: send what shows whether it is there. Raises ConnectionError."""
+        """Send what shows whether a peer whose input ended is there. Raises ConnectionError."""
         if not self._sound.started:
             self._sound.start()
             self._departure.probed()
 
     async def run(self) -> None:
-        """Raises EngineError, RequestError, ConnectionError."""
+        """Speak the request to its end. Raises EngineError, RequestError, ConnectionError."""
         outcome = "cut off"
         try:
-            reply = self._reply = self._start_reply()  # before the text: who sleeps is woken
+            reply = self._reply = (
+                self._start_reply()
+            )  # before the text: an engine that sleeps is woken
             async with aclosing(self._pieces()) as pieces:
                 async for piece in pieces:
                     await self._outlet.drained()
@@ -123,31 +121,25 @@ class Answer:
             await self._outlet.drained()
 
     async def _speak(self, reply: Reply, sentence: Speak) -> None:
-        clock = asyncio.get_running_loop().time
-        engine = await reply.in_charge()
-        async with self._turns.of(engine).take(self._address):
-            await self._departure.surely_there()
-            began = clock()
-            self._sentences += 1
-            try:
-                async with aclosing(reply.speak(sentence)) as chunks:
-                    async for pcm in chunks:
-                        self._sound.add(pcm)
-                        if self._first_sound_at is None:
-                            self._first_sound_at = clock()
-            finally:
-                self._engine_seconds += clock() - began
+        await self._departure.surely_there()
+        self._sentences += 1
+        async with aclosing(reply.speak(sentence)) as chunks:
+            async for pcm in chunks:
+                self._sound.add(pcm)
+                if self._first_sound_at is None:
+                    self._first_sound_at = asyncio.get_running_loop().time()
         self._sound.flush()
 
     def _start_reply(self) -> Reply:
         voice = self._voice and self._engine.voice_for(self._voice)
         if voice is None:
             raise EngineError("no engine here has a voice for this")
-        return self._engine.start_reply(voice)
+        return self._engine.start_reply(voice, self._address)
 
     def _log(self, outcome: str) -> None:
-        """The one line of a reply; never its text."""
+        """Write the one line of a reply; never its text."""
         seconds = self._sound.seconds
+        computing = self._reply.seconds if self._reply else 0.0
         since = self._request.text.first_at or self._began
         first = self._first_sound_at
         _LOGGER.info(
@@ -159,5 +151,5 @@ class Answer:
             "" if self._sentences == 1 else "s",
             seconds,
             "-" if first is None else f"{(first - since) * 1000:.0f} ms",
-            "-" if first is None or not seconds else f"{self._engine_seconds / seconds:.2f}",
+            f"{computing / seconds:.2f}" if computing and seconds else "-",
         )

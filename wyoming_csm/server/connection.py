@@ -11,7 +11,7 @@ from wyoming.info import Describe
 from wyoming.ping import Ping, Pong
 
 from wyoming_csm.config import Config
-from wyoming_csm.engines.base import Engine
+from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.errors import EngineError, ProtocolError, RequestError
 from wyoming_csm.server.answer import Answer
 from wyoming_csm.server.departure import Departure, wait_hangup
@@ -20,7 +20,6 @@ from wyoming_csm.server.info import InfoBytes
 from wyoming_csm.server.outlet import EventWriter
 from wyoming_csm.server.rate_limited_log import RateLimitedLog
 from wyoming_csm.server.requests import Request, RequestReader
-from wyoming_csm.server.turns import Queues
 from wyoming_csm.server.voice_table import choose_voice
 from wyoming_csm.server.wire import read_event
 from wyoming_csm.within import within
@@ -37,8 +36,7 @@ class ServerContext:
     """What all connections of a server have in common."""
 
     config: Config
-    engine: Engine
-    turns: Queues
+    engine: Fallback
     info: InfoBytes
     log: RateLimitedLog
 
@@ -206,7 +204,6 @@ class Connection:
             request,
             voice,
             engine=shared.engine,
-            turns=shared.turns,
             outlet=outlet,
             departure=self._departure,
             config=shared.config,

@@ -4,7 +4,7 @@ from wyoming.info import Attribution, Info, TtsProgram, TtsVoice, TtsVoiceSpeake
 
 from wyoming_csm import __version__
 from wyoming_csm.config import Config
-from wyoming_csm.engines.base import Engine
+from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.server.listing import Listed, listed
 from wyoming_csm.server.voice_table import in_order
 from wyoming_csm.server.wire import encode
@@ -18,7 +18,7 @@ _ATTRIBUTIONS = {
 }
 
 
-def make_info(config: Config, engine: Engine) -> Info:
+def make_info(config: Config, engine: Fallback) -> Info:
     """One program, its voices with the default first; descriptions say who can speak now."""
     phase = engine.status.phase.value
     voices = in_order(engine.voices, config)
@@ -49,7 +49,7 @@ def _voice(voice: Voice, place: Listed) -> TtsVoice:
 class InfoBytes:
     """The `info` event as it goes out; made again only after the engine changed."""
 
-    def __init__(self, config: Config, engine: Engine) -> None:
+    def __init__(self, config: Config, engine: Fallback) -> None:
         self._config = config
         self._engine = engine
         self._bytes: bytes | None = None

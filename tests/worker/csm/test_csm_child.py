@@ -11,7 +11,8 @@ from tests.worker.csm.runners import Driver, make_clip, make_runner, one_thread,
 from wyoming_csm.audio import from_pcm
 from wyoming_csm.config import Config, CsmConfig
 from wyoming_csm.engines.base import Phase
-from wyoming_csm.engines.csm import csm_engine
+from wyoming_csm.engines.csm import csm_engines
+from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.text.pieces import Speak
 from wyoming_csm.voices import VoiceBook
 
@@ -31,14 +32,14 @@ async def test_a_real_child_speaks_through_the_pipe(tmp_path: Path) -> None:
     checkpoint = make_tiny_csm(tmp_path / "csm", codebooks=8)
     book = one_voice(tmp_path / "voices")
     csm = CsmConfig(checkpoint=str(checkpoint), device="cpu", max_seconds=1.0, seed=7)
-    engine = csm_engine(Config(csm=csm, data_dir=str(tmp_path / "data")), book)
+    (engine,) = csm_engines(Config(csm=csm, data_dir=str(tmp_path / "data")), book)
     await engine.start()
     try:
-        await engine.wait_settled()
+        await engine.wait_loaded()
         assert engine.status.phase is Phase.READY, engine.status
         voice = engine.voice_for(book.voices[0])
         assert voice is not None
-        reply = engine.start_reply(voice)
+        reply = Fallback([engine]).start_reply(voice)
         sound = b""
         async with aclosing(reply.speak(Speak("Hello."))) as chunks:
             async for pcm in chunks:

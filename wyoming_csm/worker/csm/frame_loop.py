@@ -146,10 +146,11 @@ class FrameLoop:
         if not busy and self._scheduler.is_idle and self._inbox.empty():
             busy = self._runner.idle()
         try:
-            message = self._inbox.get(block=not busy, timeout=HEARTBEAT_SECONDS)
+            inbox = self._inbox
+            message = inbox.get_nowait() if busy else inbox.get(timeout=HEARTBEAT_SECONDS)
             while True:
                 self._take(message)
-                message = self._inbox.get_nowait()
+                message = inbox.get_nowait()
         except Empty:
             return
 
