@@ -46,7 +46,7 @@ def attend_slowly(cache: KvCache, q: Tensor, kv: Tensor, start: list[int]) -> Te
     rows, n = q.shape[:2]
     heard = torch.zeros(rows, n, HEADS, HEAD_DIM)
     for row in range(rows):
-        keys, values = cache.keys[0][row].clone(), cache.values[0][row].clone()
+        keys, values = cache.layers[0][row].clone().unbind(1)
         for i in range(n):
             keys[:, start[row] + i], values[:, start[row] + i] = (
                 kv[row, i, :KV_HEADS],
@@ -113,8 +113,8 @@ def test_a_step_hears_each_rows_own_past_and_reads_no_further(length: int) -> No
     heard = step_attention(at, cache, masks(200)(at), length)(cache.layers[0], q, kv)
     torch.testing.assert_close(heard, expected, rtol=0, atol=1e-6)
     for row, position in enumerate(start):
-        assert torch.equal(cache.keys[0][row, :, position], kv[row, 0, :KV_HEADS])
-        assert torch.equal(cache.values[0][row, :, position], kv[row, 0, KV_HEADS:])
+        assert torch.equal(cache.layers[0][row, :, 0, position], kv[row, 0, :KV_HEADS])
+        assert torch.equal(cache.layers[0][row, :, 1, position], kv[row, 0, KV_HEADS:])
 
 
 def test_the_first_rows_leave_the_others_alone() -> None:

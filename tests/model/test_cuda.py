@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from wyoming_csm.model.cuda import Capture, GraphRoom, Graphs, Size
+from wyoming_csm.model.cuda import Capture, GraphRoom, Graphs, Size, by_use
 
 
 def recorder(calls: list[Size]) -> Callable[..., None]:
@@ -132,3 +132,12 @@ def test_a_new_graph_serves_at_once() -> None:
     assert graphs.pick(1) == (4,)
     graphs.capture(1)
     assert graphs.pick(1) == (1,)
+
+
+def test_the_first_few_sizes_are_spread_over_all() -> None:
+    sizes = list(range(64, 64 * 14, 64))
+    order = by_use(sizes)
+    assert sorted(order) == sizes
+    assert order[:2] == [sizes[-1], sizes[4]]
+    assert order[2:4] == [sizes[8], sizes[0]]
+    assert by_use([64]) == [64]

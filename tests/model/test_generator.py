@@ -114,8 +114,8 @@ def test_the_slot_holds_what_a_prompt_of_its_frames_would(
     generator.prefill(0, prompts.build([], 0, text), seed=0)
     codes = torch.cat([generator.step([0]) for _ in range(FRAMES)])
     whole = prompts.build([Segment(0, text, codes)], 0, "yes")
-    heard = generator.positions - generator.positions_left(0)
-    generator.prefill(0, whole[heard:], seed=0, start=heard)  # the zero frame and "yes"
+    n = len(prompts.build([], 0, text)) + FRAMES
+    generator.prefill(0, whole[n:], seed=0, start=n)  # the zero frame and "yes"
     generator.prefill(1, whole, seed=0)
     for _ in range(FRAMES):
         continued, fresh = generator.step([0, 1])
@@ -177,10 +177,8 @@ def test_positions_are_counted_on_the_host(model: CsmModel, rows: list[Tensor]) 
     length = len(rows[0])
     generator = FrameGenerator(model, 2, length + 3, GREEDY)
     generator.prefill(0, rows[0], seed=0)
-    for left in (3, 2, 1):
-        assert generator.positions_left(0) == left
+    for _ in range(3):
         generator.step([0])
-    assert generator.positions_left(0) == 0
     with pytest.raises(ValueError, match="full"):
         generator.step([0])
     generator.prefill(1, rows[2][:4], seed=0)  # a full slot does not disturb its neighbour
@@ -188,7 +186,8 @@ def test_positions_are_counted_on_the_host(model: CsmModel, rows: list[Tensor]) 
     alone.prefill(0, rows[2][:4], seed=0)
     assert torch.equal(generator.step([1]), alone.step([0]))
     generator.release(0)
-    assert generator.positions_left(0) == length + 3
+    generator.prefill(0, rows[0], seed=0)
+    generator.step([0])
     with pytest.raises(PromptTooLong):
         FrameGenerator(model, 1, length, GREEDY).prefill(0, rows[0], seed=0)
 
@@ -199,7 +198,8 @@ def test_every_position_of_the_model_can_be_used(model: CsmModel, rows: list[Ten
     long = rows[1].repeat(positions, 1)[: positions - 1]
     generator.prefill(0, long, seed=0)
     generator.step([0])
-    assert generator.positions_left(0) == 0
+    with pytest.raises(ValueError, match="full"):
+        generator.step([0])
     generator.prefill(1, rows[0], seed=0)
     generator.step([1])
     with pytest.raises(ValueError, match="positions"):
@@ -269,5 +269,5 @@ def test_a_long_prompt_is_heard_in_pieces_that_take_bounded_memory(
     monkeypatch.setattr(model.backbone, "prefill", prefill)
     generator.prefill(0, long, seed=0)
     assert heard == [512, 512, 76]
-    assert generator.used(0) == 1100
+    assert generator.save(0, 1100).positions == 1100
     assert torch.equal(generator.step([0]), other.step([0]))

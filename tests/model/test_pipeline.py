@@ -104,9 +104,6 @@ def test_those_who_speak_share_the_smallest_bucket(model: CsmModel, decoder: Mim
     pipeline.launch([0]).wait()
     pipeline.launch([0, 1, 2]).wait()
     assert rows == [4, 2, 1, 3]
-    assert [pipeline.used(slot) - len(prompt(slot)) for slot in range(3)] == [3, 3, 2]
-    assert pipeline.used(3) == 0
-    assert pipeline.positions_left(3) == POSITIONS
 
 
 def test_what_is_kept_of_a_slot_starts_another(model: CsmModel, decoder: MimiDecoder) -> None:
@@ -116,7 +113,6 @@ def test_what_is_kept_of_a_slot_starts_another(model: CsmModel, decoder: MimiDec
     pipeline.prefill(1, prompt(1), 5)
     kept = pipeline.save(1, 12)
     pipeline.restore(0, kept)
-    assert pipeline.used(0) == 12
     pipeline.prefill(0, prompt(1)[12:], 1, start=12)
     made = [pipeline.launch([0]).wait()[0][0] for _ in range(FRAMES)]
     assert torch.equal(torch.stack(made), torch.stack(expected.codes))
@@ -170,7 +166,6 @@ def test_a_slot_that_cannot_speak_leaves_the_others_as_they_are(
     pipeline.prefill(0, prompt(1), 1)
     with pytest.raises(ValueError, match="no prompt"):
         pipeline.launch([0, 1])
-    assert pipeline.used(0) == len(prompt(1))
     codes, _ = pipeline.launch([0]).wait()
     expected = alone(FrameGenerator(model, 1, POSITIONS, GREEDY), decoder, 1)
     assert torch.equal(codes[0], expected.codes[0])
@@ -240,7 +235,7 @@ def test_slots_that_could_not_change_places_keep_what_is_theirs(
         patch.setattr(generator._kv.__class__, "save", no_memory)
         with pytest.raises(torch.OutOfMemoryError):
             pipeline.launch([1])
-    used = pipeline.used(0), pipeline.used(1)
-    pipeline.launch([1]).wait()
-    assert (pipeline.used(0), pipeline.used(1)) == (used[0], used[1] + 1)
-    assert used[0] != used[1]
+    for slot, n in enumerate((2, 5)):
+        codes, _ = pipeline.launch([slot]).wait()
+        expected = alone(FrameGenerator(model, 1, POSITIONS, GREEDY), decoder, n)
+        assert torch.equal(codes[0], expected.codes[0])

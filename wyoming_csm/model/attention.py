@@ -137,7 +137,7 @@ def step_attention(
 
 @dataclass(eq=False)
 class UniformPosition:
-    """Where all rows of a small cache are; one compilation serves all positions.
+    """The position that all rows of a small cache are at; one compilation serves all positions.
 
     So compiled code reads tensors only: a number that changes would be part of the code.
     """

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -16,12 +16,12 @@ Capture = Callable[[Callable[[], None]], Callable[[], None]]
 
 
 def pinned(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Zeros on the host, in memory that the device reads and writes by itself."""
+    """Return zeros on the host, in memory that the device reads and writes by itself."""
     return torch.zeros(shape, dtype=dtype, pin_memory=device.type == "cuda")
 
 
 def upload(tensor: Tensor, device: torch.device) -> Tensor:
-    """The host's tensor on the device, without waiting for what is queued there."""
+    """Return the host's tensor on the device, without waiting for what is queued there."""
     if device.type != "cuda" or tensor.is_cuda:
         return tensor.to(device)
     # What is not dense would go through memory that is not pinned, and the host would wait.
@@ -35,12 +35,12 @@ class DeviceEvent:
         self._event, self._device = event, device
 
     def wait_on_device(self) -> None:
-        """What is launched on the main stream from now on waits for it, the host does not."""
+        """Let the main stream's next work wait for it; the host does not."""
         if self._event is not None:
             torch.cuda.current_stream(self._device).wait_event(self._event)
 
     def synchronize(self) -> None:
-        """The host waits, asleep: another thread can have its core."""
+        """Let the host wait, asleep: another thread can have its core."""
         if self._event is not None:
             self._event.synchronize()
 
@@ -55,16 +55,16 @@ class SideStream:
             self.stream = torch.cuda.Stream(device, priority=-1)  # type: ignore[no-untyped-call]
 
     def use(self) -> AbstractContextManager[object]:
-        """What is launched inside runs on it."""
+        """Run what is launched inside on this stream."""
         return nullcontext() if self.stream is None else torch.cuda.stream(self.stream)
 
     def follow(self) -> None:
-        """Its next work waits for all that was launched on the main stream."""
+        """Let its next work wait for all that was launched on the main stream."""
         if self.stream is not None:
             self.stream.wait_stream(torch.cuda.current_stream(self._device))
 
     def mark(self) -> DeviceEvent:
-        """Behind all that was launched on it."""
+        """Return the event behind all that was launched on it."""
         if self.stream is None:
             return DeviceEvent(None, self._device)
         event = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
@@ -81,7 +81,7 @@ class CudaCapture:
         self._pool = torch.cuda.graph_pool_handle()
 
     def __call__(self, run: Callable[[], None]) -> Callable[[], None]:
-        """What `run` changes it changes once here, for the warm-up: see that this hurts nobody."""
+        """Run once to warm up, then record: what `run` changes is changed once more."""
         main = torch.cuda.current_stream(self._device)
         self._stream.wait_stream(main)
         with torch.cuda.stream(self._stream):  # libraries allocate and compile on first use
@@ -103,18 +103,18 @@ class CudaCapture:
 class GraphRoom:
     """Bytes that graphs may take: what each really took is measured when it is captured.
 
-    Old drivers take 64 KB for each kernel in a graph, newer ones less; nobody tells beforehand.
+    Old drivers take 64 KB for each kernel in a graph, newer ones less; it is not known beforehand.
     """
 
     def __init__(self, most: int, free: Callable[[], int]) -> None:
-        """`free`: what the device has, by its driver."""
+        """Allow `most` bytes; `free` returns what the device has left, by its driver."""
         self.most = most
         self.taken = 0
         self.left_out = 0  # sizes
         self._free = free
 
     def measured(self, capture: Callable[[], Callable[[], None]]) -> tuple[Callable[[], None], int]:
-        """What it captures, launched once, since some memory is only taken then; and its bytes."""
+        """Capture, and launch once, as some memory is only taken then; return it and its bytes."""
         before = self._free()
         replay = capture()
         replay()
@@ -123,7 +123,7 @@ class GraphRoom:
         return replay, took
 
     def has(self, size: int) -> bool:
-        """Whether so many bytes more are within it."""
+        """Tell whether so many bytes more are within it."""
         return self.taken + size <= self.most
 
 
@@ -136,7 +136,7 @@ class Graphs:
     def __init__(
         self, run: Callable[..., None], capture: Capture | None, room: GraphRoom | None = None
     ) -> None:
-        """Without `capture` every call is a plain one, of its own size; without `room` all fit."""
+        """Make every call a plain one of its own size without `capture`; without `room` all fit."""
         self._run = run
         self._capture = capture
         self._room = room
@@ -145,7 +145,7 @@ class Graphs:
         self._picked: dict[Size, Size] = {}
 
     def capture(self, *size: int) -> None:
-        """Largest first: a smaller one that memory has no room for is then left out."""
+        """Capture sizes largest first: a smaller one that memory has no room for is left out."""
         if self._capture is None:
             return
         if self._room is not None and self._larger(size) and not self._room.has(self._cost):
@@ -170,7 +170,7 @@ class Graphs:
         return replay
 
     def pick(self, *size: int) -> Size:
-        """The size that a call of `size` computes."""
+        """Return the size that a call of `size` computes."""
         if size not in self._picked:
             self._picked[size] = min(self._larger(size), key=math.prod, default=size)
         return self._picked[size]
@@ -184,9 +184,20 @@ class Graphs:
             replay()
 
     def _larger(self, size: Size) -> list[Size]:
-        """Those captured that can serve it."""
+        """Return those captured that can serve it."""
         return [
             captured
             for captured in self._replays
             if all(a >= b for a, b in zip(captured, size, strict=True))
         ]
+
+
+def by_use(sizes: Sequence[int]) -> list[int]:
+    """Return of ascending sizes the largest, which serves for all, then every eighth, fourth, …
+
+    Where there is room for the first few only, none is far from a size that fits.
+    """
+    found: list[int] = []
+    for stride in (8, 4, 2, 1):
+        found += [size for size in sizes[::-1][::stride] if size not in found]
+    return found

@@ -166,7 +166,7 @@ def runs_compiled(trial: Callable[[], None], folder: Path) -> bool:
     except torch.OutOfMemoryError:
         raise
     except Exception as error:  # of PyTorch, Triton, a C compiler: each has its own kinds
-        inner = getattr(error, "inner_exception", error)  # the outer one only says who raised it
+        inner = getattr(error, "inner_exception", error)  # the outer one only says what raised it
         _LOGGER.warning("torch.compile cannot be used here, it goes on without: %s", said(inner))
         return False
     return True

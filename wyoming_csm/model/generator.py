@@ -1,4 +1,4 @@
-"""Frames of codes for several sentences at once, each in a slot of its own."""
+"""Frames of codes for several sentences at once, each in a slot of its own: prefill, then step."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,13 +22,13 @@ class FrameGenerator:
     """Slots that speak independently: what one does never changes another's codes.
 
     After `prefill` and after every frame, `_hidden` holds what the slot's next frame is made
-    from. `spell` makes that frame's codes, `hear` lets the backbone hear them, so a slot's KV
+    from. `decode_frame` makes that frame's codes, `backbone_step` reads them, so a slot's KV
     always is its prompt and every frame made, the final one too, as zeros: a segment as a prompt
     has it. Both compute the first slots, a bucket of them, at addresses that never change.
     """
 
     def __init__(self, model: CsmModel, slots: int, positions: int, sampling: Sampling) -> None:
-        """`positions`: of one slot, at most those of the model's configuration."""
+        """Give each slot `positions`, at most those of the model's configuration."""
         sizes, device = model.sizes, model.device
         if not 1 <= positions <= sizes.backbone.positions:
             raise ValueError(f"the model has {sizes.backbone.positions} positions")
@@ -36,7 +36,7 @@ class FrameGenerator:
         self.slots = slots
         self.positions = positions
         self.codes = torch.zeros(slots, sizes.codebooks, dtype=torch.long, device=device)
-        self.active = torch.zeros(slots, dtype=torch.bool, device=device)  # who takes part
+        self.active = torch.zeros(slots, dtype=torch.bool, device=device)
         self._longest = longest_bucket(positions)
         self._kv = KvCache.allocate(sizes.backbone, slots, self._longest, model.dtype, device)
         self._depth_kv = KvCache.allocate(sizes.depth, slots, sizes.codebooks, model.dtype, device)
@@ -48,9 +48,9 @@ class FrameGenerator:
         self._used = [0] * slots
 
     def compile(self, folder: Path) -> bool:
-        """Let a compiler fuse the frame, before anybody speaks; False: it stays as it is.
+        """Let a compiler fuse the frame, before the first sentence; False: it stays as it is.
 
-        What it made is kept in `folder`, for the next process.
+        The result is cached in `folder`, for the next process.
         """
 
         def trial() -> None:
@@ -60,35 +60,27 @@ class FrameGenerator:
 
         return self._parts.compile(trial, folder)
 
-    def used(self, slot: int) -> int:
-        """Positions that the slot has heard."""
-        return self._used[slot]
-
-    def positions_left(self, slot: int) -> int:
-        """How many more frames fit into the slot."""
-        return self.positions - self._used[slot]
-
     @torch.inference_mode()
-    def prefill(self, slot: int, rows: Tensor, seed: int, start: int = 0) -> None:
-        """Let the slot hear a prompt, rows [n, codebooks + 1] (see `prompt`); then it can `step`.
+    def prefill(self, slot: int, prompt: Tensor, seed: int, start: int = 0) -> None:
+        """Compute the KV of a prompt [n, codebooks + 1] (see `prompt`); then the slot can `step`.
 
-        With `start` the slot keeps what it heard in positions before that, and the rows follow:
-        so a long prompt can come in pieces. Raises PromptTooLong if not even one frame would fit
-        after them.
+        With `start` the slot's positions before that stay, and the prompt follows: so a long one
+        can come in chunks. Raises PromptTooLong if not even one frame would fit after it,
+        ValueError if it is empty or `start` is beyond the positions in use.
         """
-        if not 0 <= start <= self._used[slot] or not len(rows):
-            raise ValueError("nothing to prefill, or a start beyond what the slot heard")
-        end = start + len(rows)
+        if not 0 <= start <= self._used[slot] or not len(prompt):
+            raise ValueError("nothing to prefill, or a start beyond the slot's positions in use")
+        end = start + len(prompt)
         if end >= self.positions:
             raise PromptTooLong(f"a prompt of {end} positions: a slot has {self.positions}")
         cache = self._kv.slot(slot)
-        if not 0 < start == self._used[slot]:  # else nobody's past is behind it
+        if not 0 < start == self._used[slot]:  # else it is clear behind it
             cache.clear(start)
-        rows = upload(rows, self.model.text_embedding.weight.device)
-        for first in range(0, len(rows), PREFILL_POSITIONS):
-            piece = rows[first : first + PREFILL_POSITIONS]
-            x = self.model.embed_prompt(piece)[None]  # [1, n, width]
-            hidden = self.model.backbone.prefill(x, start + first, cache)
+        prompt = upload(prompt, self.model.text_embedding.weight.device)
+        for chunk in torch.split(prompt, PREFILL_POSITIONS):
+            x = self.model.embed_prompt(chunk)[None]  # [1, n, width]
+            hidden = self.model.backbone.prefill(x, start, cache)
+            start += len(chunk)
         self._hidden[slot] = hidden[0, -1]
         self._position[slot].fill_(end)
         self._seed[slot].fill_(seed)
@@ -96,52 +88,45 @@ class FrameGenerator:
 
     @torch.inference_mode()
     def save(self, slot: int, n: int) -> KvBlock:
-        """A copy of what the slot heard in its first `n` positions."""
+        """Return a copy of the slot's first `n` positions. Raises ValueError if it has fewer."""
         if not 0 < n <= self._used[slot]:
-            raise ValueError(f"slot {slot} heard {self._used[slot]} positions, not {n}")
+            raise ValueError(f"slot {slot} has {self._used[slot]} positions, not {n}")
         return self._kv.save(slot, n)
 
     @torch.inference_mode()
     def restore(self, slot: int, block: KvBlock) -> None:
-        """The slot has heard what was saved, and nothing else; a prefill must follow from there."""
+        """Make what was saved the slot's whole content; a prefill must follow from there."""
         self._kv.restore(slot, block)
         self._kv.slot(slot).clear(block.positions)
         self._position[slot].fill_(block.positions)
         self._used[slot] = block.positions
 
     @torch.inference_mode()
-    def move(self, source: int, target: int) -> None:
-        """All of a slot goes to another that is free."""
-        self._kv.move(source, target, self._used[source])
-        for state in (self._hidden, self._position, self._seed):
-            state[target].copy_(state[source])
-        self._used[target] = self._used[source]
-        self.release(source)
-
-    @torch.inference_mode()
     def swap(self, one: int, other: int) -> None:
-        """Two slots change places; where memory is short for that, none has."""
-        used, states = self._used[one], (self._hidden, self._position, self._seed)
-        kept = self._kv.save(one, used)
-        before = [state[one].clone() for state in states]
-        self._kv.move(other, one, self._used[other])
-        self._kv.restore(other, kept)
-        self._kv.slot(other).clear(used)
-        for state, mine in zip(states, before, strict=True):
+        """Exchange two slots' content. Raises torch.OutOfMemoryError, and nothing has changed."""
+        if self._used[one] > self._used[other]:
+            one, other = other, one  # the shorter is copied aside, often nothing
+        shorter, longer = self._used[one], self._used[other]
+        states = (self._hidden, self._position, self._seed)
+        aside, saved = self._kv.save(one, shorter), [state[one].clone() for state in states]
+        self._kv.move(other, one, longer)
+        self._kv.restore(other, aside)
+        self._kv.slot(other).clear(shorter)
+        for state, mine in zip(states, saved, strict=True):
             state[one].copy_(state[other])
             state[other].copy_(mine)
-        self._used[one], self._used[other] = self._used[other], used
+        self._used[one], self._used[other] = longer, shorter
 
     @torch.inference_mode()
     def release(self, slot: int) -> None:
-        """Forget the slot's sentence. Safe to call twice."""
+        """Free the slot. Safe to call twice."""
         self._hidden[slot].zero_()
         self._position[slot].zero_()
         self._used[slot] = 0
 
     @torch.inference_mode()
     def step(self, active: Sequence[int]) -> Tensor:
-        """One frame of each active slot: codes [len(active), codebooks], on the device."""
+        """Return one frame of each active slot: codes [len(active), codebooks], on the device."""
         length = self.length_of(active)
         rows = row_bucket(max(active) + 1, self.slots)
         chosen = torch.tensor(active, dtype=torch.long)
@@ -153,24 +138,27 @@ class FrameGenerator:
         return self.codes[upload(chosen, self.codes.device)]
 
     def length_of(self, active: Sequence[int]) -> int:
-        """What `hear` has to read for the next frame of these slots. ValueError: one cannot."""
+        """Return what `backbone_step` has to read for the next frame of these slots.
+
+        Raises ValueError if one of them has no prompt, or is full.
+        """
         for slot in active:
             if not 0 < self._used[slot] < self.positions:
-                raise ValueError(f"slot {slot} heard no prompt, or is full")
+                raise ValueError(f"slot {slot} has no prompt, or is full")
         return self._readable(max(self._used[slot] for slot in active) + 1)
 
     def lengths(self) -> list[int]:
-        """All that `length_of` can say, ascending."""
+        """Return all that `length_of` can say, ascending."""
         return length_buckets(self.positions)
 
     def count(self, active: Sequence[int]) -> None:
-        """To be called once for each frame that was heard."""
+        """Count a frame of these slots; to be called once for each `backbone_step`."""
         for slot in active:
             self._used[slot] += 1
 
     @torch.inference_mode()
     def decode_frame(self, rows: int) -> None:
-        """The next codes of the first `rows` slots, active or not, into `codes`.
+        """Make the next codes of the first `rows` slots, active or not, in `codes`.
 
         On the device alone, and nothing is allocated that outlives it: a graph can hold it.
         """
@@ -180,9 +168,9 @@ class FrameGenerator:
 
     @torch.inference_mode()
     def backbone_step(self, rows: int, length: int) -> None:
-        """Of the first `rows` slots those that are active hear their `codes` and move on.
+        """Read the `codes` of those of the first `rows` slots that are active; these move on.
 
-        `length`: as `length_of` says, or more. On the device alone, as `spell`.
+        `length` is what `length_of` says, or more. On the device alone, as `decode_frame`.
         """
         codes, hidden, active = self.codes[:rows], self._hidden[:rows], self.active[:rows]
         cache = self._kv.first(rows)

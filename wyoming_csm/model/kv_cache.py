@@ -18,18 +18,18 @@ class KvBlock:
 
     @property
     def positions(self) -> int:
-        """How many a slot has heard that gets this."""
+        """The number of positions."""
         return self.tensor.shape[3]
 
     @property
     def nbytes(self) -> int:
-        """Of memory that it holds."""
+        """Bytes of memory that it holds."""
         return self.tensor.nbytes
 
 
 @dataclass(frozen=True)
 class KvCache:
-    """Per layer [slots, kv_heads, 2, positions, head_dim]: keys, then values, side by side.
+    """The layers' tensors [slots, kv_heads, 2, positions, head_dim]: keys, then values.
 
     So both are written by one kernel, and the heads of the first slots are rows of one batch.
     There is at least one position more than asked for: a full slot's counter stands there while
@@ -42,7 +42,7 @@ class KvCache:
     def allocate(
         cls, sizes: LlamaSizes, slots: int, positions: int, dtype: torch.dtype, device: torch.device
     ) -> "KvCache":
-        """All zero: a masked position still enters a product, and NaN times zero is NaN."""
+        """Return zeros: a masked position still enters a product, and NaN times zero is NaN."""
         length = (positions // _MULTIPLE + 1) * _MULTIPLE
         shape = (slots, sizes.kv_heads, 2, length, sizes.head_dim)
         return cls(
@@ -50,44 +50,34 @@ class KvCache:
         )
 
     @property
-    def keys(self) -> tuple[Tensor, ...]:
-        """Per layer [slots, kv_heads, positions, head_dim]."""
-        return tuple(layer[:, :, 0] for layer in self.layers)
-
-    @property
-    def values(self) -> tuple[Tensor, ...]:
-        """Per layer [slots, kv_heads, positions, head_dim]."""
-        return tuple(layer[:, :, 1] for layer in self.layers)
-
-    @property
     def positions(self) -> int:
-        """Room in a slot."""
+        """The number of positions that a slot has room for."""
         return self.layers[0].shape[3]
 
     def first(self, rows: int) -> "KvCache":
-        """The same memory, its first slots."""
+        """Return the same memory, its first slots."""
         return KvCache(tuple(layer[:rows] for layer in self.layers))
 
     def slot(self, slot: int) -> "KvCache":
-        """The same memory, one slot of it."""
+        """Return the same memory, one slot of it."""
         return KvCache(tuple(layer[slot : slot + 1] for layer in self.layers))
 
     def clear(self, start: int = 0) -> None:
-        """Forget the positions from `start` on: whatever was there, NaN too, reaches nobody."""
+        """Zero the positions from `start` on: what was there, NaN too, has no effect any more."""
         for layer in self.layers:
             layer[:, :, :, start:].zero_()
 
     def save(self, slot: int, n: int) -> KvBlock:
-        """A copy of the slot's first `n` positions."""
+        """Return a copy of the slot's first `n` positions."""
         return KvBlock(torch.stack([layer[slot, :, :, :n] for layer in self.layers]))
 
     def restore(self, slot: int, block: KvBlock) -> None:
-        """The block's positions become the slot's first; what follows them stays."""
+        """Make the block's positions the slot's first; what follows them stays."""
         for layer, saved in zip(self.layers, block.tensor, strict=True):
             layer[slot, :, :, : block.positions].copy_(saved)
 
     def move(self, source: int, target: int, n: int) -> None:
-        """The first `n` positions of a slot go to another, which forgets what it had beyond."""
+        """Copy the first `n` positions of a slot to another, and zero what that had beyond."""
         for layer in self.layers:
             layer[target, :, :, :n].copy_(layer[source, :, :, :n])
             layer[target, :, :, n:].zero_()

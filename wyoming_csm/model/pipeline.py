@@ -1,4 +1,4 @@
-"""Frames of many slots, codes and sound: launched without waiting, looked at one frame later."""
+"""Frames of many slots, codes and sound: launched without waiting, waited for one frame later."""
 
 import logging
 import time
@@ -8,11 +8,19 @@ import torch
 from torch import Tensor
 
 from wyoming_csm.model.csm import is_end
-from wyoming_csm.model.cuda import CudaCapture, DeviceEvent, GraphRoom, Graphs, SideStream, pinned
+from wyoming_csm.model.cuda import (
+    CudaCapture,
+    DeviceEvent,
+    GraphRoom,
+    Graphs,
+    SideStream,
+    by_use,
+    pinned,
+)
 from wyoming_csm.model.generator import FrameGenerator
 from wyoming_csm.model.kv_cache import KvBlock
 from wyoming_csm.model.mimi.decoder import MimiDecoder
-from wyoming_csm.model.rows import RowTable, by_use, row_bucket, row_buckets
+from wyoming_csm.model.rows import RowTable, row_bucket, row_buckets
 
 _LOGGER = logging.getLogger(__name__)
 _MEASURED_FRAMES = 2
@@ -20,7 +28,7 @@ _MEASURED_POSITIONS = 512  # a voice of 20 s and a sentence: what a frame costs,
 
 
 class _HostBuffers:
-    """The host's side of one frame: who takes part goes in, codes and sound come out."""
+    """The host's side of one frame: the active rows go in, codes and sound come out."""
 
     def __init__(self, codes: Tensor, samples: Tensor) -> None:
         device = codes.device
@@ -32,28 +40,28 @@ class _HostBuffers:
 
 
 class FrameHandle:
-    """A frame that is being made. It must be waited for once, before its turn comes round again."""
+    """A frame in flight. It must be waited for once, before its buffers are used again."""
 
-    def __init__(self, exchange: _HostBuffers, rows: list[int]) -> None:
-        self._exchange = exchange
+    def __init__(self, buffers: _HostBuffers, rows: list[int]) -> None:
+        self._buffers = buffers
         self._rows = rows
 
     def wait(self) -> tuple[Tensor, Tensor]:
-        """Codes [n, codebooks] and samples [n, samples of a frame], the caller's own, on the host.
+        """Return codes [n, codebooks] and samples [n, samples of a frame] on the host, as copies.
 
         In the order of the launch's slots. The samples of a frame of zeros mean nothing.
         """
-        exchange = self._exchange
-        exchange.done.synchronize()
-        exchange.in_flight = False
-        return exchange.codes[self._rows], exchange.samples[self._rows]
+        buffers = self._buffers
+        buffers.done.synchronize()
+        buffers.in_flight = False
+        return buffers.codes[self._rows], buffers.samples[self._rows]
 
 
 class FramePipeline:
     """A generator and a codec, driven frame by frame.
 
-    A frame is spelled on the main stream; then the backbone hears it there while beside it the
-    codec makes its sound, from copies of its own, so that the next frame can be spelled over it.
+    A frame is decoded on the main stream; then the backbone reads it there while beside it the
+    codec makes its sound, from copies of its own, so that the next frame can be decoded over it.
     Everything that is done to a slot joins the queue behind the frames already launched.
     """
 
@@ -64,9 +72,9 @@ class FramePipeline:
         ahead: int | None = None,
         graph_bytes: int | None = None,
     ) -> None:
-        """`ahead`: frames to launch before the first is waited for; by default 1 on a GPU only.
+        """Launch `ahead` frames before the first is waited for; by default 1 on a GPU only.
 
-        `graph_bytes`: what CUDA graphs may take of the device's memory; by default all of it.
+        CUDA graphs may take `graph_bytes` of the device's memory, by default all of it.
         """
         self._generator, self._decoder = generator, decoder
         self.slots = generator.slots
@@ -75,7 +83,7 @@ class FramePipeline:
         self.device = device = self._codes.device
         width = decoder.config.samples_per_frame
         self._samples = torch.zeros(self.slots, width, device=device)
-        self._state = decoder.new_state(self.slots + 1, device)  # the last one to swap over
+        self._state = decoder.new_state(self.slots + 1, device)  # the last one to swap by
         self._side = SideStream(device)
         self._table = RowTable(self.slots)
         on_gpu = device.type == "cuda"
@@ -94,36 +102,27 @@ class FramePipeline:
         )  # where the codec had its own copy of the last frame
         self._seconds: dict[int, float] = {}  # of a frame, by its bucket of rows
 
-    def prefill(self, slot: int, rows: Tensor, seed: int, start: int = 0) -> None:
-        """As the generator's."""
-        self._generator.prefill(self._table.take(slot), rows, seed, start)
+    def prefill(self, slot: int, prompt: Tensor, seed: int, start: int = 0) -> None:
+        """Prefill as the generator does."""
+        self._generator.prefill(self._table.take(slot), prompt, seed, start)
 
     def save(self, slot: int, n: int) -> KvBlock:
-        """As the generator's."""
+        """Save as the generator does."""
         return self._generator.save(self._table.take(slot), n)
 
     def restore(self, slot: int, block: KvBlock) -> None:
-        """As the generator's."""
+        """Restore as the generator does."""
         self._generator.restore(self._table.take(slot), block)
 
-    def used(self, slot: int) -> int:
-        """Positions that the slot heard, with the frames launched."""
-        row = self._table.of(slot)
-        return 0 if row is None else self._generator.used(row)
-
-    def positions_left(self, slot: int) -> int:
-        """How many more frames can be launched for the slot."""
-        return self._generator.positions - self.used(slot)
-
     def release(self, slot: int) -> None:
-        """Forget the slot's sentence. Safe to call twice."""
+        """Free the slot. Safe to call twice."""
         row = self._table.free(slot)
         if row is not None:
             self._generator.release(row)
 
     @torch.inference_mode()
     def start_sound(self, slot: int) -> None:
-        """The slot's next frame is the first of a sound."""
+        """Let the slot's next frame be the first of a sound."""
         row = self._table.take(slot)
         with self._side.use():
             self._decoder.reset(self._state, row)
@@ -132,30 +131,31 @@ class FramePipeline:
     def launch(self, active: Sequence[int]) -> FrameHandle:
         """Start a frame of these slots, each prefilled and not full. Returns at once on a GPU.
 
-        ValueError: a slot cannot, or too many frames were launched and not waited for.
+        Raises ValueError if a slot cannot, or if too many frames were launched and not waited for,
+        torch.OutOfMemoryError if slots must change rows and there is no room to.
         """
-        exchange = self._ring[0]
-        if exchange.in_flight:
+        buffers = self._ring[0]
+        if buffers.in_flight:
             raise ValueError("the frame launched before must be waited for")
         rows = [self._table.take(slot) for slot in active]
         self._gather(active)
         rows = [self._table.take(slot) for slot in active]
         length = self._generator.length_of(rows)
-        exchange.active.zero_()
-        exchange.active[rows] = True
-        self._frame(exchange, max(rows) + 1, length)
+        buffers.active.zero_()
+        buffers.active[rows] = True
+        self._frame(buffers, max(rows) + 1, length)
         self._generator.count(rows)
-        exchange.in_flight = True
+        buffers.in_flight = True
         self._ring.append(self._ring.pop(0))
-        return FrameHandle(exchange, rows)
+        return FrameHandle(buffers, rows)
 
     def step_seconds(self, n: int) -> float:
-        """What a frame of `n` slots takes, as measured by `capture`; until then infinity."""
+        """Return what a frame of `n` slots takes, as measured by `capture`; until then infinity."""
         return self._seconds.get(row_bucket(n, self.slots), float("inf"))
 
     @torch.inference_mode()
     def capture(self, progress: Callable[[str], None]) -> None:
-        """To be called before anybody speaks: graphs of all sizes on a GPU, and measured times.
+        """Capture graphs of all sizes on a GPU, and measure: to be called before any sentence.
 
         Raises torch.OutOfMemoryError if there is no room for the largest.
         """
@@ -165,7 +165,7 @@ class FramePipeline:
             self._seconds[rows] = self._measure(rows)
 
     def _capture_graphs(self, progress: Callable[[str], None]) -> None:
-        """Those that serve for all others, those of one voice alone, then the finer lengths."""
+        """Capture what serves for all others, then for one voice alone, then the finer lengths."""
         most, *fewer = reversed(row_buckets(self.slots))
         buckets = [most, *reversed(fewer)]
         longest, *shorter = by_use(self._generator.lengths())
@@ -188,11 +188,11 @@ class FramePipeline:
                 self._room.left_out,
             )
 
-    def _frame(self, exchange: _HostBuffers, rows: int, length: int) -> None:
-        """All work of one frame, queued; those in `exchange.active` take part."""
+    def _frame(self, buffers: _HostBuffers, rows: int, length: int) -> None:
+        """Queue all work of one frame, of the rows in `buffers.active`."""
         generator = self._generator
         self._copied.wait_on_device()
-        generator.active.copy_(exchange.active, non_blocking=True)
+        generator.active.copy_(buffers.active, non_blocking=True)
         self._decode_graphs(rows)
         self._side.follow()
         with self._side.use():
@@ -200,42 +200,36 @@ class FramePipeline:
             self._speaks.copy_(generator.active)
             self._copied = self._side.mark()
             self._codec_graphs(rows)
-            exchange.codes[:rows].copy_(self._codes[:rows], non_blocking=True)
-            exchange.samples[:rows].copy_(self._samples[:rows], non_blocking=True)
-            exchange.done = self._side.mark()
+            buffers.codes[:rows].copy_(self._codes[:rows], non_blocking=True)
+            buffers.samples[:rows].copy_(self._samples[:rows], non_blocking=True)
+            buffers.done = self._side.mark()
         self._backbone_graphs(rows, length)
 
     def _decode(self, rows: int) -> None:
-        """Sound of the first rows. The frame of zeros, and who is not active, stay unheard."""
+        """Make the sound of the first rows that are active, but not of the frame of zeros."""
         codes = self._codes[:rows]
         speaks = self._speaks[:rows] & ~is_end(codes)
         self._samples[:rows].copy_(self._decoder.step(codes, self._state, speaks))
 
     def _gather(self, active: Sequence[int]) -> None:
-        """Let the active slots share the smallest bucket that has room for them."""
+        """Bring the active slots into the smallest bucket that has room for them."""
         (room,) = self._decode_graphs.pick(row_bucket(len(active), self.slots))
-        for source, target, swap in self._table.gather(active, room):
-            if swap:
-                self._generator.swap(source, target)
-            else:
-                self._generator.move(source, target)
+        for source, target in self._table.gather(active, room):
+            self._generator.swap(source, target)
             with self._side.use():
-                if swap:
-                    self._decoder.swap(self._state, source, target, self.slots)
-                else:
-                    self._decoder.move(self._state, source, target)
+                self._decoder.swap(self._state, source, target, spare=self.slots)
 
     def _measure(self, rows: int) -> float:
-        """Seconds of a frame in which nobody takes part: it computes the same."""
-        exchange = self._ring[0]
-        exchange.active.zero_()
+        """Return the seconds of a frame without active rows: it computes the same."""
+        buffers = self._ring[0]
+        buffers.active.zero_()
         lengths = self._generator.lengths()
         length = next((n for n in lengths if n >= _MEASURED_POSITIONS), lengths[-1])
-        self._frame(exchange, rows, length)  # the first use of a device loads what every use needs
+        self._frame(buffers, rows, length)  # the first use of a device loads what every use needs
         self._synchronize()
         before = time.perf_counter()
         for _ in range(_MEASURED_FRAMES):
-            self._frame(exchange, rows, length)
+            self._frame(buffers, rows, length)
         self._synchronize()
         return (time.perf_counter() - before) / _MEASURED_FRAMES
 

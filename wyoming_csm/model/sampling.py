@@ -29,7 +29,7 @@ _NOT_DONE: dict[str, tuple[object, ...]] = {
 
 @dataclasses.dataclass(frozen=True)
 class Sampling:
-    """Temperature 0: always the likeliest code. `depth_…`: codebooks from 1 on."""
+    """How codes are drawn, `depth_…` those of codebooks from 1 on; temperature 0: the likeliest."""
 
     temperature: float = 0.9
     top_k: int = 50
@@ -38,7 +38,7 @@ class Sampling:
 
     @classmethod
     def from_generation_config(cls, config: Mapping[str, Any]) -> "Sampling":
-        """From the parsed `generation_config.json`; absent keys mean what transformers takes.
+        """Read the parsed `generation_config.json`; absent keys mean what transformers takes.
 
         Raises CheckpointError.
         """
@@ -54,7 +54,7 @@ class Sampling:
         depth_temperature: float | None = None,
         depth_top_k: int | None = None,
     ) -> "Sampling":
-        """With what is not None put in its place."""
+        """Return a copy with what is not None put in its stead."""
         return Sampling(
             self.temperature if temperature is None else temperature,
             self.top_k if top_k is None else top_k,
@@ -68,14 +68,14 @@ def noise_offsets(codebooks: int, k: int, device: torch.device) -> Tensor:
     return (torch.arange(codebooks * k, device=device) * _GOLDEN).view(codebooks, k)
 
 
-def draw_noise(seeds: Tensor, positions: Tensor, places: Tensor) -> Tensor:
+def draw_noise(seeds: Tensor, positions: Tensor, offsets: Tensor) -> Tensor:
     """Gumbel noise of frames with these seeds at these positions: float32 [slots, codebooks, k].
 
-    A hash of seed, position and place (the finish of splitmix64), not the next numbers of a
+    A hash of seed, position and offset (the end of splitmix64), not the next numbers of a
     generator: nothing is drawn on the host, and one seed gives one sentence's noise whatever the
     neighbours are and wherever it is drawn.
     """
-    x = torch.add(seeds, positions, alpha=_STRIDE)[:, None, None] + places
+    x = torch.add(seeds, positions, alpha=_STRIDE)[:, None, None] + offsets
     x = (x ^ ((x >> 30) & 0x3FFFFFFFF)) * _MIX
     x = (x ^ ((x >> 27) & 0x1FFFFFFFFF)) * _MIX_AGAIN
     uniform = (((x >> 41) & 0x7FFFFF).float() + 0.5) * 2**-23  # exact, never 0 or 1

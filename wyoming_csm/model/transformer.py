@@ -104,7 +104,7 @@ class Block(nn.Module):
 
 
 class RmsNorm(nn.Module):
-    """In float32 whatever x is, as the weights were trained."""
+    """The norm in float32, whatever type x has, as the weights were trained."""
 
     def __init__(self, width: int, eps: float) -> None:
         super().__init__()

@@ -137,7 +137,8 @@ def speak(case: Case, setting: Setting, parts: Parts) -> Spoken:
     if setting.device.type == "cuda":  # elsewhere there are no graphs, and nothing is timed here
         loaded.pipeline.capture(setting.progress)
     setting.progress(f"speaking {case.frames} frames")
-    codes, sound = _say(loaded.pipeline, prompt, case.frames)
+    frames = min(case.frames, loaded.generator.positions - len(prompt))
+    codes, sound = _say(loaded.pipeline, prompt, frames)
     return Spoken(
         TextTokenizer(setting.checkpoint).encode(case.speaker, case.text),
         clip_codes,
@@ -152,7 +153,6 @@ def _say(pipeline: FramePipeline, prompt: Tensor, frames: int) -> tuple[Tensor, 
     """Speak at most so many frames: their codes, the end's included, and samples without it."""
     pipeline.prefill(0, prompt, seed=0)
     pipeline.start_sound(0)
-    frames = min(frames, pipeline.positions_left(0))
     launched: deque[FrameHandle] = deque()  # as in the engine, one may be ahead of those looked at
     made: list[tuple[Tensor, Tensor]] = []
     for n in range(frames + pipeline.ahead):

@@ -196,7 +196,7 @@ def test_slots_that_move_or_change_places_go_on() -> None:
     made = [step(n, [0, 1]) for n in range(3)]
     decoder.swap(state, 0, 1, spare=3)
     made += [step(n, [1, 0]) for n in range(3, 6)]
-    decoder.move(state, 0, 2)
+    decoder.swap(state, 0, 2, spare=3)
     decoder.reset(state, 0)
     made += [step(n, [1, 2]) for n in range(6, 9)]
     for slot in range(2):

@@ -172,13 +172,10 @@ class ScriptedGenerator(FrameGenerator):
         self.prefilled += len(rows)
         self.tries[slot] = Try((start + len(rows), seed))
 
-    def move(self, source: int, target: int) -> None:
-        super().move(source, target)
-        self.tries[target] = self.tries.pop(source)
-
     def swap(self, one: int, other: int) -> None:
         super().swap(one, other)
-        self.tries[one], self.tries[other] = self.tries[other], self.tries[one]
+        moved = {one: self.tries.pop(other, None), other: self.tries.pop(one, None)}
+        self.tries |= {row: mine for row, mine in moved.items() if mine is not None}
 
     def count(self, active: Sequence[int]) -> None:
         super().count(active)

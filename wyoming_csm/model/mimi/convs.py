@@ -1,6 +1,6 @@
-"""Causal convolutions fed piece by piece: what they must remember is passed in, changed in place.
+"""Causal convolutions fed chunk by chunk: their memory is passed in and changed in place.
 
-`active` [slots, 1, 1] says whose memory moves on; the sound of the others means nothing.
+`active` [slots, 1, 1] says which slots' memory moves on; the sound of the others means nothing.
 """
 
 import torch
@@ -11,12 +11,12 @@ Targets = dict[str, Tensor]  # name in a checkpoint → where its values go
 
 
 def empty_weight(*shape: int) -> nn.Parameter:
-    """A weight that only inference uses, to be filled from a checkpoint."""
+    """Return a weight that only inference uses, to be filled from a checkpoint."""
     return nn.Parameter(torch.empty(shape), requires_grad=False)
 
 
 class Conv(nn.Module):
-    """Convolution of stride 1. It remembers its last `kernel - 1` inputs, at first zeros."""
+    """A convolution of stride 1. Its history is its last `kernel - 1` inputs, at first zeros."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int) -> None:
         super().__init__()
@@ -31,21 +31,21 @@ class Conv(nn.Module):
         return like.new_zeros(slots, inputs, kernel - 1)
 
     def forward(self, x: Tensor, history: Tensor, active: Tensor) -> Tensor:
-        """[slots, inputs, time] → [slots, outputs, time]."""
-        heard = torch.cat((history, x), dim=-1)
-        recent = heard[..., heard.shape[-1] - history.shape[-1] :]
+        """Return [slots, outputs, time] of x [slots, inputs, time]."""
+        whole = torch.cat((history, x), dim=-1)
+        recent = whole[..., whole.shape[-1] - history.shape[-1] :]
         history.copy_(torch.where(active, recent, history))
         kernel = self.weight.shape[2]
         if x.shape[-1] < kernel:  # few positions: as a product, a third of the time on a CPU
-            windows = heard.unfold(-1, kernel, 1).transpose(1, 2).flatten(2)
+            windows = whole.unfold(-1, kernel, 1).transpose(1, 2).flatten(2)
             return F.linear(windows, self.weight.flatten(1), self.bias).transpose(1, 2)
-        return F.conv1d(heard, self.weight, self.bias)
+        return F.conv1d(whole, self.weight, self.bias)
 
 
 class TransposedConv(nn.Module):
-    """Upsampling by `stride`, kernel twice the stride: each input is heard in two outputs' spans.
+    """Upsampling by `stride`, kernel twice the stride: each input adds to two outputs' spans.
 
-    It remembers the second span of its last input, without the bias.
+    Its tail is the second span of its last input, without the bias.
     """
 
     def __init__(
@@ -64,21 +64,21 @@ class TransposedConv(nn.Module):
         return like.new_zeros(slots, self._outputs, self._stride)
 
     def forward(self, x: Tensor, tail: Tensor, active: Tensor) -> Tensor:
-        """[slots, inputs, time] → [slots, outputs, time * stride]."""
+        """Return [slots, outputs, time * stride] of x [slots, inputs, time]."""
         slots, _, time = x.shape
         grouped = x.reshape(slots, self._groups, -1, time)
         weight = self.weight.view(*grouped.shape[1:3], -1, 2 * self._stride)
         # A product: for 2 inputs torch's own transposed convolution takes 20 times as long.
         spans = torch.einsum("sgit,giok->sgotk", grouped, weight)
         now, later = spans.reshape(slots, self._outputs, time, 2, self._stride).unbind(dim=3)
-        heard = torch.cat((tail[:, :, None], later), dim=2)  # [slots, outputs, time + 1, stride]
-        tail.copy_(torch.where(active, heard[:, :, -1], tail))
-        sound: Tensor = (now + heard[:, :, :-1]).flatten(2)
+        overlap = torch.cat((tail[:, :, None], later), dim=2)  # [slots, outputs, time + 1, stride]
+        tail.copy_(torch.where(active, overlap[:, :, -1], tail))
+        sound: Tensor = (now + overlap[:, :, :-1]).flatten(2)
         return sound if self.bias is None else sound + self.bias[:, None]
 
 
 class Residual(nn.Module):
-    """x + convolution of 1 over ELU of convolution over ELU of x. Remembers for the wide one."""
+    """x + convolution of 1 over ELU of convolution over ELU of x. The history is the wide one's."""
 
     def __init__(self, width: int, inner: int, kernel: int) -> None:
         super().__init__()
@@ -92,6 +92,6 @@ class Residual(nn.Module):
         }
 
     def forward(self, x: Tensor, history: Tensor, active: Tensor) -> Tensor:
-        """[slots, width, time], shape kept."""
+        """Return x [slots, width, time] in its shape."""
         inner = F.elu(self.wide(F.elu(x), history, active))
         return x + F.conv1d(inner, self.narrow.weight, self.narrow.bias)

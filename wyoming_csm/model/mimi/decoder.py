@@ -15,7 +15,7 @@ from wyoming_csm.model.mimi.transformer import Transformer
 
 @dataclass(frozen=True)
 class MimiState:
-    """What the decoder remembers of each slot. Allocated once, changed in place, slots first."""
+    """The decoder's state of each slot. Allocated once, changed in place, slots first."""
 
     position: Tensor  # [slots], int64: the transformer's next position
     histories: list[Tensor]  # of each convolution [slots, channels, kernel - 1]: its last inputs
@@ -23,12 +23,12 @@ class MimiState:
     caches: list[Tensor]  # of each layer [slots, 2, heads, entries, width]: keys and values
 
     def tensors(self) -> Iterator[Tensor]:
-        """All of it."""
+        """Yield all of the state's tensors."""
         yield self.position
         yield from (*self.histories, *self.tails, *self.caches)
 
     def first(self, slots: int) -> "MimiState":
-        """The same memory, its first slots."""
+        """Return the same memory, its first slots."""
         return MimiState(
             self.position[:slots],
             [history[:slots] for history in self.histories],
@@ -52,7 +52,7 @@ class MimiDecoder(nn.Module):
         self.seanet = Seanet(config)
 
     def targets(self) -> Targets:
-        """Each tensor of a checkpoint that is needed, by its flat name, and where it goes."""
+        """Return where each tensor of a checkpoint that is needed goes, by its flat name."""
         return {
             **self.quantizer.targets("quantizer"),
             **self.upsample.targets("upsample"),
@@ -63,7 +63,7 @@ class MimiDecoder(nn.Module):
     def new_state(
         self, slots: int, device: torch.device | str, dtype: torch.dtype = torch.float32
     ) -> MimiState:
-        """All slots at their beginning; device and precision as the weights have them."""
+        """Return all slots at their beginning; device and precision as the weights have them."""
         like = torch.empty(0, device=device, dtype=dtype)
         return MimiState(
             position=like.new_zeros(slots, dtype=torch.int64),
@@ -73,32 +73,27 @@ class MimiDecoder(nn.Module):
         )
 
     def finalize(self) -> None:
-        """To be called once, after the targets were filled."""
+        """Prepare the weights, once, after the targets were filled."""
         self.quantizer.finalize()
-        self.transformer.finalize()
 
     def reset(self, state: MimiState, slot: int) -> None:
-        """The slot starts anew, as in a new state; the others go on."""
+        """Start the slot anew, as in a new state; the others go on."""
         for tensor in state.tensors():
             tensor[slot].zero_()
 
-    def move(self, state: MimiState, source: int, target: int) -> None:
-        """What the source remembers, the target remembers now."""
-        for tensor in state.tensors():
-            tensor[target].copy_(tensor[source])
-
     def swap(self, state: MimiState, one: int, other: int, spare: int) -> None:
-        """Two slots change places by way of a third; nothing is allocated, so nothing fails."""
-        for source, target in ((one, spare), (other, one), (spare, other)):
-            self.move(state, source, target)
+        """Exchange two slots' state by way of a third; nothing is allocated, so nothing fails."""
+        for tensor in state.tensors():
+            for source, target in ((one, spare), (other, one), (spare, other)):
+                tensor[target].copy_(tensor[source])
 
     @torch.no_grad()
     def step(self, codes: Tensor, state: MimiState, active: Tensor) -> Tensor:
-        """codes [n, codebooks], active [n] bool → samples [n, samples per frame], of the
-        state's first n slots.
+        """Return samples [n, samples per frame] of codes [n, codebooks], for the first n slots.
 
         An inactive slot's state stays as it is; its codes are not looked at and its row of the
-        result means nothing. Codes of active slots must be below `codebook_size`.
+        result means nothing: `active` is bool [n]. Codes of active slots must be below
+        `codebook_size`.
         """
         state = state.first(len(codes))
         moves = active[:, None, None]

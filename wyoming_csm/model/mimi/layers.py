@@ -16,7 +16,7 @@ Product = Callable[[Tensor, Tensor], Tensor]
 class Layer(nn.Module):
     """Attention and a feed-forward, each normalised before and scaled after.
 
-    Who attends to whom is left to the caller, between `heads` and `merge`.
+    What attends to what is left to the caller, between `heads` and `merge`.
     """
 
     def __init__(self, config: MimiConfig, product: Product) -> None:
@@ -52,41 +52,34 @@ class Layer(nn.Module):
             f"{name}.mlp_layer_scale.scale": self.mlp_scale,
         }
 
-    def transpose_for_few(self) -> None:
-        """On a CPU inputs first: half the time for the two positions of one slot."""
-        for weight in (self.qkv, self.out, self.up, self.down):
-            if weight.device.type == "cpu":
-                weight.data = weight.t().contiguous().t()
-
     def heads(self, x: Tensor, rotation: Rotation) -> tuple[Tensor, Tensor, Tensor]:
-        """[batch, positions, hidden] → queries, keys and values [batch, heads, positions, width],
-        the first two turned."""
+        """Return queries, keys and values [batch, heads, positions, width] of x [batch, positions,
+        hidden], the first two turned."""
         batch, positions, _ = x.shape
-        heard = F.layer_norm(x, x.shape[-1:], self.norm, self.norm_bias, self._eps)
-        heads = (
-            self._product(heard, self.qkv).view(batch, positions, -1, self.width).transpose(1, 2)
-        )
+        normed = F.layer_norm(x, x.shape[-1:], self.norm, self.norm_bias, self._eps)
+        heads = self._product(normed, self.qkv).view(batch, positions, -1, self.width)
+        heads = heads.transpose(1, 2)
         turning = self._heads + self.kv_heads
         turned, value = _rotate(heads[:, :turning], *rotation), heads[:, turning:]
         return turned[:, : self._heads], turned[:, self._heads :], value
 
     def merge(self, x: Tensor, attended: Tensor) -> Tensor:
-        """x [batch, positions, hidden], what its heads heard [batch, heads, positions, width] →
-        x for the next layer."""
+        """Return x [batch, positions, hidden] for the next layer, with what its heads attended to
+        [batch, heads, positions, width]."""
         attended = attended.transpose(1, 2).flatten(2)
         x = x + self.scale * self._product(attended, self.out)
-        heard = F.layer_norm(x, x.shape[-1:], self.mlp_norm, self.mlp_norm_bias, self._eps)
-        inner = F.gelu(self._product(heard, self.up))
+        normed = F.layer_norm(x, x.shape[-1:], self.mlp_norm, self.mlp_norm_bias, self._eps)
+        inner = F.gelu(self._product(normed, self.up))
         return x + self.mlp_scale * self._product(inner, self.down)
 
 
 class Layers(nn.Module):
-    """All layers in their order, and by what angle each pair of a head's values turns."""
+    """The layers in their order, and the angle by which each pair of a head's values turns."""
 
     turning: Tensor  # [width / 2], radians a position
 
     def __init__(self, config: MimiConfig, product: Product = F.linear) -> None:
-        """`product` of [batch, positions, inputs] and [outputs, inputs]."""
+        """Multiply [batch, positions, inputs] and [outputs, inputs] by `product`."""
         super().__init__()
         self.layers = nn.ModuleList(Layer(config, product) for _ in range(config.num_hidden_layers))
         pairs = torch.arange(0, config.head_width, 2, dtype=torch.float32) / config.head_width
@@ -104,7 +97,7 @@ class Layers(nn.Module):
         return found
 
     def rotation(self, positions: Tensor, dtype: torch.dtype) -> Rotation:
-        """Of positions [...], int64."""
+        """Return the rotation of positions [...], int64."""
         # single precision, whatever the weights have: so the model was trained
         angles = positions[..., None].float() * self.turning.float()
         angles = torch.cat((angles, angles), dim=-1)
@@ -112,6 +105,6 @@ class Layers(nn.Module):
 
 
 def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotary embedding of [..., width], halves paired."""
+    """Return the rotary embedding of [..., width], halves paired."""
     first, second = x.chunk(2, dim=-1)
     return x * cos + torch.cat((-second, first), dim=-1) * sin

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from wyoming_csm.model.mimi.config import MimiConfig
 from wyoming_csm.model.mimi.convs import Targets, empty_weight
-from wyoming_csm.model.mimi.rows import product
+from wyoming_csm.model.mimi.whole_convs import product
 
 _LEAST_USAGE = 1e-5  # as in training: a codebook's entry that was never used has no mean
 

@@ -26,7 +26,7 @@ class Seanet(nn.Module):
         self.last = Conv(widths[-1], 1, config.last_kernel_size)
 
     def targets(self, name: str) -> Targets:
-        """Under the layer numbers of transformers, which counts each ELU as a layer."""
+        """Return the weights by transformers' layer numbers, which count each ELU as a layer."""
         found = self.first.targets(f"{name}.layers.0")
         for n, (up, block) in enumerate(zip(self.ups, self.blocks, strict=True)):
             assert isinstance(up, TransposedConv)
@@ -36,18 +36,18 @@ class Seanet(nn.Module):
         return found | self.last.targets(f"{name}.layers.{3 * len(self.ups) + 2}")
 
     def new_histories(self, slots: int, like: Tensor) -> list[Tensor]:
-        """Of the first convolution, each block, and the last convolution."""
+        """Return those of the first convolution, each block, and the last convolution."""
         wides = [block.wide for block in self.blocks if isinstance(block, Residual)]
         return [conv.new_history(slots, like) for conv in (self.first, *wides, self.last)]
 
     def new_tails(self, slots: int, like: Tensor) -> list[Tensor]:
-        """Of each upsampling."""
+        """Return those of each upsampling."""
         return [up.new_tail(slots, like) for up in self.ups if isinstance(up, TransposedConv)]
 
     def forward(
         self, x: Tensor, histories: list[Tensor], tails: list[Tensor], active: Tensor
     ) -> Tensor:
-        """[slots, hidden, positions] → [slots, 1, samples]."""
+        """Return [slots, 1, samples] of x [slots, hidden, positions]."""
         first, *middle, last = histories
         x = self.first(x, first, active)
         for up, tail, block, history in zip(self.ups, tails, self.blocks, middle, strict=True):

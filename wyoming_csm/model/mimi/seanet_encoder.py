@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from wyoming_csm.model.mimi.config import MimiConfig
 from wyoming_csm.model.mimi.convs import Targets
-from wyoming_csm.model.mimi.rows import StridedConv
+from wyoming_csm.model.mimi.whole_convs import StridedConv
 
 _LONG_WINDOW = 256  # positions: 10.24 s
 _SHORT_WINDOW = 16  # 0.64 s: 4 MB at the first stage
@@ -25,7 +25,7 @@ class Stage(nn.Module):
         self.down = StridedConv(width, 2 * width, 2 * stride, stride, elu=True)
 
     def targets(self, name: str, layer: int) -> Targets:
-        """The residual block is that layer of the checkpoint, the way down the next but one."""
+        """Return the weights: the residual block is that layer, the way down the next but one."""
         return {
             **self.wide.targets(f"{name}.layers.{layer}.block.1"),
             **self.narrow.targets(f"{name}.layers.{layer}.block.3"),
@@ -33,11 +33,11 @@ class Stage(nn.Module):
         }
 
     def new_histories(self, like: Tensor) -> tuple[Tensor, Tensor]:
-        """Of the two convolutions that hear more than one position."""
+        """Return those of the two convolutions that read more than one position."""
         return self.wide.new_history(like), self.down.new_history(like)
 
     def forward(self, x: Tensor, wide: Tensor, down: Tensor) -> Tensor:
-        """[time, width] → [time / stride, 2 width]; `wide` and `down` are histories."""
+        """Return [time / stride, 2 width] of x [time, width]; `wide` and `down` are histories."""
         inner = F.elu_(self.wide(x, wide))
         lower: Tensor = self.down(self.narrow.convolve(inner).add_(x), down)
         return lower
@@ -62,26 +62,26 @@ class SeanetEncoder(nn.Module):
         self.last = StridedConv(width, config.hidden_size, config.last_kernel_size, elu=True)
 
     def targets(self, name: str) -> Targets:
-        """Under the layer numbers of transformers, which counts each ELU as a layer."""
+        """Return the weights by transformers' layer numbers, which count each ELU as a layer."""
         found = self.first.targets(f"{name}.layers.0")
         for n, stage in enumerate(self._stages()):
             found |= stage.targets(name, 3 * n + 1)
         return found | self.last.targets(f"{name}.layers.{3 * len(self.stages) + 2}")
 
     def forward(self, sound: Tensor) -> Tensor:
-        """[samples] → [positions, hidden]; at least one sample."""
+        """Return [positions, hidden] of [samples], at least one."""
         *fine, coarse = self._stages()
         first, last = self.first.new_history(sound), self.last.new_history(sound)
         *histories, history = [stage.new_histories(sound) for stage in self._stages()]
         made = []
         for long in torch.split(sound[:, None], _LONG_WINDOW * self._step):
-            pieces = []
+            chunks = []
             for short in torch.split(long, _SHORT_WINDOW * self._step):
                 x = self.first(short, first)
                 for stage, (wide, down) in zip(fine, histories, strict=True):
                     x = stage(x, wide, down)
-                pieces.append(x)
-            x = coarse(torch.cat(pieces), *history)
+                chunks.append(x)
+            x = coarse(torch.cat(chunks), *history)
             made.append(self.last(x, last))
         return torch.cat(made)
 

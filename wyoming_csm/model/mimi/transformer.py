@@ -9,11 +9,11 @@ from wyoming_csm.model.mimi.layers import Layers
 
 
 class Transformer(Layers):
-    """Each position sees itself and the `sliding_window - 1` before it.
+    """Attention of each position to itself and the `sliding_window - 1` before it.
 
     The cache is a ring: position p of a slot lies at p modulo the ring's length, long enough that
     a frame's last position does not overwrite what its first must still see. Behind the ring are
-    a few entries nobody sees: there inactive slots write, so that their past stays as it is.
+    a few entries that are never seen: inactive slots write there, so that their past stays.
     """
 
     entries: Tensor  # [length]
@@ -28,19 +28,14 @@ class Transformer(Layers):
         self.register_buffer("entries", torch.arange(length), persistent=False)
         self.register_buffer("steps", torch.arange(new), persistent=False)
 
-    def finalize(self) -> None:
-        """To be called once, after the targets were filled."""
-        for layer in self:
-            layer.transpose_for_few()
-
     def new_caches(self, slots: int, like: Tensor) -> list[Tensor]:
-        """Of each layer keys and values [slots, 2, kv heads, length, width]; zeros, since NaN
-        would spread."""
+        """Return keys and values of each layer [slots, 2, kv heads, length, width]: zeros, since
+        NaN would spread."""
         length = len(self.entries)
         return [like.new_zeros(slots, 2, layer.kv_heads, length, layer.width) for layer in self]
 
     def forward(self, x: Tensor, position: Tensor, caches: list[Tensor], active: Tensor) -> Tensor:
-        """x [slots, new, hidden]; `position` [slots] is the first new one and is moved on."""
+        """Return x [slots, new, hidden]; `position` [slots], the first new one, is moved on."""
         now = position[:, None] + self.steps  # [slots, new]
         at = torch.where(active[:, None], now % self._ring, self._ring + self.steps)
         seen = self._seen(now)
@@ -58,7 +53,7 @@ class Transformer(Layers):
         return x
 
     def _seen(self, now: Tensor) -> Tensor:
-        """[slots, 1, new, length]: which entries of the cache each new position may see."""
+        """Return which entries of the cache each new position may see: [slots, 1, new, length]."""
         latest = now[:, -1:]
         held = latest - (latest - self.entries) % self._ring  # the position at each entry
         held = held.masked_fill(self.entries >= self._ring, -1)[:, None]  # [slots, 1, length]

@@ -7,11 +7,11 @@ from torch.nn import functional as F
 
 from wyoming_csm.model.mimi.config import MimiConfig
 from wyoming_csm.model.mimi.layers import Layers
-from wyoming_csm.model.mimi.rows import product
+from wyoming_csm.model.mimi.whole_convs import product
 
 
 class WholeTransformer(Layers):
-    """Each position sees itself and the `sliding_window - 1` before it.
+    """Attention of each position to itself and the `sliding_window - 1` before it.
 
     Attention goes in blocks as long as that window: a block sees itself and the one before it, so
     that time and memory grow with the recording's length and not with its square.
@@ -22,7 +22,7 @@ class WholeTransformer(Layers):
         self._window = config.sliding_window
 
     def forward(self, x: Tensor) -> Tensor:
-        """[positions, hidden], shape kept; at least one position."""
+        """Return x [positions, hidden] in its shape; at least one position."""
         block = min(self._window, len(x))
         rotation = self.rotation(torch.arange(len(x), device=x.device), x.dtype)
         seen = self._seen(len(x), block, x.device)
@@ -41,7 +41,7 @@ class WholeTransformer(Layers):
         return x[0]
 
     def _seen(self, positions: int, block: int, device: torch.device) -> Tensor:
-        """[blocks, 1, block, 2 blocks]: which of its own block and the one before a position sees.
+        """Return, as [blocks, 1, block, 2 blocks], what positions see of their block and the last.
 
         Those behind the last position see something too: no row of a softmax may be empty.
         """
@@ -54,13 +54,13 @@ class WholeTransformer(Layers):
 
 
 def _blocks(x: Tensor, block: int) -> Tensor:
-    """[1, heads, positions, width] → [blocks, heads, block, width], the last filled with zeros."""
+    """Cut [1, heads, positions, width] to [blocks, heads, block, width], the last padded with 0."""
     x = F.pad(x, (0, 0, 0, -x.shape[2] % block))
     return rearrange(x, "1 heads (blocks time) width -> blocks heads time width", time=block)
 
 
 def _blocks_and_before(x: Tensor, block: int) -> Tensor:
-    """The same, each with the block before it: [blocks, heads, 2 blocks, width]."""
+    """Return the same, each with the block before it: [blocks, heads, 2 blocks, width]."""
     blocks = _blocks(x, block)
     before = torch.cat((torch.zeros_like(blocks[:1]), blocks[:-1]))
     return torch.cat((before, blocks), dim=2)

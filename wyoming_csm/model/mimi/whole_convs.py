@@ -13,7 +13,7 @@ from wyoming_csm.model.mimi.convs import Targets, empty_weight
 
 
 def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """`F.linear`: x [..., inputs], weight [outputs, inputs] → [..., outputs]."""
+    """Return [..., outputs] of x [..., inputs] and weight [outputs, inputs], as `F.linear` does."""
     if x.device.type != "cpu":
         return F.linear(x, weight, bias)
     made = _convolve(x.flatten(0, -2), weight[..., None], bias, 1)
@@ -21,7 +21,7 @@ def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 class StridedConv(nn.Module):
-    """Causal convolution. It remembers its last `kernel - stride` inputs, at first zeros."""
+    """A causal convolution. Its history is its last `kernel - stride` inputs, at first zeros."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class StridedConv(nn.Module):
         elu: bool = False,
         bias: bool = True,
     ) -> None:
-        """`elu`: it hears the ELU of its inputs."""
+        """Read the ELU of the inputs with `elu`."""
         super().__init__()
         self._elu = elu
         values = torch.empty(outputs, kernel, inputs)  # in the order that convolving wants
@@ -49,20 +49,22 @@ class StridedConv(nn.Module):
         return like.new_zeros(self.reach, self.weight.shape[1])
 
     def forward(self, x: Tensor, history: Tensor) -> Tensor:
-        """[time, inputs] → [time / stride, outputs]; a begun stride is filled up with zeros, which
-        a recording's last piece may need, and no other."""
-        missing = x.new_zeros(-len(x) % self._stride, x.shape[1])
-        heard = torch.cat((history, x, missing))
-        history.copy_(heard[len(heard) - self.reach :])
-        return self.convolve(F.elu_(heard) if self._elu else heard)
+        """Return [time / stride, outputs] of x [time, inputs].
 
-    def convolve(self, heard: Tensor) -> Tensor:
-        """Of all that is to be heard, [reach + time, inputs], as it is."""
-        return _convolve(heard, self.weight, self.bias, self._stride)
+        A begun stride is filled up with zeros, which only a recording's last chunk may need.
+        """
+        missing = x.new_zeros(-len(x) % self._stride, x.shape[1])
+        inputs = torch.cat((history, x, missing))
+        history.copy_(inputs[len(inputs) - self.reach :])
+        return self.convolve(F.elu_(inputs) if self._elu else inputs)
+
+    def convolve(self, inputs: Tensor) -> Tensor:
+        """Return the convolution of [reach + time, inputs], as they are."""
+        return _convolve(inputs, self.weight, self.bias, self._stride)
 
 
 def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int) -> Tensor:
-    """x [time, inputs], weight [outputs, inputs, kernel] → [positions, outputs]."""
+    """Return [positions, outputs] of x [time, inputs] and weight [outputs, inputs, kernel]."""
     if x.shape[1] == 1:  # with so little to share, a product takes a third of the time
         return F.linear(x[:, 0].unfold(0, weight.shape[2], stride), weight[:, 0], bias)
     image = rearrange(x, "time inputs -> 1 inputs 1 time")
