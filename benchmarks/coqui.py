@@ -20,6 +20,7 @@ from wyoming_csm.config import Config, CoquiConfig
 from wyoming_csm.engines.base import Phase
 from wyoming_csm.engines.child_engine import ChildEngine
 from wyoming_csm.engines.coqui import coqui_engine
+from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.text.pieces import Speak
 
 SENTENCES = {
@@ -38,7 +39,7 @@ async def main() -> None:
         )
         engine = coqui_engine(config)
         await engine.start()
-        await engine.wait_settled()
+        await engine.wait_loaded()
         assert engine.status.phase is Phase.READY, engine.status
         found: dict[str, object] = {"version": __version__, "cores": os.cpu_count()}
         for name, text in SENTENCES.items():
@@ -57,7 +58,8 @@ async def main() -> None:
 
 async def speak(engine: ChildEngine, text: str) -> tuple[float, float, float]:
     """Seconds to the first sound, seconds in all, seconds of sound."""
-    reply, began, first, size = engine.start_reply(engine.voices[0]), time.perf_counter(), 0.0, 0
+    reply = Fallback([engine]).start_reply(engine.voices[0])
+    began, first, size = time.perf_counter(), 0.0, 0
     async with aclosing(reply.speak(Speak(text))) as chunks:
         async for pcm in chunks:
             first = first or time.perf_counter() - began

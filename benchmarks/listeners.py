@@ -174,7 +174,7 @@ async def serve(config: Config) -> None:
     book.refresh()
     engine = csm_engine(config, book)
     await engine.start()
-    await engine.wait_settled()
+    await engine.wait_loaded()
     if engine.status.phase is not Phase.READY:
         raise SystemExit(engine.status.detail)
     async with Server(config, engine):

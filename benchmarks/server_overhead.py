@@ -27,6 +27,7 @@ from benchmarks.server import until_open
 from wyoming_csm import __version__
 from wyoming_csm.config import Config
 from wyoming_csm.engines.child_engine import ChildEngine
+from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.engines.watchdog import Timeouts
 from wyoming_csm.server.listener import Server
 from wyoming_csm.voices import Voice
@@ -155,12 +156,12 @@ async def serve() -> None:
         command=COMMAND,
     )
     await engine.start()
-    await engine.wait_settled()
+    await engine.wait_loaded()
     config = Config(uri=f"tcp://127.0.0.1:{PORT}")
     config = msgspec.structs.replace(
         config, limits=msgspec.structs.replace(config.limits, connections_per_address=64)
     )
-    async with Server(config, engine):
+    async with Server(config, Fallback([engine])):
         await asyncio.Event().wait()
 
 

@@ -1,14 +1,14 @@
 """An engine without a child process: frames by the clock, faults on demand, and a memory."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
 
 from benchmarks.fixtures.fake_child import FRAME_BYTES as FRAME_BYTES
 from benchmarks.fixtures.fake_child import frame as frame
-from wyoming_csm.audio import silence
-from wyoming_csm.engines.base import Phase, Status
+from wyoming_csm.engines.base import Load, Phase, Sentence, Status, nothing
 from wyoming_csm.errors import EngineError
-from wyoming_csm.text.pieces import Pause, Piece
 from wyoming_csm.voices import Voice
 
 
@@ -17,11 +17,19 @@ def fake_voice(name: str, language: str = "en", engine: str = "fake") -> Voice:
     return Voice(name=name, language=language, description=name.capitalize(), engine=engine)
 
 
+@dataclass
+class FakeReply:
+    """An answer that a FakeEngine spoke in."""
+
+    voice: Voice
+    closed: int = 0  # how often
+
+
 class FakeEngine:
     """Speaks `frames` frames a sentence, one each `frame_seconds`, the first at once.
 
     Every attribute may be changed while it runs. `fail_after`: so many frames of each sentence
-    are heard, then EngineError (0: before the first sound). `hold`: cleared, no frame is made
+    are made, then EngineError (0: before the first sound). `hold`: cleared, no frame is made
     until it is set again. `hesitates`: an empty chunk comes before all else.
     """
 
@@ -37,10 +45,13 @@ class FakeEngine:
         fail_after: int | None = None,
         status: Status | None = None,
     ) -> None:
-        self._name = name
-        self._voices = voices if voices is not None else (fake_voice(f"{name}_en", engine=name),)
-        self._status = status or Status(Phase.READY, "fake")
-        self._subscribers: list[Callable[[], None]] = []
+        self.name = self.title = name
+        self.voices = voices if voices is not None else (fake_voice(f"{name}_en", engine=name),)
+        self.status = status or Status(Phase.READY, "fake")
+        self._subscribers: list[tuple[Callable[[], None], Callable[[], None]]] = []
+        self._waiting: deque[Sentence] = deque()
+        self._speaking: dict[Sentence, asyncio.Task[None]] = {}
+        self._open: dict[int, FakeReply] = {}
         self.slots = slots
         self.frames = frames
         self.frame_seconds = frame_seconds
@@ -50,13 +61,12 @@ class FakeEngine:
         self.hold = asyncio.Event()
         self.hold.set()
         # What happened, in order:
-        self.asked: list[str] = []  # texts whose sound was asked for
+        self.asked: list[str] = []  # texts that got a slot
+        self.clients: list[str] = []  # theirs
         self.finished: list[str] = []  # texts spoken to their end
-        self.cancelled: list[str] = []  # texts whose generator was closed early
-        self.pauses: list[float] = []
+        self.cancelled: list[str] = []  # texts that were taken back from a slot
         self.replies: list[FakeReply] = []
         self.frames_made = 0
-        self.speaking = 0  # now
         self.most_speaking = 0
         self.hurried = 0
         self.started = 0
@@ -64,50 +74,75 @@ class FakeEngine:
         self.stopped = 0
 
     @property
-    def name(self) -> str:
-        return self._name
+    def speaking(self) -> int:
+        return len(self._speaking)
 
     @property
-    def status(self) -> Status:
-        return self._status
+    def waiting(self) -> int:
+        return len(self._waiting)
 
     @property
-    def voices(self) -> tuple[Voice, ...]:
-        return self._voices
+    def load(self) -> Load:
+        return Load(self.slots - self.speaking - self.waiting, len(self._open) / self.slots)
 
     def become(self, phase: Phase, detail: str = "") -> None:
-        """Another status, told to the subscribers and to who waits."""
-        self._status = Status(phase, detail)
+        """Another status, told to the subscribers."""
+        self.status = Status(phase, detail)
         self._tell()
 
     def have_voices(self, *voices: Voice) -> None:
         """Other voices, told to the subscribers."""
-        self._voices = voices
+        self.voices = voices
         self._tell()
 
     def voice_for(self, voice: Voice) -> Voice | None:
         primary = voice.language.partition("-")[0]
-        same = [own for own in self._voices if own.name == voice.name]
-        near = [own for own in self._voices if own.language.partition("-")[0] == primary]
+        same = [own for own in self.voices if own.name == voice.name]
+        near = [own for own in self.voices if own.language.partition("-")[0] == primary]
         return next(iter([*same, *near]), None)
 
-    def start_reply(self, voice: Voice) -> "FakeReply":
-        reply = FakeReply(self, voice)
-        self.replies.append(reply)
-        return reply
+    def say(self, sentence: Sentence) -> None:
+        if sentence.reply not in self._open:
+            self._open[sentence.reply] = FakeReply(sentence.voice)
+            self.replies.append(self._open[sentence.reply])
+        self._waiting.append(sentence)
+        self._go_on()
 
-    def subscribe(self, changed: Callable[[], None]) -> None:
-        self._subscribers.append(changed)
+    def take_back(self, sentence: Sentence) -> None:
+        if sentence in self._waiting:
+            self._waiting.remove(sentence)
+        elif (task := self._speaking.pop(sentence, None)) is not None:
+            self.cancelled.append(sentence.text)
+            task.cancel()
+        self._go_on()
 
-    async def wait_settled(self) -> None:
-        changed = asyncio.Event()
-        self._subscribers.append(changed.set)
-        while not self._status.phase.is_settled:
-            changed.clear()
-            await changed.wait()
+    def end_reply(self, reply: int) -> None:
+        if (one := self._open.pop(reply, None)) is not None:
+            one.closed += 1
+
+    def be_late(self) -> None:
+        """Say of all that waits that it does so for too long."""
+        for sentence in self._waiting:
+            sentence.late = True
+            sentence.news()
+
+    async def make(self, sentence: Sentence) -> AsyncGenerator[bytes]:
+        """The sound of a sentence that has a slot. May raise EngineError."""
+        if self.hesitates:
+            yield b""
+        for number in range(self.frames):
+            await asyncio.sleep(self.frame_seconds if number else self.first_seconds)
+            await self.hold.wait()
+            if self.fail_after == number:
+                raise EngineError(f"{self.name} was told to fail after {number} frames")
+            self.frames_made += 1
+            yield frame(number)
+
+    def subscribe(self, changed: Callable[[], None], freed: Callable[[], None] = nothing) -> None:
+        self._subscribers.append((changed, freed))
 
     def wake(self) -> None:
-        if self._status.phase is Phase.ASLEEP:
+        if self.status.phase is Phase.ASLEEP:
             self.woken += 1
             self.become(Phase.WAKING, "waking up")
 
@@ -120,52 +155,31 @@ class FakeEngine:
     async def stop(self) -> None:
         self.stopped += 1
 
-    def _tell(self) -> None:
-        for changed in list(self._subscribers):
-            changed()
+    def _go_on(self) -> None:
+        while self._waiting and self.speaking < self.slots:
+            sentence = self._waiting.popleft()
+            self.asked.append(sentence.text)
+            self.clients.append(sentence.client)
+            self._speaking[sentence] = asyncio.create_task(self._speak(sentence))
+            self.most_speaking = max(self.most_speaking, self.speaking)
+        for _, freed in self._subscribers:
+            freed()
 
-
-class FakeReply:
-    """One answer of a FakeEngine."""
-
-    def __init__(self, engine: FakeEngine, voice: Voice) -> None:
-        self._engine = engine
-        self.voice = voice
-        self.closed = 0  # how often
-
-    @property
-    def spoken_by(self) -> str:
-        return f"{self._engine.name}/{self.voice.name}"
-
-    async def in_charge(self) -> FakeEngine:
-        return self._engine
-
-    async def speak(self, piece: Piece) -> AsyncGenerator[bytes]:
-        engine = self._engine
-        if isinstance(piece, Pause):
-            engine.pauses.append(piece.seconds)
-            yield silence(piece.seconds)
-            return
-        engine.asked.append(piece.text)
-        engine.speaking += 1
-        engine.most_speaking = max(engine.most_speaking, engine.speaking)
+    async def _speak(self, sentence: Sentence) -> None:
+        sentence.begun = True
+        began = asyncio.get_running_loop().time()
         try:
-            if engine.hesitates:
-                yield b""
-            for number in range(engine.frames):
-                await asyncio.sleep(engine.frame_seconds if number else engine.first_seconds)
-                await engine.hold.wait()
-                if engine.fail_after == number:
-                    raise EngineError(f"{engine.name} was told to fail after {number} frames")
-                engine.frames_made += 1
-                yield frame(number)
-        except (GeneratorExit, asyncio.CancelledError):
-            engine.cancelled.append(piece.text)
-            raise
-        else:
-            engine.finished.append(piece.text)
-        finally:
-            engine.speaking -= 1
+            async for pcm in self.make(sentence):
+                sentence.sound.append(pcm)
+                sentence.news()
+            self.finished.append(sentence.text)
+        except EngineError as error:
+            sentence.fault = error
+        self._speaking.pop(sentence, None)
+        sentence.over, sentence.seconds = True, asyncio.get_running_loop().time() - began
+        sentence.news()
+        self._go_on()
 
-    async def aclose(self) -> None:
-        self.closed += 1
+    def _tell(self) -> None:
+        for changed, _ in self._subscribers:
+            changed()

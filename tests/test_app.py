@@ -9,8 +9,6 @@ from wyoming.info import Info
 from tests.voice_folders import make
 from wyoming_csm.app import App
 from wyoming_csm.config import Config, CsmConfig
-from wyoming_csm.engines.fallback import Fallback
-from wyoming_csm.engines.pool import Pool
 from wyoming_csm.errors import ConfigError
 from wyoming_csm.server.info import make_info
 
@@ -35,11 +33,9 @@ def test_how_long_a_request_waits_for_an_engine_asleep(
     tmp_path: Path, settings: dict[str, str], seconds: float
 ) -> None:
     csm = CsmConfig(device=("cuda:0", "cuda:1"), **settings)  # type: ignore[arg-type]
-    app = App(replace(Config(), csm=csm, data_dir=str(tmp_path)))
-    assert [engine.name for engine in app.engines] == ["csm", "coqui", "system"]
-    assert isinstance(app.engines[0], Pool)
-    assert isinstance(app.engine, Fallback)
-    assert app.engine._waking_seconds == seconds
+    house = App(replace(Config(), csm=csm, data_dir=str(tmp_path)))
+    assert [engine.name for engine in house.engines] == ["csm", "csm", "coqui", "system"]
+    assert house.engine._chooser._waking_seconds == seconds
 
 
 def test_a_clone_that_is_only_to_be_read_serves_from_a_folder_of_the_users_own(

@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 
 from benchmarks.fixtures.random_csm import make_full_size_csm, make_tiny_csm
-from tests.worker.csm.stages import SPEAKER, make_stage, speak
+from tests.worker.csm.runners import SPEAKER, Driver, make_runner
 from wyoming_csm.audio import from_pcm
 from wyoming_csm.config import Config, CsmConfig
 from wyoming_csm.engines.base import Phase
 from wyoming_csm.engines.child_engine import ChildEngine
-from wyoming_csm.engines.csm import csm_engine
-from wyoming_csm.engines.pool import Pool
+from wyoming_csm.engines.csm import csm_engines
+from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.model.checkpoint.load import Checkpoint
 from wyoming_csm.model.generator import FrameGenerator
 from wyoming_csm.model.mimi.config import read_config
@@ -70,27 +70,27 @@ def test_the_sound_is_that_of_the_cpu(checkpoint: Path, tmp_path: Path) -> None:
     settings: dict[str, object] = {"max_seconds": 4.0, "temperature": 0, "depth_temperature": 0}
     sounds = []
     for device in ("cpu", "cuda"):
-        stage = make_stage(checkpoint, tmp_path, torch.device(device), compile=False, **settings)
-        frames = speak(stage, Say(1, 1, "The heat is on.", SPEAKER))
+        runner = make_runner(checkpoint, tmp_path, torch.device(device), compile=False, **settings)
+        frames = Driver(runner).speak(Say(1, 1, "", "The heat is on.", SPEAKER))
         sounds.append(from_pcm(b"".join(frame.pcm for frame in frames)))
     assert np.abs(sounds[0] - sounds[1]).max() < 1e-3
 
 
 @asynccontextmanager
-async def ready(folder: Path, **settings: object) -> AsyncIterator[ChildEngine | Pool]:
+async def ready(folder: Path, **settings: object) -> AsyncIterator[ChildEngine]:
     csm = msgspec.convert({"max_seconds": 1.0, **settings}, CsmConfig)
-    engine = csm_engine(Config(csm=csm, data_dir=str(folder)), VoiceBook(folder))
+    (engine,) = csm_engines(Config(csm=csm, data_dir=str(folder)), VoiceBook(folder))
     await engine.start()
     try:
-        await engine.wait_settled()
+        await engine.wait_loaded()
         assert engine.status.phase is Phase.READY, engine.status
         yield engine
     finally:
         await engine.stop()
 
 
-async def hear(engine: ChildEngine | Pool, voice: int = 0) -> bytes:
-    reply = engine.start_reply(engine.voices[voice])
+async def hear(engine: ChildEngine, voice: int = 0) -> bytes:
+    reply = Fallback([engine]).start_reply(engine.voices[voice])
     async with aclosing(reply.speak(Speak("Hello."))) as sound:
         heard = b"".join([pcm async for pcm in sound])
     await reply.aclose()
@@ -108,7 +108,7 @@ async def test_the_child_speaks_on_the_gpu(
     """Its graphs captured, to several at once."""
     wanted = {"checkpoint": str(checkpoint), "dtype": dtype, "compile": compiled}
     async with ready(tmp_path, **wanted) as engine:
-        assert engine.slots == 4
+        assert engine.load.free == 4
         assert f"{dtype}, 4 slots" in engine.status.detail
         together = await asyncio.gather(*(hear(engine, voice) for voice in range(3)))
     for heard in together:

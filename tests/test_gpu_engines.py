@@ -14,8 +14,8 @@ from tests.engines.helpers import hear
 from wyoming_csm.config import Config, CsmConfig
 from wyoming_csm.engines.base import Phase
 from wyoming_csm.engines.child_engine import ChildEngine
-from wyoming_csm.engines.csm import csm_engine
-from wyoming_csm.engines.pool import Pool
+from wyoming_csm.engines.csm import csm_engines
+from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.voice_book import VoiceBook
 
 pytestmark = [
@@ -27,19 +27,22 @@ MIB = 2**20
 
 
 @asynccontextmanager
-async def speaking(folder: Path, csm: CsmConfig) -> AsyncIterator[ChildEngine | Pool]:
-    engine = csm_engine(Config(csm=csm, data_dir=str(folder / "data")), VoiceBook(folder))
+async def speaking(
+    folder: Path, csm: CsmConfig
+) -> AsyncIterator[tuple[Fallback, list[ChildEngine]]]:
+    each = csm_engines(Config(csm=csm, data_dir=str(folder / "data")), VoiceBook(folder))
+    engine = Fallback(each)
     await engine.start()
     try:
         async with asyncio.timeout(PATIENCE):
-            await engine.wait_settled()
+            await engine.wait_loaded()
         assert engine.status.phase is Phase.READY, engine.status
-        yield engine
+        yield engine, each
     finally:
         await engine.stop()
 
 
-async def until(engine: ChildEngine | Pool, true: Callable[[], bool]) -> None:
+async def until(engine: Fallback, true: Callable[[], bool]) -> None:
     changed = asyncio.Event()
     engine.subscribe(changed.set)
     async with asyncio.timeout(PATIENCE):
@@ -58,7 +61,7 @@ async def test_asleep_it_holds_no_memory_and_wakes_soon(tmp_path: Path) -> None:
     before = free_mib()
     checkpoint = make_tiny_csm(tmp_path / "csm")
     csm = CsmConfig(checkpoint=str(checkpoint), max_seconds=1.0, idle_unload="2s")
-    async with speaking(tmp_path, csm) as engine:
+    async with speaking(tmp_path, csm) as (engine, each):
         awake = free_mib()
         assert before - awake > 100
         await until(engine, lambda: engine.status.phase is Phase.ASLEEP)
@@ -66,7 +69,7 @@ async def test_asleep_it_holds_no_memory_and_wakes_soon(tmp_path: Path) -> None:
         await asyncio.sleep(15)
         assert before - free_mib() < 32
         begin = time.perf_counter()
-        engine.wake()
+        each[0].wake()
         await until(engine, lambda: engine.status.phase is Phase.READY)
         print(f"woken in {time.perf_counter() - begin:.1f} s")
         reply = engine.start_reply(engine.voices[0])
@@ -85,12 +88,11 @@ async def test_two_children_share_the_replies(tmp_path: Path) -> None:
         slots=2,
         gpu_memory_share=0.3,
     )
-    async with speaking(tmp_path, csm) as engine:
-        await until(engine, lambda: engine.slots == 4)
+    async with speaking(tmp_path, csm) as (engine, each):
+        await until(engine, lambda: all(one.status.phase is Phase.READY for one in each))
         replies = [engine.start_reply(engine.voices[0]) for _ in range(4)]
         sounds = await asyncio.gather(*(hear(reply) for reply in replies))
         assert all(b"".join(sound) for sound in sounds)
-        assert isinstance(engine, Pool)
-        assert [one.replies for one in engine._members] == [2, 2]
+        assert [one.load.share for one in each] == [1, 1]
         for reply in replies:
             await reply.aclose()

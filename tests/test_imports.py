@@ -65,7 +65,7 @@ BROAD_EXCEPT = {
 # not.
 TIMEOUTS = {
     "say.py": "before anything is spoken",
-    "engines/fallback.py": "before a sentence",
+    "engines/choice.py": "before a sentence",
     "engines/hold_off.py": "between two lives of a child",
     "server/addresses.py": "between two looks",
     "server/discovery.py": "before the announcement",

@@ -62,7 +62,7 @@ async def test_only_what_speaks_here_is_listed_and_every_name_is_spoken(
     config = replace(Config(), voices=str(tmp_path / "voices"), data_dir=str(tmp_path))
     config = with_system_voice_only(replace(config, voice="anna"))
     async with running(config) as house:
-        await house.engine.wait_settled()
+        await house.engine.wait_loaded()
         voices = house.engine.voices
         assert {voice.engine for voice in voices} == {"system"}
         for name in ("anna", "speaker_0", "coqui_en"):
@@ -98,7 +98,7 @@ async def test_nobody_is_told_to_start_what_is_at_work_already(
     monkeypatch.setattr(csm, "_PACKAGES", {"no_such_module": "no-such-package"})
     house = App(Config(engines=("csm",), data_dir=str(tmp_path), voices=str(tmp_path)))
     await house.engine.start()
-    await house.engine.wait_settled()
+    await house.engine.wait_loaded()
     await house.engine.stop()
     ((level, said),) = [(one.levelno, one.getMessage()) for one in logged(caplog)]
     if installing:

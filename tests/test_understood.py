@@ -9,7 +9,8 @@ from tests.recogniser import Recogniser, word_errors, words
 from tests.server.clients import library_client
 from wyoming_csm.audio import silence
 from wyoming_csm.config import Config
-from wyoming_csm.engines.base import Engine, Phase
+from wyoming_csm.engines.base import Phase
+from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.engines.system import system_engine
 from wyoming_csm.server.listener import Server
 
@@ -64,10 +65,10 @@ The internet connection is back.
 async def test_home_sentences_are_understood() -> None:
     listener = Recogniser()
     config = Config(uri="tcp://127.0.0.1:0", engines=("system",))
-    engine = system_engine(config)
+    engine = Fallback([system_engine(config)])
     await engine.start()
     try:
-        await engine.wait_settled()
+        await engine.wait_loaded()
         assert engine.status.phase is Phase.READY
         said, misheard, errors = 0, [], 0
         for sentence in SENTENCES.split("\n")[1:-1]:
@@ -83,7 +84,7 @@ async def test_home_sentences_are_understood() -> None:
     assert errors <= MOST_ERRORS * said, misheard
 
 
-async def streamed(config: Config, engine: Engine, text: str) -> bytes:
+async def streamed(config: Config, engine: Fallback, text: str) -> bytes:
     """What the library's client hears when it sends the text word by word."""
     pcm = b""
     async with Server(config, engine) as server, library_client(server) as client:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import tempfile
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import get_args
@@ -12,12 +12,10 @@ from typing import get_args
 from msgspec.structs import replace
 
 from wyoming_csm.config import Config, EngineName
-from wyoming_csm.engines.base import Engine
 from wyoming_csm.engines.child_engine import ChildEngine
 from wyoming_csm.engines.coqui import coqui_engine
-from wyoming_csm.engines.csm import csm_engine
+from wyoming_csm.engines.csm import csm_engines
 from wyoming_csm.engines.fallback import Fallback
-from wyoming_csm.engines.pool import Pool
 from wyoming_csm.engines.system import system_engine
 from wyoming_csm.errors import ConfigError
 from wyoming_csm.voice_book import VoiceBook
@@ -36,14 +34,14 @@ class App:
         config = replace(config, data_dir=_make_data_dir(config.data_dir))
         self.book = VoiceBook(Path(config.voices))
         self.book.refresh()
-        makers: dict[str, Callable[[Config], ChildEngine | Pool]] = {
-            "csm": lambda config: csm_engine(config, self.book),
-            "coqui": coqui_engine,
-            "system": system_engine,
+        makers: dict[str, Callable[[], Sequence[ChildEngine]]] = {
+            "csm": lambda: csm_engines(config, self.book),
+            "coqui": lambda: [coqui_engine(config)],
+            "system": lambda: [system_engine(config)],
         }
-        self.engines = tuple(makers[name](config) for name in config.engines)
+        self.engines = tuple(engine for name in config.engines for engine in makers[name]())
         waits = config.csm.while_waking == "wait"
-        self.engine: Engine = Fallback(self.engines, _WAKING_SECONDS if waits else 0.0)
+        self.engine = Fallback(self.engines, _WAKING_SECONDS if waits else 0.0)
 
     async def probe_again(self) -> None:
         """Look at the voices again, and start the engines that are absent or resting."""

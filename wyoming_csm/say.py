@@ -59,10 +59,10 @@ async def _best_engine(app: App) -> None:
         if engine.status.phase is Phase.STARTING:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_LONG_SECONDS):
-                    await engine.wait_settled()
+                    await engine.wait_loaded()
         if engine.status.phase is Phase.STARTING:
             _tell(f"{engine.name} is loading\n")
-            await engine.wait_settled()
+            await engine.wait_loaded()
         if engine.status.phase is Phase.READY:
             return
 

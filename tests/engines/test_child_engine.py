@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.engines.helpers import VOICES, Make, hear, started, until, warnings
+from tests.engines.helpers import VOICES, Make, OneEngine, hear, started, until, warnings
 from tests.fakes import fake_voice, frame
-from wyoming_csm.audio import silence
 from wyoming_csm.engines.base import Phase
 from wyoming_csm.errors import EngineError, EngineUnavailable, WorkerDied
-from wyoming_csm.text.pieces import Pause, Speak
+from wyoming_csm.text.pieces import Speak
 from wyoming_csm.voices import Voice
 
 # -- speaking
@@ -22,11 +21,9 @@ from wyoming_csm.voices import Voice
 async def test_a_sentence_comes_whole(make: Make) -> None:
     engine = await started(make(frames=4, slots=3))
     assert engine.status.phase is Phase.READY
-    assert (engine.status.detail, engine.slots) == ("fake child", 3)
-    reply = engine.start_reply(VOICES[0])
-    assert reply.spoken_by == "fake/anna"
+    assert (engine.status.detail, engine.load) == ("fake child", (3, 0))
+    reply = OneEngine(engine, VOICES[0])
     assert await hear(reply) == [frame(number) for number in range(4)]
-    assert [pcm async for pcm in reply.speak(Pause(0.5))] == [silence(0.5)]
     assert len(await hear(reply)) == 4
     await reply.aclose()
     await reply.aclose()
@@ -34,7 +31,7 @@ async def test_a_sentence_comes_whole(make: Make) -> None:
 
 async def test_sentences_side_by_side_keep_their_own_sound(make: Make) -> None:
     engine = await started(make(frames=30, slots=3))
-    replies = [engine.start_reply(VOICES[0]) for _ in range(6)]
+    replies = [OneEngine(engine, VOICES[0]) for _ in range(6)]
     for heard in await asyncio.gather(*(hear(reply) for reply in replies)):
         assert heard == [frame(number) for number in range(30)]
 
@@ -43,20 +40,20 @@ async def test_a_closed_sentence_is_stopped(make: Make) -> None:
     """One slot, 100 s of frames: the next sentence is heard only if the slot becomes free."""
     engine = await started(make(frames=10_000, step_seconds=0.01, slots=1))
     for _ in range(3):
-        async with aclosing(engine.start_reply(VOICES[0]).speak(Speak("Long."))) as sound:
+        async with aclosing(OneEngine(engine, VOICES[0]).speak(Speak("Long."))) as sound:
             async with asyncio.timeout(10):
                 assert await anext(sound) == frame(0)
-    assert not engine._requests
+    assert engine.load.free == 1
 
 
 async def test_a_cancelled_listener_stops_its_sentence(make: Make) -> None:
     engine = await started(make(frames=10_000, step_seconds=0.01, slots=1))
-    listeners = [asyncio.create_task(hear(engine.start_reply(VOICES[0]))) for _ in range(2)]
+    listeners = [asyncio.create_task(hear(OneEngine(engine, VOICES[0]))) for _ in range(2)]
     await asyncio.sleep(0.05)
     for listener in listeners:
         listener.cancel()
     await asyncio.wait(listeners)
-    async with asyncio.timeout(10), aclosing(engine.start_reply(VOICES[0]).speak(Speak("."))) as s:
+    async with asyncio.timeout(10), aclosing(OneEngine(engine, VOICES[0]).speak(Speak("."))) as s:
         assert await anext(s) == frame(0)
 
 
@@ -64,24 +61,24 @@ async def test_one_failed_sentence_is_not_the_engines_end(make: Make) -> None:
     engine = await started(make(fault="fail", only_in="bad"))
     pid = engine.pid
     with pytest.raises(EngineError, match="fake: told to fail") as caught:
-        await hear(engine.start_reply(VOICES[0]), "bad")
+        await hear(OneEngine(engine, VOICES[0]), "bad")
     assert not isinstance(caught.value, WorkerDied)
-    assert len(await hear(engine.start_reply(VOICES[0]), "good")) == 5
+    assert len(await hear(OneEngine(engine, VOICES[0]), "good")) == 5
     assert engine.pid == pid
 
 
 async def test_what_is_not_ready_refuses_at_once(make: Make) -> None:
     engine = make()
     with pytest.raises(EngineError, match="not ready"):
-        await hear(engine.start_reply(VOICES[0]))
+        await hear(OneEngine(engine, VOICES[0]))
     await engine.start()
     with pytest.raises(EngineError, match="not ready"):
-        await hear(engine.start_reply(VOICES[0]))
+        await hear(OneEngine(engine, VOICES[0]))
 
 
 async def test_prints_never_reach_the_pipe(make: Make) -> None:
     engine = await started(make(fault="noise", frames=3))
-    assert await hear(engine.start_reply(VOICES[0])) == [frame(number) for number in range(3)]
+    assert await hear(OneEngine(engine, VOICES[0])) == [frame(number) for number in range(3)]
 
 
 async def test_the_pipe_costs_little(make: Make) -> None:
@@ -90,7 +87,7 @@ async def test_the_pipe_costs_little(make: Make) -> None:
     costs = []
     for _ in range(15):
         asked = time.perf_counter()
-        await hear(engine.start_reply(VOICES[0]))
+        await hear(OneEngine(engine, VOICES[0]))
         costs.append(time.perf_counter() - asked - 2 * 0.025)  # the frame, and the end
     assert min(costs) < 0.005  # other processes only add to it
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.engines.helpers import OneEngine
 from tests.tiny_coqui import make_tiny_coqui
 from wyoming_csm.config import Config, CoquiConfig
 from wyoming_csm.engines.base import Phase
@@ -58,7 +59,7 @@ def test_a_missing_package_is_named_with_its_cure(
 
 async def sound_of(engine: ChildEngine, voice_name: str, text: str) -> bytes:
     voice = next(voice for voice in engine.voices if voice.name == voice_name)
-    reply = engine.start_reply(voice)
+    reply = OneEngine(engine, voice)
     async with aclosing(reply.speak(Speak(text))) as chunks:
         return b"".join([chunk async for chunk in chunks])
 
@@ -89,7 +90,7 @@ async def test_what_cannot_be_had_is_left_out_and_the_rest_speaks(
     )
     await engine.start()
     try:
-        await engine.wait_settled()
+        await engine.wait_loaded()
         assert engine.status.phase is Phase.READY
         assert engine.status.detail == "coqui_en on cpu; left out: coqui_de, coqui_fr, coqui_es"
         assert [voice.language for voice in engine.voices] == ["en", "de", "fr", "es"]
@@ -118,7 +119,7 @@ async def test_nothing_to_be_had_makes_the_engine_absent(tmp_path: Path) -> None
     engine = coqui_engine(config)
     await engine.start()
     try:
-        await engine.wait_settled()
+        await engine.wait_loaded()
         assert engine.status.phase is Phase.ABSENT
         assert "accept its licence" in engine.status.detail
         assert "coqui.agree_to_licence: true" in engine.status.detail

@@ -101,7 +101,7 @@ async def test_one_that_is_ready_again_speaks_though_another_still_loads(
     fallback = Fallback([csm, system])
     reply = fallback.start_reply(ANNA)
     heard = asyncio.create_task(hear(reply))
-    settled = asyncio.create_task(fallback.wait_settled())
+    settled = asyncio.create_task(fallback.wait_loaded())
     await asyncio.sleep(0.01)
     system.become(Phase.STARTING, "trying again")
     await asyncio.sleep(0.01)
@@ -224,7 +224,7 @@ async def test_over_a_real_child_that_dies(system: FakeEngine) -> None:
     )
     fallback = Fallback([csm, system])
     await fallback.start()
-    await csm.wait_settled()
+    await csm.wait_loaded()
     reply = fallback.start_reply(ANNA)
     assert await hear(reply) == WHOLE
     assert reply.spoken_by == "system/pico"

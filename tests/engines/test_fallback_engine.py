@@ -1,4 +1,4 @@
-"""Several engines as one: its status, slots, start and stop, and voices that say who speaks."""
+"""Several engines as one: its status, start and stop, and voices that say who speaks."""
 
 import asyncio
 
@@ -8,19 +8,19 @@ from wyoming_csm.engines.base import Phase, Status
 from wyoming_csm.engines.fallback import Fallback
 
 
-async def test_status_and_slots_are_those_of_who_speaks(
+async def test_its_status_is_that_of_the_one_that_speaks(
     fallback: Fallback, csm: FakeEngine, coqui: FakeEngine, system: FakeEngine
 ) -> None:
     told: list[Phase] = []
     fallback.subscribe(lambda: told.append(fallback.status.phase))
-    assert (fallback.status, fallback.slots) == (Status(Phase.READY, "csm: fake"), 4)
+    assert fallback.status == Status(Phase.READY, "csm: fake")
     csm.become(Phase.STARTING, "loading")
-    assert (fallback.status, fallback.slots) == (Status(Phase.READY, "coqui: fake"), 1)
+    assert fallback.status == Status(Phase.READY, "coqui: fake")
     coqui.become(Phase.ABSENT, "not installed")
     system.become(Phase.RESTING, "died")
     detail = "csm: loading; coqui: not installed; system: died"
-    assert (fallback.status, fallback.slots) == (Status(Phase.STARTING, detail), 1)
-    settled = asyncio.create_task(fallback.wait_settled())
+    assert fallback.status == Status(Phase.STARTING, detail)
+    settled = asyncio.create_task(fallback.wait_loaded())
     await asyncio.sleep(0.01)
     assert not settled.done()
     csm.become(Phase.ABSENT, "no GPU")

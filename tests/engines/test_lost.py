@@ -10,13 +10,11 @@ from pathlib import Path
 import pytest
 
 from tests.engines.helpers import ANNA, VOICES, Make, hear, started, until, warnings
-from tests.fakes import FakeEngine, FakeReply, frame
-from wyoming_csm.engines import fallback as fallback_module
-from wyoming_csm.engines.base import Phase
+from tests.fakes import FakeEngine, frame
+from wyoming_csm.engines import choice
+from wyoming_csm.engines.base import Phase, Sentence
 from wyoming_csm.engines.fallback import Fallback
-from wyoming_csm.engines.pool import Pool
 from wyoming_csm.errors import EngineError, WorkerDied
-from wyoming_csm.text.pieces import Piece
 from wyoming_csm.voices import Voice
 
 pytestmark = pytest.mark.slow
@@ -31,19 +29,13 @@ class Mortal(FakeEngine):
         super().__init__(name, voices=(voice,))
         self.lives = lives
 
-    def start_reply(self, voice: Voice) -> FakeReply:
-        return _MortalReply(self, voice)
-
-
-class _MortalReply(FakeReply):
-    async def speak(self, piece: Piece) -> AsyncGenerator[bytes]:
-        assert isinstance(self._engine, Mortal)
-        if self._engine.lives:
-            self._engine.lives -= 1
-            self._engine.asked.append("in vain")
-            self._engine.become(Phase.STARTING, "starting again")
+    async def make(self, sentence: Sentence) -> AsyncGenerator[bytes]:
+        if self.lives:
+            self.lives -= 1
+            self.asked[-1] = "in vain"
+            self.become(Phase.STARTING, "starting again")
             raise WorkerDied("its process ended")
-        async for pcm in super().speak(piece):
+        async for pcm in super().make(sentence):
             yield pcm
 
 
@@ -99,12 +91,12 @@ async def test_of_several_gpus_while_one_sleeps_or_all_die(make: Make, tmp_path:
     for other in ({"idle_seconds": 0.3}, {"fault": "die", "once": str(tmp_path / "second")}):
         dying = make(fault="die", once=str(tmp_path / f"first {len(other)}"))
         each = [dying, make(**other)]
-        pool = Pool("fake", each)
+        pool = Fallback(each)
         await pool.start()
-        await asyncio.gather(*(one.wait_settled() for one in each))
+        await asyncio.gather(*(one.wait_loaded() for one in each))
         if "idle_seconds" in other:
             await until(each[1], lambda: each[1].status.phase is Phase.ASLEEP)  # noqa: B023
-        assert await hear(Fallback([pool]).start_reply(VOICES[0])) == WHOLE
+        assert await hear(pool.start_reply(VOICES[0])) == WHOLE
 
 
 # -- among others
@@ -149,7 +141,7 @@ async def test_who_is_not_about_to_start_is_not_waited_for(phase: Phase) -> None
 
 
 async def test_nobody_is_waited_for_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fallback_module, "AGAIN_SECONDS", 0.1)
+    monkeypatch.setattr(choice, "AGAIN_SECONDS", 0.1)
     began = time.perf_counter()
     with pytest.raises(EngineError, match="csm: its process ended"):
         await hear(Fallback([Mortal("csm", 1)]).start_reply(ANNA))

@@ -5,12 +5,10 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from tests.engines.helpers import ANNA, VOICES, Make, hear, started, warnings
-from tests.fakes import FakeEngine, FakeReply, frame
-from wyoming_csm.engines.base import Phase
+from tests.fakes import FakeEngine, frame
+from wyoming_csm.engines.base import Phase, Sentence
 from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.errors import EngineError
-from wyoming_csm.text.pieces import Piece
-from wyoming_csm.voices import Voice
 
 WHOLE = [frame(number) for number in range(5)]
 SHORT = 2_398  # bytes: less than 0.05 s
@@ -23,15 +21,9 @@ class Click(FakeEngine):
         super().__init__("csm", voices=(ANNA,))
         self.size = size
 
-    def start_reply(self, voice: Voice) -> FakeReply:
-        return _ClickReply(self, voice)
-
-
-class _ClickReply(FakeReply):
-    async def speak(self, piece: Piece) -> AsyncGenerator[bytes]:
-        assert isinstance(self._engine, Click)
-        for start in range(0, self._engine.size, 1_000):
-            yield bytes(min(1_000, self._engine.size - start))
+    async def make(self, sentence: Sentence) -> AsyncGenerator[bytes]:
+        for start in range(0, self.size, 1_000):
+            yield bytes(min(1_000, self.size - start))
 
 
 @pytest.mark.parametrize("text", ["Hello.", "21", "\u4f60\u597d"])

@@ -11,13 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.engines.helpers import VOICES, Make, hear, started, until, warnings
+from tests.engines.helpers import VOICES, Make, OneEngine, hear, started, until, warnings
 from tests.fakes import FakeEngine, frame
 from wyoming_csm.engines.base import Phase
 from wyoming_csm.engines.child_engine import ChildEngine
 from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.engines.hold_off import HoldOff
-from wyoming_csm.engines.pool import Pool
 from wyoming_csm.engines.watchdog import Timeouts
 from wyoming_csm.errors import EngineError, EngineUnavailable, WorkerDied
 
@@ -48,7 +47,7 @@ async def test_it_rests_after_five_deaths(make: Make, caplog: pytest.LogCaptureF
     assert "fake rests for 1000 s" in warnings(caplog)[-1]
     assert "SIGHUP" in warnings(caplog)[-1]
     with pytest.raises(EngineError, match="5 times"):
-        await hear(engine.start_reply(VOICES[0]))
+        await hear(OneEngine(engine, VOICES[0]))
     caplog.clear()
     assert (await started(engine)).status.phase is Phase.RESTING  # tried anew, five times
     assert len(warnings(caplog)) == 5
@@ -137,9 +136,9 @@ async def test_it_holds_off_longer_before_each_new_life(
 async def test_deaths_between_spoken_sentences_are_not_in_a_row(make: Make) -> None:
     engine = await started(make(fault="die", only_in="die", frames=1))
     for _ in range(6):
-        assert await hear(engine.start_reply(VOICES[0]), "live") == [frame(0)]
+        assert await hear(OneEngine(engine, VOICES[0]), "live") == [frame(0)]
         with pytest.raises(WorkerDied):
-            await hear(engine.start_reply(VOICES[0]), "die")
+            await hear(OneEngine(engine, VOICES[0]), "die")
         await until(engine, lambda: engine.status.phase is not Phase.STARTING)
     assert engine.status.phase is Phase.READY
 
@@ -169,7 +168,7 @@ async def test_a_house_whose_engines_were_all_killed_five_times_speaks_again(
     await fallback.start()
     await asyncio.gather(*map(kill_five_times, engines))
     killed = time.perf_counter()
-    await fallback.wait_settled()
+    await fallback.wait_loaded()
     await until(engines[0], lambda: engines[0].status.phase is Phase.READY)
     assert len(await hear(fallback.start_reply(VOICES[0]))) == 5
     assert time.perf_counter() - killed < 10
@@ -178,9 +177,8 @@ async def test_a_house_whose_engines_were_all_killed_five_times_speaks_again(
 async def test_a_rest_is_cut_short_when_the_last_other_engine_is_gone(
     make: Make, system: FakeEngine
 ) -> None:
-    """Also that of one of several GPUs."""
     engine = await started(make(command=DYING, mute_seconds=0.1))
-    fallback = Fallback([Pool("csm", [engine]), system])
+    fallback = Fallback([engine, system])
     await asyncio.sleep(0.3)
     assert "failed 5 times" in engine.status.detail
     system.become(Phase.STARTING, "its process ended")
@@ -212,7 +210,7 @@ async def test_in_a_house_that_is_mute_nobody_waits_longer_than_30_seconds(
     fallback = Fallback([engine, system])
     await fallback.start()
     async with asyncio.timeout(20):
-        await engine.wait_settled()
+        await engine.wait_loaded()
     assert 10 <= longest_wait(caplog) <= (20 if way == "rests" else 30)
     caplog.clear()
     system.become(Phase.READY)

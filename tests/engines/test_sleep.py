@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.engines.helpers import VOICES, Make, hear, started, until, warnings
+from tests.engines.helpers import VOICES, Make, OneEngine, hear, started, until, warnings
 from tests.engines.test_supervisor import is_alive
 from tests.fakes import frame
 from tests.server.clients import eventually
@@ -69,7 +69,7 @@ async def test_it_sleeps_and_is_woken_by_a_fresh_child_that_stood_by(
     assert pid is not None
     await asleep(engine)
     async with asyncio.timeout(1):
-        await engine.wait_settled()
+        await engine.wait_loaded()
     assert engine.pid is None
     standby = await stood_by(told, 2)
     assert not is_alive(pid), "its memory is not given back before its end"
@@ -79,10 +79,10 @@ async def test_it_sleeps_and_is_woken_by_a_fresh_child_that_stood_by(
     assert (await started(engine)).status == Status(Phase.READY, "fake child")
     assert engine.pid == standby.pid
     assert [type(message) for message in told[1][1]] == [Prepare, Configure]
-    assert await hear(engine.start_reply(VOICES[0])) == [frame(number) for number in range(5)]
+    assert await hear(OneEngine(engine, VOICES[0])) == [frame(number) for number in range(5)]
     lines = [r.getMessage() for r in caplog.records if r.name.startswith("wyoming_csm")]
     assert lines[2:4] == [
-        "fake falls asleep and gives its memory back: nobody asks for it",
+        "fake is unloaded until it is asked for: its memory is free",
         "fake wakes: it is asked for",
     ]
     assert not warnings(caplog)
@@ -116,16 +116,13 @@ async def test_woken_in_the_moment_it_falls_asleep(make: Make, told: Told) -> No
 async def test_an_open_reply_keeps_it_awake(make: Make) -> None:
     idle = 1.2
     engine = await started(make(idle_seconds=idle, frames=30, step_seconds=0.05))
-    reply, second = engine.start_reply(VOICES[0]), engine.start_reply(VOICES[0])
-    assert engine.replies == 2
+    reply = OneEngine(engine, VOICES[0])
     assert len(await hear(reply)) == 30  # 1.5 s
-    await second.aclose()
-    await second.aclose()
     await asyncio.sleep(1.3)  # more than a beat: its text takes its time
     assert engine.status.phase is Phase.READY
     begin = asyncio.get_running_loop().time()
     await reply.aclose()
-    assert engine.replies == 0
+    assert engine.load.share == 0
     await asleep(engine)
     assert idle <= asyncio.get_running_loop().time() - begin < 5
 
@@ -146,7 +143,7 @@ async def test_asleep_it_refuses_and_sighup_leaves_it_so(make: Make, told: Told)
     assert is_alive(standby.pid)
     assert len(told) == 2
     with pytest.raises(EngineError, match="not ready"):
-        await hear(engine.start_reply(VOICES[0]))
+        await hear(OneEngine(engine, VOICES[0]))
 
 
 async def test_stop_ends_who_stands_by(make: Make, told: Told) -> None:

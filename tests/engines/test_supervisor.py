@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.fixtures.fake_child import ROOT
-from tests.engines.helpers import VOICES, Make, hear, started, until
+from tests.engines.helpers import VOICES, Make, OneEngine, hear, started, until
 from tests.fakes import frame
 from wyoming_csm.engines.base import Phase
 from wyoming_csm.errors import WorkerDied
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow
 async def test_death_before_the_first_sound(make: Make, tmp_path: Path) -> None:
     engine = await started(make(fault="die", once=str(tmp_path / "once")))
     pid = engine.pid
-    reply = engine.start_reply(VOICES[0])
+    reply = OneEngine(engine, VOICES[0])
     with pytest.raises(WorkerDied):
         await hear(reply)
     assert engine.status.phase is Phase.STARTING
@@ -39,7 +39,7 @@ async def test_death_inside_a_sentence(make: Make) -> None:
     engine = await started(make(fault="die", fault_at=2, restart_seconds=5))
     heard: list[bytes] = []
     with pytest.raises(WorkerDied, match="ended"):
-        await hear(engine.start_reply(VOICES[0]), into=heard)
+        await hear(OneEngine(engine, VOICES[0]), into=heard)
     assert heard == [frame(0), frame(1)]
     await until(engine, lambda: "exit code 3" in engine.status.detail)
 
@@ -48,9 +48,9 @@ async def test_death_inside_a_sentence(make: Make) -> None:
 async def test_what_is_no_message_ends_the_child(make: Make, fault: str, tmp_path: Path) -> None:
     engine = await started(make(fault=fault, once=str(tmp_path / "once")))
     with pytest.raises(WorkerDied, match="no message"):
-        await hear(engine.start_reply(VOICES[0]))
+        await hear(OneEngine(engine, VOICES[0]))
     await until(engine, lambda: engine.status.phase is Phase.READY)
-    assert len(await hear(engine.start_reply(VOICES[0]))) == 5
+    assert len(await hear(OneEngine(engine, VOICES[0]))) == 5
 
 
 async def test_a_command_that_does_not_exist(make: Make) -> None:
@@ -67,7 +67,7 @@ async def test_a_child_that_reads_nothing_blocks_nobody(make: Make) -> None:
 
     async def ask() -> None:
         with pytest.raises(WorkerDied):
-            await hear(engine.start_reply(VOICES[0]), text)
+            await hear(OneEngine(engine, VOICES[0]), text)
 
     asked = time.perf_counter()
     await asyncio.gather(*(ask() for _ in range(20)))
@@ -91,7 +91,7 @@ async def test_stop_ends_the_child_and_what_is_in_flight(make: Make) -> None:
     pid = engine.pid
     assert pid is not None
     assert os.getpgid(pid) == pid  # a terminal's Ctrl-C is for the server alone
-    async with aclosing(engine.start_reply(VOICES[0]).speak(Speak("Long."))) as sound:
+    async with aclosing(OneEngine(engine, VOICES[0]).speak(Speak("Long."))) as sound:
         await anext(sound)
         await asyncio.gather(engine.stop(), engine.stop())
         with pytest.raises(WorkerDied, match="stopped"):
@@ -132,7 +132,7 @@ async def serve():
     engine = ChildEngine(Configure("fake", settings, "", ""), voices=lambda: (),
                           probe=lambda: None, patience=Timeouts(), command=COMMAND)
     await engine.start()
-    await engine.wait_settled()
+    await engine.wait_loaded()
     print(engine.pid, flush=True)
     await asyncio.to_thread(sys.stdin.readline)
     await engine.stop()

@@ -7,6 +7,7 @@ from contextlib import aclosing
 import numpy as np
 import pytest
 
+from tests.engines.helpers import OneEngine
 from wyoming_csm.audio import from_pcm
 from wyoming_csm.config import Config, SystemConfig
 from wyoming_csm.engines.base import Phase
@@ -61,11 +62,11 @@ async def test_it_speaks_from_a_child() -> None:
     assert engine.name == "system"
     await engine.start()
     try:
-        await engine.wait_settled()
+        await engine.wait_loaded()
         assert engine.status.phase is Phase.READY
         assert "Pico" in engine.status.detail
         for voice in (engine.voices[0], system_voices("sv")[0]):
-            reply = engine.start_reply(voice)
+            reply = OneEngine(engine, voice)
             pcm = b""
             async with aclosing(reply.speak(Speak("Une maison, en kaffe."))) as sound:
                 async for chunk in sound:

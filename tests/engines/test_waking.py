@@ -123,7 +123,7 @@ async def test_it_is_healthy(
         engine.become(Phase.ABSENT, "not installed")
     assert fallback.status == Status(phase, f"csm: {DETAIL}")
     assert fallback.voices[0] == ANNA
-    settled = asyncio.create_task(fallback.wait_settled())
+    settled = asyncio.create_task(fallback.wait_loaded())
     await asyncio.sleep(0.01)
     assert settled.done() is (phase is Phase.ASLEEP)
     csm.become(Phase.READY)

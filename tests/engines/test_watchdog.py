@@ -11,7 +11,7 @@ from typing import cast
 
 import pytest
 
-from tests.engines.helpers import VOICES, Make, hear, started, until
+from tests.engines.helpers import VOICES, Make, OneEngine, hear, started, until
 from tests.fakes import frame
 from wyoming_csm.engines import watchdog
 from wyoming_csm.engines.base import Phase
@@ -29,9 +29,9 @@ async def test_a_child_whose_computation_never_ends_is_replaced(make: Make, tmp_
     """It beats: only the limit that it announced tells."""
     engine = await started(make(fault="hang", once=str(tmp_path / "once"), limit_seconds=1.2))
     with pytest.raises(WorkerDied, match="one computation takes longer than 1 s"):
-        await hear(engine.start_reply(VOICES[0]))
+        await hear(OneEngine(engine, VOICES[0]))
     await until(engine, lambda: engine.status.phase is Phase.READY)
-    assert len(await hear(engine.start_reply(VOICES[0]))) == 5
+    assert len(await hear(OneEngine(engine, VOICES[0]))) == 5
 
 
 async def test_a_child_that_is_stopped_is_replaced(make: Make, tmp_path: Path) -> None:
@@ -41,10 +41,10 @@ async def test_a_child_that_is_stopped_is_replaced(make: Make, tmp_path: Path) -
     )
     begin = time.perf_counter()
     with pytest.raises(WorkerDied, match="stopped"):
-        await hear(engine.start_reply(VOICES[0]))
+        await hear(OneEngine(engine, VOICES[0]))
     assert time.perf_counter() - begin < 2.5
     await until(engine, lambda: engine.status.phase is Phase.READY)
-    assert len(await hear(engine.start_reply(VOICES[0]))) == 5
+    assert len(await hear(OneEngine(engine, VOICES[0]))) == 5
 
 
 async def test_an_idle_child_that_is_stopped_is_missed_before_anybody_asks(make: Make) -> None:
@@ -129,7 +129,7 @@ async def test_a_long_computation_is_not_ended(make: Make) -> None:
     """As a minute of it, with 15 s of patience for silence."""
     engine = await started(make(frames=1, step_seconds=2.5, silent_seconds=1.5))
     pid = engine.pid
-    assert await hear(engine.start_reply(VOICES[0])) == [frame(0)]
+    assert await hear(OneEngine(engine, VOICES[0])) == [frame(0)]
     assert engine.pid == pid
 
 
@@ -157,7 +157,7 @@ async def test_a_child_is_not_blamed_for_a_time_in_which_the_server_stood_still(
     os.kill(pid, signal.SIGCONT)
     await asyncio.sleep(0.3)
     assert engine.status.phase is Phase.READY
-    assert len(await hear(engine.start_reply(VOICES[0]))) == 5
+    assert len(await hear(OneEngine(engine, VOICES[0]))) == 5
     assert engine.pid == pid
 
 

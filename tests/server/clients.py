@@ -16,6 +16,7 @@ from wyoming.tts import Synthesize
 
 from wyoming_csm.config import Config, Limits
 from wyoming_csm.engines.base import Engine
+from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.server.listener import Server
 from wyoming_csm.server.wire import encode
 
@@ -24,11 +25,16 @@ PATIENCE = 5.0  # seconds; only a failing test waits so long
 
 @asynccontextmanager
 async def serving(
-    engine: Engine, *, uri: str = "tcp://127.0.0.1:0", limits: Limits | None = None, **more: Any
+    engine: Engine | Fallback,
+    *,
+    uri: str = "tcp://127.0.0.1:0",
+    limits: Limits | None = None,
+    **more: Any,
 ) -> AsyncIterator[Server]:
     """A server for `engine`; `more` are settings of the configuration."""
     config = msgspec.structs.replace(Config(), uri=uri, limits=limits or Limits(), **more)
-    async with Server(config, engine) as server:
+    house = engine if isinstance(engine, Fallback) else Fallback([engine])
+    async with Server(config, house) as server:
         yield server
 
 

@@ -8,6 +8,7 @@ from tests.server.test_wire import fed
 from wyoming_csm import __version__
 from wyoming_csm.config import Config
 from wyoming_csm.engines.base import Phase
+from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.server.info import InfoBytes, make_info
 from wyoming_csm.server.wire import read_event
 
@@ -19,7 +20,7 @@ def an_engine() -> FakeEngine:
 
 async def test_one_program_with_the_default_voice_first() -> None:
     config = Config()
-    event = await read_event(fed(InfoBytes(config, an_engine()).get()), config.limits)
+    event = await read_event(fed(InfoBytes(config, Fallback([an_engine()])).get()), config.limits)
     assert event is not None
     info = Info.from_event(event)
     (program,) = info.tts
@@ -37,14 +38,20 @@ async def test_one_program_with_the_default_voice_first() -> None:
 async def test_the_description_says_the_engines_state() -> None:
     engine = an_engine()
     engine.become(Phase.ABSENT, "no GPU")
-    assert make_info(Config(), engine).tts[0].description == "Text to speech. Now: no GPU"
+    assert (
+        make_info(Config(), Fallback([engine])).tts[0].description
+        == "Text to speech. Now: fake: no GPU"
+    )
     engine.become(Phase.STARTING)
-    assert make_info(Config(), engine).tts[0].description == "Text to speech. Now: starting"
+    assert (
+        make_info(Config(), Fallback([engine])).tts[0].description
+        == "Text to speech. Now: fake: starting"
+    )
 
 
 async def test_serialised_once_and_again_after_a_change() -> None:
     engine = an_engine()
-    info = InfoBytes(Config(), engine)
+    info = InfoBytes(Config(), Fallback([engine]))
     before = info.get()
     assert info.get() is before
     engine.have_voices(fake_voice("eve"))

@@ -10,7 +10,7 @@ import pytest
 from wyoming.ping import Ping
 from wyoming.tts import SynthesizeChunk, SynthesizeStart
 
-from tests.fakes import FRAME_BYTES, FakeEngine, FakeReply
+from tests.fakes import FRAME_BYTES, FakeEngine
 from tests.server.clients import (
     Peer,
     audio,
@@ -63,12 +63,9 @@ async def test_where_only_a_write_can_notice(monkeypatch: pytest.MonkeyPatch) ->
     async def never(_: socket.socket) -> None:
         await asyncio.Event().wait()
 
-    async def aclose(reply: FakeReply) -> None:
-        speaking.append(reply._engine.speaking)
-
     monkeypatch.setattr("wyoming_csm.server.connection.wait_hangup", never)
-    monkeypatch.setattr(FakeReply, "aclose", aclose)
     engine = FakeEngine(frames=FOREVER, frame_seconds=FRAME_SECONDS)
+    monkeypatch.setattr(engine, "end_reply", lambda _: speaking.append(engine.speaking))
     async with serving(engine) as server, peer(server) as client:
         await client.send(say())
         await client.read()
@@ -100,7 +97,7 @@ async def one_spoken_and_one_queued(engine: FakeEngine) -> AsyncIterator[tuple[S
         await first.send(say("First."))
         await eventually(lambda: engine.speaking == 1)
         await second.send(say("Second."))
-        await eventually(lambda: server._turns.waiting == 1)
+        await eventually(lambda: engine.waiting == 1)
         yield server, first, second
 
 
@@ -109,7 +106,7 @@ async def test_who_leaves_while_queued_never_reaches_the_engine(leave) -> None: 
     engine = FakeEngine(slots=1, frames=3)
     async with one_spoken_and_one_queued(engine) as (server, first, second):
         leave(second)
-        await eventually(lambda: server._turns.waiting == 0)
+        await eventually(lambda: engine.waiting == 0)
         engine.hold.set()
         await first.until("audio-stop")
         async with peer(server) as third:
@@ -119,29 +116,31 @@ async def test_who_leaves_while_queued_never_reaches_the_engine(leave) -> None: 
 
 
 @pytest.mark.parametrize("leave", [close, reset])
-async def test_who_leaves_with_one_spoken_and_one_queued_leaves_the_turn_free(leave) -> None:  # type: ignore[no-untyped-def]
+async def test_who_leaves_with_one_spoken_and_one_queued_leaves_the_slot_free(leave) -> None:  # type: ignore[no-untyped-def]
     """Both ends are seen in one moment: as when a program with two connections is ended."""
     engine = FakeEngine(slots=1)
     async with one_spoken_and_one_queued(engine) as (server, first, second):
         leave(first)
         leave(second)
-        await eventually(lambda: engine.speaking == 0)
+        await eventually(lambda: (engine.speaking, engine.waiting) == (0, 0))
+        assert engine.frames_made == 0
         engine.hold.set()
         async with peer(server) as third:
             await third.send(say("Third."))
             await third.until("audio-stop")
-    assert engine.asked == ["First.", "Third."]
+    assert engine.finished == ["Third."]
 
 
-async def test_who_leaves_just_before_its_turn_never_reaches_the_engine() -> None:
-    """The turn comes in the round trip in which the server cannot know yet whether it left."""
-    engine = FakeEngine(slots=1, frames=3)
+async def test_who_leaves_in_the_moment_when_its_sentence_begins_is_soon_known() -> None:
+    """It begins in the round trip in which nobody can know yet whether its listener left."""
+    engine = FakeEngine(slots=1, frames=3, first_seconds=0.05)
     async with one_spoken_and_one_queued(engine) as (server, first, second):
         close(second)
         engine.hold.set()
         await first.until("audio-stop")
         await eventually(lambda: len(server.connections) == 1)
-    assert engine.asked == ["First."]
+    assert engine.finished == ["First."]
+    assert engine.frames_made == 3, "at most its beginning was computed"
 
 
 async def test_a_half_closed_client_gets_all_its_sound() -> None:

@@ -14,7 +14,7 @@ from tests.fakes import FakeEngine
 from tests.voice_folders import make
 from wyoming_csm.config import Config
 from wyoming_csm.engines.base import Phase, Status
-from wyoming_csm.engines.csm import csm_engine
+from wyoming_csm.engines.csm import csm_engines
 from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.engines.system import system_voices
 from wyoming_csm.server.info import listed, make_info
@@ -45,7 +45,7 @@ def an_engine(folder: Path, *recorded: str, language: str = "en", ready: bool = 
     book.refresh()
     coqui = Voice(name="coqui_en", language="en", description="Coqui, en/vits", engine="coqui")
     absent = Status(Phase.ABSENT, "CSM needs an NVIDIA GPU: use a machine that has one")
-    csm = csm_engine(Config(), book).voices
+    csm = csm_engines(Config(), book)[0].voices
     return Fallback(
         [
             FakeEngine("csm", voices=csm, status=None if ready else absent),
@@ -123,7 +123,7 @@ def test_which_engine_speaks_for_a_voice_stands_in_the_list(tmp_path: Path) -> N
 
 def test_with_the_system_voice_alone_each_country_has_its_own() -> None:
     engine = FakeEngine("system", voices=system_voices("en"))
-    lists = as_home_assistant_lists(make_info(Config(), engine))
+    lists = as_home_assistant_lists(make_info(Config(), Fallback([engine])))
     assert lists["en-GB"] == [("system_en-GB", "English (UK), SVOX Pico")]
     assert all(len(voices) == 1 for voices in lists.values())
 

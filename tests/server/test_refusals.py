@@ -29,7 +29,7 @@ async def test_no_voice_at_all_is_an_error_and_not_silence() -> None:
 
 async def test_a_programs_error_is_logged_and_said(caplog: pytest.LogCaptureFixture) -> None:
     class Broken(FakeEngine):
-        def start_reply(self, voice):  # type: ignore[no-untyped-def]
+        def say(self, sentence):  # type: ignore[no-untyped-def]
             raise KeyError("a bug")
 
     async with serving(Broken()) as server, peer(server) as client:

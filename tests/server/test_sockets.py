@@ -9,6 +9,7 @@ import pytest
 
 from tests.fakes import FakeEngine
 from wyoming_csm.config import Config
+from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.errors import ConfigError
 from wyoming_csm.server.listener import Server
 from wyoming_csm.server.sockets import port_holder
@@ -43,6 +44,6 @@ async def test_a_second_start_is_told_that_the_port_is_ours() -> None:
         config = Config(uri=f"tcp://127.0.0.1:{port}")
         expected = rf"a wyoming-csm that runs already \(process {other.pid}\)"
         with pytest.raises(ConfigError, match=expected):
-            async with Server(config, FakeEngine()):
+            async with Server(config, Fallback([FakeEngine()])):
                 pass
         other.communicate()

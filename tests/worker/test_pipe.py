@@ -64,7 +64,7 @@ def read(pipe: IO[bytes]) -> FromChild | None:
 
 
 def test_messages_arrive_in_order(ends: Ends) -> None:
-    say = Say(1, 1, "Hello.", fake_voice("anna"))
+    say = Say(1, 1, "", "Hello.", fake_voice("anna"))
     ends.to_child.write(encode(say) + encode(Stop(1))[:3])
     assert ends.child.inbox.get(timeout=5) == say
     with pytest.raises(Empty):
@@ -88,7 +88,7 @@ def test_messages_of_several_threads_stay_whole(ends: Ends) -> None:
         thread.join()
     for message in heard:
         assert isinstance(message, Audio)
-        assert message.pcm == (bytes([message.request]) * 100_000 if message.request else b"0")
+        assert message.pcm == (bytes([message.sentence]) * 100_000 if message.sentence else b"0")
 
 
 @pytest.mark.slow

@@ -1,11 +1,19 @@
-"""What every engine is: `Engine`, and the `Reply` it makes."""
+"""What an engine is, where it stands in its life, and what is asked of it: `Engine`, `Sentence`.
 
-from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass
+The life of an engine: it is probed for (ABSENT → STARTING), its child process loads and is READY.
+A child that misses its heartbeats is STALLED until it beats again or is ended. One that died
+starts again (STARTING); after five deaths in a row it holds off for minutes (RESTING). One that
+nobody asked for is ended, and a fresh child stands by (ASLEEP) until a request wakes it (WAKING).
+What cannot run here, or was stopped, is ABSENT.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from wyoming_csm.text.pieces import Piece
+from wyoming_csm.errors import EngineError
 from wyoming_csm.voices import Voice
 
 
@@ -13,6 +21,7 @@ class Phase(Enum):
     """Where an engine stands; the best first."""
 
     READY = "ready"
+    STALLED = "stalled"  # its child is silent: it may be ready again at once, or be ended
     WAKING = "waking"  # asleep before: ready in seconds
     ASLEEP = "asleep"  # healthy, its memory given back; wakes at the next request
     STARTING = "starting"  # loading or downloading: it may be ready later
@@ -20,14 +29,29 @@ class Phase(Enum):
     ABSENT = "absent"  # cannot run here as things are; probed again on request
 
     @property
-    def is_settled(self) -> bool:
-        """Whether nothing is to be waited for."""
-        return self not in (Phase.STARTING, Phase.WAKING)
+    def is_pending(self) -> bool:
+        """Whether it may be ready before long, without being asked."""
+        return self in (Phase.STARTING, Phase.WAKING, Phase.STALLED)
 
     @property
     def is_healthy(self) -> bool:
-        """Ready, or soon when asked: nobody need be told that another speaks meanwhile."""
-        return self in (Phase.READY, Phase.WAKING, Phase.ASLEEP)
+        """Whether it is ready, or soon when asked: no list of voices need name a stand-in."""
+        return self in (Phase.READY, Phase.STALLED, Phase.WAKING, Phase.ASLEEP)
+
+    def may_become(self, other: "Phase") -> bool:
+        """Return whether the table below allows this change."""
+        return other in (self, Phase.ABSENT) or other in _NEXT[self]
+
+
+_NEXT = {  # each may also be stopped, or turn out not to run here: ABSENT
+    Phase.ABSENT: {Phase.STARTING},
+    Phase.STARTING: {Phase.READY, Phase.RESTING},
+    Phase.READY: {Phase.STALLED, Phase.ASLEEP, Phase.STARTING},
+    Phase.STALLED: {Phase.READY, Phase.STARTING},
+    Phase.ASLEEP: {Phase.WAKING},
+    Phase.WAKING: {Phase.READY, Phase.STARTING, Phase.RESTING},
+    Phase.RESTING: {Phase.STARTING},
+}
 
 
 @dataclass(frozen=True)
@@ -38,71 +62,88 @@ class Status:
     detail: str = ""
 
 
-class Reply(Protocol):
-    """One answer: one voice, one tone, one engine."""
+def nothing() -> None:
+    """Do nothing, for one who does not care."""
 
-    @property
-    def spoken_by(self) -> str:
-        """`engine/voice`, for the log."""
 
-    async def in_charge(self) -> "Engine":
-        """Who is about to speak the next piece; waits if all that can are loading.
+class Load(NamedTuple):
+    """How busy an engine is."""
 
-        Raises EngineError.
-        """
+    free: int  # slots, less the sentences asked of it and not over; negative: some of these wait
+    share: float  # replies that it speaks, by slot
 
-    def speak(self, piece: Piece) -> AsyncGenerator[bytes]:
-        """The sound of one piece as 24 kHz mono s16le, in chunks of any size, while it is made.
 
-        Close the generator (`aclosing`) to stop making it. Raises EngineError.
-        """
+@dataclass(eq=False)
+class Sentence:
+    """One sentence asked of an engine, and what came of it so far; each change calls `news`."""
 
-    async def aclose(self) -> None:
-        """The answer is over: its state may be dropped. Safe to call twice."""
+    number: int  # no other sentence has it
+    reply: int  # the same for all sentences of one answer
+    client: str  # whom the queue for slots is fair to: an address
+    text: str
+    voice: Voice
+    news: Callable[[], None]
+    begun: bool = False  # it has a slot
+    late: bool = False  # it has waited for one beyond all patience
+    sound: deque[bytes] = field(default_factory=deque)  # 24 kHz mono s16le, not yet taken
+    over: bool = False  # nothing more comes
+    fault: EngineError | None = None  # why it is over, if it was not spoken to its end
+    seconds: float = 0.0  # of computing, known at the end
 
 
 class Engine(Protocol):
-    """Something that speaks. All methods belong to the event loop; none blocks it."""
+    """Something that speaks, in one child process. All methods belong to the event loop; none
+    blocks it."""
 
     @property
     def name(self) -> str:
-        """`csm`, `coqui` or `system`: stable, a user's configuration names it."""
+        """Return `csm`, `coqui` or `system`: stable, a user's configuration names it. Several
+        GPUs are several engines of one name."""
+
+    @property
+    def title(self) -> str:
+        """Return what people read: the name, with its device where there are several."""
 
     @property
     def status(self) -> Status:
-        """Now."""
+        """Return where it stands now."""
 
     @property
-    def slots(self) -> int:
-        """How many sentences it speaks at the same time, at least 1."""
+    def load(self) -> Load:
+        """Return how busy it is now."""
 
     @property
     def voices(self) -> tuple[Voice, ...]:
-        """Its own voices, known also while it is absent or starting (names never vanish)."""
+        """Return its own voices, known also while it is absent or starting: names never vanish."""
 
     def voice_for(self, voice: Voice) -> Voice | None:
-        """`voice` itself, or the own voice that stands in for another engine's; None: no voice
-        of that language."""
+        """Return `voice` itself, or its own voice that stands in for another engine's; None if it
+        has no voice of that language."""
 
-    def start_reply(self, voice: Voice) -> Reply:
-        """`voice` as `voice_for` gave it."""
+    def say(self, sentence: Sentence) -> None:
+        """Ask for a sentence in a voice that `voice_for` gave. Raises EngineError, at once, if it
+        is not ready."""
 
-    def subscribe(self, changed: Callable[[], None]) -> None:
-        """`changed()` is called whenever `status`, `slots` or `voices` became another."""
+    def take_back(self, sentence: Sentence) -> None:
+        """Stop a sentence, if it is not over: nothing more comes of it."""
 
-    async def wait_settled(self) -> None:
-        """Returns once the phase is settled: neither STARTING nor WAKING."""
+    def end_reply(self, reply: int) -> None:
+        """Drop a reply's context: no more sentences of it come. Safe to call twice."""
+
+    def subscribe(self, changed: Callable[[], None], freed: Callable[[], None] = nothing) -> None:
+        """Have `changed` called whenever `status` or `voices` became another, and `freed` when a
+        slot may have come free."""
 
     def wake(self) -> None:
-        """If it is asleep, it loads again; returns at once."""
+        """Let it load again if it is asleep; returns at once."""
 
     def hurry(self) -> None:
-        """Nobody can speak: if it waits to try again, it does not wait for long."""
+        """Let it not wait for long if it waits to try again: nobody can speak."""
 
     async def start(self) -> None:
         """Start it, or probe again if it is absent or resting; returns at once. Never raises.
 
-        Asleep, it stays so.
+        If it is asleep, it stays so.
         """
 
     async def stop(self) -> None:

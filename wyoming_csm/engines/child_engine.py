@@ -1,30 +1,29 @@
 """The near end of a heavy engine: its sentences go to a child process, sound comes back."""
 
 import asyncio
-import itertools
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import msgspec
 from msgspec.structs import replace
 
-from wyoming_csm.audio import silence
 from wyoming_csm.config import Config, EngineName
-from wyoming_csm.engines.base import Status
+from wyoming_csm.engines.base import Load, Sentence, Status, nothing
 from wyoming_csm.engines.recorded import RecordedVoices, ToldVoices
 from wyoming_csm.engines.supervisor import COMMAND, Supervisor
 from wyoming_csm.engines.watchdog import Timeouts
 from wyoming_csm.errors import EngineError, WorkerDied
-from wyoming_csm.text.pieces import Pause, Piece
 from wyoming_csm.voice_choice import of_language
 from wyoming_csm.voices import Voice
 from wyoming_csm.worker.protocol import (
     Audio,
+    Begun,
     Configure,
     Done,
     EndReply,
     Failed,
     FromChild,
+    Late,
     Learn,
     Prepared,
     Ready,
@@ -33,11 +32,9 @@ from wyoming_csm.worker.protocol import (
     ToChild,
 )
 
-Heard = bytes | EngineError | None  # sound; what went wrong; the end
-
 
 def first_message(config: Config, engine: EngineName, voices: tuple[Voice, ...] = ()) -> Configure:
-    """What a child of this engine is told first."""
+    """Return what a child of this engine is told first."""
     return Configure(
         engine=engine,
         settings=msgspec.to_builtins(getattr(config, engine)),
@@ -56,7 +53,7 @@ class ChildEngine:
     - `voices`: its voices as known without loading; cheap, called often, the first is the default.
     - `probe`: raises EngineUnavailable if it cannot run here; cheap, called in a thread.
     - `title`: what people read of it, where several have one name.
-    - `recorded`: those of its voices whose clips the child makes ready; one for all of a pool.
+    - `recorded`: those of its voices whose clips the child makes ready; one for all replicas.
     """
 
     def __init__(
@@ -70,19 +67,19 @@ class ChildEngine:
         recorded: RecordedVoices | None = None,
         command: Sequence[str] = COMMAND,
     ) -> None:
-        self._name = title or configure.engine
+        self._name = configure.engine
+        self._title = title or configure.engine
         self._recorded = recorded or RecordedVoices()
         self._told = ToldVoices(self._recorded)
         self._known_voices = voices
         self._learned_voices: tuple[Voice, ...] = ()  # what the last child that loaded told
         self._slots = 1
-        self._subscribers: list[Callable[[], None]] = []
-        self._numbers = itertools.count(1)  # of requests and replies; none is given twice
-        self._requests: dict[int, asyncio.Queue[Heard]] = {}  # those not over yet
-        self._replies: set[int] = set()  # the same
+        self._subscribers: list[tuple[Callable[[], None], Callable[[], None]]] = []
+        self._sentences: dict[int, Sentence] = {}  # by number: those not over yet
+        self._replies: set[int] = set()  # those it spoke in, not ended yet
         self._idle_since = 0.0  # the loop's time
         self._supervisor = Supervisor(
-            self._name, configure, self, probe=probe, patience=patience, command=command
+            self._title, configure, self, probe=probe, patience=patience, command=command
         )
 
     @property
@@ -90,16 +87,20 @@ class ChildEngine:
         return self._name
 
     @property
+    def title(self) -> str:
+        return self._title
+
+    @property
     def status(self) -> Status:
         return self._supervisor.status
 
     @property
-    def slots(self) -> int:
-        return self._slots
+    def load(self) -> Load:
+        return Load(self._slots - len(self._sentences), len(self._replies) / self._slots)
 
     @property
     def pid(self) -> int | None:
-        """Of the child, while it is ready."""
+        """Return the child's, while it is ready."""
         child = self._supervisor.child
         return child.pid if child else None
 
@@ -116,21 +117,12 @@ class ChildEngine:
             return next(iter(of_language(usable, voice.language)), None)
         return replace(own, speaker=voice.speaker) if voice.speaker in own.speakers else own
 
-    @property
-    def replies(self) -> int:
-        """How many it is in charge of."""
-        return len(self._replies)
+    def subscribe(self, changed: Callable[[], None], freed: Callable[[], None] = nothing) -> None:
+        self._subscribers.append((changed, freed))
 
-    def start_reply(self, voice: Voice) -> "WorkerReply":
-        number = next(self._numbers)
-        self._replies.add(number)
-        return WorkerReply(self, number, voice)
-
-    def subscribe(self, changed: Callable[[], None]) -> None:
-        self._subscribers.append(changed)
-
-    async def wait_settled(self) -> None:
-        await self._supervisor.wait_settled()
+    async def wait_loaded(self) -> None:
+        """Wait until it is ready, or will not be before long."""
+        await self._supervisor.wait_loaded()
 
     def wake(self) -> None:
         self._supervisor.wake()
@@ -146,51 +138,56 @@ class ChildEngine:
     async def stop(self) -> None:
         await self._supervisor.stop()
 
-    # -- for the replies
+    # -- sentences
 
-    async def sound(self, reply: int, text: str, voice: Voice) -> AsyncGenerator[bytes]:
-        """One sentence's sound as it arrives. Raises EngineError, at once if it is not ready."""
+    def say(self, sentence: Sentence) -> None:
         child = self._supervisor.child
         if child is None:
-            raise EngineError(f"{self._name} is not ready ({self.status.detail})")
-        request = next(self._numbers)
-        queue = self._requests[request] = asyncio.Queue()
-        try:
-            with suppress(WorkerDied):  # the supervisor hears of it in a moment, and tells
-                child.send(Say(request, reply, text, voice))
-            while (heard := await queue.get()) is not None:
-                if isinstance(heard, EngineError):
-                    raise heard
-                yield heard
-        finally:
-            if self._requests.pop(request, None) is not None:  # not over, but nobody listens
-                self.tell(Stop(request))
+            raise EngineError(f"{self._title} is not ready ({self.status.detail})")
+        self._sentences[sentence.number] = sentence
+        self._replies.add(sentence.reply)
+        one = sentence
+        with suppress(WorkerDied):  # the supervisor learns of it in a moment, and tells
+            child.send(Say(one.number, one.reply, one.client, one.text, one.voice))
 
-    def tell(self, message: ToChild) -> None:
-        """To the child, if it is there to hear it."""
+    def take_back(self, sentence: Sentence) -> None:
+        if self._finish(sentence.number):
+            self._tell(Stop(sentence.number))
+
+    def end_reply(self, reply: int) -> None:
+        if reply in self._replies:
+            self._replies.remove(reply)
+            self._idle_since = asyncio.get_running_loop().time()
+            self._tell(EndReply(reply))
+
+    def _tell(self, message: ToChild) -> None:
+        """Send it to the child, if that is ready to take it."""
         if child := self._supervisor.child:
             with suppress(WorkerDied):
                 child.send(message)
 
-    def end_reply(self, reply: int, spoke: bool) -> None:
-        """Safe to call twice."""
-        if reply in self._replies:
-            self._replies.remove(reply)
-            self._idle_since = asyncio.get_running_loop().time()
-            if spoke:
-                self.tell(EndReply(reply))
+    def _finish(self, number: int, fault: EngineError | None = None, seconds: float = 0.0) -> bool:
+        """Nothing more comes of a sentence; return whether that is new."""
+        if (sentence := self._sentences.pop(number, None)) is None:
+            return False
+        sentence.over, sentence.fault, sentence.seconds = True, fault, seconds
+        sentence.news()
+        for _, freed in self._subscribers:
+            freed()
+        return True
 
-    # -- for the supervisor, and for who knows that `voices` would give others now
+    # -- for the supervisor
 
-    def heard(self, message: FromChild) -> None:
-        """To who asked; what comes after a Stop is for nobody."""
+    def receive(self, message: FromChild) -> None:
+        """Note what the child says; what comes of a sentence that was taken back is dropped."""
         match message:
-            case Audio(request, pcm) if request in self._requests:
-                self._requests[request].put_nowait(pcm)
-            case Done(request):
-                self._finish(request, None)
-            case Failed(request, reason):
-                self._finish(request, EngineError(f"{self._name}: {reason}"))
+            case Begun(number) | Late(number) | Audio(number):
+                if (sentence := self._sentences.get(number)) is not None:
+                    _note(sentence, message)
+            case Done(number, seconds):
+                self._finish(number, seconds=seconds)
+            case Failed(number, reason):
+                self._finish(number, EngineError(f"{self._title}: {reason}"))
             case Ready(_, slots, voices):
                 self._slots, self._learned_voices = max(1, slots), voices
                 self._told.begin()
@@ -200,52 +197,33 @@ class ChildEngine:
 
     @property
     def idle_seconds(self) -> float:
+        """Return for how long nobody has had use for the child; 0 while somebody has."""
         if self._replies:
             return 0.0
         return asyncio.get_running_loop().time() - self._idle_since
 
     def lost(self, why: str) -> None:
-        for request in list(self._requests):
-            self._finish(request, WorkerDied(f"{self._name}: {why}"))
+        """End all sentences: the child is gone, or about to be."""
+        for number in list(self._sentences):
+            self._finish(number, WorkerDied(f"{self._title}: {why}"))
 
     def changed(self) -> None:
+        """Tell the child and all subscribers: `status` or `voices` became another."""
         self._tell_voices()
-        for subscriber in self._subscribers:
-            subscriber()
+        for changed, _ in self._subscribers:
+            changed()
 
     def _tell_voices(self) -> None:
         if self._supervisor.child and (new := self._told.news()):
-            self.tell(Learn(new))
-
-    def _finish(self, request: int, last: EngineError | None) -> None:
-        if (queue := self._requests.pop(request, None)) is not None:
-            queue.put_nowait(last)
+            self._tell(Learn(new))
 
 
-class WorkerReply:
-    """One answer of a ChildEngine."""
-
-    def __init__(self, engine: ChildEngine, number: int, voice: Voice) -> None:
-        self._engine = engine
-        self._number = number
-        self._voice = voice
-        self._spoke = False
-
-    @property
-    def spoken_by(self) -> str:
-        return f"{self._engine.name}/{self._voice.name}"
-
-    async def in_charge(self) -> ChildEngine:
-        return self._engine
-
-    async def speak(self, piece: Piece) -> AsyncGenerator[bytes]:
-        if isinstance(piece, Pause):
-            yield silence(piece.seconds)
-            return
-        self._spoke = True
-        async with aclosing(self._engine.sound(self._number, piece.text, self._voice)) as sound:
-            async for pcm in sound:
-                yield pcm
-
-    async def aclose(self) -> None:
-        self._engine.end_reply(self._number, self._spoke)
+def _note(sentence: Sentence, message: Begun | Late | Audio) -> None:
+    match message:
+        case Begun():
+            sentence.begun = True
+        case Late():
+            sentence.late = True
+        case Audio(_, pcm):
+            sentence.sound.append(pcm)
+    sentence.news()

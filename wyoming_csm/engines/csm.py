@@ -4,7 +4,6 @@ from msgspec.structs import replace
 
 from wyoming_csm.config import Config
 from wyoming_csm.engines.child_engine import ChildEngine, first_message
-from wyoming_csm.engines.pool import Pool
 from wyoming_csm.engines.recorded import RecordedVoices
 from wyoming_csm.engines.watchdog import Timeouts
 from wyoming_csm.installer import require
@@ -22,8 +21,8 @@ _SPEAKERS = 4
 _UNIT_SECONDS = {"s": 1.0, "m": 60.0, "h": 3_600.0}
 
 
-def csm_engine(config: Config, book: VoiceBook) -> ChildEngine | Pool:
-    """Make the engine; it is not started. Each of several devices has a process of its own."""
+def csm_engines(config: Config, book: VoiceBook) -> list[ChildEngine]:
+    """Return the engine, not started yet; for a list of devices one for each of them."""
     speakers = tuple(_bare_speaker(number) for number in range(_SPEAKERS))
     recorded = RecordedVoices(lambda: book.voices)
 
@@ -44,8 +43,8 @@ def csm_engine(config: Config, book: VoiceBook) -> ChildEngine | Pool:
 
     devices = config.csm.device
     if isinstance(devices, str):
-        return engine(devices)
-    return Pool("csm", [engine(device, f"csm on {device}") for device in devices])
+        return [engine(devices)]
+    return [engine(device, f"csm on {device}") for device in devices]
 
 
 def _seconds(duration: str | None) -> float | None:

@@ -1,69 +1,73 @@
-"""What several engines as one need: a reply that stays with the one that works, and waiting."""
+"""One answer, sentence by sentence: it stays with the engine that works, and moves when it must."""
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Collection, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping
 from contextlib import aclosing
-from typing import Protocol
 
 from wyoming_csm.audio import BYTES_PER_SECOND, silence
-from wyoming_csm.engines.base import Engine, Phase, Reply
+from wyoming_csm.engines.base import Engine, Sentence
+from wyoming_csm.engines.choice import Choice, Chooser, is_ready, why
 from wyoming_csm.errors import EngineError, NoSound, WorkerDied
 from wyoming_csm.text.pieces import Pause, Piece
 from wyoming_csm.voices import Voice
 
 _LOGGER = logging.getLogger(__name__)
 
-
-class Chooser(Protocol):
-    """Who knows which engine is the next."""
-
-    async def choose(
-        self,
-        voice: Voice,
-        failed: Mapping[Engine, str],
-        before: Engine | None,
-        lost: Collection[Engine] = (),
-    ) -> tuple[Engine, Voice]:
-        """Who speaks now, after `before` spoke. None of `failed`, unless it is `lost`: its process
-        ended or hung, and a new one may do it. Raises EngineError."""
+LEAST_SECONDS = 0.05  # of sound; an engine that gives less has not said the sentence
+MOVE_SECONDS = 0.5  # for a slot that is free to be given: then it is not, as of a slow engine
 
 
-class SteadyReply:
-    """One answer, by one engine as long as that works.
+class Reply:
+    """One voice, one tone, one engine as long as that works.
 
-    With `least_seconds`, one that gives less sound for letters or digits has failed at them.
+    A sentence of which no sound came yet moves to another engine
+
+    - if it waits for a slot, and a replica of its engine has one free;
+    - if it has waited beyond all patience, and another engine has a slot free;
+    - if its engine's child process is silent, and another engine is ready;
+    - if it fails, or its engine gives less than 0.05 s of sound for letters or digits.
+
+    Where no other engine can speak it, it goes on waiting. Example, CSM with one slot, taken for
+    20 s, and the system voice idle: a sentence asked for at 0 s should sound at 1 s, so at 11 s
+    CSM's child says that it is late. The system voice is asked for it, CSM's child told to forget
+    it, and the rest of the answer stays with the system voice. Had that been loading until 15 s,
+    the sentence had moved at 15 s.
     """
 
-    def __init__(self, chooser: Chooser, voice: Voice, least_seconds: float = 0.0) -> None:
+    def __init__(self, chooser: Chooser, voice: Voice, client: str, numbers: Iterator[int]) -> None:
         self._chooser = chooser
-        self._voice = voice
-        self._least_bytes = round(least_seconds * BYTES_PER_SECOND)
+        self._wanted = voice
+        self._client = client
+        self._numbers = numbers
+        self._reply = next(numbers)
         self._engine: Engine | None = None
-        self._reply: Reply | None = None
+        self._voice = voice  # that of the engine
+        self.seconds = 0.0  # of computing, for the sentences spoken to their end
 
     @property
     def spoken_by(self) -> str:
-        """Who spoke last; `none` before the first sentence."""
-        return self._reply.spoken_by if self._reply else "none"
-
-    async def in_charge(self) -> Engine:
-        engine, _ = await self._choose({})
-        return engine
+        """Return `engine/voice` of the last sentence, for the log; `none` before the first."""
+        return f"{self._engine.title}/{self._voice.name}" if self._engine else "none"
 
     async def speak(self, piece: Piece) -> AsyncGenerator[bytes]:
-        """Raises EngineError if all fail, or one does when a part was heard: nobody splices."""
+        """Yield the sound of one piece as 24 kHz mono s16le, in chunks of any size, while it is
+        made. Close the generator (`aclosing`) to stop making it.
+
+        Raises EngineError if all engines fail, or one does after some sound: nothing is spliced.
+        """
         if isinstance(piece, Pause):
             yield silence(piece.seconds)
             return
-        least = self._least_bytes if any(c.isalnum() for c in piece.text) else 0
+        speakable = any(c.isalnum() for c in piece.text)
+        least = round(LEAST_SECONDS * BYTES_PER_SECOND) if speakable else 0
         failed: dict[Engine, str] = {}  # in this sentence: reasons
         silent = 0  # so many of them, but for that, did what they were asked to
-        lost: set[Engine] = set()  # of those who failed; may try again, if nobody else can speak
+        lost: set[Engine] = set()  # of those that failed; may try again, if no other can speak
         again = False  # one of them did: if a sentence ends two processes, that is enough
         while True:
             try:
-                engine, reply = await self._choose(failed, lost)
+                engine = await self._choose(failed, lost)
             except EngineError as error:
                 if failed and silent == len(failed):
                     _LOGGER.warning("No engine gave sound for %d characters", len(piece.text))
@@ -73,76 +77,133 @@ class SteadyReply:
                 raise
             if engine in failed:
                 lost, again = set(), True
-            heard = False
+            delivered = False
             try:
-                async with aclosing(reply.speak(piece)) as sound:
-                    async for pcm in _audible(sound, least):
-                        heard = heard or bool(pcm)
+                async with aclosing(_audible(self._sound(piece.text), least)) as sound:
+                    async for pcm in sound:
+                        delivered = delivered or bool(pcm)
                         yield pcm
                 return
             except EngineError as error:
-                if heard:
+                if delivered:
                     raise
+                engine = self._engine or engine  # it may have moved
                 failed[engine] = str(error)
                 silent += isinstance(error, NoSound)
                 if isinstance(error, WorkerDied) and not again:
                     lost.add(engine)
 
     async def aclose(self) -> None:
-        if self._reply is not None:
-            await self._reply.aclose()
+        """Drop the answer's context: it is over. Safe to call twice."""
+        self._leave()
 
-    async def _choose(
-        self, failed: Mapping[Engine, str], lost: Collection[Engine] = ()
-    ) -> tuple[Engine, Reply]:
-        """The engine of the sentence before, or the next that can. Raises EngineError."""
-        before, reply = self._engine, self._reply
-        if before and reply and is_ready(before) and before not in failed:
-            return before, reply
-        engine, voice = await self._chooser.choose(self._voice, failed, before, lost)
-        await self.aclose()
+    async def _choose(self, failed: Mapping[Engine, str], lost: Collection[Engine]) -> Engine:
+        """Go to the engine of the sentence before, or to the next that can. Raises EngineError."""
+        before = self._engine
+        if before and is_ready(before) and before not in failed:
+            if before.load.free <= 0 and (spare := self._chooser.spare(before, failed)):
+                self._go_to((spare, self._voice))
+                return spare
+            return before
+        choice = await self._chooser.choose(self._wanted, failed, before, lost)
+        engine = choice[0]
+        speaker = f"{engine.title}/{choice[1].name}"
         if engine in failed:
-            speaker = f"{engine.name}/{voice.name}"
             _LOGGER.warning("%s speaks a sentence anew: %s", speaker, failed[engine])
         elif failed or (before and before is not engine):
             reason = "; ".join(failed.values()) or (before and why(before))
-            _LOGGER.warning("%s/%s takes over a reply: %s", engine.name, voice.name, reason)
-        self._engine, self._reply = engine, engine.start_reply(voice)
-        return self._engine, self._reply
+            _LOGGER.warning("%s takes over a reply: %s", speaker, reason)
+        self._go_to(choice)
+        return engine
+
+    async def _sound(self, text: str) -> AsyncGenerator[bytes]:
+        """Yield a sentence's sound as it arrives, from wherever it moves. Raises EngineError."""
+        loop, news = asyncio.get_running_loop(), asyncio.Event()
+        left: set[Engine] = set()  # engines that gave it no slot in time
+        sentence = self._ask(text, news.set)
+        timer = loop.call_later(MOVE_SECONDS, news.set)
+        sounded = False
+        try:
+            with self._chooser.watched(news.set):
+                while True:
+                    news.clear()
+                    while sentence.sound:
+                        sounded = True
+                        yield sentence.sound.popleft()
+                    if sentence.over:
+                        break
+                    waited = timer.when() < loop.time() + 0.001
+                    if not sounded and self._moves(sentence, left, waited):
+                        sentence = self._ask(text, news.set)
+                        timer.cancel()
+                        timer = loop.call_later(MOVE_SECONDS, news.set)
+                    else:
+                        await news.wait()
+        finally:
+            timer.cancel()
+            if self._engine:
+                self._engine.take_back(sentence)
+        if sentence.fault is not None:
+            raise sentence.fault
+        self.seconds += sentence.seconds
+
+    def _moves(self, sentence: Sentence, left: set[Engine], waited: bool) -> bool:
+        """Go to an engine that can speak the sentence now, where this one cannot; `waited`: for
+        MOVE_SECONDS."""
+        engine = self._engine
+        assert engine is not None
+        choice: Choice | None = None
+        if sentence.late and not sentence.begun:
+            left.add(engine)
+            reason = "no slot came free in time"
+            choice = self._chooser.another(self._wanted, left, free=True)
+        elif not is_ready(engine):
+            reason = why(engine)
+            choice = self._chooser.another(self._wanted, {engine}, free=False)
+        elif not sentence.begun and (engine.load.free < 0 or waited):
+            reason = "it has a slot free"
+            spare = self._chooser.spare(engine, left)
+            choice = (spare, self._voice) if spare else None
+            if spare and engine.load.free >= 0:
+                left.add(engine)
+        if choice is None:
+            return False
+        engine.take_back(sentence)
+        self._go_to(choice)
+        _LOGGER.info("%s takes over a reply: %s", self.spoken_by, reason)
+        return True
+
+    def _ask(self, text: str, news: Callable[[], None]) -> Sentence:
+        assert self._engine is not None
+        number = next(self._numbers)
+        sentence = Sentence(number, self._reply, self._client, text, self._voice, news)
+        self._engine.say(sentence)
+        self._chooser.wake_before_all_are_busy(self._engine)
+        return sentence
+
+    def _go_to(self, choice: Choice) -> None:
+        if choice[0] is not self._engine:
+            self._leave()
+        self._engine, self._voice = choice
+
+    def _leave(self) -> None:
+        if self._engine is not None:
+            self._engine.end_reply(self._reply)
 
 
 async def _audible(sound: AsyncGenerator[bytes], least: int) -> AsyncGenerator[bytes]:
-    """The same, held back until there are `least` bytes. Raises NoSound if there never are."""
+    """Yield the same, held back until there are `least` bytes. Raises NoSound if there never are.
+
+    Closes `sound` when it is closed.
+    """
     held = b""
-    async for pcm in sound:
-        if len(held) >= least:
-            yield pcm
-            continue
-        held += pcm
-        if len(held) >= least:
-            yield held
+    async with aclosing(sound):
+        async for pcm in sound:
+            if len(held) >= least:
+                yield pcm
+                continue
+            held += pcm
+            if len(held) >= least:
+                yield held
     if len(held) < least:
         raise NoSound("it gave no sound")
-
-
-def is_ready(engine: Engine) -> bool:
-    return engine.status.phase is Phase.READY
-
-
-def why(engine: Engine) -> str:
-    """It does not speak."""
-    return engine.status.detail or engine.status.phase.value
-
-
-class Changes:
-    """What any of several engines became, one change after the other, for all who wait."""
-
-    def __init__(self) -> None:
-        self._next = asyncio.Event()
-
-    def happened(self) -> None:
-        self._next.set()
-        self._next = asyncio.Event()
-
-    async def next(self) -> None:
-        await self._next.wait()

@@ -19,34 +19,39 @@ _LOGGER = logging.getLogger(__name__)
 COMMAND = (sys.executable, "-m", "wyoming_csm.worker")
 
 
-class Listener(Protocol):
-    """Who a supervisor works for."""
+class Owner(Protocol):
+    """What a supervisor works for."""
 
-    def heard(self, message: FromChild) -> None:
-        """From a child that is ready; `Ready` itself is the first."""
+    def receive(self, message: FromChild) -> None:
+        """Take a message of a child that is ready; `Ready` itself is the first."""
 
     def lost(self, why: str) -> None:
-        """The child is gone, or about to be: nothing asked of it will be answered."""
+        """Give up all that was asked of the child: it is gone, or about to be."""
 
     def changed(self) -> None:
-        """`status` became another."""
+        """Note that `status` became another."""
 
     @property
     def idle_seconds(self) -> float:
-        """For how long nobody has had use for a child that is ready; 0 while somebody has."""
+        """Return for how long nobody has had use for the ready child; 0 while somebody has."""
 
 
 class Supervisor:
     """Owns the child's life in one task; see `ChildEngine` for the parameters.
 
     Asleep, a fresh child stands by with its packages imported, so that waking is loading alone.
+    Example: idle for ten minutes, child 1 is ended (ASLEEP), and child 2 starts with
+    `_stands_by`. As soon as it runs it is `_standby` and told to prepare. Dies it now, nothing is
+    said: its place is taken when `_woken` is set. A request wakes: WAKING, `_woken` is set, and
+    child 2 is configured at once, or when its process is there; from then on both flags are down
+    and it is a child like any other, whose death counts.
     """
 
     def __init__(
         self,
         name: str,
         configure: Configure,
-        listener: Listener,
+        owner: Owner,
         *,
         probe: Callable[[], None],
         patience: Timeouts,
@@ -54,19 +59,20 @@ class Supervisor:
     ) -> None:
         self._name = name
         self._configure = configure
-        self._listener = listener
+        self._owner = owner
         self._probe = probe
         self._patience = patience
         self._command = command
         self._status = Status(Phase.ABSENT, "not started")
-        self._settled = asyncio.Event()
-        self._settled.set()
+        self._loaded = asyncio.Event()
+        self._loaded.set()
         self._hold_off = HoldOff(patience)
         self._woken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._child: ChildProcess | None = None
+        self._detail = ""  # what the child said of itself when it was ready
         self._standby: Watchdog | None = None
-        self._stands_by = False  # the child, or its start
+        self._stands_by = False
 
     @property
     def status(self) -> Status:
@@ -74,25 +80,26 @@ class Supervisor:
 
     @property
     def child(self) -> ChildProcess | None:
-        """Only while it is ready."""
+        """Return the child, if it is ready."""
         return self._child
 
-    async def wait_settled(self) -> None:
-        await self._settled.wait()
+    async def wait_loaded(self) -> None:
+        """Wait until it is ready, or will not be before long."""
+        await self._loaded.wait()
 
     def wake(self) -> None:
-        """Unless it does not sleep."""
+        """Load again, if it is asleep."""
         if self._status.phase is not Phase.ASLEEP:
             return
         _LOGGER.info("%s wakes: it is asked for", self._name)
         self._become(Phase.WAKING, "waking up")
         self._woken.set()
         if self._standby is not None:
-            with suppress(WorkerDied):  # who listens to it hears the same
+            with suppress(WorkerDied):  # its watch finds out the same
                 self._configure_child(self._standby)
 
     def start(self) -> None:
-        """Unless it runs already; one that waits to try again need not wait."""
+        """Begin, unless it has; if it waits to try again, it does so now."""
         if self._task is not None and not self._task.done():
             if self._status.phase in (Phase.ABSENT, Phase.RESTING):
                 self._become(Phase.STARTING, "trying again")
@@ -105,7 +112,7 @@ class Supervisor:
         self._task.add_done_callback(self._supervised)
 
     def hurry(self) -> None:
-        """If it waits to try again, not for long: nobody else can speak."""
+        """Let it not wait for long to try again: nobody else can speak."""
         match self._status.phase:
             case Phase.RESTING:
                 self._hold_off.shorten(self._patience.mute)
@@ -113,6 +120,7 @@ class Supervisor:
                 self._hold_off.shorten(self._patience.mute_retry)
 
     async def stop(self) -> None:
+        """End the child, and the watch over it. Safe to call twice."""
         if self._task is None:
             return
         if not self._task.cancelling():  # a second cancellation would cut short the ending
@@ -121,7 +129,7 @@ class Supervisor:
         self._become(Phase.ABSENT, "stopped")
 
     async def _supervise(self) -> None:
-        """Until it is stopped, or turns out to be unable to run here for good."""
+        """Run until it is stopped, or turns out to be unable to run here for good."""
         while True:
             try:
                 await asyncio.to_thread(self._probe)
@@ -131,7 +139,9 @@ class Supervisor:
             except EngineUnavailable as unavailable:
                 if unavailable.passing:
                     self._hold_off.away()
-                self._become(Phase.ABSENT, str(unavailable))  # who hears may shorten the wait
+                self._become(
+                    Phase.ABSENT, str(unavailable)
+                )  # whereupon `hurry` may shorten the wait
                 if not unavailable.passing:
                     level = logging.INFO if unavailable.expected else logging.WARNING
                     _LOGGER.log(level, "%s is left out: %s", self._name, unavailable)
@@ -146,7 +156,7 @@ class Supervisor:
     def _rest(self, why: str) -> None:
         news = self._hold_off.rest(why)
         detail = f"failed {self._hold_off.deaths} times in a row, tried again later: {why}"
-        self._become(Phase.RESTING, detail)  # who hears of it may shorten the rest
+        self._become(Phase.RESTING, detail)  # whereupon `hurry` may shorten the rest
         _LOGGER.log(
             logging.WARNING if news else logging.DEBUG,
             "%s rests for %.0f s: %s. SIGHUP makes it try again at once",
@@ -154,14 +164,14 @@ class Supervisor:
         )
 
     async def _live_on(self) -> None:
-        """One child after another. Raises WorkerDied when it is to rest, EngineUnavailable."""
+        """Run one child after another. Raises WorkerDied when it is to rest, EngineUnavailable."""
         while True:
             self._stands_by = self._status.phase is Phase.ASLEEP
             try:
                 await self._live()
             except WorkerDied as death:
                 if self._stands_by:  # it is not missed before somebody asks
-                    _LOGGER.debug("%s: who stood by: %s", self._name, death)
+                    _LOGGER.debug("%s: the child that stood by: %s", self._name, death)
                     await self._woken.wait()
                 elif self._hold_off.died():
                     seconds = self._hold_off.left
@@ -172,10 +182,10 @@ class Supervisor:
                     raise
 
     async def _live(self) -> None:
-        """One child's life, until it has no work. Raises WorkerDied, EngineUnavailable."""
+        """Run one child until it has no work. Raises WorkerDied, EngineUnavailable."""
         child = await ChildProcess.spawn(self._command)
         _LOGGER.debug("%s: process %d", self._name, child.pid)
-        watch = Watchdog(child, self._patience)
+        watch = Watchdog(child, self._patience, self._stall)
         try:
             if self._status.phase is Phase.ASLEEP:
                 self._standby = watch
@@ -193,16 +203,18 @@ class Supervisor:
             try:
                 await child.end()
             finally:
-                await child.end()  # whoever stops us meanwhile waits for that, too
+                await child.end()  # a stop meanwhile waits for that, too
 
     def _configure_child(self, watch: Watchdog) -> None:
         watch.configure(self._configure)
         self._standby, self._stands_by = None, False
 
     async def _listen(self, child: ChildProcess, watch: Watchdog) -> None:
-        """Until it was idle for long enough: a ready child beats, so that is seen in time."""
+        """Take its messages until it was idle for long: a ready child beats, so that is seen."""
         while not (self._child and self._is_tired()):
             message = await watch.receive()
+            if self._status.phase is Phase.STALLED:
+                self._become(Phase.READY, self._detail)
             match message:
                 case Starting(detail):
                     _LOGGER.info("%s: %s", self._name, detail)
@@ -212,43 +224,49 @@ class Supervisor:
                     raise EngineUnavailable(reason, cure, passing=passing)
                 case Ready(detail, slots):
                     _LOGGER.info("%s is ready: %s; slots: %d", self._name, detail, slots)
-                    self._child = child
+                    self._child, self._detail = child, detail
                     self._hold_off.loaded()
-                    self._listener.heard(message)
+                    self._owner.receive(message)
                     self._become(Phase.READY, detail)
                 case Done():
                     self._hold_off.forget()
-                    self._listener.heard(message)
+                    self._owner.receive(message)
                 case _:
-                    self._listener.heard(message)
+                    self._owner.receive(message)
 
     def _is_tired(self) -> bool:
         idle = self._patience.idle
-        return idle is not None and self._listener.idle_seconds >= idle
+        return idle is not None and self._owner.idle_seconds >= idle
 
     def _fall_asleep(self) -> None:
-        _LOGGER.info("%s falls asleep and gives its memory back: nobody asks for it", self._name)
+        _LOGGER.info("%s is unloaded until it is asked for: its memory is free", self._name)
         self._child = None
         self._woken.clear()
         self._become(Phase.ASLEEP, "asleep until the next request")
 
+    def _stall(self) -> None:
+        if self._child is not None:
+            self._become(Phase.STALLED, "its process has been silent for some seconds")
+
     def _lose(self, why: str) -> None:
-        """Nobody is asked to wait for, or choose, what is gone."""
+        """Have no sentence wait for a child that is gone, or be given to it."""
         if self._child is not None:
             self._child = None
             self._become(Phase.STARTING, why)
-            self._listener.lost(why)
+            self._owner.lost(why)
 
     def _become(self, phase: Phase, detail: str = "") -> None:
+        before = self._status.phase
+        assert before.may_become(phase), f"{self._name}: from {before} to {phase}"
         self._status = Status(phase, detail)
-        if phase.is_settled:
-            self._settled.set()
+        if phase.is_pending:
+            self._loaded.clear()
         else:
-            self._settled.clear()
-        self._listener.changed()
+            self._loaded.set()
+        self._owner.changed()
 
     def _supervised(self, task: "asyncio.Task[None]") -> None:
-        """A fault in this file must not leave others waiting for ever."""
+        """Leave nothing waiting for ever for what a fault in this file ended."""
         if not task.cancelled() and (fault := task.exception()) is not None:
             _LOGGER.error("%s: its supervision failed", self._name, exc_info=fault)
             self._lose("its supervision failed")

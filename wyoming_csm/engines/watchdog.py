@@ -1,4 +1,4 @@
-"""How long a child may be silent, or compute: its messages under a watch."""
+"""How long a child may be silent, or compute: its messages are watched."""
 
 import asyncio
 import math
@@ -19,6 +19,7 @@ from wyoming_csm.worker.protocol import (
 )
 
 LOOK_SECONDS = 1.0  # between two looks at the clock
+STALL_SECONDS = 3.5  # without a message of a ready child: three heartbeats are missed
 _BELIEVED_SECONDS = 2.0  # of the time between two looks: in the rest we did not run ourselves
 
 
@@ -57,8 +58,8 @@ class Timeouts:
 class RunningClock:
     """Seconds in which this process ran, if it looks here each second.
 
-    When it was stopped, frozen or asleep with its machine, or too busy to listen, a child cannot
-    be blamed for what it did not hear from it meanwhile.
+    When it was stopped, frozen or asleep with its machine, or too busy to listen, a child is not
+    blamed for its messages that were not read meanwhile.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -74,28 +75,34 @@ class RunningClock:
 
 
 class Watchdog:
-    """Listens to one child, which may neither be silent nor compute for too long."""
+    """Reads the messages of one child, which may neither be silent nor compute for too long."""
 
-    def __init__(self, child: ChildProcess, patience: Timeouts) -> None:
+    def __init__(
+        self, child: ChildProcess, patience: Timeouts, stalled: Callable[[], None] = lambda: None
+    ) -> None:
+        """Have `stalled` called each time when the child, being ready, is silent for STALL_SECONDS;
+        its next message shows that it goes on."""
         self._child = child
         self._patience = patience
+        self._stalled = stalled
         self._clock = RunningClock(asyncio.get_running_loop().time)
         self._beat_due = self._clock() + patience.loading
+        self._stall_due = math.inf
         self._work_due = math.inf  # its next word about its loading, or from its working loop
         self._limit = patience.silent  # of a computation, until it says how long one takes
         self._ready = False
 
     def prepare(self, engine: str) -> None:
-        """It may take any time, as long as it beats. Raises WorkerDied."""
+        """Have it import its packages, in any time, as long as it beats. Raises WorkerDied."""
         self._child.send(Prepare(engine))
 
     def configure(self, first: Configure) -> None:
-        """It is to load now. Raises WorkerDied."""
+        """Have it load now. Raises WorkerDied."""
         self._child.send(first)
         self._work_due = self._clock() + self._patience.start
 
     async def receive(self) -> FromChild:
-        """The next message. Raises WorkerDied, also when none comes in time."""
+        """Return the next message. Raises WorkerDied, also when none comes in time."""
         receiving = asyncio.ensure_future(self._child.receive())
         try:
             while not receiving.done():
@@ -104,7 +111,11 @@ class Watchdog:
                 if left <= 0:
                     self._child.kill()  # it would not go when asked
                     raise WorkerDied(self._what_is_wrong(now))
-                await asyncio.wait([receiving], timeout=min(left, LOOK_SECONDS))
+                if now >= self._stall_due:
+                    self._stall_due = math.inf
+                    self._stalled()
+                left = min(left, self._stall_due - now, LOOK_SECONDS)
+                await asyncio.wait([receiving], timeout=left)
         finally:
             abandon(receiving)
         self._note(message := receiving.result())
@@ -125,6 +136,7 @@ class Watchdog:
         now = self._clock()
         self._ready = self._ready or isinstance(message, Ready)
         self._beat_due = now + self._allowed_silence
+        self._stall_due = now + STALL_SECONDS if self._ready else math.inf
         match message:
             case Heartbeat():
                 return  # of a thread of its own

@@ -1,4 +1,4 @@
-"""One request's answer: its text to sentences, sentences to sound, each in its turn."""
+"""One request's answer: its text to sentences, sentences to sound."""
 
 import asyncio
 import logging
@@ -9,12 +9,12 @@ from wyoming.tts import SynthesizeStopped
 
 from wyoming_csm.audio import silence
 from wyoming_csm.config import Config
-from wyoming_csm.engines.base import Engine, Reply
+from wyoming_csm.engines.fallback import Fallback
+from wyoming_csm.engines.reply import Reply
 from wyoming_csm.errors import EngineError, RequestError
 from wyoming_csm.server.peer import EventWriter, Liveness
 from wyoming_csm.server.requests import Request
 from wyoming_csm.server.sound import Sound
-from wyoming_csm.server.turns import Queues
 from wyoming_csm.text.pieces import Pause, Piece, Speak
 from wyoming_csm.text.ssml import ssml_pieces
 from wyoming_csm.text.stream import SentenceSplitter
@@ -31,8 +31,7 @@ class Answer:
     """Speaks one request on one connection.
 
     Pull: a sentence is asked for when little of the sound before it is unsent; it then runs at
-    the engine's pace. The turn is held while the engine works, never while the peer takes its
-    time.
+    the engine's pace.
     """
 
     def __init__(
@@ -40,41 +39,40 @@ class Answer:
         request: Request,
         voice: Voice | None,
         *,
-        engine: Engine,
-        turns: Queues,
-        outlet: EventWriter,
-        departure: Liveness,
+        engine: Fallback,
+        events: EventWriter,
+        liveness: Liveness,
         config: Config,
         address: str,
     ) -> None:
         self._request = request
         self._voice = voice
         self._engine = engine
-        self._turns = turns
-        self._outlet = outlet
-        self._departure = departure
+        self._events = events
+        self._liveness = liveness
         self._address = address
-        self._sound = Sound(outlet, config.samples_per_chunk)
+        self._sound = Sound(events, config.samples_per_chunk)
         self._began = asyncio.get_running_loop().time()
         self._reply: Reply | None = None
         self._sentences = 0
-        self._engine_seconds = 0.0
         self._first_sound_at: float | None = None
 
     def probe(self) -> None:
-        """The peer's input ended: send what shows whether it is there. Raises ConnectionError."""
+        """Send what shows whether a peer whose input ended is there. Raises ConnectionError."""
         if not self._sound.started:
             self._sound.start()
-            self._departure.probed()
+            self._liveness.probed()
 
     async def run(self) -> None:
-        """Raises EngineError, RequestError, ConnectionError."""
+        """Speak the request to its end. Raises EngineError, RequestError, ConnectionError."""
         outcome = "cut off"
         try:
-            reply = self._reply = self._start_reply()  # before the text: who sleeps is woken
+            reply = self._reply = (
+                self._start_reply()
+            )  # before the text: an engine that sleeps is woken
             async with aclosing(self._pieces()) as pieces:
                 async for piece in pieces:
-                    await self._outlet.drained()
+                    await self._events.drained()
                     if isinstance(piece, Pause):
                         await self._pause(piece.seconds)
                     else:
@@ -83,7 +81,7 @@ class Answer:
                 raise RequestError("the text is too long, and its beginning cannot be spoken")
             self._sound.stop()
             if self._request.streamed:
-                self._outlet.send(SynthesizeStopped().event())
+                self._events.send(SynthesizeStopped().event())
             outcome = "spoken"
         finally:
             self._log(outcome)
@@ -119,44 +117,38 @@ class Answer:
             self._sound.add(silence(min(seconds, _PAUSE_SLICE)))
             self._sound.flush()
             seconds -= _PAUSE_SLICE
-            await self._outlet.drained()
+            await self._events.drained()
 
     async def _speak(self, reply: Reply, sentence: Speak) -> None:
-        clock = asyncio.get_running_loop().time
-        engine = await reply.in_charge()
-        async with self._turns.of(engine).take(self._address):
-            await self._departure.surely_there()
-            began = clock()
-            self._sentences += 1
-            try:
-                async with aclosing(reply.speak(sentence)) as chunks:
-                    async for pcm in chunks:
-                        self._sound.add(pcm)
-                        if self._first_sound_at is None:
-                            self._first_sound_at = clock()
-            finally:
-                self._engine_seconds += clock() - began
+        await self._liveness.surely_there()
+        self._sentences += 1
+        async with aclosing(reply.speak(sentence)) as chunks:
+            async for pcm in chunks:
+                self._sound.add(pcm)
+                if self._first_sound_at is None:
+                    self._first_sound_at = asyncio.get_running_loop().time()
         self._sound.flush()
 
     def _start_reply(self) -> Reply:
         voice = self._voice and self._engine.voice_for(self._voice)
         if voice is None:
             raise EngineError("no engine here has a voice for this")
-        return self._engine.start_reply(voice)
+        return self._engine.start_reply(voice, self._address)
 
     def _log(self, outcome: str) -> None:
-        """The one line of a reply; never its text."""
+        """Write the one line of a reply; never its text."""
         seconds = self._sound.seconds
+        computing = self._reply.seconds if self._reply else 0.0
         since = self._request.text.first_at or self._began
         first = self._first_sound_at
         _LOGGER.info(
             "%s for %s by %s: %d sentence%s, %.1f s of sound, TTFA %s, RTF %s",
             outcome.capitalize(),
             self._address,
-            self._reply.spoken_by if self._reply else "nobody",
+            self._reply.spoken_by if self._reply else "no engine",
             self._sentences,
             "" if self._sentences == 1 else "s",
             seconds,
             "-" if first is None else f"{(first - since) * 1000:.0f} ms",
-            "-" if first is None or not seconds else f"{self._engine_seconds / seconds:.2f}",
+            f"{computing / seconds:.2f}" if computing and seconds else "-",
         )

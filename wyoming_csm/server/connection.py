@@ -11,14 +11,13 @@ from wyoming.info import Describe
 from wyoming.ping import Ping, Pong
 
 from wyoming_csm.config import Config
-from wyoming_csm.engines.base import Engine
+from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.errors import EngineError, ProtocolError, RequestError
 from wyoming_csm.server.answer import Answer
 from wyoming_csm.server.info import InfoBytes
 from wyoming_csm.server.peer import EventWriter, Liveness, wait_hangup
 from wyoming_csm.server.rate_limited_log import RateLimitedLog
 from wyoming_csm.server.requests import Request, RequestReader, as_text
-from wyoming_csm.server.turns import Queues
 from wyoming_csm.server.wire import read_event
 from wyoming_csm.voice_choice import choose_voice
 from wyoming_csm.within import within
@@ -35,8 +34,7 @@ class ServerContext:
     """What all connections of a server have in common."""
 
     config: Config
-    engine: Engine
-    turns: Queues
+    engine: Fallback
     info: InfoBytes
     log: RateLimitedLog
 
@@ -202,9 +200,8 @@ class Connection:
             request,
             voice,
             engine=shared.engine,
-            turns=shared.turns,
-            outlet=events,
-            departure=self._liveness,
+            events=events,
+            liveness=self._liveness,
             config=shared.config,
             address=self.address,
         )

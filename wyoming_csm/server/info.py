@@ -13,7 +13,7 @@ from wyoming.info import Attribution, Info, TtsProgram, TtsVoice, TtsVoiceSpeake
 
 from wyoming_csm import __version__
 from wyoming_csm.config import Config
-from wyoming_csm.engines.base import Engine
+from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.server.wire import encode
 from wyoming_csm.voice_choice import default_first, primary_of, standard_tag
 from wyoming_csm.voices import Voice
@@ -36,7 +36,7 @@ class Listed(NamedTuple):
 class InfoBytes:
     """The `info` event as it goes out, serialised again only after the engine changed."""
 
-    def __init__(self, config: Config, engine: Engine) -> None:
+    def __init__(self, config: Config, engine: Fallback) -> None:
         self._config = config
         self._engine = engine
         self._bytes: bytes | None = None
@@ -52,7 +52,7 @@ class InfoBytes:
         self._bytes = None
 
 
-def make_info(config: Config, engine: Engine) -> Info:
+def make_info(config: Config, engine: Fallback) -> Info:
     """Describe one program, its voices with the default first, and which engine can speak now."""
     voices = default_first(engine.voices, config)
     program = TtsProgram(

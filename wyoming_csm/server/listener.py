@@ -9,13 +9,12 @@ from typing import Any
 import msgspec
 
 from wyoming_csm.config import Config
-from wyoming_csm.engines.base import Engine
+from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.server.admission import AllowList, ConnectionLimit, plain_address
 from wyoming_csm.server.connection import Connection, ServerContext
 from wyoming_csm.server.info import InfoBytes
 from wyoming_csm.server.rate_limited_log import RateLimitedLog
 from wyoming_csm.server.sockets import listen_tcp, listen_unix
-from wyoming_csm.server.turns import Queues
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -26,15 +25,13 @@ _UNIX_PEER = "unix"
 class Server:
     """Serves `engine` at the configured address, from `async with` until its end."""
 
-    def __init__(self, config: Config, engine: Engine) -> None:
+    def __init__(self, config: Config, engine: Fallback) -> None:
         self._config = config
         self._allowed = AllowList(config.limits.networks)
         self.connections: ConnectionLimit[Connection] = ConnectionLimit(config.limits)
-        self._turns = Queues()
-        engine.subscribe(self._turns.wake)
         self._log = RateLimitedLog(_LOGGER)
         info = InfoBytes(config, engine)
-        self._shared = ServerContext(config, engine, self._turns, info, self._log)
+        self._shared = ServerContext(config, engine, info, self._log)
         self._sockets: list[socket.socket] = []
         self._accepting: list[asyncio.Task[None]] = []
         self._serving: set[asyncio.Task[None]] = set()

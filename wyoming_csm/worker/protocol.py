@@ -52,22 +52,24 @@ class Learn(_Message, frozen=True):
 
 
 class Say(_Message, frozen=True):
-    """Speak one sentence. `request` is new each time; sentences of one answer share `reply`."""
+    """Speak one sentence. `sentence` is new each time; the sentences of one answer share `reply`.
+    `client` is whom the queue is fair to: an address."""
 
-    request: int
+    sentence: int
     reply: int
+    client: str
     text: str
     voice: Voice
 
 
 class Stop(_Message, frozen=True):
-    """Nobody listens to this request any more. No answer is waited for."""
+    """Nobody listens to this sentence any more, or another engine speaks it. There is no answer."""
 
-    request: int
+    sentence: int
 
 
 class EndReply(_Message, frozen=True):
-    """No more sentences of this answer: drop its context."""
+    """No more sentences of this answer will come: its context can be dropped."""
 
     reply: int
 
@@ -97,24 +99,37 @@ class Unavailable(_Message, frozen=True):
     passing: bool = False
 
 
-class Audio(_Message, frozen=True):
-    """Sound of a request: 24 kHz mono s16le."""
+class Begun(_Message, frozen=True):
+    """A sentence left the queue: it has a slot. What is made for it is lost if it is stopped."""
 
-    request: int
+    sentence: int
+
+
+class Late(_Message, frozen=True):
+    """A sentence waits for a slot beyond all patience, and waits on. It is said once: another
+    engine may be quicker, and `Stop` takes the sentence away."""
+
+    sentence: int
+
+
+class Audio(_Message, frozen=True):
+    """Some sound of a sentence: 24 kHz mono s16le."""
+
+    sentence: int
     pcm: bytes
 
 
 class Done(_Message, frozen=True):
-    """A request's last sound was sent. `ended`: by itself (True) or cut at its limit (False)."""
+    """A sentence's last sound was sent. `seconds`: what its computing took, without its waiting."""
 
-    request: int
-    ended: bool = True
+    sentence: int
+    seconds: float
 
 
 class Failed(_Message, frozen=True):
-    """A request failed; the child goes on."""
+    """A sentence failed; the child goes on."""
 
-    request: int
+    sentence: int
     reason: str
 
 
@@ -138,7 +153,19 @@ class Working(_Message, frozen=True):
 
 
 ToChild = Prepare | Configure | Learn | Say | Stop | EndReply
-FromChild = Starting | Ready | Unavailable | Audio | Done | Failed | Prepared | Heartbeat | Working
+FromChild = (
+    Starting
+    | Ready
+    | Unavailable
+    | Begun
+    | Late
+    | Audio
+    | Done
+    | Failed
+    | Prepared
+    | Heartbeat
+    | Working
+)
 
 _ENCODER = msgspec.msgpack.Encoder()
 _TO_CHILD: msgspec.msgpack.Decoder[ToChild] = msgspec.msgpack.Decoder(ToChild)

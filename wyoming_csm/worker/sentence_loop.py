@@ -4,19 +4,24 @@ import logging
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
-from wyoming_csm.audio import SAMPLE_WIDTH, SAMPLES_PER_FRAME
+from wyoming_csm.audio import BYTES_PER_SECOND, SAMPLE_WIDTH, SAMPLES_PER_FRAME
 from wyoming_csm.errors import EngineError
 from wyoming_csm.voices import Voice
+from wyoming_csm.worker.fair_queue import FIRST_SOUND_SECONDS, MOST_WAITING, FairQueue
 from wyoming_csm.worker.limits import SentencePace, limit
 from wyoming_csm.worker.pipe import HEARTBEAT_SECONDS
 from wyoming_csm.worker.protocol import (
     Audio,
+    Begun,
     Done,
+    EndReply,
     Failed,
     FromChild,
+    Late,
     Ready,
     Say,
     Stop,
@@ -34,10 +39,10 @@ class Pipe(Protocol):
 
     @property
     def inbox(self) -> SimpleQueue[ToChild | None]:
-        """What the engine asks, as it comes; None only wakes."""
+        """Return the queue of what the engine asks for; None in it only wakes."""
 
     def send(self, message: FromChild) -> None:
-        """To the engine."""
+        """Send a message to the engine."""
 
 
 class Speaker(Protocol):
@@ -45,22 +50,24 @@ class Speaker(Protocol):
 
     @property
     def detail(self) -> str:
-        """One line for people: model, device."""
+        """Return one line for people: model and device."""
 
     @property
     def voices(self) -> tuple[Voice, ...]:
-        """What only loading told, or none."""
+        """Return the voices that only loading told, or none."""
 
     @property
     def rehearsal(self) -> Sequence[tuple[str, Voice]]:
-        """Sentences said to nobody first: what they load, and how long they take, is known then."""
+        """Return sentences to be made before all others, for nobody: what they load is loaded
+        then, and how long they take is known."""
 
     def say(self, text: str, voice: Voice) -> Iterator[bytes]:
-        """24 kHz mono s16le in chunks of any size. May raise anything; is closed if it can be."""
+        """Yield 24 kHz mono s16le in chunks of any size. May raise anything; is closed if it can
+        be."""
 
 
 def run(child: Pipe, speaker: Speaker) -> None:
-    """For ever: the process ends with the pipe."""
+    """Speak for ever: the process ends with the pipe."""
     loop = SentenceLoop(child, speaker)
     loop.rehearse()
     child.send(Ready(speaker.detail, slots=1, voices=speaker.voices))
@@ -68,8 +75,14 @@ def run(child: Pipe, speaker: Speaker) -> None:
         loop.turn()
 
 
+@dataclass(eq=False)
+class _Waiting:
+    say: Say
+    deadline: float  # by the loop's clock
+
+
 class SentenceLoop:
-    """Sentences in order of arrival. What is stopped is not begun, or ends at the next chunk."""
+    """One slot: a sentence that is stopped while it is spoken ends at its next chunk."""
 
     def __init__(
         self, child: Pipe, speaker: Speaker, clock: Callable[[], float] = time.monotonic
@@ -78,10 +91,13 @@ class SentenceLoop:
         self._speaker = speaker
         self._clock = clock
         self._pace = SentencePace()
-        self._asked: dict[int, Say] = {}  # by request; the first is the one being spoken
+        self._queue: FairQueue[_Waiting] = FairQueue(1 + MOST_WAITING)
+        self._speaking: Say | None = None
+        self._dry: dict[int, float] = {}  # by reply: when its listener has heard all sound so far
 
     def rehearse(self) -> None:
-        """Before it is ready. What fails here does no harm: a listener's sentence will say so."""
+        """Speak to nobody, before it is ready. What fails here does no harm: it will be said when
+        somebody listens."""
         for text, voice in self._speaker.rehearsal:
             try:
                 for _ in self._sound(text, voice):
@@ -90,53 +106,72 @@ class SentenceLoop:
                 _LOGGER.warning("%s could not be rehearsed: %s", voice.name, error)
 
     def turn(self) -> None:
-        """Speak the next sentence; without one, beat and wait for a message."""
-        if self._asked:
-            self._speak(next(iter(self._asked.values())))
-        else:
-            self._child.send(Working(limit(0)))
-            self._hear(wait=True)
+        """Take what was asked for, and speak one sentence."""
+        self._receive()
+        if (waiting := self._queue.pop()) is not None:
+            self._speak(waiting.say)
 
-    def _hear(self, wait: bool) -> None:
-        """Whatever has arrived; with `wait`, for a second at the most."""
+    def _receive(self) -> None:
+        """Take what has arrived; without work, beat and wait a second at the most for it."""
         inbox = self._child.inbox
+        busy = bool(self._speaking or len(self._queue))
+        if not busy:
+            self._child.send(Working(limit(0)))
         try:
-            self._take(inbox.get(timeout=HEARTBEAT_SECONDS) if wait else inbox.get_nowait())
+            self._take(inbox.get_nowait() if busy else inbox.get(timeout=HEARTBEAT_SECONDS))
             while True:
                 self._take(inbox.get_nowait())
         except Empty:
-            return
+            pass
+        for waiting in self._queue.late(self._clock()):
+            self._child.send(Late(waiting.say.sentence))
 
     def _take(self, message: ToChild | None) -> None:
         match message:
-            case Say():
-                self._asked[message.request] = message
-            case Stop(request):
-                self._asked.pop(request, None)
+            case Say(sentence, reply):
+                now = self._clock()
+                deadline = max(now, self._dry.get(reply, now + FIRST_SOUND_SECONDS))
+                try:
+                    self._queue.push(_Waiting(message, deadline))
+                except EngineError as error:
+                    self._child.send(Failed(sentence, str(error)))
+            case Stop(sentence):
+                self._queue.remove(sentence)
+                if self._speaking and self._speaking.sentence == sentence:
+                    self._speaking = None
+            case EndReply(reply):
+                self._dry.pop(reply, None)
 
     def _speak(self, say: Say) -> None:
+        self._speaking = say
+        self._child.send(Begun(say.sentence))
         try:
             self._deliver(say)
         except EngineError as error:
-            self._child.send(Failed(say.request, str(error)))
+            self._child.send(Failed(say.sentence, str(error)))
         except Exception as error:  # the child's edge: one sentence's fault is not the next one's
             _LOGGER.exception("A sentence failed")
-            self._child.send(Failed(say.request, type(error).__name__))
-        self._asked.pop(say.request, None)
+            self._child.send(Failed(say.sentence, type(error).__name__))
+        self._speaking = None
+        self._queue.ended(say.client)
 
     def _deliver(self, say: Say) -> None:
+        began = self._clock()
         expected = self._pace.expected(say.voice.name, say.text)
         self._child.send(Working(limit(expected)))
         with closing(self._sound(say.text, say.voice)) as chunks:
             for pcm in chunks:
-                self._hear(wait=False)
-                if say.request not in self._asked:
+                self._receive()
+                if self._speaking is None:
                     return
-                self._child.send(Audio(say.request, pcm))
-        self._child.send(Done(say.request))
+                self._child.send(Audio(say.sentence, pcm))
+                dry = max(self._clock(), self._dry.get(say.reply, 0.0))
+                self._dry[say.reply] = dry + len(pcm) / BYTES_PER_SECOND
+        self._child.send(Done(say.sentence, self._clock() - began))
 
     def _sound(self, text: str, voice: Voice) -> Generator[bytes, None, None]:
-        """As the speaker makes it, each step measured, in chunks small enough to stop between."""
+        """Yield what the speaker makes, each step measured, in chunks small enough to stop
+        between."""
         longest, begin = 0.0, self._clock()
         sound = self._speaker.say(text, voice)
         try:

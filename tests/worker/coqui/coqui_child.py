@@ -60,7 +60,7 @@ class CoquiChild:
         return decode_from_child(self.process.stdout.read(body_length(prefix)))
 
     def say(self, text: str, voice: Voice) -> bytes:
-        self._send(Say(1, 1, text, voice))
+        self._send(Say(1, 1, "", text, voice))
         sound = b""
         while not isinstance(message := self._receive(), Done):
             assert not isinstance(message, Failed), message.reason

@@ -1,0 +1,183 @@
+"""Listeners, the whole front and its children in simulated time: the protocol between them is real.
+
+Nothing here asks the code what it thinks: what a listener gets is counted from the events that
+were sent to it, and what a slot does from what the runner was told.
+"""
+
+import asyncio
+import math
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import cast
+
+import pytest
+from wyoming.audio import AudioChunk
+from wyoming.event import Event
+
+from tests.engines.simulated_child import (
+    ANNA,
+    FRAME_SAMPLES,
+    PICO,
+    SLOW,
+    Device,
+    SimulatedChild,
+    number_of,
+)
+from wyoming_csm.config import Config
+from wyoming_csm.engines.child_engine import ChildEngine
+from wyoming_csm.engines.fallback import Fallback
+from wyoming_csm.engines.process import ChildProcess
+from wyoming_csm.engines.watchdog import Timeouts
+from wyoming_csm.server.answer import Answer
+from wyoming_csm.server.peer import EventWriter, Liveness
+from wyoming_csm.server.requests import Request, TextStream
+from wyoming_csm.voice_choice import VoiceRequest
+from wyoming_csm.voices import Voice
+from wyoming_csm.worker.protocol import Configure
+
+
+@dataclass
+class Told:
+    """What became of one sentence, in seconds since the beginning."""
+
+    client: str
+    asked: float
+    left: float = math.inf  # when its listener went away
+    begun: list[tuple[str, float]] = field(default_factory=list)  # where
+    sound: list[tuple[float, int]] = field(default_factory=list)  # frames
+
+
+class Outlet:
+    """A client that takes all at once; it notes what it was sent, and when."""
+
+    def __init__(self, house: "House", client: str, texts: Sequence[str]) -> None:
+        self._house, self._client = house, client
+        self._texts = iter(texts)
+
+    async def drained(self) -> None:
+        """A sentence is asked for."""
+        self._house.asks(self._client, next(self._texts))
+
+    def send(self, event: Event) -> None:
+        if AudioChunk.is_type(event.type):
+            self._house.gets(AudioChunk.from_event(event).audio)
+
+
+class House:
+    """Engines over simulated children, by name `csm…` or `system…`, and those who listen."""
+
+    def __init__(self, devices: dict[str, Device]) -> None:
+        self._devices = devices
+        self._loop = asyncio.get_running_loop()
+        self._log: dict[str, list[tuple[float, int]]] = defaultdict(list)  # slots taken and freed
+        self._numbers: dict[int, str] = {}
+        self.told: dict[str, Told] = {}
+        self.events: list[tuple[float, str, str]] = []  # when, what, which sentence
+        self.children: dict[str, SimulatedChild] = {}
+        self.config = Config(samples_per_chunk=FRAME_SAMPLES)
+        self.engines = [self._engine(name) for name in devices]
+        self.engine = Fallback(self.engines)
+
+    def _engine(self, name: str) -> ChildEngine:
+        voices = (ANNA, SLOW) if name.startswith("csm") else (PICO,)
+        return ChildEngine(
+            Configure(voices[0].engine, {}, "", ""),
+            voices=lambda: voices,
+            probe=lambda: None,
+            patience=Timeouts(),
+            command=(name,),
+        )
+
+    async def spawn(self, command: Sequence[str]) -> SimulatedChild:
+        (name,) = command
+        self.children[name] = SimulatedChild(name, self._devices[name], self)
+        return self.children[name]
+
+    async def listen_for_a_while(
+        self, address: str, texts: Sequence[str], after: float, leaves: float | None
+    ) -> None:
+        """One answer, cut off so many seconds after it was asked for."""
+        listening = asyncio.ensure_future(self.listen(address, texts, after))
+        if leaves is not None:
+            await asyncio.wait([listening], timeout=after + leaves)
+            if not listening.done():
+                for text in texts:
+                    if (told := self.told.get(text)) is not None:
+                        told.left = self._loop.time()
+                listening.cancel()
+        await asyncio.wait([listening])
+        if not listening.cancelled():
+            listening.result()
+
+    async def listen(
+        self, address: str, texts: Sequence[str], after: float = 0.0, voice: Voice = ANNA
+    ) -> None:
+        """One answer, from its request to its end."""
+        await asyncio.sleep(after)
+        text = TextStream(10_000, pytest.fail)
+        text.feed(" ".join(texts))
+        text.end()
+        request = Request(VoiceRequest(), ssml=False, streamed=False, text=text)
+        await Answer(
+            request,
+            voice,
+            engine=self.engine,
+            events=cast(EventWriter, Outlet(self, address, texts)),
+            liveness=Liveness(),
+            config=self.config,
+            address=address,
+        ).run()
+
+    # -- the diary
+
+    def asks(self, client: str, text: str) -> None:
+        self._numbers[number_of(text)] = text
+        self.told[text] = Told(client, self._loop.time())
+
+    def begins(self, child: str, text: str, now: float) -> None:
+        self.told[text].begun.append((child, now))
+        self._log[child].append((now, 1))
+        self.events.append((now, "begins", text))
+
+    def ends(self, child: str, text: str, now: float) -> None:
+        self._log[child].append((now, -1))
+        self.events.append((now, "ends", text))
+
+    def gets(self, audio: bytes) -> None:
+        word = int.from_bytes(audio[:8], "little")
+        if word >> 16 in self._numbers:
+            self.told[self._numbers[word >> 16]].sound.append((self._loop.time(), word & 0xFFFF))
+
+    def idle(self, child: str, text: str) -> tuple[float, int]:
+        """Seconds in which a slot of that child was free and this sentence waited, and how many
+        others were let in there meanwhile."""
+        told = self.told[text]
+        begun = told.begun[0][1]
+        taken, since, idle, others = 0, 0.0, 0.0, 0
+        for at, change in [*self._log[child], (begun, 0)]:
+            if taken < self._devices[child].slots:
+                idle += max(0.0, min(at, begun) - max(since, told.asked))
+            others += change > 0 and told.asked <= at < begun
+            taken, since = taken + change, at
+            if at >= begun:
+                break
+        return idle, others
+
+
+@asynccontextmanager
+async def house_of(
+    monkeypatch: pytest.MonkeyPatch, wait: bool = True, **devices: Device
+) -> AsyncIterator[House]:
+    """Started; loaded, unless it is not to wait. Names are `csm`, `csm2`, `system`."""
+    house = House(devices)
+    monkeypatch.setattr(ChildProcess, "spawn", house.spawn)
+    await house.engine.start()
+    try:
+        if wait:
+            for engine in house.engines:
+                await engine.wait_loaded()
+        yield house
+    finally:
+        await house.engine.stop()

@@ -1,0 +1,178 @@
+"""A sentence of which nothing came yet: when it moves to another engine, and when it stays."""
+
+import asyncio
+import os
+import signal
+
+import pytest
+
+from tests.engines.helpers import ANNA, HANS, VOICES, Make, hear, started, until
+from tests.fakes import FakeEngine, frame
+from tests.server.clients import eventually
+from wyoming_csm.engines.base import Phase
+from wyoming_csm.engines.fallback import Fallback
+from wyoming_csm.engines.reply import Reply
+
+WHOLE = [frame(number) for number in range(5)]
+
+
+async def waiting(csm: FakeEngine, house: Fallback) -> tuple[Reply, asyncio.Task[list[bytes]]]:
+    """A reply whose sentence waits for CSM's only slot."""
+    csm.slots = 1
+    csm.hold.clear()
+    first = house.start_reply(ANNA)
+    asyncio.get_running_loop().call_later(5, csm.hold.set)
+    speaking = asyncio.create_task(hear(first))
+    await eventually(lambda: csm.speaking == 1)
+    reply = house.start_reply(ANNA)
+    heard = asyncio.create_task(hear(reply, "Second."))
+    await eventually(lambda: csm.waiting == 1)
+    assert not speaking.done()
+    return reply, heard
+
+
+# -- late: its child says that it waits beyond all patience
+
+
+async def test_late_it_goes_to_an_engine_that_is_ready(csm: FakeEngine, system: FakeEngine) -> None:
+    reply, heard = await waiting(csm, Fallback([csm, system]))
+    csm.be_late()
+    assert await heard == WHOLE
+    assert reply.spoken_by == "system/pico"
+    assert csm.waiting == 0
+    assert await hear(reply, "Third.") == WHOLE
+    assert system.finished == ["Second.", "Third."], "the reply stays there"
+    csm.hold.set()
+    await eventually(lambda: csm.speaking == 0)
+    assert csm.asked == ["Hello."], "what was taken away never gets a slot"
+
+
+async def test_late_and_no_other_can_speak_it_waits_on(csm: FakeEngine, system: FakeEngine) -> None:
+    """One is absent, one loads, one has no voice of its language: none is worth losing it for."""
+    foreign = FakeEngine("foreign", voices=(HANS,))
+    system.become(Phase.STARTING, "loading")
+    coqui = FakeEngine("coqui")
+    coqui.become(Phase.ABSENT, "not installed")
+    reply, heard = await waiting(csm, Fallback([csm, coqui, system, foreign]))
+    csm.be_late()
+    await asyncio.sleep(0.05)
+    assert csm.waiting == 1
+    csm.hold.set()
+    assert await heard == WHOLE
+    assert reply.spoken_by == "csm/anna"
+
+
+@pytest.mark.parametrize("phase", [Phase.STARTING, Phase.RESTING, Phase.ABSENT])
+async def test_late_it_goes_to_an_engine_as_soon_as_that_can(
+    csm: FakeEngine, system: FakeEngine, phase: Phase
+) -> None:
+    system.become(phase)
+    reply, heard = await waiting(csm, Fallback([csm, system]))
+    csm.be_late()
+    await asyncio.sleep(0.05)
+    assert not heard.done()
+    system.become(Phase.READY)
+    assert await heard == WHOLE
+    assert reply.spoken_by == "system/pico"
+
+
+async def test_late_it_wakes_an_engine_that_sleeps(csm: FakeEngine, system: FakeEngine) -> None:
+    system.become(Phase.ASLEEP)
+    reply, heard = await waiting(csm, Fallback([csm, system]))
+    assert system.woken == 0
+    csm.be_late()
+    await eventually(lambda: system.woken == 1)
+    system.become(Phase.READY)
+    assert await heard == WHOLE
+    assert reply.spoken_by == "system/pico"
+
+
+async def test_late_it_goes_to_an_engine_when_that_has_a_slot_free(
+    csm: FakeEngine, system: FakeEngine
+) -> None:
+    system.slots = 1
+    system.hold.clear()
+    house = Fallback([csm, system])
+    busy = asyncio.create_task(hear(house.start_reply(HANS)))
+    await eventually(lambda: system.speaking == 1)
+    reply, heard = await waiting(csm, house)
+    csm.be_late()
+    await asyncio.sleep(0.05)
+    assert (csm.waiting, system.waiting) == (1, 0)
+    system.hold.set()
+    assert await heard == await busy == WHOLE
+    assert reply.spoken_by == "system/pico"
+
+
+# -- silent: its child misses heartbeats
+
+
+async def test_a_stopped_childs_sentence_goes_to_the_next_engine_after_three_beats(
+    make: Make, system: FakeEngine
+) -> None:
+    """The child is ended much later; when it was only slow, and goes on, nothing is doubled."""
+    csm = await started(make(frames=5))
+    house = Fallback([csm, system])
+    phases: list[Phase] = []
+    house.subscribe(lambda: phases.append(csm.status.phase))
+    reply = house.start_reply(VOICES[0])
+    assert await hear(reply) == WHOLE
+    assert reply.spoken_by == "fake/anna"
+    pid = csm.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    begin = asyncio.get_running_loop().time()
+    assert await hear(reply, "Second.") == WHOLE
+    assert 2 <= asyncio.get_running_loop().time() - begin <= 6
+    assert reply.spoken_by == "system/pico"
+    assert csm.status.phase is Phase.STALLED
+    os.kill(pid, signal.SIGCONT)
+    await until(csm, lambda: csm.status.phase is Phase.READY)
+    assert (csm.pid, csm.status.detail) == (pid, "fake child")
+    assert phases == [Phase.STALLED, Phase.READY]
+    assert await hear(house.start_reply(VOICES[0])) == WHOLE, "no frame of the second one"
+    assert system.finished == ["Second."]
+
+
+async def test_without_another_engine_a_stopped_childs_sentence_waits_for_it(make: Make) -> None:
+    csm = await started(make(frames=5))
+    house = Fallback([csm])
+    pid = csm.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    heard = asyncio.create_task(hear(house.start_reply(VOICES[0])))
+    await until(csm, lambda: csm.status.phase is Phase.STALLED)
+    later = asyncio.create_task(hear(house.start_reply(VOICES[0])))
+    await asyncio.sleep(0.1)
+    os.kill(pid, signal.SIGCONT)
+    assert await heard == await later == WHOLE
+    assert csm.pid == pid
+
+
+async def test_a_sentence_that_sounded_stays_with_a_silent_child(
+    csm: FakeEngine, system: FakeEngine
+) -> None:
+    """Nothing is spliced."""
+    csm.frame_seconds = 0.05
+    reply = Fallback([csm, system]).start_reply(ANNA)
+    heard: list[bytes] = []
+    speaking = asyncio.create_task(hear(reply, into=heard))
+    await eventually(lambda: bool(heard))
+    csm.become(Phase.STALLED, "silent")
+    assert await speaking == WHOLE
+    assert not system.asked
+    assert await hear(reply) == WHOLE
+    assert reply.spoken_by == "system/pico", "the next one does not wait for it"
+
+
+# -- the table of phases
+
+
+def test_what_a_phase_may_become() -> None:
+    for phase in Phase:
+        assert phase.may_become(phase)
+        assert phase.may_become(Phase.ABSENT)
+    assert not Phase.ABSENT.may_become(Phase.READY), "it loads first"
+    assert not Phase.ASLEEP.may_become(Phase.READY), "it wakes first"
+    assert not Phase.STALLED.may_become(Phase.ASLEEP)
+    assert Phase.STALLED.may_become(Phase.READY)
