@@ -1,4 +1,4 @@
-"""What listeners hear of simulated devices under load, and what the scheduler itself costs.
+"""What listeners have of simulated devices under load, and what the scheduler itself costs.
 
 Time is simulated, so the first table is the same on every machine. Prints tables, then one line
 of JSON.
@@ -10,8 +10,8 @@ import statistics
 import time
 from collections.abc import Callable
 
-from tests.worker.csm.simulated_stage import Device, Sentence
-from tests.worker.csm.simulation import World, crowd, gaps
+from benchmarks.scripted_runner import Device
+from benchmarks.simulation import Line, World, crowd, gaps
 
 
 def step(fixed: float, each: float) -> Callable[[int], float]:
@@ -33,7 +33,7 @@ def main() -> None:
     options = parser.parse_args()
     lines = [
         {"step_ms": name, "ahead": ahead, "leaving": leaving}
-        | heard(Device(device.step, device.prefill, device.really, 8, ahead), leaving, options)
+        | found_by(Device(device.step, device.prefill, device.really, 8, ahead), leaving, options)
         for name, device in DEVICES.items()
         for ahead in (0, 1)
         for leaving in (0.0, 0.3)
@@ -47,20 +47,20 @@ def main() -> None:
     print(json.dumps({"listeners": lines, "turn_us": costs}))
 
 
-def heard(device: Device, leaving: float, options: argparse.Namespace) -> dict[str, object]:
-    """Of some crowds: seconds to the first sound, gaps, refusals."""
+def found_by(device: Device, leaving: float, options: argparse.Namespace) -> dict[str, object]:
+    """Return what some crowds had: seconds to the first sound, gaps, late sentences."""
     admitted, arrived, inside, between = [], [], [], []
-    sentences = refused = nobody = 0
+    sentences = late = after_stop = 0
     for seed in range(options.crowds):
         world = crowd(seed, device, leaving=leaving)
         found = gaps(world)
         inside += found[0]
         between += found[1]
         replies = set()
-        for told in world.told.values():
+        for number, told in world.told.items():
             sentences += 1
-            refused += told.failed is not None
-            nobody = max(nobody, told.nobody)
+            late += told.late is not None
+            after_stop = max(after_stop, world.frames_after_stop(number))
             if told.sound:
                 admitted.append(told.sound[0] - (told.begun or 0.0))
                 if told.reply not in replies:
@@ -68,7 +68,7 @@ def heard(device: Device, leaving: float, options: argparse.Namespace) -> dict[s
             replies.add(told.reply)
     return {
         "sentences": sentences,
-        "refused": refused,
+        "late": late,
         "first sound after admission p50": round(statistics.median(admitted), 2),
         "max": round(max(admitted), 2),
         "after arrival p50": round(statistics.median(arrived), 2),
@@ -76,15 +76,15 @@ def heard(device: Device, leaving: float, options: argparse.Namespace) -> dict[s
         "gaps inside sentences": len(inside),
         "between them": len(between),
         "longest gap ms": round(1000 * max((*inside, *between), default=0.0)),
-        "frames for nobody, most": nobody,
+        "frames after a stop, most": after_stop,
     }
 
 
 def turn_cost(slots: int) -> float:
     """Microseconds of a turn that launches and collects a frame of so many, median."""
     device = Device(step=lambda n: 0.004, prefill=lambda _: 0.0, slots=slots)
-    world = World(device, [[Sentence(frames=400, positions=1)] for _ in range(slots)])
-    while len(world.stage.launched) < 2 or world.stage.steps[-1] < slots:
+    world = World(device, [[Line(frames=400, positions=1)] for _ in range(slots)])
+    while len(world.sizes) < 2 or world.sizes[-1] < slots:
         world.loop.turn()
     times = []
     for _ in range(100):

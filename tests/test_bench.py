@@ -16,7 +16,7 @@ from benchmarks.csm_streaming import BUFFERED, CsmStreaming
 from benchmarks.plot import charts
 from benchmarks.transformers_generate import Generate, load
 from tests.tiny_csm import make_tiny_csm
-from tests.worker.csm.stages import one_thread
+from tests.worker.csm.runners import one_thread
 from wyoming_csm.model.checkpoint.load import Checkpoint
 from wyoming_csm.model.generator import FrameGenerator
 from wyoming_csm.model.sampling import Sampling

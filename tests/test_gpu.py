@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from tests.tiny_csm import make_full_size_csm, make_tiny_csm
-from tests.worker.csm.stages import SPEAKER, make_stage, speak
+from tests.worker.csm.runners import SPEAKER, Driver, make_runner
 from wyoming_csm.audio import from_pcm
 from wyoming_csm.config import Config, CsmConfig
 from wyoming_csm.engines.base import Phase
@@ -70,8 +70,8 @@ def test_the_sound_is_that_of_the_cpu(checkpoint: Path, tmp_path: Path) -> None:
     settings: dict[str, object] = {"max_seconds": 4.0, "temperature": 0, "depth_temperature": 0}
     sounds = []
     for device in ("cpu", "cuda"):
-        stage = make_stage(checkpoint, tmp_path, torch.device(device), compile=False, **settings)
-        frames = speak(stage, Say(1, 1, "", "The heat is on.", SPEAKER))
+        runner = make_runner(checkpoint, tmp_path, torch.device(device), compile=False, **settings)
+        frames = Driver(runner).speak(Say(1, 1, "", "The heat is on.", SPEAKER))
         sounds.append(from_pcm(b"".join(frame.pcm for frame in frames)))
     assert np.abs(sounds[0] - sounds[1]).max() < 1e-3
 

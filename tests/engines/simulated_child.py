@@ -5,12 +5,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from benchmarks.scripted_runner import Clock, Script, ScriptedRunner
+from benchmarks.scripted_runner import Device as Machine
 from tests.fakes import fake_voice
 from tests.simulated_time import PIPE_SECONDS, Worker
 from wyoming_csm.errors import WorkerDied
 from wyoming_csm.voices import Voice
-from wyoming_csm.worker.csm.frame_loop import FrameLoop
-from wyoming_csm.worker.csm.stage import Frame
+from wyoming_csm.worker.csm.frame_loop import Frame, FrameLoop
+from wyoming_csm.worker.csm.scheduler import Sentence
 from wyoming_csm.worker.protocol import (
     PREFIX_BYTES,
     Configure,
@@ -69,72 +71,51 @@ class Diary(Protocol):
         """Its slot is free again."""
 
 
-class SimulatedRunner:
+class WorkersClock(Clock):
+    """The time of a worker's thread."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    def __call__(self) -> float:
+        return self._worker.now()
+
+    def wait_until(self, moment: float) -> None:
+        if moment > self._worker.now():
+            self._worker.sleep(moment - self._worker.now())
+
+
+class SimulatedRunner(ScriptedRunner):
     """A frame for everyone in each step, and a diary of the slots."""
 
-    ahead = 0
-
     def __init__(self, name: str, device: Device, worker: Worker, diary: Diary) -> None:
-        self.slots = device.slots
-        self._name = name
-        self._device = device
-        self._worker = worker
-        self._diary = diary
-        self._texts: dict[int, str] = {}
-        self._made: dict[int, int] = {}
-        self._active: Sequence[int] = ()
-        self._prepared_at: dict[str, float] = {}
-
-    def prepare(self, voices: Sequence[Voice]) -> None:
-        """They are ready."""
+        takes = Machine(lambda _: device.step, lambda _: 0.0, 1.0, device.slots, ahead=0)
+        clock = WorkersClock(worker)
+        super().__init__(takes, lambda say: Script(frames_of(say.text), positions=1), clock)
+        self._name, self._worker, self._diary = name, worker, diary
+        self._preparing = device.preparing
+        self._slow_at: float | None = None  # when that voice's clip is prepared
 
     def is_prepared(self, say: Say, wake: Callable[[], None]) -> bool:
-        now = self._worker.now()
         if say.voice.name != SLOW.name:
             return True
-        if say.voice.name not in self._prepared_at:
-            self._prepared_at[say.voice.name] = now + self._device.preparing
-            self._worker.call_later(self._device.preparing, wake)
-        return now >= self._prepared_at[say.voice.name]
+        if self._slow_at is None:
+            self._slow_at = self._worker.now() + self._preparing
+            self._worker.call_later(self._preparing, wake)
+        return self._worker.now() >= self._slow_at
 
-    def idle(self) -> bool:
-        return False
+    def start(self, sentence: Sentence) -> None:
+        super().start(sentence)
+        self._diary.begins(self._name, sentence.say.text, self._worker.now())
 
-    def begin(self, slot: int, say: Say) -> int:
-        assert slot not in self._texts
-        assert slot in range(self.slots)
-        self._texts[slot], self._made[slot] = say.text, 0
-        self._diary.begins(self._name, say.text, self._worker.now())
-        return 1
+    def release(self, sentence: Sentence) -> None:
+        super().release(sentence)
+        self._diary.ends(self._name, sentence.say.text, self._worker.now())
 
-    def prefill(self, slot: int, positions: int) -> bool:
-        return True
-
-    def launch(self, active: Sequence[int]) -> None:
-        self._active = active
-
-    def collect(self) -> list[Frame]:
-        self._worker.sleep(self._device.step)
-        return [self._frame(slot) for slot in self._active]
-
-    def release(self, slot: int) -> None:
-        text = self._texts.pop(slot)
-        self._diary.ends(self._name, text, self._worker.now())
-
-    def end_reply(self, reply: int) -> None:
-        pass
-
-    def step_seconds(self, n: int) -> float:
-        return self._device.step
-
-    def prefill_seconds(self, positions: int) -> float:
-        return 0.0
-
-    def _frame(self, slot: int) -> Frame:
-        number, text = self._made[slot], self._texts[slot]
-        self._made[slot] += 1
-        last = number == frames_of(text)
-        return Frame(b"" if last else pcm(text, number), last=last)
+    def frame(self, sentence: Sentence, number: int) -> Frame:
+        if super().frame(sentence, number).is_end:
+            return Frame(b"", is_end=True)
+        return Frame(pcm(sentence.say.text, number))
 
 
 class SimulatedSpeaker:

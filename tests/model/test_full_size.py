@@ -19,6 +19,7 @@ import torch
 from wyoming_csm.config import CsmConfig
 from wyoming_csm.voices import Voice
 from wyoming_csm.worker.csm.load import load_runner
+from wyoming_csm.worker.csm.scheduler import Sentence
 from wyoming_csm.worker.protocol import Say
 
 def peak():  # not getrusage: that remembers what the parent was before exec
@@ -26,19 +27,20 @@ def peak():  # not getrusage: that remembers what the parent was before exec
 
 before, started = peak(), time.monotonic()
 folder = Path(sys.argv[1])
-stage = load_runner(CsmConfig(slots=1, dtype="bfloat16"), folder, folder, torch.device("cpu"))
+runner = load_runner(CsmConfig(slots=1, dtype="bfloat16"), folder, folder, torch.device("cpu"))
 loaded, after = time.monotonic(), peak()
 speaker = Voice(name="speaker_0", language="en", description="", engine="csm", speaker="0")
-stage.begin(0, Say(1, 1, "", "the light is on", speaker))
-pipeline = stage._pipeline
+sentence = Sentence(Say(1, 1, "", "the light is on", speaker), deadline=0.0, slot=0)
+runner.start(sentence)
+pipeline = runner._pipeline
 model, codec = pipeline._generator.model, pipeline._decoder
 frames, sound = [], []
-while not stage.prefill(0, 64):
-    pass
+for start in range(0, sentence.positions, 64):
+    runner.prefill(sentence, start, min(start + 64, sentence.positions))
 for _ in range(2):
-    stage.launch([0])
-    sound.append(stage.collect()[0].pcm)
-    frames.append(pipeline._generator.codes[0].tolist())
+    (frame,) = runner.launch([sentence])()
+    sound.append(frame.pcm)
+    frames.append(frame.codes.tolist())
 print(json.dumps({
     "before": before,
     "peak": after,

@@ -9,7 +9,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from tests.tiny_csm import edit_config, make_tiny_csm
-from tests.worker.csm.stages import one_thread
+from tests.worker.csm.runners import one_thread
 from wyoming_csm.model.checkpoint.load import CODEC
 from wyoming_csm.model.mimi.weights import flat_name
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.tiny_csm import make_tiny_csm
-from tests.worker.csm.stages import one_thread
+from tests.worker.csm.runners import one_thread
 
 
 @pytest.fixture(scope="session")

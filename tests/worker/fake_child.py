@@ -1,4 +1,4 @@
-"""A child process without a model: CSM's own frame loop over a stage that only waits.
+"""A child process without a model: CSM's own frame loop over a runner that only waits.
 
 Started by `COMMAND`; `Configure.settings` are `FakeSettings`. `fault` names what goes wrong, in
 frame `fault_at` of a sentence (0: before its first sound) or while it starts.
@@ -9,25 +9,25 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Event
 from typing import Literal, NoReturn
 
 import msgspec
 
+from benchmarks.scripted_runner import Clock, Device, Script, ScriptedRunner
 from tests.frames import frame
 from wyoming_csm.errors import EngineError
 from wyoming_csm.voices import Voice
-from wyoming_csm.worker.csm.frame_loop import FrameLoop
-from wyoming_csm.worker.csm.stage import Frame
+from wyoming_csm.worker.csm.frame_loop import Frame, FrameLoop
+from wyoming_csm.worker.csm.scheduler import Sentence
 from wyoming_csm.worker.pipe import Child
 from wyoming_csm.worker.protocol import (
     Configure,
     Prepare,
     Prepared,
     Ready,
-    Say,
     Starting,
     Unavailable,
 )
@@ -70,21 +70,24 @@ class FakeSettings(msgspec.Struct, kw_only=True):
     voices: tuple[Voice, ...] = ()
 
 
-class FakeStage:
-    """A frame for everyone each `step_seconds`; then an end without sound."""
+class RealClock(Clock):
+    """The machine's time, in which waiting takes its time."""
 
-    ahead = 0
+    def __call__(self) -> float:
+        return time.monotonic()
+
+    def wait_until(self, moment: float) -> None:
+        time.sleep(max(0.0, moment - time.monotonic()))
+
+
+class FakeRunner(ScriptedRunner):
+    """A step each `step_seconds`, and what goes wrong."""
 
     def __init__(self, child: Child, settings: FakeSettings) -> None:
+        step = Device(lambda n: settings.step_seconds, lambda _: 0.0, 1.0, settings.slots, ahead=0)
+        super().__init__(step, lambda say: Script(settings.frames, positions=1), RealClock())
         self._child = child
         self._settings = settings
-        self._made: dict[int, int] = {}  # frames, by slot
-        self._texts: dict[int, str] = {}
-        self._active: Sequence[int] = ()
-
-    @property
-    def slots(self) -> int:
-        return self._settings.slots
 
     def prepare(self, voices: Sequence[Voice]) -> None:
         """A recording that is there can be used."""
@@ -92,53 +95,22 @@ class FakeStage:
             fault = "" if Path(clip.path).exists() else "it is not there"
             self._child.send(Prepared(clip, fault))
 
-    def is_prepared(self, say: Say, wake: Callable[[], None]) -> bool:
-        return True
-
-    def idle(self) -> bool:
-        return False
-
-    def begin(self, slot: int, say: Say) -> int:
-        self._made[slot] = 0
-        self._texts[slot] = say.text
-        return 1
-
-    def prefill(self, slot: int, positions: int) -> bool:
-        if self._settings.fault == "fail" and self._settings.only_in in ("", self._texts[slot]):
+    def prefill(self, sentence: Sentence, start: int, end: int) -> None:
+        if self._settings.fault == "fail" and self._concerns(sentence):
             raise EngineError("told to fail")
-        return True
+        super().prefill(sentence, start, end)
 
-    def launch(self, active: Sequence[int]) -> None:
-        self._active = active
-
-    def collect(self) -> list[Frame]:
-        time.sleep(self._settings.step_seconds)
-        return [self._frame(slot) for slot in self._active]
-
-    def release(self, slot: int) -> None:
-        del self._made[slot]
-
-    def end_reply(self, reply: int) -> None:
-        pass
-
-    def step_seconds(self, n: int) -> float:
-        return self._settings.step_seconds
-
-    def prefill_seconds(self, positions: int) -> float:
-        return 0.0
-
-    def _frame(self, slot: int) -> Frame:
-        number = self._made[slot]
-        here = self._settings.only_in in ("", self._texts[slot])
-        if here and number == self._settings.fault_at and misbehaves(self._settings):
+    def frame(self, sentence: Sentence, number: int) -> Frame:
+        here = self._concerns(sentence) and number == self._settings.fault_at
+        if here and misbehaves(self._settings):
             go_wrong(self._settings.fault, self._child)
-        if number == self._settings.frames:
-            return Frame(b"", last=True, ended=True)
-        self._made[slot] += 1
-        pcm = frame(number)
-        if self._settings.stamp:
-            pcm = time.monotonic_ns().to_bytes(8, "little") + pcm[8:]
-        return Frame(pcm)
+        if super().frame(sentence, number).is_end:
+            return Frame(b"", is_end=True)
+        stamp = time.monotonic_ns().to_bytes(8, "little") if self._settings.stamp else b""
+        return Frame(stamp + frame(number)[len(stamp) :])
+
+    def _concerns(self, sentence: Sentence) -> bool:
+        return self._settings.only_in in ("", sentence.say.text)
 
 
 def misbehaves(settings: FakeSettings) -> bool:
@@ -205,5 +177,5 @@ def main() -> None:
     child.send(Starting("warming up"))
     start_wrong(settings, child)
     child.send(Ready("fake child", settings.slots, settings.voices))
-    stage = FakeStage(child, settings)
-    FrameLoop(child.inbox, child.send, stage, least_limit=settings.limit_seconds).run()
+    runner = FakeRunner(child, settings)
+    FrameLoop(child.inbox, child.send, runner, least_limit=settings.limit_seconds).run()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.tiny_csm import make_tiny_csm
-from tests.worker.csm.stages import make_clip, make_stage, one_thread, speak
+from tests.worker.csm.runners import Driver, make_clip, make_runner, one_thread, say
 from wyoming_csm.audio import from_pcm
 from wyoming_csm.config import Config, CsmConfig
 from wyoming_csm.engines.base import Phase
@@ -15,7 +15,6 @@ from wyoming_csm.engines.csm import csm_engines
 from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.text.pieces import Speak
 from wyoming_csm.voices import VoiceBook
-from wyoming_csm.worker.protocol import Say
 
 
 def one_voice(folder: Path) -> VoiceBook:
@@ -29,7 +28,7 @@ def one_voice(folder: Path) -> VoiceBook:
 
 @pytest.mark.slow
 async def test_a_real_child_speaks_through_the_pipe(tmp_path: Path) -> None:
-    """The same words, voice and seed sound the same through the engine as on the stage."""
+    """The same words, voice and seed sound the same through the engine as from the runner."""
     checkpoint = make_tiny_csm(tmp_path / "csm", codebooks=8)
     book = one_voice(tmp_path / "voices")
     csm = CsmConfig(checkpoint=str(checkpoint), device="cpu", max_seconds=1.0, seed=7)
@@ -41,14 +40,15 @@ async def test_a_real_child_speaks_through_the_pipe(tmp_path: Path) -> None:
         voice = engine.voice_for(book.voices[0])
         assert voice is not None
         reply = Fallback([engine]).start_reply(voice)
-        heard = b""
-        async with aclosing(reply.speak(Speak("Hello."))) as sound:
-            async for pcm in sound:
-                heard += pcm
+        sound = b""
+        async with aclosing(reply.speak(Speak("Hello."))) as chunks:
+            async for pcm in chunks:
+                sound += pcm
         await reply.aclose()
     finally:
         await engine.stop()
     with one_thread():
-        expected = speak(make_stage(checkpoint, tmp_path), Say(1, 1, "", "Hello.", book.voices[0]))
-    difference = from_pcm(heard) - from_pcm(b"".join(frame.pcm for frame in expected))
+        driver = Driver(make_runner(checkpoint, tmp_path))
+        expected = driver.speak(say(1, 1, "Hello.", book.voices[0]))
+    difference = from_pcm(sound) - from_pcm(b"".join(frame.pcm for frame in expected))
     assert np.abs(difference).max() < 1e-3, "more than another number of threads explains"

@@ -6,12 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.worker.csm.conversation import FRAMES, Conversation, voice_of
-from tests.worker.csm.stages import SPEAKER, make_stage, scripted, speak
+from tests.worker.csm.runners import END, FRAMES, SOME, Sound, Talk, say, voice_of
 from wyoming_csm.audio import SAMPLES_PER_FRAME
 from wyoming_csm.worker.csm.endings import another_seed, frame_limit
-from wyoming_csm.worker.csm.runner import CsmRunner
-from wyoming_csm.worker.csm.stage import Frame
+from wyoming_csm.worker.csm.scheduler import Sentence
 from wyoming_csm.worker.protocol import Say
 
 pytestmark = pytest.mark.usefixtures("thread")
@@ -19,36 +17,26 @@ pytestmark = pytest.mark.usefixtures("thread")
 ANNA = voice_of("anna")
 AHEAD = pytest.mark.parametrize("ahead", [0, 1])
 TEXTS = ("turn on the light", "it is raining, and the heat is on")
+SEED = 7
 _WHOLE = SAMPLES_PER_FRAME * 2  # bytes
 
 
 @pytest.fixture
-def talk(checkpoint: Path, tmp_path: Path) -> Callable[..., Conversation]:
+def talk(checkpoint: Path, tmp_path: Path) -> Callable[..., Talk]:
     codes = torch.randint(128, (20, 8), generator=torch.Generator().manual_seed(1))
 
-    def make(**settings: object) -> Conversation:
-        return Conversation(checkpoint, tmp_path, {"anna": codes}, **settings)  # type: ignore[arg-type]
+    def make(**settings: object) -> Talk:
+        return Talk(checkpoint, tmp_path, {"anna": codes}, **settings)  # type: ignore[arg-type]
 
     return make
 
 
-def begin(talk: Conversation, slot: int, say: Say, bad_tries: int = 1) -> int:
-    """A sentence whose first tries end at their first frame; the seed of the first."""
-    talk.begin(slot, say)
-    seed = talk.stage._sentences[slot].seed
-    tries = [(slot, seed), (slot, another_seed(seed))]
-    talk.generator.bad = set(tries[:bad_tries])
-    return seed
-
-
-def frames_of(stage: CsmRunner, active: list[int], wanted: int) -> list[Frame]:
-    """As the loop makes them, until the slot's last; each frame of the others beside it."""
-    frames: list[Frame] = []
-    while not frames or not frames[-1].last:
-        stage.launch(active)
-        if len(stage._launched) > stage.ahead:
-            frames.append(stage.collect()[active.index(wanted)])
-    return frames
+def begin(talk: Talk, slot: int, say: Say, bad_tries: int = 1) -> Sentence:
+    """A sentence whose first tries end at their first frame."""
+    sentence = talk.start(say, slot)
+    seeds = (sentence.seed, another_seed(sentence.seed))
+    talk.generator.bad = {(sentence.positions, seed) for seed in seeds[:bad_tries]}
+    return sentence
 
 
 @pytest.mark.parametrize(
@@ -74,76 +62,74 @@ def test_more_time_for_digits_is_given_as_far_as_there_is_room() -> None:
     assert frame_limit(text, 90.0, -5) == int(8 * 12.5), "what a text of words would get"
 
 
-def test_an_end_that_misses_a_code_is_the_end(checkpoint: Path, tmp_path: Path) -> None:
-    stage = make_stage(checkpoint, tmp_path)
-    scripted(stage, [5] * 8, [0, 0, 0, 9, 0, 0, 0, 0])
-    frames = speak(stage, Say(1, 1, "", "Hello.", SPEAKER))
-    assert [len(frame.pcm) for frame in frames] == [SAMPLES_PER_FRAME * 2, 0]
-    assert frames[-1].ended
+def test_an_end_that_misses_a_code_is_the_end(talk: Callable[..., Talk]) -> None:
+    nearly = talk()
+    nearly.follow(SOME, [0, 0, 0, 9, 0, 0, 0, 0])
+    sounds = nearly.speak(say(1, 1, "Hello."))
+    assert [len(sound.pcm) for sound in sounds] == [_WHOLE, 0]
+    assert sounds[-1].last
 
 
 @AHEAD
 @pytest.mark.parametrize("temperature", [0.0, 0.9], ids=["greedy", "sampled"])
 def test_the_second_try_is_what_its_seed_says_alone(
-    talk: Callable[..., Conversation], ahead: int, temperature: float
+    talk: Callable[..., Talk], ahead: int, temperature: float
 ) -> None:
-    """In codes, in sound and in what the reply's next sentence hears before it."""
+    """In codes, in sound and in what the reply's next sentence has before it."""
     settings = {"temperature": temperature, "depth_temperature": temperature}
-    troubled = talk(ahead=ahead, **settings)
-    seed = begin(troubled, 0, Say(1, 1, "", TEXTS[0], ANNA))
-    frames = frames_of(troubled.stage, [0], 0)
-    troubled.stage.release(0)
-    while troubled.stage._launched:
-        assert troubled.stage.collect() == [Frame(b"")]
-    alone = talk(**settings, seed=another_seed(seed))
-    expected = alone.speak(Say(1, 1, "", TEXTS[0], ANNA))
-    alone.stage._config = troubled.stage._config
-    assert [len(frame.pcm) for frame in frames] == [0] * (1 + ahead) + [_WHOLE] * FRAMES + [0]
-    assert frames[1 + ahead :] == expected
-    assert frames[-1] == Frame(b"", last=True, ended=True)
-    following = Say(2, 1, "", TEXTS[1], ANNA)
-    for each in (troubled, alone):
-        each.speak(following)
-    assert torch.equal(troubled.codes[-1], alone.codes[-1])
-    assert troubled.computed[-1] == troubled.own(TEXTS[1]), "the reply so far was kept"
+    troubled = talk(ahead=ahead, seed=SEED, **settings)
+    first = begin(troubled, 0, say(1, 1, TEXTS[0], ANNA))
+    sounds = troubled.finish(first)
+    while troubled.in_flight:
+        assert troubled.land() == {}
+    alone = talk(seed=another_seed(SEED), **settings)
+    expected = alone.start(say(1, 1, TEXTS[0], ANNA))
+    assert [len(sound.pcm) for sound in sounds] == [0] * (1 + ahead) + [_WHOLE] * FRAMES + [0]
+    assert sounds[1 + ahead :] == alone.finish(expected)
+    assert torch.equal(torch.stack(first.codes), torch.stack(expected.codes))
+    following = [each.start(say(2, 1, TEXTS[1], ANNA)) for each in (troubled, alone)]
+    assert torch.equal(following[0].prompt, following[1].prompt)
+    assert troubled.computed[-1] == troubled.own(TEXTS[1]), "the reply so far was cached"
 
 
 @AHEAD
-def test_there_is_no_third_try(talk: Callable[..., Conversation], ahead: int) -> None:
+def test_there_is_no_third_try(talk: Callable[..., Talk], ahead: int) -> None:
     troubled = talk(ahead=ahead)
-    begin(troubled, 0, Say(1, 1, "", TEXTS[0], ANNA), bad_tries=2)
-    frames = frames_of(troubled.stage, [0], 0)
-    assert [frame.pcm for frame in frames] == [b""] * (2 + ahead)
-    assert frames[-1] == Frame(b"", last=True, ended=True)
+    sentence = begin(troubled, 0, say(1, 1, TEXTS[0], ANNA), bad_tries=2)
+    sounds = troubled.finish(sentence)
+    assert sounds == [Sound(b"")] * (1 + ahead) + [Sound(b"", last=True)]
 
 
 @AHEAD
 @pytest.mark.parametrize("slot", [0, 1])
-def test_a_neighbour_hears_nothing_of_it(
-    talk: Callable[..., Conversation], ahead: int, slot: int
+def test_a_neighbour_notices_nothing_of_it(
+    talk: Callable[..., Talk], ahead: int, slot: int
 ) -> None:
-    neighbour, say = 1 - slot, Say(1, 1, "", TEXTS[1], ANNA)
     undisturbed = talk(seed=5)
-    undisturbed.speak(say)
+    undisturbed.speak(say(1, 1, TEXTS[1], ANNA))
     troubled = talk(seed=5, ahead=ahead)
-    troubled.begin(neighbour, say)
-    begin(troubled, slot, Say(2, 2, "", TEXTS[0], ANNA))
-    frames_of(troubled.stage, [0, 1], neighbour)
-    codes = troubled.stage._sentences[neighbour].codes
-    assert torch.equal(torch.stack(codes), undisturbed.codes[0])
+    neighbour = troubled.start(say(1, 1, TEXTS[1], ANNA), 1 - slot)
+    bad = begin(troubled, slot, say(2, 2, TEXTS[0], ANNA))
+    troubled.finish(neighbour, bad)
+    assert torch.equal(torch.stack(neighbour.codes), undisturbed.codes[0])
 
 
-def test_who_leaves_meanwhile_leaves_nothing(talk: Callable[..., Conversation]) -> None:
+def test_a_listener_that_leaves_meanwhile_leaves_nothing(talk: Callable[..., Talk]) -> None:
     """Between the end that came too early and the second try; the slot serves another."""
     troubled, fresh = talk(ahead=1), talk()
-    begin(troubled, 0, Say(1, 1, "", TEXTS[0], ANNA))
-    for _ in range(2):
-        troubled.stage.launch([0])
-    assert troubled.stage.collect() == [Frame(b"")]
-    troubled.stage.release(0)
-    assert troubled.stage.collect() == [Frame(b"")]
-    say = Say(2, 2, "", TEXTS[1], ANNA)
+    sentence = begin(troubled, 0, say(1, 1, TEXTS[0], ANNA))
+    assert troubled.step(sentence) == {}
+    assert troubled.step(sentence) == {sentence: Sound(b"")}
+    troubled.release(sentence)
+    assert troubled.land() == {}
     troubled.generator.bad = set()
     for each in (troubled, fresh):
-        each.speak(say)
+        each.speak(say(2, 2, TEXTS[1], ANNA))
     assert torch.equal(troubled.codes[-1], fresh.codes[-1])
+
+
+def test_a_second_try_ends_where_the_first_would(talk: Callable[..., Talk]) -> None:
+    endless = talk()
+    sentence = begin(endless, 0, say(1, 1, TEXTS[0], ANNA))
+    endless.follow(*[SOME] * 100, END)
+    assert len(endless.finish(sentence)) == 1 + sentence.limit

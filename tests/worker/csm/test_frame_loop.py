@@ -1,14 +1,17 @@
 """The loop over slots: frames, faults, stops, beats."""
 
+import math
+from dataclasses import replace
+
 import pytest
 
-from tests.worker.csm.counting import CountingStage, House
+from tests.worker.csm.house import House, device
 from wyoming_csm.worker.protocol import Audio, Begun, Done, EndReply, Failed, Stop, Working
 
 
 @pytest.fixture
 def house() -> House:
-    return House(CountingStage())
+    return House()
 
 
 def test_a_sentence_is_made_frame_by_frame(house: House) -> None:
@@ -17,7 +20,7 @@ def test_a_sentence_is_made_frame_by_frame(house: House) -> None:
     assert house.sound(1) == [0, 1, 2]
     assert isinstance(done := house.sent[-1], Done)
     assert 0.03 < done.seconds < 0.05
-    assert house.stage.begun == {}
+    assert house.runner.is_empty
 
 
 def test_a_late_sentence_joins_at_the_next_frame(house: House) -> None:
@@ -25,7 +28,7 @@ def test_a_late_sentence_joins_at_the_next_frame(house: House) -> None:
     house.turns(2)
     house.say(2, "ab")
     house.turns(4)
-    assert house.stage.steps == [[1], [1], [1, 2], [1, 2], [1, 2]]
+    assert house.steps == [[1], [1], [1, 2], [1, 2], [1, 2]]
     assert (house.sound(1), house.sound(2)) == ([0, 1, 2, 3], [0, 1])
     assert sorted(house.done()) == [1, 2]
 
@@ -35,9 +38,9 @@ def test_more_sentences_than_slots_wait_in_order(house: House) -> None:
         house.say(request, "ab")
     for _ in range(12):
         house.turns(1)
-        house.stage.now += 0.05
+        house.clock.now += 0.05
     assert house.done() == [1, 2, 3, 4]
-    assert max(len(step) for step in house.stage.steps) == 2
+    assert max(len(step) for step in house.steps) == 2
     assert all(house.sound(request) == [0, 1] for request in (1, 2, 3, 4))
 
 
@@ -48,7 +51,7 @@ def test_stop_ends_a_sentence_before_the_next_frame(house: House) -> None:
     house.turns(3)
     assert house.sound(1) == [0, 1]
     assert house.done() == []
-    assert house.stage.begun == {}
+    assert house.runner.is_empty
 
 
 def test_a_waiting_sentence_that_is_stopped_never_begins(house: House) -> None:
@@ -58,7 +61,7 @@ def test_a_waiting_sentence_that_is_stopped_never_begins(house: House) -> None:
     house.inbox.put(Stop(3))
     house.turns(5)
     assert house.done() == [1, 2]
-    assert all(3 not in step for step in house.stage.steps)
+    assert all(3 not in step for step in house.steps)
 
 
 def test_a_fault_of_one_sentence_leaves_the_others(house: House) -> None:
@@ -71,26 +74,25 @@ def test_a_fault_of_one_sentence_leaves_the_others(house: House) -> None:
     house.say(3, "a")
     house.say(4, "a")
     house.turns(4)
-    assert house.done() == [1, 3, 4], "a failed sentence must not keep a slot"
+    assert house.done() == [1, 3, 4], "a failed sentence must not hold a slot"
 
 
-def test_an_unprepared_voice_makes_nobody_wait(house: House) -> None:
-    house.stage.unprepared.add(1)
+def test_no_other_waits_for_a_voice_that_is_being_prepared(house: House) -> None:
+    house.runner.prepared_at[1] = math.inf
     house.say(1, "a")
     house.say(2, "ab")
     house.turns(2)
     assert house.sound(2) == [0, 1]
-    house.stage.unprepared.clear()
-    assert house.stage.wake is not None
-    house.stage.wake()
+    house.runner.prepared_at.clear()
+    house.runner.wake()
     house.turns(2)
     assert house.sound(1) == [0]
 
 
-def test_the_end_of_a_reply_reaches_the_stage(house: House) -> None:
+def test_the_end_of_a_reply_reaches_the_runner(house: House) -> None:
     house.inbox.put(EndReply(7))
     house.turns(1)
-    assert house.stage.over == [7]
+    assert house.runner.ended == [7]
 
 
 def test_it_beats_without_work(house: House) -> None:
@@ -99,16 +101,16 @@ def test_it_beats_without_work(house: House) -> None:
 
 
 def test_a_beat_a_second() -> None:
-    house = House(CountingStage())
+    house = House()
     for _ in range(30):
         house.turns(1)
-        house.stage.now += 0.1
+        house.clock.now += 0.1
     assert sum(isinstance(message, Working) for message in house.sent) == 3
 
 
 def test_a_long_computation_is_announced_with_a_limit_from_what_was_measured() -> None:
     """As the prompt of a clip on a slow CPU, which takes a minute."""
-    house = House(CountingStage(each=0.6))
+    house = House(device(each=0.6))
     house.say(1, "ab")
     house.turns(2)
     usual, whole, usual_again = house.limits()
@@ -121,73 +123,75 @@ def test_a_long_computation_is_announced_with_a_limit_from_what_was_measured() -
 
 @pytest.mark.parametrize("least", [10, 15])
 def test_no_limit_is_shorter_than_the_least(least: float) -> None:
-    house = House(CountingStage(each=0.001), least)
+    house = House(device(each=0.001), least)
     house.say(1, "ab")
     house.turns(2)
     assert set(house.limits()) == {least}
 
 
-def test_a_frame_ahead_changes_nothing_that_is_heard() -> None:
-    house = House(CountingStage(ahead=1))
+def test_a_frame_ahead_changes_no_sound() -> None:
+    house = House(device(ahead=1))
     house.say(1, "abcd")
     house.turns(2)
     house.say(2, "ab")
     house.turns(6)
     assert (house.sound(1), house.sound(2)) == ([0, 1, 2, 3], [0, 1])
     assert sorted(house.done()) == [1, 2]
-    assert house.stage.flying == []
+    assert house.runner.is_empty
 
 
 def test_a_frame_is_launched_before_the_one_before_it_is_collected() -> None:
-    house = House(CountingStage(ahead=1))
+    house = House(device(ahead=1))
     house.say(1, "abcd")
     house.turns(3)
-    assert (len(house.stage.steps), house.sound(1)) == (3, [0, 1])
+    assert (len(house.steps), house.sound(1)) == (3, [0, 1])
 
 
-def test_who_takes_a_slot_does_not_get_the_frame_in_flight_there() -> None:
-    house = House(CountingStage(slots=1, ahead=1))
+def test_the_next_in_a_slot_does_not_get_the_frame_in_flight_there() -> None:
+    house = House(device(slots=1, ahead=1))
     house.say(1, "abcdefgh")
     house.turns(3)
     house.inbox.put(Stop(1))
     house.say(2, "abc")
     house.turns(6)
     assert (house.sound(1), house.sound(2)) == ([0, 1], [0, 1, 2])
-    assert house.stage.steps.count([1]) == 3, "none was launched after the stop"
+    assert house.steps.count([1]) == 3, "none was launched after the stop"
     assert house.done() == [2]
 
 
 def test_memory_that_is_too_full_for_a_step_ends_the_youngest_sentence() -> None:
-    house = House(CountingStage(slots=3, room=2))
+    house = House(device(slots=3, most=2))
     for request in (1, 2, 3):
         house.say(request, "abcd")
     house.turns(9)
     assert house.failed() == [Failed(3, "no memory")]
     assert sorted(house.done()) == [1, 2]
-    assert house.stage.begun == {}
+    assert house.runner.is_empty
 
 
-def test_a_fault_while_its_prompt_is_heard_ends_that_sentence_only(house: House) -> None:
+def test_a_fault_while_its_prompt_is_read_ends_that_sentence_only(house: House) -> None:
     house.say(1, "abc")
     house.say(2, "long")
     house.turns(6)
     assert house.failed() == [Failed(2, "a long text")]
-    assert (house.sound(1), house.stage.begun) == ([0, 1, 2], {})
+    assert house.sound(1) == [0, 1, 2]
+    assert house.runner.is_empty
 
 
-def test_idle_work_is_done_piece_by_piece_and_only_when_nobody_asks() -> None:
-    house = House(CountingStage(pieces=2))
+def test_idle_work_is_done_step_by_step_and_only_without_sentences() -> None:
+    house = House()
+    house.runner.idle_steps = 2
     house.say(1, "a")
     house.loop.turn()
     house.loop.turn()
-    assert (house.done(), house.stage.pieces) == ([1], 2)
+    assert (house.done(), house.runner.idle_steps) == ([1], 2)
     house.loop.turn()
     house.loop.turn()
-    assert house.stage.pieces == 0, "it did not wait for a message in between"
+    assert house.runner.idle_steps == 0, "it did not wait for a message in between"
 
 
 def test_an_engine_that_was_never_measured_speaks() -> None:
-    house = House(CountingStage(ahead=1, measured=False))
+    house = House(replace(device(ahead=1), measured=False))
     house.say(1, "abcd", reply=1)
     house.turns(8)
     house.say(2, "ab", reply=1)

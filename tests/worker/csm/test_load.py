@@ -10,7 +10,7 @@ import msgspec
 import pytest
 import torch
 
-from tests.worker.csm.stages import CPU, SPEAKER, begin, speak, step
+from tests.worker.csm.runners import CPU, SPEAKER, Driver
 from wyoming_csm.config import CsmConfig
 from wyoming_csm.errors import EngineUnavailable, PromptTooLong
 from wyoming_csm.model import toolchain
@@ -60,15 +60,16 @@ def test_quantised_weights_are_kept_and_a_stage_has_the_size_that_was_set(
     config = msgspec.convert(wanted, CsmConfig)
     first = load_runner(config, checkpoint, tmp_path, CPU)
     assert first.slots == 2
-    frames = speak(first, Say(1, 1, "", "Hello.", SPEAKER))
+    frames = Driver(first).speak(Say(1, 1, "", "Hello.", SPEAKER))
     assert len(frames) == 12
     (kept,) = (tmp_path / "weights").iterdir()
     made = kept.stat().st_ino
-    again = speak(load_runner(config, checkpoint, tmp_path, CPU), Say(1, 1, "", "Hello.", SPEAKER))
+    second = Driver(load_runner(config, checkpoint, tmp_path, CPU))
+    again = second.speak(Say(1, 1, "", "Hello.", SPEAKER))
     assert [frame.pcm for frame in again] == [frame.pcm for frame in frames]
     assert kept.stat().st_ino == made, "read, not made again"
     with pytest.raises(PromptTooLong):
-        first.begin(0, Say(2, 2, "", "The light is on. " * 60, SPEAKER))
+        Driver(first).start(Say(2, 2, "", "The light is on. " * 60, SPEAKER))
 
 
 def test_weights_of_a_gpu_are_kept_while_nobody_speaks(
@@ -82,14 +83,14 @@ def test_weights_of_a_gpu_are_kept_while_nobody_speaks(
     config = msgspec.convert(wanted, CsmConfig)
     stage = load_runner(config, checkpoint, tmp_path, CPU)
     say = Say(1, 1, "", "Hello.", SPEAKER)
-    frames = speak(stage, say)
+    frames = Driver(stage).speak(say)
     assert not (tmp_path / "weights").exists()
     assert not stage.idle()
     assert stage._saving._thread is not None
     stage._saving._thread.join(10)
     assert len(list((tmp_path / "weights").glob("*.safetensors"))) == 1
     monkeypatch.setattr(Checkpoint, "_fill", None)
-    again = speak(load_runner(config, checkpoint, tmp_path, CPU), say)
+    again = Driver(load_runner(config, checkpoint, tmp_path, CPU)).speak(say)
     assert [frame.pcm for frame in again] == [frame.pcm for frame in frames]
 
 
@@ -111,13 +112,14 @@ def test_a_sentence_comes_before_what_is_kept(
     config = msgspec.convert({"dtype": "float16"}, CsmConfig)
     stage = load_runner(config, checkpoint, tmp_path, CPU)
     stage.idle()
-    begin(stage, 0, Say(1, 1, "", "Hello.", SPEAKER))
+    driver = Driver(stage)
+    sentence = driver.start(Say(1, 1, "", "Hello.", SPEAKER))
     for _ in range(3):
         pieces.put(None)
     written.get(timeout=10)  # the one that was begun
-    step(stage, [0])
+    driver.step(sentence)
     assert written.empty()
-    stage.release(0)
+    driver.release(sentence)
     stage.idle()
     for _ in range(2):
         written.get(timeout=10)

@@ -1,4 +1,4 @@
-"""A voice's prompt is heard once, a reply hears only what is new, and nobody hears a difference."""
+"""What was read before is not read again, and makes no difference."""
 
 from pathlib import Path
 from typing import Any
@@ -8,10 +8,7 @@ import torch
 from torch import Tensor
 
 from tests.tiny_csm import make_tiny_csm
-from tests.worker.csm.conversation import FRAMES, Conversation, voice_of
-from tests.worker.csm.stages import SPEAKER
-from wyoming_csm.worker.csm.stage import Frame
-from wyoming_csm.worker.protocol import Say
+from tests.worker.csm.runners import FRAMES, SPEAKER, Talk, say, voice_of
 
 pytestmark = pytest.mark.usefixtures("thread")
 
@@ -30,45 +27,42 @@ def recordings() -> dict[str, Tensor]:
 
 
 @pytest.fixture
-def talk(checkpoint: Path, tmp_path: Path, recordings: dict[str, Tensor]) -> Conversation:
-    return Conversation(checkpoint, tmp_path, recordings)
+def talk(checkpoint: Path, tmp_path: Path, recordings: dict[str, Tensor]) -> Talk:
+    return Talk(checkpoint, tmp_path, recordings)
 
 
 @pytest.fixture
-def voice(talk: Conversation) -> int:
+def voice(talk: Talk) -> int:
     """Positions of a voice's prompt."""
     return talk.own("the door is open") + CLIP_FRAMES + 1
 
 
-def test_a_clip_is_heard_once_and_a_reply_hears_only_what_is_new(
-    talk: Conversation, voice: int
-) -> None:
+def test_a_clip_is_read_once_and_of_a_reply_only_what_is_new(talk: Talk, voice: int) -> None:
     own = [talk.own(text) for text in TEXTS]
-    talk.speak(Say(1, 1, "", TEXTS[0], ANNA))
+    talk.speak(say(1, 1, TEXTS[0], ANNA))
     assert talk.computed == [voice + own[0]]
-    talk.speak(Say(2, 2, "", TEXTS[1], ANNA))
+    talk.speak(say(2, 2, TEXTS[1], ANNA))
     assert talk.computed[1:] == [own[1]], "another reply: only its text"
-    for request, reply, text in ((3, 1, 1), (4, 2, 2), (5, 1, 2)):
-        talk.speak(Say(request, reply, "", TEXTS[text], ANNA))
+    for number, reply, text in ((3, 1, 1), (4, 2, 2), (5, 1, 2)):
+        talk.speak(say(number, reply, TEXTS[text], ANNA))
         assert talk.computed[-1] == own[text], "a later sentence: only its text"
 
 
 @SAMPLING
-def test_what_is_kept_sounds_as_what_is_heard_anew(
+def test_what_is_cached_sounds_as_what_is_read_anew(
     checkpoint: Path, tmp_path: Path, recordings: dict[str, Tensor], temperature: float
 ) -> None:
-    """Two replies of one voice, one of another and one without a clip, in turns and in pieces."""
+    """Two replies of one voice, one of another and one without a clip, in turns and in chunks."""
     settings: dict[str, Any] = {"temperature": temperature, "depth_temperature": temperature}
-    always = Conversation(checkpoint, tmp_path, recordings, **settings)
-    never = Conversation(checkpoint, tmp_path, recordings, kept_prompts_mb=0, **settings)
-    ahead = Conversation(checkpoint, tmp_path, recordings, ahead=1, **settings)
+    always = Talk(checkpoint, tmp_path, recordings, **settings)
+    never = Talk(checkpoint, tmp_path, recordings, cached=0, **settings)
+    ahead = Talk(checkpoint, tmp_path, recordings, ahead=1, **settings)
     turns = [(1, ANNA), (2, ANNA), (1, ANNA), (3, BERT), (2, ANNA), (3, BERT), (4, SPEAKER)]
     turns += [(4, SPEAKER), (1, ANNA)]
-    for request, (reply, voice) in enumerate(turns):
-        say = Say(request, reply, "", TEXTS[request % 3], voice)
+    for number, (reply, voice) in enumerate(turns):
         sound = [
-            talk.speak(say, slot=request % 2, positions=positions)
-            for talk, positions in ((always, 10_000), (never, 10_000), (ahead, 7))
+            talk.speak(say(number, reply, TEXTS[number % 3], voice), number % 2, chunk)
+            for talk, chunk in ((always, 10_000), (never, 10_000), (ahead, 7))
         ]
         assert [len(frames) for frames in sound] == [FRAMES + 1] * 3
         assert torch.equal(always.codes[-1], never.codes[-1])
@@ -79,25 +73,25 @@ def test_what_is_kept_sounds_as_what_is_heard_anew(
 
 
 def test_the_least_recently_used_makes_room(
-    talk: Conversation, voice: int, recordings: dict[str, Tensor]
+    checkpoint: Path, tmp_path: Path, recordings: dict[str, Tensor], voice: int
 ) -> None:
-    """Room for one voice and a reply: two voices in turns are heard each time."""
-    talk.stage._kept._limit = talk.stage._kept._position_bytes * (2 * voice - 1)
-    for request, speaker in enumerate((ANNA, ANNA, BERT, ANNA, ANNA)):
-        talk.speak(Say(request, request, "", "yes", speaker))
-        talk.stage.end_reply(request)
+    """Room for one voice and a reply: two voices in turns are read each time."""
+    talk = Talk(checkpoint, tmp_path, recordings, cached=2 * voice - 1)
+    for number, speaker in enumerate((ANNA, ANNA, BERT, ANNA, ANNA)):
+        talk.speak(say(number, number, "yes", speaker))
+        talk.runner.end_reply(number)
     own = talk.own("yes")
     assert talk.computed == [voice + own, own, voice + own, voice + own, own]
 
 
-def test_a_reply_that_lost_its_place_hears_it_again(talk: Conversation, voice: int) -> None:
+def test_a_reply_that_is_no_longer_cached_is_read_again(talk: Talk, voice: int) -> None:
     own = talk.own("yes")
-    talk.speak(Say(1, 1, "", "yes", ANNA))
-    assert talk.stage._kept.nbytes
-    talk.stage._kept.clear()
-    talk.speak(Say(2, 1, "", "yes", ANNA))
+    talk.speak(say(1, 1, "yes", ANNA))
+    assert talk.cache.nbytes
+    talk.cache.clear()
+    talk.speak(say(2, 1, "yes", ANNA))
     assert talk.computed[-1] == voice + own + FRAMES + 1 + own
-    talk.speak(Say(3, 1, "", "yes", ANNA))
+    talk.speak(say(3, 1, "yes", ANNA))
     assert talk.computed[-1] == own
 
 
@@ -107,64 +101,62 @@ def test_another_recording_is_another_prompt(
     clip = tmp_path / "clip"
     clip.write_bytes(b"1")
     voice = voice_of(str(clip))
-    talk = Conversation(checkpoint, tmp_path, {str(clip): recordings["anna"]})
-    talk.speak(Say(1, 1, "", "yes", voice))
+    talk = Talk(checkpoint, tmp_path, {str(clip): recordings["anna"]})
+    talk.speak(say(1, 1, "yes", voice))
     clip.write_bytes(b"22")
     talk.recordings = {str(clip): recordings["bert"]}
-    talk.speak(Say(2, 2, "", "yes", voice))
+    talk.speak(say(2, 2, "yes", voice))
     assert talk.computed[0] == talk.computed[1]
-    fresh = Conversation(checkpoint, tmp_path, {str(clip): recordings["bert"]})
-    fresh.speak(Say(1, 1, "", "yes", voice))
+    fresh = Talk(checkpoint, tmp_path, {str(clip): recordings["bert"]})
+    fresh.speak(say(1, 1, "yes", voice))
     assert torch.equal(talk.codes[1], fresh.codes[0])
     assert not torch.equal(talk.codes[1], talk.codes[0])
 
 
 @pytest.mark.parametrize("ahead", [0, 1])
-def test_who_left_leaves_nothing(
+def test_a_listener_that_left_leaves_nothing(
     checkpoint: Path, tmp_path: Path, recordings: dict[str, Tensor], ahead: int
 ) -> None:
-    """Left in the middle, beside another: the reply goes on from where it was, and what was
-    launched for who left is nobody's sound, not even of who has that slot now."""
-    talk = Conversation(checkpoint, tmp_path, recordings, ahead=ahead)
-    alone = Conversation(checkpoint, tmp_path, recordings)
+    """Left in the middle, beside another: the reply goes on from where it was, and the frame in
+    flight is no sound, not even the next listener's in that slot."""
+    talk = Talk(checkpoint, tmp_path, recordings, ahead=ahead)
+    alone = Talk(checkpoint, tmp_path, recordings)
     for each in (talk, alone):
-        each.speak(Say(1, 1, "", TEXTS[0], ANNA))
-    stage = talk.stage
-    while stage._launched:
-        stage.collect()
-    talk.begin(0, Say(2, 1, "", TEXTS[1], ANNA))
-    talk.begin(1, Say(3, 3, "", TEXTS[2], ANNA))
-    neighbour = stage._sentences[1]
+        each.speak(say(1, 1, TEXTS[0], ANNA))
+    while talk.in_flight:
+        talk.land()
+    leaving = talk.start(say(2, 1, TEXTS[1], ANNA), 0)
+    neighbour = talk.start(say(3, 3, TEXTS[2], ANNA), 1)
     for _ in range(1 + ahead):
-        stage.launch([0, 1])
-    first = stage.collect()
-    assert all(frame.pcm for frame in first)
-    stage.release(0)
-    talk.begin(0, Say(4, 1, "", TEXTS[2], ANNA))
+        first = talk.step(leaving, neighbour)
+    assert all(first[one].pcm for one in (leaving, neighbour))
+    talk.release(leaving)
+    after = talk.start(say(4, 1, TEXTS[2], ANNA), 0)
     assert talk.computed[-1] == talk.own(TEXTS[2]), "what was parked before is there still"
     for _ in range(ahead):
-        late = stage.collect()
-        assert late[0] == Frame(b"")
-        assert late[1].pcm
-    talk.finish(0)
-    talk.finish(1)
-    for say in (Say(4, 1, "", TEXTS[2], ANNA), Say(3, 3, "", TEXTS[2], ANNA)):
-        alone.speak(say)
+        late = talk.land()
+        assert leaving not in late
+        assert late[neighbour].pcm
+    talk.finish(after)
+    talk.finish(neighbour)
+    for number, reply in ((4, 1), (3, 3)):
+        alone.speak(say(number, reply, TEXTS[2], ANNA))
+    assert torch.equal(torch.stack(after.codes), alone.codes[1])
     assert torch.equal(torch.stack(neighbour.codes), alone.codes[2])
 
 
-def test_a_reply_that_ends_gives_its_memory_back(talk: Conversation, voice: int) -> None:
-    talk.speak(Say(1, 1, "", "yes", ANNA))
-    only_voice = voice * talk.stage._kept._position_bytes
-    assert talk.stage._kept.nbytes > only_voice
-    talk.speak(Say(2, 1, "", "yes", ANNA))
-    talk.stage.end_reply(1)
-    assert talk.stage._kept.nbytes == only_voice
-    talk.begin(0, Say(3, 3, "", "yes", ANNA))
-    talk.stage.end_reply(3)  # while its last sentence is spoken still
-    talk.finish(0)
-    assert talk.stage._kept.nbytes == only_voice
-    talk.stage.end_reply(9)
+def test_a_reply_that_ends_gives_its_memory_back(talk: Talk, voice: int) -> None:
+    talk.speak(say(1, 1, "yes", ANNA))
+    only_voice = voice * talk.position_bytes
+    assert talk.cache.nbytes > only_voice
+    talk.speak(say(2, 1, "yes", ANNA))
+    talk.runner.end_reply(1)
+    assert talk.cache.nbytes == only_voice
+    last = talk.start(say(3, 3, "yes", ANNA))
+    talk.runner.end_reply(3)  # while its last sentence is spoken still
+    talk.finish(last)
+    assert talk.cache.nbytes == only_voice
+    talk.runner.end_reply(9)
 
 
 @pytest.mark.parametrize("ahead", [0, 1])
@@ -173,22 +165,19 @@ def test_context_that_no_longer_fits_starts_from_the_voice(
 ) -> None:
     """And the longest sentence, with what is launched ahead, fits the slot to its last position."""
     small = make_tiny_csm(tmp_path / "small", codebooks=8, positions=340)
-    talk = Conversation(small, tmp_path, recordings, ahead=ahead)
-    fresh = Conversation(small, tmp_path, recordings, ahead=ahead, kept_prompts_mb=0)
-    own, before = talk.own("yes"), 0
+    talk = Talk(small, tmp_path, recordings, ahead=ahead)
+    fresh = Talk(small, tmp_path, recordings, ahead=ahead, cached=0)
+    own = talk.own("yes")
     voice = talk.own("the door is open") + CLIP_FRAMES + 1
-    kept = []
-    for request in range(8):
-        say = Say(request, 1, "", "yes", ANNA)
+    saved = []
+    for number in range(8):
         for each in (talk, fresh):
-            each.speak(say)
+            each.speak(say(number, 1, "yes", ANNA))
         assert torch.equal(talk.codes[-1], fresh.codes[-1])
-        kept.append(fresh.computed[-1] - talk.computed[-1])
-        before = max(before, fresh.computed[-1])
+        saved.append(fresh.computed[-1] - talk.computed[-1])
         assert talk.computed[-1] in (own, voice + own, fresh.computed[-1] - voice)
-    assert voice in kept[2:], "the voice was kept, the beginning of the reply was not"
-    talk.begin(0, Say(9, 1, "", "yes", ANNA))
-    limit = talk.stage._sentences[0].limit
-    assert before + limit + ahead <= 340
-    talk.generator.ends.clear()
-    assert len(talk.finish(0)) == limit
+    assert voice in saved[2:], "the voice was cached, the beginning of the reply was not"
+    last = talk.start(say(9, 1, "yes", ANNA))
+    assert max(fresh.computed) + last.limit + ahead <= 340
+    talk.follow()
+    assert len(talk.finish(last)) == last.limit

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.worker.csm.stages import SPEAKER
+from tests.worker.csm.runners import SPEAKER
 from wyoming_csm.errors import VoiceError
 from wyoming_csm.model.checkpoint.load import Checkpoint
 from wyoming_csm.model.prompt import PromptBuilder

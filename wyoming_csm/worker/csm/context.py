@@ -12,67 +12,78 @@ from wyoming_csm.worker.csm.endings import FRAMES_PER_SECOND
 
 @dataclass
 class _Reply:
-    said: list[Tensor] = field(default_factory=list)  # the rows of each sentence
+    said: list[Tensor] = field(default_factory=list)  # each sentence's text and frames, as tokens
     lengths: list[int] = field(default_factory=list)  # its frames
-    parked: Tensor | None = None  # the rows its last sentence left, kept for the next one
+    parked: Tensor | None = None  # the tokens whose KV is cached for the next sentence
 
 
 class Replies:
-    """By number, from their first sentence until they end."""
+    """Replies by number, from their first sentence until they end.
 
-    def __init__(self, kept: PrefixCache, seconds: float) -> None:
-        """Of what was said, the newest `seconds` are remembered."""
-        self._kept = kept
+    Between two sentences a reply has no slot; its KV is parked in the cache of prefixes. As an
+    example: a voice's prompt takes 300 positions, the first sentence's text 20 and its frames 50,
+    with the end 51. When it was spoken, all 371 are cached, and the voice's 300 are since before.
+    The prompt of the second sentence are these 371 and its text of 15: 15 positions are to be
+    read. When it was spoken, 371 + 15 + its frames are cached, and the 371 are dropped. Another
+    reply with this voice finds the 300 at least.
+    """
+
+    def __init__(self, cache: PrefixCache, seconds: float) -> None:
+        """Remember the newest `seconds` of what was said."""
+        self._cache = cache
         self._most = seconds * FRAMES_PER_SECOND
         self._replies: dict[int, _Reply] = {}
 
     def said(self, reply: int) -> Sequence[Tensor]:
-        """The rows of its sentences so far, the oldest first."""
+        """Return the tokens of its sentences so far, the oldest first."""
         return self._replies.setdefault(reply, _Reply()).said
 
     def add(self, reply: int, prompt: Tensor, text: int, frames: Tensor) -> Tensor | None:
-        """A sentence was spoken: `prompt` ends with its text's rows, `text` of them, and `frames`
+        """Remember a sentence: the last `text` positions of `prompt` are its text, and `frames`
         [n + 1, codebooks + 1] follow, the last of which is the end.
 
-        Returns the rows heard up to there if the reply's next prompt begins with them: worth
-        keeping until then. What was kept of the reply before is given back.
+        What was parked of the reply is dropped. Return the tokens up to here if the reply's next
+        prompt begins with them, so that their KV is worth caching until then.
         """
         known = self._replies.get(reply)
         if known is None:  # it ended meanwhile
             return None
         self._unpark(known)
-        heard = torch.cat((prompt, frames))
-        known.said.append(heard[len(prompt) - text :])
+        whole = torch.cat((prompt, frames))
+        known.said.append(whole[len(prompt) - text :])
         known.lengths.append(len(frames) - 1)
         if not self._forget_old(known):
-            known.parked = heard
+            known.parked = whole
         return known.parked
 
     def end(self, reply: int) -> None:
-        """Forget it."""
+        """Forget a reply."""
         known = self._replies.pop(reply, None)
         if known is not None:
             self._unpark(known)
 
     def _unpark(self, reply: _Reply) -> None:
         if reply.parked is not None:
-            self._kept.drop(reply.parked)
+            self._cache.drop(reply.parked)
             reply.parked = None
 
     def _forget_old(self, reply: _Reply) -> bool:
-        """Whether more was said than is remembered.
+        """Return whether more was said than is remembered.
 
         Then only the newest half of that stays: were as little as possible forgotten, every
-        sentence from there on would change the beginning of its prompt, and hear all of it anew.
+        sentence from there on would change the beginning of its prompt, and nothing behind the
+        voice would be found in the cache. As an example: 20 s are remembered, and sentences take
+        5 s. The fifth is one too many: two stay, 10 s, and for two more sentences nothing
+        changes.
         """
         if sum(reply.lengths) <= self._most:
             return False
-        kept, frames = 0, 0
+        count, frames = 0, 0
         for length in reversed(reply.lengths):
             frames += length
-            if frames > (self._most / 2 if kept else self._most):
+            if frames > (self._most / 2 if count else self._most):
                 break
-            kept += 1
-        forgotten = len(reply.said) - kept
+            count += 1
+        forgotten = len(reply.said) - count
         del reply.said[:forgotten], reply.lengths[:forgotten]
         return True

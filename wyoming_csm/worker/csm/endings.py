@@ -7,7 +7,7 @@ from wyoming_csm.audio import SAMPLE_RATE, SAMPLES_PER_FRAME
 
 FRAMES_PER_SECOND = SAMPLE_RATE / SAMPLES_PER_FRAME
 
-# Nobody speaks slower than this: what is longer is babble that found no end.
+# People do not speak slower than this: what is longer is babble that found no end.
 _SECONDS = 4.0
 _SECONDS_PER_CHARACTER = 0.2
 _SECONDS_PER_WORD = 0.75  # 80 a minute, where a slow reader has 100
@@ -17,7 +17,7 @@ _OTHER_BITS = 0x1E3779B97F4A7C15  # any that look random
 
 
 def frame_limit(text: str, most_seconds: float, room: int) -> int:
-    """The frames after which `text` is cut, at most `most_seconds`.
+    """Return the frames after which `text` is cut, at most `most_seconds`.
 
     4 s and 0.2 s a character: for words that is plenty. Digits and spelled capitals are whole
     words: for these it is more, as far as there are `room` frames.
@@ -28,12 +28,12 @@ def frame_limit(text: str, most_seconds: float, room: int) -> int:
 
 
 def choose_seed(configured: int | None, said: int) -> int:
-    """The configured one, plus one for each sentence of the reply that is its context."""
+    """Return the configured one, plus one for each sentence of the reply that is its context."""
     return secrets.randbits(63) if configured is None else (configured + said) % 2**63
 
 
 def another_seed(seed: int) -> int:
-    """Of 63 bits as `seed`, and always the same for it."""
+    """Return another of 63 bits, always the same for the same `seed`."""
     return seed ^ _OTHER_BITS
 
 

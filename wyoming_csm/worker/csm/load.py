@@ -28,6 +28,7 @@ from wyoming_csm.voices import Clip
 from wyoming_csm.worker.caches import compiled_folder
 from wyoming_csm.worker.csm.checkpoints import find_checkpoint
 from wyoming_csm.worker.csm.clips import ClipEncoder
+from wyoming_csm.worker.csm.cost import capacity
 from wyoming_csm.worker.csm.device import (
     Precision,
     choose_device,
@@ -39,7 +40,6 @@ from wyoming_csm.worker.csm.frame_loop import FrameLoop
 from wyoming_csm.worker.csm.graph_memory import graph_node_bytes
 from wyoming_csm.worker.csm.memory import Needs, free_bytes, plan, ran_out, taken
 from wyoming_csm.worker.csm.runner import CsmRunner
-from wyoming_csm.worker.csm.schedule import capacity
 from wyoming_csm.worker.csm.voice_prompts import Report
 from wyoming_csm.worker.limits import LEAST_ON_GPU_SECONDS, LEAST_SECONDS
 from wyoming_csm.worker.pipe import Child

@@ -1,4 +1,4 @@
-"""The stage on a real GPU: kept prompts are as good as heard anew, and a prefill is timed."""
+"""The runner on a real GPU: cached prompts are as good as read anew, and a prefill is timed."""
 
 from pathlib import Path
 
@@ -7,9 +7,7 @@ import torch
 from torch import Tensor
 
 from tests.tiny_csm import make_tiny_csm
-from tests.worker.csm.conversation import FRAMES, Conversation, voice_of
-from tests.worker.csm.stages import make_stage
-from wyoming_csm.worker.protocol import Say
+from tests.worker.csm.runners import FRAMES, Talk, make_runner, say, voice_of
 
 pytestmark = [
     pytest.mark.gpu,
@@ -31,28 +29,28 @@ def recordings() -> dict[str, Tensor]:
     return {name: torch.randint(128, (250, 8), generator=generator) for name in ("anna", "bert")}
 
 
-def test_what_is_kept_sounds_as_what_is_heard_anew(
+def test_what_is_cached_sounds_as_what_is_read_anew(
     checkpoint: Path, tmp_path: Path, recordings: dict[str, Tensor]
 ) -> None:
-    """In single precision, where rounding decides nothing; two replies in turns, in pieces."""
+    """In single precision, where rounding decides nothing; two replies in turns, in chunks."""
 
-    def talk_with(kept: int) -> Conversation:
-        return Conversation(
+    def talk_with(cached: int) -> Talk:
+        return Talk(
             checkpoint,
             tmp_path,
             recordings,
             ahead=1,
             device=CUDA,
-            kept_prompts_mb=kept,
+            cached=cached,
             temperature=0.0,
             depth_temperature=0.0,
         )
 
-    always, never = talk_with(64), talk_with(0)
-    for request, (reply, voice) in enumerate([(1, ANNA), (2, BERT), (1, ANNA), (3, ANNA)]):
-        say = Say(request, reply, "", "turn on the light", voice)
-        assert len(always.speak(say, slot=request % 2)) == FRAMES + 1
-        never.speak(say, slot=request % 2, positions=33)
+    always, never = talk_with(10_000), talk_with(0)
+    for number, (reply, voice) in enumerate([(1, ANNA), (2, BERT), (1, ANNA), (3, ANNA)]):
+        mine = say(number, reply, "turn on the light", voice)
+        assert len(always.speak(mine, slot=number % 2)) == FRAMES + 1
+        never.speak(mine, slot=number % 2, chunk=33)
         assert torch.equal(always.codes[-1], never.codes[-1])
     own = always.own("turn on the light")
     assert always.computed[2:] == [own, own]
@@ -60,8 +58,8 @@ def test_what_is_kept_sounds_as_what_is_heard_anew(
 
 
 def test_a_prefill_is_timed_without_waiting_for_it(checkpoint: Path, tmp_path: Path) -> None:
-    stage = make_stage(checkpoint, tmp_path, CUDA)
-    stage.warm_up(lambda _: None)
+    runner = make_runner(checkpoint, tmp_path, CUDA)
+    runner.warm_up(lambda _: None)
     torch.cuda.synchronize()
-    assert 0 < stage.prefill_seconds(10) < 1
-    assert 0 < stage.step_seconds(1) < 1
+    assert 0 < runner.prefill_seconds(10) < 1
+    assert 0 < runner.step_seconds(1) < 1
