@@ -17,11 +17,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks import models
+from benchmarks.roofline import bytes_per_frame
 from tests.tiny_csm import make_tiny_csm
 from wyoming_csm.model import teacher_forcing
 from wyoming_csm.model.checkpoint.load import Checkpoint
 from wyoming_csm.model.csm import ABSENT, CsmModel
-from wyoming_csm.model.floor import bytes_per_frame
 from wyoming_csm.model.quantization.linear import KINDS, QuantKind
 
 FRAMES = 32

@@ -18,8 +18,8 @@ from torch import Tensor
 from benchmarks import duel, models, suite, timing
 from benchmarks.ours import Ours, Setting
 from benchmarks.record import lines_of
+from benchmarks.roofline import bytes_per_frame
 from wyoming_csm.config import CsmConfig
-from wyoming_csm.model.floor import bytes_per_frame
 from wyoming_csm.model.sampling import Sampling
 
 _SAMPLING = Sampling()

@@ -138,8 +138,8 @@ class Ours:
         length = plain.length_of([0])
 
         def frame() -> None:
-            plain.spell(1)
-            plain.hear(1, length)
+            plain.decode_frame(1)
+            plain.backbone_step(1, length)
 
         return counting.count(frame)
 

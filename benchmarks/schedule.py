@@ -43,7 +43,10 @@ def main() -> None:
     print("|" + "---|" * len(lines[0]))
     for line in lines:
         print("| " + " | ".join(map(str, line.values())) + " |")
-    print("\nOf the loop and its simulated stage, µs a turn by slots that speak:", costs)
+    print(
+        "\nOf loop, scripted runner and listeners, µs a turn by slots that speak:",
+        costs,
+    )
     print(json.dumps({"listeners": lines, "turn_us": costs}))
 
 

@@ -79,15 +79,8 @@ class ScriptedRunner:
     _in_flight: int = 0
     _free_at: float = 0.0
 
-    @property
-    def slots(self) -> int:
-        """Return the device's."""
-        return self.device.slots
-
-    @property
-    def ahead(self) -> int:
-        """Return the device's."""
-        return self.device.ahead
+    def __post_init__(self) -> None:
+        self.slots, self.ahead = self.device.slots, self.device.ahead
 
     @property
     def is_empty(self) -> bool:

@@ -1,7 +1,7 @@
 """How many voices one GPU holds in real time, while five new sentences a second join.
 
 Every slot speaks. Each frame as many sentences begin as a fifth of a second's rate asks for, each
-from the kept prompt of a 20-second voice, in the place of the one that has spoken longest. N
+from the cached prompt of a 20-second voice, in the slot of the one that has spoken longest. N
 streams are held if a frame, with the beginnings that fall into it, takes at most 80 ms in 99 of
 100. A table, then one line of JSON.
 """

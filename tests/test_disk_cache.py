@@ -1,12 +1,15 @@
-"""Files kept on disk: whole or not at all, one writer at a time, the oldest go."""
+"""Files on disk for the next start: whole or not at all, one writer at a time, the oldest go."""
 
 import os
-from contextlib import suppress
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from wyoming_csm.disk_cache import DiskCache
+from wyoming_csm.disk_cache import DiskCache, compiled_folder
+from wyoming_csm.errors import CheckpointError
 
 
 @pytest.fixture
@@ -16,8 +19,7 @@ def cache(tmp_path: Path) -> DiskCache:
 
 def write(cache: DiskCache, key: str, content: bytes = b"whole") -> Path:
     path = cache.path(key)
-    with cache.new(path) as file:
-        file.write(content)
+    for _ in cache.write(path, [content]):
         assert not path.exists() or path.read_bytes() != content
     return path
 
@@ -26,27 +28,49 @@ def names(cache: DiskCache) -> list[str]:
     return sorted(path.name for path in cache.folder.iterdir())
 
 
-def test_a_file_is_there_once_it_is_whole(cache: DiskCache) -> None:
+def failing() -> Iterator[bytes]:
+    yield b"ha"
+    raise OSError(28, "full")
+
+
+def test_a_file_is_there_once_it_is_whole(
+    cache: DiskCache, caplog: pytest.LogCaptureFixture
+) -> None:
     path = write(cache, "a")
     assert path.read_bytes() == b"whole"
     write(cache, "a", b"another")
     assert path.read_bytes() == b"another"
-    with suppress(OSError), cache.new(path) as file:
-        file.write(b"ha")
-        raise OSError("No space left on device")
+    assert list(cache.write(path, failing())) == [None]
+    assert caplog.messages == [f"{path} cannot be stored for the next start: [Errno 28] full"]
     assert path.read_bytes() == b"another"
     assert names(cache) == ["a.bin"]
 
 
-def test_two_do_not_write_the_same(cache: DiskCache) -> None:
-    with cache.new(cache.path("a")) as file:
-        with pytest.raises(BlockingIOError), cache.new(cache.path("a")):
-            pytest.fail("both")
-        file.write(b"mine")
-        write(cache, "b")
-        assert names(cache) == ["a.bin.part", "b.bin"], "a part that is being written stays"
+def test_two_do_not_write_the_same(cache: DiskCache, caplog: pytest.LogCaptureFixture) -> None:
+    writing = cache.write(cache.path("a"), [b"mine"])
+    next(writing)
+    assert list(cache.write(cache.path("a"), [b"another's"])) == []
+    write(cache, "b")
+    assert names(cache) == ["a.bin.part", "b.bin"], "a part that is being written stays"
+    assert list(writing) == []
     assert cache.path("a").read_bytes() == b"mine"
     assert names(cache) == ["a.bin", "b.bin"]
+    assert not caplog.messages
+
+
+def test_a_damaged_file_is_as_absent(cache: DiskCache, caplog: pytest.LogCaptureFixture) -> None:
+    def load(path: Path) -> bytes:
+        if path.read_bytes() == b"half":
+            raise CheckpointError("too short")
+        return path.read_bytes()
+
+    assert cache.read(cache.path("a"), load) is None
+    assert not caplog.messages
+    path = write(cache, "a", b"half")
+    assert cache.read(path, load) is None
+    assert caplog.messages == [f"{path} is damaged and made anew: too short"]
+    assert names(cache) == []
+    assert cache.read(write(cache, "a"), load) == b"whole"
 
 
 def test_what_a_process_that_was_killed_left_is_no_matter(cache: DiskCache) -> None:
@@ -61,7 +85,53 @@ def test_those_used_last_stay(cache: DiskCache) -> None:
     for number, key in enumerate("ab"):
         os.utime(write(cache, key), (number, number))
     (cache.folder / "another.txt").write_text("not ours")
-    cache.use(cache.path("a"))
+    assert cache.read(cache.path("a"), Path.read_bytes) == b"whole"
     write(cache, "c")
     assert names(cache) == ["a.bin", "another.txt", "c.bin"]
-    cache.use(cache.path("gone"))
+
+
+# Torch is never really imported: what asks for it is told of, and that is the end.
+_CHILD = """
+import os, sys
+from wyoming_csm.worker.__main__ import run
+from wyoming_csm.worker.protocol import Configure
+
+class Told:
+    def find_spec(self, name, path=None, target=None):
+        if name == "torch":
+            print(os.environ["TORCHINDUCTOR_CACHE_DIR"], os.environ["TRITON_CACHE_DIR"], flush=True)
+            os._exit(0)
+
+sys.meta_path.insert(0, Told())
+run(None, Configure("csm", {"device": sys.argv[1]}, "data", "models"))
+"""
+
+
+def told(folder: Path, device: str, **own: str) -> list[str]:
+    """The two folders as they are when torch is about to be imported."""
+    names = ("TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR")
+    others = {name: value for name, value in os.environ.items() if name not in names}
+    root = str(Path(__file__).parents[1])
+    said = subprocess.run(
+        [sys.executable, "-c", _CHILD, device],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env={**others, "PYTHONPATH": root, **own},
+    ).stdout
+    return said.split()
+
+
+@pytest.mark.parametrize(("device", "name"), [("auto", "cuda-0"), ("cuda:1", "cuda-1")])
+def test_both_compilers_store_what_they_make_in_the_data_folder(
+    tmp_path: Path, device: str, name: str
+) -> None:
+    folder = tmp_path / "data" / "compiled" / name
+    assert told(tmp_path, device) == [str(folder), str(folder / "triton")]
+    assert compiled_folder(tmp_path / "data", device) == folder
+
+
+def test_what_the_user_says_stays(tmp_path: Path) -> None:
+    own = {"TORCHINDUCTOR_CACHE_DIR": "/a", "TRITON_CACHE_DIR": "/b"}
+    assert told(tmp_path, "auto", **own) == ["/a", "/b"]

@@ -50,9 +50,9 @@ def codes_on(checkpoint: Path, device: str, sampling: Sampling) -> Tensor:
     model = found.load(torch.float32, torch.device(device))
     generator = FrameGenerator(model, 2, 200, sampling)
     prompts = PromptBuilder.of(found)
-    generator.prefill(0, prompts.rows((), 0, "turn on the light"), seed=1)
+    generator.prefill(0, prompts.build((), 0, "turn on the light"), seed=1)
     early = [generator.step([0]) for _ in range(3)]
-    generator.prefill(1, prompts.rows((), 1, "the door is open"), seed=2)
+    generator.prefill(1, prompts.build((), 1, "the door is open"), seed=2)
     both = [generator.step([0, 1]) for _ in range(FRAMES)]
     return torch.cat([*early, *both]).cpu()
 

@@ -7,7 +7,12 @@ import torch
 from torch import Tensor
 
 from tests.tiny_csm import make_tiny_csm
-from wyoming_csm.model.attention import StepMasks, static_attention, step_attention
+from wyoming_csm.model.attention import (
+    StepMasks,
+    UniformPosition,
+    step_attention,
+    uniform_attention,
+)
 from wyoming_csm.model.checkpoint.load import Checkpoint
 from wyoming_csm.model.config import LlamaSizes
 from wyoming_csm.model.csm import ABSENT
@@ -42,7 +47,7 @@ def attend(
         call = step_attention(at, cache, mask, 640)
     else:
         past = torch.arange(sizes.positions, device=device) <= positions[0]
-        call = static_attention(at[:1], past)
+        call = uniform_attention(UniformPosition(at[:1], past, positions[0] + 1))
     return call(layer, q, kv).float().cpu()
 
 
@@ -79,8 +84,8 @@ def test_a_frame_never_makes_the_host_wait(tmp_path: Path) -> None:
     torch.cuda.synchronize()
     torch.cuda.set_sync_debug_mode("error")
     try:
-        generator.spell(4)
-        generator.hear(4, 128)
+        generator.decode_frame(4)
+        generator.backbone_step(4, 128)
     finally:
         torch.cuda.set_sync_debug_mode("default")
 

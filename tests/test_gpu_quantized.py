@@ -29,7 +29,7 @@ def layer_of(
     layer = QuantizedLinear(kind, *shape, device)
     layer.fill(0, 0.02 * torch.randn(shape, device=device))
     exact = dequantize(layer.codes, layer.scales, torch.float32)
-    layer.settle(dtype)
+    layer.finalize(dtype)
     return layer, exact
 
 
@@ -80,13 +80,13 @@ def test_a_graph_and_a_compiler_take_it(kind: QuantKind, rows: int) -> None:
     x = torch.randn(rows, 8192, device="cuda", dtype=torch.bfloat16)
     expected = layer(x)
     assert torch.equal(torch.compile(layer, fullgraph=True)(x), expected)
-    heard = torch.zeros_like(x)
-    layer(heard)
+    inputs = torch.zeros_like(x)
+    layer(inputs)
     torch.cuda.synchronize()
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
-        y = layer(heard)
-    heard.copy_(x)
+        y = layer(inputs)
+    inputs.copy_(x)
     graph.replay()
     assert torch.equal(y, expected)
 
@@ -98,13 +98,13 @@ def test_a_checkpoint_is_quantised_on_the_gpu(tmp_path: Path, kind: QuantKind) -
     cache = checkpoint.cache(tmp_path / "cache", torch.bfloat16, kind, kind)
     assert cache is not None
     logits = []
-    for device, kept in (("cpu", None), ("cuda", cache), ("cuda", cache)):
+    for device, store in (("cpu", None), ("cuda", cache), ("cuda", cache)):
         model = checkpoint.load(
-            torch.bfloat16, torch.device(device), backbone=kind, depth=kind, cache=kept
+            torch.bfloat16, torch.device(device), backbone=kind, depth=kind, cache=store
         )
         logits.append(teacher_forced(model, 12).cpu())
-        if kept is not None:
-            kept.save(model)
+        if store is not None:
+            store.save(model)
     assert len(list((tmp_path / "cache").iterdir())) == 1
     assert error(logits[1], logits[0]) < 5e-2
     assert torch.equal(logits[1], logits[2])

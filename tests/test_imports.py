@@ -49,9 +49,9 @@ BROAD_EXCEPT = {
     "worker/sentence_loop.py": "an edge: the child's loop",
     "worker/__main__.py": "an edge: the child itself",
     "verify/command.py": "an edge: a fault of the libraries is not a difference",
-    "model/compiled.py": "an edge: compilers may raise anything, and all speaks without them",
-    "model/flash.py": "an edge: a build for another PyTorch may raise anything",
-    "model/quantization/linear.py": "an edge: as model/compiled.py",
+    "model/frame.py": "an edge: compilers may raise anything, and all speaks without them",
+    "model/attention.py": "an edge: a build for another PyTorch may raise anything",
+    "model/quantization/linear.py": "an edge: as model/frame.py",
     "model/prompt.py": "tokenizers raises nothing narrower than Exception: it is translated",
 }
 

@@ -37,7 +37,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
             return asyncio.run(say(config, arguments.text, arguments.output))
         if arguments.command == "verify":
-            from wyoming_csm.verify.versions import require_packages
+            from wyoming_csm.verify import require_packages
 
             require_packages()
             from wyoming_csm.verify.command import verify

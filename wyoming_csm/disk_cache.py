@@ -1,36 +1,68 @@
-"""Files that spare a later start some work: written whole or not at all, the oldest go."""
+"""Files that spare a later start some work: written whole or not at all, damaged is as absent, the
+oldest go."""
 
 import fcntl
+import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
+
+from wyoming_csm.errors import CheckpointError
+
+_LOGGER = logging.getLogger(__name__)
+_T = TypeVar("_T")
 
 
 class DiskCache:
     """Files in a folder, each named by what it was made from: nothing needs to be invalidated."""
 
     def __init__(self, folder: Path, suffix: str, most: int) -> None:
-        """`most`: files that stay, those that were used or written last."""
+        """Take a folder that may not be there yet; the `most` files used or written last stay."""
         self.folder = folder
         self._suffix, self._most = suffix, most
 
     def path(self, key: str) -> Path:
-        """Where the file of this key is, if it is there."""
+        """Return where the file of this key is, if it is there."""
         return self.folder / f"{key}{self._suffix}"
 
-    def use(self, path: Path) -> None:
-        """It served: others go before it."""
-        with suppress(OSError):  # in a folder that is only to be read none goes
+    def read(self, path: Path, load: Callable[[Path], _T]) -> _T | None:
+        """Return what `load` makes of a file; None if it is absent or damaged, and then it goes.
+
+        `load` raises OSError, ValueError, EOFError or CheckpointError for a file that is damaged.
+        """
+        if not path.is_file():
+            return None
+        try:
+            found = load(path)
+        except (OSError, ValueError, EOFError, CheckpointError) as error:
+            _LOGGER.warning("%s is damaged and made anew: %s", path, error)
+            with suppress(OSError):
+                path.unlink()
+            return None
+        with suppress(OSError):  # a folder that is only to be read loses no file
             path.touch()
+        return found
+
+    def write(self, path: Path, chunks: Iterable[bytes | memoryview]) -> Iterator[None]:
+        """Write a file anew, and yield after each chunk; it is there once this ends, not before.
+
+        Do nothing while another process, or thread, writes the same. A failure is logged: the work
+        is done again next time.
+        """
+        try:
+            with self._new(path) as file:
+                for chunk in chunks:
+                    file.write(chunk)
+                    yield
+        except BlockingIOError:
+            return
+        except OSError as error:
+            _LOGGER.warning("%s cannot be stored for the next start: %s", path, error)
 
     @contextmanager
-    def new(self, path: Path) -> Iterator[BinaryIO]:
-        """Write a file anew: it is there once this ends, and not before, even if the power fails.
-
-        Raises OSError; BlockingIOError while another process, or thread, writes the same.
-        """
+    def _new(self, path: Path) -> Iterator[BinaryIO]:
         self.folder.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f"{path.name}.part")  # what a process that was killed left, too
         with part.open("ab") as file:
@@ -41,7 +73,7 @@ class DiskCache:
                 file.truncate(0)
                 yield file
                 file.flush()
-                os.fsync(file.fileno())
+                os.fsync(file.fileno())  # whole even if the power fails
                 part.replace(path)
             except BaseException:
                 part.unlink(missing_ok=True)
@@ -57,3 +89,22 @@ class DiskCache:
             with suppress(OSError), path.open("ab") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 path.unlink()
+
+
+def compiled_folder(data_dir: Path, device: str) -> Path:
+    """Return where compilers store what they make for a device, named as in csm.device.
+
+    Each device has a folder of its own, which its process may have to empty.
+    """
+    name = "cuda:0" if device in ("auto", "cuda") else device
+    return data_dir / "compiled" / name.replace(":", "-")
+
+
+def store_compiled(data_dir: Path, device: str) -> None:
+    """Make compilers store what they build in the data folder, unless the user says where.
+
+    Call it before torch is imported: in a container nothing else outlives a restart.
+    """
+    folder = compiled_folder(data_dir, device).absolute()
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder))
+    os.environ.setdefault("TRITON_CACHE_DIR", str(folder / "triton"))

@@ -16,7 +16,7 @@ from benchmarks.blueprint.watching import Watch
 from tests.model.test_cost import FULL_SIZE
 from wyoming_csm.model import pipeline as pipelines
 from wyoming_csm.model.csm import CsmModel
-from wyoming_csm.model.cuda_graph import CudaCapture
+from wyoming_csm.model.cuda import CudaCapture
 from wyoming_csm.model.generator import FrameGenerator
 from wyoming_csm.model.mimi.config import MimiConfig
 from wyoming_csm.model.mimi.decoder import MimiDecoder
@@ -97,13 +97,13 @@ class _Watched(FrameGenerator):
         super().__init__(model, SLOTS, POSITIONS, Sampling())
         self._watch = watch
 
-    def spell(self, rows: int) -> None:
+    def decode_frame(self, rows: int) -> None:
         self._watch.what, self._watch.rows = "spell", rows
-        super().spell(rows)
+        super().decode_frame(rows)
 
-    def hear(self, rows: int, length: int) -> None:
+    def backbone_step(self, rows: int, length: int) -> None:
         self._watch.what, self._watch.rows = "hear", rows
-        super().hear(rows, length)
+        super().backbone_step(rows, length)
 
 
 @contextmanager
@@ -139,8 +139,8 @@ def _counted(watch: Watch) -> Iterator[Counter[str]]:
 
 def _speak_plain(generator: FrameGenerator) -> None:
     """One frame's codes, and the backbone's hearing of them."""
-    generator.spell(1)
-    generator.hear(1, generator.lengths()[-2])
+    generator.decode_frame(1)
+    generator.backbone_step(1, generator.lengths()[-2])
 
 
 def _speak(pipeline: FramePipeline, watch: Watch, found: Found) -> None:
@@ -178,7 +178,7 @@ def _model(types: Precision, device: torch.device) -> CsmModel:
         kind = kind_of(types.depth if name.startswith("depth.") else types.backbone)
         if kind is not None and isinstance(module, nn.Linear):
             layer = QuantizedLinear(kind, module.out_features, module.in_features, device)
-            layer.settle(types.compute)
+            layer.finalize(types.compute)
             _set(model, name, layer)
     for name, like in list(model.named_parameters()):
         where = torch.device("cpu") if name == "text_embedding.weight" else device

@@ -95,5 +95,5 @@ def _layer(
     kind: QuantKind, out_features: int, in_features: int, dtype: torch.dtype, device: torch.device
 ) -> QuantizedLinear:
     layer = QuantizedLinear(kind, out_features, in_features, device)
-    layer.settle(dtype)
+    layer.finalize(dtype)
     return layer

@@ -10,11 +10,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from wyoming_csm.model.attention import (
     StepMasks,
+    UniformPosition,
     length_bucket,
     prefix_attention,
     prefix_mask,
-    static_attention,
     step_attention,
+    uniform_attention,
 )
 from wyoming_csm.model.config import LlamaSizes
 from wyoming_csm.model.kv_cache import KvCache
@@ -144,7 +145,8 @@ def test_one_position_of_a_static_length_equals_its_prefix(position: int) -> Non
     q, kv = make_inputs()
     cache.layers[0][:, :, :, position + 1 :] = torch.nan
     past = torch.arange(32) <= position
-    heard = static_attention(torch.tensor([position]), past)(cache.layers[0], q, kv)
+    attend = uniform_attention(UniformPosition(torch.tensor([position]), past, position + 1))
+    heard = attend(cache.layers[0], q, kv)
     expected = prefix_attention(position, 1, None)(other.layers[0], q, kv)
     torch.testing.assert_close(heard, expected, rtol=0, atol=1e-6)
     assert torch.equal(cache.layers[0][:, :, :, position], other.layers[0][:, :, :, position])

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Iterator
+from operator import attrgetter
 from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
@@ -20,11 +21,10 @@ from torch._dynamo.utils import counters
 from torch._inductor.utils import run_and_get_code
 
 from tests.tiny_csm import make_tiny_csm
-from wyoming_csm.model import attention, frame
+from wyoming_csm.model import attention
 from wyoming_csm.model.checkpoint.load import Checkpoint
-from wyoming_csm.model.compiled import runs_compiled
 from wyoming_csm.model.csm import ABSENT, CsmModel
-from wyoming_csm.model.frame import FrameParts
+from wyoming_csm.model.frame import FrameParts, runs_compiled
 from wyoming_csm.model.generator import FrameGenerator
 from wyoming_csm.model.rows import row_buckets
 from wyoming_csm.model.sampling import Sampling
@@ -92,19 +92,19 @@ def test_nothing_is_compiled_again_at_any_length_for_any_rows(
         traced = dict(counters["stats"])
         with torch._dynamo.config.patch(error_on_recompile=True):
             for rows in row_buckets(6):
-                generator.spell(rows)
+                generator.decode_frame(rows)
                 for length in generator.lengths():
-                    generator.hear(rows, length)
+                    generator.backbone_step(rows, length)
     assert counters["stats"] == traced
 
 
 def test_a_product_of_one_row_joins_what_is_around_it(
-    model: CsmModel, monkeypatch: pytest.MonkeyPatch
+    model: CsmModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By an option that only GPUs heed: a frame's launches there are counted by its blueprint."""
     options: list[object] = []
     monkeypatch.setattr(torch, "compile", lambda part, **words: options.append(words["options"]))
-    frame._Compiled(FrameParts(model, SAMPLED))
+    FrameParts(model, SAMPLED).compile(lambda: None, tmp_path)
     assert options == [{"coordinate_descent_tuning": True}] * 3
 
 
@@ -112,7 +112,7 @@ def test_flash_attn_leaves_each_part_whole(
     model: CsmModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = speak(FrameGenerator(model, 3, 256, SAMPLED))
-    monkeypatch.setattr(attention, "serves", lambda sizes, dtype, device: True)
+    monkeypatch.setattr(attention, "serves_flash", lambda sizes, dtype, device: True)
     monkeypatch.setitem(sys.modules, "flash_attn", FakeFlash("flash_attn"))
     generator = FrameGenerator(model, 3, 256, SAMPLED)
     with torch.compiler.set_stance("default", force_backend="eager"):
@@ -137,13 +137,13 @@ class FakeFlash(ModuleType):
         )
 
 
-@pytest.mark.parametrize("tensor", ["position", "cos", "sin"])
+@pytest.mark.parametrize("tensor", ["at.position", "cos", "sin"])
 def test_what_the_steps_differ_in_begins_where_compiled_code_wants_it(
     model: CsmModel, tensor: str
 ) -> None:
     """At 16 bytes: on a GPU it copies what does not, in every frame."""
-    for place in FrameParts(model, SAMPLED).places:
-        assert getattr(place, tensor).data_ptr() % 16 == 0
+    for step in model.depth.steps():
+        assert attrgetter(tensor)(step).data_ptr() % 16 == 0
 
 
 @pytest.mark.slow
@@ -161,7 +161,7 @@ def test_compiled_parts_say_the_same_from_few_kernels(model: CsmModel, tmp_path:
     assert 4 * start + 30 * 4 * step + 16 * hear <= 1500
     assert all(torch.equal(*pair) for pair in zip(speak(generator), expected, strict=True))
     for length in generator.lengths():
-        generator.hear(1, length)
+        generator.backbone_step(1, length)
     assert counters["stats"]["unique_graphs"] == 3
 
     torch._dynamo.reset()

@@ -10,6 +10,7 @@ from tests.tiny_csm import edit_config, make_tiny_csm
 from wyoming_csm.errors import CheckpointError
 from wyoming_csm.model.checkpoint.load import Checkpoint
 from wyoming_csm.model.config import CsmSizes
+from wyoming_csm.model.mimi.config import read_config
 
 
 def test_older_configurations_of_rope(folder: Path) -> None:
@@ -79,6 +80,42 @@ def test_sizes_that_cannot_be(folder: Path, path: str, value: object) -> None:
         CsmSizes.from_config(json.loads((folder / "config.json").read_text()))
     with pytest.raises(CheckpointError):
         Checkpoint(folder)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        ("hidden_size", "32", "config.json: Expected `int`, got `str` - at `hidden_size`"),
+        (
+            "depth_decoder_config.head_dim",
+            7,
+            "config.json: depth_decoder_config: head_dim must be even",
+        ),
+        (
+            "codec_config.pad_mode",
+            "reflect",
+            "config.json: codec_config: pad_mode is 'reflect': only 'constant' can be used",
+        ),
+        (
+            "codec_config.kernel_size",
+            0,
+            "config.json: codec_config: Expected `int` >= 1 - at `kernel_size`",
+        ),
+    ],
+)
+def test_a_refusal_says_where_in_the_file(
+    folder: Path, path: str, value: object, words: str
+) -> None:
+    """The codec's part is refused in the same words as the network's."""
+    config = json.loads((folder / "config.json").read_text())
+    *parents, key = path.split(".")
+    part = config
+    for parent in parents:
+        part = part[parent]
+    part[key] = value
+    with pytest.raises(CheckpointError) as refused:
+        _ = CsmSizes.from_config(config), read_config(config["codec_config"])
+    assert str(refused.value) == words
 
 
 def test_sizes_are_the_configurations(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from wyoming_csm.model import attention, flash
+from wyoming_csm.model import attention
 from wyoming_csm.model.attention import StepMasks, step_attention
 from wyoming_csm.model.config import LlamaSizes
 from wyoming_csm.model.kv_cache import KvCache
@@ -28,8 +28,10 @@ def card(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     capability = [8, 0]
     monkeypatch.setattr(torch.version, "hip", None)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: tuple(capability))
-    tried = flash.fault
-    monkeypatch.setattr(flash, "fault", lambda sizes, dtype, device: tried(sizes, dtype, CPU))
+    tried = attention.flash_fault
+    monkeypatch.setattr(
+        attention, "flash_fault", lambda sizes, dtype, device: tried(sizes, dtype, CPU)
+    )
     yield capability
     sys.modules.pop("flash_attn", None)
 
@@ -53,8 +55,8 @@ def test_one_that_works_is_taken(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     install(tmp_path, WORKS, monkeypatch)
-    assert flash.serves(SIZES, dtype, GPU)
-    assert not flash.serves(SIZES, dtype, CPU)
+    assert attention.serves_flash(SIZES, dtype, GPU)
+    assert not attention.serves_flash(SIZES, dtype, CPU)
     assert not caplog.records
 
 
@@ -82,7 +84,7 @@ def test_a_broken_one_is_left_out(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     install(tmp_path, code, monkeypatch)
-    assert not flash.serves(SIZES, HALF, GPU)
+    assert not attention.serves_flash(SIZES, HALF, GPU)
     (line,) = caplog.records
     assert line.levelno == logging.WARNING
     assert line.getMessage().startswith("flash-attn is left out, PyTorch's own attention is used: ")
@@ -97,8 +99,8 @@ def test_one_that_cannot_serve_is_not_even_imported(
 ) -> None:
     install(tmp_path, "raise SystemExit", monkeypatch)
     card[:] = [7, 5]
-    assert not flash.serves(SIZES, HALF, GPU)
-    assert not flash.serves(SIZES, torch.float32, GPU)
+    assert not attention.serves_flash(SIZES, HALF, GPU)
+    assert not attention.serves_flash(SIZES, torch.float32, GPU)
     older, type_ = (record.getMessage() for record in caplog.records)
     assert "compute capability below 8.0" in older
     assert "float32" in type_
@@ -108,7 +110,7 @@ def test_where_it_is_not_installed_nothing_is_said(
     card: list[int], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert not flash.serves(SIZES, HALF, GPU)
+    assert not attention.serves_flash(SIZES, HALF, GPU)
     assert not caplog.records
 
 
@@ -117,7 +119,7 @@ def test_no_memory_is_not_its_fault(
 ) -> None:
     install(tmp_path, "import torch; raise torch.OutOfMemoryError('full')", monkeypatch)
     with pytest.raises(torch.OutOfMemoryError):
-        flash.serves(SIZES, HALF, GPU)
+        attention.serves_flash(SIZES, HALF, GPU)
 
 
 @pytest.mark.parametrize("works", [True, False])
@@ -133,7 +135,7 @@ def test_a_step_asks_what_was_found_at_load(works: bool, monkeypatch: pytest.Mon
 
     package.flash_attn_with_kvcache = with_kvcache  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "flash_attn", package)
-    monkeypatch.setattr(attention, "serves", lambda *_: works)
+    monkeypatch.setattr(attention, "serves_flash", lambda *_: works)
     masks = StepMasks(SIZES, 64, torch.float32, CPU)
     cache = KvCache.allocate(SIZES, 1, 63, torch.float32, CPU)
     at = torch.tensor([3])

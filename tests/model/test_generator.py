@@ -33,7 +33,7 @@ def rows(prompts: PromptBuilder) -> list[Tensor]:
     codes = torch.randint(128, (20, 8), generator=torch.Generator().manual_seed(1))
     voice = [Segment(0, "the door", codes)]
     texts = ("turn on the light", "yes", "it is raining, and the heat is on", "no!")
-    return [prompts.rows(v, 0, text) for text in texts for v in ([], voice)]
+    return [prompts.build(v, 0, text) for text in texts for v in ([], voice)]
 
 
 def speak(generator: FrameGenerator, slot: int, rows: Tensor, seed: int) -> Tensor:
@@ -111,9 +111,9 @@ def test_the_slot_holds_what_a_prompt_of_its_frames_would(
     """After its last frame a slot goes on as if the sentence had been a segment of the prompt."""
     text = "turn on the light"
     generator = FrameGenerator(model, 2, POSITIONS, GREEDY)
-    generator.prefill(0, prompts.rows([], 0, text), seed=0)
+    generator.prefill(0, prompts.build([], 0, text), seed=0)
     codes = torch.cat([generator.step([0]) for _ in range(FRAMES)])
-    whole = prompts.rows([Segment(0, text, codes)], 0, "yes")
+    whole = prompts.build([Segment(0, text, codes)], 0, "yes")
     heard = generator.positions - generator.positions_left(0)
     generator.prefill(0, whole[heard:], seed=0, start=heard)  # the zero frame and "yes"
     generator.prefill(1, whole, seed=0)
@@ -152,8 +152,10 @@ def test_a_frame_computes_the_rows_and_reads_the_positions_it_needs(
 ) -> None:
     generator = FrameGenerator(model, 6, 1200, GREEDY)
     calls: list[tuple[int, ...]] = []
-    monkeypatch.setattr(generator, "spell", lambda rows: calls.append((rows,)))
-    monkeypatch.setattr(generator, "hear", lambda rows, length: calls.append((rows, length)))
+    monkeypatch.setattr(generator, "decode_frame", lambda rows: calls.append((rows,)))
+    monkeypatch.setattr(
+        generator, "backbone_step", lambda rows, length: calls.append((rows, length))
+    )
     long = rows[1].repeat(20, 1)
     for slot, n in enumerate((10, 63, 64, 300, 10, 10)):
         generator.prefill(slot, long[:n], seed=0)
@@ -241,10 +243,10 @@ def test_an_end_is_kept_as_zeros(model: CsmModel, rows: list[Tensor]) -> None:
         for slot in range(2):
             generator.prefill(slot, rows[slot], seed=0)
         generator.active.fill_(True)
-        generator.spell(2)
+        generator.decode_frame(2)
         generator.codes[0] = 0
         generator.codes[0, 3] = missing
-        generator.hear(2, generator.length_of([0, 1]))
+        generator.backbone_step(2, generator.length_of([0, 1]))
         assert generator.codes[0, 3] == missing
         states.append(generator._hidden.clone())
     assert torch.equal(*states)

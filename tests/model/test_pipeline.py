@@ -22,7 +22,7 @@ from tests.model.sentences import (
 )
 from wyoming_csm.model.checkpoint.load import CODEC, Checkpoint
 from wyoming_csm.model.csm import CsmModel
-from wyoming_csm.model.cuda_graph import GraphRoom, Graphs
+from wyoming_csm.model.cuda import GraphRoom, Graphs
 from wyoming_csm.model.generator import FrameGenerator
 from wyoming_csm.model.mimi.decoder import MimiDecoder
 from wyoming_csm.model.mimi.weights import load_decoder
@@ -44,12 +44,15 @@ def few_graphs(pipeline: FramePipeline, generator: FrameGenerator) -> None:
     def capture(run: Callable[[], None]) -> Callable[[], None]:
         return run
 
-    graphs = [Graphs(run, capture) for run in (generator.spell, generator.hear, pipeline._decode)]
-    pipeline._spell, pipeline._hear, pipeline._sound = graphs
+    graphs = [
+        Graphs(run, capture)
+        for run in (generator.decode_frame, generator.backbone_step, pipeline._decode)
+    ]
+    pipeline._decode_graphs, pipeline._backbone_graphs, pipeline._codec_graphs = graphs
     for rows in (SLOTS, 2):
-        pipeline._spell.capture(rows)
-        pipeline._hear.capture(rows, generator.lengths()[-1])
-        pipeline._sound.capture(rows)
+        pipeline._decode_graphs.capture(rows)
+        pipeline._backbone_graphs.capture(rows, generator.lengths()[-1])
+        pipeline._codec_graphs.capture(rows)
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +95,7 @@ def test_those_who_speak_share_the_smallest_bucket(model: CsmModel, decoder: Mim
     generator = FrameGenerator(model, 4, POSITIONS, GREEDY)
     pipeline = FramePipeline(generator, decoder)
     rows: list[int] = []
-    pipeline._spell = Graphs(rows.append, None)
+    pipeline._decode_graphs = Graphs(rows.append, None)
     for slot in range(4):
         pipeline.prefill(slot, prompt(slot), 0)
     pipeline.launch([0, 1, 2, 3]).wait()
@@ -129,7 +132,7 @@ def test_the_frame_of_zeros_is_not_heard(model: CsmModel, decoder: MimiDecoder) 
     def spell(rows: int) -> None:
         pipeline._generator.codes.copy_(next(frames))
 
-    pipeline._spell = Graphs(spell, None)
+    pipeline._decode_graphs = Graphs(spell, None)
     for slot in range(2):
         pipeline.prefill(slot, prompt(slot), 0)
     sound = [pipeline.launch([0, 1]).wait()[1] for _ in range(3)]
@@ -203,9 +206,9 @@ def test_graphs_for_which_room_is_short_are_left_out_from_the_finest_on(
 
     room = GraphRoom(graphs, lambda: free[0])
     pipeline._room = room
-    pipeline._spell = Graphs(generator.spell, capture, room)
-    pipeline._hear = Graphs(generator.hear, capture, room)
-    pipeline._sound = Graphs(pipeline._decode, capture, room)
+    pipeline._decode_graphs = Graphs(generator.decode_frame, capture, room)
+    pipeline._backbone_graphs = Graphs(generator.backbone_step, capture, room)
+    pipeline._codec_graphs = Graphs(pipeline._decode, capture, room)
     with caplog.at_level(logging.INFO):
         pipeline._capture_graphs(lines.append)
     assert len(lines) == 3
@@ -215,7 +218,10 @@ def test_graphs_for_which_room_is_short_are_left_out_from_the_finest_on(
     assert (room.taken, room.left_out) == (min(graphs, every), max(0, every - graphs))
     assert (f"{every - graphs} sizes" in caplog.text) is (graphs < every)
     expected = {3: [(4, 320), (4, 320)], 8: [(1, 320), (2, 320)], 100: [(1, 64), (2, 192)]}
-    assert [pipeline._hear.pick(1, 64), pipeline._hear.pick(2, 150)] == expected[graphs]
+    assert [
+        pipeline._backbone_graphs.pick(1, 64),
+        pipeline._backbone_graphs.pick(2, 150),
+    ] == expected[graphs]
 
 
 def test_slots_that_could_not_change_places_keep_what_is_theirs(

@@ -34,7 +34,7 @@ def kept(limit: int, *entries: Tensor) -> PrefixCache:
     """With room for `limit` positions."""
     prompts = PrefixCache(limit * 8, 8)
     for entry in entries:
-        assert prompts.keep(entry, block)
+        assert prompts.store(entry, block)
     return prompts
 
 
@@ -74,10 +74,10 @@ def test_bytes_are_bounded_and_the_least_recently_used_goes() -> None:
     assert (
         prompts.longest_prefix(torch.cat((first, rows(0)))) is not None
     )  # used: the other is older
-    prompts.keep(third, block)
+    prompts.store(third, block)
     assert [one in prompts for one in (first, second, third)] == [True, False, True]
     assert prompts.nbytes == 48
-    prompts.keep(rows(4, 4, 4, 4, 4), block)
+    prompts.store(rows(4, 4, 4, 4, 4), block)
     assert [one in prompts for one in (first, third)] == [False, False]
     assert prompts.nbytes == 40
 
@@ -87,7 +87,7 @@ def test_a_beginning_is_never_older_than_what_follows_it() -> None:
     voice, other = rows(1, 1), rows(2, 2)
     prompts = kept(9, voice, other, rows(1, 1, 3))
     assert prompts.longest_prefix(rows(1, 1, 3, 4)) is not None
-    assert prompts.keep(rows(5, 5, 5), block)
+    assert prompts.store(rows(5, 5, 5), block)
     assert voice in prompts
     assert other not in prompts
 
@@ -98,27 +98,27 @@ def test_what_is_kept_twice_is_copied_once() -> None:
     def copy(n: int) -> KvBlock:
         raise AssertionError("it is there already")
 
-    assert prompts.keep(rows(1, 2), copy)
+    assert prompts.store(rows(1, 2), copy)
     assert prompts.nbytes == 16
 
 
 def test_what_is_larger_than_the_limit_is_not_kept_and_moves_nobody() -> None:
     prompts = kept(5, rows(1, 2))
-    assert not prompts.keep(rows(1, 2, 3, 4, 5, 6), block)
+    assert not prompts.store(rows(1, 2, 3, 4, 5, 6), block)
     assert rows(1, 2) in prompts
     nothing = PrefixCache(0, 8)
-    assert not nothing.keep(rows(1), block)
+    assert not nothing.store(rows(1), block)
     assert nothing.longest_prefix(rows(1, 2)) is None
 
 
 def test_no_reply_pushes_its_own_voice_out() -> None:
     voice, other, reply = rows(1, 1, 1), rows(2, 2), rows(1, 1, 1, 5)
     prompts = kept(6, voice, other)
-    assert not prompts.keep(reply, block)
+    assert not prompts.store(reply, block)
     assert voice in prompts
     assert other in prompts
     roomy = kept(8, voice, other)
-    assert roomy.keep(reply, block)
+    assert roomy.store(reply, block)
     assert voice in roomy
     assert other not in roomy
 
@@ -130,7 +130,7 @@ def test_memory_that_is_full_keeps_nothing_and_fails_nobody(
         raise torch.OutOfMemoryError
 
     prompts = kept(10, rows(1, 2))
-    assert not prompts.keep(rows(3, 4), full)
+    assert not prompts.store(rows(3, 4), full)
     assert (prompts.nbytes, rows(3, 4) in prompts, rows(1, 2) in prompts) == (16, False, True)
     assert len(caplog.records) == 1
 
@@ -169,7 +169,7 @@ def test_what_was_kept_is_as_good_as_heard_anew(
     store = PrefixCache(2**20, 256)
     other = prompts.fit(voice, (), prompts.segment(Segment(0, "no, the other one, please")), 9)
     generator.prefill(0, other, seed=1)
-    assert store.keep(voice, lambda n: generator.save(0, n))
+    assert store.store(voice, lambda n: generator.save(0, n))
     assert store.nbytes == 256 * len(voice)
     generator.prefill(1, other[-20:], seed=2)
     for _ in range(3):

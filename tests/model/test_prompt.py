@@ -94,7 +94,7 @@ def test_rows_stand_where_the_processor_puts_tokens_and_frames(
     ids = inputs["input_ids"][0]
 
     segments = [oracle.encode(clip) for clip in clips]
-    rows = PromptBuilder.of(oracle.checkpoint).rows(segments, 0, "and then?")
+    rows = PromptBuilder.of(oracle.checkpoint).build(segments, 0, "and then?")
     audio, audio_eos = (oracle.checkpoint.config[f"audio_{n}_id"] for n in ("token", "eos_token"))
     is_frame = (ids == audio) | (ids == audio_eos)
     assert torch.equal(rows[:, -1], torch.where(is_frame, ABSENT, ids))
@@ -105,7 +105,7 @@ def test_rows_stand_where_the_processor_puts_tokens_and_frames(
         inputs["input_ids"], inputs["input_values"], inputs["input_values_cutoffs"]
     )["inputs_embeds"]
     model = oracle.checkpoint.load(torch.float32, torch.device("cpu"))
-    torch.testing.assert_close(model.embed_rows(rows), embedded[0], rtol=0, atol=1e-6)
+    torch.testing.assert_close(model.embed_prompt(rows), embedded[0], rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("token", SPECIAL_TOKENS)
@@ -184,7 +184,7 @@ def test_the_budget_drops_the_oldest_of_the_reply_and_never_the_voice(
 def test_a_prompt_begins_with_the_rows_of_what_was_said(prompts: PromptBuilder) -> None:
     """So that what was heard of one is known again in another."""
     segments = [Segment(0, "the door", codes_of(5)), Segment(1, "yes", codes_of(0))]
-    rows = prompts.rows(segments, 0, "no")
+    rows = prompts.build(segments, 0, "no")
     assert equal(rows, *map(prompts.segment, (*segments, Segment(0, "no"))))
     said = segments[0].codes
     assert said is not None
@@ -194,11 +194,11 @@ def test_a_prompt_begins_with_the_rows_of_what_was_said(prompts: PromptBuilder) 
 
 def test_codes_of_another_model_are_refused(prompts: PromptBuilder) -> None:
     with pytest.raises(ValueError, match="codes must be"):
-        prompts.rows([Segment(0, "a", codes_of(3, codebooks=32))], 0, "b")
+        prompts.build([Segment(0, "a", codes_of(3, codebooks=32))], 0, "b")
     for wrong in (-1, 128):
         with pytest.raises(ValueError, match="from 0 to 127"):
-            prompts.rows([Segment(0, "a", torch.full((3, 8), wrong))], 0, "b")
-    assert len(prompts.rows([Segment(0, "a", codes_of(0))], 0, "b")) > 0
+            prompts.build([Segment(0, "a", torch.full((3, 8), wrong))], 0, "b")
+    assert len(prompts.build([Segment(0, "a", codes_of(0))], 0, "b")) > 0
 
 
 def test_a_tokenizer_of_another_checkpoint_is_refused(tmp_path: Path, tiny_csm: Path) -> None:

@@ -40,7 +40,7 @@ def speak(folder: Path, oracle: Oracle) -> Tensor:
     generator = FrameGenerator(model, len(REQUESTS), 320, GREEDY)
     for slot, request in enumerate(REQUESTS):
         segments = [oracle.encode(clip) for clip in request.clips]
-        generator.prefill(slot, prompts.rows(segments, request.speaker, request.text), seed=0)
+        generator.prefill(slot, prompts.build(segments, request.speaker, request.text), seed=0)
     slots = range(len(REQUESTS))
     return torch.stack([generator.step(slots) for _ in range(FRAMES)], dim=1)
 
@@ -88,12 +88,12 @@ def test_logits_equal_transformers_to_rounding(tiny_csm: Path) -> None:
     oracle = Oracle(tiny_csm)
     checkpoint = oracle.checkpoint
     segment = oracle.encode(LONG)
-    rows = PromptBuilder.of(checkpoint).rows([segment], 0, "and then?")
+    rows = PromptBuilder.of(checkpoint).build([segment], 0, "and then?")
     model = checkpoint.load(torch.float32, CPU)
     depth_sizes = checkpoint.sizes.depth
     with torch.inference_mode():
         cache = KvCache.allocate(checkpoint.sizes.backbone, 1, len(rows), torch.float32, CPU)
-        embedded = model.embed_rows(rows)
+        embedded = model.embed_prompt(rows)
         hidden = model.backbone.prefill(embedded[None], 0, cache)[0]
         theirs = oracle.model.backbone_model(inputs_embeds=embedded[None])
         torch.testing.assert_close(hidden, theirs.last_hidden_state[0], rtol=0, atol=2e-5)
@@ -106,9 +106,9 @@ def test_logits_equal_transformers_to_rounding(tiny_csm: Path) -> None:
         assert segment.codes is not None
         codes, last = segment.codes, hidden[: len(segment.codes)]  # [frames, codebooks]
         depth_cache = KvCache.allocate(depth_sizes, len(codes), 8, torch.float32, CPU)
-        logits = [model.depth.start(last, codes[:, 0], depth_cache)]
-        for codebook in range(1, 7):
-            logits.append(model.depth.step(codes[:, codebook], codebook, depth_cache))
+        logits = [model.depth.start(last, codes[:, 0], depth_cache, model.depth.start_mask())]
+        for codebook, step in enumerate(model.depth.steps(), start=1):
+            logits.append(model.depth.step(codes[:, codebook], step, depth_cache))
         expected = oracle.model.depth_decoder(
             torch.nn.functional.pad(codes[:, :-1], (1, 0)), last.clone()
         ).logits[..., : checkpoint.sizes.codebook_size]

@@ -25,7 +25,7 @@ def thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def flat(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The names that transformers writes; nobody changes it."""
+    """The names that transformers writes; no test changes it."""
     return make_tiny_csm(tmp_path_factory.mktemp("verify") / "flat", codebooks=8)
 
 

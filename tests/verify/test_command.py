@@ -13,11 +13,15 @@ from wyoming_csm.__main__ import main
 from wyoming_csm.config import Config, parse
 from wyoming_csm.errors import ConfigError, EngineUnavailable
 from wyoming_csm.model.checkpoint.load import Checkpoint
-from wyoming_csm.verify.case import make_case
-from wyoming_csm.verify.command import BROKEN, verify
-from wyoming_csm.verify.ours import Parts, Setting
-from wyoming_csm.verify.room import float32_bytes, place_for_reference, require_host_memory
-from wyoming_csm.verify.versions import FIRST_UNTRIED, OLDEST, require_packages
+from wyoming_csm.verify import FIRST_UNTRIED, OLDEST, require_packages
+from wyoming_csm.verify.command import (
+    BROKEN,
+    device_for_reference,
+    float32_bytes,
+    require_host_memory,
+    verify,
+)
+from wyoming_csm.verify.ours import Parts, Setting, make_case
 from wyoming_csm.worker.csm.device import Precision
 from wyoming_csm.worker.csm.load import Loaded
 
@@ -132,7 +136,7 @@ def test_short_memory_is_said_before_anything_is_loaded(flat: Path) -> None:
     assert bytes_needed == pytest.approx((flat / "model.safetensors").stat().st_size, 0.05)
     assert float32_bytes(Checkpoint(flat), but="F32") == 0
     types = Precision("bfloat16", "int8", torch.bfloat16)
-    assert place_for_reference(Checkpoint(flat), torch.device("cpu"), types).type == "cpu"
+    assert device_for_reference(Checkpoint(flat), torch.device("cpu"), types).type == "cpu"
 
 
 def test_what_only_one_side_takes_for_control_is_not_compared(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -22,10 +23,9 @@ from wyoming_csm.model.quantization.linear import (
     dequantize,
     quantize,
 )
-from wyoming_csm.verify import ours, reference
-from wyoming_csm.verify.case import make_sound
+from wyoming_csm.verify import ours, rounding
 from wyoming_csm.verify.command import verify
-from wyoming_csm.verify.ours import Parts, Setting
+from wyoming_csm.verify.ours import Parts, Setting, make_sound
 from wyoming_csm.verify.reference import Reference
 from wyoming_csm.verify.rounding import times_allowed
 from wyoming_csm.worker.csm.load import Loaded
@@ -61,7 +61,7 @@ def scales_of_a_quantised_weight(loaded: Any) -> None:
 
 
 def position_of_a_step(loaded: Any) -> None:
-    """Hearing prompts is right, hearing frames is not: nothing but speaking shows it."""
+    """Prefilling is right, steps are not: nothing but speaking shows it."""
     backbone = loaded.generator.model.backbone
     step = backbone.step
     backbone.step = lambda x, positions, *rest: step(x, positions * 0, *rest)
@@ -122,11 +122,11 @@ def test_a_fault_in_quantising_itself(
 ) -> None:
     """transformers' model is given the same wrong weights: all that follows is equal."""
 
-    def too_large(rows: Tensor, kind: QuantKind) -> tuple[Tensor, Tensor]:
-        codes, scales = quantize(rows, kind)
+    def too_large(weights: Tensor, kind: QuantKind) -> tuple[Tensor, Tensor]:
+        codes, scales = quantize(weights, kind)
         return codes, scales * 3
 
-    for module in (linear, reference):
+    for module in (linear, rounding):
         monkeypatch.setattr(module, "quantize", too_large)
     assert verify(settings(flat, tmp_path, dtype, depth_dtype=depth), None, 3) == 1
     found = told(capsys)
@@ -143,9 +143,9 @@ def test_right_roundings_of_any_weights_are_within_the_bound(kind: QuantKind) ->
     weight[16:24, ::3] = 0
     weight[24, 5] = 1e3
     weight[25:33] = torch.randint(-8, 9, (8, 96), generator=generator) / 8  # with ties
-    for rows in (weight, weight.bfloat16().float(), weight[:, :24].contiguous()):
-        found = dequantize(*quantize(rows, kind), torch.float32)
-        assert 0.5 < times_allowed(rows, found, kind) <= 1
+    for weights in (weight, weight.bfloat16().float(), weight[:, :24].contiguous()):
+        found = dequantize(*quantize(weights, kind), torch.float32)
+        assert 0.5 < times_allowed(weights, found, kind) <= 1
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -166,8 +166,8 @@ def test_rope_scaling_left_out(
     def load(setting: Setting) -> Loaded:
         checkpoint = Checkpoint(setting.checkpoint.folder)
         sizes = checkpoint.sizes
-        plain = dataclasses.replace(sizes.backbone, rope_scaling=None)
-        checkpoint.sizes = dataclasses.replace(sizes, backbone=plain)
+        plain = msgspec.structs.replace(sizes.backbone, rope_scaling=None)
+        checkpoint.sizes = msgspec.structs.replace(sizes, backbone=plain)
         return ours.load(dataclasses.replace(setting, checkpoint=checkpoint))
 
     assert verify(settings(flat, tmp_path), None, 3, Parts(load=load)) == 1
@@ -189,7 +189,7 @@ def test_an_adapter_is_merged_on_both_sides(
     assert told(capsys)["different"][0] == "logits"
 
 
-def test_an_encoder_that_hears_something_else(
+def test_an_encoder_that_encodes_something_else(
     flat: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What follows is compared with our own codes: only the clip differs."""

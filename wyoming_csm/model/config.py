@@ -1,184 +1,156 @@
 """What a checkpoint's `config.json` says of the network: every size is read, none is assumed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct, field
 
 from wyoming_csm.errors import CheckpointError
 
-_T = TypeVar("_T", int, float, bool, str)
+_T = TypeVar("_T")
+_Count = Annotated[int, Meta(ge=1, lt=1 << 24)]
+_Positive = Annotated[float, Meta(gt=0, le=1e30)]
+
+# What the network is written for; where a key is absent, transformers takes the same.
+_ONLY_LLAMA = {
+    "attention_bias": False,
+    "mlp_bias": False,
+    "hidden_act": "silu",
+    "partial_rotary_factor": 1,
+}
+_ONLY = {"codebook_eos_token_id": 0}  # a frame of zeros is the end of speech
 
 
-@dataclass(frozen=True)
-class Llama3Scaling:
+class Llama3Scaling(Struct, frozen=True):
     """The slow frequencies of RoPE are divided by `factor`, those between are blended."""
 
-    factor: float
-    low_freq_factor: float
-    high_freq_factor: float
-    original_positions: int
+    factor: _Positive
+    low_freq_factor: _Positive
+    high_freq_factor: _Positive
+    original_positions: _Count = field(name="original_max_position_embeddings")
+
+    def __post_init__(self) -> None:
+        if self.low_freq_factor >= self.high_freq_factor:
+            raise ValueError("low_freq_factor must be below high_freq_factor")
 
 
-@dataclass(frozen=True)
-class LlamaSizes:
+class LlamaSizes(Struct, frozen=True):
     """One stack of Llama blocks."""
 
-    layers: int
-    width: int
-    feed_forward: int
-    heads: int
-    kv_heads: int
-    head_dim: int
-    norm_eps: float
-    positions: int
-    rope_theta: float
-    rope_scaling: Llama3Scaling | None
+    layers: _Count = field(name="num_hidden_layers")
+    width: _Count = field(name="hidden_size")
+    feed_forward: _Count = field(name="intermediate_size")
+    heads: _Count = field(name="num_attention_heads")
+    kv_heads: _Count = field(name="num_key_value_heads")
+    head_dim: _Count
+    norm_eps: _Positive = field(name="rms_norm_eps")
+    positions: _Count = field(name="max_position_embeddings")
+    rope_theta: _Positive
+    rope_scaling: Llama3Scaling | None = None
+
+    def __post_init__(self) -> None:
+        if self.heads % self.kv_heads:
+            raise ValueError("num_attention_heads must divide by num_key_value_heads")
+        if self.head_dim % 2:
+            raise ValueError("head_dim must be even")
 
 
-@dataclass(frozen=True)
-class CsmSizes:
+class CsmSizes(Struct, frozen=True, kw_only=True):
     """The whole of CSM, without its codec."""
 
     backbone: LlamaSizes
-    depth: LlamaSizes
-    codebooks: int
-    audio_vocabulary: int  # entries a codebook has in the tables and heads: 2051
-    codebook_size: int  # entries the codec knows, 2048: codes beyond must never be made
-    text_vocabulary: int
-    tied: bool  # one table of audio embeddings for backbone and depth decoder
+    depth: LlamaSizes = field(name="depth_decoder_config")
+    codebooks: _Count = field(name="num_codebooks")
+    # entries a codebook has in the tables and heads: 2051
+    audio_vocabulary: _Count = field(name="vocab_size")
+    # entries the codec knows, 2048: codes beyond must never be made
+    codebook_size: _Count = field(name="codec_config.codebook_size")
+    text_vocabulary: _Count = field(name="text_vocab_size")
+    # one table of audio embeddings for backbone and depth decoder
+    tied: bool = field(name="tie_codebooks_embeddings", default=True)
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> "CsmSizes":
-        """From the parsed `config.json`. Raises CheckpointError."""
+        """Read the parsed `config.json`. Raises CheckpointError naming the key that is wrong."""
         if config.get("model_type") != "csm":
             raise CheckpointError(
                 f"config.json: model_type is {config.get('model_type')!r}, not 'csm':"
                 " use a CSM checkpoint in the transformers layout"
             )
-        depth = _section(config, "depth_decoder_config")
-        codec = _section(config, "codec_config")
-        sizes = cls(
-            backbone=_llama(config, ""),
-            depth=_llama(depth, "depth_decoder_config."),
-            codebooks=_count(config, "num_codebooks", ""),
-            audio_vocabulary=_count(config, "vocab_size", ""),
-            codebook_size=_count(codec, "codebook_size", "codec_config."),
-            text_vocabulary=_count(config, "text_vocab_size", ""),
-            tied=_get(config, "tie_codebooks_embeddings", bool, "", default=True),
-        )
-        _expect(sizes.codebooks >= 2, "num_codebooks must be at least 2")
-        _expect(
-            sizes.depth.positions >= sizes.codebooks,
-            "depth_decoder_config.max_position_embeddings must not be below num_codebooks",
-        )
-        _expect(
-            sizes.codebook_size <= sizes.audio_vocabulary,
-            "codec_config.codebook_size must not exceed vocab_size",
-        )
+        depth, codec = (_table(config, key) for key in ("depth_decoder_config", "codec_config"))
+        parts = {
+            "backbone": _read_llama(config),
+            "depth_decoder_config": _read_llama(depth, "depth_decoder_config"),
+            "codec_config.codebook_size": codec.get("codebook_size"),
+        }
+        sizes = read_section({**config, **parts}, "", cls, _ONLY)
         for key, size in (
             ("num_codebooks", sizes.codebooks),
             ("vocab_size", sizes.audio_vocabulary),
             ("backbone_hidden_size", sizes.backbone.width),
         ):
-            _expect(depth.get(key) == size, f"depth_decoder_config.{key} must be {size}")
-        _expect(
-            config.get("codebook_eos_token_id") == 0,
-            "codebook_eos_token_id must be 0: a frame of zeros is the end of speech",
-        )
+            if depth.get(key) != size:
+                raise CheckpointError(f"config.json: depth_decoder_config.{key} must be {size}")
         return sizes
 
-
-def _llama(config: Mapping[str, Any], where: str) -> LlamaSizes:
-    for key in ("attention_bias", "mlp_bias"):
-        _expect(not config.get(key), f"{where}{key} is not supported")
-    _expect(config.get("hidden_act") == "silu", f"{where}hidden_act must be 'silu'")
-    heads = _count(config, "num_attention_heads", where)
-    width = _count(config, "hidden_size", where)
-    kv_heads = heads
-    if config.get("num_key_value_heads") is not None:
-        kv_heads = _count(config, "num_key_value_heads", where)
-    if config.get("head_dim") is not None:
-        head_dim = _count(config, "head_dim", where)
-    else:
-        _expect(width % heads == 0, f"{where}hidden_size must divide by num_attention_heads")
-        head_dim = width // heads
-    _expect(heads % kv_heads == 0, f"{where}num_attention_heads must divide by its KV heads")
-    _expect(head_dim % 2 == 0, f"{where}head_dim must be even")
-    theta, scaling = _rope(config, where)
-    return LlamaSizes(
-        layers=_count(config, "num_hidden_layers", where),
-        width=width,
-        feed_forward=_count(config, "intermediate_size", where),
-        heads=heads,
-        kv_heads=kv_heads,
-        head_dim=head_dim,
-        norm_eps=_positive(config, "rms_norm_eps", where),
-        positions=_count(config, "max_position_embeddings", where),
-        rope_theta=theta,
-        rope_scaling=scaling,
-    )
+    def __post_init__(self) -> None:
+        if self.codebooks < 2:
+            raise ValueError("num_codebooks must be at least 2")
+        if self.depth.positions < self.codebooks:
+            raise ValueError(
+                "depth_decoder_config.max_position_embeddings must not be below num_codebooks"
+            )
+        if self.codebook_size > self.audio_vocabulary:
+            raise ValueError("codec_config.codebook_size must not exceed vocab_size")
 
 
-def _rope(config: Mapping[str, Any], where: str) -> tuple[float, Llama3Scaling | None]:
-    """New style: all in `rope_parameters`. Older: `rope_theta` beside `rope_scaling` or null."""
-    key = "rope_scaling" if config.get("rope_scaling") else "rope_parameters"
-    found = config.get(key) or {}
-    _expect(isinstance(found, dict), f"{where}{key} must be a table")
-    inside = f"{where}{key}."
-    has_own_theta = found.get("rope_theta") is not None
-    theta = _positive(found if has_own_theta else config, "rope_theta", where)
-    _expect(
-        found.get("partial_rotary_factor", config.get("partial_rotary_factor")) in (None, 1, 1.0),
-        f"{inside}partial_rotary_factor is not supported",
-    )
-    kind = found.get("rope_type", found.get("type", "default"))
-    if kind == "default":
-        return theta, None
-    _expect(kind == "llama3", f"{inside}rope_type {kind!r} is not supported (default, llama3 are)")
-    scaling = Llama3Scaling(
-        factor=_positive(found, "factor", inside),
-        low_freq_factor=_positive(found, "low_freq_factor", inside),
-        high_freq_factor=_positive(found, "high_freq_factor", inside),
-        original_positions=_count(found, "original_max_position_embeddings", inside),
-    )
-    _expect(
-        scaling.low_freq_factor < scaling.high_freq_factor,
-        f"{inside}low_freq_factor must be below high_freq_factor",
-    )
-    return theta, scaling
-
-
-def _section(config: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    found = config.get(key)
-    _expect(isinstance(found, dict), f"{key} must be a table")
-    section: Mapping[str, Any] = found  # type: ignore[assignment]
-    return section
-
-
-def _count(config: Mapping[str, Any], key: str, where: str) -> int:
-    number = _get(config, key, int, where)
-    _expect(0 < number < 2**24, f"{where}{key} is {number}")
-    return number
-
-
-def _positive(config: Mapping[str, Any], key: str, where: str) -> float:
-    number = _get(config, key, float, where)
-    _expect(0 < number < float("inf"), f"{where}{key} is {number}")
-    return number
-
-
-def _get(
-    config: Mapping[str, Any], key: str, kind: type[_T], where: str, default: _T | None = None
+def read_section(
+    found: Mapping[str, Any], where: str, kind: type[_T], only: Mapping[str, object]
 ) -> _T:
-    value = config.get(key, default)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return kind(value)
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        wrong = "is missing" if value is None else f"is {value!r}, not {kind.__name__}"
-        raise CheckpointError(f"config.json: {where}{key} {wrong}")
-    return value
+    """Convert a table of a checkpoint's `config.json` to `kind`.
+
+    `where` is the table's path in the file, "" for the whole. `only`: what a key must say if it is
+    there. Raises CheckpointError naming the key that is wrong.
+    """
+    section = f"config.json: {where}" if where else "config.json"
+    for key, value in only.items():
+        if found.get(key, value) != value:
+            raise CheckpointError(f"{section}: {key} is {found[key]!r}: only {value!r} can be used")
+    try:
+        return msgspec.convert(found, kind)
+    except msgspec.ValidationError as error:
+        raise CheckpointError(f"{section}: {str(error).replace('`$.', '`')}") from error
 
 
-def _expect(true: bool, otherwise: str) -> None:
-    if not true:
-        raise CheckpointError(f"config.json: {otherwise}")
+def _read_llama(config: Mapping[str, Any], where: str = "") -> LlamaSizes:
+    """Read a stack's sizes; a key that is null is absent.
+
+    RoPE's are all in `rope_parameters`; older files have `rope_theta` beside `rope_scaling`.
+    """
+    found = _given(config)
+    key = "rope_scaling" if found.get("rope_scaling") else "rope_parameters"
+    rope, inside = _given(_table({key: {}, **found}, key)), f"{where}.{key}".lstrip(".")
+    kind = rope.get("rope_type", rope.get("type", "default"))
+    if kind not in ("default", "llama3"):
+        raise CheckpointError(
+            f"config.json: {inside}: rope_type is {kind!r}: only default and llama3 can be used"
+        )
+    heads, width = found.get("num_attention_heads"), found.get("hidden_size")
+    found = {"num_key_value_heads": heads, **found}
+    if isinstance(heads, int) and isinstance(width, int) and heads > 0 and width % heads == 0:
+        found = {"head_dim": width // heads, **found}
+    found |= {key: rope[key] for key in ("rope_theta", "partial_rotary_factor") if key in rope}
+    scaling = read_section(rope, inside, Llama3Scaling, {}) if kind == "llama3" else None
+    return read_section({**found, "rope_scaling": scaling}, where, LlamaSizes, _ONLY_LLAMA)
+
+
+def _given(table: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in table.items() if value is not None}
+
+
+def _table(config: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    found = config.get(key)
+    if not isinstance(found, Mapping):
+        raise CheckpointError(f"config.json: {key} must be a table")
+    return found

@@ -9,11 +9,11 @@ from torch import Tensor
 from wyoming_csm.errors import PromptTooLong
 from wyoming_csm.model.attention import length_bucket, length_buckets, longest_bucket
 from wyoming_csm.model.csm import CsmModel
+from wyoming_csm.model.cuda import upload
 from wyoming_csm.model.frame import FrameParts
 from wyoming_csm.model.kv_cache import KvBlock, KvCache
 from wyoming_csm.model.rows import row_bucket
 from wyoming_csm.model.sampling import Sampling
-from wyoming_csm.model.staging import upload
 
 PREFILL_POSITIONS = 512  # at a time, at most: what is in between takes memory for each
 
@@ -55,8 +55,8 @@ class FrameGenerator:
 
         def trial() -> None:
             for rows in range(1, min(self.slots, 2) + 1):
-                self.spell(rows)
-                self.hear(rows, self._readable(1))
+                self.decode_frame(rows)
+                self.backbone_step(rows, self._readable(1))
 
         return self._parts.compile(trial, folder)
 
@@ -87,7 +87,7 @@ class FrameGenerator:
         rows = upload(rows, self.model.text_embedding.weight.device)
         for first in range(0, len(rows), PREFILL_POSITIONS):
             piece = rows[first : first + PREFILL_POSITIONS]
-            x = self.model.embed_rows(piece)[None]  # [1, n, width]
+            x = self.model.embed_prompt(piece)[None]  # [1, n, width]
             hidden = self.model.backbone.prefill(x, start + first, cache)
         self._hidden[slot] = hidden[0, -1]
         self._position[slot].fill_(end)
@@ -147,8 +147,8 @@ class FrameGenerator:
         chosen = torch.tensor(active, dtype=torch.long)
         mask = torch.zeros(self.slots, dtype=torch.bool).index_fill_(0, chosen, True)
         self.active.copy_(upload(mask, self.active.device))
-        self.spell(rows)
-        self.hear(rows, length)
+        self.decode_frame(rows)
+        self.backbone_step(rows, length)
         self.count(active)
         return self.codes[upload(chosen, self.codes.device)]
 
@@ -169,24 +169,24 @@ class FrameGenerator:
             self._used[slot] += 1
 
     @torch.inference_mode()
-    def spell(self, rows: int) -> None:
+    def decode_frame(self, rows: int) -> None:
         """The next codes of the first `rows` slots, active or not, into `codes`.
 
         On the device alone, and nothing is allocated that outlives it: a graph can hold it.
         """
         cache = self._depth_kv.first(rows)
         hidden, seeds, positions = self._hidden[:rows], self._seed[:rows], self._position[:rows]
-        self.codes[:rows].copy_(self._parts.spell(hidden, seeds, positions, cache))
+        self.codes[:rows].copy_(self._parts.decode_frame(hidden, seeds, positions, cache))
 
     @torch.inference_mode()
-    def hear(self, rows: int, length: int) -> None:
+    def backbone_step(self, rows: int, length: int) -> None:
         """Of the first `rows` slots those that are active hear their `codes` and move on.
 
         `length`: as `length_of` says, or more. On the device alone, as `spell`.
         """
         codes, hidden, active = self.codes[:rows], self._hidden[:rows], self.active[:rows]
         cache = self._kv.first(rows)
-        self._parts.hear(codes, hidden, active, self._position[:rows], cache, length)
+        self._parts.backbone_step(codes, hidden, active, self._position[:rows], cache, length)
 
     def _readable(self, n: int) -> int:
         return min(length_bucket(n), self._longest)

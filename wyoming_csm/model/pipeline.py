@@ -8,12 +8,11 @@ import torch
 from torch import Tensor
 
 from wyoming_csm.model.csm import is_end
-from wyoming_csm.model.cuda_graph import CudaCapture, GraphRoom, Graphs
+from wyoming_csm.model.cuda import CudaCapture, DeviceEvent, GraphRoom, Graphs, SideStream, pinned
 from wyoming_csm.model.generator import FrameGenerator
 from wyoming_csm.model.kv_cache import KvBlock
 from wyoming_csm.model.mimi.decoder import MimiDecoder
 from wyoming_csm.model.rows import RowTable, by_use, row_bucket, row_buckets
-from wyoming_csm.model.staging import DeviceEvent, SideStream, pinned
 
 _LOGGER = logging.getLogger(__name__)
 _MEASURED_FRAMES = 2
@@ -45,7 +44,7 @@ class FrameHandle:
         In the order of the launch's slots. The samples of a frame of zeros mean nothing.
         """
         exchange = self._exchange
-        exchange.done.wait()
+        exchange.done.synchronize()
         exchange.in_flight = False
         return exchange.codes[self._rows], exchange.samples[self._rows]
 
@@ -86,9 +85,9 @@ class FramePipeline:
         self._room: GraphRoom | None = None
         if on_gpu and graph_bytes is not None:
             self._room = GraphRoom(graph_bytes, lambda: torch.cuda.mem_get_info(device)[0])
-        self._spell = Graphs(generator.spell, main, self._room)
-        self._hear = Graphs(generator.hear, main, self._room)
-        self._sound = Graphs(self._decode, beside, self._room)
+        self._decode_graphs = Graphs(generator.decode_frame, main, self._room)
+        self._backbone_graphs = Graphs(generator.backbone_step, main, self._room)
+        self._codec_graphs = Graphs(self._decode, beside, self._room)
         self._ring = [_HostBuffers(self._codes, self._samples) for _ in range(self.ahead + 1)]
         self._copied = DeviceEvent(
             None, device
@@ -172,13 +171,13 @@ class FramePipeline:
         longest, *shorter = by_use(self._generator.lengths())
         for n, rows in enumerate(buckets, start=1):
             progress(f"preparing frames of {rows} at once ({n} of {len(buckets)})")
-            self._spell.capture(rows)
-            self._hear.capture(rows, longest)
+            self._decode_graphs.capture(rows)
+            self._backbone_graphs.capture(rows, longest)
             with self._side.use():
-                self._sound.capture(rows)
+                self._codec_graphs.capture(rows)
         for length in shorter:
             for rows in buckets:
-                self._hear.capture(rows, length)
+                self._backbone_graphs.capture(rows, length)
         if self._room is not None:
             level = logging.INFO if self._room.left_out else logging.DEBUG
             _LOGGER.log(
@@ -192,19 +191,19 @@ class FramePipeline:
     def _frame(self, exchange: _HostBuffers, rows: int, length: int) -> None:
         """All work of one frame, queued; those in `exchange.active` take part."""
         generator = self._generator
-        self._copied.hold()
+        self._copied.wait_on_device()
         generator.active.copy_(exchange.active, non_blocking=True)
-        self._spell(rows)
+        self._decode_graphs(rows)
         self._side.follow()
         with self._side.use():
             self._codes.copy_(generator.codes)
             self._speaks.copy_(generator.active)
             self._copied = self._side.mark()
-            self._sound(rows)
+            self._codec_graphs(rows)
             exchange.codes[:rows].copy_(self._codes[:rows], non_blocking=True)
             exchange.samples[:rows].copy_(self._samples[:rows], non_blocking=True)
             exchange.done = self._side.mark()
-        self._hear(rows, length)
+        self._backbone_graphs(rows, length)
 
     def _decode(self, rows: int) -> None:
         """Sound of the first rows. The frame of zeros, and who is not active, stay unheard."""
@@ -214,7 +213,7 @@ class FramePipeline:
 
     def _gather(self, active: Sequence[int]) -> None:
         """Let the active slots share the smallest bucket that has room for them."""
-        (room,) = self._spell.pick(row_bucket(len(active), self.slots))
+        (room,) = self._decode_graphs.pick(row_bucket(len(active), self.slots))
         for source, target, swap in self._table.gather(active, room):
             if swap:
                 self._generator.swap(source, target)
@@ -233,13 +232,13 @@ class FramePipeline:
         lengths = self._generator.lengths()
         length = next((n for n in lengths if n >= _MEASURED_POSITIONS), lengths[-1])
         self._frame(exchange, rows, length)  # the first use of a device loads what every use needs
-        self._settle()
+        self._synchronize()
         before = time.perf_counter()
         for _ in range(_MEASURED_FRAMES):
             self._frame(exchange, rows, length)
-        self._settle()
+        self._synchronize()
         return (time.perf_counter() - before) / _MEASURED_FRAMES
 
-    def _settle(self) -> None:
+    def _synchronize(self) -> None:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)

@@ -1,4 +1,14 @@
-"""Prompts that were heard before: their KV, found again by what was heard, bounded in bytes."""
+"""The KV of prompts that were computed before, found again by their tokens, bounded in bytes.
+
+A prompt is cached under the bytes of its tokens, so a cached prefix is a key that the wanted
+prompt's bytes begin with. Say `V` is a voice's prompt, `a` and `b` two sentences spoken in it:
+
+    store(V)    store(Va)    longest_prefix(Vab) → Va: only b is left to prefill
+                             longest_prefix(Vc)  → V
+                             longest_prefix(Va)  → V: what is found is always shorter
+
+Another recording under the same name has other tokens, so no entry ever needs to be invalidated.
+"""
 
 import logging
 from collections import OrderedDict
@@ -13,78 +23,74 @@ _LOGGER = logging.getLogger(__name__)
 
 
 class PrefixCache:
-    """Those used longest ago go first, a voice's prompt and a reply between two sentences alike.
-
-    What is kept is known by its rows (see `prompt`) alone, so another recording under the same
-    name is another prompt, and nobody has to say that something changed.
-    """
+    """Prompts [positions, codebooks + 1] with their KV; those used longest ago go first."""
 
     def __init__(self, limit: int, position_bytes: int) -> None:
-        """`limit` in bytes of KV, 0 keeps nothing; a position has `position_bytes`."""
+        """Cache at most `limit` bytes of KV; a position takes `position_bytes`."""
         self._limit = limit
         self._position_bytes = position_bytes
-        self._kept: OrderedDict[bytes, KvBlock] = OrderedDict()  # by rows, the latest used last
+        self._blocks: OrderedDict[bytes, KvBlock] = OrderedDict()  # the latest used last
         self.nbytes = 0
 
-    def __contains__(self, rows: Tensor) -> bool:
-        return _key(rows) in self._kept
+    def __contains__(self, prompt: Tensor) -> bool:
+        return _key(prompt) in self._blocks
 
     def has_room(self, positions: int) -> bool:
-        """Whether so many more are kept without another going."""
+        """Whether so many more positions fit without another prompt going."""
         return self.nbytes + positions * self._position_bytes <= self._limit
 
-    def keep(self, rows: Tensor, copy: Callable[[int], KvBlock]) -> bool:
-        """Whether `rows` [n, codebooks + 1] are kept now; `copy(n)` copies what was heard of them.
+    def store(self, prompt: Tensor, copy: Callable[[int], KvBlock]) -> bool:
+        """Cache `prompt`, of which `copy(n)` copies the KV of the first n positions.
 
-        Not kept is what is too large beside its own beginnings, which are never given up for it,
-        and what the device has no memory for.
+        False: it is not cached, since it is too large beside its own prefixes, which are never
+        given up for it, or since the device has no memory for the copy.
         """
-        key = _key(rows)
-        if key in self._kept:
-            self._kept.move_to_end(key)
+        key = _key(prompt)
+        if key in self._blocks:
+            self._blocks.move_to_end(key)
             return True
-        others = [other for other in self._kept if not key.startswith(other)]
-        size = len(rows) * self._position_bytes
-        if self.nbytes - sum(self._kept[other].nbytes for other in others) + size > self._limit:
+        others = [other for other in self._blocks if not key.startswith(other)]
+        size = len(prompt) * self._position_bytes
+        if self.nbytes - sum(self._blocks[other].nbytes for other in others) + size > self._limit:
             return False
-        while not self.has_room(len(rows)):
-            self._forget(others.pop(0))
+        while not self.has_room(len(prompt)):
+            self._remove(others.pop(0))
         try:
-            block = copy(len(rows))
+            block = copy(len(prompt))
         except torch.OutOfMemoryError:
-            _LOGGER.warning("The GPU's memory is too full to keep %d positions heard", len(rows))
+            _LOGGER.warning("The GPU's memory is too full to cache %d positions", len(prompt))
             return False
-        self._kept[key] = block
+        self._blocks[key] = block
         self.nbytes += block.nbytes
         return True
 
-    def longest_prefix(self, rows: Tensor) -> KvBlock | None:
-        """What was kept of the longest beginning of `rows`, at least one of which is left over.
+    def longest_prefix(self, prompt: Tensor) -> KvBlock | None:
+        """Return the KV of the longest cached prefix that leaves at least one position over.
 
-        All of their beginnings count as used: a voice's prompt is never older than its replies.
+        All cached prefixes count as used: a voice's prompt is never older than its replies.
         """
-        wanted = _key(rows)
-        found = [key for key in self._kept if len(key) < len(wanted) and wanted.startswith(key)]
+        wanted = _key(prompt)
+        found = [key for key in self._blocks if len(key) < len(wanted) and wanted.startswith(key)]
         found.sort(key=len)
         for key in found:
-            self._kept.move_to_end(key)
-        return self._kept[found[-1]] if found else None
+            self._blocks.move_to_end(key)
+        return self._blocks[found[-1]] if found else None
 
-    def drop(self, rows: Tensor) -> None:
-        """Nobody will ask for them. Safe if they are not kept."""
-        key = _key(rows)
-        if key in self._kept:
-            self._forget(key)
+    def drop(self, prompt: Tensor) -> None:
+        """Give up a prompt that will not be asked for again. Safe if it is not cached."""
+        key = _key(prompt)
+        if key in self._blocks:
+            self._remove(key)
 
     def clear(self) -> None:
         """Give all of the memory back."""
-        self._kept.clear()
+        self._blocks.clear()
         self.nbytes = 0
 
-    def _forget(self, key: bytes) -> None:
-        self.nbytes -= self._kept.pop(key).nbytes
+    def _remove(self, key: bytes) -> None:
+        self.nbytes -= self._blocks.pop(key).nbytes
 
 
-def _key(rows: Tensor) -> bytes:
-    """Equal for equal rows, and a beginning of it for their beginning."""
-    return rows.to(torch.int32).numpy().tobytes()
+def _key(prompt: Tensor) -> bytes:
+    """Return bytes that are equal for equal prompts, and a prefix's are a prefix of the whole's."""
+    return prompt.to(torch.int32).numpy().tobytes()

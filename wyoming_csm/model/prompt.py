@@ -1,4 +1,4 @@
-"""Text and what was already said, as the rows a backbone hears; and what of it fits."""
+"""Text and what was already said become the backbone's prompt, as much of it as fits a slot."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -20,7 +20,7 @@ _TAG = re.compile(r"\[(?=[\[\s]*\d)")
 
 @dataclass(frozen=True)
 class Segment:
-    """Something said: by whom, in which words, and its sound as codes [frames, codebooks].
+    """What was said by whom, and its sound as codes [frames, codebooks].
 
     A reference clip and a sentence just spoken are the same thing. Without codes it is the
     text that is to be spoken.
@@ -35,7 +35,7 @@ class TextTokenizer:
     """The checkpoint's tokenizer, from which text can get nothing but text."""
 
     def __init__(self, checkpoint: Checkpoint) -> None:
-        """Raises CheckpointError."""
+        """Read `tokenizer.json`. Raises CheckpointError."""
         self._tokenizer = _load(checkpoint.folder / "tokenizer.json")
         # "<|end_of_text|>" in the text is then read as those characters, not as the token.
         self._tokenizer.encode_special_tokens = True
@@ -58,7 +58,7 @@ class TextTokenizer:
             )
 
     def encode(self, speaker: int, text: str) -> list[int]:
-        """`BOS [speaker]text EOS`, as the chat template of csm-1b and its tokenizer yield it."""
+        """Return `BOS [speaker]text EOS`, as the chat template of csm-1b and its tokenizer do."""
         clean = text.encode("utf-8", "replace").decode()  # half a surrogate pair is no text
         tagged = f"[{speaker}]{_TAG.sub('', clean)}"
         ids = self._tokenizer.encode(tagged, add_special_tokens=False).ids
@@ -74,56 +74,55 @@ class TextTokenizer:
 
 
 class PromptBuilder:
-    """Segments to rows [positions, codebooks + 1]: a frame's codes, then the text column.
+    """Segments become tokens [positions, codebooks + 1]: a frame's codes, then the text column.
 
-    A row is a text token (its codes are ABSENT) or a frame (its text is ABSENT).
+    A position is a text token (its codes are ABSENT) or a frame (its text is ABSENT).
     """
 
     def __init__(
         self, tokenizer: TextTokenizer, sizes: CsmSizes, positions: int | None = None
     ) -> None:
-        """`positions`: of a slot, if fewer than the model has."""
+        """A slot has `positions`, by default as many as the model."""
         self._tokenizer = tokenizer
         self._sizes = sizes
         self._positions = positions or sizes.backbone.positions
 
     @classmethod
     def of(cls, checkpoint: Checkpoint, positions: int | None = None) -> "PromptBuilder":
-        """With the checkpoint's own tokenizer. Raises CheckpointError."""
+        """Build prompts with the checkpoint's own tokenizer. Raises CheckpointError."""
         return cls(TextTokenizer(checkpoint), checkpoint.sizes, positions)
 
-    def rows(self, segments: Sequence[Segment], speaker: int, text: str) -> Tensor:
-        """What was said, then the text to speak: int64 [positions, codebooks + 1], on the CPU."""
+    def build(self, segments: Sequence[Segment], speaker: int, text: str) -> Tensor:
+        """Return what was said, then the text to speak: int64 tokens on the CPU."""
         return self.join(self.segment(s) for s in (*segments, Segment(speaker, text)))
 
     def join(self, segments: Iterable[Tensor]) -> Tensor:
-        """The rows of several, or of none."""
+        """Return the tokens of several segments, or of none."""
         width = self._sizes.codebooks + 1
         return torch.cat([torch.empty(0, width, dtype=torch.long), *segments])
 
     def segment(self, segment: Segment) -> Tensor:
-        """The rows of one: its words, and its frames if it was said."""
+        """Return one segment's tokens: its words, and its frames if it was said."""
         tokens = torch.tensor(self._tokenizer.encode(segment.speaker, segment.text))
         text = torch.full((len(tokens), self._sizes.codebooks + 1), ABSENT)
         text[:, -1] = tokens
         return text if segment.codes is None else torch.cat((text, self.frames(segment.codes)))
 
     def frames(self, codes: Tensor) -> Tensor:
-        """codes [frames, codebooks] to rows [frames + 1, codebooks + 1]; the last is the end."""
+        """Return tokens [frames + 1, codebooks + 1] of codes [frames, codebooks] and an end."""
         codes = codes.to("cpu", torch.long)
         self._check(codes)
-        rows = torch.zeros(len(codes) + 1, codes.shape[1] + 1, dtype=torch.long)
-        rows[:-1, :-1] = codes
-        rows[:, -1] = ABSENT
-        return rows
+        tokens = torch.zeros(len(codes) + 1, codes.shape[1] + 1, dtype=torch.long)
+        tokens[:-1, :-1] = codes
+        tokens[:, -1] = ABSENT
+        return tokens
 
     def room(self, voice: Tensor, text: Tensor) -> int:
-        """Positions that a voice's rows and those of the text to speak leave; may be negative."""
+        """Return the positions that a voice and the text to speak leave; may be negative."""
         return self._positions - len(voice) - len(text)
 
     def fit(self, voice: Tensor, said: Sequence[Tensor], text: Tensor, frames: int) -> Tensor:
-        """The rows of a voice, of the newest of what was said, and of the text to speak, as they
-        leave room for `frames`.
+        """Join a voice, the newest of what was said, and the text to speak, with room for `frames`.
 
         Raises PromptTooLong if voice and text alone leave too little.
         """
@@ -134,14 +133,14 @@ class PromptBuilder:
                 f" {self._positions - room} positions of {self._positions}:"
                 " use a shorter clip or shorter sentences"
             )
-        kept = len(said)
-        while kept and len(said[kept - 1]) <= room:
-            kept -= 1
-            room -= len(said[kept])
-        return torch.cat((voice, *said[kept:], text))
+        oldest = len(said)
+        while oldest and len(said[oldest - 1]) <= room:
+            oldest -= 1
+            room -= len(said[oldest])
+        return torch.cat((voice, *said[oldest:], text))
 
     def _check(self, codes: Tensor) -> None:
-        """A code beyond the table would end a CUDA context, not one sentence."""
+        """Raise ValueError: a code beyond the table would end a CUDA context, not one sentence."""
         if codes.ndim != 2 or codes.shape[1] != self._sizes.codebooks:
             raise ValueError(f"codes must be [frames, {self._sizes.codebooks}], not {codes.shape}")
         if codes.numel() and not 0 <= codes.min() <= codes.max() < self._sizes.codebook_size:

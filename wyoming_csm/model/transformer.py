@@ -35,14 +35,14 @@ class Transformer(nn.Module):
         self.register_buffer("sin", sin, persistent=False)
 
     def mask(self, start: int, n: int) -> Tensor | None:
-        """What `prefill` masks: for who prefills the same positions again and again."""
+        """Return the mask of `prefill`, to make once what is prefilled again and again."""
         return prefix_mask(start, n, self.sizes.heads // self.sizes.kv_heads, self.norm.weight)
 
     def prefill(self, x: Tensor, start: int, cache: KvCache, mask: Tensor | None = None) -> Tensor:
-        """x [rows, n, width] at positions start … start + n - 1 of every row, to the same shape.
+        """Return x [rows, n, width] after all layers, each row at positions start … start + n - 1.
 
-        What the cache holds before `start` is attended to. `mask`: as `mask` says, if it is there
-        already.
+        What the cache holds before `start` is attended to. `mask` is that of `mask`, if it is
+        there already.
         """
         n = x.shape[1]
         cos, sin = self.cos[start : start + n, None], self.sin[start : start + n, None]
@@ -52,9 +52,9 @@ class Transformer(nn.Module):
     def step(
         self, x: Tensor, positions: Tensor, cache: KvCache, mask: Tensor | None, length: int
     ) -> Tensor:
-        """x [rows, width], each at its own position [rows] below `length`, to the same shape.
+        """Return x [rows, width] after all layers, each row at its position [rows] below `length`.
 
-        `mask`: of `StepMasks`. A row that is not meant may take part: what it writes at its
+        `mask` is that of `StepMasks`. A row that is not meant may take part: what it writes at its
         position is written again before it is read.
         """
         cos, sin = self.cos[positions][:, None, None], self.sin[positions][:, None, None]
@@ -62,13 +62,11 @@ class Transformer(nn.Module):
         return self.run(x[:, None], cos, sin, attend, cache)[:, 0]
 
     def run(self, x: Tensor, cos: Tensor, sin: Tensor, attend: Attention, cache: KvCache) -> Tensor:
-        """x [rows, n, width], turned by cos and sin [(rows,) n, 1, head_dim], to the same shape."""
+        """Return x [rows, n, width], after all layers; cos and sin are [(rows,) n, 1, head_dim]."""
         shape = x.shape
         x = x.reshape(-1, shape[-1])
-        for n, (block, layer) in enumerate(zip(self.layers, cache.layers, strict=True)):
-            assert isinstance(block, Block)
-            q, kv = block.project(x, shape[:2], cos, sin)
-            x = block.finish(x, attend(layer, q, kv), in_place=n > 0)  # at first it is not ours
+        for block, layer in zip(self.layers, cache.layers, strict=True):
+            x = block(x, shape[1], cos, sin, attend, layer)
         return self.norm(x).view(shape)  # type: ignore[no-any-return]
 
 
@@ -86,25 +84,23 @@ class Block(nn.Module):
         self.gate_up = nn.Linear(sizes.width, 2 * sizes.feed_forward, bias=False)
         self.down = nn.Linear(sizes.feed_forward, sizes.width, bias=False)
 
-    def project(
-        self, x: Tensor, shape: tuple[int, ...], cos: Tensor, sin: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """x [rows * n, width], shape (rows, n): q [rows, n, heads, …], kv [rows, n, 2 * kv, …]."""
-        together = self.qkv(self.input_layernorm(x)).view(*shape, -1, self.head_dim)
+    def forward(
+        self, x: Tensor, n: int, cos: Tensor, sin: Tensor, attend: Attention, layer: Tensor
+    ) -> Tensor:
+        """Return x [rows * n, width] after attention and feed-forward, over one layer's cache."""
+        q, kv = self._project(self.input_layernorm(x), n, cos, sin)
+        x = x + self.out(attend(layer, q, kv))
+        gate, up = self.gate_up(self.post_attention_layernorm(x)).chunk(2, dim=-1)
+        return x + self.down(F.silu(gate) * up)  # type: ignore[no-any-return]
+
+    def _project(self, x: Tensor, n: int, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor]:
+        """Return q [rows, n, heads, head_dim] and kv [rows, n, 2 * kv_heads, head_dim]."""
+        together = self.qkv(x).view(-1, n, self.heads + 2 * self.kv_heads, self.head_dim)
         turned = together[:, :, : self.heads + self.kv_heads]  # q and k
         # The first half of a head is paired with the second; the sign is in the table.
         rolled = turned.roll(self.head_dim // 2, -1)
         turned.mul_(cos).addcmul_(rolled, sin)
         return together[:, :, : self.heads], together[:, :, self.heads :]
-
-    def finish(self, x: Tensor, heard: Tensor, in_place: bool) -> Tensor:
-        """The rest of attention [rows * n, heads * head_dim], and feed-forward, added to x.
-
-        `in_place`: x may be written over.
-        """
-        x = _add(x, self.out, heard, in_place)
-        gate, up = self.gate_up(self.post_attention_layernorm(x)).chunk(2, dim=-1)
-        return _add(x, self.down, F.silu(gate) * up, in_place=True)
 
 
 class RmsNorm(nn.Module):
@@ -114,33 +110,14 @@ class RmsNorm(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.empty(width))
         self.eps = eps
-        signs = torch.tensor([[1.0], [-1.0]], device="cpu")
-        self.register_buffer("signs", signs, persistent=False)
-
-    signs: Tensor  # [2, 1]
 
     def forward(self, x: Tensor) -> Tensor:
-        """x [rows, width] to the same shape."""
-        if x.device.type != "cpu" or torch.compiler.is_compiling():
-            return F.rms_norm(x, self.weight.shape, self.weight, self.eps)
-        # There the CPU has six kernels for it, but one for layer_norm; and the mean of x and -x is
-        # zero, their variance is x's mean square.
-        both = x[:, None] * self.signs  # [rows, 2, width]
-        return F.layer_norm(both, both.shape[1:], eps=self.eps)[:, 0] * self.weight
-
-
-def _add(x: Tensor, linear: nn.Module, y: Tensor, in_place: bool) -> Tensor:
-    """x + linear(y), in one kernel where that is one product; a copy of x would be another."""
-    if torch.compiler.is_compiling():
-        return x + linear(y)  # type: ignore[no-any-return]
-    if type(linear) is nn.Linear:
-        weight = linear.weight.t()
-        return x.addmm_(y, weight) if in_place else torch.addmm(x, y, weight)
-    return x.add_(linear(y)) if in_place else x + linear(y)
+        """Return the norm of x [rows, width], in its shape."""
+        return F.rms_norm(x, self.weight.shape, self.weight, self.eps)
 
 
 def rotary_tables(sizes: LlamaSizes) -> tuple[Tensor, Tensor]:
-    """cos and sin [positions + 1, head_dim] in float32, on the CPU; sin's first half negated.
+    """Return cos and sin [positions + 1, head_dim], float32 on the CPU; sin's first half negated.
 
     One more than there are: a full slot's counter stands there while its neighbours go on.
     Frequencies with llama3 scaling, after transformers' `_compute_llama3_parameters`.

@@ -1,9 +1,10 @@
-"""The command: what is here, one side after the other, a line for each comparison, one of JSON."""
+"""The command: whether there is room, one side after the other, a line for each comparison."""
 
 import gc
 import json
 import math
 import platform
+import re
 import sys
 import time
 import traceback
@@ -16,49 +17,45 @@ from msgspec.structs import replace
 from wyoming_csm import __version__
 from wyoming_csm.config import Config, CsmConfig
 from wyoming_csm.errors import EngineUnavailable, WyomingCsmError
+from wyoming_csm.model.checkpoint.files import stored
 from wyoming_csm.model.checkpoint.load import CODEC, Checkpoint
 from wyoming_csm.model.mimi.weights import flat_name
-from wyoming_csm.verify.case import TEXT, Case, make_case
-from wyoming_csm.verify.ours import Parts, Setting, speak
-from wyoming_csm.verify.room import (
-    float32_bytes,
-    place_for_reference,
-    require_host_memory,
-    what_is_free,
-)
+from wyoming_csm.verify import version_of
+from wyoming_csm.verify.ours import TEXT, Case, Parts, Setting, make_case, speak
+from wyoming_csm.verify.reference import ask
 from wyoming_csm.verify.stages import Stage, compare
-from wyoming_csm.verify.truth import ask
-from wyoming_csm.verify.versions import version_of
 from wyoming_csm.worker.csm.checkpoints import find_checkpoint
 from wyoming_csm.worker.csm.device import (
     Precision,
     choose_device,
     choose_precision,
     chooses_compile,
+    kind_of,
 )
-from wyoming_csm.worker.csm.memory import ran_out
+from wyoming_csm.worker.csm.memory import free_bytes, gigabytes, ran_out
 
+_WORK = 1_500_000_000  # bytes: the encoder's activations over a clip, logits, libraries
 FRAMES_ON_CPU, FRAMES_ON_GPU = 8, 100
 EQUAL, DIFFERENT, BROKEN = 0, 1, 3  # the command's 2 is for what the user can correct
 _OURS = Parts()
 
 
 def verify(config: Config, text: str | None, frames: int | None, parts: Parts = _OURS) -> int:
-    """Compare and tell; the exit code. Raises WyomingCsmError for what the user can correct."""
+    """Compare and return the exit code. Raises WyomingCsmError for what the user can correct."""
     began = time.monotonic()
     csm = config.csm
     device = _device(csm)
-    types = choose_precision(csm, device)
+    precision = choose_precision(csm, device)
     checkpoint = Checkpoint(*find_checkpoint(csm, config.models_dir, _progress))
     greedy = replace(csm, slots=1, temperature=0.0, depth_temperature=0.0)
     setting = Setting(greedy, checkpoint, device, Path(config.data_dir), _progress)
     count = frames or (FRAMES_ON_CPU if device.type == "cpu" else FRAMES_ON_GPU)
     case = make_case(config, text or TEXT, count)
-    found = {**_versions(), **_machine(device, types, csm), **_checkpoint(csm, checkpoint)}
+    found = {**_versions(), **_machine(device, precision, csm), **_checkpoint(csm, checkpoint)}
     print(", ".join(f"{name} {value}" for name, value in found.items() if value is not None))
     print(f"{count} frames after {case.voice}; {what_is_free(device)}", flush=True)
     try:
-        stages = _compare(case, setting, types, parts)
+        stages = _compare(case, setting, precision, parts)
     except torch.OutOfMemoryError as error:
         raise _server_may_hold_it(ran_out(device), device) from error
     except EngineUnavailable as error:
@@ -72,22 +69,22 @@ def verify(config: Config, text: str | None, frames: int | None, parts: Parts = 
     return _conclude(stages, found, time.monotonic() - began)
 
 
-def _compare(case: Case, setting: Setting, types: Precision, parts: Parts) -> list[Stage]:
-    """One model at a time is in memory."""
+def _compare(case: Case, setting: Setting, precision: Precision, parts: Parts) -> list[Stage]:
+    """Ask one side after the other: one model at a time is in memory."""
     device, checkpoint = setting.device, setting.checkpoint
     if device.type == "cpu":
-        share = types.compute.itemsize / 4
+        share = precision.compute.itemsize / 4
         require_host_memory(int(share * float32_bytes(checkpoint)), "this engine")
     spoken = speak(case, setting, parts)
     gc.collect()  # graphs and pipelines know each other
     if device.type == "cuda":
         torch.cuda.empty_cache()
-    place = place_for_reference(checkpoint, device, types)
-    if place != device:
+    theirs = device_for_reference(checkpoint, device, precision)
+    if theirs != device:
         _progress(
             f"{what_is_free(device)}: transformers' model goes to the CPU, which takes longer"
         )
-    return compare(spoken, ask(case, spoken, setting, types, place), types)
+    return compare(spoken, ask(case, spoken, setting, precision, theirs), precision)
 
 
 def _conclude(stages: list[Stage], found: dict[str, Any], seconds: float) -> int:
@@ -105,7 +102,7 @@ def _conclude(stages: list[Stage], found: dict[str, Any], seconds: float) -> int
 
 
 def _device(csm: CsmConfig) -> torch.device:
-    """The one that speaks. Raises EngineUnavailable."""
+    """Return the device that speaks. Raises EngineUnavailable."""
     try:
         device = choose_device(csm.device if isinstance(csm.device, str) else csm.device[0])
     except EngineUnavailable as error:
@@ -125,13 +122,70 @@ def _server_may_hold_it(error: EngineUnavailable, device: torch.device) -> Engin
     )
 
 
+def free_host_bytes() -> int | None:
+    """Return how much of the machine's memory is free; None where it does not say."""
+    try:
+        found = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text())
+    except OSError:
+        return None
+    return int(found[1]) * 1024 if found else None
+
+
+def what_is_free(device: torch.device) -> str:
+    """Say how much memory is free, before or after something was loaded."""
+    host = free_host_bytes()
+    words = [f"{gigabytes(host)} of memory free"] if host is not None else []
+    if device.type == "cuda":
+        free, total = torch.cuda.mem_get_info(device)
+        words.append(f"{gigabytes(free)} of the GPU's {gigabytes(total)} free")
+    return ", ".join(words)
+
+
+def float32_bytes(checkpoint: Checkpoint, but: str = "") -> int:
+    """Estimate what transformers' model takes, and this engine's in float32, to a few percent.
+
+    `but`: a type as safetensors calls it, whose tensors do not count.
+    """
+    names = checkpoint.files
+    return 4 * sum(n for dtype, n in stored(names, names) if dtype != but)
+
+
+def device_for_reference(
+    checkpoint: Checkpoint, device: torch.device, precision: Precision
+) -> torch.device:
+    """Return the device, or the CPU if that has no room for the model in float32.
+
+    Raises EngineUnavailable if that has none either.
+    """
+    whole, free = float32_bytes(checkpoint), free_bytes(device)
+    if free is not None and free >= whole + _WORK:
+        return device
+    needed = float32_bytes(checkpoint, but="F32")  # those stay in the files, which are mapped
+    if checkpoint.has_adapter or kind_of(precision.backbone) or kind_of(precision.depth):
+        needed = whole
+    elif device.type == "cpu" and precision.compute != torch.float32:
+        needed = max(needed, whole * precision.compute.itemsize // 4)
+    require_host_memory(needed + _WORK, "transformers' model")
+    return torch.device("cpu")
+
+
+def require_host_memory(needed: int, what: str) -> None:
+    """Raise EngineUnavailable if less of the machine's memory is free."""
+    free = free_host_bytes()
+    if free is not None and free < needed:
+        raise EngineUnavailable(
+            f"memory is short: {what} needs {gigabytes(needed)}, {gigabytes(free)} are free",
+            "end what takes memory here (this server too), or compare on a machine with more",
+        )
+
+
 def _versions() -> dict[str, Any]:
     names = ("torch", "transformers", "tokenizers", "safetensors", "huggingface-hub")
     found = {name: version_of(name) for name in names}
     return {"wyoming-csm": __version__, "python": platform.python_version(), **found}
 
 
-def _machine(device: torch.device, types: Precision, csm: CsmConfig) -> dict[str, Any]:
+def _machine(device: torch.device, precision: Precision, csm: CsmConfig) -> dict[str, Any]:
     found: dict[str, Any] = {"device": str(device)}
     if device.type == "cuda":
         major, minor = torch.cuda.get_device_capability(device)
@@ -141,11 +195,11 @@ def _machine(device: torch.device, types: Precision, csm: CsmConfig) -> dict[str
             "cuda": torch.version.cuda or torch.version.hip,
         }
     compiled = chooses_compile(csm, device)
-    return {**found, "machine": platform.machine(), "types": str(types), "compiled": compiled}
+    return {**found, "machine": platform.machine(), "types": str(precision), "compiled": compiled}
 
 
 def _checkpoint(csm: CsmConfig, checkpoint: Checkpoint) -> dict[str, Any]:
-    """By names that tell nothing of the user's folders."""
+    """Describe it by names that tell nothing of the user's folders."""
     codec = [name.removeprefix(CODEC) for name in checkpoint.names(CODEC)]
     is_local = Path(csm.checkpoint).expanduser().is_dir()
     return {
@@ -157,7 +211,7 @@ def _checkpoint(csm: CsmConfig, checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def _short(value: Any) -> Any:
-    """Numbers of three digits; what is no number as JSON can have it."""
+    """Round numbers to three digits; those that JSON cannot have become text."""
     if isinstance(value, dict):
         return {key: _short(inner) for key, inner in value.items()}
     if isinstance(value, float):
@@ -166,5 +220,4 @@ def _short(value: Any) -> Any:
 
 
 def _progress(words: str) -> None:
-    """For who waits; what was found out goes to standard output."""
     print(f"  {words}", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""This engine's side: the clip's codes, frames as they are spoken, their logits, and the sound."""
+"""What is to be spoken, and this engine's side: codes of the clip, frames, their logits, sound."""
 
 from collections import deque
 from collections.abc import Callable
@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from wyoming_csm.audio import Samples
-from wyoming_csm.config import CsmConfig
+from wyoming_csm.audio import SAMPLE_RATE, Samples, read_clip
+from wyoming_csm.config import Config, CsmConfig
 from wyoming_csm.model.checkpoint.load import Checkpoint
 from wyoming_csm.model.csm import is_end
 from wyoming_csm.model.mimi.decoder import MimiDecoder
@@ -18,10 +19,62 @@ from wyoming_csm.model.mimi.weights import load_encoder
 from wyoming_csm.model.pipeline import FrameHandle, FramePipeline
 from wyoming_csm.model.prompt import Segment, TextTokenizer
 from wyoming_csm.model.teacher_forcing import teacher_forced
-from wyoming_csm.verify.case import Case
+from wyoming_csm.voices import Voice, VoiceBook
 from wyoming_csm.worker.csm.load import Loaded, codec_tensors, load_pipeline
+from wyoming_csm.worker.csm.voice_prompts import speaker_of
 
+TEXT = "The light in the kitchen is on, and it is raining."
+_CLIP_TEXT = "This sound was made for a comparison."
+_CLIP_SECONDS = 11  # more than the 10 s that the codec's attention reaches back
 STREAMED_FRAMES = 150  # of the clip: more than the 125 that the codec's attention reaches back
+
+
+@dataclass(frozen=True)
+class Case:
+    """A voice's recording [samples] at 24 kHz with its words, then what is to be spoken."""
+
+    voice: str  # for the reader
+    speaker: int
+    clip: Samples
+    clip_text: str
+    text: str
+    frames: int
+
+
+def make_case(config: Config, text: str, frames: int) -> Case:
+    """Make a case of the configured voice's first clip, or of a sound that is made here.
+
+    Raises VoiceError.
+    """
+    voice, text = _recorded(config), _plain(text)
+    if voice is None:
+        return Case("a generated sound", 0, make_sound(), _CLIP_TEXT, text, frames)
+    clip = voice.clips[0]
+    samples = read_clip(Path(clip.path))
+    return Case(f"voice {voice.name}", speaker_of(voice), samples, _plain(clip.text), text, frames)
+
+
+def make_sound(seconds: float = _CLIP_SECONDS) -> Samples:
+    """Make a gliding tone with overtones and some noise, louder and softer: always the same."""
+    time = np.arange(int(seconds * SAMPLE_RATE)) / SAMPLE_RATE
+    angle = 2 * np.pi * (140 * time + 12 * np.sin(2 * time))
+    tone = sum(np.sin(n * angle) / n for n in range(1, 9))
+    noise = np.random.default_rng(0).standard_normal(len(time))
+    loudness = 0.55 + 0.45 * np.sin(9 * time)
+    sound: Samples = (0.15 * loudness * (tone + 0.2 * noise)).astype(np.float32)
+    return sound
+
+
+def _plain(text: str) -> str:
+    """Leave out what this engine drops on purpose (see `prompt`) and transformers would take for a
+    speaker's tag or a control token."""
+    return text.encode("utf-8", "replace").decode().replace("[", "").replace("<|", "")
+
+
+def _recorded(config: Config) -> Voice | None:
+    book = VoiceBook(Path(config.voices))
+    book.refresh()
+    return next((v for v in book.voices if v.name == config.voice and v.clips), None)
 
 
 @dataclass(frozen=True)
@@ -37,7 +90,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Spoken:
-    """All on the CPU."""
+    """What this engine said, all on the CPU."""
 
     tokens: list[int]  # of the text
     clip_codes: Tensor  # [frames, codebooks]
@@ -48,7 +101,7 @@ class Spoken:
 
 
 def encode(setting: Setting, samples: Samples) -> Tensor:
-    """Codes [frames, codebooks] of a clip, as the engine's child encodes it: on the CPU."""
+    """Return a clip's codes [frames, codebooks], as the engine's child encodes it: on the CPU."""
     checkpoint = setting.checkpoint
     encoder = load_encoder(
         checkpoint.codec_config, codec_tensors(checkpoint), checkpoint.sizes.codebooks
@@ -57,7 +110,7 @@ def encode(setting: Setting, samples: Samples) -> Tensor:
 
 
 def load(setting: Setting) -> Loaded:
-    """As the engine's child loads it."""
+    """Load what the engine's child loads."""
     return load_pipeline(
         setting.config, setting.checkpoint, setting.data_dir, setting.device, setting.progress
     )
@@ -80,7 +133,7 @@ def speak(case: Case, setting: Setting, parts: Parts) -> Spoken:
     setting.progress("loading this engine")
     loaded = parts.load(setting)
     segment = Segment(case.speaker, case.clip_text, clip_codes)
-    prompt = loaded.prompts.rows([segment], case.speaker, case.text)
+    prompt = loaded.prompts.build([segment], case.speaker, case.text)
     if setting.device.type == "cuda":  # elsewhere there are no graphs, and nothing is timed here
         loaded.pipeline.capture(setting.progress)
     setting.progress(f"speaking {case.frames} frames")
@@ -96,7 +149,7 @@ def speak(case: Case, setting: Setting, parts: Parts) -> Spoken:
 
 
 def _say(pipeline: FramePipeline, prompt: Tensor, frames: int) -> tuple[Tensor, Tensor]:
-    """Codes of at most so many frames, the end's included, and samples without the end's."""
+    """Speak at most so many frames: their codes, the end's included, and samples without it."""
     pipeline.prefill(0, prompt, seed=0)
     pipeline.start_sound(0)
     frames = min(frames, pipeline.positions_left(0))
@@ -117,7 +170,7 @@ def _say(pipeline: FramePipeline, prompt: Tensor, frames: int) -> tuple[Tensor, 
 
 @torch.inference_mode()
 def _stream(decoder: MimiDecoder, codes: Tensor, device: torch.device) -> Tensor:
-    """Samples of codes [frames, codebooks], a frame at a time."""
+    """Decode codes [frames, codebooks] to samples, a frame at a time."""
     state = decoder.new_state(1, device)
     active = torch.ones(1, dtype=torch.bool, device=device)
     steps = [decoder.step(frame[None].to(device), state, active)[0].cpu() for frame in codes]

@@ -1,22 +1,28 @@
-"""transformers' side: the same checkpoint in float32, then with its weights in a smaller type."""
+"""transformers' side, asked once this engine has let go of the memory: its answers to the same.
+
+The same checkpoint speaks in float32, then with its weights in a smaller type.
+"""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from einops import rearrange
-from torch import Tensor, nn
+from torch import Tensor
 
 from wyoming_csm.audio import Samples
 from wyoming_csm.errors import CheckpointError
 from wyoming_csm.model.checkpoint.files import opened, some
 from wyoming_csm.model.checkpoint.load import CODEC, Checkpoint
 from wyoming_csm.model.checkpoint.weight_map import BACKBONE_TABLE, DEPTH_TABLE
+from wyoming_csm.model.csm import is_end
 from wyoming_csm.model.mimi.weights import flat_name
-from wyoming_csm.model.quantization.linear import QuantKind, dequantize, quantize
-from wyoming_csm.verify.rounding import times_allowed
+from wyoming_csm.verify.ours import STREAMED_FRAMES, Case, Setting, Spoken
+from wyoming_csm.verify.rounding import round_weights
+from wyoming_csm.worker.csm.device import Precision, kind_of
 
 _AT_ONCE = 16  # frames of the depth decoder: its logits are large
 TIE = 1e-4  # of two distances to codebooks' vectors: rounding decides between them
@@ -26,21 +32,71 @@ _NOT_FOR_ALL = ("tie_word_embeddings", "transformers_weights")
 Words = tuple[list[int], Tensor | None]  # tokens of a segment, and its codes [frames, codebooks]
 
 
+@dataclass(frozen=True)
+class Truth:
+    """What transformers said, all on the CPU; logits are [codebooks, frames, codebook_size]."""
+
+    tokens: list[int]
+    clip_codes: Tensor  # [frames, codebooks], ours where there is a tie
+    ties: int
+    rounding: dict[str, float]  # of each quantised weight, its error in parts of what is allowed
+    plain: Tensor  # logits in float32
+    exact: Tensor  # the same, with each weight as its quantised codes stand for it
+    own: Tensor | None  # those in the type that the engine computes in; None: float32
+    sound: Tensor  # [samples] of our frames
+    clip_sound: Tensor
+
+
+def ask(
+    case: Case, spoken: Spoken, setting: Setting, precision: Precision, device: torch.device
+) -> Truth:
+    """Load the reference once, on `device`; its weights are rounded where they are.
+
+    For a quantised type it is given the same rounded weights: what rounding them costs is no
+    fault within the type's own bound, what is then computed with them may be. Raises
+    CheckpointError, torch.OutOfMemoryError.
+    """
+    progress, checkpoint = setting.progress, setting.checkpoint
+    progress("loading transformers' model")
+    reference = Reference(checkpoint, device)
+    progress("asking it in float32")
+    clip_codes, ties = reference.clip(case.clip, spoken.clip_codes)
+    ends = bool(is_end(spoken.codes[-1]))
+    sound = reference.sound(spoken.codes[: len(spoken.codes) - ends])
+    clip_sound = reference.sound(spoken.clip_codes[:STREAMED_FRAMES])
+    tokens = tokenize(checkpoint, case.speaker, case.text)
+    clip_tokens = tokenize(checkpoint, case.speaker, case.clip_text)
+    prompt = [(clip_tokens, spoken.clip_codes), (tokens, None)]
+    plain = exact = reference.logits(prompt, spoken.codes)
+    rounding: dict[str, float] = {}
+    backbone, depth = kind_of(precision.backbone), kind_of(precision.depth)
+    if backbone or depth:
+        progress(f"asking it with weights rounded to {precision}")
+        rounding = round_weights(reference.model, backbone, depth)
+        exact = reference.logits(prompt, spoken.codes)
+    own = None
+    if precision.compute != torch.float32:
+        progress(f"asking it in {str(precision.compute).removeprefix('torch.')}")
+        reference.convert(precision.compute, setting.device)
+        own = reference.logits(prompt, spoken.codes)
+    return Truth(tokens, clip_codes, ties, rounding, plain, exact, own, sound, clip_sound)
+
+
 class Reference:
     """CsmForConditionalGeneration, given every code: it says what it would have said next."""
 
     def __init__(self, checkpoint: Checkpoint, device: torch.device) -> None:
-        """In float32. Raises CheckpointError: this transformers cannot read it."""
+        """Load it in float32. Raises CheckpointError if this transformers cannot read it."""
         self._checkpoint = checkpoint
-        self._model = _load(checkpoint).to(device)
+        self.model = _load(checkpoint).to(device)
 
     @torch.no_grad()
     def clip(self, samples: Samples, ours: Tensor) -> tuple[Tensor, int]:
-        """A clip's codes [frames, codebooks], and how many of `ours` differ where there is a tie.
+        """Return a clip's codes [frames, codebooks], and how many of `ours` are other by a tie.
 
         The codes of a frame that follow such a one are our own: what is left over is another.
         """
-        codec, codebooks = self._model.codec_model, self._checkpoint.sizes.codebooks
+        codec, codebooks = self.model.codec_model, self._checkpoint.sizes.codebooks
         kinds = (
             codec.quantizer.semantic_residual_vector_quantizer,
             codec.quantizer.acoustic_residual_vector_quantizer,
@@ -58,27 +114,27 @@ class Reference:
         if found.shape != ours.shape:
             return found, 0
         split, ties = codec.config.num_semantic_quantizers, 0
-        for kind, heard, columns in zip(
+        for kind, latents, columns in zip(
             kinds, projected, (slice(0, split), slice(split, None)), strict=False
         ):
-            heard = rearrange(heard.cpu(), "1 width frames -> frames width")
-            ties += _accept_ties(kind, heard, ours[:, columns], found[:, columns])
+            latents = rearrange(latents.cpu(), "1 width frames -> frames width")
+            ties += _accept_ties(kind, latents, ours[:, columns], found[:, columns])
         return found, ties
 
     @torch.no_grad()
     def logits(self, prompt: Sequence[Words], codes: Tensor) -> Tensor:
-        """float32 [codebooks, frames, codebook_size] of `codes` [frames, codebooks], on the CPU."""
-        model, size = self._model, self._checkpoint.sizes.codebook_size
+        """Return float32 [codebooks, frames, codebook_size] for codes [frames, codebooks]."""
+        model, size = self.model, self._checkpoint.sizes.codebook_size
         codes = codes.to(self._device)
-        heard = [*map(self._embed, prompt), self._embed(([], codes[:-1]))]
-        together = torch.cat(heard, dim=1)
-        start = together.shape[1] - len(codes)
-        hidden = model.backbone_model(inputs_embeds=together)
+        embedded = [*map(self._embed, prompt), self._embed(([], codes[:-1]))]
+        inputs = torch.cat(embedded, dim=1)
+        start = inputs.shape[1] - len(codes)
+        hidden = model.backbone_model(inputs_embeds=inputs)
         hidden = hidden.last_hidden_state[0, start:]
         parts = []
         for first in range(0, len(codes), _AT_ONCE):
             some_hidden, some_codes = hidden[first:][:_AT_ONCE], codes[first:][:_AT_ONCE]
-            begun = F.pad(some_codes[:, :-1], (1, 0))  # the first place is the hidden state's
+            begun = F.pad(some_codes[:, :-1], (1, 0))  # the first position is the hidden state's
             rest = model.depth_decoder(begun, some_hidden.clone()).logits
             both = torch.cat((model.lm_head(some_hidden)[:, None], rest), dim=1)
             parts.append(both[..., :size].float().cpu())
@@ -86,64 +142,33 @@ class Reference:
 
     @torch.no_grad()
     def sound(self, codes: Tensor) -> Tensor:
-        """Samples of codes [frames, codebooks], decoded as a whole."""
+        """Decode codes [frames, codebooks] to samples as a whole."""
         if not len(codes):
             return torch.empty(0)
         with _exact_convolutions():
             codes = rearrange(codes.to(self._device), "frames codebooks -> 1 codebooks frames")
-            sound: Tensor = self._model.codec_model.decode(codes).audio_values
+            sound: Tensor = self.model.codec_model.decode(codes).audio_values
         return rearrange(sound.cpu(), "1 1 samples -> samples")
 
     @torch.no_grad()
-    def quantize(self, backbone: QuantKind | None, depth: QuantKind | None) -> dict[str, float]:
-        """Weights that this engine quantises become what its codes stand for, still in float32.
-
-        Of each its error as `times_allowed` has it: quantising is this engine's own, on both sides.
-        """
-        model = self._model
-        times: dict[str, float] = {}
-
-        def rounded(name: str, weight: Tensor, kind: QuantKind) -> Tensor:
-            found = _rounded(weight, kind)
-            times[name] = times_allowed(weight, found, kind)
-            return found
-
-        if backbone:
-            for name, linear in [*_linears(model.backbone_model), ("lm_head", model.lm_head)]:
-                linear.weight.data = rounded(f"backbone {name}", linear.weight, backbone)
-        if depth:
-            decoder, heads = model.depth_decoder.model, model.depth_decoder.codebooks_head
-            for name, linear in _linears(decoder.layers):
-                linear.weight.data = rounded(f"depth decoder {name}", linear.weight, depth)
-            exact = decoder.inputs_embeds_projector.weight
-            projector = rounded("depth decoder projector", exact, depth)
-            decoder.inputs_embeds_projector = _Projector(exact, projector)
-            turned = [
-                rounded(f"depth decoder head {n}", matrix.T, depth).T
-                for n, matrix in enumerate(heads.weight)
-            ]
-            heads.weight.data = torch.stack(turned)
-        return times
-
-    @torch.no_grad()
     def convert(self, dtype: torch.dtype, device: torch.device) -> None:
-        """The network's weights in another type and place; its codec is done with.
+        """Move the network's weights to another type and device; its codec is done with.
 
         Nothing but weights: frequencies of the rotary embedding stay as exact as they are.
         """
-        self._model.codec_model = None
-        for weight in self._model.parameters():
+        self.model.codec_model = None
+        for weight in self.model.parameters():
             weight.data = weight.data.to(dtype).to(device)
-        self._model.to(device)
+        self.model.to(device)
 
     @property
     def _device(self) -> torch.device:
-        device: torch.device = self._model.lm_head.weight.device
+        device: torch.device = self.model.lm_head.weight.device
         return device
 
     def _embed(self, words: Words) -> Tensor:
-        """[1, positions, width]; after a clip's frames comes the one that ends it."""
-        model, (tokens, codes) = self._model, words
+        """Embed to [1, positions, width]; after a clip's frames comes the one that ends it."""
+        model, (tokens, codes) = self.model, words
         ids = torch.tensor([tokens], dtype=torch.long, device=self._device)
         text: Tensor = model.embed_text_tokens(ids)
         if codes is None:
@@ -155,23 +180,8 @@ class Reference:
         return torch.cat((text, model.backbone_model.embed_tokens(codes[None])), dim=1)
 
 
-class _Projector(nn.Module):
-    """Embeddings go through it as they are (here they are projected before they are rounded);
-    the backbone's hidden state, which comes first, through the rounded one."""
-
-    def __init__(self, exact: nn.Parameter, rounded: Tensor) -> None:
-        super().__init__()
-        self.exact = exact
-        self.rounded = nn.Parameter(rounded, requires_grad=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x [frames, codebooks, width of the backbone] to the depth decoder's width."""
-        first, rest = F.linear(x[:, :1], self.rounded), F.linear(x[:, 1:], self.exact)
-        return torch.cat((first, rest), dim=1)
-
-
 def tokenize(checkpoint: Checkpoint, speaker: int, text: str) -> list[int]:
-    """What transformers' tokenizer makes of a text in the checkpoint's chat template."""
+    """Return what transformers' tokenizer makes of a text in the checkpoint's chat template."""
     from transformers import PreTrainedTokenizerFast
 
     made_of: Any = PreTrainedTokenizerFast
@@ -187,8 +197,8 @@ _SPECIAL = {"bos_token": "<|begin_of_text|>", "eos_token": "<|end_of_text|>"}
 
 
 def _load(checkpoint: Checkpoint) -> Any:
-    """Under the names that every version reads: those from before 5.21. The files are mapped, so
-    that in float32 on a CPU they are the weights."""
+    """Load tensors under the names that every version reads: those from before 5.21. The files are
+    mapped, so that in float32 on a CPU they are the weights."""
     from transformers import CsmConfig, CsmForConditionalGeneration
     from transformers.utils import logging
 
@@ -223,17 +233,8 @@ def _flat(name: str) -> str:
     return CODEC + flat_name(name.removeprefix(CODEC)) if name.startswith(CODEC) else name
 
 
-def _linears(part: nn.Module) -> list[tuple[str, nn.Linear]]:
-    return [(name, m) for name, m in part.named_modules() if isinstance(m, nn.Linear)]
-
-
-def _rounded(weight: Tensor, kind: QuantKind) -> Tensor:
-    """weight [out, in] as its quantised codes stand for it, in float32."""
-    return dequantize(*quantize(weight.float().contiguous(), kind), torch.float32)
-
-
 def _accept_ties(kind: Any, left: Tensor, ours: Tensor, theirs: Tensor) -> int:
-    """How many of our codes [frames, codebooks] are as near as theirs; `theirs` become ours there.
+    """Count our codes [frames, codebooks] that are as near as theirs; `theirs` become ours there.
 
     `left` [frames, width] is what the first codebook is to name.
     """
@@ -251,5 +252,5 @@ def _accept_ties(kind: Any, left: Tensor, ours: Tensor, theirs: Tensor) -> int:
 
 
 def _exact_convolutions() -> Any:
-    """cuDNN would round single precision to TF32."""
+    # cuDNN would round single precision to TF32
     return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)

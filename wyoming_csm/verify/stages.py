@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from wyoming_csm.verify.ours import STREAMED_FRAMES, Spoken
-from wyoming_csm.verify.truth import Truth
+from wyoming_csm.verify.reference import Truth
 from wyoming_csm.worker.csm.device import Precision
 
 # Of the logits' size. Two right float32 programs differ by about 1e-6; a fault by 1e-2 and more.
@@ -28,13 +28,13 @@ class Stage:
         return f"{self.name:7} {'equal' if self.equal else 'DIFFERS'}: {self.words}"
 
 
-def compare(spoken: Spoken, truth: Truth, types: Precision) -> list[Stage]:
-    """In the order in which one thing is made from another: the first that differs is the cause."""
+def compare(spoken: Spoken, truth: Truth, precision: Precision) -> list[Stage]:
+    """Compare in the order in which things are made: the first that differs is the cause."""
     return [
         _text(spoken, truth),
         _clip(spoken, truth),
-        *([_weights(truth, types)] if truth.rounding else []),
-        _logits(spoken, truth, types),
+        *([_weights(truth, precision)] if truth.rounding else []),
+        _logits(spoken, truth, precision),
         _frames(spoken, truth),
         _sound(spoken, truth),
     ]
@@ -62,20 +62,20 @@ def _clip(spoken: Spoken, truth: Truth) -> Stage:
     return Stage("clip", not wrong, words, numbers)
 
 
-def _weights(truth: Truth, types: Precision) -> Stage:
-    """Both sides have them from this engine's quantising: a fault in it would be none beside."""
+def _weights(truth: Truth, precision: Precision) -> Stage:
+    """Bound the rounding that both sides share: they cannot show a fault in it to each other."""
     times = torch.tensor(list(truth.rounding.values()))
     n = int(times.argmax())  # NaN counts as the largest
     worst, name = float(times[n]), list(truth.rounding)[n]
     words = (
-        f"{len(times)} matrices rounded to {types}, off by {worst:.2f} of what that allows"
+        f"{len(times)} matrices rounded to {precision}, off by {worst:.2f} of what that allows"
         f" at most ({name})"
     )
     return Stage("weights", worst <= 1, words, {"matrices": len(times), "times": worst})
 
 
-def _logits(spoken: Spoken, truth: Truth, types: Precision) -> Stage:
-    """The error of each codebook by itself: one wrong head is not to drown in 31 others."""
+def _logits(spoken: Spoken, truth: Truth, precision: Precision) -> Stage:
+    """Compare each codebook by itself: one wrong head is not to drown in 31 others."""
     ours = _errors(spoken.logits, truth.exact)
     words = f"{ours.numel()} codebooks of {spoken.logits.shape[1]} frames, codes given"
     if truth.own is None:
@@ -85,9 +85,10 @@ def _logits(spoken: Spoken, truth: Truth, types: Precision) -> Stage:
     theirs = _errors(truth.own, truth.exact)
     times = ours / theirs.clamp(min=_FLOAT32 / _TIMES)
     n = int(times.argmax())  # NaN counts as the largest
+    type_name = str(precision.compute).removeprefix("torch.")
     words += (
         f": {float(ours[n]):.1e} of their size from float32's where transformers in"
-        f" {_name(types.compute)} is {float(theirs[n]):.1e}, {float(times[n]):.2f} times that at"
+        f" {type_name} is {float(theirs[n]):.1e}, {float(times[n]):.2f} times that at"
         f" most (codebook {n}), {_TIMES:.0f} allowed"
     )
     numbers = {
@@ -98,13 +99,13 @@ def _logits(spoken: Spoken, truth: Truth, types: Precision) -> Stage:
     }
     if truth.plain is not truth.exact:
         cost = float(_errors(truth.exact[None], truth.plain[None]))
-        words += f"; rounding weights to {types} itself costs {cost:.1e}"
+        words += f"; rounding weights to {precision} itself costs {cost:.1e}"
         numbers["quantising"] = cost
     return Stage("logits", bool((times <= _TIMES).all()), words, numbers)
 
 
 def _frames(spoken: Spoken, truth: Truth) -> Stage:
-    """Each code that was spoken is the likeliest for transformers too, or as near to it as two
+    """Check that each code spoken is the likeliest for transformers too, or as near to it as two
     sets of logits that differ as much as is allowed can bring it."""
     chosen = spoken.codes.T[..., None]  # [codebooks, frames, 1]
     short = truth.exact.amax(dim=-1) - truth.exact.gather(-1, chosen)[..., 0]
@@ -137,11 +138,7 @@ def _sound(spoken: Spoken, truth: Truth) -> Stage:
 
 
 def _errors(found: Tensor, exact: Tensor) -> Tensor:
-    """[n, …] and the same to [n]: how far apart they are, in parts of the size of `exact`."""
+    """Return [n], how far [n, …] is from `exact`, in parts of the size of that."""
     apart, size = (found - exact).flatten(1).norm(dim=1), exact.flatten(1).norm(dim=1)
     errors: Tensor = apart / size
     return errors
-
-
-def _name(dtype: torch.dtype) -> str:
-    return str(dtype).removeprefix("torch.")

@@ -8,8 +8,8 @@ from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
+from wyoming_csm.disk_cache import store_compiled
 from wyoming_csm.errors import CheckpointError, EngineUnavailable
-from wyoming_csm.worker.caches import keep_compiled
 from wyoming_csm.worker.pipe import Child
 from wyoming_csm.worker.protocol import Configure, Prepare, Starting, Unavailable
 
@@ -63,7 +63,7 @@ def run(child: Child, configure: Configure) -> None:
     match configure.engine:
         case "csm":
             device = configure.settings.get("device", "auto")
-            keep_compiled(
+            store_compiled(
                 Path(configure.data_dir), device if isinstance(device, str) else device[0]
             )
             from wyoming_csm.worker.csm import load

@@ -27,11 +27,11 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def lora(name: str, rows: int, columns: int, rank: int = 4) -> dict[str, Tensor]:
+def lora(name: str, outs: int, columns: int, rank: int = 4) -> dict[str, Tensor]:
     """Both halves, as peft saves them."""
     return {
         f"base_model.model.{name}.lora_A.weight": noise(rank, columns, seed=1),
-        f"base_model.model.{name}.lora_B.weight": noise(rows, rank, seed=2),
+        f"base_model.model.{name}.lora_B.weight": noise(outs, rank, seed=2),
     }
 
 
@@ -94,7 +94,7 @@ def test_the_scale_is_pefts(
     assert_same(load(folder, adapter), merged(folder, tmp_path, edit))
 
 
-def test_pieces_of_a_tensor_get_their_rows(
+def test_chunks_of_a_tensor_get_their_part(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of an embedding's, too."""

@@ -43,7 +43,7 @@ def load(folder: Path, dtype: torch.dtype = torch.float32) -> CsmModel:
 
 def assert_same(one: CsmModel, other: CsmModel) -> None:
     for (name, a), (_, b) in zip(one.state_dict().items(), other.state_dict().items(), strict=True):
-        if name == "depth.table":  # a product: its last bit hangs on how many rows it is made of
+        if name == "depth.table":  # a product: its last bit hangs on how many entries it is made of
             torch.testing.assert_close(a, b)
         else:
             assert torch.equal(a, b), name
@@ -92,8 +92,8 @@ def test_the_depth_decoders_table_is_projected_before_it_is_rounded(
     own = stored[DEPTH_TABLE][: 3 * model.sizes.audio_vocabulary]
     exact = own @ stored["depth_decoder.model.inputs_embeds_projector.weight"].T
     assert torch.equal(model.depth.table, exact.bfloat16())
-    heard = stored[DEPTH_TABLE if tied else BACKBONE_TABLE].bfloat16()
-    assert torch.equal(model.audio_embedding.weight, heard)
+    expected = stored[DEPTH_TABLE if tied else BACKBONE_TABLE].bfloat16()
+    assert torch.equal(model.audio_embedding.weight, expected)
 
 
 def test_the_table_of_text_may_stay_on_the_host(folder: Path) -> None:
@@ -109,20 +109,20 @@ def test_shards_load_like_one_file(folder: Path, tmp_path: Path) -> None:
     assert_same(load(sharded), load(folder))
 
 
-def test_large_tensors_come_in_pieces(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_tensors_come_in_chunks(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = load(folder)
     monkeypatch.setattr(files, "_CHUNK_BYTES", 5_000)
-    monkeypatch.setattr(loading, "_FOLD_ROWS", 7)
+    monkeypatch.setattr(loading, "_FOLD_ENTRIES", 7)
     assert_same(load(folder), whole)
 
 
-@pytest.mark.parametrize("kept", [{BACKBONE_TABLE}, {BACKBONE_TABLE, DEPTH_TABLE}])
-def test_a_tied_table_may_stand_under_either_name(folder: Path, kept: set[str]) -> None:
+@pytest.mark.parametrize("names", [{BACKBONE_TABLE}, {BACKBONE_TABLE, DEPTH_TABLE}])
+def test_a_tied_table_may_stand_under_either_name(folder: Path, names: set[str]) -> None:
     expected = load(folder)
 
     def rename(tensors: dict[str, Tensor]) -> None:
         table = tensors.pop(DEPTH_TABLE)
-        tensors.update({name: table.clone() for name in kept})
+        tensors.update({name: table.clone() for name in names})
 
     edit_tensors(folder, rename)
     model = load(folder)
@@ -177,10 +177,10 @@ def test_a_quantised_tensor(folder: Path) -> None:
     refused(folder, r"lm_head\.weight: type I8")
 
 
-@pytest.mark.parametrize("keep", [0, 4, 100, 20_000, -1])
-def test_a_truncated_file(folder: Path, keep: int) -> None:
+@pytest.mark.parametrize("length", [0, 4, 100, 20_000, -1])
+def test_a_truncated_file(folder: Path, length: int) -> None:
     path = folder / "model.safetensors"
-    path.write_bytes(path.read_bytes()[:keep])
+    path.write_bytes(path.read_bytes()[:length])
     refused(folder, r"model\.safetensors is damaged")
 
 

@@ -44,8 +44,8 @@ def load(
     adapter: Path | None = None,
 ) -> CsmModel:
     checkpoint = Checkpoint(folder, adapter)
-    kept = cache_of(checkpoint, cache, kind, dtype)
-    return checkpoint.load(dtype, CPU, backbone=kind, depth=kind, cache=kept)
+    weights = cache_of(checkpoint, cache, kind, dtype)
+    return checkpoint.load(dtype, CPU, backbone=kind, depth=kind, cache=weights)
 
 
 def bits(model: CsmModel) -> dict[str, bytes]:
@@ -82,22 +82,22 @@ def test_the_second_start_reads_what_the_first_made(
     assert files(tmp_path / "cache") == [path]
 
 
-def test_it_is_written_piece_by_piece_and_not_there_before_the_last(
+def test_it_is_written_chunk_by_chunk_and_not_there_before_the_last(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A GPU's weights stay as they are: they may be written whenever there is time."""
-    monkeypatch.setattr(quantized_cache, "_PIECE_BYTES", 1_000)
+    monkeypatch.setattr(quantized_cache, "_CHUNK_BYTES", 1_000)
     monkeypatch.setattr(WeightsCache, "save", lambda *_: None)
     model = load(folder, tmp_path / "cache", None)
     checkpoint = Checkpoint(folder)
 
     def writer() -> Iterator[None]:
-        return cache_of(checkpoint, tmp_path / "cache", None, torch.half).pieces(model)
+        return cache_of(checkpoint, tmp_path / "cache", None, torch.half).write(model)
 
-    pieces, beside = writer(), writer()
-    next(pieces)
+    chunks, beside = writer(), writer()
+    next(chunks)
     assert list(beside) == [], "another process writes it already"
-    assert len(list(pieces)) > 100
+    assert len(list(chunks)) > 100
     assert [path.suffix for path in files(tmp_path / "cache")] == [".safetensors"]
     assert list(writer()) == [], "it is there"
     assert bits(load(folder, tmp_path / "cache", None)) == bits(model)
@@ -111,10 +111,10 @@ def test_what_was_given_up_leaves_nothing(folder: Path, tmp_path: Path) -> None:
     model = load(folder, cache, None)
     (plain,) = [p for p in files(cache) if p.stat().st_size > min(map(size, files(cache)))]
     plain.unlink()
-    pieces = cache_of(checkpoint, cache, None, torch.half).pieces(model)
-    next(pieces)
+    chunks = cache_of(checkpoint, cache, None, torch.half).write(model)
+    next(chunks)
     assert len(files(cache)) == 2
-    pieces.close()  # type: ignore[attr-defined]
+    chunks.close()  # type: ignore[attr-defined]
     assert len(files(cache)) == 1
     stale = cache / "0123.safetensors.part"
     stale.write_bytes(b"half")
@@ -126,16 +126,16 @@ def size(path: Path) -> int:
     return path.stat().st_size
 
 
-def test_it_is_kept_only_where_it_spares_reading(folder: Path, tmp_path: Path) -> None:
+def test_it_is_stored_only_where_it_spares_reading(folder: Path, tmp_path: Path) -> None:
     """The checkpoint is in float32."""
     checkpoint = Checkpoint(folder)
     kinds: tuple[QuantKind | None, ...] = (None, "int8")
-    kept = [
+    stored = [
         checkpoint.cache(tmp_path, dtype, kind, None) is not None
         for dtype in (torch.half, torch.float32)
         for kind in kinds
     ]
-    assert kept == [True, True, False, True]
+    assert stored == [True, True, False, True]
 
 
 @ALL
@@ -150,9 +150,9 @@ def test_it_leaves_room_on_the_disk(
     monkeypatch.setattr(loading, "_FREE_BYTES", 10**18)
     with caplog.at_level(logging.INFO):
         load(folder, tmp_path / "cache", kind)
-    is_kept = kind == "int4"
-    assert len(files(tmp_path / "cache")) == is_kept
-    assert ("leaves less than 1000000000 GB free" in caplog.text) != is_kept
+    is_stored = kind == "int4"
+    assert len(files(tmp_path / "cache")) == is_stored
+    assert ("leaves less than 1000000000 GB free" in caplog.text) != is_stored
 
 
 def test_int4_leaves_room_too(
@@ -212,15 +212,15 @@ def test_what_was_used_longest_ago_goes(folder: Path, tmp_path: Path) -> None:
     assert len(files(cache)) == 3
 
 
-@pytest.mark.parametrize("keep", [0, 5, 3000, -1])
+@pytest.mark.parametrize("length", [0, 5, 3000, -1])
 def test_a_broken_file_is_replaced(
-    folder: Path, tmp_path: Path, keep: int, caplog: pytest.LogCaptureFixture
+    folder: Path, tmp_path: Path, length: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     cache = tmp_path / "cache"
     first = bits(load(folder, cache))
     (path,) = files(cache)
     whole = path.read_bytes()
-    path.write_bytes(whole[:keep])
+    path.write_bytes(whole[:length])
     assert bits(load(folder, cache)) == first
     assert path.read_bytes() == whole
     assert [r.levelno for r in caplog.records] == [logging.WARNING]

@@ -14,8 +14,8 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from benchmarks.agreement import teacher_forced
+from benchmarks.roofline import bytes_per_frame
 from wyoming_csm.model.checkpoint.load import Checkpoint
-from wyoming_csm.model.floor import bytes_per_frame
 from wyoming_csm.model.quantization import linear
 from wyoming_csm.model.quantization.linear import (
     KINDS,
@@ -41,29 +41,29 @@ def error(found: Tensor, exact: Tensor) -> float:
     return float((found.float() - exact).norm() / exact.norm())
 
 
-def layer_of(kind: QuantKind, rows: Tensor) -> QuantizedLinear:
-    layer = QuantizedLinear(kind, len(rows), rows.shape[1], CPU)
-    layer.fill(0, rows)
+def layer_of(kind: QuantKind, weights: Tensor) -> QuantizedLinear:
+    layer = QuantizedLinear(kind, len(weights), weights.shape[1], CPU)
+    layer.fill(0, weights)
     return layer
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_codes_stand_for_the_weights(kind: QuantKind) -> None:
-    rows = weight(64, 256)
-    rows[3] = 0
-    again = dequantize(*quantize(rows, kind), torch.float32)
-    assert error(again, rows) < ERRORS[kind]
+    weights = weight(64, 256)
+    weights[3] = 0
+    again = dequantize(*quantize(weights, kind), torch.float32)
+    assert error(again, weights) < ERRORS[kind]
     assert not again[3].any()
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_rows_are_quantised_by_themselves(kind: QuantKind) -> None:
-    rows = weight(48, 128)
-    whole, pieces = layer_of(kind, rows), QuantizedLinear(kind, 48, 128, CPU)
+def test_outputs_are_quantised_by_themselves(kind: QuantKind) -> None:
+    weights = weight(48, 128)
+    whole, parts = layer_of(kind, weights), QuantizedLinear(kind, 48, 128, CPU)
     for start in (0, 5, 40):
-        pieces.fill(start, rows[start:])
-    assert torch.equal(pieces.codes.view(torch.uint8), whole.codes.view(torch.uint8))
-    assert torch.equal(pieces.scales, whole.scales)
+        parts.fill(start, weights[start:])
+    assert torch.equal(parts.codes.view(torch.uint8), whole.codes.view(torch.uint8))
+    assert torch.equal(parts.scales, whole.scales)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
@@ -73,7 +73,7 @@ def test_every_product_is_that_of_the_weights(kind: QuantKind, dtype: torch.dtyp
     layer = layer_of(kind, weight(48, 128))
     exact = dequantize(layer.codes, layer.scales, torch.float32)
     x = torch.randn(2, n, 128, generator=torch.Generator().manual_seed(1)).to(dtype)
-    layer.settle(dtype)
+    layer.finalize(dtype)
     y = layer(x)
     assert y.shape == (2, n, 48)
     assert y.dtype == dtype
@@ -86,7 +86,7 @@ def test_shapes_that_are_no_whole_blocks(kind: QuantKind, outs: int, ins: int) -
     """torch's own products would read beyond them."""
     layer = layer_of(kind, weight(outs, ins))
     exact = dequantize(layer.codes, layer.scales, torch.float32)
-    layer.settle(torch.bfloat16)
+    layer.finalize(torch.bfloat16)
     x = torch.randn(2, ins).bfloat16()
     assert error(layer(x), x.float() @ exact.T) < 1e-2
 
@@ -206,7 +206,7 @@ def test_a_layer_on_a_gpu_has_no_bfloat16(monkeypatch: pytest.MonkeyPatch, kind:
     monkeypatch.setattr(linear, "_has_kernels", lambda *_: True)
     with FakeTensorMode(), torch.device("cuda"):
         layer = QuantizedLinear(kind, 48, 64, torch.device("cuda"))
-        layer.settle(torch.float16)
+        layer.finalize(torch.float16)
     assert torch.bfloat16 not in {buffer.dtype for buffer in layer.buffers()}
 
 
@@ -228,8 +228,7 @@ def test_without_kernels_it_multiplies_in_blocks(
     with FakeTensorMode(), torch.device("cuda"):
         for _ in range(3):
             layer = QuantizedLinear("int8", 48, 64, torch.device("cuda"))
-            layer.settle(torch.float16)
-            assert layer._product == "blocks"
+            layer.finalize(torch.float16)
             assert layer.scales.dtype == torch.bfloat16, "as blocks have them"
     linear.runs_kernels.cache_clear()
     assert len(asked) == 1

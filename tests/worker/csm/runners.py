@@ -164,6 +164,7 @@ class ScriptedGenerator(FrameGenerator):
         self.script: dict[int, Sequence[int]] = {FRAMES: END}
         self.bad: set[tuple[int, int]] = set()
         self.prefilled = 0  # positions, of all prompts
+        self.ended_early = 0  # sentences whose first frame was the end
         self.tries: dict[int, Try] = {}  # by row
 
     def prefill(self, slot: int, rows: Tensor, seed: int, start: int = 0) -> None:
@@ -184,11 +185,12 @@ class ScriptedGenerator(FrameGenerator):
         for row in active:
             self.tries[row].frames += 1
 
-    def spell(self, rows: int) -> None:
-        super().spell(rows)
+    def decode_frame(self, rows: int) -> None:
+        super().decode_frame(rows)
         for row in [row for row in self.tries if row < rows]:
             mine = self.tries[row]
-            bad = mine.frames == 0 and mine.prompt in self.bad
+            bad = mine.frames == 0 and mine.prompt in self.bad and bool(self.active[row])
+            self.ended_early += bad
             codes = END if bad else self.script.get(mine.frames)
             if codes is not None:
                 self.codes[row] = torch.tensor(codes)
@@ -254,10 +256,10 @@ class Talk(Driver):
 
     def own(self, text: str, speaker: int = 0) -> int:
         """Return the positions of a text."""
-        return len(self.prompts.rows((), speaker, text))
+        return len(self.prompts.build((), speaker, text))
 
     def _position_bytes(self) -> int:
-        self.generator.prefill(0, self.prompts.rows((), 0, "a"), seed=0)
+        self.generator.prefill(0, self.prompts.build((), 0, "a"), seed=0)
         block = self.generator.save(0, 2)
         self.generator.release(0)
         self.generator.tries.clear()

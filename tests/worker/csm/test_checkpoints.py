@@ -12,8 +12,7 @@ from safetensors.torch import save_file
 from tests.fake_hub import FakeHub, point_at, serving
 from wyoming_csm.config import CsmConfig
 from wyoming_csm.errors import CheckpointError, EngineUnavailable
-from wyoming_csm.worker.csm.checkpoints import Found, find_checkpoint
-from wyoming_csm.worker.csm.hub import take_token
+from wyoming_csm.worker.csm.checkpoints import Found, find_checkpoint, take_token
 
 NAME, BASE = "somebody/voice", "sesame/csm"
 OURS = {"model_type": "csm", "depth_decoder_config": {}}

@@ -184,7 +184,7 @@ def test_without_a_folder_to_write_to_it_still_encodes(
     (tmp_path / "file").write_text("in the way")
     with caplog.at_level(logging.WARNING):
         assert len(codec.encoder(tmp_path / "file").encode(recording)) == 13
-    assert "could not be kept" in caplog.text
+    assert "cannot be stored" in caplog.text
 
 
 def test_codes_in_a_folder_that_is_only_to_be_read_serve(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 import torch
@@ -9,8 +10,9 @@ import torch
 from tests.worker.csm.runners import END, FRAMES, SOME, Sound, Talk, say, voice_of
 from wyoming_csm.audio import SAMPLES_PER_FRAME
 from wyoming_csm.worker.csm.endings import another_seed, frame_limit
+from wyoming_csm.worker.csm.frame_loop import FrameLoop
 from wyoming_csm.worker.csm.scheduler import Sentence
-from wyoming_csm.worker.protocol import Say
+from wyoming_csm.worker.protocol import Audio, Done, Failed, FromChild, Say, ToChild
 
 pytestmark = pytest.mark.usefixtures("thread")
 
@@ -98,6 +100,26 @@ def test_there_is_no_third_try(talk: Callable[..., Talk], ahead: int) -> None:
     sentence = begin(troubled, 0, say(1, 1, TEXTS[0], ANNA), bad_tries=2)
     sounds = troubled.finish(sentence)
     assert sounds == [Sound(b"")] * (1 + ahead) + [Sound(b"", last=True)]
+
+
+@AHEAD
+def test_the_frame_loop_runs_the_second_try(talk: Callable[..., Talk], ahead: int) -> None:
+    """Beside a neighbour; the listener notices nothing but the time."""
+    troubled = talk(ahead=ahead)
+    troubled.release(begin(troubled, 0, say(1, 1, TEXTS[0], ANNA)))
+    inbox: SimpleQueue[ToChild | None] = SimpleQueue()
+    sent: list[FromChild] = []
+    loop = FrameLoop(inbox, sent.append, troubled.runner)
+    for number in (2, 3):
+        inbox.put(say(number, number, TEXTS[number - 2], ANNA))
+    while sum(isinstance(message, Done) for message in sent) < 2:
+        inbox.put(None)  # it waits for no message
+        loop.turn()
+    assert not any(isinstance(message, Failed) for message in sent)
+    for number in (2, 3):
+        audio = [m for m in sent if isinstance(m, Audio) and m.sentence == number]
+        assert [len(message.pcm) for message in audio] == [_WHOLE] * FRAMES
+    assert troubled.generator.ended_early == 1
 
 
 @AHEAD

@@ -137,7 +137,7 @@ def test_a_download_tells_how_far_it_is(
 ) -> None:
     """Without a word for half an hour the child would be taken for hung, and ended."""
     (repository / "transformers-2.safetensors").write_bytes(bytes(3_000_000))
-    endpoint.setattr("wyoming_csm.worker.csm.hub.PROGRESS_SECONDS", 0.0)
+    endpoint.setattr("wyoming_csm.worker.csm.checkpoints.PROGRESS_SECONDS", 0.0)
     said: list[str] = []
     with serving(FakeHub(NAME, repository)) as hub:
         point_at(endpoint, hub.url)
@@ -191,7 +191,7 @@ def test_a_download_that_lacks_weights_is_not_taken_for_whole(
 
 
 def test_an_index_cannot_name_files_elsewhere(tmp_path: Path) -> None:
-    from wyoming_csm.worker.csm.hub import _weight_files
+    from wyoming_csm.worker.csm.checkpoints import _weight_files
 
     (tmp_path / "config.json").write_text('{"model_type": "csm"}')
     index = {"weight_map": {"a": "../../etc/passwd"}}

@@ -1,7 +1,6 @@
-"""CSM's child until it is ready: what is loaded, kept on disk and told, and how it is refused."""
+"""CSM's child until it is ready: what is loaded, stored and told, and how it is refused."""
 
 import io
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 from queue import SimpleQueue
@@ -13,13 +12,12 @@ import torch
 from tests.worker.csm.runners import CPU, SPEAKER, Driver
 from wyoming_csm.config import CsmConfig
 from wyoming_csm.errors import EngineUnavailable, PromptTooLong
-from wyoming_csm.model import toolchain
 from wyoming_csm.model.checkpoint import load, quantized_cache
 from wyoming_csm.model.checkpoint.load import Checkpoint
 from wyoming_csm.model.checkpoint.quantized_cache import WeightsCache
 from wyoming_csm.model.generator import FrameGenerator
+from wyoming_csm.model.quantization import onednn
 from wyoming_csm.worker.csm import load as loading
-from wyoming_csm.worker.csm.device import Precision
 from wyoming_csm.worker.csm.load import load_runner
 from wyoming_csm.worker.csm.runner import CsmRunner
 from wyoming_csm.worker.pipe import Child
@@ -28,7 +26,7 @@ from wyoming_csm.worker.protocol import Configure, FromChild, Ready, Say, Starti
 pytestmark = pytest.mark.usefixtures("thread")
 
 
-class Settled(Exception):
+class IsReady(Exception):
     """Ready was said: the loop would go on for ever."""
 
 
@@ -42,7 +40,7 @@ class Recorder(Child):
     def send(self, message: FromChild) -> None:
         self.said.append(message)
         if isinstance(message, Ready):
-            raise Settled
+            raise IsReady
 
 
 def configure(checkpoint: Path, data: Path, **settings: object) -> Configure:
@@ -52,7 +50,7 @@ def configure(checkpoint: Path, data: Path, **settings: object) -> Configure:
 
 
 @pytest.mark.parametrize("dtype", ["int8", "int4"])
-def test_quantised_weights_are_kept_and_a_stage_has_the_size_that_was_set(
+def test_quantised_weights_are_stored_and_a_runner_has_the_size_that_was_set(
     checkpoint: Path, tmp_path: Path, dtype: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(load, "_FREE_BYTES", 0)
@@ -62,72 +60,85 @@ def test_quantised_weights_are_kept_and_a_stage_has_the_size_that_was_set(
     assert first.slots == 2
     frames = Driver(first).speak(Say(1, 1, "", "Hello.", SPEAKER))
     assert len(frames) == 12
-    (kept,) = (tmp_path / "weights").iterdir()
-    made = kept.stat().st_ino
+    (stored,) = (tmp_path / "weights").iterdir()
+    made = stored.stat().st_ino
     second = Driver(load_runner(config, checkpoint, tmp_path, CPU))
     again = second.speak(Say(1, 1, "", "Hello.", SPEAKER))
     assert [frame.pcm for frame in again] == [frame.pcm for frame in frames]
-    assert kept.stat().st_ino == made, "read, not made again"
+    assert stored.stat().st_ino == made, "read, not made again"
     with pytest.raises(PromptTooLong):
         Driver(first).start(Say(2, 2, "", "The light is on. " * 60, SPEAKER))
 
 
-def test_weights_of_a_gpu_are_kept_while_nobody_speaks(
+def test_weights_of_a_gpu_are_stored_while_nobody_speaks(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """There they stay as they are; on a CPU they are written at once, which this one leaves out."""
     monkeypatch.setattr(load, "_FREE_BYTES", 0)
-    monkeypatch.setattr(quantized_cache, "_PIECE_BYTES", 10_000)
+    monkeypatch.setattr(quantized_cache, "_CHUNK_BYTES", 10_000)
     monkeypatch.setattr(WeightsCache, "save", lambda *_: None)
     wanted = {"dtype": "float16", "max_seconds": 1, "seed": 1}
     config = msgspec.convert(wanted, CsmConfig)
-    stage = load_runner(config, checkpoint, tmp_path, CPU)
+    runner = load_runner(config, checkpoint, tmp_path, CPU)
     say = Say(1, 1, "", "Hello.", SPEAKER)
-    frames = Driver(stage).speak(say)
+    frames = Driver(runner).speak(say)
     assert not (tmp_path / "weights").exists()
-    assert not stage.idle()
-    assert stage._saving._thread is not None
-    stage._saving._thread.join(10)
+    assert not runner.idle()
+    assert runner._saving._thread is not None
+    runner._saving._thread.join(10)
     assert len(list((tmp_path / "weights").glob("*.safetensors"))) == 1
     monkeypatch.setattr(Checkpoint, "_fill", None)
     again = Driver(load_runner(config, checkpoint, tmp_path, CPU)).speak(say)
     assert [frame.pcm for frame in again] == [frame.pcm for frame in frames]
 
 
-def test_a_sentence_comes_before_what_is_kept(
+def test_packed_weights_are_never_stored(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pieces: SimpleQueue[None] = SimpleQueue()
+    """The next start would take them for plain ones: what was not stored at once is not later."""
+    monkeypatch.setattr(load, "_FREE_BYTES", 0)
+    monkeypatch.setattr(onednn, "_LEAST", 1)
+    monkeypatch.setattr(WeightsCache, "save", lambda *_: None)
+    config = msgspec.convert({"dtype": "bfloat16"}, CsmConfig)
+    loaded = loading.load_pipeline(config, Checkpoint(checkpoint), tmp_path, CPU)
+    assert list(loaded.saving) == []
+    assert not (tmp_path / "weights").exists()
+
+
+def test_a_sentence_comes_before_what_is_stored(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chunks: SimpleQueue[None] = SimpleQueue()
     written: SimpleQueue[None] = SimpleQueue()
 
     def slowly(*__: object) -> Iterator[None]:
         for _ in range(3):
-            pieces.get(timeout=10)
+            chunks.get(timeout=10)
             written.put(None)
             yield
 
     monkeypatch.setattr(load, "_FREE_BYTES", 0)
     monkeypatch.setattr(WeightsCache, "save", lambda *_: None)
-    monkeypatch.setattr(WeightsCache, "pieces", slowly)
+    monkeypatch.setattr(WeightsCache, "write", slowly)
     config = msgspec.convert({"dtype": "float16"}, CsmConfig)
-    stage = load_runner(config, checkpoint, tmp_path, CPU)
-    stage.idle()
-    driver = Driver(stage)
+    runner = load_runner(config, checkpoint, tmp_path, CPU)
+    runner.idle()
+    driver = Driver(runner)
     sentence = driver.start(Say(1, 1, "", "Hello.", SPEAKER))
     for _ in range(3):
-        pieces.put(None)
+        chunks.put(None)
     written.get(timeout=10)  # the one that was begun
     driver.step(sentence)
     assert written.empty()
     driver.release(sentence)
-    stage.idle()
+    runner.idle()
     for _ in range(2):
         written.get(timeout=10)
 
 
 def test_a_child_tells_its_way_to_readiness(checkpoint: Path, tmp_path: Path) -> None:
     child = Recorder()
-    with pytest.raises(Settled):
+    with pytest.raises(IsReady):
         loading.run(
             child, configure(checkpoint, tmp_path, dtype="int8", depth_dtype="int4", slots=2)
         )
@@ -144,7 +155,7 @@ def test_a_started_child_has_left_cudnn_out_of_attention(
     """From Hopper on torch would choose it, and it plans for each new length of a prompt."""
     monkeypatch.setattr(CsmRunner, "warm_up", lambda self, progress: None)
     torch.backends.cuda.enable_cudnn_sdp(True)
-    with pytest.raises(Settled):
+    with pytest.raises(IsReady):
         loading.run(Recorder(), configure(checkpoint, tmp_path))
     assert not torch.backends.cuda.cudnn_sdp_enabled()  # type: ignore[no-untyped-call]
 
@@ -157,7 +168,7 @@ def test_only_slots_that_are_held_in_real_time_are_offered(
     monkeypatch.setattr(CsmRunner, "warm_up", lambda self, progress: measured.append(self))
     monkeypatch.setattr(CsmRunner, "step_seconds", lambda self, n: seconds * n)
     child = Recorder()
-    with pytest.raises(Settled):
+    with pytest.raises(IsReady):
         loading.run(child, configure(checkpoint, tmp_path, slots=2))
     ready = child.said[-1]
     assert isinstance(ready, Ready)
@@ -186,12 +197,12 @@ def test_memory_that_ran_out_after_all_is_told_in_numbers(
     with pytest.raises(EngineUnavailable) as refused:
         loading.run(Recorder(), configure(checkpoint, tmp_path))
     assert refused.value.reason == (
-        "the memory of cpu ran out: 0.2 GB of 8.0 GB are free now, 3.1 GB were taken here"
+        "the memory of cpu ran out: 0.2 GB of 8.0 GB are free now, CSM took 3.1 GB"
     )
     assert "csm.slots" in refused.value.cure
 
 
-def test_it_compiles_if_told_to_and_keeps_what_was_compiled(
+def test_it_compiles_if_told_to_and_stores_what_was_compiled(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folders: list[Path] = []
@@ -202,29 +213,3 @@ def test_it_compiles_if_told_to_and_keeps_what_was_compiled(
     assert told == ["compiling, which takes minutes the first time"]
     load_runner(CsmConfig(), checkpoint, tmp_path, CPU, told.append)
     assert len(folders) == 1
-
-
-@pytest.mark.parametrize(
-    ("compiler", "cause"), [(False, "apt install gcc"), (True, "capability below 7.0")]
-)
-def test_a_gpu_that_no_kernel_is_built_for_is_slow_and_that_is_said(
-    checkpoint: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-    compiler: bool,
-    cause: str,
-) -> None:
-    monkeypatch.setattr(toolchain, "has_triton", lambda: compiler)
-    monkeypatch.setattr(loading, "has_triton", lambda: compiler)
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (6, 1))
-    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
-    monkeypatch.setattr(Checkpoint, "load", lambda self, *_, **__: None)
-    cuda = torch.device("cuda:0")
-    for types, said in (
-        (Precision("int8", "int8", torch.bfloat16), True),
-        (Precision("bfloat16", "bfloat16", torch.bfloat16), False),
-    ):
-        caplog.clear()
-        with caplog.at_level(logging.WARNING):
-            loading._load_model(Checkpoint(checkpoint), types, cuda, True, None)
-        assert (cause in caplog.text) is said

@@ -11,18 +11,26 @@ import torch
 import transformers
 from torch import Tensor
 
+from tests.model.test_cost import FULL_SIZE
 from tests.tiny_csm import make_tiny_csm
 from wyoming_csm.config import CsmConfig
 from wyoming_csm.errors import EngineUnavailable
 from wyoming_csm.model.checkpoint.load import CODEC, Checkpoint
 from wyoming_csm.model.config import CsmSizes
 from wyoming_csm.model.kv_cache import KvCache
-from wyoming_csm.model.mimi.config import read_config
+from wyoming_csm.model.mimi.config import MimiConfig, read_config
 from wyoming_csm.model.mimi.decoder import MimiDecoder
 from wyoming_csm.model.mimi.weights import load_decoder
 from wyoming_csm.model.quantization.linear import QuantizedLinear
+from wyoming_csm.worker.csm import memory
 from wyoming_csm.worker.csm.device import Precision, choose_precision, kind_of
-from wyoming_csm.worker.csm.memory import WORKING_BYTES, Needs, Plan, plan
+from wyoming_csm.worker.csm.memory import (
+    WORKING_BYTES,
+    Needs,
+    Plan,
+    graph_node_bytes,
+    plan,
+)
 
 CPU = torch.device("cpu")
 POSITIONS = 2048
@@ -36,9 +44,9 @@ def full_size(kind: str, depth: str | None = None, text_on_host: bool = True) ->
     found = transformers.CsmConfig(codec_config=transformers.MimiConfig(num_quantizers=32))
     config = found.to_dict()
     settings = msgspec.convert({"dtype": kind, "depth_dtype": depth}, CsmConfig)
-    types = choose_precision(settings, CPU)
+    precision = choose_precision(settings, CPU)
     sizes, codec = CsmSizes.from_config(config), read_config(config["codec_config"])
-    return Needs(sizes, codec, types, text_on_host)
+    return Needs(sizes, codec, precision, text_on_host)
 
 
 @pytest.fixture(scope="module")
@@ -52,30 +60,30 @@ def test_weights_are_what_a_load_allocates(
     checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, dtype: str, text_on_host: bool
 ) -> None:
     # Only a CPU's product for int4 wants zero points, which take some bytes more.
-    monkeypatch.setattr(QuantizedLinear, "settle", lambda self, dtype: None)
-    types = choose_precision(msgspec.convert({"dtype": dtype}, CsmConfig), CPU)
+    monkeypatch.setattr(QuantizedLinear, "finalize", lambda self, dtype: None)
+    precision = choose_precision(msgspec.convert({"dtype": dtype}, CsmConfig), CPU)
     codec = checkpoint.codec_config
     tensors = [
         (name.removeprefix(CODEC), lambda name=name: checkpoint.tensor(name))
         for name in checkpoint.names(CODEC)
     ]
     decoder = load_decoder(codec, tensors)
-    backbone, depth = kind_of(types.backbone), kind_of(types.depth)
-    model = checkpoint.load(types.compute, CPU, backbone=backbone, depth=depth)
+    backbone, depth = kind_of(precision.backbone), kind_of(precision.depth)
+    model = checkpoint.load(precision.compute, CPU, backbone=backbone, depth=depth)
     parts = (*model.named_parameters(), *model.named_buffers())
     on_device = [t for name, t in parts if not (text_on_host and name == "text_embedding.weight")]
-    needs = Needs(checkpoint.sizes, read_config(codec), types, text_on_host)
+    needs = Needs(checkpoint.sizes, read_config(codec), precision, text_on_host)
     assert needs.weights == held((*on_device, *decoder.parameters(), *decoder.buffers()))
 
 
 def test_a_slot_is_what_its_caches_and_the_codec_allocate(checkpoint: Checkpoint) -> None:
     sizes, codec = checkpoint.sizes, read_config(checkpoint.codec_config)
-    types = Precision("bfloat16", "bfloat16", torch.bfloat16)
+    precision = Precision("bfloat16", "bfloat16", torch.bfloat16)
     allocated: list[Tensor] = [*MimiDecoder(codec).new_state(3, CPU).tensors()]
     for part, positions in ((sizes.backbone, 1216), (sizes.depth, sizes.codebooks)):
         cache = KvCache.allocate(part, 3, positions, torch.bfloat16, CPU)
         allocated += cache.layers
-    assert 3 * Needs(sizes, codec, types, True).slot(1200) == held(allocated)
+    assert 3 * Needs(sizes, codec, precision, True).slot(1200) == held(allocated)
 
 
 def test_the_real_size() -> None:
@@ -113,19 +121,19 @@ def planned(needs: Needs, free: float | None, **settings: object) -> Plan:
     return plan(config, needs, None if free is None else int(free), "cuda:0")
 
 
-KEPT = 100 * 2**20
+CACHE = 100 * 2**20
 
 
 def test_a_cpu_has_room_enough() -> None:
     needs = full_size("float32")
-    assert planned(needs, None) == Plan(1, POSITIONS, KEPT, needs.all(1, POSITIONS))
+    assert planned(needs, None) == Plan(1, POSITIONS, CACHE, needs.all(1, POSITIONS))
     assert planned(needs, None, slots=9, positions=700).slots == 9
 
 
-def test_kept_prompts_shrink_before_slots_and_slots_before_positions() -> None:
+def test_cached_prompts_shrink_before_slots_and_slots_before_positions() -> None:
     needs = full_size("bfloat16")
     all_of_it = needs.all(4, POSITIONS)
-    assert planned(needs, all_of_it + KEPT) == Plan(4, POSITIONS, KEPT, all_of_it)
+    assert planned(needs, all_of_it + CACHE) == Plan(4, POSITIONS, CACHE, all_of_it)
     assert planned(needs, all_of_it + 5) == Plan(4, POSITIONS, 5, all_of_it)
     assert planned(needs, all_of_it - 1).slots == 3
     assert planned(needs, needs.all(1, POSITIONS)) == Plan(1, POSITIONS, 0, needs.all(1, POSITIONS))
@@ -133,7 +141,7 @@ def test_kept_prompts_shrink_before_slots_and_slots_before_positions() -> None:
     assert planned(needs, needs.all(1, 512)).positions == 512
 
 
-def test_graphs_shrink_after_most_kept_prompts_and_before_slots() -> None:
+def test_graphs_shrink_after_most_cached_prompts_and_before_slots() -> None:
     """An old driver takes 64 KB for each of a frame's kernels, in 45 graphs."""
     needs = replace(full_size("bfloat16"), node_bytes=65_536)
     every, least = needs.graphs(4, POSITIONS), needs.least_graphs
@@ -141,7 +149,7 @@ def test_graphs_shrink_after_most_kept_prompts_and_before_slots() -> None:
     assert 0.1e9 < least < 0.15e9
     needed, few = needs.all(4, POSITIONS), 64 * 2**20
     room = needed + every - least
-    assert planned(needs, room + KEPT) == Plan(4, POSITIONS, KEPT, needed, every)
+    assert planned(needs, room + CACHE) == Plan(4, POSITIONS, CACHE, needed, every)
     assert planned(needs, room + few) == Plan(4, POSITIONS, few, needed, every)
     assert planned(needs, room) == Plan(4, POSITIONS, few, needed, every - few)
     assert planned(needs, needed + few) == Plan(4, POSITIONS, few, needed, least)
@@ -150,16 +158,16 @@ def test_graphs_shrink_after_most_kept_prompts_and_before_slots() -> None:
 
 
 @pytest.mark.parametrize("node_bytes", [16_384, 65_536])
-def test_a_card_of_6_gb_serves_four_at_once_with_prompts_kept(node_bytes: int) -> None:
+def test_a_card_of_6_gb_serves_four_at_once_with_prompts_cached(node_bytes: int) -> None:
     """Its desktop and the driver have 1.2 GB; whatever the driver takes for graphs."""
     needs = replace(full_size("float16"), node_bytes=node_bytes)
     found = planned(needs, 6.44e9 - 1.2e9, memory_share=0.9, kept_prompts_mb=512)
     assert found.slots == 4
     assert found.graphs == needs.graphs(4, POSITIONS)
-    assert found.kept > 200e6
+    assert found.prompt_cache > 200e6
 
 
-def test_the_share_is_kept_to() -> None:
+def test_no_more_than_the_share_is_planned() -> None:
     needs = full_size("bfloat16")
     free = needs.all(4, POSITIONS) / 0.5
     assert planned(needs, free + 2, memory_share=0.5).slots == 4
@@ -197,7 +205,7 @@ def test_what_would_fit_is_told() -> None:
     )
     assert small.cure.startswith("csm.dtype: int8 needs 2.1 GB, or csm.dtype: int4 needs 1.6 GB")
     assert refused(needs, 1.8e9).cure.startswith("csm.dtype: int4 needs 1.6 GB, or free some")
-    assert refused(needs, 1e9).cure == "free some (nvidia-smi tells who has it)"
+    assert refused(needs, 1e9).cure == "free some (nvidia-smi shows what takes it)"
     assert "int8" not in refused(full_size("fp8"), 2.0e9).cure, "it takes as much"
 
 
@@ -208,7 +216,7 @@ def test_positions_that_the_model_has_not() -> None:
 
 def test_the_depth_decoder_has_its_own_type() -> None:
     mixed, plain = full_size("bfloat16", "int8"), full_size("bfloat16")
-    eight = replace(plain, types=Precision("int8", "int8", torch.bfloat16))
+    eight = replace(plain, precision=Precision("int8", "int8", torch.bfloat16))
     assert eight.weights < mixed.weights < plain.weights
     depth = 4 * (1024 * (1024 + 2 * 256 + 1024) + 3 * 1024 * 8192) + 31 * 1024 * 2048
     saved = plain.weights - mixed.weights
@@ -228,3 +236,31 @@ def test_the_readme_says_what_is_reckoned() -> None:
         ]
         assert [f"{size / 1e9:.1f}" for size in whole] == list(words)
     assert f"each holds {full_size('bfloat16').slot(POSITIONS) / 1e6:.0f} MB" in readme
+
+
+def test_nodes_are_about_those_that_were_counted() -> None:
+    """1 402 kernels a frame of one row in generated code, and 290 of the codec; 45 graphs."""
+    counted = Needs(
+        FULL_SIZE,
+        MimiConfig(),
+        Precision("float16", "float16", torch.half),
+        False,
+        compiled=True,
+        node_bytes=1,
+    )
+    plain = replace(counted, compiled=False)
+    assert 1_402 + 290 < counted.least_graphs < 1.2 * (1_402 + 290)
+    assert 12_000 < counted.graphs(4, 2048) < 14_000
+    assert plain.graphs(4, 2048) > 1.5 * counted.graphs(4, 2048)
+    assert counted.graphs(1, 512) < counted.graphs(1, 2048) < counted.graphs(4, 2048)
+
+
+@pytest.mark.parametrize(
+    ("version", "size"), [((11, 8), 65_536), ((12, 4), 65_536), ((12, 8), 16_384), (None, 65_536)]
+)
+def test_an_old_driver_or_an_unknown_one_takes_the_most(
+    monkeypatch: pytest.MonkeyPatch, version: tuple[int, int] | None, size: int
+) -> None:
+    monkeypatch.setattr(memory, "driver_cuda", lambda: version)
+    assert graph_node_bytes(torch.device("cuda:0")) == size
+    assert graph_node_bytes(torch.device("cpu")) == 0

@@ -73,4 +73,4 @@ def test_each_clip_is_reported_and_a_fault_is_one_line(
     silent.clear()
     prompts.prepare([voice(SILENT)])
     assert told.wait(3)[2:] == [(SILENT, "")], "what failed is tried again, and nothing else"
-    assert len(prompts.rows(voice(SILENT)))
+    assert len(prompts.prompt(voice(SILENT)))

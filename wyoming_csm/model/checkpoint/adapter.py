@@ -10,63 +10,28 @@ from typing import Any
 from torch import Tensor
 
 from wyoming_csm.errors import CheckpointError
-from wyoming_csm.model.checkpoint.files import check_type, opened, read_json, some
+from wyoming_csm.model.checkpoint.files import check_type, opened, read_json, read_tensor, some
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 _CURE = "merge it where it was trained (merge_and_unload, then save_pretrained) and use that folder"
 
-# Keys of peft's LoraConfig that change what is trained, by what they are; others with a value of
-# their own, of later versions, are refused too.
+# Keys of peft's LoraConfig that change what is trained, by what they are; all others that are not
+# harmless are refused by their own names.
 _NOT_SERVED = {
     "use_dora": "DoRA",
     "lora_bias": "LoRA with a bias (lora_bias)",
     "trainable_token_indices": "an adapter with trained tokens (trainable_token_indices)",
     "target_parameters": "LoRA of bare parameters (target_parameters)",
-    "layer_replication": "an adapter that repeats layers (layer_replication)",
-    "alora_invocation_tokens": "activated LoRA (aLoRA)",
-    "use_qalora": "QALoRA",
-    "use_bdlora": "block-diagonal LoRA (use_bdlora)",
-    "monteclora_config": "MonteCLoRA",
-    "arrow_config": "a router of adapters (Arrow)",
-    "kasa_config": "KaSA",
-    "megatron_config": "LoRA of Megatron's layers",
 }
 # How it was begun or trained, or told by the tensors themselves. `fan_in_fan_out`: as in peft it
 # is about GPT-2's layers alone, which are stored the other way round.
-_HARMLESS = frozenset(
-    (
-        "alpha_pattern",
-        "auto_mapping",
-        "base_model_name_or_path",
-        "bias",
-        "corda_config",
-        "ensure_weight_tying",
-        "eva_config",
-        "exclude_modules",
-        "fan_in_fan_out",
-        "inference_mode",
-        "init_lora_weights",
-        "layers_pattern",
-        "layers_to_transform",
-        "loftq_config",
-        "lora_alpha",
-        "lora_dropout",
-        "lora_ga_config",
-        "megatron_core",
-        "modules_to_save",
-        "peft_type",
-        "peft_version",
-        "qalora_group_size",
-        "r",
-        "rank_pattern",
-        "revision",
-        "runtime_config",
-        "target_modules",
-        "task_type",
-        "use_rslora",
-        "velora_config",
-    )
-)
+_HARMLESS = """
+    alpha_pattern auto_mapping base_model_name_or_path bias corda_config ensure_weight_tying
+    eva_config exclude_modules fan_in_fan_out inference_mode init_lora_weights layers_pattern
+    layers_to_transform loftq_config lora_alpha lora_dropout lora_ga_config megatron_core
+    modules_to_save peft_type peft_version qalora_group_size r rank_pattern revision
+    runtime_config target_modules task_type use_rslora velora_config
+"""
 _PLAIN_STARTS = ("true", "false", "none", "gaussian", "orthogonal", "eva")
 _LOW_RANK = re.compile(r"^(.+)\.lora_(embedding_)?([AB])(\.weight)?$")
 # Wrappers of peft's modules, which are not in the base's names.
@@ -82,8 +47,8 @@ class _LowRank:
     embedding: bool
     names: dict[str, str] = field(default_factory=dict)
 
-    def rows(self, read: Callable[[str], Tensor], start: int, n: int) -> Tensor:
-        """What is added to the rows from `start` on: float32 [n, width]."""
+    def product(self, read: Callable[[str], Tensor], start: int, n: int) -> Tensor:
+        """Return what is added to `n` outputs or entries from `start` on: float32 [n, width]."""
         a, b = read(self.names["A"]).float(), read(self.names["B"]).float()
         if self.embedding:
             return (b @ a[:, start : start + n]).T * self.scale
@@ -94,7 +59,7 @@ class Adapter:
     """What a folder with an adapter changes of its base. Only its header is read at first."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises CheckpointError: it is malformed, or of a kind that is not served."""
+        """Read the header. Raises CheckpointError if it is malformed, or of a kind not served."""
         self.folder = folder
         self._config = read_config(folder)
         self._file = folder / WEIGHTS
@@ -109,13 +74,13 @@ class Adapter:
 
     @property
     def files(self) -> list[Path]:
-        """What it is made of."""
+        """The files that decide what is changed."""
         return [self.folder / CONFIG, self._file]
 
     def check(
         self, shapes: Mapping[str, tuple[int, ...]], codec: str, shared: Collection[str]
     ) -> None:
-        """Whether it fits a base with tensors of these shapes. Raises CheckpointError.
+        """Check that it fits a base with tensors of these shapes. Raises CheckpointError.
 
         `codec`: what the codec's names begin with, of which nothing may be changed; `shared`:
         two names under which the base has one and the same tensor.
@@ -136,14 +101,14 @@ class Adapter:
         for name in changed:
             self._check_shape(name, shapes[name])
 
-    def merge(self, name: str, start: int, rows: Tensor) -> Tensor:
-        """The base's rows of a tensor from `start` on, changed."""
+    def merge(self, name: str, start: int, chunk: Tensor) -> Tensor:
+        """Return a chunk of the base's tensor, which begins at `start`, as it is changed."""
         if name in self._replaced:
             with opened(self._file) as file:
-                rows = file.get_slice(self._replaced[name])[start : start + len(rows)]
+                chunk = file.get_slice(self._replaced[name])[start : start + len(chunk)]
         if name in self._added:
-            rows = rows.float() + self._added[name].rows(self._read, start, len(rows))
-        return rows
+            chunk = chunk.float() + self._added[name].product(self._read, start, len(chunk))
+        return chunk
 
     def _sort(self, name: str) -> None:
         plain = _WRAPPERS.sub("", name)
@@ -163,7 +128,7 @@ class Adapter:
             raise CheckpointError(f"{self._file}: {name} is not known: {_CURE}")
 
     def _scale(self, module: str) -> tuple[int, float]:
-        """Rank and scale as peft has them: the first pattern that the name ends with counts."""
+        """Return rank and scale as peft does: the first pattern that the name ends with counts."""
         config = self._config
         rank = _matching(config.get("rank_pattern"), module, config.get("r", 8))
         alpha = _matching(config.get("alpha_pattern"), module, config.get("lora_alpha", 8))
@@ -181,35 +146,31 @@ class Adapter:
                 check_type(key, found)
                 return tuple(found.get_shape())
 
-            if name in self._replaced and of(self._replaced[name]) != shape:
-                raise CheckpointError(
-                    f"{self.folder}: {name} is {list(of(self._replaced[name]))}, its base's"
-                    f" {list(shape)}: it belongs to another base"
-                )
-            if name not in self._added:
-                return
-            low = self._added[name]
-            a, b = of(low.names["A"]), of(low.names["B"])
-        fits = len(a) == len(b) == 2 and a[0] == b[1] == low.rank
-        if not fits or ((a[1], b[0]) if low.embedding else (b[0], a[1])) != shape:
+            wrong = ""
+            if name in self._replaced and (replacing := of(self._replaced[name])) != shape:
+                wrong = f"{list(replacing)}"
+            if low := self._added.get(name):
+                a, b = of(low.names["A"]), of(low.names["B"])
+                fits = len(a) == len(b) == 2 and a[0] == b[1] == low.rank
+                if not fits or ((a[1], b[0]) if low.embedding else (b[0], a[1])) != shape:
+                    wrong = f"{list(b)} times {list(a)}"
+        if wrong:
             raise CheckpointError(
-                f"{self.folder}: {list(b)} times {list(a)} does not fit {name}, {list(shape)}:"
+                f"{self.folder}: {wrong} does not fit {name}, {list(shape)}:"
                 " it belongs to another base"
             )
 
     def _read(self, name: str) -> Tensor:
-        with opened(self._file) as file:
-            tensor: Tensor = file.get_tensor(name)
-            return tensor.clone()
+        return read_tensor(self._file, name)
 
 
 def is_adapter(folder: Path) -> bool:
-    """Whether a folder holds one; a whole checkpoint may lie beside it."""
+    """True if a folder holds an adapter; a whole checkpoint may lie beside it."""
     return all((folder / name).is_file() for name in (CONFIG, WEIGHTS))
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """The folder's adapter_config.json. Raises CheckpointError if it asks for what is not done."""
+    """Read adapter_config.json. Raises CheckpointError if it asks for what is not served."""
     config = read_json(folder / CONFIG)
     kind = config.get("peft_type")
     if not isinstance(kind, str):
@@ -222,8 +183,8 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 def _variants(config: Mapping[str, Any]) -> Iterator[str]:
     for key, value in config.items():
-        if value and key not in _HARMLESS:
-            yield _NOT_SERVED.get(key, f"LoRA with {key}, which is not known here")
+        if value and key not in _HARMLESS.split():
+            yield _NOT_SERVED.get(key, f"LoRA with {key}")
     start = str(config.get("init_lora_weights", True)).lower()
     if start not in _PLAIN_STARTS:
         yield f"LoRA begun as {start}, which changes the base too"

@@ -1,4 +1,4 @@
-"""Safetensors files in a checkpoint's folder: which holds what, and their rows in pieces."""
+"""Safetensors files in a checkpoint's folder: which holds what, and their tensors in chunks."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,7 +21,7 @@ _BYTES = {**_FLOATS, "I8": 1, "U8": 1, "F8_E4M3": 1}
 
 
 def read_json(path: Path, default: dict[str, Any] | None = None) -> dict[str, Any]:
-    """The object in a file; `default` if there is no such file. Raises CheckpointError."""
+    """Read the object in a file; `default` if there is no such file. Raises CheckpointError."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -36,8 +36,8 @@ def read_json(path: Path, default: dict[str, Any] | None = None) -> dict[str, An
 
 
 def tensor_files(folder: Path, config: Mapping[str, Any]) -> dict[str, Path]:
-    """Tensor name → the file that holds it."""
-    explicit = config.get("transformers_weights")  # sesame/csm-1b keeps two layouts side by side
+    """Map each tensor's name to the file that holds it. Raises CheckpointError."""
+    explicit = config.get("transformers_weights")  # sesame/csm-1b has two layouts side by side
     names = [explicit] if explicit else ["model.safetensors", "model.safetensors.index.json"]
     name = next((n for n in names if (folder / _plain(n)).is_file()), None)
     if name is None:
@@ -59,7 +59,7 @@ def tensor_files(folder: Path, config: Mapping[str, Any]) -> dict[str, Path]:
 
 
 def _plain(name: object) -> str:
-    """A file beside config.json, never elsewhere."""
+    """Return the name of a file beside config.json, never elsewhere. Raises CheckpointError."""
     if not isinstance(name, str) or Path(name).name != name:
         raise CheckpointError(f"{name!r} does not name a file beside config.json")
     if not name.endswith((".safetensors", ".safetensors.index.json")):
@@ -69,7 +69,7 @@ def _plain(name: object) -> str:
 
 @contextmanager
 def opened(path: Path) -> Iterator[Any]:
-    """The file, mapped. Raises CheckpointError, for what fails inside too."""
+    """Map a file while the block runs. Raises CheckpointError, for what fails inside too."""
     try:
         with safe_open(path, framework="pt") as file:
             yield file
@@ -81,6 +81,13 @@ def opened(path: Path) -> Iterator[Any]:
         raise CheckpointError(f"{path} is damaged or unreadable: {error}") from error
 
 
+def read_tensor(path: Path, name: str) -> Tensor:
+    """Read a tensor as stored, on the CPU. Raises CheckpointError."""
+    with opened(path) as file:
+        tensor: Tensor = file.get_tensor(name)
+        return tensor.clone()  # the file's pages go when it is closed
+
+
 def _is_pointer(path: Path) -> bool:
     try:
         with path.open("rb") as file:
@@ -90,7 +97,7 @@ def _is_pointer(path: Path) -> bool:
 
 
 def check_shapes(shapes: Mapping[str, tuple[int, ...]], files: Mapping[str, Path]) -> None:
-    """Raises CheckpointError for the first tensor of another shape or an unknown type."""
+    """Raise CheckpointError for the first tensor of another shape or an unknown type."""
     for path, names in groupby(shapes, key=files.__getitem__):
         with opened(path) as file:
             for name in names:
@@ -104,7 +111,7 @@ def check_shapes(shapes: Mapping[str, tuple[int, ...]], files: Mapping[str, Path
 
 
 def check_type(name: str, found: Any) -> None:
-    """Raises CheckpointError if a tensor's slice holds anything but floats."""
+    """Raise CheckpointError if a tensor's slice holds anything but floats."""
     if found.get_dtype() not in _FLOATS:
         raise CheckpointError(
             f"{name}: type {found.get_dtype()} is not supported: use bf16, fp16 or fp32"
@@ -112,42 +119,45 @@ def check_type(name: str, found: Any) -> None:
 
 
 def stored_bytes(names: Iterable[str], files: Mapping[str, Path]) -> int:
-    """What the values of these tensors take in the files."""
-    total = 0
+    """Count the bytes of these tensors' values in the files."""
+    return sum(_BYTES.get(dtype, 1) * n for dtype, n in stored(names, files))
+
+
+def stored(names: Iterable[str], files: Mapping[str, Path]) -> Iterator[tuple[str, int]]:
+    """Yield each tensor's type, as safetensors calls it, and its number of values."""
     for path, group in groupby(names, key=files.__getitem__):
         with opened(path) as file:
             for name in group:
                 found = file.get_slice(name)
-                total += _BYTES.get(found.get_dtype(), 1) * torch.Size(found.get_shape()).numel()
-    return total
+                yield found.get_dtype(), torch.Size(found.get_shape()).numel()
 
 
 def chunks(names: Iterable[str], files: Mapping[str, Path]) -> Iterator[tuple[str, int, Tensor]]:
-    """(name, first row, rows) of each tensor in turn, at most _CHUNK_BYTES a piece."""
+    """Yield (name, start, tensor[start:end]) of each tensor in turn, at most 64 MB at a time."""
     for path, group in groupby(names, key=files.__getitem__):
         yield from _chunks_of(path, list(group))
 
 
 def _chunks_of(path: Path, names: list[str]) -> Iterator[tuple[str, int, Tensor]]:
-    plan: list[tuple[str, int, int, int]] = []  # name, first row, end, bytes before it
+    plan: list[tuple[str, int, int, int]] = []  # name, start, end, bytes before it
     before = 0
     with opened(path) as file:
         for name in names:
             found = file.get_slice(name)
-            rows, *rest = found.get_shape()
-            row_bytes = _BYTES[found.get_dtype()] * torch.Size(rest).numel()
-            step = max(1, _CHUNK_BYTES // row_bytes)
-            for start in range(0, rows, step):
-                end = min(start + step, rows)
+            length, *rest = found.get_shape()
+            size = _BYTES[found.get_dtype()] * torch.Size(rest).numel()
+            step = max(1, _CHUNK_BYTES // size)
+            for start in range(0, length, step):
+                end = min(start + step, length)
                 plan.append((name, start, end, before))
-                before += row_bytes * (end - start)
-    for _, pieces in groupby(plan, key=lambda piece: piece[3] // _CHUNK_BYTES):
+                before += size * (end - start)
+    for _, near in groupby(plan, key=lambda chunk: chunk[3] // _CHUNK_BYTES):
         with opened(path) as file:
-            for name, start, end, _ in pieces:
+            for name, start, end, _ in near:
                 yield name, start, file.get_slice(name)[start:end]
 
 
 def some(names: Iterable[str]) -> str:
-    """A few of them, for a message."""
+    """Join a few of the names, for a message."""
     listed = sorted(names)
     return ", ".join(listed[:5]) + (", …" if len(listed) > 5 else "")

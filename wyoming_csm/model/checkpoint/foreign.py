@@ -50,7 +50,7 @@ _BY_TENSOR: tuple[tuple[tuple[str, ...], Foreign], ...] = (
 
 
 def of_config(config: Mapping[str, Any]) -> Foreign | None:
-    """By what a config.json says; None: it may be ours."""
+    """Name what has such a config.json; None: it may be CSM."""
     quantised = config.get("quantization_config") or config.get("quantization")
     if isinstance(quantised, dict):
         if "group_size" in quantised and "quant_method" not in quantised:
@@ -67,7 +67,7 @@ def of_config(config: Mapping[str, Any]) -> Foreign | None:
 
 
 def of_files(names: Collection[str]) -> Foreign:
-    """By the names of all files, relative; those that would make it a checkpoint are not there."""
+    """Name what has these files, relative paths, and not those of a checkpoint."""
     steps = [int(found[1]) for name in names if (found := _RUN.match(name))]
     if steps:
         return Foreign(
@@ -85,7 +85,7 @@ def of_files(names: Collection[str]) -> Foreign:
 
 
 def of_tensors(names: Collection[str]) -> Foreign | None:
-    """By the names of the tensors in safetensors files; None: nothing is known about them."""
+    """Name what has tensors of these names; None: nothing is known about them."""
     for endings, foreign in _BY_TENSOR:
         if any(name.endswith(endings) for name in names):
             return foreign

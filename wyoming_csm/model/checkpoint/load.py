@@ -12,8 +12,8 @@ from wyoming_csm.model.checkpoint.adapter import Adapter
 from wyoming_csm.model.checkpoint.files import (
     check_shapes,
     chunks,
-    opened,
     read_json,
+    read_tensor,
     some,
     stored_bytes,
     tensor_files,
@@ -34,8 +34,8 @@ from wyoming_csm.model.quantization.linear import QuantizedLinear, QuantKind
 
 CODEC = "codec_model."
 _DERIVED = (".rotary_emb.inv_freq", ".audio_tokens_offsets")  # old files hold what we compute
-_FOLD_ROWS = 4096  # of a table at a time, which is in float32 while it is projected
-_SPARED = 1.5  # so many times as large as what would be kept the files must be
+_FOLD_ENTRIES = 4096  # of a table at a time, which is in float32 while it is projected
+_SPARED = 1.5  # so many times as large as what would be stored the files must be
 # That a disk must have left with the copy. int4's, the smallest, spares a CPU two minutes, too: its
 # scales are searched for; int8 and fp8 are made in a quarter of one.
 _FREE_BYTES, _FREE_BYTES_INT4 = 10**10, 10**9
@@ -45,9 +45,9 @@ class Checkpoint:
     """What the folder holds, seen through its headers; weights are read when asked for."""
 
     def __init__(self, folder: Path, adapter: Path | None = None) -> None:
-        """`adapter`: a folder with one, merged into the weights while they are loaded.
+        """Read the headers; an `adapter`'s folder is merged into the weights while they are loaded.
 
-        Raises CheckpointError: something is missing, malformed or not served.
+        Raises CheckpointError if something is missing, malformed or not served.
         """
         self.folder = folder
         self._adapter = Adapter(adapter) if adapter is not None else None
@@ -59,7 +59,7 @@ class Checkpoint:
 
     @property
     def has_adapter(self) -> bool:
-        """Whether the weights that are loaded are other ones than the folder's."""
+        """True if the weights that are loaded are other ones than the folder's."""
         return self._adapter is not None
 
     @property
@@ -69,23 +69,21 @@ class Checkpoint:
         return config
 
     def names(self, prefix: str = "") -> list[str]:
-        """Of the tensors in the files."""
+        """List the tensors in the files whose names begin with `prefix`."""
         return [name for name in self.files if name.startswith(prefix)]
 
     def tensor(self, name: str) -> Tensor:
-        """As stored, without the adapter, on the CPU. Raises CheckpointError."""
-        with opened(self.files[name]) as file:
-            tensor: Tensor = file.get_tensor(name)
-            return tensor.clone()  # the file's pages are not ours to keep
+        """Read a tensor as stored, without the adapter, on the CPU. Raises CheckpointError."""
+        return read_tensor(self.files[name], name)
 
     def cache(
         self, folder: Path, dtype: torch.dtype, backbone: QuantKind | None, depth: QuantKind | None
     ) -> WeightsCache | None:
-        """Where weights that `load` makes are kept; None: to read the files takes no longer."""
+        """Return where `load` stores what it makes; None: reading the files takes no longer."""
         if not (backbone or depth):
             with torch.device("meta"):
-                kept = sum(p.numel() for p in CsmModel(self.sizes).parameters()) * dtype.itemsize
-            if stored_bytes(self._wanted(), self.files) < _SPARED * kept:
+                made = sum(p.numel() for p in CsmModel(self.sizes).parameters()) * dtype.itemsize
+            if stored_bytes(self._wanted(), self.files) < _SPARED * made:
                 return None
         made_from = {*self.files.values(), self.folder / "config.json"}
         if self._adapter is not None:
@@ -104,26 +102,23 @@ class Checkpoint:
         text_on_host: bool = False,
         cache: WeightsCache | None = None,
     ) -> CsmModel:
-        """The network with its weights, straight into `dtype` on `device`.
+        """Return the network with its weights, read straight into `dtype` on `device`.
 
-        `backbone`, `depth`: the part's linear layers are quantised so. `text_on_host`: the table
-        of text stays on the CPU. `cache`: of `cache`, where they may be kept. Needs no memory
-        beside the weights but a chunk or two. Raises CheckpointError naming the tensors that are
+        `backbone`, `depth`: the part's linear layers are quantised so. `text_on_host`: the text
+        embedding table stays on the CPU. `cache`: what `cache` returned. Needs no memory beside
+        the weights but a chunk or two. Raises CheckpointError naming the tensors that are
         missing, unknown or of another shape.
         """
         wanted = self._wanted()
-        model = self._empty(dtype, device, backbone, depth)
-        table = model.text_embedding
-        table.weight = _parameter(
-            table.weight, dtype, torch.device("cpu") if text_on_host else device
-        )
+        text_device = torch.device("cpu") if text_on_host else device
+        model = self._empty(dtype, device, backbone, depth, text_device)
         if cache is None or not cache.load(model):
             self._fill(model, wanted)
             if cache is not None and device.type == "cpu":
                 cache.save(model)  # now: a CPU puts its weights in another order next
         for module in model.modules():
             if isinstance(module, QuantizedLinear):
-                module.settle(dtype)
+                module.finalize(dtype)
         return model.eval()
 
     def _empty(
@@ -132,6 +127,7 @@ class Checkpoint:
         device: torch.device,
         backbone: QuantKind | None,
         depth: QuantKind | None,
+        text_device: torch.device,
     ) -> CsmModel:
         with torch.device("meta"):
             model = CsmModel(self.sizes)
@@ -144,31 +140,32 @@ class Checkpoint:
                 layer = QuantizedLinear(kind, module.out_features, module.in_features, device)
                 _set(model, name, layer)
         for name, like in list(model.named_parameters()):
-            if name != "text_embedding.weight":  # it may be elsewhere
-                _set(model, name, _parameter(like, dtype, device))
+            its_device = text_device if name == "text_embedding.weight" else device
+            empty = torch.empty(like.shape, dtype=dtype, device=its_device)
+            _set(model, name, nn.Parameter(empty, requires_grad=False))
         return model
 
     def _fill(self, model: CsmModel, wanted: Mapping[str, Source]) -> None:
-        """In one pass over the files."""
+        """Fill an empty model in one pass over the files."""
         device = model.device
         projection = self.merged(PROJECTION, 0, self.tensor(PROJECTION))
         projection = projection.to(device, torch.float32)  # [depth's width, width]
         for name, start, stored in chunks(wanted, self.files):
             chunk = self.merged(name, start, stored)
-            for place, first, rows in wanted[name].pieces(start, chunk):
-                if place != FOLDED:
-                    _put(model, place, first, rows)
+            for target, offset, part in wanted[name].parts(start, chunk):
+                if target != FOLDED:
+                    _put(model, target, offset, part)
                     continue
-                for at in range(0, len(rows), _FOLD_ROWS):
-                    part = rows[at : at + _FOLD_ROWS].to(device).float()
-                    _put(model, place, first + at, part @ projection.T)
+                for at in range(0, len(part), _FOLD_ENTRIES):
+                    entries = part[at : at + _FOLD_ENTRIES].to(device).float()
+                    _put(model, target, offset + at, entries @ projection.T)
 
-    def merged(self, name: str, start: int, rows: Tensor) -> Tensor:
-        """A tensor's rows from `start` on, with the adapter if there is one."""
-        return self._adapter.merge(name, start, rows) if self._adapter is not None else rows
+    def merged(self, name: str, start: int, chunk: Tensor) -> Tensor:
+        """Return a chunk of a tensor that begins at `start`, with the adapter if there is one."""
+        return self._adapter.merge(name, start, chunk) if self._adapter is not None else chunk
 
     def _wanted(self) -> dict[str, Source]:
-        """What to read, in the order of the files, each tensor of ours once."""
+        """List what to read, in the order of the files, each tensor of ours once."""
         known = sources(self.sizes)
         if self.sizes.tied:  # stored under either name, or under both
             del known[BACKBONE_TABLE if DEPTH_TABLE in self.files else DEPTH_TABLE]
@@ -179,18 +176,14 @@ class Checkpoint:
             and not name.endswith(_DERIVED)
             and not (self.sizes.tied and name == BACKBONE_TABLE and name not in known)
         ]
-        missing = known.keys() - set(names)
+        missing, unknown = known.keys() - set(names), set(names) - known.keys()
         if missing and (foreign := of_tensors(names)):
             raise CheckpointError(f"{self.folder} holds {foreign.what}: {foreign.cure}")
-        if missing:
-            raise CheckpointError(
-                f"{self.folder}: {len(missing)} tensors are missing: {some(missing)}"
-            )
-        unknown = [name for name in names if name not in known]
-        if unknown:
-            raise CheckpointError(
-                f"{self.folder}: {len(unknown)} tensors are not known: {some(unknown)}"
-            )
+        for wrong, what in ((missing, "missing"), (unknown, "not known")):
+            if wrong:
+                raise CheckpointError(
+                    f"{self.folder}: {len(wrong)} tensors are {what}: {some(wrong)}"
+                )
         shapes = {name: known[name].shape for name in names}
         check_shapes(shapes, self.files)
         if self._adapter is not None:
@@ -199,18 +192,13 @@ class Checkpoint:
         return {name: known[name] for name in names}
 
 
-def _parameter(like: Tensor, dtype: torch.dtype, device: torch.device) -> nn.Parameter:
-    new = torch.empty(like.shape, dtype=dtype, device=device)
-    return nn.Parameter(new, requires_grad=False)
-
-
-def _put(model: CsmModel, name: str, start: int, rows: Tensor) -> None:
+def _put(model: CsmModel, name: str, start: int, part: Tensor) -> None:
     owner, _, attribute = name.rpartition(".")
     module = model.get_submodule(owner)
     if isinstance(module, QuantizedLinear):
-        module.fill(start, rows)
+        module.fill(start, part)
     else:
-        getattr(module, attribute)[start : start + len(rows)].copy_(rows)
+        getattr(module, attribute)[start : start + len(part)].copy_(part)
 
 
 def _set(model: nn.Module, name: str, value: Tensor | nn.Module) -> None:

@@ -1,4 +1,4 @@
-"""Weights kept on disk as they are in memory: the next start reads fewer bytes, and makes nothing.
+"""Weights stored on disk as they are in memory: the next start reads less, and makes nothing.
 
 A checkpoint in float32 takes 7.1 GB; in 16 bits it is less than half of that, quantised a quarter.
 """
@@ -22,7 +22,7 @@ from wyoming_csm.model.csm import CsmModel
 _LOGGER = logging.getLogger(__name__)
 _FORMAT = 2  # another whenever codes, scales or names come to mean something else
 _FILES = 3  # that stay: of other checkpoints, or other types of weights
-_PIECE_BYTES = 16 * 2**20
+_CHUNK_BYTES = 16 * 2**20
 _TYPES = {
     torch.int8: "I8",
     torch.uint8: "U8",
@@ -31,17 +31,19 @@ _TYPES = {
     torch.float16: "F16",
     torch.float32: "F32",
 }
-# To tell files apart: small ones are read whole, of large ones so many places.
+# To tell files apart: small ones are read whole, of large ones so many samples.
 _SMALL_BYTES = 2**20
-_PLACES, _PLACE_BYTES = 256, 64
+_SAMPLES, _SAMPLE_BYTES = 256, 64
 
 
 class WeightsCache:
-    """One file in a folder, named by what it was made from; a damaged one is as if absent."""
+    """One file in a folder, named by what it was made from."""
 
     def __init__(self, folder: Path, made_from: Iterable[Path], what: str, least_free: int) -> None:
-        """`made_from`: the checkpoint's files; `what` tells apart what can be made from them;
-        `least_free`: bytes that a new file must leave free on the disk. Raises OSError."""
+        """Name the file by the checkpoint's files `made_from` and by `what` is made from them.
+
+        A new one must leave `least_free` bytes free on the disk. Raises OSError.
+        """
         key = [_FORMAT, what, *(_fingerprint(path) for path in sorted(set(made_from)))]
         digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()
         self._cache = DiskCache(folder, ".safetensors", _FILES)
@@ -49,92 +51,77 @@ class WeightsCache:
         self._least_free = least_free
 
     def load(self, model: CsmModel) -> bool:
-        """Fill an empty model, bit for bit as it was; False: it is not kept, or damaged."""
-        if not self._path.is_file():
-            return False
+        """Fill an empty model, bit for bit as it was; False: there is no whole file of it."""
         wanted = model.state_dict()
-        try:
-            self._check(wanted)
-            for name, start, rows in chunks(wanted, dict.fromkeys(wanted, self._path)):
-                wanted[name][start : start + len(rows)].copy_(rows)
-        except CheckpointError as error:
-            _LOGGER.warning("the weights kept on disk are made again: %s", error)
-            with suppress(OSError):
-                self._path.unlink()
-            return False
-        self._cache.use(self._path)
-        return True
+
+        def fill(path: Path) -> bool:
+            _check(path, wanted)
+            for name, start, part in chunks(wanted, dict.fromkeys(wanted, path)):
+                wanted[name][start : start + len(part)].copy_(part)
+            return True
+
+        return self._cache.read(self._path, fill) or False
 
     def save(self, model: CsmModel) -> None:
-        """All of it now."""
-        for _ in self.pieces(model):
+        """Write a filled model to its file now."""
+        for _ in self.write(model):
             pass
 
-    def pieces(self, model: CsmModel) -> Iterator[None]:
-        """Write a filled model piece by piece, while nobody changes it; nothing if it is kept.
-
-        What cannot be written is logged.
-        """
-        if self._path.is_file():
-            return
+    def write(self, model: CsmModel) -> Iterator[None]:
+        """Write a filled model, which must stay as it is, chunk by chunk; not if it is stored."""
         tensors = model.state_dict()
-        try:
-            if not self._has_room(sum(tensor.nbytes for tensor in tensors.values())):
-                return
-            with self._cache.new(self._path) as file:
-                file.write(_header(tensors))
-                for tensor in tensors.values():
-                    flat = tensor.detach().flatten().view(torch.uint8)
-                    for piece in flat.split(_PIECE_BYTES):
-                        file.write(piece.cpu().numpy().data)
-                        yield
-        except BlockingIOError:  # another GPU's process writes the same
-            return
-        except OSError as error:
-            _LOGGER.warning("the weights cannot be kept on disk: %s", error)
+        size = sum(tensor.nbytes for tensor in tensors.values())
+        if not self._path.is_file() and self._has_room(size):
+            yield from self._cache.write(self._path, _file_chunks(tensors))
 
     def _has_room(self, size: int) -> bool:
-        self._cache.folder.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(self._cache.folder).free
-        if free - size >= self._least_free:
-            return True
-        _LOGGER.info(
-            "The weights are not kept in %s for quicker starts: that takes %.1f GB and leaves"
-            " less than %.0f GB free",
-            self._cache.folder,
-            size / 1e9,
-            self._least_free / 1e9,
-        )
-        return False
+        folder = self._cache.folder
+        with suppress(OSError):  # said when it is written to
+            folder.mkdir(parents=True, exist_ok=True)
+            if shutil.disk_usage(folder).free - size < self._least_free:
+                _LOGGER.info(
+                    "The weights are not stored in %s for quicker starts: that takes %.1f GB and"
+                    " leaves less than %.0f GB free",
+                    folder,
+                    size / 1e9,
+                    self._least_free / 1e9,
+                )
+                return False
+        return True
 
-    def _check(self, wanted: Mapping[str, Tensor]) -> None:
-        with opened(self._path) as file:
-            if set(file.keys()) != wanted.keys():
-                raise CheckpointError(f"{self._path} holds other tensors")
-            for name, tensor in wanted.items():
-                found = file.get_slice(name)
-                if (found.get_dtype(), found.get_shape()) != (
-                    _TYPES[tensor.dtype],
-                    list(tensor.shape),
-                ):
-                    raise CheckpointError(f"{self._path}: {name} is of another shape or type")
+
+def _check(path: Path, wanted: Mapping[str, Tensor]) -> None:
+    with opened(path) as file:
+        if set(file.keys()) != wanted.keys():
+            raise CheckpointError("it holds other tensors")
+        for name, tensor in wanted.items():
+            found = file.get_slice(name)
+            if (found.get_dtype(), found.get_shape()) != (_TYPES[tensor.dtype], [*tensor.shape]):
+                raise CheckpointError(f"{name} is of another shape or type")
 
 
 def _fingerprint(path: Path) -> list[object]:
-    """What tells a file from others of its name without reading gigabytes."""
+    """Tell a file from others of its name without reading gigabytes."""
     found, digest = path.stat(), hashlib.sha256()
     with path.open("rb", buffering=0) as file:
         digest.update(file.read(_SMALL_BYTES))
         if found.st_size <= _SMALL_BYTES:
             return [path.name, digest.hexdigest()]
-        for place in range(_PLACES):
-            file.seek(found.st_size * place // _PLACES)
-            digest.update(file.read(_PLACE_BYTES))
+        for sample in range(_SAMPLES):
+            file.seek(found.st_size * sample // _SAMPLES)
+            digest.update(file.read(_SAMPLE_BYTES))
     return [path.name, found.st_size, found.st_mtime_ns, digest.hexdigest()]
 
 
+def _file_chunks(tensors: Mapping[str, Tensor]) -> Iterator[bytes | memoryview]:
+    """Yield a safetensors file: the library would first copy all tensors to write them."""
+    yield _header(tensors)
+    for tensor in tensors.values():
+        for chunk in torch.split(tensor.detach().flatten().view(torch.uint8), _CHUNK_BYTES):
+            yield chunk.cpu().numpy().data
+
+
 def _header(tensors: Mapping[str, Tensor]) -> bytes:
-    """Of a safetensors file: the library would first copy all tensors to write them."""
     header: dict[str, object] = {}
     end = 0
     for name, tensor in tensors.items():

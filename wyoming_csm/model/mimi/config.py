@@ -1,4 +1,4 @@
-"""What a checkpoint's `codec_config` says about Mimi's decoder; unknown variants are refused."""
+"""What a checkpoint's `codec_config` says about Mimi; unknown variants are refused."""
 
 import math
 from collections.abc import Mapping
@@ -8,11 +8,12 @@ import msgspec
 from msgspec import Meta
 
 from wyoming_csm.errors import CheckpointError
+from wyoming_csm.model.config import read_section
 
 _Size = Annotated[int, Meta(ge=1, le=1 << 20)]
 _Few = Annotated[int, Meta(ge=1, le=256)]
 
-# What this decoder is written for. Nothing else was ever published; a checkpoint that says
+# What the codec here is written for. Nothing else was ever published; a checkpoint that says
 # otherwise would load and sound wrong.
 _ONLY: dict[str, Any] = {
     "sampling_rate": 24_000,
@@ -73,7 +74,7 @@ class MimiConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def samples_per_frame(self) -> int:
-        """1920 for every published checkpoint."""
+        """Samples of a frame: 1920 in every published checkpoint."""
         return self.positions_per_frame * math.prod(self.ratios)
 
     @property
@@ -86,38 +87,35 @@ class MimiConfig(msgspec.Struct, frozen=True, kw_only=True):
         """Base of the rotary embedding."""
         return self.rope_parameters.rope_theta if self.rope_parameters else self.rope_theta
 
+    def __post_init__(self) -> None:
+        """Refuse sizes that do not fit together, which would fail deep inside torch."""
+        rope, wide = self.rope_parameters, self.vector_quantization_hidden_dimension
+        wrong = {
+            "rope_parameters": rope is not None and rope.rope_type != "default",
+            "frame_rate": self.positions_per_frame < 2,
+            "num_semantic_quantizers": self.num_semantic_quantizers >= self.num_quantizers,
+            # equal widths mean: no projection after the codebooks
+            "vector_quantization_hidden_dimension": wide == self.hidden_size,
+            "upsample_groups": self.hidden_size % self.upsample_groups != 0,
+            "num_key_value_heads": self.num_attention_heads % self.num_key_value_heads != 0,
+            "head_dim": self.head_width % 2 != 0,
+            "compress": self.num_filters % self.compress != 0,
+        }
+        for key, is_wrong in wrong.items():
+            if is_wrong:
+                raise ValueError(f"{key}: {getattr(self, key)!r} cannot be used")
 
-def read_config(found: Mapping[str, Any]) -> MimiConfig:
-    """The sizes in a `codec_config`. Raises CheckpointError for what is not implemented."""
-    for key, only in _ONLY.items():
-        if found.get(key, only) != only:
-            raise CheckpointError(
-                f"codec_config.{key} is {found[key]!r}: only {only!r} can be used"
-            )
-    try:
-        # newer transformers write what older ones called frame_rate as _frame_rate
-        config = msgspec.convert({"frame_rate": found.get("_frame_rate"), **found}, MimiConfig)
-    except msgspec.ValidationError as error:
-        raise CheckpointError(f"codec_config cannot be used: {error}") from error
-    _check(config)
+
+def read_config(found: Mapping[str, Any], codebooks: int = 1) -> MimiConfig:
+    """Read the sizes in a `codec_config`, of which a model uses so many codebooks.
+
+    Raises CheckpointError for what is not implemented, and for fewer codebooks.
+    """
+    # newer transformers write what older ones called frame_rate as _frame_rate
+    found = {"frame_rate": found.get("_frame_rate"), **found}
+    config = read_section(found, "codec_config", MimiConfig, _ONLY)
+    if not 1 <= codebooks <= config.num_quantizers:
+        raise CheckpointError(
+            f"the codec has {config.num_quantizers} codebooks, the model asks for {codebooks}"
+        )
     return config
-
-
-def _check(config: MimiConfig) -> None:
-    """Sizes that do not fit together, which would otherwise fail deep inside torch."""
-    wrong = {
-        "rope_parameters": config.rope_parameters is not None
-        and config.rope_parameters.rope_type != "default",
-        "frame_rate": config.positions_per_frame < 2,
-        "num_semantic_quantizers": config.num_semantic_quantizers >= config.num_quantizers,
-        # equal widths mean: no projection after the codebooks
-        "vector_quantization_hidden_dimension": config.vector_quantization_hidden_dimension
-        == config.hidden_size,
-        "upsample_groups": config.hidden_size % config.upsample_groups != 0,
-        "num_key_value_heads": config.num_attention_heads % config.num_key_value_heads != 0,
-        "head_dim": config.head_width % 2 != 0,
-        "compress": config.num_filters % config.compress != 0,
-    }
-    for key, is_wrong in wrong.items():
-        if is_wrong:
-            raise CheckpointError(f"codec_config.{key}: {getattr(config, key)!r} cannot be used")

@@ -72,10 +72,10 @@ class MimiDecoder(nn.Module):
             caches=self.transformer.new_caches(slots, like),
         )
 
-    def finish(self) -> None:
+    def finalize(self) -> None:
         """To be called once, after the targets were filled."""
-        self.quantizer.finish()
-        self.transformer.finish()
+        self.quantizer.finalize()
+        self.transformer.finalize()
 
     def reset(self, state: MimiState, slot: int) -> None:
         """The slot starts anew, as in a new state; the others go on."""

@@ -33,9 +33,9 @@ class MimiEncoder(nn.Module):
             **self.quantizer.targets("quantizer"),
         }
 
-    def finish(self) -> None:
+    def finalize(self) -> None:
         """To be called once, after the targets were filled."""
-        self.quantizer.finish()
+        self.quantizer.finalize()
 
     @torch.no_grad()
     def encode(self, samples: Tensor) -> Tensor:

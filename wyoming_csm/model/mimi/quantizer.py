@@ -1,5 +1,7 @@
 """Codes to latents and back: one table of vectors for each codebook, summed and projected."""
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -11,56 +13,43 @@ from wyoming_csm.model.mimi.rows import product
 _LEAST_USAGE = 1e-5  # as in training: a codebook's entry that was never used has no mean
 
 
-class Codebooks(nn.Module):
-    """The tables of residual codebooks of one kind."""
+class _Codebooks(nn.Module):
+    """Tables of residual codebooks of one kind, and the projection from or to their width."""
 
-    def __init__(self, codebooks: int, size: int, width: int) -> None:
+    def __init__(
+        self, codebooks: int, config: MimiConfig, side: Literal["input", "output"]
+    ) -> None:
         super().__init__()
-        self.table = empty_weight(codebooks, size, width)
-        self.usage = empty_weight(codebooks, size)
+        width, hidden = config.vector_quantization_hidden_dimension, config.hidden_size
+        self.table = empty_weight(codebooks, config.codebook_size, width)
+        self.usage = empty_weight(codebooks, config.codebook_size)
+        outs, ins = (width, hidden) if side == "input" else (hidden, width)
+        self.projection = empty_weight(outs, ins, 1)
+        self._side = side
 
     def targets(self, name: str) -> Targets:
-        found: Targets = {}
+        found: Targets = {f"{name}.{self._side}_proj.weight": self.projection}
         for n, (vectors, usage) in enumerate(zip(self.table, self.usage, strict=True)):
             found[f"{name}.layers.{n}.codebook.embed_sum"] = vectors
             found[f"{name}.layers.{n}.codebook.cluster_usage"] = usage
         return found
 
-    def finish(self) -> None:
-        """Checkpoints keep the sum of what fell on each entry, and how much: make it the mean."""
+    def finalize(self) -> None:
+        """Make each entry the mean of what fell on it: checkpoints have sums and counts."""
         self.table.div_(self.usage.clamp(min=_LEAST_USAGE)[..., None])
 
-
-class CodebookSum(Codebooks):
-    """The vectors of the codes are summed, then projected."""
-
-    def __init__(self, codebooks: int, size: int, width: int, outputs: int) -> None:
-        super().__init__(codebooks, size, width)
-        self.projection = empty_weight(outputs, width, 1)
-
-    def targets(self, name: str) -> Targets:
-        return {f"{name}.output_proj.weight": self.projection, **super().targets(name)}
-
-    def forward(self, codes: Tensor) -> Tensor:
-        """[slots, codebooks] → [slots, outputs]; fewer codebooks than there are: the first ones."""
+    def sum(self, codes: Tensor) -> Tensor:
+        """Sum and project the vectors of [slots, codebooks], the first ones, to [slots, hidden]."""
         _, size, width = self.table.shape
         offsets = torch.arange(codes.shape[1], device=codes.device) * size
         vectors = F.embedding(codes + offsets, self.table.view(-1, width))
         return F.linear(vectors.sum(dim=1), self.projection[..., 0])
 
+    def search(self, latents: Tensor, codebooks: int) -> Tensor:
+        """Find the codes of [frames, hidden]: [frames, codebooks], int64, of the first codebooks.
 
-class CodebookSearch(Codebooks):
-    """Projected, then each codebook names the vector nearest to what those before it left over."""
-
-    def __init__(self, codebooks: int, size: int, width: int, inputs: int) -> None:
-        super().__init__(codebooks, size, width)
-        self.projection = empty_weight(width, inputs, 1)
-
-    def targets(self, name: str) -> Targets:
-        return {f"{name}.input_proj.weight": self.projection, **super().targets(name)}
-
-    def forward(self, latents: Tensor, codebooks: int) -> Tensor:
-        """[frames, inputs] → [frames, codebooks], int64, of the first `codebooks`."""
+        Each codebook names the vector nearest to what those before it left over.
+        """
         left = product(latents, self.projection[..., 0])
         codes = []
         for table in self.table[:codebooks]:
@@ -74,13 +63,11 @@ class CodebookSearch(Codebooks):
 class _Pair(nn.Module):
     """The first codebooks carry meaning, the others sound."""
 
-    def __init__(self, kind: type[CodebookSum] | type[CodebookSearch], config: MimiConfig) -> None:
+    def __init__(self, config: MimiConfig, side: Literal["input", "output"]) -> None:
         super().__init__()
         self._split = config.num_semantic_quantizers
-        size, width = config.codebook_size, config.vector_quantization_hidden_dimension
-        acoustic = config.num_quantizers - self._split
-        self.semantic = kind(self._split, size, width, config.hidden_size)
-        self.acoustic = kind(acoustic, size, width, config.hidden_size)
+        self.semantic = _Codebooks(self._split, config, side)
+        self.acoustic = _Codebooks(config.num_quantizers - self._split, config, side)
 
     def targets(self, name: str) -> Targets:
         return {
@@ -88,36 +75,35 @@ class _Pair(nn.Module):
             **self.acoustic.targets(f"{name}.acoustic_residual_vector_quantizer"),
         }
 
-    def finish(self) -> None:
-        """To be called once, after the targets were filled."""
-        self.semantic.finish()
-        self.acoustic.finish()
+    def finalize(self) -> None:
+        """Make the tables, once the targets are filled."""
+        self.semantic.finalize()
+        self.acoustic.finalize()
 
 
 class Quantizer(_Pair):
-    """From latents to codes is the other way: this one only knows the sum of what was named."""
+    """Codes to latents: the vectors they name, summed."""
 
     def __init__(self, config: MimiConfig) -> None:
-        super().__init__(CodebookSum, config)
+        super().__init__(config, "output")
 
     def forward(self, codes: Tensor) -> Tensor:
-        """[slots, codebooks], each below the codebooks' size → [slots, hidden]."""
-        meaning: Tensor = self.semantic(codes[:, : self._split])
+        """Turn [slots, codebooks], each below the codebooks' size, into [slots, hidden]."""
+        meaning = self.semantic.sum(codes[:, : self._split])
         if codes.shape[1] <= self._split:
             return meaning
-        sound: Tensor = self.acoustic(codes[:, self._split :])
-        return meaning + sound
+        return meaning + self.acoustic.sum(codes[:, self._split :])
 
 
 class QuantizerSearch(_Pair):
-    """Both kinds hear the same latents, so neither's codes depend on the other's."""
+    """Latents to codes: both kinds search the same latents, so neither depends on the other."""
 
     def __init__(self, config: MimiConfig) -> None:
-        super().__init__(CodebookSearch, config)
+        super().__init__(config, "input")
 
     def forward(self, latents: Tensor, codebooks: int) -> Tensor:
-        """[frames, hidden] → [frames, codebooks], int64."""
-        meaning: Tensor = self.semantic(latents, min(codebooks, self._split))
+        """Turn [frames, hidden] into [frames, codebooks], int64."""
+        meaning = self.semantic.search(latents, min(codebooks, self._split))
         if codebooks <= self._split:
             return meaning
-        return torch.cat((meaning, self.acoustic(latents, codebooks - self._split)), dim=1)
+        return torch.cat((meaning, self.acoustic.search(latents, codebooks - self._split)), dim=1)

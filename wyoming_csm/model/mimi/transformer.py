@@ -28,7 +28,7 @@ class Transformer(Layers):
         self.register_buffer("entries", torch.arange(length), persistent=False)
         self.register_buffer("steps", torch.arange(new), persistent=False)
 
-    def finish(self) -> None:
+    def finalize(self) -> None:
         """To be called once, after the targets were filled."""
         for layer in self:
             layer.transpose_for_few()

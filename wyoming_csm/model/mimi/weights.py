@@ -35,7 +35,7 @@ _NOT_ENCODED = re.compile(
 
 
 def flat_name(name: str) -> str:
-    """The name as it was before transformers 5.21; such a name stays itself."""
+    """Return the name as it was before transformers 5.21; such a name stays itself."""
     return _HALF.sub("", _SEANET.sub(r"\1.layers.", name))
 
 
@@ -50,7 +50,7 @@ def load_decoder(
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
 ) -> MimiDecoder:
-    """The decoder of a checkpoint: its `codec_config`, its `codec_model.…` tensors.
+    """Load the decoder of a checkpoint: its `codec_config`, its `codec_model.…` tensors.
 
     What only the encoder needs is not read. Raises CheckpointError for a variant that is not
     implemented and for missing, doubled, unknown or wrongly shaped tensors. Any `dtype` but
@@ -58,7 +58,7 @@ def load_decoder(
     """
     decoder = MimiDecoder(read_config(config)).to(device=device, dtype=dtype)
     _fill(decoder.targets(), tensors, _NOT_DECODED)
-    decoder.finish()
+    decoder.finalize()
     return decoder
 
 
@@ -69,24 +69,19 @@ def load_encoder(
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
 ) -> MimiEncoder:
-    """The encoder of a checkpoint, which finds the first `codebooks` codes of each frame.
+    """Load the encoder of a checkpoint, which finds the first `codebooks` codes of each frame.
 
-    As for the decoder: what only that needs is not read, the same raises CheckpointError, and so
-    do more codebooks than there are. Any `dtype` but float32 is for tests: it gives other codes.
+    What only the decoder needs is not read. Raises CheckpointError as `load_decoder` does, and if
+    there are fewer codebooks. Any `dtype` but float32 is for tests: it gives other codes.
     """
-    sizes = read_config(config)
-    if not 1 <= codebooks <= sizes.num_quantizers:
-        raise CheckpointError(
-            f"the codec has {sizes.num_quantizers} codebooks, the model asks for {codebooks}"
-        )
-    encoder = MimiEncoder(sizes, codebooks).to(device=device, dtype=dtype)
+    encoder = MimiEncoder(read_config(config, codebooks), codebooks).to(device=device, dtype=dtype)
     _fill(encoder.targets(), tensors, _NOT_ENCODED)
-    encoder.finish()
+    encoder.finalize()
     return encoder
 
 
 def _fill(missing: Targets, tensors: NamedTensors, unneeded: re.Pattern[str]) -> None:
-    """Read each tensor into its place. Raises CheckpointError."""
+    """Read each tensor into its target. Raises CheckpointError."""
     for name, read in tensors:
         flat = flat_name(name)
         if unneeded.search(flat):

@@ -15,27 +15,26 @@ from wyoming_csm.model.toolchain import builds_for, said
 QuantKind = Literal["int8", "fp8", "int4"]
 KINDS: tuple[QuantKind, ...] = get_args(QuantKind)
 _LOGGER = logging.getLogger(__name__)
-_GROUP = 32  # weights that share an int4 scale
+INT4_GROUP = 32  # weights that share an int4 scale
 _SHRINKS = (0.92, 0.84)  # an int4 scale that cuts the largest weight off may err less in all
-_FEW_ON_CPU = 16  # rows: with more, turning the weights back is faster than torch's int8 product
-_LEAST = 1e-30  # a scale of a row of zeros
-_BLOCK = 4 * 2**20  # weights in float32 at a time, when they are made or turned back
-_PLAIN = {"bfloat16": 2, "float16": 2, "float32": 4}
+_LEAST = 1e-30  # the scale of zeros
+_BLOCK = 4 * 2**20  # weights in float32 at a time, when they are quantised or dequantised
 
 
 def linear_bytes(kind: str, out_features: int, in_features: int) -> int:
-    """Of a layer's weights with their scales; `kind` may be a plain type too."""
+    """Count the bytes of a layer's weights with their scales; `kind` may be a plain type too."""
     weights = out_features * in_features
-    if kind in _PLAIN:
-        return weights * _PLAIN[kind]
     if kind == "int4":
         return weights // 2 + 2 * weights // int4_group(in_features)
-    return weights + 2 * out_features
+    if kind in KINDS:
+        return weights + 2 * out_features
+    plain: torch.dtype = getattr(torch, kind)
+    return weights * plain.itemsize
 
 
 def int4_group(in_features: int) -> int:
-    """32, or as much of it as the width divides by (only tiny models' widths do not)."""
-    return gcd(in_features, _GROUP)
+    """Return how many weights share a scale: 32, or what divides the width of a tiny model."""
+    return gcd(in_features, INT4_GROUP)
 
 
 class QuantizedLinear(nn.Module):
@@ -63,60 +62,44 @@ class QuantizedLinear(nn.Module):
         scales = torch.empty(out_features, *groups, dtype=torch.bfloat16, device=device)
         self.register_buffer("codes", codes)
         self.register_buffer("scales", scales)
-        self._product: Literal["blocks", "triton", "int8 on the CPU", "int4 on the CPU"] = "blocks"
+        self._has_kernel = False
 
     @torch.no_grad()
-    def fill(self, start: int, rows: Tensor) -> None:
-        """Quantise rows [n, in] of the weight, from row `start` on."""
+    def fill(self, start: int, weights: Tensor) -> None:
+        """Quantise weights [n, in] of the outputs from `start` on."""
         step = max(1, _BLOCK // self.in_features)
-        for first in range(0, len(rows), step):
-            piece = rows[first : first + step].to(self.codes.device).float()
-            place = slice(start + first, start + first + len(piece))
-            self.codes[place], self.scales[place] = quantize(piece, self.kind)
+        for first in range(0, len(weights), step):
+            block = weights[first : first + step].to(self.codes.device).float()
+            outs = slice(start + first, start + first + len(block))
+            self.codes[outs], self.scales[outs] = quantize(block, self.kind)
 
-    @torch.no_grad()
-    def settle(self, dtype: torch.dtype) -> None:
-        """It is filled, and x will be in `dtype`: from now on with the fastest product there is."""
-        device = self.codes.device.type
-        if self.out_features % 16 or self.in_features % 64 or dtype == torch.float32:
-            return  # not in whole blocks: torch's products would read beyond the codes
-        if device == "cuda" and _has_kernels(self.codes.device, dtype):
+    @property
+    def is_in_blocks(self) -> bool:
+        """True if kernels fit its shape: others would read beyond the codes."""
+        return self.out_features % 16 == 0 and self.in_features % 64 == 0
+
+    def finalize(self, dtype: torch.dtype) -> None:
+        """Choose the product of the filled weights with x in `dtype`: a GPU may have a kernel."""
+        self._has_kernel = (
+            self.codes.device.type == "cuda"
+            and self.is_in_blocks
+            and dtype != torch.float32
+            and _has_kernels(self.codes.device, dtype)
+        )
+        if self._has_kernel:
             # As bits: torch.compile refuses whatever has bfloat16 in it for a card before Ampere.
             self.scales = self.scales.view(torch.int16)
-            self._product = "triton"
-        elif device == "cpu" and dtype == torch.bfloat16 and self.kind == "int8":
-            self._product = "int8 on the CPU"
-        elif device == "cpu" and dtype == torch.bfloat16 and self.kind == "int4":
-            self._pack()
-            self._product = "int4 on the CPU"
 
     def forward(self, x: Tensor) -> Tensor:
-        """x [..., in] to [..., out]."""
+        """Multiply x [..., in] to [..., out]."""
         flat = x.reshape(-1, self.in_features)
-        return self._multiply(flat).view(*x.shape[:-1], self.out_features)
-
-    def _multiply(self, x: Tensor) -> Tensor:
-        if self._product == "triton":
+        if self._has_kernel:
             from wyoming_csm.model.quantization.triton_kernels import multiply
 
-            y: Tensor = multiply(x.contiguous(), self.codes, self.scales)
-            return y
-        aten = torch.ops.aten
-        if self._product == "int8 on the CPU" and len(x) <= _FEW_ON_CPU:
-            return aten._weight_int8pack_mm(x.contiguous(), self.codes, self.scales)  # type: ignore[no-any-return]
-        if self._product == "int4 on the CPU":
-            return aten._weight_int4pack_mm_for_cpu(  # type: ignore[no-any-return]
-                x.contiguous(), self.codes, _GROUP, self.scales
-            )
-        return multiply_in_blocks(x, self.codes, self.scales)
-
-    def _pack(self) -> None:
-        """int4 as torch's product on the CPU has it: scales [groups, out, 2] with zero points."""
-        codes = _unpack(self.codes, self.scales.shape[1]).int()
-        codes = rearrange(codes, "out groups group -> out (groups group)")
-        self.codes = torch.ops.aten._convert_weight_to_int4pack_for_cpu(codes, 1)
-        scales = rearrange(self.scales, "out groups -> groups out")
-        self.scales = torch.stack((scales, torch.zeros_like(scales)), dim=2)
+            y: Tensor = multiply(flat.contiguous(), self.codes, self.scales)
+        else:
+            y = multiply_in_blocks(flat, self.codes, self.scales)
+        return y.view(*x.shape[:-1], self.out_features)
 
 
 def _has_kernels(device: torch.device, dtype: torch.dtype) -> bool:
@@ -125,7 +108,7 @@ def _has_kernels(device: torch.device, dtype: torch.dtype) -> bool:
 
 @cache
 def runs_kernels(device: torch.device, dtype: torch.dtype) -> bool:
-    """Whether a kernel of `kernels` can be built and started here: tried once in a process.
+    """Say whether a kernel of `triton_kernels` can be built and started: tried once in a process.
 
     A C compiler may be there and lack what it links with; so may a driver.
     """
@@ -146,7 +129,7 @@ def runs_kernels(device: torch.device, dtype: torch.dtype) -> bool:
 
 
 def multiply_in_blocks(x: Tensor, codes: Tensor, scales: Tensor) -> Tensor:
-    """x [rows, in] to [rows, out]: the weights are turned back, some at a time, and multiplied."""
+    """Multiply x [rows, in] to [rows, out] by weights that are dequantised, some at a time."""
     out = x.new_empty(len(x), len(codes))
     step = max(1, _BLOCK // x.shape[1])
     for start in range(0, len(codes), step):
@@ -155,19 +138,20 @@ def multiply_in_blocks(x: Tensor, codes: Tensor, scales: Tensor) -> Tensor:
     return out
 
 
-def quantize(rows: Tensor, kind: QuantKind) -> tuple[Tensor, Tensor]:
-    """rows [n, in] in float32 to codes and scales as `QuantizedLinear` has them."""
+def quantize(weights: Tensor, kind: QuantKind) -> tuple[Tensor, Tensor]:
+    """Turn weights [n, in] in float32 into codes and scales as `QuantizedLinear` has them."""
     if kind == "int4":
-        return _quantize_int4(rows)
+        return _quantize_int4(weights)
     most = 127.0 if kind == "int8" else 448.0
-    scales = (rows.abs().amax(dim=1) / most).clamp(min=_LEAST).bfloat16()
-    codes = (rows / scales.float()[:, None]).clamp(-most, most)
+    scales = (weights.abs().amax(dim=1) / most).clamp(min=_LEAST).bfloat16()
+    codes = (weights / scales.float()[:, None]).clamp(-most, most)
     return (codes.round().char() if kind == "int8" else codes.to(torch.float8_e4m3fn)), scales
 
 
-def _quantize_int4(rows: Tensor) -> tuple[Tensor, Tensor]:
-    """The scale's sign gives a group's largest weight the code -8: there is no +8."""
-    groups = rearrange(rows, "n (groups group) -> n groups group", group=int4_group(rows.shape[1]))
+def _quantize_int4(weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Search each group's scale; its sign gives the largest weight the code -8: there is no +8."""
+    size = int4_group(weights.shape[1])
+    groups = rearrange(weights, "n (groups group) -> n groups group", group=size)
     largest = groups.gather(2, groups.abs().argmax(dim=2, keepdim=True))
     largest = torch.where(largest.abs() < _LEAST, _LEAST, largest)
     codes, scales, least = _int4_codes(groups, largest / -8)
@@ -183,7 +167,7 @@ def _quantize_int4(rows: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _int4_codes(groups: Tensor, scales: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Codes -8 … 7 [n, groups, group], scales as they are rounded and squared errors of groups."""
+    """Return codes -8 … 7 [n, groups, group], rounded scales, and squared errors of groups."""
     rounded = scales.bfloat16()
     codes = (groups / rounded.float()).round_().clamp_(-8, 7)
     error = (codes * rounded.float() - groups).square_().sum(dim=2, keepdim=True)
@@ -191,14 +175,14 @@ def _int4_codes(groups: Tensor, scales: Tensor) -> tuple[Tensor, Tensor, Tensor]
 
 
 def dequantize(codes: Tensor, scales: Tensor, dtype: torch.dtype) -> Tensor:
-    """The weights [n, in] that codes and scales stand for."""
+    """Return the weights [n, in] that codes and scales stand for."""
     if codes.dtype != torch.uint8:
         return codes.to(dtype) * scales.to(dtype)[:, None]
-    both = _unpack(codes, scales.shape[1]).to(dtype) - 8
+    both = unpack_int4(codes, scales.shape[1]).to(dtype) - 8
     return (both * scales.to(dtype)[:, :, None]).flatten(1)
 
 
-def _unpack(codes: Tensor, groups: int) -> Tensor:
-    """Bytes [n, in / 2] to [n, groups, group] of 0 … 15."""
+def unpack_int4(codes: Tensor, groups: int) -> Tensor:
+    """Unpack bytes [n, in / 2] to [n, groups, group] of 0 … 15."""
     pairs = codes.view(len(codes), groups, -1)
     return torch.cat((pairs & 15, pairs >> 4), dim=2)

@@ -46,13 +46,8 @@ Wait = Callable[[], list[Frame]]  # for a step's frames, in the order of its sen
 class Runner(Protocol):
     """The model and the codec, with a slot for each sentence (see `Sentence.slot`)."""
 
-    @property
-    def slots(self) -> int:
-        """How many sentences it makes at the same time."""
-
-    @property
-    def ahead(self) -> int:
-        """How many steps are launched before the first of them is looked at."""
+    slots: int  # sentences that it makes at the same time
+    ahead: int  # steps that are launched before the first of them is looked at
 
     def prepare(self, voices: Sequence[Voice]) -> None:
         """Begin with what makes these voices' first sentence quick; returns at once."""
@@ -148,7 +143,7 @@ class FrameLoop:
 
     def _receive(self) -> None:
         busy = bool(self._in_flight) or self._scheduler.is_computing
-        if self._scheduler.is_idle and not self._in_flight and self._inbox.empty():
+        if not busy and self._scheduler.is_idle and self._inbox.empty():
             busy = self._runner.idle()
         try:
             message = self._inbox.get(block=not busy, timeout=HEARTBEAT_SECONDS)

@@ -61,7 +61,7 @@ class VoiceWarmUp:
 
     def _read(self, voice: Voice) -> Generator[None]:
         """Read a voice's prompt, unless it is cached, or takes another's room in the cache."""
-        prompt = self._voices.rows(voice)
+        prompt = self._voices.prompt(voice)
         if prompt in self._cache or not self._cache.has_room(len(prompt)):
             return
         try:
@@ -70,7 +70,7 @@ class VoiceWarmUp:
                     yield
                 chunk = prompt[start : start + _CHUNK]
                 self._pipeline.prefill(_SLOT, chunk, seed=0, start=start)
-            self._cache.keep(prompt, lambda n: self._pipeline.save(_SLOT, n))
+            self._cache.store(prompt, lambda n: self._pipeline.save(_SLOT, n))
         finally:
             self._pipeline.release(_SLOT)
 

@@ -1,4 +1,4 @@
-"""CSM's place in the child process: device, weights, codec, tokenizer; then the frame loop."""
+"""CSM in its child process: device, weights, codec, tokenizer; then the frame loop."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
@@ -11,9 +11,8 @@ import torch
 from torch import Tensor
 
 from wyoming_csm.config import CsmConfig
+from wyoming_csm.disk_cache import compiled_folder
 from wyoming_csm.model.checkpoint.load import CODEC, Checkpoint
-from wyoming_csm.model.checkpoint.quantized_cache import WeightsCache
-from wyoming_csm.model.csm import CsmModel
 from wyoming_csm.model.generator import FrameGenerator
 from wyoming_csm.model.mimi.config import read_config
 from wyoming_csm.model.mimi.decoder import MimiDecoder
@@ -23,9 +22,7 @@ from wyoming_csm.model.prefix_cache import PrefixCache
 from wyoming_csm.model.prompt import PromptBuilder
 from wyoming_csm.model.quantization.onednn import pack
 from wyoming_csm.model.sampling import Sampling
-from wyoming_csm.model.toolchain import CURE, OLDEST, builds_for, has_triton
 from wyoming_csm.voices import Clip
-from wyoming_csm.worker.caches import compiled_folder
 from wyoming_csm.worker.csm.checkpoints import find_checkpoint
 from wyoming_csm.worker.csm.clips import ClipEncoder
 from wyoming_csm.worker.csm.cost import capacity
@@ -35,10 +32,10 @@ from wyoming_csm.worker.csm.device import (
     choose_precision,
     chooses_compile,
     kind_of,
+    why_slow,
 )
 from wyoming_csm.worker.csm.frame_loop import FrameLoop
-from wyoming_csm.worker.csm.graph_memory import graph_node_bytes
-from wyoming_csm.worker.csm.memory import Needs, free_bytes, plan, ran_out, taken
+from wyoming_csm.worker.csm.memory import Needs, free_bytes, graph_node_bytes, plan, ran_out, taken
 from wyoming_csm.worker.csm.runner import CsmRunner
 from wyoming_csm.worker.csm.voice_prompts import Report
 from wyoming_csm.worker.limits import LEAST_ON_GPU_SECONDS, LEAST_SECONDS
@@ -58,40 +55,33 @@ def run(child: Child, configure: Configure) -> None:
     def report(clip: Clip, fault: str) -> None:
         child.send(Prepared(clip, fault))
 
-    # One of several GPUs is its engine's choice: a child is told of its own only.
+    # Of several GPUs the engine chooses: a child is told of its own only.
     device = choose_device(config.device if isinstance(config.device, str) else config.device[0])
     if device.type == "cuda":
         torch.cuda.set_device(device)
     folder, adapter = find_checkpoint(config, Path(configure.download_dir), progress)
     progress(f"loading {config.checkpoint} to {device}")
+    data_dir = Path(configure.data_dir)
     try:
-        stage = load_runner(
-            config,
-            folder,
-            Path(configure.data_dir),
-            device,
-            progress,
-            adapter=adapter,
-            report=report,
-        )
-        stage.warm_up(progress)
+        runner = load_runner(config, folder, data_dir, device, progress, adapter, report)
+        runner.warm_up(progress)
     except torch.OutOfMemoryError as error:
         raise ran_out(device) from error
-    # More may be spoken at once, but not in real time: the frame loop has them wait.
-    slots = capacity(stage.slots, stage.step_seconds)
-    child.send(Ready(_describe(device, choose_precision(config, device), stage.slots), slots))
+    # More sentences may be spoken at once, but not in real time: the frame loop has them wait.
+    slots = capacity(runner.slots, runner.step_seconds)
+    child.send(Ready(_describe(device, choose_precision(config, device), runner.slots), slots))
     least = LEAST_SECONDS if device.type == "cpu" else LEAST_ON_GPU_SECONDS
-    FrameLoop(child.inbox, child.send, stage, least_limit=least).run()
+    FrameLoop(child.inbox, child.send, runner, least_limit=least).run()
 
 
 class Loaded(NamedTuple):
-    """What speaks, before it is on the stage."""
+    """What a runner is made of."""
 
     generator: FrameGenerator
     decoder: MimiDecoder
     pipeline: FramePipeline
     prompts: PromptBuilder
-    kept: PrefixCache
+    prefix_cache: PrefixCache
     saving: Iterator[None]  # writes the weights to disk, step by step
 
 
@@ -104,10 +94,10 @@ def load_runner(
     adapter: Path | None = None,
     report: Report | None = None,
 ) -> CsmRunner:
-    """A stage with all it needs, from a checkpoint's folder, as large as there is memory for.
+    """Load a runner from a checkpoint's folder, as large as there is memory for.
 
-    `adapter`: a folder with one for that checkpoint.
-    Compiled where that pays, which takes minutes when it is new to `data_dir`.
+    `adapter`: a folder with one for that checkpoint. `report` is told of each voice's clip. Parts
+    are compiled where that pays, which takes minutes when they are new to `data_dir`.
     Raises CheckpointError, EngineUnavailable, torch.OutOfMemoryError.
     """
     checkpoint = Checkpoint(folder, adapter)
@@ -123,7 +113,7 @@ def load_runner(
         loaded.prompts,
         clips.encode_clip,
         config,
-        loaded.kept,
+        loaded.prefix_cache,
         loaded.saving,
         report,
     )
@@ -136,79 +126,57 @@ def load_pipeline(
     device: torch.device,
     progress: Callable[[str], None] = _LOGGER.debug,
 ) -> Loaded:
-    """As `load_runner`, without what encodes clips."""
-    # From Hopper on it would be chosen, and plan for half a second at each new length of a prompt.
+    """Load what `load_runner` does, but for what encodes clips; it raises the same."""
+    # From Hopper on cuDNN would be chosen, and plan for half a second at each new prompt length.
     torch.backends.cuda.enable_cudnn_sdp(False)
-    codec, types = checkpoint.codec_config, choose_precision(config, device)
+    codec, precision = checkpoint.codec_config, choose_precision(config, device)
     on_host = config.text_table_on_host and device.type == "cuda"
     compiled = chooses_compile(config, device)
-    needs = Needs(
-        checkpoint.sizes, read_config(codec), types, on_host, compiled, graph_node_bytes(device)
-    )
+    codec_sizes, node_bytes = read_config(codec), graph_node_bytes(device)
+    needs = Needs(checkpoint.sizes, codec_sizes, precision, on_host, compiled, node_bytes)
     planned = plan(config, needs, free_bytes(device), str(device))
-    backbone, depth = kind_of(types.backbone), kind_of(types.depth)
-    cache = checkpoint.cache(data_dir / "weights", types.compute, backbone, depth)
-    model = _load_model(checkpoint, types, device, on_host, cache)
+    backbone, depth = kind_of(precision.backbone), kind_of(precision.depth)
+    if slow := why_slow(precision, device):
+        _LOGGER.warning("%s", slow)
+    cache = checkpoint.cache(data_dir / "weights", precision.compute, backbone, depth)
+    model = checkpoint.load(
+        precision.compute,
+        device,
+        backbone=backbone,
+        depth=depth,
+        text_on_host=on_host,
+        cache=cache,
+    )
+    if device.type == "cuda":
+        torch.cuda.empty_cache()  # of the chunks that it was loaded in
     sampling = choose_sampling(config, checkpoint.generation)
     generator = FrameGenerator(model, planned.slots, planned.positions, sampling)
     if compiled:
         progress("compiling, which takes minutes the first time")
         generator.compile(compiled_folder(data_dir, str(device)))
+        packed = False
     else:
-        pack(model)
+        packed = pack(model)  # no longer what is to be stored
     decoder = load_decoder(codec, codec_tensors(checkpoint), device)
     return Loaded(
         generator,
         decoder,
         FramePipeline(generator, decoder, graph_bytes=planned.graphs),
         PromptBuilder.of(checkpoint, planned.positions),
-        PrefixCache(planned.kept, needs.position),
-        cache.pieces(model) if cache is not None else iter(()),
+        PrefixCache(planned.prompt_cache, needs.position),
+        cache.write(model) if cache is not None and not packed else iter(()),
     )
 
 
-def _load_model(
-    checkpoint: Checkpoint,
-    types: Precision,
-    device: torch.device,
-    text_on_host: bool,
-    cache: WeightsCache | None,
-) -> CsmModel:
-    backbone, depth = kind_of(types.backbone), kind_of(types.depth)
-    if device.type == "cuda" and (backbone or depth) and not builds_for(device):
-        _LOGGER.warning("%s", _why_slow(types))
-    model = checkpoint.load(
-        types.compute,
-        device,
-        backbone=backbone,
-        depth=depth,
-        text_on_host=text_on_host,
-        cache=cache,
-    )
-    if device.type == "cuda":
-        torch.cuda.empty_cache()  # of the pieces that it was loaded in
-    return model
-
-
-def _why_slow(types: Precision) -> str:
-    """What quantised weights lack on a GPU that no kernel can be built for."""
-    if not has_triton():
-        return f"{types} is slow on a GPU without a C compiler: {CURE}"
-    return (
-        f"{types} is slow on a GPU of a compute capability below {OLDEST[0]}.{OLDEST[1]}:"
-        " it takes less memory there, and more time; csm.dtype: auto is quicker"
-    )
-
-
-def _describe(device: torch.device, types: Precision, slots: int) -> str:
-    """What speaks, in the words of the log and of `describe`."""
+def _describe(device: torch.device, precision: Precision, slots: int) -> str:
+    """Say what speaks, in the words of the log and of `describe`."""
     if device.type != "cuda":
-        return f"{device}, {types}"
-    return f"{torch.cuda.get_device_name(device)}, {types}, {slots} slots, {taken(device)}"
+        return f"{device}, {precision}"
+    return f"{torch.cuda.get_device_name(device)}, {precision}, {slots} slots, {taken(device)}"
 
 
 def choose_sampling(config: CsmConfig, found: Mapping[str, Any]) -> Sampling:
-    """The configuration's over the checkpoint's `generation_config.json`, its keys in `found`.
+    """Choose the configuration's over the checkpoint's `generation_config.json`, here `found`.
 
     What that leaves out is never taken as "always the likeliest", as transformers would: CSM
     babbles then. Without the file it is the original's sampling; without `depth_decoder_…` keys,
@@ -228,6 +196,6 @@ def choose_sampling(config: CsmConfig, found: Mapping[str, Any]) -> Sampling:
 
 
 def codec_tensors(checkpoint: Checkpoint) -> Iterator[tuple[str, Callable[[], Tensor]]]:
-    """The codec's tensors by their names inside it, read only when asked for."""
+    """Yield the codec's tensors by their names inside it, read only when asked for."""
     for name in checkpoint.names(CODEC):
         yield name.removeprefix(CODEC), partial(checkpoint.tensor, name)

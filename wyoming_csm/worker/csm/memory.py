@@ -1,4 +1,4 @@
-"""Memory that fits: what weights, slots and kept prompts take, and what a GPU has room for."""
+"""Memory that fits: what weights, slots and cached prompts take, and what a GPU has room for."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -9,7 +9,7 @@ from torch import nn
 
 from wyoming_csm.config import CsmConfig, WeightType
 from wyoming_csm.errors import EngineUnavailable
-from wyoming_csm.model.attention import longest_bucket
+from wyoming_csm.model.attention import length_buckets, longest_bucket
 from wyoming_csm.model.config import CsmSizes
 from wyoming_csm.model.csm import CsmModel
 from wyoming_csm.model.generator import PREFILL_POSITIONS
@@ -17,8 +17,8 @@ from wyoming_csm.model.kv_cache import KvCache
 from wyoming_csm.model.mimi.config import MimiConfig
 from wyoming_csm.model.mimi.decoder import MimiDecoder
 from wyoming_csm.model.quantization.linear import linear_bytes
-from wyoming_csm.worker.csm.device import Precision
-from wyoming_csm.worker.csm.graph_memory import GraphNodes
+from wyoming_csm.model.rows import row_buckets
+from wyoming_csm.worker.csm.device import Precision, driver_cuda
 
 _GPU_SLOTS = 4
 _CPU_SLOTS = 1  # a step computes every slot, which only a GPU does for nothing
@@ -26,20 +26,26 @@ _LEAST_POSITIONS = 512  # a voice's clip of 20 s and a sentence of 10 s, with th
 # Stated, not measured: libraries' code and workspaces, and what lies between allocations. What the
 # driver takes for the process itself is gone before the free memory is asked for.
 WORKING_BYTES = 300_000_000
-_KEPT_LEAST = 64 * 2**20  # five voices: before they are given up, graphs are
+_LEAST_CACHE = 64 * 2**20  # five voices' prompts: before they are given up, graphs are
 _META = torch.device("meta")
+_FREE_SOME = "free some (nvidia-smi shows what takes it)"
+# Kernels of a frame, rounded up from what was counted in generated code: compiled 11.2 a block of
+# the depth decoder, 10 of the backbone; as they are about 20. Of the codec: 290.
+_BLOCK, _PLAIN_BLOCK, _CODEC = 12, 20, 300
+_OLD_DRIVER = (12, 4)  # the last CUDA with which a node takes 64 KB
+_OLD_NODE, _NODE = 65_536, 16_384  # the second stated, not measured
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to allocate: `kept` bytes are for prompts heard before, `needed` ones for the rest.
+    """What to allocate: `prompt_cache` bytes for prompts prefilled before, `needed` for the rest.
 
     CUDA graphs may take `graphs` bytes; only the least of them are among those needed.
     """
 
     slots: int
     positions: int
-    kept: int
+    prompt_cache: int
     needed: int
     graphs: int = 0
 
@@ -50,10 +56,10 @@ class Needs:
 
     sizes: CsmSizes
     codec: MimiConfig
-    types: Precision
+    precision: Precision
     text_on_host: bool
     compiled: bool = True
-    node_bytes: int = 0  # of a node in a CUDA graph; 0: there are none
+    node_bytes: int = 0  # what a node of a CUDA graph takes; 0: there are none
 
     @cached_property
     def weights(self) -> int:
@@ -66,17 +72,19 @@ class Needs:
                 continue
             own = dict(module.named_parameters(recurse=False))
             if isinstance(module, nn.Linear):
-                kind = self.types.depth if name.startswith("depth.") else self.types.backbone
+                kind = (
+                    self.precision.depth if name.startswith("depth.") else self.precision.backbone
+                )
                 total += linear_bytes(kind, *own.pop("weight").shape)
             tensors = (*own.values(), *module.buffers(recurse=False))
             total += sum(t.numel() * self._width(t) for t in tensors)
         return total
 
     def slot(self, positions: int) -> int:
-        """Bytes of one: keys and values of both transformers, the codec's memory of its sound."""
+        """Bytes of a slot: keys and values of both transformers, and the codec's state."""
         longest = longest_bucket(positions)  # as the generator has it
         parts = ((self.sizes.backbone, longest), (self.sizes.depth, self.sizes.codebooks))
-        caches = [KvCache.allocate(part, 1, n, self.types.compute, _META) for part, n in parts]
+        caches = [KvCache.allocate(part, 1, n, self.precision.compute, _META) for part, n in parts]
         with _META:
             state = MimiDecoder(self.codec).new_state(1, _META)
         tensors = [*state.tensors()]
@@ -86,88 +94,108 @@ class Needs:
 
     @property
     def position(self) -> int:
-        """Bytes of one that the backbone heard."""
+        """Bytes of the keys and values of one position in the backbone."""
         sizes = self.sizes.backbone
-        return 2 * sizes.layers * sizes.kv_heads * sizes.head_dim * self.types.compute.itemsize
+        return 2 * sizes.layers * sizes.kv_heads * sizes.head_dim * self.precision.compute.itemsize
 
     def prompt(self, positions: int) -> int:
-        """Bytes in between while a prompt is heard: feed-forward's, and the mask."""
+        """Bytes of activations while a prompt is prefilled: feed-forward's, and the mask."""
         sizes, n = self.sizes.backbone, min(positions, PREFILL_POSITIONS)
         group = sizes.heads // sizes.kv_heads
-        return n * (4 * sizes.feed_forward + 2 * group * positions) * self.types.compute.itemsize
+        return (
+            n * (4 * sizes.feed_forward + 2 * group * positions) * self.precision.compute.itemsize
+        )
 
     def graphs(self, slots: int, positions: int) -> int:
-        """Bytes of all CUDA graphs that are of use."""
-        nodes = GraphNodes.of(self.sizes, self.compiled)
-        return self.node_bytes * nodes.all(slots, positions)
+        """Bytes of all CUDA graphs: of each batch size, the backbone's at each length."""
+        lengths = self._step_nodes * (len(length_buckets(positions)) - 1) * self.node_bytes
+        return len(row_buckets(slots)) * (self.least_graphs + lengths)
 
     @property
     def least_graphs(self) -> int:
-        """Bytes of those without which there are none."""
-        return self.node_bytes * GraphNodes.of(self.sizes, self.compiled).least
+        """Bytes of the graphs of a single size, which serve for all."""
+        depth = self._block_nodes * (self.sizes.codebooks - 1) * self.sizes.depth.layers
+        return self.node_bytes * (self._step_nodes + depth + _CODEC)
+
+    @property
+    def _step_nodes(self) -> int:
+        return self._block_nodes * self.sizes.backbone.layers
+
+    @property
+    def _block_nodes(self) -> int:
+        return _BLOCK if self.compiled else _PLAIN_BLOCK
 
     def all(self, slots: int, positions: int) -> int:
-        """Bytes of everything but kept prompts and the graphs that can be done without."""
+        """Bytes of everything but cached prompts and the graphs that can be done without."""
         working = WORKING_BYTES + self.prompt(positions) + self.least_graphs
         return self.weights + working + slots * self.slot(positions)
 
     def _width(self, tensor: torch.Tensor) -> int:
-        return (self.types.compute if tensor.is_floating_point() else tensor.dtype).itemsize
+        return (self.precision.compute if tensor.is_floating_point() else tensor.dtype).itemsize
+
+
+def graph_node_bytes(device: torch.device) -> int:
+    """Return what the driver takes for a node of a CUDA graph; the most where that is unknown."""
+    if device.type != "cuda":
+        return 0
+    version = driver_cuda()
+    return _OLD_NODE if version is None or version <= _OLD_DRIVER else _NODE
 
 
 def free_bytes(device: torch.device) -> int | None:
-    """Of a GPU's memory, whoever has the rest; None on a CPU. Starts the GPU's context here."""
+    """Return how much of a GPU's memory is free; None on a CPU. Starts the GPU's context here."""
     return None if device.type == "cpu" else torch.cuda.mem_get_info(device)[0]
 
 
 def taken(device: torch.device) -> str:
-    """How much of a GPU's memory this process took, in words; the driver's own part is not in."""
+    """Say how much of a GPU's memory this process took, without the driver's own part."""
     return gigabytes(torch.cuda.memory_reserved(device))
 
 
 def ran_out(device: torch.device) -> EngineUnavailable:
-    """What to say when loading or warming up met the end of the memory after all."""
+    """Say what helps when loading or warming up met the end of the memory after all."""
     free, total = torch.cuda.mem_get_info(device)
     return EngineUnavailable(
         f"the memory of {device} ran out: {gigabytes(free)} of {gigabytes(total)} are free now,"
-        f" {taken(device)} were taken here",
-        "free some (nvidia-smi tells who has it), or lower csm.memory_share or csm.slots",
+        f" CSM took {taken(device)}",
+        f"{_FREE_SOME}, or lower csm.memory_share or csm.slots",
     )
 
 
 def plan(config: CsmConfig, needs: Needs, free: int | None, device: str) -> Plan:
-    """Slots, positions and kept prompts for so many free bytes; None: a CPU, with room enough.
+    """Plan slots, positions and caches for so many free bytes; None: a CPU, with room enough.
 
-    Kept prompts shrink first, to a few, and graphs next, then slots, then positions, these two
+    Cached prompts shrink first, to a few, and graphs next, then slots, then positions, these two
     where the configuration leaves them open. Raises EngineUnavailable, telling what would fit.
     """
-    kept = config.kept_prompts_mb * 2**20
+    prompt_cache = config.kept_prompts_mb * 2**20
     if free is None:
         slots, positions = config.slots or _CPU_SLOTS, _positions(config, needs)[0]
-        return Plan(slots, positions, kept, needs.all(slots, positions))
+        return Plan(slots, positions, prompt_cache, needs.all(slots, positions))
     room = int(free * config.memory_share)
     found = _best(config, needs, room)
     if found is not None:
-        return _spread(found, needs, kept, room - found.needed)
+        return _spread(found, needs, prompt_cache, room - found.needed)
     slots, positions = config.slots or 1, _positions(config, needs)[-1]
     raise EngineUnavailable(
         f"{device} has {gigabytes(free)} free and csm.memory_share lets it take"
-        f" {gigabytes(room)} of them: csm.dtype {needs.types} with csm.slots {slots} of"
+        f" {gigabytes(room)} of them: csm.dtype {needs.precision} with csm.slots {slots} of"
         f" {positions} positions needs {gigabytes(needs.all(slots, positions))}",
         _cure(config, needs, room),
     )
 
 
-def _spread(found: Plan, needs: Needs, kept: int, spare: int) -> Plan:
-    """What is spare goes to a few kept prompts, then to graphs, then to more kept prompts."""
+def _spread(found: Plan, needs: Needs, prompt_cache: int, spare: int) -> Plan:
+    """Give what is spare to a few cached prompts, then to graphs, then to more cached prompts."""
     least = needs.least_graphs
     wanted = needs.graphs(found.slots, found.positions) - least
-    graphs = max(0, min(wanted, spare - min(kept, _KEPT_LEAST)))
-    return replace(found, kept=min(kept, spare - graphs), graphs=least + graphs)
+    graphs = max(0, min(wanted, spare - min(prompt_cache, _LEAST_CACHE)))
+    prompt_cache = min(prompt_cache, spare - graphs)
+    return replace(found, prompt_cache=prompt_cache, graphs=least + graphs)
 
 
 def _best(config: CsmConfig, needs: Needs, room: int) -> Plan | None:
-    """The most that the configuration allows in `room` bytes."""
+    """Find the most that the configuration allows in `room` bytes; None: nothing fits."""
     for positions in _positions(config, needs):
         for slots in [config.slots] if config.slots else range(_GPU_SLOTS, 0, -1):
             needed = needs.all(slots, positions)
@@ -177,7 +205,7 @@ def _best(config: CsmConfig, needs: Needs, room: int) -> Plan | None:
 
 
 def _positions(config: CsmConfig, needs: Needs) -> list[int]:
-    """Those that a slot may have, the most first. Raises EngineUnavailable."""
+    """List the numbers of positions a slot may have, the most first. Raises EngineUnavailable."""
     most = needs.sizes.backbone.positions
     if config.positions is None:
         return [most, *(n for n in (most // 2, most // 4) if n >= _LEAST_POSITIONS)]
@@ -190,7 +218,7 @@ def _positions(config: CsmConfig, needs: Needs) -> list[int]:
 
 
 def _cure(config: CsmConfig, needs: Needs, room: int) -> str:
-    """Every single change that would do, the least painful first."""
+    """List every single change that would do, the least painful first."""
     found: list[str] = []
 
     def fits(needs: Needs = needs, **changed: int | None) -> bool:
@@ -204,15 +232,14 @@ def _cure(config: CsmConfig, needs: Needs, room: int) -> str:
         found.append("csm.text_table_on_host: true would fit")
     kinds: tuple[WeightType, ...] = ("int8", "int4")
     for kind in kinds:
-        types = replace(needs.types, backbone=kind, depth=config.depth_dtype or kind)
-        smaller = replace(needs, types=types)
+        precision = replace(needs.precision, backbone=kind, depth=config.depth_dtype or kind)
+        smaller = replace(needs, precision=precision)
         if fits(smaller):
             bytes_needed = smaller.all(config.slots or 1, _positions(config, needs)[-1])
             found.append(f"csm.dtype: {kind} needs {gigabytes(bytes_needed)}")
-    found.append("free some (nvidia-smi tells who has it)")
+    found.append(_FREE_SOME)
     return ", or ".join(found)
 
 
 def gigabytes(size: int) -> str:
-    """In words."""
     return f"{size / 1e9:.1f} GB"

@@ -61,7 +61,7 @@ class CsmRunner:
         Raises torch.OutOfMemoryError.
         """
         self._pipeline.capture(progress)
-        short = self._prompts.rows((), 0, "Hello.")
+        short = self._prompts.build((), 0, "Hello.")
         for times in (1, 4, 8):  # kernels for few positions, more and many: first they are built
             self._pipeline.prefill(0, short.repeat(times, 1), seed=0)
         for prompt in (short, short.repeat(8, 1)):
@@ -96,7 +96,7 @@ class CsmRunner:
         self._warm_up.stop()
         self._saving.pause()
         say, prompts = sentence.say, self._prompts
-        voice, said = self._voices.rows(say.voice), self._replies.said(say.reply)
+        voice, said = self._voices.prompt(say.voice), self._replies.said(say.reply)
         text = prompts.segment(Segment(speaker_of(say.voice), say.text))
         room = prompts.room(voice, text) - self.ahead
         sentence.limit = frame_limit(say.text, self._config.max_seconds, room)
@@ -190,7 +190,7 @@ class CsmRunner:
 
     def _store(self, slot: int, tokens: Tensor) -> None:
         """Cache the KV of `tokens`, the first that the slot has."""
-        self._cache.keep(tokens, lambda n: self._pipeline.save(slot, n))
+        self._cache.store(tokens, lambda n: self._pipeline.save(slot, n))
 
     def _with_room(self, work: Callable[[], _T]) -> _T:
         """Empty the cache where memory is short; if that is not enough, raise EngineError."""

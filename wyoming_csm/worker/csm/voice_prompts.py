@@ -17,7 +17,7 @@ Report = Callable[[Clip, str], None]  # why a clip cannot be used; "": it can
 
 
 class VoicePrompts:
-    """Used from one thread; the encoder has its own."""
+    """Prompts of voices, used from one thread; the encoder has its own."""
 
     def __init__(
         self,
@@ -38,13 +38,10 @@ class VoicePrompts:
         before is tried again."""
         for voice in voices:
             for clip in voice.clips:
-                _, future = self._clips.get((speaker_of(voice), clip), (None, None))
-                if future is not None and future.done() and future.exception() is not None:
-                    del self._clips[speaker_of(voice), clip]
-                self._prepared(speaker_of(voice), clip)
+                self._prepared(speaker_of(voice), clip, again=True)
 
     def is_ready(self, voice: Voice, wake: Callable[[], None] | None = None) -> bool:
-        """True once all clips are rows, or cannot be; else `wake` is called then, from any
+        """True once all clips are encoded, or cannot be; else `wake` is called then, from any
         thread."""
         for clip in voice.clips:
             future = self._prepared(speaker_of(voice), clip)
@@ -54,24 +51,26 @@ class VoicePrompts:
                 return False
         return True
 
-    def rows(self, voice: Voice) -> Tensor:
-        """[positions, codebooks + 1] of a voice that is ready. Raises EngineError, once: the next
-        sentence tries again."""
-        speaker = speaker_of(voice)
-        return self._prompts.join(self._rows_of(speaker, clip) for clip in voice.clips)
+    def prompt(self, voice: Voice) -> Tensor:
+        """Return the prompt [positions, codebooks + 1] of a voice that is ready.
 
-    def _prepared(self, speaker: int, clip: Clip) -> Future[Tensor]:
-        """Of the recording as it is now: another may have taken its place while this ran."""
+        Raises EngineError, once: the next sentence tries again.
+        """
+        return self._prompts.join(self._prompt_of(speaker_of(voice), clip) for clip in voice.clips)
+
+    def _prepared(self, speaker: int, clip: Clip, again: bool = False) -> Future[Tensor]:
+        """Encode the recording as it is now, or `again` if that failed: the file may be another."""
         stamp = _stamp(clip)
         known, future = self._clips.get((speaker, clip), (None, None))
-        if future is None or stamp not in (None, known):
+        failed = future is not None and future.done() and future.exception() is not None
+        if future is None or stamp not in (None, known) or (again and failed):
             future = self._encoder.submit(self._prepare, speaker, clip)
             future.add_done_callback(lambda done: self._tell(clip, done))
             self._clips[speaker, clip] = stamp, future
         return future
 
     def _tell(self, clip: Clip, done: Future[Tensor]) -> None:
-        """Once for each try: replies are spoken by other voices then."""
+        # once for each try: other voices speak then
         error = done.exception()
         fault = "" if error is None else " ".join(str(error).split()) or type(error).__name__
         if fault:
@@ -82,7 +81,7 @@ class VoicePrompts:
     def _prepare(self, speaker: int, clip: Clip) -> Tensor:
         return self._prompts.segment(Segment(speaker, clip.text, self._encode(clip)))
 
-    def _rows_of(self, speaker: int, clip: Clip) -> Tensor:
+    def _prompt_of(self, speaker: int, clip: Clip) -> Tensor:
         _, future = self._clips[speaker, clip]
         error = future.exception()
         if error is not None:
@@ -92,7 +91,7 @@ class VoicePrompts:
 
 
 def speaker_of(voice: Voice) -> int:
-    """CSM's number for who speaks; a recorded voice's clips have the same."""
+    """Return CSM's number of the speaker; a recorded voice's clips have the same."""
     return int(voice.speaker or 0)
 
 

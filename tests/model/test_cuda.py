@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from wyoming_csm.model.cuda_graph import Capture, GraphRoom, Graphs, Size
+from wyoming_csm.model.cuda import Capture, GraphRoom, Graphs, Size
 
 
 def recorder(calls: list[Size]) -> Callable[..., None]:

@@ -1,11 +1,11 @@
-"""What a voice speaks on from: mended where that is honest, refused where nobody could."""
+"""What a voice speaks on from: mended where that is honest, else refused."""
 
 import numpy as np
 import pytest
 
 from wyoming_csm.audio import SAMPLE_RATE, Samples
 from wyoming_csm.errors import VoiceError
-from wyoming_csm.worker.csm.clip_sound import Mended, mend
+from wyoming_csm.worker.csm.clips import Mended, mend
 
 OVERDRIVEN = "it is overdriven: record it again, softer or from farther away"
 
