@@ -31,7 +31,8 @@ from benchmarks.record import lines_of
 from wyoming_csm.audio import BYTES_PER_SECOND, SAMPLE_RATE
 from wyoming_csm.config import Config, CsmConfig
 from wyoming_csm.engines.base import Phase
-from wyoming_csm.engines.csm import csm_engine
+from wyoming_csm.engines.csm import csm_engines
+from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.server.listener import Server
 from wyoming_csm.voice_book import VoiceBook
 
@@ -172,7 +173,7 @@ async def serve(config: Config) -> None:
     """Serve until the process is ended."""
     book = VoiceBook(Path(config.voices))
     book.refresh()
-    engine = csm_engine(config, book)
+    engine = Fallback(csm_engines(config, book))
     await engine.start()
     await engine.wait_loaded()
     if engine.status.phase is not Phase.READY:

@@ -2,12 +2,12 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from benchmarks.fixtures.fake_child import FRAME_BYTES as FRAME_BYTES
 from benchmarks.fixtures.fake_child import frame as frame
-from wyoming_csm.engines.base import Load, Phase, Sentence, Status, nothing
+from wyoming_csm.engines.base import Callback, Load, Phase, Sentence, Status
 from wyoming_csm.errors import EngineError
 from wyoming_csm.voices import Voice
 
@@ -48,7 +48,7 @@ class FakeEngine:
         self.name = self.title = name
         self.voices = voices if voices is not None else (fake_voice(f"{name}_en", engine=name),)
         self.status = status or Status(Phase.READY, "fake")
-        self._subscribers: list[tuple[Callable[[], None], Callable[[], None]]] = []
+        self._subscribers: list[tuple[Callback, Callback]] = []
         self._waiting: deque[Sentence] = deque()
         self._speaking: dict[Sentence, asyncio.Task[None]] = {}
         self._open: dict[int, FakeReply] = {}
@@ -138,7 +138,7 @@ class FakeEngine:
             self.frames_made += 1
             yield frame(number)
 
-    def subscribe(self, changed: Callable[[], None], freed: Callable[[], None] = nothing) -> None:
+    def subscribe(self, changed: Callback, freed: Callback = lambda: None) -> None:
         self._subscribers.append((changed, freed))
 
     def wake(self) -> None:

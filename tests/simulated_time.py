@@ -152,10 +152,9 @@ class Inbox(SimpleQueue[Any]):
         self._worker.wake()
 
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
-        assert block
-        if self.empty():
+        if block and self.empty():
             self._worker.sleep(1e6 if timeout is None else timeout, listening=True)
-        return super().get_nowait()
+        return self.get_nowait()
 
     def get_nowait(self) -> Any:
         if self.empty():

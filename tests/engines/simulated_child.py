@@ -71,8 +71,8 @@ class Diary(Protocol):
         """Its slot is free again."""
 
 
-class WorkerClock(Clock):
-    """The worker's time, in which waiting lets the event loop go on."""
+class WorkersClock(Clock):
+    """The time of a worker's thread."""
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
@@ -86,23 +86,23 @@ class WorkerClock(Clock):
 
 
 class SimulatedRunner(ScriptedRunner):
-    """A frame for each sentence in each step, and a diary of the slots."""
+    """A frame for everyone in each step, and a diary of the slots."""
 
     def __init__(self, name: str, device: Device, worker: Worker, diary: Diary) -> None:
-        machine = Machine(lambda n: device.step, lambda _: 0.0, slots=device.slots, ahead=0)
-        super().__init__(machine, lambda say: Script(frames_of(say.text), 1), WorkerClock(worker))
+        takes = Machine(lambda _: device.step, lambda _: 0.0, 1.0, device.slots, ahead=0)
+        clock = WorkersClock(worker)
+        super().__init__(takes, lambda say: Script(frames_of(say.text), positions=1), clock)
         self._name, self._worker, self._diary = name, worker, diary
         self._preparing = device.preparing
-        self._voice_at: dict[str, float] = {}
+        self._slow_at: float | None = None  # when that voice's clip is prepared
 
     def is_prepared(self, say: Say, wake: Callable[[], None]) -> bool:
-        now = self._worker.now()
         if say.voice.name != SLOW.name:
             return True
-        if say.voice.name not in self._voice_at:
-            self._voice_at[say.voice.name] = now + self._preparing
+        if self._slow_at is None:
+            self._slow_at = self._worker.now() + self._preparing
             self._worker.call_later(self._preparing, wake)
-        return now >= self._voice_at[say.voice.name]
+        return self._worker.now() >= self._slow_at
 
     def start(self, sentence: Sentence) -> None:
         super().start(sentence)
@@ -113,8 +113,9 @@ class SimulatedRunner(ScriptedRunner):
         self._diary.ends(self._name, sentence.say.text, self._worker.now())
 
     def frame(self, sentence: Sentence, number: int) -> Frame:
-        made = super().frame(sentence, number)
-        return made if made.is_end else Frame(pcm(sentence.say.text, number))
+        if super().frame(sentence, number).is_end:
+            return Frame(b"", is_end=True)
+        return Frame(pcm(sentence.say.text, number))
 
 
 class SimulatedSpeaker:

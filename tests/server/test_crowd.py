@@ -1,10 +1,12 @@
 """Many at once: Describe stays quick, sentences are spoken fairly by address."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
 from wyoming.info import Describe
 
 from benchmarks.fixtures.fake_child import COMMAND
@@ -110,3 +112,28 @@ async def test_a_sentence_is_asked_for_when_the_one_before_is_said() -> None:
         await asyncio.gather(*(ask() for _ in range(10)))
     assert engine.most_speaking <= 10
     assert len(engine.finished) == 20
+
+
+async def test_the_wait_for_a_slot_is_not_counted_as_computing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Ten frames of 50 ms, and one for the end: RTF 0.7; the second waits as long before."""
+    caplog.set_level(logging.INFO)
+    async with (
+        a_child(slots=1, frames=10, step_seconds=0.05) as engine,
+        serving(Fallback([engine])) as server,
+        peer(server, "127.0.0.2") as first,
+        peer(server, "127.0.0.3") as second,
+    ):
+        for client in (first, second):
+            await client.send(say("Hello."))
+        for client in (first, second):
+            await client.until("audio-stop")
+        await eventually(lambda: len(factors(caplog)) == 2)
+    assert all(0.6 < factor < 1.2 for factor in factors(caplog))
+
+
+def factors(caplog: pytest.LogCaptureFixture) -> list[float]:
+    """The RTF of each reply, as it was logged."""
+    lines = [record.getMessage() for record in caplog.records]
+    return [float(line.rpartition("RTF ")[2]) for line in lines if "RTF " in line]

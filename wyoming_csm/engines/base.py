@@ -16,9 +16,11 @@ from typing import NamedTuple, Protocol
 from wyoming_csm.errors import EngineError
 from wyoming_csm.voices import Voice
 
+Callback = Callable[[], None]
+
 
 class Phase(Enum):
-    """Where an engine stands; the best first."""
+    """The phases of an engine's life, the best first."""
 
     READY = "ready"
     STALLED = "stalled"  # its child is silent: it may be ready again at once, or be ended
@@ -62,10 +64,6 @@ class Status:
     detail: str = ""
 
 
-def nothing() -> None:
-    """Do nothing, for one who does not care."""
-
-
 class Load(NamedTuple):
     """How busy an engine is."""
 
@@ -82,7 +80,7 @@ class Sentence:
     client: str  # whom the queue for slots is fair to: an address
     text: str
     voice: Voice
-    news: Callable[[], None]
+    news: Callback
     begun: bool = False  # it has a slot
     late: bool = False  # it has waited for one beyond all patience
     sound: deque[bytes] = field(default_factory=deque)  # 24 kHz mono s16le, not yet taken
@@ -130,9 +128,9 @@ class Engine(Protocol):
     def end_reply(self, reply: int) -> None:
         """Drop a reply's context: no more sentences of it come. Safe to call twice."""
 
-    def subscribe(self, changed: Callable[[], None], freed: Callable[[], None] = nothing) -> None:
-        """Have `changed` called whenever `status` or `voices` became another, and `freed` when a
-        slot may have come free."""
+    def subscribe(self, changed: Callback, freed: Callback = lambda: None) -> None:
+        """Call `changed` whenever `status` or `voices` became another, and `freed` when a slot may
+        have come free."""
 
     def wake(self) -> None:
         """Let it load again if it is asleep; returns at once."""

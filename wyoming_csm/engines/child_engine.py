@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from wyoming_csm.config import Config, EngineName
-from wyoming_csm.engines.base import Load, Sentence, Status, nothing
+from wyoming_csm.engines.base import Callback, Load, Sentence, Status
 from wyoming_csm.engines.recorded import RecordedVoices, ToldVoices
 from wyoming_csm.engines.supervisor import COMMAND, Supervisor
 from wyoming_csm.engines.watchdog import Timeouts
@@ -74,7 +74,7 @@ class ChildEngine:
         self._known_voices = voices
         self._learned_voices: tuple[Voice, ...] = ()  # what the last child that loaded told
         self._slots = 1
-        self._subscribers: list[tuple[Callable[[], None], Callable[[], None]]] = []
+        self._subscribers: list[tuple[Callback, Callback]] = []
         self._sentences: dict[int, Sentence] = {}  # by number: those not over yet
         self._replies: set[int] = set()  # those it spoke in, not ended yet
         self._idle_since = 0.0  # the loop's time
@@ -117,7 +117,7 @@ class ChildEngine:
             return next(iter(of_language(usable, voice.language)), None)
         return replace(own, speaker=voice.speaker) if voice.speaker in own.speakers else own
 
-    def subscribe(self, changed: Callable[[], None], freed: Callable[[], None] = nothing) -> None:
+    def subscribe(self, changed: Callback, freed: Callback = lambda: None) -> None:
         self._subscribers.append((changed, freed))
 
     async def wait_loaded(self) -> None:
@@ -167,7 +167,7 @@ class ChildEngine:
                 child.send(message)
 
     def _finish(self, number: int, fault: EngineError | None = None, seconds: float = 0.0) -> bool:
-        """Nothing more comes of a sentence; return whether that is new."""
+        """End a sentence: nothing more comes of it. Return whether it was not over yet."""
         if (sentence := self._sentences.pop(number, None)) is None:
             return False
         sentence.over, sentence.fault, sentence.seconds = True, fault, seconds

@@ -41,7 +41,7 @@ class Chooser:
 
     @contextmanager
     def watched(self, news: Callable[[], None]) -> Iterator[None]:
-        """Have `news` called at each change meanwhile."""
+        """Call `news` at each change meanwhile."""
         self._watching.add(news)
         try:
             yield

@@ -60,7 +60,7 @@ class Fallback:
         return Reply(chooser, voice, client, self._numbers)
 
     def subscribe(self, changed: Callable[[], None]) -> None:
-        """Have `changed` called whenever `status` or `voices` became another."""
+        """Call `changed` whenever `status` or `voices` became another."""
         for engine in self._chooser.engines:
             engine.subscribe(changed)
 

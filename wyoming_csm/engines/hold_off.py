@@ -24,17 +24,17 @@ class HoldOff:
         self._shortened = asyncio.Event()
 
     def forget(self) -> None:
-        """It spoke, or somebody believes that it can."""
+        """Begin anew: it spoke, or is believed to be able to."""
         self.deaths = self._rests = 0
         self._rested_for = ""
         self.loaded()
 
     def loaded(self) -> None:
-        """What was away is there."""
+        """Look often again: what was away is there."""
         self._retry = self._patience.retry
 
     def died(self) -> bool:
-        """A wait begins, before the next life; False: that was one death too many, let it rest."""
+        """Begin a wait before the next life; False if that was one death too many: let it rest."""
         self.deaths += 1
         if self.deaths >= DEATHS_IN_A_ROW:
             return False
@@ -42,7 +42,7 @@ class HoldOff:
         return True
 
     def rest(self, why: str) -> bool:
-        """A rest begins; whether the reason is another than last time. Only one try follows it:
+        """Begin a rest, and return whether its reason is another than last time. One try follows:
         then something is spoken, or it rests again."""
         rests = self._patience.rests
         self._begin(rests[min(self._rests, len(rests) - 1)])
@@ -51,23 +51,23 @@ class HoldOff:
         return why != before
 
     def away(self) -> None:
-        """A wait begins, for a reason that may pass by itself."""
+        """Begin a wait, for a reason that may pass by itself."""
         self._begin(self._retry)
         self._retry = min(LONGEST_RETRY, self._retry * 2)
 
     @property
     def left(self) -> float:
-        """Seconds until the wait is over."""
+        """Return the seconds until the wait is over."""
         return max(0.0, self._until - time.monotonic())
 
     def shorten(self, seconds: float) -> None:
-        """The wait takes no longer than these from now on."""
+        """Let the wait take no longer than these from now on."""
         if self.left > seconds:
             self._begin(seconds)
             self._shortened.set()
 
     async def over(self) -> None:
-        """Returns when the wait is."""
+        """Wait until the wait is over."""
         while left := self.left:
             self._shortened.clear()
             with suppress(TimeoutError):

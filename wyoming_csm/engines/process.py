@@ -21,7 +21,7 @@ from wyoming_csm.worker.protocol import (
 
 MAX_UNREAD_BYTES = 1024 * 1024  # what may wait for a child that reads slowly
 LEAVE_SECONDS = 1.0  # for a child to go when asked, and again when told
-KILLED_SECONDS = 5.0  # one that a driver keeps may outlive even that, and is waited for no longer
+KILLED_SECONDS = 5.0  # a driver may hold it even then, and it is waited for no longer
 
 
 class ChildProcess:
@@ -37,7 +37,7 @@ class ChildProcess:
 
     @classmethod
     async def spawn(cls, command: Sequence[str]) -> "ChildProcess":
-        """Raises WorkerDied if it cannot even start.
+        """Start a child. Raises WorkerDied if it cannot even start.
 
         It leads a session of its own: a terminal's Ctrl-C does not reach it, so replies can be
         finished, and its group can be ended as a whole.
@@ -59,7 +59,8 @@ class ChildProcess:
         return self._process.pid
 
     def send(self, message: ToChild) -> None:
-        """Never waits. Raises WorkerDied if it is gone, or has stopped reading."""
+        """Send a message, without waiting. Raises WorkerDied if the child is gone, or has stopped
+        reading."""
         if self._to_child.is_closing():
             raise WorkerDied("its process ended")
         self._to_child.write(encode(message))
@@ -68,7 +69,7 @@ class ChildProcess:
             raise WorkerDied("its process reads nothing any more")
 
     async def receive(self) -> FromChild:
-        """The next message. Raises WorkerDied at the end of output and at what is no message."""
+        """Return the next message. Raises WorkerDied at the end, and at what is no message."""
         try:
             length = body_length(await self._from_child.readexactly(PREFIX_BYTES))
             return decode_from_child(await self._from_child.readexactly(length))
@@ -82,7 +83,7 @@ class ChildProcess:
         self._signal("SIGKILL")
 
     async def end(self) -> str:
-        """Ask it to go by the end of its input, then insist; says how it ended. Can be repeated."""
+        """End its input, then insist; return how it ended. Safe to call twice."""
         if self._ended:
             return _how_ended(self._process.returncode)
         self._to_child.close()
@@ -97,13 +98,13 @@ class ChildProcess:
         return _how_ended(self._process.returncode)
 
     async def _gone(self) -> None:
-        """Reads what is left, or a full pipe would keep it."""
+        """Read what is left, or it would wait for a full pipe."""
         while await self._from_child.read(65_536):
             pass
         await self._process.wait()
 
     def _signal(self, name: str) -> None:
-        """To its whole group. While one of the group lives, its number is not given anew."""
+        """Send it to its whole group; while one of that lives, its number is not given anew."""
         try:
             if hasattr(os, "killpg"):
                 os.killpg(self._process.pid, getattr(signal, name))

@@ -15,7 +15,7 @@ class RecordedVoices:
         self._faults: dict[Clip, str] = {}
 
     def prepared(self, clip: Clip, fault: str) -> bool:
-        """What became of a clip ("": it can be used); whether that was not known."""
+        """Note what became of a clip ("": it can be used); return whether that is new."""
         before = self._faults.pop(clip, "")
         if fault:
             used = {clip for voice in self.now() for clip in voice.clips}
@@ -24,7 +24,7 @@ class RecordedVoices:
         return fault != before
 
     def described(self, voices: Sequence[Voice]) -> tuple[Voice, ...]:
-        """With the faults of those that have one."""
+        """Return the voices with the faults of those that have one."""
         if not self._faults:
             return tuple(voices)
         return tuple(
@@ -37,22 +37,22 @@ class RecordedVoices:
 
 
 class ToldVoices:
-    """Which of them one child knows."""
+    """Notes which recorded voices one child knows."""
 
     def __init__(self, recorded: RecordedVoices) -> None:
         self._recorded = recorded
         self._told: tuple[Voice, ...] = ()
 
     def begin(self) -> None:
-        """A child is ready that knows none."""
+        """Forget all: a child is ready that knows none."""
         self._told = ()
 
     def again(self) -> None:
-        """What could not be used is to be tried once more."""
+        """Let what could not be used be tried once more."""
         self._told = tuple(voice for voice in self._told if not self._recorded.fault(voice))
 
     def news(self) -> tuple[Voice, ...]:
-        """Those the child does not know; after this it does."""
+        """Return those that the child does not know; after this it does."""
         now = self._recorded.now()
         new = tuple(voice for voice in now if voice.clips and voice not in self._told)
         self._told = now

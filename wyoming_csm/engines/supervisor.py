@@ -41,8 +41,8 @@ class Supervisor:
 
     Asleep, a fresh child stands by with its packages imported, so that waking is loading alone.
     Example: idle for ten minutes, child 1 is ended (ASLEEP), and child 2 starts with
-    `_stands_by`. As soon as it runs it is `_standby` and told to prepare. Dies it now, nothing is
-    said: its place is taken when `_woken` is set. A request wakes: WAKING, `_woken` is set, and
+    `_stands_by`. As soon as it runs it is `_standby` and told to prepare. If it dies now, nothing
+    is said: another is started when `_woken` is set. A request wakes: WAKING, `_woken` is set, and
     child 2 is configured at once, or when its process is there; from then on both flags are down
     and it is a child like any other, whose death counts.
     """
@@ -249,7 +249,7 @@ class Supervisor:
             self._become(Phase.STALLED, "its process has been silent for some seconds")
 
     def _lose(self, why: str) -> None:
-        """Have no sentence wait for a child that is gone, or be given to it."""
+        """Let no sentence wait for a child that is gone, or be given to it."""
         if self._child is not None:
             self._child = None
             self._become(Phase.STARTING, why)

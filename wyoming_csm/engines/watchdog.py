@@ -25,7 +25,7 @@ _BELIEVED_SECONDS = 2.0  # of the time between two looks: in the rest we did not
 
 @dataclass(frozen=True)
 class Timeouts:
-    """In seconds.
+    """The times, in seconds, after which something is done about a child.
 
     - `silent`: a ready child that sends nothing at all for so long is stopped or gone astray, and
       is ended. It beats each second from a thread of its own, also while it computes. How long
@@ -80,8 +80,8 @@ class Watchdog:
     def __init__(
         self, child: ChildProcess, patience: Timeouts, stalled: Callable[[], None] = lambda: None
     ) -> None:
-        """Have `stalled` called each time when the child, being ready, is silent for STALL_SECONDS;
-        its next message shows that it goes on."""
+        """Call `stalled` each time when the child, being ready, is silent for STALL_SECONDS; its
+        next message shows that it goes on."""
         self._child = child
         self._patience = patience
         self._stalled = stalled
@@ -93,11 +93,11 @@ class Watchdog:
         self._ready = False
 
     def prepare(self, engine: str) -> None:
-        """Have it import its packages, in any time, as long as it beats. Raises WorkerDied."""
+        """Let it import its packages, in any time, as long as it beats. Raises WorkerDied."""
         self._child.send(Prepare(engine))
 
     def configure(self, first: Configure) -> None:
-        """Have it load now. Raises WorkerDied."""
+        """Let it load now. Raises WorkerDied."""
         self._child.send(first)
         self._work_due = self._clock() + self._patience.start
 

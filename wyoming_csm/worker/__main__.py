@@ -1,4 +1,4 @@
-"""An engine's child process: hears which engine it is, loads it, speaks until the pipe ends."""
+"""An engine's child process: is told which engine it is, loads it, speaks until the pipe ends."""
 
 import logging
 import os
@@ -17,7 +17,7 @@ _LOGGER = logging.getLogger(__name__)
 
 
 def main() -> int:
-    """The exit code: 0 if it cannot run here and said so, 1 after a fault."""
+    """Return the exit code: 0 if it cannot run here and said so, 1 after a fault."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the engine's process decides when it ends
     child = Child.over_stdio()
     child.start()
@@ -46,7 +46,7 @@ def main() -> int:
 
 
 def prepare(engine: str) -> None:
-    """What takes a child long and needs no GPU: the imports of the only engine that sleeps."""
+    """Import what takes a child long and needs no GPU, for the only engine that sleeps."""
     if engine == "csm":
         with suppress(ImportError):  # said when it is to load
             for module in ("wyoming_csm.worker.csm.load", "torch._inductor.compile_fx"):
@@ -84,4 +84,4 @@ def run(child: Child, configure: Configure) -> None:
 
 
 if __name__ == "__main__":
-    os._exit(main())  # at once: libraries' threads and exit handlers could keep it
+    os._exit(main())  # at once: libraries' threads and exit handlers could delay it

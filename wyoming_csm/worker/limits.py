@@ -9,7 +9,7 @@ _FORGOTTEN = 0.2  # of a slower pace, with each sentence that was faster
 
 
 def limit(expected: float, least: float = LEAST_SECONDS) -> float:
-    """Seconds, for a computation that should take `expected`."""
+    """Return the limit of a computation that should take `expected` seconds."""
     return min(MOST_SECONDS, max(least, _MARGIN * expected))
 
 
@@ -20,12 +20,12 @@ class SentencePace:
         self._each: dict[str, float] = {}  # seconds, by voice
 
     def expected(self, voice: str, text: str) -> float:
-        """Seconds; of a voice that said nothing yet, as of the slowest that did."""
+        """Return seconds; a voice that said nothing yet counts as the slowest that did."""
         each = self._each.get(voice) or max(self._each.values(), default=_UNKNOWN)
         return each * len(text)
 
     def observe(self, voice: str, text: str, seconds: float) -> None:
-        """One that was made. Slower counts at once, faster little by little."""
+        """Note one that was made. Slower counts at once, faster little by little."""
         each = seconds / max(1, len(text))
         known = self._each.get(voice, each)
         self._each[voice] = max(each, known + _FORGOTTEN * (each - known))

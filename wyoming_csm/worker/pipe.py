@@ -33,7 +33,7 @@ class Child:
     """
 
     def __init__(self, source: BinaryIO, sink: BinaryIO, gone: Callable[[], None]) -> None:
-        self.inbox: SimpleQueue[ToChild | None] = SimpleQueue()  # None only wakes who waits
+        self.inbox: SimpleQueue[ToChild | None] = SimpleQueue()  # None only wakes
         self._source = source
         self._sink = sink
         self._gone = gone
@@ -41,10 +41,10 @@ class Child:
 
     @classmethod
     def over_stdio(cls) -> "Child":
-        """Takes standard input and output for the pipe, before anything can print.
+        """Take standard input and output for the pipe, before anything can print.
 
         From then on input is empty and output goes to standard error, for this process and for
-        what it starts: stray prints never reach the pipe, and nobody else reads from it.
+        what it starts: stray prints never reach the pipe, and nothing else reads from it.
         """
         source, sink = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
         nothing = os.open(os.devnull, os.O_RDONLY)
@@ -59,7 +59,7 @@ class Child:
         Thread(target=self._beat, name="heartbeat", daemon=True).start()
 
     def send(self, message: FromChild) -> None:
-        """Waits while the pipe is full."""
+        """Send a message; waits while the pipe is full."""
         try:
             self._sink.write(encode(message))  # whole: a buffered file locks itself
             self._sink.flush()

@@ -24,13 +24,13 @@ class _Message(msgspec.Struct, frozen=True, tag=True):
 
 
 class Prepare(_Message, frozen=True):
-    """Before `Configure`, which comes when it comes: do what takes time and no GPU."""
+    """Do what takes time and no GPU; `Configure` follows whenever it is needed."""
 
     engine: str
 
 
 class Configure(_Message, frozen=True):
-    """Before all but `Prepare`: which engine, its section of the configuration, where files go.
+    """Load this engine, with its section of the configuration; comes before all but `Prepare`.
 
     `voices`: those of an engine that has a model for each.
     """
@@ -63,13 +63,13 @@ class Say(_Message, frozen=True):
 
 
 class Stop(_Message, frozen=True):
-    """Nobody listens to this sentence any more, or another engine speaks it. There is no answer."""
+    """Drop a sentence: its listener left, or another engine speaks it. There is no answer."""
 
     sentence: int
 
 
 class EndReply(_Message, frozen=True):
-    """No more sentences of this answer will come: its context can be dropped."""
+    """Drop the context of an answer: no more sentences of it will come."""
 
     reply: int
 
@@ -78,13 +78,13 @@ class EndReply(_Message, frozen=True):
 
 
 class Starting(_Message, frozen=True):
-    """Still loading: one line for people."""
+    """The child is loading still; `detail` is one line for people."""
 
     detail: str
 
 
 class Ready(_Message, frozen=True):
-    """It can speak. `detail`: device and precision; `voices`: what only loading told, or none."""
+    """The child can speak. `detail`: device and precision; `voices`: what only loading told."""
 
     detail: str
     slots: int
@@ -92,7 +92,7 @@ class Ready(_Message, frozen=True):
 
 
 class Unavailable(_Message, frozen=True):
-    """It cannot run here; the child exits after this."""
+    """The engine cannot run here; the child exits after this."""
 
     reason: str
     cure: str
@@ -113,7 +113,7 @@ class Late(_Message, frozen=True):
 
 
 class Audio(_Message, frozen=True):
-    """Some sound of a sentence: 24 kHz mono s16le."""
+    """A chunk of a sentence's sound: 24 kHz mono s16le."""
 
     sentence: int
     pcm: bytes
@@ -153,19 +153,8 @@ class Working(_Message, frozen=True):
 
 
 ToChild = Prepare | Configure | Learn | Say | Stop | EndReply
-FromChild = (
-    Starting
-    | Ready
-    | Unavailable
-    | Begun
-    | Late
-    | Audio
-    | Done
-    | Failed
-    | Prepared
-    | Heartbeat
-    | Working
-)
+OfSentence = Begun | Late | Audio | Done | Failed
+FromChild = Starting | Ready | Unavailable | OfSentence | Prepared | Heartbeat | Working
 
 _ENCODER = msgspec.msgpack.Encoder()
 _TO_CHILD: msgspec.msgpack.Decoder[ToChild] = msgspec.msgpack.Decoder(ToChild)
@@ -179,7 +168,7 @@ def encode(message: ToChild | FromChild) -> bytes:
 
 
 def body_length(prefix: bytes) -> int:
-    """From the 4 bytes before a body. Raises ValueError over MAX_MESSAGE_BYTES."""
+    """Read the 4 bytes before a body. Raises ValueError over MAX_MESSAGE_BYTES."""
     (length,) = _LENGTH.unpack(prefix)
     if length > MAX_MESSAGE_BYTES:
         raise ValueError(f"a message of {length} bytes: something else wrote to the pipe")
@@ -190,12 +179,12 @@ PREFIX_BYTES = _LENGTH.size
 
 
 def decode_to_child(body: bytes) -> ToChild:
-    """Raises msgspec.ValidationError or DecodeError."""
+    """Read a message to the child. Raises msgspec.ValidationError or DecodeError."""
     return _TO_CHILD.decode(body)
 
 
 def decode_from_child(body: bytes) -> FromChild:
-    """Raises msgspec.ValidationError or DecodeError."""
+    """Read a message from the child. Raises msgspec.ValidationError or DecodeError."""
     return _FROM_CHILD.decode(body)
 
 

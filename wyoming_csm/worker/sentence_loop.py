@@ -93,7 +93,7 @@ class SentenceLoop:
         self._pace = SentencePace()
         self._queue: FairQueue[_Waiting] = FairQueue(1 + MOST_WAITING)
         self._speaking: Say | None = None
-        self._dry: dict[int, float] = {}  # by reply: when its listener has heard all sound so far
+        self._dry: dict[int, float] = {}  # by reply: when its listener has played all sound so far
 
     def rehearse(self) -> None:
         """Speak to nobody, before it is ready. What fails here does no harm: it will be said when
