@@ -7,9 +7,9 @@ longest idle connection of the address with the most of them is closed.
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_interface, ip_network
-from typing import Generic, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import ifaddr
 
@@ -131,39 +131,15 @@ class Evictable(Protocol):
 C = TypeVar("C", bound=Evictable)
 
 
-class ConnectionLimit(Generic[C]):
-    """The connections there are, never more than the limits."""
-
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self._connections: set[C] = set()
-
-    def __len__(self) -> int:
-        return len(self._connections)
-
-    def __iter__(self) -> Iterator[C]:
-        return iter(tuple(self._connections))
-
-    def add(self, connection: C) -> C | None:
-        """Add a connection; return the one to be closed for it, which is removed already."""
-        evicted = self._to_evict(connection.address)
-        if evicted is not None:
-            self.remove(evicted)
-        self._connections.add(connection)
-        return evicted
-
-    def remove(self, connection: C) -> None:
-        """Remove a connection, unless it was removed before."""
-        self._connections.discard(connection)
-
-    def _to_evict(self, address: str) -> C | None:
-        counts = Counter(one.address for one in self._connections)
-        if counts[address] >= self._limits.connections_per_address:
-            greediest = {address}
-        elif len(self._connections) >= self._limits.connections:
-            most = max(counts.values())
-            greediest = {one for one, count in counts.items() if count == most}
-        else:
-            return None
-        candidates = (one for one in self._connections if one.address in greediest)
-        return min(candidates, key=lambda one: (one.busy, one.last_active))
+def to_evict(connections: Collection[C], address: str, limits: Limits) -> C | None:
+    """Return the connection to be closed for another from `address`, if one must be."""
+    counts = Counter(one.address for one in connections)
+    if counts[address] >= limits.connections_per_address:
+        greediest = {address}
+    elif len(connections) >= limits.connections:
+        most = max(counts.values())
+        greediest = {one for one, count in counts.items() if count == most}
+    else:
+        return None
+    candidates = (one for one in connections if one.address in greediest)
+    return min(candidates, key=lambda one: (one.busy, one.last_active))
