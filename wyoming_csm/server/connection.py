@@ -14,7 +14,7 @@ from wyoming_csm.config import Config
 from wyoming_csm.engines.base import Engine
 from wyoming_csm.errors import EngineError, ProtocolError, RequestError
 from wyoming_csm.server.answer import Answer
-from wyoming_csm.server.info import InfoBytes
+from wyoming_csm.server.info import make_info
 from wyoming_csm.server.peer import EventWriter, Liveness, wait_hangup
 from wyoming_csm.server.rate_limited_log import RateLimitedLog
 from wyoming_csm.server.requests import Request, RequestReader, as_text
@@ -37,7 +37,6 @@ class ServerContext:
     config: Config
     engine: Engine
     turns: Queues
-    info: InfoBytes
     log: RateLimitedLog
 
 
@@ -153,7 +152,7 @@ class Connection:
             return False
         self.last_active = self._clock()
         if Describe.is_type(event.type):
-            events.send_bytes(self._shared.info.get())
+            events.send(make_info(self._shared.config, self._shared.engine).event())
         elif Ping.is_type(event.type):
             events.send(Pong(as_text(event.data.get("text"))).event())
         else:

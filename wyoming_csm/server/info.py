@@ -14,7 +14,6 @@ from wyoming.info import Attribution, Info, TtsProgram, TtsVoice, TtsVoiceSpeake
 from wyoming_csm import __version__
 from wyoming_csm.config import Config
 from wyoming_csm.engines.base import Engine
-from wyoming_csm.server.wire import encode
 from wyoming_csm.voice_choice import default_first, primary_of, standard_tag
 from wyoming_csm.voices import Voice
 
@@ -31,25 +30,6 @@ class Listed(NamedTuple):
 
     languages: list[str]
     description: str
-
-
-class InfoBytes:
-    """The `info` event as it goes out, serialised again only after the engine changed."""
-
-    def __init__(self, config: Config, engine: Engine) -> None:
-        self._config = config
-        self._engine = engine
-        self._bytes: bytes | None = None
-        engine.subscribe(self._changed)
-
-    def get(self) -> bytes:
-        """Serialise at the first call after a change: many changes at once cost one."""
-        if self._bytes is None:
-            self._bytes = encode(make_info(self._config, self._engine).event())
-        return self._bytes
-
-    def _changed(self) -> None:
-        self._bytes = None
 
 
 def make_info(config: Config, engine: Engine) -> Info:

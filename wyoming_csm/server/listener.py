@@ -12,7 +12,6 @@ from wyoming_csm.config import Config
 from wyoming_csm.engines.base import Engine
 from wyoming_csm.server.admission import AllowList, plain_address, to_evict
 from wyoming_csm.server.connection import Connection, ServerContext
-from wyoming_csm.server.info import InfoBytes
 from wyoming_csm.server.rate_limited_log import RateLimitedLog
 from wyoming_csm.server.sockets import listen_tcp, listen_unix
 from wyoming_csm.server.turns import Queues
@@ -33,8 +32,7 @@ class Server:
         self._turns = Queues()
         engine.subscribe(self._turns.wake)
         self._log = RateLimitedLog(_LOGGER)
-        info = InfoBytes(config, engine)
-        self._shared = ServerContext(config, engine, self._turns, info, self._log)
+        self._shared = ServerContext(config, engine, self._turns, self._log)
         self._sockets: list[socket.socket] = []
         self._accepting: list[asyncio.Task[None]] = []
         self._serving: set[asyncio.Task[None]] = set()

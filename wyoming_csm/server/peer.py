@@ -39,12 +39,9 @@ class EventWriter:
 
     def send(self, event: Event) -> None:
         """Send without waiting; raises ConnectionResetError once the peer is known to be gone."""
-        self.send_bytes(encode(event))
-
-    def send_bytes(self, event: bytes) -> None:
-        """Do as `send` for an event that is serialised already."""
-        self._writer.write(event)
-        self._written += len(event)
+        data = encode(event)
+        self._writer.write(data)
+        self._written += len(data)
         if self._writer.is_closing():
             raise ConnectionResetError("the peer has left")
 
