@@ -11,7 +11,7 @@ from wyoming_csm.audio import silence
 from wyoming_csm.config import Config
 from wyoming_csm.engines.base import Engine, Reply
 from wyoming_csm.errors import EngineError, RequestError
-from wyoming_csm.server.peer import EventWriter, Liveness
+from wyoming_csm.server.peer import EventWriter
 from wyoming_csm.server.requests import Request
 from wyoming_csm.server.sound import Sound
 from wyoming_csm.server.turns import Queues
@@ -43,7 +43,6 @@ class Answer:
         engine: Engine,
         turns: Queues,
         outlet: EventWriter,
-        departure: Liveness,
         config: Config,
         address: str,
     ) -> None:
@@ -52,7 +51,6 @@ class Answer:
         self._engine = engine
         self._turns = turns
         self._outlet = outlet
-        self._departure = departure
         self._address = address
         self._sound = Sound(outlet, config.samples_per_chunk)
         self._began = asyncio.get_running_loop().time()
@@ -65,7 +63,7 @@ class Answer:
         """The peer's input ended: send what shows whether it is there. Raises ConnectionError."""
         if not self._sound.started:
             self._sound.start()
-            self._departure.probed()
+            self._outlet.probed()
 
     async def run(self) -> None:
         """Raises EngineError, RequestError, ConnectionError."""
@@ -125,7 +123,7 @@ class Answer:
         clock = asyncio.get_running_loop().time
         engine = await reply.in_charge()
         async with self._turns.of(engine).take(self._address):
-            await self._departure.surely_there()
+            await self._outlet.surely_there()
             began = clock()
             self._sentences += 1
             try:
