@@ -84,7 +84,8 @@ async def _probe_when_asked(app: App, again: asyncio.Event) -> None:
         await again.wait()
         again.clear()
         _LOGGER.info("Looking at engines and voices again")
-        await app.probe_again()
+        await app.look_at_voices()
+        await app.engine.start()  # those that are absent or resting
 
 
 def _tell_addresses(addresses: Sequence[Address], port: int) -> None:
