@@ -74,7 +74,8 @@ def of_language(voices: Sequence[Voice], language: str) -> list[Voice]:
 
     tag = _tag(language)
     primary = primary_of(tag)
-    if found := among(tags, [tag]) or among(primaries, [primary]):
+    found = among(tags, [tag]) or among(primaries, [primary])
+    if found or not voices:
         return found
     return next(filter(None, (among(primaries, codes) for codes in alike(primary))), [])
 
