@@ -2,10 +2,8 @@
 
 import ipaddress
 import re
-import socket
-import struct
-import sys
 from collections.abc import Iterable
+from pathlib import Path
 
 import ifaddr
 
@@ -16,7 +14,6 @@ _VIRTUAL = re.compile(
     r"docker\d|br-[0-9a-f]{12}$|veth|virbr|vmnet|vboxnet|lxcbr|lxdbr|podman|cni|flannel|cali|hassio"
 )
 _LOOPBACK = 1  # its index, also for those of its addresses that no adapter lists
-_SIOCGIFFLAGS, _IFF_RUNNING = 0x8913, 0x40  # netdevice(7)
 
 
 def reachable_addresses(hosts: Iterable[str]) -> dict[Address, int]:
@@ -73,15 +70,10 @@ def _scoped(ip: ifaddr.IP, adapter: ifaddr.Adapter) -> Address:
 
 
 def _is_running(adapter: ifaddr.Adapter) -> bool:
-    """Return False where the kernel says that the cable is out, or the like."""
-    if sys.platform != "linux":
-        return True
-    from fcntl import ioctl
-
-    request = struct.pack("256s", adapter.name.encode()[:15])
+    """Return False where Linux says that the cable is out, or the like."""
     try:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
-            (flags,) = struct.unpack_from("H", ioctl(asked, _SIOCGIFFLAGS, request), 16)
-    except OSError:  # the adapter is gone, or asking is forbidden
+        name = adapter.name.partition(":")[0]  # of eth0:1, too
+        state = Path(f"/sys/class/net/{name}/operstate").read_text(encoding="utf-8").strip()
+    except OSError:  # the adapter is gone, or it is no Linux
         return True
-    return bool(flags & _IFF_RUNNING)
+    return state in ("up", "unknown")
