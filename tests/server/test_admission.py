@@ -60,6 +60,16 @@ def test_own_interfaces_are_read() -> None:
     assert any(plain_address("127.0.0.1") in network for network in on_link_networks())
 
 
+def test_without_descriptors_private_ones_still_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left() -> None:
+        raise OSError("Too many open files")
+
+    monkeypatch.setattr(ifaddr, "get_adapters", none_left)
+    assert AllowList(None).admits("192.168.7.3")
+    assert not AllowList(None).admits("203.0.113.99")
+    assert "local" in AllowList(None).with_home_of("203.0.113.99")
+
+
 def test_only_the_configured_ones_may() -> None:
     allowed = AllowList(("192.168.7.0/24", "2001:db8::/32", "10.0.0.9"))
     assert [allowed.admits(host) for host in ("192.168.7.3", "2001:db8::1", "10.0.0.9")] == [
