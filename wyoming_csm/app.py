@@ -43,11 +43,6 @@ class App:
         waits = config.csm.while_waking == "wait"
         self.engine = Fallback(self.engines, _WAKING_SECONDS if waits else 0.0)
 
-    async def probe_again(self) -> None:
-        """Look at the voices again, and start the engines that are absent or resting."""
-        await self.look_at_voices()
-        await self.engine.start()
-
     async def look_at_voices(self) -> None:
         """Read the folders of voices again, in a thread: it may take a while."""
         if await asyncio.to_thread(self.book.refresh):

@@ -238,8 +238,6 @@ def load(
     """
     try:
         found = read_document(path) if path is not None else None
-    except FileNotFoundError:
-        raise ConfigError(f"{path} does not exist") from None
     except DocumentError as error:
         raise ConfigError(f"{path} cannot be used: {error}") from error
     found = {} if found is None else found

@@ -17,7 +17,7 @@ class DocumentError(Exception):
 
 
 def read_document(path: Path) -> Any:
-    """Read a file; return None if it is empty. Raises FileNotFoundError or DocumentError."""
+    """Read a file; return None if it is empty. Raises DocumentError."""
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # reading a pipe would wait for ever
@@ -26,8 +26,6 @@ def read_document(path: Path) -> Any:
             raise DocumentError(f"it is larger than {MAX_BYTES // 1024} KiB")
         with path.open("rb") as file:
             text = file.read(MAX_BYTES).decode("utf-8-sig")
-    except FileNotFoundError:
-        raise
     except UnicodeDecodeError as error:
         raise DocumentError(f"it is not UTF-8 text (byte {error.start})") from error
     except OSError as error:

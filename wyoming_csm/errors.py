@@ -1,17 +1,4 @@
-"""Every error this package raises on purpose.
-
-WyomingCsmError
-├── ConfigError           a setting is wrong; the text names its path and the cure
-├── VoiceError            a voice's folder cannot be used
-├── ProtocolError         what a peer sent is not Wyoming, or over a limit
-├── RequestError          well-formed, but refused (text too long, too much waiting)
-└── EngineError           an engine could not speak
-    ├── EngineUnavailable     it cannot run here: a reason and a cure
-    ├── WorkerDied            its child process ended or hung
-    ├── NoSound               it gave none for a text with letters or digits
-    ├── CheckpointError       weights or their configuration cannot be used
-    └── PromptTooLong         a voice's clip and a sentence leave no room to speak
-"""
+"""Every error this package raises on purpose."""
 
 
 class WyomingCsmError(Exception):
@@ -19,7 +6,7 @@ class WyomingCsmError(Exception):
 
 
 class ConfigError(WyomingCsmError):
-    """A setting is wrong."""
+    """A setting is wrong; the text names its path and the cure."""
 
 
 class VoiceError(WyomingCsmError):
@@ -31,7 +18,7 @@ class ProtocolError(WyomingCsmError):
 
 
 class RequestError(WyomingCsmError):
-    """A well-formed request that is refused."""
+    """A well-formed request that is refused: its text is too long, too much waits."""
 
 
 class EngineError(WyomingCsmError):

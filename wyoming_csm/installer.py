@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from importlib import invalidate_caches
 from importlib.util import find_spec
+from itertools import chain, repeat
 
 from wyoming_csm.errors import EngineUnavailable
 
@@ -31,14 +32,13 @@ async def install_engines(
     The installer logs what it does. It reads from a pipe that only this process holds, so that it
     ends with the server, however that ends; when this is cancelled it is ended at once.
     """
-    for attempt in range(sys.maxsize):
+    for pause in chain(pauses, repeat(pauses[-1])):
         code = await _run(script, engines)
         if code in (0, NOTHING_TO_DO):
             os.environ.pop(INSTALLER, None)  # what is missing now is for the user to install
             if code == 0:
                 installed()
             return
-        pause = pauses[min(attempt, len(pauses) - 1)]
         _LOGGER.warning("No engine was installed: tried again in %.0f min", pause / 60)
         await asyncio.sleep(pause)
 

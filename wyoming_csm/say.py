@@ -48,7 +48,7 @@ async def say(config: Config, words: Sequence[str], output: str) -> int:
     if not sound:
         _tell("there was nothing to say: this is silence\n")
         sound += silence(NOTHING_SECONDS)
-    await asyncio.to_thread(_write, _as_wav(bytes(sound)), output)
+    await asyncio.to_thread(_write, bytes(sound), output)
     _tell(f"\r{len(sound) / BYTES_PER_SECOND:.1f} s of sound in {output}\n")
     return 0
 
@@ -82,22 +82,18 @@ async def _speak(app: App, config: Config, text: str) -> AsyncGenerator[bytes]:
         await reply.aclose()
 
 
-def _as_wav(pcm: bytes) -> bytes:
-    buffer = BytesIO()
-    with wave.open(buffer, "wb") as file:
+def _write(pcm: bytes, output: str) -> None:
+    """Write a WAV file, or one into standard output. Raises RequestError."""
+    wav = BytesIO()
+    with wave.open(wav, "wb") as file:
         file.setparams((CHANNELS, SAMPLE_WIDTH, SAMPLE_RATE, 0, "NONE", "not compressed"))
         file.writeframes(pcm)
-    return buffer.getvalue()
-
-
-def _write(wav: bytes, output: str) -> None:
-    """Write a file or standard output. Raises RequestError."""
     try:
         if output == "-":
-            sys.stdout.buffer.write(wav)
+            sys.stdout.buffer.write(wav.getbuffer())
             sys.stdout.buffer.flush()
         else:
-            Path(output).write_bytes(wav)
+            Path(output).write_bytes(wav.getbuffer())
     except OSError as error:
         raise RequestError(f"{output} cannot be written: {error.strerror}") from error
 

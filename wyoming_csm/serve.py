@@ -3,19 +3,21 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 from wyoming_csm import __version__
 from wyoming_csm.app import App, running
 from wyoming_csm.config import Config
 from wyoming_csm.installer import install_engines
-from wyoming_csm.server.addresses import Address, NetworkChanges, reachable_addresses
+from wyoming_csm.server.addresses import Address, reachable_addresses
 from wyoming_csm.server.discovery import Announcement
 from wyoming_csm.server.listener import Server
 
 _LOGGER = logging.getLogger(__name__)
 
 _MOST_ADDRESSES = 4  # printed
+LOOK_SECONDS = 5.0  # how soon it is seen that the network changed; a look takes a millisecond
 
 
 async def serve(config: Config, installer: str | None = None) -> None:
@@ -48,17 +50,20 @@ async def serve(config: Config, installer: str | None = None) -> None:
 async def _stay_findable(config: Config, server: Server) -> None:
     if server.addresses:
         hosts, port = [host for host, _ in server.addresses], server.addresses[0][1]
-        async with (
-            NetworkChanges() as changes,
-            Announcement(config.discovery, port) as announcement,
-        ):
-            await follow(hosts, port, changes, announcement)
+        async with Announcement(config.discovery, port) as announcement:
+            await follow(hosts, port, announcement, partial(asyncio.sleep, LOOK_SECONDS))
 
 
 async def follow(
-    hosts: Sequence[str], port: int, changes: NetworkChanges, announcement: Announcement
+    hosts: Sequence[str],
+    port: int,
+    announcement: Announcement,
+    wait: Callable[[], Awaitable[None]],
 ) -> None:
-    """Log the address for people and announce it for machines, as the network changes, for ever."""
+    """Log the address for people and announce it for machines, as the network changes, for ever.
+
+    `wait` ends when it is time to look again.
+    """
     found: dict[Address, int] | None = None
     while True:
         before = found
@@ -71,7 +76,7 @@ async def follow(
             _tell_addresses(list(found), port)
         if found != before or not announcement.is_complete:
             await announcement.announce(list(found))
-        await changes.wait()
+        await wait()
 
 
 async def _probe_when_asked(app: App, again: asyncio.Event) -> None:
@@ -79,7 +84,8 @@ async def _probe_when_asked(app: App, again: asyncio.Event) -> None:
         await again.wait()
         again.clear()
         _LOGGER.info("Looking at engines and voices again")
-        await app.probe_again()
+        await app.look_at_voices()
+        await app.engine.start()  # those that are absent or resting
 
 
 def _tell_addresses(addresses: Sequence[Address], port: int) -> None:

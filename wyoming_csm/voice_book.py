@@ -21,15 +21,10 @@ class VoiceBook:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.voices: tuple[Voice, ...] = ()  # as last read, by name
         self._seen: dict[str, _Stamp] | None = None  # None: not looked yet
-        self._voices: dict[str, Voice] = {}
         self._unsaid: dict[str, str] = {}  # faults of folders that may still be being copied
         self._complaint = ""  # about the whole folder, so that it is logged once
-
-    @property
-    def voices(self) -> tuple[Voice, ...]:
-        """The voices as last read, by name."""
-        return tuple(self._voices.values())
 
     def refresh(self) -> bool:
         """Look at the folder again; return whether the voices changed.
@@ -38,7 +33,8 @@ class VoiceBook:
         soon as its files did not change between two looks (at the first look: at once), and a
         voice with a fault.
         """
-        before, first = self._voices, self._seen is None
+        before = {voice.name: voice for voice in self.voices}
+        first = self._seen is None
         seen: dict[str, _Stamp] = {}
         voices: dict[str, Voice] = {}
         for folder in self._folders():
@@ -53,7 +49,7 @@ class VoiceBook:
                 voices[name] = before[name]
             if (unchanged or first) and (fault := self._unsaid.pop(name, "")):
                 _LOGGER.warning("Voice %r cannot be used: %s", name, fault)
-        self._seen, self._voices = seen, voices
+        self._seen, self.voices = seen, tuple(voices.values())
         return voices != before
 
     def _read(self, folder: Path, name: str) -> dict[str, Voice]:

@@ -74,8 +74,10 @@ def of_language(voices: Sequence[Voice], language: str) -> list[Voice]:
 
     tag = _tag(language)
     primary = primary_of(tag)
-    like = (among(primaries, codes) for codes in alike(primary))
-    return among(tags, [tag]) or among(primaries, [primary]) or next(filter(None, like), [])
+    found = among(tags, [tag]) or among(primaries, [primary])
+    if found or not voices:
+        return found
+    return next(filter(None, (among(primaries, codes) for codes in alike(primary))), [])
 
 
 def standard_tag(language: str) -> str:

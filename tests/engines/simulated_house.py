@@ -31,7 +31,7 @@ from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.engines.process import ChildProcess
 from wyoming_csm.engines.watchdog import Timeouts
 from wyoming_csm.server.answer import Answer
-from wyoming_csm.server.peer import EventWriter, Liveness
+from wyoming_csm.server.peer import EventWriter
 from wyoming_csm.server.requests import Request, TextStream
 from wyoming_csm.voice_choice import VoiceRequest
 from wyoming_csm.voices import Voice
@@ -59,6 +59,9 @@ class Outlet:
     async def drained(self) -> None:
         """A sentence is asked for."""
         self._house.asks(self._client, next(self._texts))
+
+    async def surely_there(self) -> None:
+        """It is."""
 
     def send(self, event: Event) -> None:
         if AudioChunk.is_type(event.type):
@@ -125,7 +128,6 @@ class House:
             voice,
             engine=self.engine,
             events=cast(EventWriter, Outlet(self, address, texts)),
-            liveness=Liveness(),
             config=self.config,
             address=address,
         ).run()

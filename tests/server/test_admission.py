@@ -9,9 +9,9 @@ import pytest
 from wyoming_csm.config import Limits, load
 from wyoming_csm.server.admission import (
     AllowList,
-    ConnectionLimit,
     on_link_networks,
     plain_address,
+    to_evict,
 )
 
 LOCAL = ["127.0.0.1", "127.9.9.9", "::1", "169.254.3.4", "fe80::1", "fe80::1%eth0", "10.1.2.3"]
@@ -58,6 +58,16 @@ def test_neighbours_on_the_same_link_may(networks: tuple[str, ...] | None) -> No
 
 def test_own_interfaces_are_read() -> None:
     assert any(plain_address("127.0.0.1") in network for network in on_link_networks())
+
+
+def test_without_descriptors_private_ones_still_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left() -> None:
+        raise OSError("Too many open files")
+
+    monkeypatch.setattr(ifaddr, "get_adapters", none_left)
+    assert AllowList(None).admits("192.168.7.3")
+    assert not AllowList(None).admits("203.0.113.99")
+    assert "local" in AllowList(None).with_home_of("203.0.113.99")
 
 
 def test_only_the_configured_ones_may() -> None:
@@ -120,44 +130,30 @@ class Connected:
     busy: bool = False
 
 
-def full(*connections: Connected, total: int = 4, each: int = 3) -> ConnectionLimit[Connected]:
-    limit: ConnectionLimit[Connected] = ConnectionLimit(
-        Limits(connections=total, connections_per_address=each)
-    )
-    for one in connections:
-        assert limit.add(one) is None
-    return limit
+def evicted(new: str, *there: Connected, total: int = 4, each: int = 3) -> Connected | None:
+    return to_evict(there, new, Limits(connections=total, connections_per_address=each))
 
 
 def test_the_longest_idle_of_a_full_address_makes_room() -> None:
     idle = Connected("a", 1)
-    limit = full(Connected("a", 3), idle, Connected("a", 2))
-    assert limit.add(Connected("a", 4)) is idle
-    assert len(limit) == 3
+    assert evicted("a", Connected("a", 3), idle, Connected("a", 2)) is idle
 
 
 def test_another_address_still_gets_in_and_the_greediest_pays() -> None:
     modest, greedy = Connected("b", 0), Connected("a", 5)
-    limit = full(modest, greedy, Connected("a", 6), Connected("a", 7))
-    assert limit.add(Connected("c", 9)) is greedy
+    assert evicted("c", modest, greedy, Connected("a", 6), Connected("a", 7)) is greedy
 
 
 def test_among_equally_greedy_addresses_the_longest_idle_goes() -> None:
     idle = Connected("b", 1)
-    limit = full(Connected("a", 2), Connected("a", 3), idle, Connected("b", 4))
-    assert limit.add(Connected("c", 9)) is idle
+    assert evicted("c", Connected("a", 2), Connected("a", 3), idle, Connected("b", 4)) is idle
 
 
 def test_a_busy_one_goes_last() -> None:
     idle = Connected("a", 9)
-    limit = full(Connected("a", 1, busy=True), idle, Connected("a", 2, busy=True))
-    assert limit.add(Connected("a", 10)) is idle
+    busy = Connected("a", 1, busy=True), Connected("a", 2, busy=True)
+    assert evicted("a", busy[0], idle, busy[1]) is idle
 
 
-def test_one_that_left_counts_no_more() -> None:
-    first = Connected("a")
-    limit = full(first, Connected("a"), Connected("a"))
-    limit.remove(first)
-    limit.remove(first)
-    assert limit.add(Connected("a")) is None
-    assert len(limit) == 3
+def test_below_the_limits_all_stay() -> None:
+    assert evicted("a", Connected("a"), Connected("a"), Connected("b")) is None

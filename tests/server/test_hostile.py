@@ -16,7 +16,9 @@ from tests.server.clients import PATIENCE, eventually, logged, peer, port_of, sa
 from tests.server.test_requests import NOT_WYOMING
 from tests.server.test_wire import HOSTILE, line
 from wyoming_csm.config import Limits
+from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.server.wire import encode
+from wyoming_csm.voices import Voice
 
 ALL = HOSTILE | {str(event.data): encode(event) for event in NOT_WYOMING}
 
@@ -141,29 +143,30 @@ def _blast(port: int, header: bytes) -> None:
     pytest.fail("the server took it all")
 
 
+class AskedFallback(Fallback):
+    """Counts how often it was described."""
+
+    described = 0
+
+    @property
+    def voices(self) -> tuple[Voice, ...]:
+        self.described += 1
+        return super().voices
+
+
 async def test_describes_of_a_client_that_never_reads_are_bounded() -> None:
     """The server reads no more of it; other clients do not wait."""
-    engine = FakeEngine()
-    made = 0
+    engine = AskedFallback([FakeEngine()])
     async with serving(engine) as server:
-        info = server._shared.info
-        get = info.get
-
-        def counted() -> bytes:
-            nonlocal made
-            made += 1
-            return get()
-
-        info.get = counted  # type: ignore[method-assign]
         with socket.socket() as sock:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             sock.connect(("127.0.0.1", port_of(server)))
             await asyncio.to_thread(_flood, sock, encode(Describe().event()))
-            await eventually(lambda: made > 10)
+            await eventually(lambda: engine.described > 10)
             async with peer(server) as other:
                 await other.send(Describe().event())
                 await other.until("info")
-            assert made < 1_000  # of 60 000
+            assert engine.described < 1_000  # of 60 000
 
 
 def _flood(sock: socket.socket, event: bytes) -> None:

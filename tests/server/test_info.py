@@ -9,8 +9,8 @@ from wyoming_csm import __version__
 from wyoming_csm.config import Config
 from wyoming_csm.engines.base import Phase
 from wyoming_csm.engines.fallback import Fallback
-from wyoming_csm.server.info import InfoBytes, make_info
-from wyoming_csm.server.wire import read_event
+from wyoming_csm.server.info import make_info
+from wyoming_csm.server.wire import encode, read_event
 
 
 def an_engine() -> FakeEngine:
@@ -20,7 +20,9 @@ def an_engine() -> FakeEngine:
 
 async def test_one_program_with_the_default_voice_first() -> None:
     config = Config()
-    event = await read_event(fed(InfoBytes(config, Fallback([an_engine()])).get()), config.limits)
+    event = await read_event(
+        fed(encode(make_info(config, Fallback([an_engine()])).event())), config.limits
+    )
     assert event is not None
     info = Info.from_event(event)
     (program,) = info.tts
@@ -47,13 +49,3 @@ async def test_the_description_says_the_engines_state() -> None:
         make_info(Config(), Fallback([engine])).tts[0].description
         == "Text to speech. Now: fake: starting"
     )
-
-
-async def test_serialised_once_and_again_after_a_change() -> None:
-    engine = an_engine()
-    info = InfoBytes(Config(), Fallback([engine]))
-    before = info.get()
-    assert info.get() is before
-    engine.have_voices(fake_voice("eve"))
-    assert b'"eve"' in info.get()
-    assert b'"anna"' not in info.get()

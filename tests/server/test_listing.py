@@ -146,16 +146,16 @@ def test_whatever_they_are_called(voices: Sequence[Voice], configured: int) -> N
     firsts = []
     for tag in {tag for _, shown in pairs for tag in shown.languages}:
         there = [pair for pair in pairs if tag in pair[1].languages]
-        listing = [voice for voice, _ in sorted(there, key=lambda pair: pair[1].description)]
+        listing = [voice for voice, _ in sorted(there, key=lambda pair: pair[1].description or "")]
         assert listing[0] is there[0][0]
         firsts.append(listing[0])
         if name is not None and primary_of(tag) == primary_of(ordered[0].language):
             assert listing[0].name == name
     for tag in {tag for _, shown in pairs for tag in shown.languages}:
         there = [pair for pair in pairs if tag in pair[1].languages and pair[0] not in firsts]
-        listing = [voice for voice, _ in sorted(there, key=lambda pair: pair[1].description)]
+        listing = [voice for voice, _ in sorted(there, key=lambda pair: pair[1].description or "")]
         bare = [voice.engine == "csm" and not voice.clips for voice in listing]
         assert bare == sorted(bare)
     for voice, shown in pairs:
-        assert shown.description.lstrip() == (voice.description or voice.name)
+        assert (shown.description or "").lstrip() == (voice.description or voice.name)
         assert shown.languages[0] == standard_tag(voice.language)

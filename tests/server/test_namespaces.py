@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-GROUP_SECONDS = 0.5  # instead of 2 s
+LOOK_SECONDS = 1.0  # instead of 5 s
 SERVER = f"""
 import sys
 from wyoming_csm.__main__ import main
-from wyoming_csm.server import addresses
-addresses.GROUP_SECONDS = {GROUP_SECONDS}
+from wyoming_csm import serve
+serve.LOOK_SECONDS = {LOOK_SECONDS}
 sys.exit(main())
 """
 

@@ -12,16 +12,14 @@ from tests.server.clients import logged
 from tests.server.test_addresses import adapter, have
 from wyoming_csm.config import DiscoveryConfig
 from wyoming_csm.serve import follow
-from wyoming_csm.server import addresses
-from wyoming_csm.server.addresses import Address, NetworkChanges
+from wyoming_csm.server.addresses import Address
 from wyoming_csm.server.discovery import Announcement
 
 
-class ToldChanges(NetworkChanges):
-    """Changes come when the test says so; it learns when they were looked at."""
+class Looks:
+    """A look comes when the test says so; it learns when it was over."""
 
     def __init__(self) -> None:
-        super().__init__()
         self.looked = asyncio.Event()
         self.told = asyncio.Event()
 
@@ -57,13 +55,13 @@ class NotedAnnouncement(Announcement):
 @asynccontextmanager
 async def following(
     host: str = "0.0.0.0", fails: int = 0
-) -> AsyncGenerator[tuple[ToldChanges, NotedAnnouncement]]:
-    changes, announcement = ToldChanges(), NotedAnnouncement()
+) -> AsyncGenerator[tuple[Looks, NotedAnnouncement]]:
+    looks, announcement = Looks(), NotedAnnouncement()
     announcement.fails = fails
-    task = asyncio.create_task(follow([host], 10_200, changes, announcement))
+    task = asyncio.create_task(follow([host], 10_200, announcement, looks.wait))
     try:
-        await changes.looked.wait()
-        yield changes, announcement
+        await looks.looked.wait()
+        yield looks, announcement
     finally:
         task.cancel()
         await asyncio.wait([task])
@@ -74,14 +72,14 @@ async def test_what_is_announced_and_printed_follows(
 ) -> None:
     caplog.set_level(logging.INFO)
     have(monkeypatch, adapter("lo", "127.0.0.1"))
-    async with following() as (changes, announcement):
+    async with following() as (looks, announcement):
         have(monkeypatch, adapter("fake0", "192.168.1.5"))
-        await changes.tell()
+        await looks.tell()
         have(monkeypatch, adapter("fake0", "192.168.1.6"), adapter("fake1", "10.0.0.6"))
-        await changes.tell()
-        await changes.tell()  # for nothing
+        await looks.tell()
+        await looks.tell()  # for nothing
         have(monkeypatch)
-        await changes.tell()
+        await looks.tell()
     several = ["192.168.1.6", "10.0.0.6"]
     assert announcement.became == [[], ["192.168.1.5"], several, []]
     none = "No network reaches this server yet: its address will be told here"
@@ -100,9 +98,9 @@ async def test_the_same_address_on_another_link_is_another_network(
 ) -> None:
     """Sockets belong to a link: one that was plugged in again sends nothing to the old ones."""
     have(monkeypatch, adapter("fake0", "192.168.1.5", index=4))
-    async with following() as (changes, announcement):
+    async with following() as (looks, announcement):
         have(monkeypatch, adapter("fake0", "192.168.1.5", index=5))
-        await changes.tell()
+        await looks.tell()
     assert announcement.became == [["192.168.1.5"]] * 2
 
 
@@ -110,9 +108,9 @@ async def test_what_failed_is_tried_again_at_the_next_look(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     have(monkeypatch, adapter("fake0", "192.168.1.5"))
-    async with following(fails=2) as (changes, announcement):
+    async with following(fails=2) as (looks, announcement):
         for _ in range(4):
-            await changes.tell()
+            await looks.tell()
     assert announcement.became == [["192.168.1.5"]] * 3
 
 
@@ -121,18 +119,7 @@ async def test_without_descriptors_all_stays_as_it_was(monkeypatch: pytest.Monke
         raise OSError("Too many open files")
 
     have(monkeypatch, adapter("fake0", "192.168.1.5"))
-    async with following() as (changes, announcement):
+    async with following() as (looks, announcement):
         monkeypatch.setattr(ifaddr, "get_adapters", none_left)
-        await changes.tell()
+        await looks.tell()
     assert announcement.became == [["192.168.1.5"]]
-
-
-async def test_where_no_change_is_told_one_looks_again(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    assert addresses.LOOK_SECONDS + addresses.GROUP_SECONDS < 15
-    monkeypatch.setattr(addresses, "_routing_socket", lambda: None)
-    monkeypatch.setattr(addresses, "LOOK_SECONDS", 0.05)
-    async with NetworkChanges() as changes, asyncio.timeout(5):
-        for _ in range(2):
-            await changes.wait()

@@ -8,6 +8,8 @@ from wyoming.event import Event
 
 from wyoming_csm.server.peer import UNSENT_BYTES, EventWriter, Stalled
 
+MUCH = Event("audio-chunk", payload=bytes(UNSENT_BYTES - 200))  # with its header: not yet too much
+
 
 async def pair(stall_seconds: float) -> tuple[EventWriter, asyncio.StreamWriter, socket.socket]:
     near, far = socket.socketpair()
@@ -27,9 +29,9 @@ async def test_sending_to_a_peer_that_is_gone() -> None:
 
 async def test_little_unsent_is_no_reason_to_wait_but_much_is() -> None:
     events, writer, far = await pair(0.1)
-    events.send_bytes(bytes(UNSENT_BYTES))
+    events.send(MUCH)
     await asyncio.wait_for(events.drained(), 0.05)
-    events.send_bytes(bytes(UNSENT_BYTES))
+    events.send(MUCH)
     with pytest.raises(Stalled, match=r"nothing for 0\.1 s"):
         await events.drained()
     with pytest.raises(ConnectionResetError):  # it was given up
@@ -40,7 +42,7 @@ async def test_little_unsent_is_no_reason_to_wait_but_much_is() -> None:
 
 async def test_flushed_means_nothing_is_unsent() -> None:
     events, writer, far = await pair(0.1)
-    events.send_bytes(bytes(UNSENT_BYTES))
+    events.send(MUCH)
     with pytest.raises(Stalled):
         await events.flushed()
     far.close()

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wyoming_csm.text.pieces import Speak
-from wyoming_csm.text.stream import FIRST_CLAUSE, LONGEST, LONGEST_ADDRESS, Cutter, SentenceSplitter
+from wyoming_csm.text.stream import FIRST_CLAUSE, LONGEST, LONGEST_ADDRESS, SentenceSplitter
 
 
 def split(text: str, language: str = "") -> list[str]:
@@ -117,8 +117,8 @@ def test_without_clauses_they_are_cut_between_words() -> None:
 def test_without_words_they_are_cut_between_characters() -> None:
     emoji_family = "👩\u200d👩\u200d👧"
     text = "x" + ("e\u0301" + emoji_family) * 200
-    cutter = Cutter()
-    raw = [*cutter.feed(text), cutter.rest()]
+    splitter = SentenceSplitter()
+    raw = [*splitter.cut(text), splitter.rest()]
     assert "".join(raw) == text
     assert len(raw) > 2
     for before, after in pairwise(raw):
@@ -138,8 +138,8 @@ def test_a_wide_character_weighs_three() -> None:
 def test_an_address_is_not_cut_apart() -> None:
     address = "https://example.com/" + "a?b.c" * 300
     assert split(f"Look at {address} now.") == ["Look at example.com now."]
-    cutter = Cutter()
-    raw = [*cutter.feed("https://" + "a" * 10_000), cutter.rest()]
+    splitter = SentenceSplitter()
+    raw = [*splitter.cut("https://" + "a" * 10_000), splitter.rest()]
     assert max(map(len, raw)) <= LONGEST_ADDRESS
 
 
@@ -185,11 +185,11 @@ def _chunks(text: str, sizes: list[int]) -> list[str]:
 @settings(max_examples=150, deadline=None)
 @given(_TEXTS, st.lists(st.integers(0, 40), max_size=30))
 def test_chunks_change_nothing_and_nothing_is_lost(text: str, sizes: list[int]) -> None:
-    at_once, by_character, in_chunks = Cutter(), Cutter(), Cutter()
-    whole = [*at_once.feed(text), at_once.rest()]
-    single = [fragment for char in text for fragment in by_character.feed(char)]
+    at_once, by_character, in_chunks = (SentenceSplitter() for _ in range(3))
+    whole = [*at_once.cut(text), at_once.rest()]
+    single = [fragment for char in text for fragment in by_character.cut(char)]
     assert [*single, by_character.rest()] == whole
-    chunked = [fragment for chunk in _chunks(text, sizes) for fragment in in_chunks.feed(chunk)]
+    chunked = [fragment for chunk in _chunks(text, sizes) for fragment in in_chunks.cut(chunk)]
     assert [*chunked, in_chunks.rest()] == whole
     assert "".join(whole) == text
 

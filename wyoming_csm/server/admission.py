@@ -5,11 +5,10 @@ longest idle connection of the address with the most of them is closed.
 """
 
 import logging
-import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_interface, ip_network
-from typing import Generic, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import ifaddr
 
@@ -35,7 +34,6 @@ LOCAL = tuple(
     )
 )
 _UNIQUE_LOCAL = ip_network("fc00::/7")
-_REREAD_SECONDS = 10.0  # prefixes change: an address that seems strange may be a neighbour's
 
 
 class AllowList:
@@ -43,8 +41,6 @@ class AllowList:
 
     def __init__(self, networks: tuple[str, ...] | None) -> None:
         """Take `limits.networks`, which the configuration checked; None is `local` alone."""
-        self._links: tuple[Network, ...] = ()
-        self._read_at = float("-inf")
         self._names = (LOCAL_WORD,) if networks is None else networks
         self._with_links = LOCAL_WORD in self._names
         named = (ip_network(n, strict=False) for n in self._names if n != LOCAL_WORD)
@@ -53,30 +49,15 @@ class AllowList:
     def admits(self, host: str) -> bool:
         """Tell whether a peer of this numeric address may connect."""
         address = plain_address(host)
-        if not self._with_links:  # `_links` may be known all the same, see `with_home_of`
-            return _is_in(address, self._fixed)
-        if _is_in(address, (*self._fixed, *self._links)):
+        if _is_in(address, self._fixed):
             return True
-        return self._reread() and _is_in(address, self._links)
+        return self._with_links and _is_in(address, on_link_networks())
 
     def with_home_of(self, host: str) -> str:
         """Write the setting that admits this address as well, to paste into the configuration."""
-        self._reread()
-        home = home_of(plain_address(host), self._links)
+        home = home_of(plain_address(host), on_link_networks())
         names = [name if name == LOCAL_WORD else f"'{name}'" for name in (*self._names, str(home))]
         return f"limits: {{networks: [{', '.join(names)}]}}"
-
-    def _reread(self) -> bool:
-        """Look at this machine's links again, unless that was just done."""
-        now = time.monotonic()
-        if now < self._read_at + _REREAD_SECONDS:
-            return False
-        self._read_at = now
-        try:
-            self._links = on_link_networks()
-        except OSError as error:  # no descriptor left to ask with: they stay as they were
-            _LOGGER.debug("The network interfaces cannot be read: %s", error)
-        return True
 
 
 def _is_in(address: Address, networks: Iterable[Network]) -> bool:
@@ -90,8 +71,12 @@ def plain_address(host: str) -> Address:
 
 
 def on_link_networks() -> tuple[Network, ...]:
-    """Return the prefixes that this machine's own interfaces have now. Raises OSError."""
-    ips = [ip for adapter in ifaddr.get_adapters() for ip in adapter.ips]
+    """Return the prefixes that this machine's own interfaces have now: they change."""
+    try:
+        ips = [ip for adapter in ifaddr.get_adapters() for ip in adapter.ips]
+    except OSError as error:  # no descriptor left to ask with
+        _LOGGER.debug("The network interfaces cannot be read: %s", error)
+        return ()
     return tuple(  # a prefix of 0 would be everybody
         ip_interface(f"{plain(ip)}/{ip.network_prefix}").network for ip in ips if ip.network_prefix
     )
@@ -131,39 +116,15 @@ class Evictable(Protocol):
 C = TypeVar("C", bound=Evictable)
 
 
-class ConnectionLimit(Generic[C]):
-    """The connections there are, never more than the limits."""
-
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self._connections: set[C] = set()
-
-    def __len__(self) -> int:
-        return len(self._connections)
-
-    def __iter__(self) -> Iterator[C]:
-        return iter(tuple(self._connections))
-
-    def add(self, connection: C) -> C | None:
-        """Add a connection; return the one to be closed for it, which is removed already."""
-        evicted = self._to_evict(connection.address)
-        if evicted is not None:
-            self.remove(evicted)
-        self._connections.add(connection)
-        return evicted
-
-    def remove(self, connection: C) -> None:
-        """Remove a connection, unless it was removed before."""
-        self._connections.discard(connection)
-
-    def _to_evict(self, address: str) -> C | None:
-        counts = Counter(one.address for one in self._connections)
-        if counts[address] >= self._limits.connections_per_address:
-            greediest = {address}
-        elif len(self._connections) >= self._limits.connections:
-            most = max(counts.values())
-            greediest = {one for one, count in counts.items() if count == most}
-        else:
-            return None
-        candidates = (one for one in self._connections if one.address in greediest)
-        return min(candidates, key=lambda one: (one.busy, one.last_active))
+def to_evict(connections: Collection[C], address: str, limits: Limits) -> C | None:
+    """Return the connection to be closed for another from `address`, if one must be."""
+    counts = Counter(one.address for one in connections)
+    if counts[address] >= limits.connections_per_address:
+        greediest = {address}
+    elif len(connections) >= limits.connections:
+        most = max(counts.values())
+        greediest = {one for one, count in counts.items() if count == most}
+    else:
+        return None
+    candidates = (one for one in connections if one.address in greediest)
+    return min(candidates, key=lambda one: (one.busy, one.last_active))

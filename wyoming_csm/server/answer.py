@@ -12,7 +12,7 @@ from wyoming_csm.config import Config
 from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.engines.reply import Reply
 from wyoming_csm.errors import EngineError, RequestError
-from wyoming_csm.server.peer import EventWriter, Liveness
+from wyoming_csm.server.peer import EventWriter
 from wyoming_csm.server.requests import Request
 from wyoming_csm.server.sound import Sound
 from wyoming_csm.text.pieces import Pause, Piece, Speak
@@ -41,7 +41,6 @@ class Answer:
         *,
         engine: Fallback,
         events: EventWriter,
-        liveness: Liveness,
         config: Config,
         address: str,
     ) -> None:
@@ -49,7 +48,6 @@ class Answer:
         self._voice = voice
         self._engine = engine
         self._events = events
-        self._liveness = liveness
         self._address = address
         self._sound = Sound(events, config.samples_per_chunk)
         self._began = asyncio.get_running_loop().time()
@@ -61,15 +59,14 @@ class Answer:
         """Send what shows whether a peer whose input ended is there. Raises ConnectionError."""
         if not self._sound.started:
             self._sound.start()
-            self._liveness.probed()
+            self._events.probed()
 
     async def run(self) -> None:
         """Speak the request to its end. Raises EngineError, RequestError, ConnectionError."""
         outcome = "cut off"
         try:
-            reply = self._reply = (
-                self._start_reply()
-            )  # before the text: an engine that sleeps is woken
+            # Before the text: an engine that sleeps is woken.
+            reply = self._reply = self._start_reply()
             async with aclosing(self._pieces()) as pieces:
                 async for piece in pieces:
                     await self._events.drained()
@@ -120,7 +117,7 @@ class Answer:
             await self._events.drained()
 
     async def _speak(self, reply: Reply, sentence: Speak) -> None:
-        await self._liveness.surely_there()
+        await self._events.surely_there()
         self._sentences += 1
         async with aclosing(reply.speak(sentence)) as chunks:
             async for pcm in chunks:

@@ -14,8 +14,8 @@ from wyoming_csm.config import Config
 from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.errors import EngineError, ProtocolError, RequestError
 from wyoming_csm.server.answer import Answer
-from wyoming_csm.server.info import InfoBytes
-from wyoming_csm.server.peer import EventWriter, Liveness, wait_hangup
+from wyoming_csm.server.info import make_info
+from wyoming_csm.server.peer import EventWriter, wait_hangup
 from wyoming_csm.server.rate_limited_log import RateLimitedLog
 from wyoming_csm.server.requests import Request, RequestReader, as_text
 from wyoming_csm.server.wire import read_event
@@ -35,7 +35,6 @@ class ServerContext:
 
     config: Config
     engine: Fallback
-    info: InfoBytes
     log: RateLimitedLog
 
 
@@ -52,7 +51,6 @@ class Connection:
         self._shared = shared
         self._clock = asyncio.get_running_loop().time
         self.last_active = self._clock()
-        self._liveness = Liveness()
         self._due: asyncio.Queue[Request | None] = asyncio.Queue()  # None: no more will come
         self._unanswered = 0
         self._requests = RequestReader(shared.config.limits, self._submit, self._complain)
@@ -130,7 +128,7 @@ class Connection:
         """Run the receiving half; raises ConnectionError when the peer has left for good."""
         while await self._receive_event(reader, events):
             pass
-        self._liveness.input_ended = True
+        events.input_ended = True
         self._requests.end()
         self._due.put_nowait(None)
         if self._answer is not None:
@@ -151,7 +149,7 @@ class Connection:
             return False
         self.last_active = self._clock()
         if Describe.is_type(event.type):
-            events.send_bytes(self._shared.info.get())
+            events.send(make_info(self._shared.config, self._shared.engine).event())
         elif Ping.is_type(event.type):
             events.send(Pong(as_text(event.data.get("text"))).event())
         else:
@@ -176,7 +174,7 @@ class Connection:
         """Run the speaking half until all requests are answered and no more will come."""
         while (request := await self._due.get()) is not None:
             self._answer = self._make_answer(request, events)
-            if self._liveness.input_ended:
+            if events.input_ended:
                 self._answer.probe()
             await self._answer.run()
             self._answer = None
@@ -201,7 +199,6 @@ class Connection:
             voice,
             engine=shared.engine,
             events=events,
-            liveness=self._liveness,
             config=shared.config,
             address=self.address,
         )

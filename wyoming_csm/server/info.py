@@ -7,14 +7,12 @@ before the one without: in the United States `en-US` before `en`.
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from wyoming.info import Attribution, Info, TtsProgram, TtsVoice, TtsVoiceSpeaker
 
 from wyoming_csm import __version__
 from wyoming_csm.config import Config
 from wyoming_csm.engines.fallback import Fallback
-from wyoming_csm.server.wire import encode
 from wyoming_csm.voice_choice import default_first, primary_of, standard_tag
 from wyoming_csm.voices import Voice
 
@@ -26,32 +24,6 @@ _ATTRIBUTIONS = {
 }
 
 
-class Listed(NamedTuple):
-    """One voice as it is listed; its own language first."""
-
-    languages: list[str]
-    description: str
-
-
-class InfoBytes:
-    """The `info` event as it goes out, serialised again only after the engine changed."""
-
-    def __init__(self, config: Config, engine: Fallback) -> None:
-        self._config = config
-        self._engine = engine
-        self._bytes: bytes | None = None
-        engine.subscribe(self._changed)
-
-    def get(self) -> bytes:
-        """Serialise at the first call after a change: many changes at once cost one."""
-        if self._bytes is None:
-            self._bytes = encode(make_info(self._config, self._engine).event())
-        return self._bytes
-
-    def _changed(self) -> None:
-        self._bytes = None
-
-
 def make_info(config: Config, engine: Fallback) -> Info:
     """Describe one program, its voices with the default first, and which engine can speak now."""
     voices = default_first(engine.voices, config)
@@ -61,25 +33,25 @@ def make_info(config: Config, engine: Fallback) -> Info:
         installed=True,
         description=f"Text to speech. Now: {engine.status.detail or engine.status.phase.value}",
         version=__version__,
-        voices=[*map(_voice, voices, listed(voices, config.voice))],
+        voices=listed(voices, config.voice),
         supports_synthesize_streaming=True,
     )
     return Info(tts=[program])
 
 
-def _voice(voice: Voice, shown: Listed) -> TtsVoice:
+def _voice(voice: Voice, languages: list[str], description: str) -> TtsVoice:
     return TtsVoice(
         name=voice.name,
         attribution=Attribution(*_ATTRIBUTIONS.get(voice.engine, _OWN)),
         installed=True,
-        description=shown.description,
+        description=description,
         version=__version__,
-        languages=shown.languages,
+        languages=languages,
         speakers=[TtsVoiceSpeaker(name) for name in voice.speakers] or None,
     )
 
 
-def listed(voices: Sequence[Voice], configured: str | None) -> list[Listed]:
+def listed(voices: Sequence[Voice], configured: str | None) -> list[TtsVoice]:
     """List `voices`, the default one first, so that it comes first in Home Assistant, too.
 
     The first of each list comes first when sorted, and CSM's bare speakers, which sound different
@@ -102,7 +74,8 @@ def listed(voices: Sequence[Voice], configured: str | None) -> list[Listed]:
     found = []
     for voice, tags, rank in zip(voices, languages, ranks, strict=True):
         behind = sum(other > rank for other in taken[primary_of(tags[0])])
-        found.append(Listed(tags, " " * behind + (voice.description.lstrip() or voice.name)))
+        description = " " * behind + (voice.description.lstrip() or voice.name)
+        found.append(_voice(voice, tags, description))
     return found
 
 

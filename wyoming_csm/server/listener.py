@@ -10,9 +10,8 @@ import msgspec
 
 from wyoming_csm.config import Config
 from wyoming_csm.engines.fallback import Fallback
-from wyoming_csm.server.admission import AllowList, ConnectionLimit, plain_address
+from wyoming_csm.server.admission import AllowList, plain_address, to_evict
 from wyoming_csm.server.connection import Connection, ServerContext
-from wyoming_csm.server.info import InfoBytes
 from wyoming_csm.server.rate_limited_log import RateLimitedLog
 from wyoming_csm.server.sockets import listen_tcp, listen_unix
 
@@ -28,10 +27,9 @@ class Server:
     def __init__(self, config: Config, engine: Fallback) -> None:
         self._config = config
         self._allowed = AllowList(config.limits.networks)
-        self.connections: ConnectionLimit[Connection] = ConnectionLimit(config.limits)
+        self.connections: set[Connection] = set()
         self._log = RateLimitedLog(_LOGGER)
-        info = InfoBytes(config, engine)
-        self._shared = ServerContext(config, engine, info, self._log)
+        self._shared = ServerContext(config, engine, self._log)
         self._sockets: list[socket.socket] = []
         self._accepting: list[asyncio.Task[None]] = []
         self._serving: set[asyncio.Task[None]] = set()
@@ -112,8 +110,10 @@ class Server:
                 return
             address = str(plain_address(name[0]))
         connection = Connection(sock, address, self._shared)
-        evicted = self.connections.add(connection)
+        evicted = to_evict(self.connections, address, self._config.limits)
+        self.connections.add(connection)
         if evicted is not None:
+            self.connections.discard(evicted)
             self._log.warning(
                 "evicted", "Too many connections: one of %s made room for %s",
                 *(evicted.address, address),
@@ -122,7 +122,7 @@ class Server:
         task = connection.start()
         self._serving.add(task)
         task.add_done_callback(self._serving.discard)
-        task.add_done_callback(lambda _: self.connections.remove(connection))
+        task.add_done_callback(lambda _: self.connections.discard(connection))
 
 
 def _host(name: tuple[Any, ...]) -> str:

@@ -28,23 +28,25 @@ class Stalled(RequestError):
 
 
 class EventWriter:
-    """Owns the writer of a connection, except for closing it."""
+    """Owns the writer of a connection, except for closing it.
+
+    `input_ended`: the peer sends no more, and may have left.
+    """
 
     def __init__(self, writer: asyncio.StreamWriter, stall_seconds: float) -> None:
         self._writer = writer
         self._transport = writer.transport
         self._seconds = stall_seconds
         self._written = 0
+        self._sure_at: float | None = None
+        self.input_ended = False
         self._transport.set_write_buffer_limits(high=UNSENT_BYTES, low=UNSENT_BYTES)
 
     def send(self, event: Event) -> None:
         """Send without waiting; raises ConnectionResetError once the peer is known to be gone."""
-        self.send_bytes(encode(event))
-
-    def send_bytes(self, event: bytes) -> None:
-        """Do as `send` for an event that is serialised already."""
-        self._writer.write(event)
-        self._written += len(event)
+        data = encode(event)
+        self._writer.write(data)
+        self._written += len(data)
         if self._writer.is_closing():
             raise ConnectionResetError("the peer has left")
 
@@ -66,18 +68,6 @@ class EventWriter:
         self._transport.set_write_buffer_limits(high=0, low=0)
         await self.drained()
 
-    @property
-    def _taken(self) -> int:
-        return self._written - self._transport.get_write_buffer_size()
-
-
-class Liveness:
-    """Tells whether a peer whose input ended is still there."""
-
-    def __init__(self) -> None:
-        self.input_ended = False
-        self._sure_at: float | None = None
-
     def probed(self) -> None:
         """Note that something was just sent to a peer whose input ended."""
         self._sure_at = asyncio.get_running_loop().time() + GRACE_SECONDS
@@ -86,6 +76,10 @@ class Liveness:
         """Wait until a reset would have come; not at all for a peer that still sends."""
         if self._sure_at is not None:
             await asyncio.sleep(self._sure_at - asyncio.get_running_loop().time())
+
+    @property
+    def _taken(self) -> int:
+        return self._written - self._transport.get_write_buffer_size()
 
 
 async def wait_hangup(sock: socket.socket) -> None:

@@ -8,6 +8,7 @@ import stat
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from wyoming_csm.errors import ConfigError
 
@@ -45,7 +46,7 @@ async def listen_tcp(uri: str) -> list[socket.socket]:
     if failure is not None and (not sockets or failure.errno == errno.EADDRINUSE):
         for sock in sockets:
             sock.close()
-        why = failure.strerror or str(failure)
+        why = os.strerror(failure.errno) if failure.errno else str(failure)
         if failure.errno == errno.EADDRINUSE and (holder := port_holder(port)):
             why += f" by {holder}"
         raise ConfigError(f"uri: {uri} cannot be had: {why}") from failure
@@ -58,24 +59,17 @@ def listen_unix(path: Path) -> socket.socket:
     try:
         _remove_stale(path)
         sock.bind(str(path))
-        return _listen(sock)
+        sock.listen(_BACKLOG)
+        return _ready(sock)
     except OSError as error:
         sock.close()
         raise ConfigError(f"uri: unix://{path} cannot be had: {error.strerror}") from error
 
 
-def _bind(family: int, name: tuple[object, ...]) -> socket.socket:
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        if os.name == "posix":  # elsewhere it would let two servers share the port
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:  # the wildcard is for both kinds of addresses
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(name[0] != "::"))
-        sock.bind(name)
-        return _listen(sock)
-    except BaseException:
-        sock.close()
-        raise
+def _bind(family: int, name: tuple[Any, ...]) -> socket.socket:
+    both = name[0] == "::"  # the wildcard is for both kinds of addresses
+    sock = socket.create_server(name, family=family, dualstack_ipv6=both, backlog=_BACKLOG)
+    return _ready(sock)
 
 
 def _remove_stale(path: Path) -> None:
@@ -88,9 +82,8 @@ def _remove_stale(path: Path) -> None:
             path.unlink()
 
 
-def _listen(sock: socket.socket) -> socket.socket:
+def _ready(sock: socket.socket) -> socket.socket:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_BUFFER)  # accepted ones inherit it
-    sock.listen(_BACKLOG)
     sock.setblocking(False)
     return sock
 

@@ -4,13 +4,12 @@ One character at a time, so what comes out cannot depend on how the text was cut
 and a chunk never costs more for what came before it.
 """
 
-# ruff: noqa: RUF001  (look-alike characters are meant)
+# ruff: noqa: RUF001, SIM905  (look-alike characters are meant; tables of words read best as words)
 
 import re
 import unicodedata
 from collections import deque
 
-from wyoming_csm.text.abbreviations import LOOKBACK, is_abbreviation, ordinals_with_a_dot
 from wyoming_csm.text.clean import clean
 from wyoming_csm.text.pieces import Piece, Speak
 
@@ -32,6 +31,31 @@ _ADDRESS = re.compile(r"://|www\.|\]\(")
 _ZWJ = "\u200d"
 _LONGEST_GRAPHEME = 16
 
+# Words whose full stop does not end a sentence, in the languages homes speak most.
+# Before a name or the rest of the sentence, whatever follows.
+_ALWAYS = frozenset(
+    # English
+    "mr mrs ms mx dr prof rev hon st sr messrs gen col capt lt sgt cmdr gov sen rep pres supt vs "
+    # German
+    "hr fr dipl ing bzw evtl ggf inkl exkl bspw vgl sog insb mind zzgl abzgl zz str tel "
+    # French, Spanish, Italian, Portuguese
+    "mm mme mlle mgr cf env ste sra srta dra ud uds av avda ej sig sigg dott avv rag arch gent "
+    # Dutch, Nordic, Polish, Czech
+    "dhr mevr mw bijv ir drs ing bl kl np tzn tzw ul al tj např".split()
+)
+# Only before a number: "No. 5", but "No. The door is shut."
+_BEFORE_NUMBER = frozenset(
+    "no nr núm num fig vol vols ch chap pp pag pág art sec para abs kap approx ca circa "
+    "jan feb mar apr jun jul aug sep sept oct okt nov dec dez min max".split()
+)
+# Dotted, and still at home at the end of a sentence.
+_CLOCK = frozenset({"a.m", "p.m"})
+# "am 3. Oktober": a number's full stop makes it an ordinal.
+_ORDINAL_DOT = frozenset("de da nb nn no fi is cs sk hu pl hr sl sr bs et lv tr eu lb fo".split())
+
+_LAST_WORD = re.compile(r"[\w.'’-]*\Z")
+_LOOKBACK = 24  # longer words are no abbreviations
+
 
 class SentenceSplitter:
     """Text in, sentences to speak out; `finish` makes it ready for the next text.
@@ -43,22 +67,30 @@ class SentenceSplitter:
 
     def __init__(self, language: str = "") -> None:
         """Take a `language` ("de", "en-GB"), which only tells whether "3." may mean "third"."""
-        self._cutter = Cutter(language)
+        self._ordinals = not language or re.split("[-_]", language.lower())[0] in _ORDINAL_DOT
+        self._clause_from = FIRST_CLAUSE
+        self._begin()
 
     def push(self, text: str) -> list[Piece]:
         """Add text; return what can be spoken now."""
-        return _speakable(self._cutter.feed(text))
+        return _speakable(self.cut(text))
 
     def flush(self) -> list[Piece]:
         """Return a sentence that seems to be whole though no text follows it for a while.
 
-        Only this makes the sentences depend on anything but the text.
+        Only this makes the sentences depend on anything but the text; "3." may become "3.14".
         """
-        return _speakable(self._cutter.flush())
+        end, text = self._end, self._text
+        if not end or (text[end - 2 : end - 1].isdigit() and not self._gap):
+            return []
+        if self._is_abbreviation("A"):  # as if a new sentence began now
+            return []
+        fragment, again = self._split(end)
+        return _speakable([fragment, *self.cut(again)])
 
     def finish(self) -> list[Piece]:
         """End the text; return what is left of it."""
-        return _speakable([self._cutter.rest()])
+        return _speakable([self.rest()])
 
     def break_off(self, said: bool) -> list[Piece]:
         """End the text in its middle; return its last whole sentence, or all that is left if
@@ -66,18 +98,30 @@ class SentenceSplitter:
         whole, rest = self.flush(), self.finish()
         return whole if whole or said else rest
 
+    def cut(self, chunk: str) -> list[str]:
+        """Add text; return the fragments that it completes, as they were written."""
+        fragments: list[str] = []
+        todo = deque(chunk)
+        while todo:
+            if end := self._take(todo.popleft()):
+                fragment, again = self._split(end)
+                fragments.append(fragment)
+                todo.extendleft(reversed(again))
+        return fragments
 
-def _speakable(raw: list[str]) -> list[Piece]:
-    return [Speak(text) for text in map(clean, raw) if text]
-
-
-class Cutter:
-    """Cuts a growing text; the fragments and the rest, joined, are the text to the character."""
-
-    def __init__(self, language: str = "") -> None:
-        self._ordinals = ordinals_with_a_dot(language)
+    def rest(self) -> str:
+        """End the text; return the fragment that is left of it, as written."""
+        rest = self._text
         self._clause_from = FIRST_CLAUSE
         self._begin()
+        return rest
+
+    def _split(self, at: int) -> tuple[str, str]:
+        fragment, again = self._text[:at], self._text[at:]
+        self._begin()
+        if any(map(str.isalnum, fragment)):
+            self._clause_from = CLAUSE
+        return fragment, again
 
     def _begin(self) -> None:
         self._text = ""  # since the last cut
@@ -87,42 +131,6 @@ class Cutter:
         self._end = 0  # where a sentence has perhaps ended; what follows tells
         self._dot = -1  # that end is this single full stop
         self._sure = self._closed = self._wide = self._gap = False
-
-    def feed(self, chunk: str) -> list[str]:
-        """Add text; return the fragments that it completes."""
-        fragments: list[str] = []
-        todo = deque(chunk)
-        while todo:
-            if cut := self._take(todo.popleft()):
-                fragment, again = self._cut(cut)
-                fragments.append(fragment)
-                todo.extendleft(reversed(again))
-        return fragments
-
-    def flush(self) -> list[str]:
-        """Cut as if a new sentence began now; "3." may still become "3.14"."""
-        end, text = self._end, self._text
-        if not end or (text[end - 2 : end - 1].isdigit() and not self._gap):
-            return []
-        before = text[max(0, self._dot - LOOKBACK) : self._dot] if self._dot >= 0 else ""
-        if is_abbreviation(before, "A", ordinals=self._ordinals):
-            return []
-        fragment, again = self._cut(end)
-        return [fragment, *self.feed(again)]
-
-    def _cut(self, at: int) -> tuple[str, str]:
-        fragment, again = self._text[:at], self._text[at:]
-        self._begin()
-        if any(map(str.isalnum, fragment)):
-            self._clause_from = CLAUSE
-        return fragment, again
-
-    def rest(self) -> str:
-        """Return what is left at the end; the next text starts afresh."""
-        rest = self._text
-        self._clause_from = FIRST_CLAUSE
-        self._begin()
-        return rest
 
     def _take(self, char: str) -> int:
         """Add one character; return where to cut now, or 0."""
@@ -137,11 +145,8 @@ class Cutter:
         if self._end and self._gap:
             if not char.isalnum():
                 return 0  # brackets, quotes, currency: the next letter or digit tells
-            end, dot, self._end = self._end, self._dot, 0
-            if char.islower():
-                return 0
-            before = self._text[max(0, dot - LOOKBACK) : dot] if dot >= 0 else ""
-            return 0 if is_abbreviation(before, char, ordinals=self._ordinals) else end
+            end, self._end = self._end, 0
+            return 0 if char.islower() or self._is_abbreviation(char) else end
         if char in _STOPS:
             alone = char == "." and not self._end
             if not self._end:
@@ -160,6 +165,25 @@ class Cutter:
             return 0
         end, self._end = self._end, 0
         return end if self._wide or (self._sure and _weight(char) > 1) else 0
+
+    def _is_abbreviation(self, following: str) -> bool:
+        """Tell whether the single full stop belongs to a word, before this letter or digit."""
+        if self._dot < 0:
+            return False
+        before = self._text[max(0, self._dot - _LOOKBACK) : self._dot]
+        found = _LAST_WORD.search(before)
+        word = found[0] if found else ""
+        if word.isdecimal():
+            only_a_number = not any(map(str.isalnum, before[: -len(word)]))  # "1. Milk"
+            return len(word) <= 2 and (self._ordinals or only_a_number)
+        if len(word) == 1:  # an initial, or half of "z. B.", but not "21 °C."
+            degrees = before.endswith("°" + word)
+            return word != "I" and not degrees and (word.isupper() or word.islower())
+        folded = word.lower()
+        if "." in word:
+            parts = folded.split(".")
+            return folded not in _CLOCK and all(p.isalpha() and len(p) <= 3 for p in parts)
+        return folded in _ALWAYS or (folded in _BEFORE_NUMBER and following.isdecimal())
 
     def _clause_end(self, char: str, at: int) -> int:
         """Return where a fragment that is long enough ends with a clause; 0: not here."""
@@ -186,6 +210,10 @@ class Cutter:
         if self._word and _weight(char) == 1:
             return self._word
         return _between_graphemes(self._text, at)
+
+
+def _speakable(raw: list[str]) -> list[Piece]:
+    return [Speak(text) for text in map(clean, raw) if text]
 
 
 def _weight(char: str) -> int:
