@@ -16,7 +16,7 @@ Product = Callable[[Tensor, Tensor], Tensor]
 class Layer(nn.Module):
     """Attention and a feed-forward, each normalised before and scaled after.
 
-    Who attends to whom is left to the caller, between `heads` and `merge`.
+    What attends to what is left to the caller, between `heads` and `merge`.
     """
 
     def __init__(self, config: MimiConfig, product: Product) -> None:
@@ -62,21 +62,21 @@ class Layer(nn.Module):
         """[batch, positions, hidden] → queries, keys and values [batch, heads, positions, width],
         the first two turned."""
         batch, positions, _ = x.shape
-        heard = F.layer_norm(x, x.shape[-1:], self.norm, self.norm_bias, self._eps)
+        normed = F.layer_norm(x, x.shape[-1:], self.norm, self.norm_bias, self._eps)
         heads = (
-            self._product(heard, self.qkv).view(batch, positions, -1, self.width).transpose(1, 2)
+            self._product(normed, self.qkv).view(batch, positions, -1, self.width).transpose(1, 2)
         )
         turning = self._heads + self.kv_heads
         turned, value = _rotate(heads[:, :turning], *rotation), heads[:, turning:]
         return turned[:, : self._heads], turned[:, self._heads :], value
 
     def merge(self, x: Tensor, attended: Tensor) -> Tensor:
-        """x [batch, positions, hidden], what its heads heard [batch, heads, positions, width] →
+        """x [batch, positions, hidden], what its heads attended to [batch, heads, positions, width] →
         x for the next layer."""
         attended = attended.transpose(1, 2).flatten(2)
         x = x + self.scale * self._product(attended, self.out)
-        heard = F.layer_norm(x, x.shape[-1:], self.mlp_norm, self.mlp_norm_bias, self._eps)
-        inner = F.gelu(self._product(heard, self.up))
+        normed = F.layer_norm(x, x.shape[-1:], self.mlp_norm, self.mlp_norm_bias, self._eps)
+        inner = F.gelu(self._product(normed, self.up))
         return x + self.mlp_scale * self._product(inner, self.down)
 
 
