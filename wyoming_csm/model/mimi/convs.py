@@ -92,7 +92,7 @@ class StridedConv(_Conv):
         elu: bool = False,
         bias: bool = True,
     ) -> None:
-        """`elu`: It convolves the ELU of its inputs."""
+        """`elu`: it convolves the ELU of its inputs."""
         super().__init__()
         self._elu = elu
         values = torch.empty(outputs, kernel, inputs)  # in the order that convolving wants

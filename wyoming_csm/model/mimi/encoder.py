@@ -54,13 +54,10 @@ class MimiEncoder(nn.Module):
         # cuDNN would round single precision to TF32, which changes codes
         with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
             positions = self.transformer(self.seanet(samples))
-            return self.downsample.convolve(self._filled(positions))
-
-    def _filled(self, positions: Tensor) -> Tensor:
-        """Before the first position and after the last there are none: they are repeated."""
-        before = positions[:1].expand(self.downsample.reach, -1)
-        after = positions[-1:].expand(-len(positions) % self._stride, -1)
-        return torch.cat((before, positions, after))
+            # before the first position and after the last there are none: they are repeated
+            before = positions[:1].expand(self.downsample.reach, -1)
+            after = positions[-1:].expand(-len(positions) % self._stride, -1)
+            return self.downsample.convolve(torch.cat((before, positions, after)))
 
 
 class WholeTransformer(Layers):

@@ -71,7 +71,7 @@ class Layer(nn.Module):
         return turned[:, : self._heads], turned[:, self._heads :], value
 
     def merge(self, x: Tensor, attended: Tensor) -> Tensor:
-        """x [batch, positions, hidden], what its heads attended to [batch, heads, positions, width] →
+        """x [batch, positions, hidden] and its heads' attention [batch, heads, positions, width] →
         x for the next layer."""
         attended = attended.transpose(1, 2).flatten(2)
         x = x + self.scale * self._product(attended, self.out)
