@@ -92,7 +92,7 @@ class StridedConv(_Conv):
         elu: bool = False,
         bias: bool = True,
     ) -> None:
-        """`elu`: it convolves the ELU of its inputs."""
+        """Convolve inputs as they are, or with `elu` their ELU."""
         super().__init__()
         self._elu = elu
         values = torch.empty(outputs, kernel, inputs)  # in the order that convolving wants
@@ -112,12 +112,12 @@ class StridedConv(_Conv):
         return self.convolve(F.elu_(inputs) if self._elu else inputs)
 
     def convolve(self, inputs: Tensor) -> Tensor:
-        """Of all inputs [reach + time, inputs], as it is."""
+        """Convolve [reach + time, inputs] without zeros or history, and without ELU."""
         return _convolve(inputs, self.weight, self.bias, self._stride)
 
 
 def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """`F.linear`: x [..., inputs], weight [outputs, inputs] → [..., outputs]."""
+    """Multiply as `F.linear`: x [..., inputs], weight [outputs, inputs] → [..., outputs]."""
     if x.device.type != "cpu":
         return F.linear(x, weight, bias)
     made = _convolve(x.flatten(0, -2), weight[..., None], bias, 1)

@@ -16,7 +16,7 @@ class MimiEncoder(nn.Module):
     """The weights. `load_encoder` makes one."""
 
     def __init__(self, config: MimiConfig, codebooks: int) -> None:
-        """Only the first `codebooks` are looked for."""
+        """Make an encoder that finds the codes of the first `codebooks`."""
         super().__init__()
         self.config, self._codebooks = config, codebooks
         hidden, self._stride = config.hidden_size, config.positions_per_frame
@@ -26,7 +26,7 @@ class MimiEncoder(nn.Module):
         self.quantizer = Quantizer(config, "input")
 
     def targets(self) -> Targets:
-        """Each tensor of a checkpoint that is needed, by its flat name, and where it goes."""
+        """Return where each tensor goes that a checkpoint must have, by its flat name."""
         return {
             **self.seanet.targets("encoder"),
             **self.transformer.targets("encoder_transformer"),
@@ -35,7 +35,7 @@ class MimiEncoder(nn.Module):
         }
 
     def finalize(self) -> None:
-        """To be called once, after the targets were filled."""
+        """Make the tables, once the targets are filled."""
         self.quantizer.finalize()
 
     @torch.no_grad()
@@ -50,7 +50,7 @@ class MimiEncoder(nn.Module):
 
     @torch.no_grad()
     def latents(self, samples: Tensor) -> Tensor:
-        """What the codes are found for: [frames, hidden]."""
+        """Return [frames, hidden], for which the codes are found."""
         # cuDNN would round single precision to TF32, which changes codes
         with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
             positions = self.transformer(self.seanet(samples))
@@ -61,7 +61,7 @@ class MimiEncoder(nn.Module):
 
 
 class WholeTransformer(Layers):
-    """Each position sees itself and the `sliding_window - 1` before it.
+    """Attention of each position to itself and the `sliding_window - 1` before it.
 
     Attention goes in blocks as long as that window: a block sees itself and the one before it, so
     that time and memory grow with the recording's length and not with its square.

@@ -53,7 +53,7 @@ class Layer(nn.Module):
         }
 
     def transpose_for_few(self) -> None:
-        """On a CPU inputs first: half the time for the two positions of one slot."""
+        """Lay inputs out first on a CPU: half the time for the two positions of one slot."""
         for weight in (self.qkv, self.out, self.up, self.down):
             if weight.device.type == "cpu":
                 weight.data = weight.t().contiguous().t()
@@ -81,12 +81,12 @@ class Layer(nn.Module):
 
 
 class Layers(nn.Module):
-    """All layers in their order, and by what angle each pair of a head's values turns."""
+    """A transformer's layers in their order, and its rotary angles."""
 
     turning: Tensor  # [width / 2], radians a position
 
     def __init__(self, config: MimiConfig, product: Product = F.linear) -> None:
-        """`product` of [batch, positions, inputs] and [outputs, inputs]."""
+        """`product` multiplies [batch, positions, inputs] by [outputs, inputs]."""
         super().__init__()
         self.layers = nn.ModuleList(Layer(config, product) for _ in range(config.num_hidden_layers))
         pairs = torch.arange(0, config.head_width, 2, dtype=torch.float32) / config.head_width
@@ -104,7 +104,7 @@ class Layers(nn.Module):
         return found
 
     def rotation(self, positions: Tensor, dtype: torch.dtype) -> Rotation:
-        """Of positions [...], int64."""
+        """Return the rotation at positions [...], int64."""
         # single precision, whatever the weights have: so the model was trained
         angles = positions[..., None].float() * self.turning.float()
         angles = torch.cat((angles, angles), dim=-1)

@@ -59,10 +59,10 @@ class _Codebooks(nn.Module):
 
 
 class Quantizer(nn.Module):
-    """All codebooks: the first carry meaning, the others sound."""
+    """Tables of all codebooks: the first carry meaning, the others sound."""
 
     def __init__(self, config: MimiConfig, side: Side = "output") -> None:
-        """`side`: "output" of the codebooks is for `forward`, "input" for `search`."""
+        """Make one with the projection for `forward` ("output") or for `search` ("input")."""
         super().__init__()
         self._split = config.num_semantic_quantizers
         self.semantic = _Codebooks(self._split, config, side)

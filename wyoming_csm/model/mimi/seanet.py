@@ -62,12 +62,10 @@ class Seanet(nn.Module):
         return found | self.last.targets(f"{name}.layers.{3 * len(self.ups) + 2}")
 
     def new_histories(self, slots: int, like: Tensor) -> list[Tensor]:
-        """Of the first convolution, each block, and the last convolution."""
         wides = [block.wide for block in self.blocks if isinstance(block, Residual)]
         return [conv.new_history(slots, like) for conv in (self.first, *wides, self.last)]
 
     def new_tails(self, slots: int, like: Tensor) -> list[Tensor]:
-        """Of each upsampling."""
         return [up.new_tail(slots, like) for up in self.ups if isinstance(up, TransposedConv)]
 
     def forward(
@@ -101,7 +99,6 @@ class Stage(nn.Module):
         }
 
     def new_histories(self, like: Tensor) -> tuple[Tensor, Tensor]:
-        """Of the two convolutions that reach over more than one position."""
         return self.wide.new_history(like), self.down.new_history(like)
 
     def forward(self, x: Tensor, wide: Tensor, down: Tensor) -> Tensor:

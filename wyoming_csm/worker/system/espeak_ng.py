@@ -33,7 +33,7 @@ _SoundCallback = ctypes.CFUNCTYPE(
 
 
 class _VoiceEntry(ctypes.Structure):
-    """espeak_VOICE."""
+    """The library's espeak_VOICE."""
 
     _fields_ = (
         ("name", ctypes.c_char_p),
