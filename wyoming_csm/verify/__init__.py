@@ -29,14 +29,10 @@ def require_packages(find: Callable[[str], str | None] = version_of) -> None:
             "./run.sh (without --light) installs them where a GPU is, or pip install '.[csm]'",
         )
     found = find("transformers") or ""
-    if not OLDEST <= _numbers(found) < FIRST_UNTRIED:
+    major, minor = found.split(".")[:2]
+    if not OLDEST <= (int(major), int(minor)) < FIRST_UNTRIED:
         wanted = ">={}.{},<{}.{}".format(*OLDEST, *FIRST_UNTRIED)
         raise EngineUnavailable(
             f"transformers {found} is installed, with which this was never tried",
             f"pip install 'transformers{wanted}'",
         )
-
-
-def _numbers(found: str) -> tuple[int, int]:
-    major, minor = found.split(".")[:2]
-    return int(major), int(minor)

@@ -51,15 +51,19 @@ def verify(config: Config, text: str | None, frames: int | None, parts: Parts = 
     setting = Setting(greedy, checkpoint, device, Path(config.data_dir), _progress)
     count = frames or (FRAMES_ON_CPU if device.type == "cpu" else FRAMES_ON_GPU)
     case = make_case(config, text or TEXT, count)
-    found = {**_versions(), **_machine(device, precision, csm), **_checkpoint(csm, checkpoint)}
+    found = _describe(csm, checkpoint, device, precision)
     print(", ".join(f"{name} {value}" for name, value in found.items() if value is not None))
     print(f"{count} frames after {case.voice}; {what_is_free(device)}", flush=True)
     try:
         stages = _compare(case, setting, precision, parts)
-    except torch.OutOfMemoryError as error:
-        raise _server_may_hold_it(ran_out(device), device) from error
-    except EngineUnavailable as error:
-        raise _server_may_hold_it(error, device) from error
+    except (torch.OutOfMemoryError, EngineUnavailable) as error:
+        short = error if isinstance(error, EngineUnavailable) else ran_out(device)
+        if device.type == "cpu":
+            raise short from error
+        raise EngineUnavailable(
+            f"{short.reason} ({what_is_free(device)})",
+            f"end the server while this runs, if it speaks here; {short.cure}",
+        ) from error
     except WyomingCsmError:
         raise
     except Exception:  # of the libraries, and no difference: it must not look like one
@@ -102,7 +106,6 @@ def _conclude(stages: list[Stage], found: dict[str, Any], seconds: float) -> int
 
 
 def _device(csm: CsmConfig) -> torch.device:
-    """Return the device that speaks. Raises EngineUnavailable."""
     try:
         device = choose_device(csm.device if isinstance(csm.device, str) else csm.device[0])
     except EngineUnavailable as error:
@@ -111,15 +114,6 @@ def _device(csm: CsmConfig) -> torch.device:
     if device.type == "cuda":
         torch.cuda.set_device(device)
     return device
-
-
-def _server_may_hold_it(error: EngineUnavailable, device: torch.device) -> EngineUnavailable:
-    if device.type == "cpu":
-        return error
-    free = f"{error.reason} ({what_is_free(device)})"
-    return EngineUnavailable(
-        free, f"end the server while this runs, if it speaks here; {error.cure}"
-    )
 
 
 def free_host_bytes() -> int | None:
@@ -179,14 +173,14 @@ def require_host_memory(needed: int, what: str) -> None:
         )
 
 
-def _versions() -> dict[str, Any]:
-    names = ("torch", "transformers", "tokenizers", "safetensors", "huggingface-hub")
-    found = {name: version_of(name) for name in names}
-    return {"wyoming-csm": __version__, "python": platform.python_version(), **found}
-
-
-def _machine(device: torch.device, precision: Precision, csm: CsmConfig) -> dict[str, Any]:
-    found: dict[str, Any] = {"device": str(device)}
+def _describe(
+    csm: CsmConfig, checkpoint: Checkpoint, device: torch.device, precision: Precision
+) -> dict[str, Any]:
+    """Describe what is compared, by names that tell nothing of the user's folders."""
+    packages = ("torch", "transformers", "tokenizers", "safetensors", "huggingface-hub")
+    found: dict[str, Any] = {"wyoming-csm": __version__, "python": platform.python_version()}
+    found |= {name: version_of(name) for name in packages}
+    found["device"] = str(device)
     if device.type == "cuda":
         major, minor = torch.cuda.get_device_capability(device)
         found |= {
@@ -194,15 +188,13 @@ def _machine(device: torch.device, precision: Precision, csm: CsmConfig) -> dict
             "capability": f"{major}.{minor}",
             "cuda": torch.version.cuda or torch.version.hip,
         }
-    compiled = chooses_compile(csm, device)
-    return {**found, "machine": platform.machine(), "types": str(precision), "compiled": compiled}
-
-
-def _checkpoint(csm: CsmConfig, checkpoint: Checkpoint) -> dict[str, Any]:
-    """Describe it by names that tell nothing of the user's folders."""
     codec = [name.removeprefix(CODEC) for name in checkpoint.names(CODEC)]
     is_local = Path(csm.checkpoint).expanduser().is_dir()
     return {
+        **found,
+        "machine": platform.machine(),
+        "types": str(precision),
+        "compiled": chooses_compile(csm, device),
         "checkpoint": checkpoint.folder.name if is_local else csm.checkpoint,
         "revision": None if is_local else checkpoint.folder.name,
         "adapter": checkpoint.has_adapter,

@@ -20,7 +20,6 @@ from wyoming_csm.model.pipeline import FrameHandle, FramePipeline
 from wyoming_csm.model.prompt import Segment, TextTokenizer
 from wyoming_csm.model.teacher_forcing import teacher_forced
 from wyoming_csm.voice_book import VoiceBook
-from wyoming_csm.voices import Voice
 from wyoming_csm.worker.csm.load import Loaded, codec_tensors, load_pipeline
 from wyoming_csm.worker.csm.voice_prompts import speaker_of
 
@@ -47,7 +46,9 @@ def make_case(config: Config, text: str, frames: int) -> Case:
 
     Raises VoiceError.
     """
-    voice, text = _recorded(config), _plain(text)
+    book, text = VoiceBook(Path(config.voices)), _plain(text)
+    book.refresh()
+    voice = next((v for v in book.voices if v.name == config.voice and v.clips), None)
     if voice is None:
         return Case("a generated sound", 0, make_sound(), _CLIP_TEXT, text, frames)
     clip = voice.clips[0]
@@ -70,12 +71,6 @@ def _plain(text: str) -> str:
     """Leave out what this engine drops on purpose (see `prompt`) and transformers would take for a
     speaker's tag or a control token."""
     return text.encode("utf-8", "replace").decode().replace("[", "").replace("<|", "")
-
-
-def _recorded(config: Config) -> Voice | None:
-    book = VoiceBook(Path(config.voices))
-    book.refresh()
-    return next((v for v in book.voices if v.name == config.voice and v.clips), None)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from benchmarks.fixtures.random_mimi import (
     tiny_mimi_config,
 )
 from wyoming_csm.errors import CheckpointError
-from wyoming_csm.model.mimi import seanet_encoder
+from wyoming_csm.model.mimi import seanet
 from wyoming_csm.model.mimi.encoder import MimiEncoder
 from wyoming_csm.model.mimi.weights import flat_name, load_encoder
 
@@ -86,8 +86,8 @@ def test_no_window_of_convolutions_is_heard(
     model = tiny_codec(1, F64)
     lengths = [*EDGES[:17], 9_599, 33_333]
     expected = [latents_of(model, sound(n).double())[0].T for n in lengths]
-    monkeypatch.setattr(seanet_encoder, "_SHORT_WINDOW", windows[0])
-    monkeypatch.setattr(seanet_encoder, "_LONG_WINDOW", windows[1])
+    monkeypatch.setattr(seanet, "_SHORT_WINDOW", windows[0])
+    monkeypatch.setattr(seanet, "_LONG_WINDOW", windows[1])
     encoder = encoder_of(model, dtype=F64)
     for samples, latents in zip(lengths, expected, strict=True):
         found = encoder.latents(sound(samples).double())

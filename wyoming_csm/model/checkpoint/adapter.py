@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,9 +47,9 @@ class _LowRank:
     embedding: bool
     names: dict[str, str] = field(default_factory=dict)
 
-    def product(self, read: Callable[[str], Tensor], start: int, n: int) -> Tensor:
+    def product(self, file: Path, start: int, n: int) -> Tensor:
         """Return what is added to `n` outputs or entries from `start` on: float32 [n, width]."""
-        a, b = read(self.names["A"]).float(), read(self.names["B"]).float()
+        a, b = (read_tensor(file, self.names[half]).float() for half in "AB")
         if self.embedding:
             return (b @ a[:, start : start + n]).T * self.scale
         return b[start : start + n] @ a * self.scale
@@ -86,7 +86,7 @@ class Adapter:
         two names under which the base has one and the same tensor.
         """
         for name in [name for name in self._added if name.startswith(codec)]:
-            if self._read(self._added[name].names["B"]).any():
+            if read_tensor(self._file, self._added[name].names["B"]).any():
                 raise CheckpointError(f"{self.folder} changes the codec ({name}): {_CURE}")
             del self._added[name]  # made with the others, but never trained
         changed = {*self._added, *self._replaced}
@@ -107,25 +107,22 @@ class Adapter:
             with opened(self._file) as file:
                 chunk = file.get_slice(self._replaced[name])[start : start + len(chunk)]
         if name in self._added:
-            chunk = chunk.float() + self._added[name].product(self._read, start, len(chunk))
+            chunk = chunk.float() + self._added[name].product(self._file, start, len(chunk))
         return chunk
 
     def _sort(self, name: str) -> None:
         plain = _WRAPPERS.sub("", name)
         found = _LOW_RANK.match(plain)
         if found is None:
-            self._refuse_variants(plain)
+            if "lora_magnitude_vector" in plain:
+                raise CheckpointError(f"{self.folder} is DoRA, which is not served: {_CURE}")
+            if ".lora_" in plain or not plain.endswith(".weight"):
+                raise CheckpointError(f"{self._file}: {plain} is not known: {_CURE}")
             self._replaced[plain] = name
             return
         module, embedding, half, _ = found.groups()
         low = _LowRank(*self._scale(module), bool(embedding))
         self._added.setdefault(f"{module}.weight", low).names[half] = name
-
-    def _refuse_variants(self, name: str) -> None:
-        if "lora_magnitude_vector" in name:
-            raise CheckpointError(f"{self.folder} is DoRA, which is not served: {_CURE}")
-        if ".lora_" in name or not name.endswith(".weight"):
-            raise CheckpointError(f"{self._file}: {name} is not known: {_CURE}")
 
     def _scale(self, module: str) -> tuple[int, float]:
         """Return rank and scale as peft does: the first pattern that the name ends with counts."""
@@ -159,9 +156,6 @@ class Adapter:
                 f"{self.folder}: {wrong} does not fit {name}, {list(shape)}:"
                 " it belongs to another base"
             )
-
-    def _read(self, name: str) -> Tensor:
-        return read_tensor(self._file, name)
 
 
 def is_adapter(folder: Path) -> bool:

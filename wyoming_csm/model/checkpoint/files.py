@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -74,10 +74,12 @@ def opened(path: Path) -> Iterator[Any]:
         with safe_open(path, framework="pt") as file:
             yield file
     except (SafetensorError, OSError) as error:
-        if _is_pointer(path):
-            raise CheckpointError(
-                f"{path} is a pointer of Git LFS, not the file: run `git lfs pull` in its folder"
-            ) from error
+        with suppress(OSError), path.open("rb") as pointer:
+            if pointer.read(len(_LFS)) == _LFS:
+                raise CheckpointError(
+                    f"{path} is a pointer of Git LFS, not the file: run `git lfs pull` in its"
+                    " folder"
+                ) from error
         raise CheckpointError(f"{path} is damaged or unreadable: {error}") from error
 
 
@@ -86,14 +88,6 @@ def read_tensor(path: Path, name: str) -> Tensor:
     with opened(path) as file:
         tensor: Tensor = file.get_tensor(name)
         return tensor.clone()  # the file's pages go when it is closed
-
-
-def _is_pointer(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return file.read(len(_LFS)) == _LFS
-    except OSError:
-        return False
 
 
 def check_shapes(shapes: Mapping[str, tuple[int, ...]], files: Mapping[str, Path]) -> None:

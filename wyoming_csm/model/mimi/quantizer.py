@@ -7,18 +7,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from wyoming_csm.model.mimi.config import MimiConfig
-from wyoming_csm.model.mimi.convs import Targets, empty_weight
-from wyoming_csm.model.mimi.whole_convs import product
+from wyoming_csm.model.mimi.convs import Targets, empty_weight, product
 
+Side = Literal["input", "output"]
 _LEAST_USAGE = 1e-5  # as in training: a codebook's entry that was never used has no mean
 
 
 class _Codebooks(nn.Module):
     """Tables of residual codebooks of one kind, and the projection from or to their width."""
 
-    def __init__(
-        self, codebooks: int, config: MimiConfig, side: Literal["input", "output"]
-    ) -> None:
+    def __init__(self, codebooks: int, config: MimiConfig, side: Side) -> None:
         super().__init__()
         width, hidden = config.vector_quantization_hidden_dimension, config.hidden_size
         self.table = empty_weight(codebooks, config.codebook_size, width)
@@ -60,10 +58,11 @@ class _Codebooks(nn.Module):
         return torch.stack(codes, dim=1)
 
 
-class _Pair(nn.Module):
-    """The first codebooks carry meaning, the others sound."""
+class Quantizer(nn.Module):
+    """Tables of all codebooks: the first carry meaning, the others sound."""
 
-    def __init__(self, config: MimiConfig, side: Literal["input", "output"]) -> None:
+    def __init__(self, config: MimiConfig, side: Side = "output") -> None:
+        """Make one with the projection for `forward` ("output") or for `search` ("input")."""
         super().__init__()
         self._split = config.num_semantic_quantizers
         self.semantic = _Codebooks(self._split, config, side)
@@ -80,13 +79,6 @@ class _Pair(nn.Module):
         self.semantic.finalize()
         self.acoustic.finalize()
 
-
-class Quantizer(_Pair):
-    """Codes to latents: the vectors they name, summed."""
-
-    def __init__(self, config: MimiConfig) -> None:
-        super().__init__(config, "output")
-
     def forward(self, codes: Tensor) -> Tensor:
         """Turn [slots, codebooks], each below the codebooks' size, into [slots, hidden]."""
         meaning = self.semantic.sum(codes[:, : self._split])
@@ -94,15 +86,11 @@ class Quantizer(_Pair):
             return meaning
         return meaning + self.acoustic.sum(codes[:, self._split :])
 
+    def search(self, latents: Tensor, codebooks: int) -> Tensor:
+        """Turn [frames, hidden] into [frames, codebooks], int64.
 
-class QuantizerSearch(_Pair):
-    """Latents to codes: both kinds search the same latents, so neither depends on the other."""
-
-    def __init__(self, config: MimiConfig) -> None:
-        super().__init__(config, "input")
-
-    def forward(self, latents: Tensor, codebooks: int) -> Tensor:
-        """Turn [frames, hidden] into [frames, codebooks], int64."""
+        Both kinds of codebooks search the same latents, so neither depends on the other.
+        """
         meaning = self.semantic.search(latents, min(codebooks, self._split))
         if codebooks <= self._split:
             return meaning

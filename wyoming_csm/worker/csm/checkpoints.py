@@ -89,7 +89,6 @@ def _look_at(folder: Path) -> Found:
 
 
 def _base_of(folder: Path) -> CheckpointName:
-    """Return what an adapter is to be merged into, as its adapter_config.json says."""
     config = adapter.read_config(folder)
     name, revision = config.get("base_model_name_or_path"), config.get("revision")
     setting = f"base_model_name_or_path in {folder / adapter.CONFIG}"
@@ -132,10 +131,12 @@ def _fetch(
             progress(f"downloading {name} to {models_dir}")
             return _download(wanted, models_dir, token, _bars_that_tell(name, progress))
     except errors.GatedRepoError as error:
+        copy = _OPEN_COPIES.get(name)
+        or_a_copy = f"; or set csm.checkpoint to {copy}, a copy that needs no token" if copy else ""
         raise EngineUnavailable(
             f"the weights {name} are given only to those who accepted their licence",
             f"accept it at {page}, then give your token (https://huggingface.co/settings/tokens)"
-            f" as HF_TOKEN or in the file csm.token_file names{_or_a_copy(name)}",
+            f" as HF_TOKEN or in the file csm.token_file names{or_a_copy}",
         ) from error
     except errors.RevisionNotFoundError as error:
         raise EngineUnavailable(
@@ -161,11 +162,6 @@ def _fetch(
             "check the network and the free disk space; the next try goes on where this stopped",
             passing=True,
         ) from error
-
-
-def _or_a_copy(name: str) -> str:
-    copy = _OPEN_COPIES.get(name)
-    return f"; or set csm.checkpoint to {copy}, a copy that needs no token" if copy else ""
 
 
 def _download(

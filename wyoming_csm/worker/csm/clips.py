@@ -17,7 +17,7 @@ from torch import Tensor
 
 from wyoming_csm.audio import SAMPLE_RATE, Samples, read_clip
 from wyoming_csm.disk_cache import DiskCache
-from wyoming_csm.errors import CheckpointError, VoiceError
+from wyoming_csm.errors import VoiceError
 from wyoming_csm.model.mimi.config import read_config
 from wyoming_csm.model.mimi.weights import NamedTensors, flat_name, is_encoded_with, load_encoder
 from wyoming_csm.voices import Clip
@@ -85,8 +85,10 @@ class ClipEncoder:
         path = self._cache.path(key.hexdigest())
         found = self._cache.read(path, lambda path: self._read(path, frames))
         if found is None:
-            found = self._encode(samples)
-            self._check(found, frames)
+            # Its weights are gone after this: reading them takes a tenth of a second, holding them
+            # 225 MB, and a voice needs them once.
+            encoder = load_encoder(self._config, self._tensors(), self._codebooks)
+            found = encoder.encode(torch.from_numpy(np.array(samples, dtype=np.float32)))
             content = io.BytesIO()
             np.save(content, found.numpy().astype(_STORED))
             for _ in self._cache.write(path, [content.getbuffer()]):
@@ -108,22 +110,11 @@ class ClipEncoder:
         if stored.dtype != _STORED:
             raise ValueError(f"type {stored.dtype}")
         codes = torch.from_numpy(stored.astype(np.int64))
-        self._check(codes, frames)
-        return codes
-
-    def _check(self, codes: Tensor, frames: int) -> None:
         if codes.shape != (frames, self._codebooks):
-            raise CheckpointError(
-                f"codes of shape {list(codes.shape)}, not {[frames, self._codebooks]}"
-            )
+            raise ValueError(f"shape {list(codes.shape)}, not {[frames, self._codebooks]}")
         if not ((codes >= 0) & (codes < self._codebook_size)).all():
-            raise CheckpointError("codes that no codebook has")
-
-    def _encode(self, samples: Samples) -> Tensor:
-        """Encode on the CPU in float32. The weights are gone when this returns: reading them
-        takes a tenth of a second, holding them 225 MB, and a voice needs them once."""
-        encoder = load_encoder(self._config, self._tensors(), self._codebooks)
-        return encoder.encode(torch.from_numpy(np.array(samples, dtype=np.float32)))
+            raise ValueError("codes that no codebook has")
+        return codes
 
 
 @dataclass(frozen=True)

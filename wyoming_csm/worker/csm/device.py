@@ -86,7 +86,12 @@ def explain_absence(here: Surroundings) -> EngineUnavailable:
             "set WYOMING_CSM_TORCH_INDEX to PyTorch's index of ROCm wheels, start ./run.sh again",
         )
     if here.container and not here.devices and (nvidia or here.cuda):
-        return _not_given(here)
+        driver = "" if here.kernel_driver else "the NVIDIA driver and "
+        return EngineUnavailable(
+            "the container was given no GPU",
+            "start it with docker/compose.yaml or --gpus all; the host needs"
+            f" {driver}the NVIDIA Container Toolkit ({_TOOLKIT})",
+        )
     if not nvidia and not (here.cuda and "dxg" in here.devices):
         return _NO_GPU
     if not here.cuda:
@@ -118,15 +123,6 @@ def explain_absence(here: Surroundings) -> EngineUnavailable:
         )
     return EngineUnavailable(
         "PyTorch finds no GPU, though the driver is here", "check that `nvidia-smi` works here"
-    )
-
-
-def _not_given(here: Surroundings) -> EngineUnavailable:
-    driver = "" if here.kernel_driver else "the NVIDIA driver and "
-    return EngineUnavailable(
-        "the container was given no GPU",
-        "start it with docker/compose.yaml or --gpus all; the host needs"
-        f" {driver}the NVIDIA Container Toolkit ({_TOOLKIT})",
     )
 
 
@@ -199,7 +195,8 @@ def choose_precision(config: CsmConfig, device: torch.device) -> Precision:
     Quantised weights are computed with in the other part's type where that is a plain one, else
     in 16 bits. Raises EngineUnavailable: two plain types that differ do not go together.
     """
-    backbone: WeightType = _auto(device) if config.dtype == "auto" else config.dtype
+    automatic: WeightType = "float32" if device.type == "cpu" else _half(device)
+    backbone = automatic if config.dtype == "auto" else config.dtype
     depth = config.depth_dtype or backbone
     plain = [name for name in (backbone, depth) if kind_of(name) is None]
     if len(set(plain)) > 1:
@@ -208,10 +205,6 @@ def choose_precision(config: CsmConfig, device: torch.device) -> Precision:
             "make one of them int8, fp8 or int4, or leave csm.depth_dtype out",
         )
     return Precision(backbone, depth, getattr(torch, plain[0] if plain else _half(device)))
-
-
-def _auto(device: torch.device) -> WeightType:
-    return "float32" if device.type == "cpu" else _half(device)
 
 
 def _half(device: torch.device) -> WeightType:

@@ -169,7 +169,6 @@ def load_pipeline(
 
 
 def _describe(device: torch.device, precision: Precision, slots: int) -> str:
-    """Say what speaks, in the words of the log and of `describe`."""
     if device.type != "cuda":
         return f"{device}, {precision}"
     return f"{torch.cuda.get_device_name(device)}, {precision}, {slots} slots, {taken(device)}"

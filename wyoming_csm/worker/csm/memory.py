@@ -76,8 +76,9 @@ class Needs:
                     self.precision.depth if name.startswith("depth.") else self.precision.backbone
                 )
                 total += linear_bytes(kind, *own.pop("weight").shape)
-            tensors = (*own.values(), *module.buffers(recurse=False))
-            total += sum(t.numel() * self._width(t) for t in tensors)
+            for tensor in (*own.values(), *module.buffers(recurse=False)):
+                dtype = self.precision.compute if tensor.is_floating_point() else tensor.dtype
+                total += tensor.numel() * dtype.itemsize
         return total
 
     def slot(self, positions: int) -> int:
@@ -108,30 +109,24 @@ class Needs:
 
     def graphs(self, slots: int, positions: int) -> int:
         """Bytes of all CUDA graphs: of each batch size, the backbone's at each length."""
-        lengths = self._step_nodes * (len(length_buckets(positions)) - 1) * self.node_bytes
+        step = self._blocks_bytes(self.sizes.backbone.layers)
+        lengths = step * (len(length_buckets(positions)) - 1)
         return len(row_buckets(slots)) * (self.least_graphs + lengths)
 
     @property
     def least_graphs(self) -> int:
         """Bytes of the graphs of a single size, which serve for all."""
-        depth = self._block_nodes * (self.sizes.codebooks - 1) * self.sizes.depth.layers
-        return self.node_bytes * (self._step_nodes + depth + _CODEC)
+        depth = (self.sizes.codebooks - 1) * self.sizes.depth.layers
+        blocks = self._blocks_bytes(self.sizes.backbone.layers + depth)
+        return blocks + self.node_bytes * _CODEC
 
-    @property
-    def _step_nodes(self) -> int:
-        return self._block_nodes * self.sizes.backbone.layers
-
-    @property
-    def _block_nodes(self) -> int:
-        return _BLOCK if self.compiled else _PLAIN_BLOCK
+    def _blocks_bytes(self, blocks: int) -> int:
+        return self.node_bytes * blocks * (_BLOCK if self.compiled else _PLAIN_BLOCK)
 
     def all(self, slots: int, positions: int) -> int:
         """Bytes of everything but cached prompts and the graphs that can be done without."""
         working = WORKING_BYTES + self.prompt(positions) + self.least_graphs
         return self.weights + working + slots * self.slot(positions)
-
-    def _width(self, tensor: torch.Tensor) -> int:
-        return (self.precision.compute if tensor.is_floating_point() else tensor.dtype).itemsize
 
 
 def graph_node_bytes(device: torch.device) -> int:
@@ -173,9 +168,13 @@ def plan(config: CsmConfig, needs: Needs, free: int | None, device: str) -> Plan
         slots, positions = config.slots or _CPU_SLOTS, _positions(config, needs)[0]
         return Plan(slots, positions, prompt_cache, needs.all(slots, positions))
     room = int(free * config.gpu_memory_share)
-    found = _best(config, needs, room)
-    if found is not None:
-        return _spread(found, needs, prompt_cache, room - found.needed)
+    if found := _best(config, needs, room):
+        # What is spare is for a few cached prompts, then graphs, then more cached prompts.
+        least, spare = needs.least_graphs, room - found.needed
+        wanted = needs.graphs(found.slots, found.positions) - least
+        graphs = max(0, min(wanted, spare - min(prompt_cache, _LEAST_CACHE)))
+        cached = min(prompt_cache, spare - graphs)
+        return replace(found, prompt_cache=cached, graphs=least + graphs)
     slots, positions = config.slots or 1, _positions(config, needs)[-1]
     raise EngineUnavailable(
         f"{device} has {gigabytes(free)} free and csm.gpu_memory_share lets it take"
@@ -183,15 +182,6 @@ def plan(config: CsmConfig, needs: Needs, free: int | None, device: str) -> Plan
         f" {positions} positions needs {gigabytes(needs.all(slots, positions))}",
         _cure(config, needs, room),
     )
-
-
-def _spread(found: Plan, needs: Needs, prompt_cache: int, spare: int) -> Plan:
-    """Give what is spare to a few cached prompts, then to graphs, then to more cached prompts."""
-    least = needs.least_graphs
-    wanted = needs.graphs(found.slots, found.positions) - least
-    graphs = max(0, min(wanted, spare - min(prompt_cache, _LEAST_CACHE)))
-    prompt_cache = min(prompt_cache, spare - graphs)
-    return replace(found, prompt_cache=prompt_cache, graphs=least + graphs)
 
 
 def _best(config: CsmConfig, needs: Needs, room: int) -> Plan | None:

@@ -56,7 +56,15 @@ class VoicePrompts:
 
         Raises EngineError, once: the next sentence tries again.
         """
-        return self._prompts.join(self._prompt_of(speaker_of(voice), clip) for clip in voice.clips)
+        found = []
+        for clip in voice.clips:
+            _, future = self._clips[speaker_of(voice), clip]
+            error = future.exception()
+            if error is not None:
+                del self._clips[speaker_of(voice), clip]
+                raise EngineError(f"the clip {clip.path} could not be used: {error}") from error
+            found.append(future.result())
+        return self._prompts.join(found)
 
     def _prepared(self, speaker: int, clip: Clip, again: bool = False) -> Future[Tensor]:
         """Encode the recording as it is now, or `again` if that failed: the file may be another."""
@@ -80,14 +88,6 @@ class VoicePrompts:
 
     def _prepare(self, speaker: int, clip: Clip) -> Tensor:
         return self._prompts.segment(Segment(speaker, clip.text, self._encode(clip)))
-
-    def _prompt_of(self, speaker: int, clip: Clip) -> Tensor:
-        _, future = self._clips[speaker, clip]
-        error = future.exception()
-        if error is not None:
-            del self._clips[speaker, clip]
-            raise EngineError(f"the clip {clip.path} could not be used: {error}") from error
-        return future.result()
 
 
 def speaker_of(voice: Voice) -> int:

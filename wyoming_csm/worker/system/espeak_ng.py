@@ -13,6 +13,7 @@ import shutil
 import struct
 import sys
 from collections.abc import Callable, Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ _SoundCallback = ctypes.CFUNCTYPE(
 
 
 class _VoiceEntry(ctypes.Structure):
-    """espeak_VOICE."""
+    """The library's espeak_VOICE."""
 
     _fields_ = (
         ("name", ctypes.c_char_p),
@@ -84,10 +85,7 @@ class Library:
     def voices(self) -> Iterator[_VoiceEntry]:
         """Go through the voices, by language."""
         found = self._lib.espeak_ListVoices(None)
-        index = 0
-        while found[index]:
-            yield found[index].contents
-            index += 1
+        return (voice.contents for voice in takewhile(bool, found))
 
     def set_voice(self, name: str) -> bool:
         """Choose a voice by its name or a language's code; return whether there is one."""
@@ -171,20 +169,15 @@ def main(arguments: list[str]) -> int:
     if "--ipa" in options:
         library.print_phonemes()
     data = Path(options["-f"]).read_bytes() if "-f" in options else sys.stdin.buffer.read()
-    _speak(library, data.decode("utf-8", "replace"), "--stdout" in options)
-    return 0
-
-
-def _speak(library: Library, text: str, to_stdout: bool) -> None:
-    out = sys.stdout.buffer
 
     def write(sound: bytes) -> None:
-        if to_stdout:
-            out.write(sound)
-            out.flush()
+        if "--stdout" in options:
+            sys.stdout.buffer.write(sound)
+            sys.stdout.buffer.flush()
 
     write(_wav_header(library.rate))
-    library.synthesize(text, write)
+    library.synthesize(data.decode("utf-8", "replace"), write)
+    return 0
 
 
 if __name__ == "__main__":

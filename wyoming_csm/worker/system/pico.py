@@ -82,13 +82,9 @@ def pico_texts(text: str, language: str) -> list[str]:
 
 def _known(character: str) -> str:
     """Return the character, or the letter without its mark, if Pico knows it; else ""."""
-    for candidate in (character, _apart(character)):
+    apart = unicodedata.normalize("NFKD", character).replace("\u2044", "/")  # also fractions
+    for candidate in (character, apart):
         known = candidate.encode(_ALPHABET, "ignore").decode(_ALPHABET)
         if known and known.isprintable():
             return known
     return ""
-
-
-def _apart(character: str) -> str:
-    """Take a letter and its marks apart, or the numbers of a fraction."""
-    return unicodedata.normalize("NFKD", character).replace("\u2044", "/")
