@@ -1,4 +1,4 @@
-"""A speech recogniser understands what a Wyoming client hears of the system voice."""
+"""A speech recogniser understands the sound that a Wyoming client gets of the system voice."""
 
 import pytest
 from wyoming.audio import AudioChunk
@@ -87,7 +87,7 @@ async def test_home_sentences_are_understood() -> None:
 
 
 async def streamed(config: Config, engine: Fallback, text: str) -> bytes:
-    """What the library's client hears when it sends the text word by word."""
+    """Return the sound for the library's client, which sends the text word by word."""
     pcm = b""
     async with Server(config, engine) as server, library_client(server) as client:
         await client.write_event(SynthesizeStart().event())
