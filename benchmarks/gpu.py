@@ -21,31 +21,29 @@ _SECONDS = 570  # of ten minutes
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rehearse", action="store_true", help="on the CPU, with a tiny model")
+    parser.add_argument("--tiny", action="store_true", help="on the CPU, with a tiny model")
     parser.add_argument("--seconds", type=float, default=_SECONDS)
     parser.add_argument("--dtypes", default="bfloat16,int8,fp8,int4", help="the first has rivals")
     parser.add_argument("--only", default="", help="steps whose names have one of these, as a,b")
     options = parser.parse_args()
     began = time.monotonic()
-    if not options.rehearse and not torch.cuda.is_available():
+    if not options.tiny and not torch.cuda.is_available():
         raise SystemExit("No CUDA GPU is here.")
     with tempfile.TemporaryDirectory() as made:
-        model = "tiny" if options.rehearse else "full"
+        model = "tiny" if options.tiny else "full"
         folder = models.make(model, Path(made) / "csm")
         where: tuple[str, ...] = ("--model", model, "--checkpoint", str(folder))
-        where += ("--device", "cpu" if options.rehearse else "cuda")
+        where += ("--device", "cpu" if options.tiny else "cuda")
         data = Path(made) / "data"
-        steps = all_steps(options.dtypes.split(","), where, data, rehearse=options.rehearse)
+        steps = all_steps(options.dtypes.split(","), where, data, tiny=options.tiny)
         wanted = options.only.split(",")
         steps = [step for step in steps if any(name in step.name for name in wanted)]
         left = options.seconds - (time.monotonic() - began)
         command = " ".join(("script/bench --gpu", *sys.argv[1:]))
-        suite.run(steps, command, record=not options.rehearse, seconds=left)
+        suite.run(steps, command, record=not options.tiny, seconds=left)
 
 
-def all_steps(
-    dtypes: list[str], where: tuple[str, ...], data: Path, *, rehearse: bool
-) -> list[Step]:
+def all_steps(dtypes: list[str], where: tuple[str, ...], data: Path, *, tiny: bool) -> list[Step]:
     """Return the steps, the most important first; `data`: for what one compiles for all.
 
     Most tests come last: compiling for them takes minutes. They have a run of their own in
@@ -56,10 +54,10 @@ def all_steps(
     compiled = ("--cache", str(data / "compiled" / "cuda-0"))  # as the child has it
     served = (*where, "--data", str(data), "--dtype")
     batches, few, crowds, rivals = "1,2,4,8,16,32", "1,32", "32,64,128,192,256", "all"
-    if rehearse:
+    if tiny:
         batches, few, crowds, rivals = "1,2", "1", "2,4", "eager"
     where += compiled
-    frames = "12" if rehearse else "100"  # fewer of the rivals', which are slower
+    frames = "12" if tiny else "100"  # fewer of the rivals', which are slower
     alone = (*where, "--rivals", "none", "--frames", frames, "--dtype")
     best, second, *others = dtypes
     return [

@@ -8,8 +8,8 @@ from wyoming_csm.model.csm import CsmModel
 def bytes_per_frame(model: CsmModel) -> int:
     """Weights read for one frame of any number of slots.
 
-    The depth decoder's layers once a pass, everything else once; of tables a few rows are read,
-    which are left out.
+    The depth decoder's layers once a pass, everything else once; of tables a few vectors are
+    read, which are left out.
     """
     passes = model.sizes.codebooks - 1
     depth = model.depth

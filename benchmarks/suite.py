@@ -100,7 +100,7 @@ def _ended(step: Step, seconds: float) -> dict[str, Any]:
 def printed_by(words: Sequence[str], seconds: float) -> tuple[str, int | None]:
     """What a command printed, and its exit status; None: it was not over in time.
 
-    Nothing that it started is left: a server would keep the GPU's memory, and its port.
+    Nothing that it started is left: a server would hold the GPU's memory, and its port.
     """
     process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, start_new_session=True)
     status: int | None = None

@@ -17,17 +17,17 @@ PROC = Path("/proc")
 SECONDS = 4.0
 DEFAULT = (socket.AF_INET, ("127.0.0.1", 10200))  # where the kernel may not say
 
-Place = tuple[int, str | tuple[str | int, ...]]  # a family, and an address as it takes it
+Address = tuple[int, str | tuple[str | int, ...]]  # a family, and a host or path as it takes it
 
 
 def main() -> int:
     complaint = "no server listens here"
     processes = [PROC / word for word in sys.argv[1:]] or servers()
     try:
-        places: list[Place] = [place for one in processes for place in listening(one)]
+        found: list[Address] = [each for one in processes for each in listening(one)]
     except PermissionError:
-        places = [DEFAULT]
-    for family, address in places:
+        found = [DEFAULT]
+    for family, address in found:
         try:
             kind = ask(family, address)
         except (OSError, ValueError, AttributeError) as error:
@@ -66,7 +66,7 @@ def servers() -> Iterator[Path]:
             yield process
 
 
-def listening(process: Path) -> Iterator[Place]:
+def listening(process: Path) -> Iterator[Address]:
     """Where the process takes connections. Raises PermissionError."""
     own = set()
     try:
@@ -93,7 +93,7 @@ def table(path: Path) -> list[list[str]]:
         return []
 
 
-def internet(family: int, address: str, port: str) -> Iterator[Place]:
+def internet(family: int, address: str, port: str) -> Iterator[Address]:
     """What to connect to for an address as the kernel writes it: 32 bits after 32, each as a
     number of this machine's."""
     groups = (address[at : at + 8] for at in range(0, len(address), 8))

@@ -1,5 +1,5 @@
-# Shared by run.sh and the scripts: finding Python and keeping the environment, in which
-# install.py installs. To be sourced, with the clone's root as the working directory.
+# Shared by run.sh and the scripts: finding Python and the environment in which install.py
+# installs. To be sourced, with the clone's root as the working directory.
 # Settings from outside:
 #   WYOMING_CSM_PYTHON       the Python to use, instead of the newest of 3.11 to 3.14 found
 #   WYOMING_CSM_TORCH        which torch, as pip takes it, instead of the one that is locked

@@ -1,4 +1,4 @@
-"""Keeps the environment whole: one installer at a time, stamps, and no halves left behind."""
+"""Guards the environment: one installer at a time, stamps, and no halves left behind."""
 
 import fcntl
 import hashlib

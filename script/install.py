@@ -148,7 +148,7 @@ def install_from_default_index(packages: Packages, file: Path, anew: list[str]) 
         "install", "--quiet", "--dry-run", "--report", "-", "--no-deps", *anew, wanted
     )
     (found,) = json.loads(plan[plan.index("{") :])["install"]
-    about = json.dumps(found["download_info"])  # older pips write the hash in another place
+    about = json.dumps(found["download_info"])  # older pips write the hash under another key
     if not any(known in about for known in hashes):
         raise InstallError(
             f"{wanted} of this machine's index is a CUDA build of gigabytes. Let this machine"

@@ -17,17 +17,18 @@ from pathlib import Path
 from typing import Any
 
 # What is taken from pip's variables and files: indexes, proxies, certificates, the cache.
-PIP_KEPT = (
+PIP_PASSED_ON = (
     *("index-url", "extra-index-url", "find-links", "no-index", "trusted-host", "proxy", "cert"),
     *("client-cert", "timeout", "retries", "cache-dir", "no-cache-dir", "keyring-provider"),
 )
 # The same of uv's; the names of its file's settings, and of its variables with UV_ before them.
-UV_KEPT = (
+UV_PASSED_ON = (
     *("index", "index-url", "default-index", "extra-index-url", "find-links", "no-index"),
     *("index-strategy", "keyring-provider", "allow-insecure-host", "insecure-host", "native-tls"),
     *("system-certs", "cache-dir", "no-cache", "offline", "http-timeout", "link-mode"),
 )
-UV_KEPT_PREFIXES = ("UV_INDEX_", "UV_PYTHON_INSTALL", "UV_PYTHON_DOWNLOADS")  # names of own indexes
+# UV_INDEX_: the names of own indexes follow.
+UV_PASSED_ON_PREFIXES = ("UV_INDEX_", "UV_PYTHON_INSTALL", "UV_PYTHON_DOWNLOADS")
 
 _NETWORK = (
     r"NewConnectionError|NameResolutionError|name resolution|Network is unreachable|timed out"
@@ -82,37 +83,37 @@ def clean_environment(environ: Mapping[str, str], pip_settings: str) -> dict[str
 
     `pip_settings` is what `pip config list` prints of pip's files; variables go before them.
     """
-    kept = {
+    passed = {
         name: value
         for name, value in environ.items()
         if not name.startswith(("PIP_", "UV_", "PYTHON"))
-        or name.startswith(UV_KEPT_PREFIXES)
-        or (name.startswith("UV_") and name[3:].lower().replace("_", "-") in UV_KEPT)
+        or name.startswith(UV_PASSED_ON_PREFIXES)
+        or (name.startswith("UV_") and name[3:].lower().replace("_", "-") in UV_PASSED_ON)
     }
     for section in ("global", "install"):
         for key, written in re.findall(rf"^{section}\.([\w-]+)=(.*)$", pip_settings, re.MULTILINE):
-            if key in PIP_KEPT:
+            if key in PIP_PASSED_ON:
                 value = " ".join(str(ast.literal_eval(written)).split())
-                kept["PIP_" + key.upper().replace("-", "_")] = value
-    for key in PIP_KEPT:
+                passed["PIP_" + key.upper().replace("-", "_")] = value
+    for key in PIP_PASSED_ON:
         variable = "PIP_" + key.upper().replace("-", "_")
         if variable in environ:
-            kept[variable] = environ[variable]
-    if "PIP_INDEX_URL" in kept and not {"UV_DEFAULT_INDEX", "UV_INDEX_URL"} & kept.keys():
-        kept["UV_DEFAULT_INDEX"] = kept["PIP_INDEX_URL"]
-    return kept | {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_INPUT": "1"}
+            passed[variable] = environ[variable]
+    if "PIP_INDEX_URL" in passed and not {"UV_DEFAULT_INDEX", "UV_INDEX_URL"} & passed.keys():
+        passed["UV_DEFAULT_INDEX"] = passed["PIP_INDEX_URL"]
+    return passed | {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_INPUT": "1"}
 
 
 def uv_settings(files: Sequence[Path]) -> dict[str, Any]:
-    """What is kept of uv's own files, the later over the earlier."""
-    kept: dict[str, Any] = {}
+    """Return what is passed on of uv's own files, the later over the earlier."""
+    passed: dict[str, Any] = {}
     for file in files:
         if file.is_file():
             with file.open("rb") as opened:
                 settings = tomllib.load(opened)
             for table in (settings, settings.get("pip", {})):
-                kept |= {key: value for key, value in table.items() if key in UV_KEPT}
-    return kept
+                passed |= {key: value for key, value in table.items() if key in UV_PASSED_ON}
+    return passed
 
 
 class Packages:

@@ -83,12 +83,12 @@ def look_at_gpu() -> Gpu | None:
 
 def parse(answer: str) -> Gpu | None:
     """A line a card, as nvidia-smi writes them: `535.183.01, 8.9, NVIDIA GeForce RTX 4090`."""
-    rows = [[part.strip() for part in line.split(",", 2)] for line in answer.splitlines()]
-    rows = [row for row in rows if re.fullmatch(r"\d+(?:\.\d+)+", row[0])]
-    if not rows:
+    lines = [[part.strip() for part in line.split(",", 2)] for line in answer.splitlines()]
+    lines = [line for line in lines if re.fullmatch(r"\d+(?:\.\d+)+", line[0])]
+    if not lines:
         return None
-    cards = tuple(_version(row[1]) for row in rows if re.fullmatch(r"\d+\.\d+", row[1]))
-    return Gpu(_version(rows[0][0]), cards, tuple(row[2] for row in rows if len(row) > 2))
+    cards = tuple(_version(line[1]) for line in lines if re.fullmatch(r"\d+\.\d+", line[1]))
+    return Gpu(_version(lines[0][0]), cards, tuple(line[2] for line in lines if len(line) > 2))
 
 
 def look(index: str) -> Choice:

@@ -13,8 +13,8 @@ _PROC = Path("/proc")
 _MARK = "WYOMING_CSM_TEST_RUN"  # inherited by all that a test starts, whoever adopts it later
 _TEST = "PYTEST_CURRENT_TEST"  # pytest's: which test is running
 GRACE_SECONDS = 5.0  # for those that are going
-# Helpers that libraries keep until this process ends, and end with it.
-_KEPT = ("multiprocessing.resource_tracker", "torch/_inductor/compile_worker")
+# Helpers that libraries run until this process ends, and end with it.
+_HELPERS = ("multiprocessing.resource_tracker", "torch/_inductor/compile_worker")
 
 
 @dataclass(frozen=True)
@@ -51,5 +51,5 @@ def _marked(word: str) -> Iterator[Leftover]:
             environment = dict(pair.partition("=")[::2] for pair in pairs)
             command = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
             line = " ".join(command).strip()
-            if environment.get(_MARK) == word and not any(kept in line for kept in _KEPT):
+            if environment.get(_MARK) == word and not any(name in line for name in _HELPERS):
                 yield Leftover(int(folder.name), line[:200], environment.get(_TEST, ""))

@@ -50,7 +50,7 @@ class Recogniser:
         vocabulary = json.loads((folder / _FILES[2]).read_text(encoding="utf-8"))["model"]["vocab"]
         self._words = {number: word for word, number in vocabulary.items()}
 
-    def hear(self, pcm: bytes) -> str:
+    def transcribe(self, pcm: bytes) -> str:
         """What is said in 24 kHz mono s16le."""
         samples = soxr.resample(from_pcm(pcm), SAMPLE_RATE, _RATE).astype(np.float32)
         (hidden,) = self._encoder.run(None, {"input_values": samples[None]})
@@ -89,12 +89,12 @@ def words(text: str) -> list[str]:
 _NUMBERS = {"6": "six", "7": "seven", "10": "ten", "20": "twenty", "21": "twenty"}
 
 
-def word_errors(said: list[str], heard: list[str]) -> int:
+def word_errors(said: list[str], understood: list[str]) -> int:
     """Words to replace, insert or drop (Levenshtein)."""
-    costs = list(range(len(heard) + 1))
+    costs = list(range(len(understood) + 1))
     for number, word in enumerate(said, start=1):
         diagonal, costs[0] = costs[0], number
-        for column, other in enumerate(heard, start=1):
+        for column, other in enumerate(understood, start=1):
             cost = min(costs[column] + 1, costs[column - 1] + 1, diagonal + (word != other))
             diagonal, costs[column] = costs[column], cost
     return costs[-1]

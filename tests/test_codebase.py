@@ -52,7 +52,6 @@ def test_a_docstring_stands_without_the_name_above_it(docstring: str, wrong: boo
     assert begins_mid_sentence(docstring) == wrong
 
 
-@pytest.mark.xfail(strict=False, reason="docstrings are still being mended")
 def test_docstrings_of_the_package_are_sentences() -> None:
     """`python -m benchmarks.docstrings` lists the others."""
     wrong = [

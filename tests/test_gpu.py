@@ -89,12 +89,12 @@ async def ready(folder: Path, **settings: object) -> AsyncIterator[ChildEngine]:
         await engine.stop()
 
 
-async def hear(engine: ChildEngine, voice: int = 0) -> bytes:
+async def pcm_of(engine: ChildEngine, voice: int = 0) -> bytes:
     reply = Fallback([engine]).start_reply(engine.voices[voice])
     async with aclosing(reply.speak(Speak("Hello."))) as sound:
-        heard = b"".join([pcm async for pcm in sound])
+        pcm = b"".join([chunk async for chunk in sound])
     await reply.aclose()
-    return heard
+    return pcm
 
 
 # Compiled in one of them only: it takes a minute each.
@@ -110,10 +110,10 @@ async def test_the_child_speaks_on_the_gpu(
     async with ready(tmp_path, **wanted) as engine:
         assert engine.load.free == 4
         assert f"{dtype}, 4 slots" in engine.status.detail
-        together = await asyncio.gather(*(hear(engine, voice) for voice in range(3)))
-    for heard in together:
-        assert len(heard) == 12 * 1920 * 2
-        assert np.abs(from_pcm(heard)).max() > 0
+        together = await asyncio.gather(*(pcm_of(engine, voice) for voice in range(3)))
+    for pcm in together:
+        assert len(pcm) == 12 * 1920 * 2
+        assert np.abs(from_pcm(pcm)).max() > 0
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +139,7 @@ async def test_the_child_takes_the_memory_that_was_reckoned(
     before = driver_bytes()
     wanted = {"checkpoint": str(full_size), "dtype": dtype, "compile": False, "slots": 4}
     async with ready(tmp_path, **wanted) as engine:
-        assert await hear(engine)
+        assert await pcm_of(engine)
         taken = driver_bytes() - before
         print(f"{dtype}: {taken / 1e9:.2f} GB; {engine.status.detail}")
     checkpoint = Checkpoint(full_size)

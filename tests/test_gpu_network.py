@@ -72,9 +72,9 @@ def make_generator(folder: Path) -> FrameGenerator:
 
 def prefill(generator: FrameGenerator) -> None:
     for slot in range(4):
-        rows = torch.full((50 + 5 * slot, 9), ABSENT)
-        rows[:, -1] = torch.arange(len(rows)) % 50
-        generator.prefill(slot, rows, seed=slot)
+        tokens = torch.full((50 + 5 * slot, 9), ABSENT)
+        tokens[:, -1] = torch.arange(len(tokens)) % 50
+        generator.prefill(slot, tokens, seed=slot)
 
 
 def test_a_frame_never_makes_the_host_wait(tmp_path: Path) -> None:

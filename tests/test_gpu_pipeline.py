@@ -48,11 +48,11 @@ def decoder(checkpoint: Checkpoint) -> MimiDecoder:
 
 
 def prompt(number: int) -> Tensor:
-    """Rows [20 to 110, codebooks + 1] of frames, as good as any."""
+    """Return tokens [20 to 110 positions, codebooks + 1], as good as any."""
     generator = torch.Generator().manual_seed(number)
-    rows = torch.randint(128, (20 + number * 37 % 91, 33), generator=generator)
-    rows[:, -1] = -1
-    return rows
+    tokens = torch.randint(128, (20 + number * 37 % 91, 33), generator=generator)
+    tokens[:, -1] = -1
+    return tokens
 
 
 def begin(pipeline: FramePipeline, slots: int) -> None:
@@ -87,9 +87,9 @@ def test_graphs_say_what_plain_calls_say(
     graphed.capture(lambda line: None)
     for slots in (1, 2, 4, 8, 16, 32):
         codes, sound = speak(plain, slots)
-        again, heard = speak(graphed, slots)
+        again, sound_again = speak(graphed, slots)
         assert torch.equal(again, codes), slots
-        torch.testing.assert_close(heard, sound, rtol=0, atol=1e-4)
+        torch.testing.assert_close(sound_again, sound, rtol=0, atol=1e-4)
         for slot in range(slots):
             plain.release(slot)
             graphed.release(slot)
@@ -170,7 +170,7 @@ def test_a_frame_allocates_nothing_and_is_waited_for_once(
 
 @SYNC_MODE
 @pytest.mark.parametrize("text_on_host", [False, True])
-def test_a_prompt_is_heard_without_a_wait(
+def test_a_prefill_never_makes_the_host_wait(
     checkpoint: Checkpoint, decoder: MimiDecoder, text_on_host: bool
 ) -> None:
     """A prefill beside others' frames must not stop the host."""
@@ -182,8 +182,8 @@ def test_a_prompt_is_heard_without_a_wait(
         pipeline.release(1)
         pipeline.prefill(1, prompt(3)[:15], seed=1)
         pipeline.prefill(1, prompt(3)[15:], seed=1, start=15)
-        kept = pipeline.save(1, 15)
-        pipeline.restore(1, kept)
+        saved = pipeline.save(1, 15)
+        pipeline.restore(1, saved)
     finally:
         torch.cuda.set_sync_debug_mode("default")
 

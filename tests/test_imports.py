@@ -39,7 +39,7 @@ FORBIDDEN = {
         + [f"{PACKAGE}.{part}" for part in ("server", "engines", "worker", "model", "verify")],
     ),
     "worker": (
-        "the child has no event loop and no server, and our own code speaks and hears",
+        "the child has no event loop and no server, and our own code speaks and encodes",
         ["wyoming", "asyncio", "transformers"]
         + [f"{PACKAGE}.{part}" for part in ("server", "engines", "verify")],
     ),

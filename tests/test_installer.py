@@ -1,4 +1,4 @@
-"""The installer beside the server: run, tried again, heard of, and never left behind."""
+"""The installer beside the server: run, tried again, reported, and never left behind."""
 
 import asyncio
 import os
@@ -30,12 +30,12 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-@pytest.mark.parametrize(("codes", "heard"), [("0", 1), (str(NOTHING_TO_DO), 0), ("1 1 0", 1)])
-async def test_it_runs_until_it_succeeds(script: Path, codes: str, heard: int) -> None:
+@pytest.mark.parametrize(("codes", "reports"), [("0", 1), (str(NOTHING_TO_DO), 0), ("1 1 0", 1)])
+async def test_it_runs_until_it_succeeds(script: Path, codes: str, reports: int) -> None:
     (script.parent / "codes").write_text(codes)
     calls: list[None] = []
     await install_engines(str(script), ("csm",), lambda: calls.append(None), pauses=(0.0,))
-    assert len(calls) == heard
+    assert len(calls) == reports
     asked = (script.parent / "log").read_text().splitlines()
     assert asked == ["engines csm engines"] * len(codes.split())
     assert INSTALLER not in os.environ

@@ -26,7 +26,7 @@ STEERING = (
 
 
 @pytest.mark.parametrize("option", STEERING)
-def test_what_steers_pip_is_kept_from_it(option: str) -> None:
+def test_what_steers_pip_is_withheld_from_it(option: str) -> None:
     variable = "PIP_" + option.upper().replace("-", "_")
     told = f"install.{option}='1'\nglobal.{option}='1'\n:env:.{option}='1'\n"
     assert variable not in clean_environment({variable: "1", "PIP_CONFIG_FILE": "/x"}, told)
@@ -71,8 +71,8 @@ def test_uvs_and_pythons_variables() -> None:
         "PATH": "/bin",
         "UV_CONFIG_FILE": "/z",
     }
-    kept = clean_environment(environ, "")
-    assert set(kept) - {"PIP_CONFIG_FILE", "PIP_NO_INPUT"} == {
+    passed = clean_environment(environ, "")
+    assert set(passed) - {"PIP_CONFIG_FILE", "PIP_NO_INPUT"} == {
         *("UV_DEFAULT_INDEX", "UV_INDEX_MINE_PASSWORD", "UV_OFFLINE", "PATH")
     }
 
@@ -84,10 +84,10 @@ def test_uvs_file(tmp_path: Path) -> None:
         '[[index]]\nname = "a"\nurl = "https://a"\ndefault = true\n'
         '[pip]\ntarget = "/x"\nfind-links = ["/w"]\n'
     )
-    kept = uv_settings([tmp_path / "none.toml", file])
-    assert set(kept) == {"index-url", "native-tls", "index", "find-links"}
-    (tmp_path / "again.toml").write_text(as_toml(kept))
-    assert uv_settings([tmp_path / "again.toml"]) == kept
+    passed = uv_settings([tmp_path / "none.toml", file])
+    assert set(passed) == {"index-url", "native-tls", "index", "find-links"}
+    (tmp_path / "again.toml").write_text(as_toml(passed))
+    assert uv_settings([tmp_path / "again.toml"]) == passed
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The builds of torch that are locked by hand: each row names what its markers ask for."""
+"""The builds of torch that are locked by hand: each entry names what its markers ask for."""
 
 import re
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ WHEEL = re.compile(
 
 
 @dataclass
-class Row:
+class Entry:
     requirement: Requirement
     hashes: list[str]
 
-    def places(self) -> set[tuple[str, str]]:
-        """The Pythons and machines that take this row."""
+    def covers(self) -> set[tuple[str, str]]:
+        """Return the Pythons and machines that take this entry."""
         marker = self.requirement.marker
         return {
             (python, machine)
@@ -34,13 +34,13 @@ class Row:
         }
 
 
-def rows(file: Path) -> list[Row]:
+def entries(file: Path) -> list[Entry]:
     text = file.read_text().replace("\\\n", " ")
     lines = [line for line in text.splitlines() if not line.startswith("#")]
     made = []
     for line in lines:
         words, *hashes = re.split(r"\s+--hash=sha256:", line.strip())
-        made.append(Row(Requirement(words), hashes))
+        made.append(Entry(Requirement(words), hashes))
     return made
 
 
@@ -55,36 +55,36 @@ def test_each_build_is_there() -> None:
     assert builds == ["cpu", "cu126", "cu129", "cu130"]
 
 
-def test_every_row_has_its_hashes(file: Path) -> None:
-    for row in rows(file):
-        assert row.hashes, row.requirement
-        assert len(set(row.hashes)) == len(row.hashes), row.requirement
-        assert all(re.fullmatch("[0-9a-f]{64}", found) for found in row.hashes), row.requirement
-        assert row.requirement.url or str(row.requirement.specifier).startswith("==")
+def test_every_entry_has_its_hashes(file: Path) -> None:
+    for entry in entries(file):
+        assert entry.hashes, entry.requirement
+        assert len(set(entry.hashes)) == len(entry.hashes), entry.requirement
+        assert all(re.fullmatch("[0-9a-f]{64}", found) for found in entry.hashes), entry.requirement
+        assert entry.requirement.url or str(entry.requirement.specifier).startswith("==")
 
 
 def test_a_url_agrees_with_its_markers(file: Path) -> None:
-    for row in rows(file):
-        if row.requirement.url is None:
+    for entry in entries(file):
+        if entry.requirement.url is None:
             continue
-        found = WHEEL.fullmatch(row.requirement.url)
-        assert found, row.requirement.url
-        assert found["name"] == row.requirement.name
+        found = WHEEL.fullmatch(entry.requirement.url)
+        assert found, entry.requirement.url
+        assert found["name"] == entry.requirement.name
         assert found["folder"] == found["build"] == file.stem.removeprefix("torch-")
         assert found["name"] != "torch" or found["version"] == VERSION
-        assert row.places() == {(f"3.{found['python'][1:]}", found["machine"])}
-        assert len(row.hashes) == 1
+        assert entry.covers() == {(f"3.{found['python'][1:]}", found["machine"])}
+        assert len(entry.hashes) == 1
 
 
 def test_no_package_is_named_twice_for_a_machine(file: Path) -> None:
     taken: set[tuple[str, str, str]] = set()
-    for row in rows(file):
-        for python, machine in row.places():
-            place = (row.requirement.name, python, machine)
-            assert place not in taken, place
-            taken.add(place)
+    for entry in entries(file):
+        for python, machine in entry.covers():
+            key = (entry.requirement.name, python, machine)
+            assert key not in taken, key
+            taken.add(key)
 
 
-def test_no_file_belongs_to_two_rows() -> None:
-    wheels = [row.hashes[0] for file in FILES for row in rows(file) if row.requirement.url]
+def test_no_file_belongs_to_two_entries() -> None:
+    wheels = [entry.hashes[0] for file in FILES for entry in entries(file) if entry.requirement.url]
     assert len(wheels) == len(set(wheels))

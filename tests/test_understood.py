@@ -1,4 +1,4 @@
-"""A speech recogniser understands what a Wyoming client hears of the system voice."""
+"""A speech recogniser understands the sound that a Wyoming client gets of the system voice."""
 
 import pytest
 from wyoming.audio import AudioChunk
@@ -70,22 +70,24 @@ async def test_home_sentences_are_understood() -> None:
     try:
         await engine.wait_loaded()
         assert engine.status.phase is Phase.READY
-        said, misheard, errors = 0, [], 0
+        said, misunderstood, errors = 0, [], 0
         for sentence in SENTENCES.split("\n")[1:-1]:
-            heard = listener.hear(AROUND + await streamed(config, engine, sentence) + AROUND)
+            understood = listener.transcribe(
+                AROUND + await streamed(config, engine, sentence) + AROUND
+            )
             said += len(words(sentence))
-            wrong = word_errors(words(sentence), words(heard))
+            wrong = word_errors(words(sentence), words(understood))
             errors += wrong
             if wrong:
-                misheard.append(heard)
+                misunderstood.append(understood)
     finally:
         await engine.stop()
-    print(f"word error rate {errors}/{said} = {errors / said:.1%}; misheard: {misheard}")
-    assert errors <= MOST_ERRORS * said, misheard
+    print(f"word error rate {errors}/{said} = {errors / said:.1%}; misunderstood: {misunderstood}")
+    assert errors <= MOST_ERRORS * said, misunderstood
 
 
 async def streamed(config: Config, engine: Fallback, text: str) -> bytes:
-    """What the library's client hears when it sends the text word by word."""
+    """Return the sound for the library's client, which sends the text word by word."""
     pcm = b""
     async with Server(config, engine) as server, library_client(server) as client:
         await client.write_event(SynthesizeStart().event())

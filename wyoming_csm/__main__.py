@@ -95,9 +95,9 @@ def parse_words(words: list[str]) -> argparse.Namespace:
     check = add_command("verify", help="compare CSM's codes and sound with transformers'")
     check.add_argument("--frames", type=_count, metavar="N", help="of 80 ms, to be compared")
     check.add_argument("--text", help="what is spoken")
-    check.add_argument("--device", dest="csm.device", help="in place of csm.device: cpu, cuda:1")
+    check.add_argument("--device", dest="csm.device", help="instead of csm.device: cpu, cuda:1")
     check.add_argument(
-        "--dtype", dest="csm.dtype", help="in place of csm.dtype and csm.depth_dtype: float32, int8"
+        "--dtype", dest="csm.dtype", help="instead of csm.dtype and csm.depth_dtype: float32, int8"
     )
     each = "\n\n".join(command.format_help() for command in (serve, say, check))
     parser.epilog = f"With --light ./run.sh installs no more engines. The words of each:\n\n{each}"

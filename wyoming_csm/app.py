@@ -50,7 +50,7 @@ class App:
             for engine in self.engines:
                 engine.changed()
 
-    async def keep_looking_at_voices(self) -> None:
+    async def watch_voices(self) -> None:
         """Look at the voices regularly, for ever: folders do not tell when they change."""
         while True:
             await asyncio.sleep(VOICES_SECONDS)

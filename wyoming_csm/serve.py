@@ -36,7 +36,7 @@ async def serve(config: Config, installer: str | None = None) -> None:
             _LOGGER.warning("There is no voice %r (yet): the first is the default", config.voice)
         async with asyncio.TaskGroup() as group:
             work = [_stay_findable(config, server), _probe_when_asked(app, again)]
-            work.append(app.keep_looking_at_voices())
+            work.append(app.watch_voices())
             if installer:
                 work.append(install_engines(installer, config.engines, again.set))
             behind = [group.create_task(one) for one in work]

@@ -83,10 +83,10 @@ def test_messages_of_several_threads_stay_whole(ends: Ends) -> None:
     threads = [Thread(target=send, args=(request,)) for request in range(4)]
     for thread in threads:
         thread.start()
-    heard = [read(ends.from_child) for _ in range(200)]
+    received = [read(ends.from_child) for _ in range(200)]
     for thread in threads:
         thread.join()
-    for message in heard:
+    for message in received:
         assert isinstance(message, Audio)
         assert message.pcm == (bytes([message.sentence]) * 100_000 if message.sentence else b"0")
 
@@ -172,7 +172,7 @@ def test_preparing_imports_what_is_heavy_and_touches_no_gpu() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_a_fault_while_loading_is_logged_with_its_place() -> None:
+def test_a_fault_while_loading_is_logged_with_its_traceback() -> None:
     with start_program() as program:
         assert program.stdin is not None
         assert program.stderr is not None

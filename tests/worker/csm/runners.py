@@ -167,10 +167,10 @@ class ScriptedGenerator(FrameGenerator):
         self.ended_early = 0  # sentences whose first frame was the end
         self.tries: dict[int, Try] = {}  # by row
 
-    def prefill(self, slot: int, rows: Tensor, seed: int, start: int = 0) -> None:
-        super().prefill(slot, rows, seed, start)
-        self.prefilled += len(rows)
-        self.tries[slot] = Try((start + len(rows), seed))
+    def prefill(self, slot: int, prompt: Tensor, seed: int, start: int = 0) -> None:
+        super().prefill(slot, prompt, seed, start)
+        self.prefilled += len(prompt)
+        self.tries[slot] = Try((start + len(prompt), seed))
 
     def swap(self, one: int, other: int) -> None:
         super().swap(one, other)

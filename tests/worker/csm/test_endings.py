@@ -53,7 +53,7 @@ def begin(talk: Talk, slot: int, say: Say, bad_tries: int = 1) -> Sentence:
         ("1" * 1000, 90.0),
     ],
 )
-def test_the_limit_counts_digits_and_spelled_letters_as_words(text: str, seconds: float) -> None:
+def test_the_limit_counts_digits_and_capitals_as_words(text: str, seconds: float) -> None:
     assert frame_limit(text, 90.0, 10_000) == int(seconds * 12.5)
 
 

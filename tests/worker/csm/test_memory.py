@@ -227,8 +227,8 @@ def test_the_depth_decoder_has_its_own_type() -> None:
 
 def test_the_readme_says_what_is_reckoned() -> None:
     readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \| ([\d.]+) GB \| ([\d.]+) GB \|", readme, re.M)
-    told = {kind: row[1:] for row in rows for kind in re.findall(r"\w+", row[0])}
+    lines = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \| ([\d.]+) GB \| ([\d.]+) GB \|", readme, re.M)
+    told = {kind: words for kinds, *words in lines for kind in re.findall(r"\w+", kinds)}
     assert set(told) == {"bfloat16", "float16", "int8", "fp8", "int4"}
     for kind, words in told.items():
         needs = replace(full_size(kind), node_bytes=16_384)

@@ -19,8 +19,8 @@ _OTHER_BITS = 0x1E3779B97F4A7C15  # any that look random
 def frame_limit(text: str, most_seconds: float, room: int) -> int:
     """Return the frames after which `text` is cut, at most `most_seconds`.
 
-    4 s and 0.2 s a character: for words that is plenty. Digits and spelled capitals are whole
-    words: for these it is more, as far as there are `room` frames.
+    4 s and 0.2 s a character: for words that is plenty. Digits and capitals are said one by one, as
+    whole words: for these it is more, as far as there are `room` frames.
     """
     least = _SECONDS + _SECONDS_PER_CHARACTER * len(text)
     slowly = _SECONDS + _SECONDS_PER_WORD * _spoken_words(text)
