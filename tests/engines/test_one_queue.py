@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.engines.simulated_child import SLOW, Device, frames_of, sentence
@@ -110,6 +110,11 @@ LISTENERS = st.lists(
 
 @settings(max_examples=60, deadline=None)
 @given(listeners=LISTENERS, slots=st.integers(1, 8))
+@example(  # all at one moment, more than a few: what is sent arrives in its order nevertheless
+    listeners=[("10.0.0.1", [1], 0.0, None)] * 6
+    + [("10.0.0.1", [1, 1], 0.0, None), ("10.0.0.2", [1, 1], 0.0, 0.0)],
+    slots=1,
+)
 def test_whoever_comes_and_goes(
     listeners: list[tuple[str, list[int], float, float | None]], slots: int
 ) -> None:
