@@ -80,6 +80,24 @@ def test_a_busy_engines_next_listener_is_spoken_to_by_an_idle_one(
     simulate(scene())
 
 
+def test_a_slot_is_given_on_while_its_listeners_text_stalls(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No message comes then: nothing more is asked for, and the answer is not over."""
+    first, second = sentence(1, 30), sentence(2, 5)
+
+    async def scene() -> None:
+        async with house_of(monkeypatch, csm=Device(1, STEP)) as house:
+            await asyncio.gather(
+                house.listen("10.0.0.1", [first], stalls=5.0),
+                house.listen("10.0.0.2", [second], after=0.5),
+            )
+            assert_heard_whole(house)
+            assert longest_idle(house) <= 1e-6
+
+    simulate(scene())
+
+
 def test_a_voice_that_is_prepared_delays_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scene() -> None:
         async with house_of(monkeypatch, csm=Device(1, STEP, preparing=5.0)) as house:
