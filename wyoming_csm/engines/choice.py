@@ -173,7 +173,7 @@ class Chooser:
         elif owner.name == engine.name:
             pass
         elif owner.status.phase is Phase.WAKING:
-            _LOGGER.info("%s/%s speaks while %s wakes", engine.name, own.name, owner.name)
+            _LOGGER.info("%s/%s speaks while %s loads", engine.name, own.name, owner.name)
         else:
             self._warn_once(
                 f"{engine.name}/{own.name} speaks for {owner.name}'s voices: {why(owner)}"

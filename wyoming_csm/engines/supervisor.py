@@ -91,8 +91,8 @@ class Supervisor:
         """Load again, if it is asleep."""
         if self._status.phase is not Phase.ASLEEP:
             return
-        _LOGGER.info("%s wakes: it is asked for", self._name)
-        self._become(Phase.WAKING, "waking up")
+        _LOGGER.info("%s is loading again: a request came", self._name)
+        self._become(Phase.WAKING, "loading again")
         self._woken.set()
         if self._standby is not None:
             with suppress(WorkerDied):  # its watch finds out the same
@@ -159,8 +159,8 @@ class Supervisor:
         self._become(Phase.RESTING, detail)  # whereupon `hurry` may shorten the rest
         _LOGGER.log(
             logging.WARNING if news else logging.DEBUG,
-            "%s rests for %.0f s: %s. SIGHUP makes it try again at once",
-            *(self._name, self._hold_off.left, detail),
+            "%s failed too often, tried again in %.0f s: %s. SIGHUP tries at once",
+            *(self._name, self._hold_off.left, why),
         )
 
     async def _live_on(self) -> None:
@@ -171,7 +171,7 @@ class Supervisor:
                 await self._live()
             except WorkerDied as death:
                 if self._stands_by:  # it is not missed before somebody asks
-                    _LOGGER.debug("%s: the child that stood by: %s", self._name, death)
+                    _LOGGER.debug("%s: the standby process ended: %s", self._name, death)
                     await self._woken.wait()
                 elif self._hold_off.died():
                     seconds = self._hold_off.left
@@ -239,10 +239,12 @@ class Supervisor:
         return idle is not None and self._owner.idle_seconds >= idle
 
     def _fall_asleep(self) -> None:
-        _LOGGER.info("%s is unloaded until it is asked for: its memory is free", self._name)
+        _LOGGER.info(
+            "%s is unloaded, no request came for a while; the next one loads it again", self._name
+        )
         self._child = None
         self._woken.clear()
-        self._become(Phase.ASLEEP, "asleep until the next request")
+        self._become(Phase.ASLEEP, "unloaded until the next request")
 
     def _stall(self) -> None:
         if self._child is not None:

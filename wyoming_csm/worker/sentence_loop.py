@@ -57,7 +57,7 @@ class Speaker(Protocol):
         """Return the voices that only loading told, or none."""
 
     @property
-    def rehearsal(self) -> Sequence[tuple[str, Voice]]:
+    def warm_up_sentences(self) -> Sequence[tuple[str, Voice]]:
         """Return sentences to be made before all others, for nobody: what they load is loaded
         then, and how long they take is known."""
 
@@ -69,7 +69,7 @@ class Speaker(Protocol):
 def run(child: Pipe, speaker: Speaker) -> None:
     """Speak for ever: the process ends with the pipe."""
     loop = SentenceLoop(child, speaker)
-    loop.rehearse()
+    loop.warm_up()
     child.send(Ready(speaker.detail, slots=1, voices=speaker.voices))
     while True:
         loop.turn()
@@ -95,15 +95,15 @@ class SentenceLoop:
         self._speaking: Say | None = None
         self._dry: dict[int, float] = {}  # by reply: when its listener has played all sound so far
 
-    def rehearse(self) -> None:
+    def warm_up(self) -> None:
         """Speak to nobody, before it is ready. What fails here does no harm: it will be said when
         somebody listens."""
-        for text, voice in self._speaker.rehearsal:
+        for text, voice in self._speaker.warm_up_sentences:
             try:
                 for _ in self._sound(text, voice):
                     pass
             except Exception as error:  # the child's edge, as below
-                _LOGGER.warning("%s could not be rehearsed: %s", voice.name, error)
+                _LOGGER.warning("%s could not be warmed up: %s", voice.name, error)
 
     def turn(self) -> None:
         """Take what was asked for, and speak one sentence."""
