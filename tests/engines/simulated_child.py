@@ -124,7 +124,7 @@ class SimulatedSpeaker:
 
     detail = "simulated"
     voices: tuple[Voice, ...] = ()
-    warm_up_sentences: Sequence[tuple[str, Voice]] = ()
+    warm_up: Sequence[tuple[str, Voice]] = ()
 
     def __init__(self, name: str, device: Device, worker: Worker, diary: Diary) -> None:
         self._name, self._device, self._worker, self._diary = name, device, worker, diary

@@ -13,11 +13,10 @@ import pytest
 
 from tests.engines.helpers import VOICES, Make, OneEngine, hear, started, until, warnings
 from tests.fakes import FakeEngine, frame
-from wyoming_csm.engines.base import Phase
+from wyoming_csm.engines.base import HEALTHY, Phase
 from wyoming_csm.engines.child_engine import ChildEngine
 from wyoming_csm.engines.fallback import Fallback
-from wyoming_csm.engines.hold_off import HoldOff
-from wyoming_csm.engines.watchdog import Timeouts
+from wyoming_csm.engines.watchdog import HoldOff, Timeouts
 from wyoming_csm.errors import EngineError, EngineUnavailable, WorkerDied
 
 pytestmark = pytest.mark.slow
@@ -183,7 +182,7 @@ async def test_a_rest_is_cut_short_when_the_last_other_engine_is_gone(
     assert "failed 5 times" in engine.status.detail
     system.become(Phase.STARTING, "its process ended")
     await until(engine, lambda: "failed 6 times" in engine.status.detail)
-    assert not fallback.status.phase.is_healthy
+    assert fallback.status.phase not in HEALTHY
 
 
 def longest_wait(caplog: pytest.LogCaptureFixture) -> float:

@@ -46,7 +46,7 @@ class FakeSpeaker:
 
     detail = "fake"
     voices: tuple[Voice, ...] = ()
-    warm_up_sentences: Sequence[tuple[str, Voice]] = ()
+    warm_up: Sequence[tuple[str, Voice]] = ()
 
     def __init__(self) -> None:
         self.now = 0.0  # seconds
@@ -202,13 +202,13 @@ def test_a_voice_that_said_nothing_yet_is_as_slow_as_the_slowest(
     assert limits(child)[-1] == pytest.approx(4 * 60)
 
 
-def test_the_warm_up_is_sent_nowhere_and_tells_how_long_a_sentence_takes(
+def test_a_warm_up_sends_no_sound_and_tells_how_long_a_sentence_takes(
     child: FakeChild,
     speaker: FakeSpeaker,
     loop: SentenceLoop,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    speaker.warm_up_sentences = [("a fault b", ANNA), ("slow", ANNA)]
+    speaker.warm_up = [("a fault b", ANNA), ("slow", ANNA)]
     loop.warm_up()
     assert child.sent == []
     assert speaker.closed == ["a fault b", "slow"]

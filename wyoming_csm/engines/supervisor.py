@@ -7,10 +7,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
-from wyoming_csm.engines.base import Phase, Status
-from wyoming_csm.engines.hold_off import HoldOff
+from wyoming_csm.engines.base import PENDING, Phase, Status
 from wyoming_csm.engines.process import ChildProcess
-from wyoming_csm.engines.watchdog import Timeouts, Watchdog
+from wyoming_csm.engines.watchdog import HoldOff, Timeouts, Watchdog
 from wyoming_csm.errors import EngineUnavailable, WorkerDied
 from wyoming_csm.worker.protocol import Configure, Done, FromChild, Ready, Starting, Unavailable
 
@@ -261,7 +260,7 @@ class Supervisor:
         before = self._status.phase
         assert before.may_become(phase), f"{self._name}: from {before} to {phase}"
         self._status = Status(phase, detail)
-        if phase.is_pending:
+        if phase in PENDING:
             self._loaded.clear()
         else:
             self._loaded.set()

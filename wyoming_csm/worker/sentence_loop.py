@@ -57,7 +57,7 @@ class Speaker(Protocol):
         """Return the voices that only loading told, or none."""
 
     @property
-    def warm_up_sentences(self) -> Sequence[tuple[str, Voice]]:
+    def warm_up(self) -> Sequence[tuple[str, Voice]]:
         """Return sentences to be made before all others, for nobody: what they load is loaded
         then, and how long they take is known."""
 
@@ -98,7 +98,7 @@ class SentenceLoop:
     def warm_up(self) -> None:
         """Speak to nobody, before it is ready. What fails here does no harm: it will be said when
         somebody listens."""
-        for text, voice in self._speaker.warm_up_sentences:
+        for text, voice in self._speaker.warm_up:
             try:
                 for _ in self._sound(text, voice):
                     pass

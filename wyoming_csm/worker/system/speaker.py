@@ -92,9 +92,7 @@ class SystemSpeaker:
     """The speaker of the sentence loop. `synthesisers`: by name, the best first."""
 
     voices: tuple[Voice, ...] = ()  # known without loading
-    warm_up_sentences: Sequence[
-        tuple[str, Voice]
-    ] = ()  # its first sentence is as quick as all others
+    warm_up: Sequence[tuple[str, Voice]] = ()  # its first sentence is as quick as all others
 
     def __init__(self, synthesisers: Mapping[str, Synthesiser]) -> None:
         self.detail = ", ".join(synthesisers)
