@@ -144,7 +144,7 @@ class FakeEngine:
     def wake(self) -> None:
         if self.status.phase is Phase.ASLEEP:
             self.woken += 1
-            self.become(Phase.WAKING, "waking up")
+            self.become(Phase.WAKING, "loading again")
 
     def hurry(self) -> None:
         self.hurried += 1

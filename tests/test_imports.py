@@ -66,7 +66,7 @@ BROAD_EXCEPT = {
 TIMEOUTS = {
     "say.py": "before anything is spoken",
     "engines/choice.py": "before a sentence",
-    "engines/hold_off.py": "between two lives of a child",
+    "engines/watchdog.py": "between two lives of a child",
     "server/discovery.py": "before the announcement",
     "server/peer.py": "the last events are sent by a task of their own",
     "server/requests.py": "before a sentence",

@@ -1,6 +1,7 @@
 """A child process in simulated time: the real loops over a runner and a speaker that only wait."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -152,6 +153,9 @@ class SimulatedChild:
         self.sent: list[FromChild] = []
         self.stopped = False  # as by SIGSTOP
         self._held: list[bytes] = []
+        # Timers of one moment go off in any order, and what goes into a pipe comes out in its own.
+        self._to_child: deque[ToChild] = deque()
+        self._to_front: deque[bytes] = deque()
 
     # -- for the front
 
@@ -160,8 +164,10 @@ class SimulatedChild:
             self._loop.call_later(self._device.loading, self._worker.begin)
             self._beats()
             return
-        read = decode_to_child(encode(message)[PREFIX_BYTES:])
-        self._loop.call_later(PIPE_SECONDS, self._worker.inbox.put, read)
+        self._to_child.append(decode_to_child(encode(message)[PREFIX_BYTES:]))
+        self._loop.call_later(
+            PIPE_SECONDS, lambda: self._worker.inbox.put(self._to_child.popleft())
+        )
 
     async def receive(self) -> FromChild:
         if not (body := await self._from_child.get()):
@@ -213,8 +219,8 @@ class SimulatedChild:
 
     def _tell(self, message: FromChild) -> None:
         self.sent.append(message)
-        body = encode(message)[PREFIX_BYTES:]
-        self._worker.call_later(PIPE_SECONDS, lambda: self._deliver(body))
+        self._to_front.append(encode(message)[PREFIX_BYTES:])
+        self._worker.call_later(PIPE_SECONDS, lambda: self._deliver(self._to_front.popleft()))
 
 
 class ChildEnd:

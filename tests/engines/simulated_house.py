@@ -115,13 +115,21 @@ class House:
             listening.result()
 
     async def listen(
-        self, address: str, texts: Sequence[str], after: float = 0.0, voice: Voice = ANNA
+        self,
+        address: str,
+        texts: Sequence[str],
+        after: float = 0.0,
+        voice: Voice = ANNA,
+        stalls: float = 0.0,
     ) -> None:
-        """One answer, from its request to its end."""
+        """One answer, from its request to its end, which comes `stalls` seconds after its text."""
         await asyncio.sleep(after)
         text = TextStream(10_000, pytest.fail)
         text.feed(" ".join(texts))
-        text.end()
+        if stalls:
+            self._loop.call_later(stalls, text.end)
+        else:
+            text.end()
         request = Request(VoiceRequest(), ssml=False, streamed=False, text=text)
         await Answer(
             request,

@@ -74,7 +74,9 @@ async def test_of_one_that_dies_or_stops_in_it(
         once = str(tmp_path / fault)
         engine = await started(make(fault=fault, once=once, silent_seconds=1.5))
         assert await hear(Fallback([engine]).start_reply(VOICES[0])) == WHOLE
-        assert any("fake/anna speaks a sentence anew: fake: " in said for said in warnings(caplog))
+        assert any(
+            "fake/anna repeats a sentence that failed: fake: " in said for said in warnings(caplog)
+        )
         caplog.clear()
 
 

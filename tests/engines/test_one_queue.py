@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.engines.simulated_child import SLOW, Device, frames_of, sentence
@@ -80,6 +80,24 @@ def test_a_busy_engines_next_listener_is_spoken_to_by_an_idle_one(
     simulate(scene())
 
 
+def test_a_slot_is_given_on_while_its_listeners_text_stalls(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No message comes then: nothing more is asked for, and the answer is not over."""
+    first, second = sentence(1, 30), sentence(2, 5)
+
+    async def scene() -> None:
+        async with house_of(monkeypatch, csm=Device(1, STEP)) as house:
+            await asyncio.gather(
+                house.listen("10.0.0.1", [first], stalls=5.0),
+                house.listen("10.0.0.2", [second], after=0.5),
+            )
+            assert_heard_whole(house)
+            assert longest_idle(house) <= 1e-6
+
+    simulate(scene())
+
+
 def test_a_voice_that_is_prepared_delays_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scene() -> None:
         async with house_of(monkeypatch, csm=Device(1, STEP, preparing=5.0)) as house:
@@ -110,6 +128,11 @@ LISTENERS = st.lists(
 
 @settings(max_examples=60, deadline=None)
 @given(listeners=LISTENERS, slots=st.integers(1, 8))
+@example(  # all at one moment, more than a few: what is sent arrives in its order nevertheless
+    listeners=[("10.0.0.1", [1], 0.0, None)] * 6
+    + [("10.0.0.1", [1, 1], 0.0, None), ("10.0.0.2", [1, 1], 0.0, 0.0)],
+    slots=1,
+)
 def test_whoever_comes_and_goes(
     listeners: list[tuple[str, list[int], float, float | None]], slots: int
 ) -> None:

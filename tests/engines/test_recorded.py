@@ -11,9 +11,8 @@ from benchmarks.fixtures.fake_child import COMMAND
 from tests.engines.helpers import ANNA, hear, started, until, warnings
 from tests.fakes import FakeEngine, fake_voice
 from wyoming_csm.config import Config
-from wyoming_csm.engines.child_engine import ChildEngine
+from wyoming_csm.engines.child_engine import ChildEngine, RecordedVoices
 from wyoming_csm.engines.fallback import Fallback
-from wyoming_csm.engines.recorded import RecordedVoices
 from wyoming_csm.engines.watchdog import Timeouts
 from wyoming_csm.server.info import make_info
 from wyoming_csm.voice_choice import default_first

@@ -187,7 +187,7 @@ async def test_each_sleeps_by_itself_and_wakes_when_it_is_needed(make: Make) -> 
     sleepy = {"slots": 2, "idle_seconds": 0.3}
     house, each = await replicas(make, sleepy, sleepy)
     await eventually(lambda: [one.status.phase for one in each] == [Phase.ASLEEP] * 2)
-    assert house.status == Status(Phase.ASLEEP, "fake 1: asleep until the next request")
+    assert house.status == Status(Phase.ASLEEP, "fake 1: unloaded until the next request")
     replies = [house.start_reply(VOICES[0]) for _ in range(3)]
     assert await hear(replies[0]) == WHOLE
     assert [one.status.phase for one in each] == [Phase.READY, Phase.ASLEEP]

@@ -20,7 +20,7 @@ from wyoming_csm.worker.protocol import Configure, Prepare, ToChild
 
 pytestmark = pytest.mark.slow
 
-ASLEEP = Status(Phase.ASLEEP, "asleep until the next request")
+ASLEEP = Status(Phase.ASLEEP, "unloaded until the next request")
 IDLE = 0.3  # seconds; it is noticed at the child's next beat
 
 Told = list[tuple[ChildProcess, list[ToChild]]]
@@ -82,8 +82,8 @@ async def test_it_sleeps_and_is_woken_by_a_fresh_child_that_stood_by(
     assert await hear(OneEngine(engine, VOICES[0])) == [frame(number) for number in range(5)]
     lines = [r.getMessage() for r in caplog.records if r.name.startswith("wyoming_csm")]
     assert lines[2:4] == [
-        "fake is unloaded until it is asked for: its memory is free",
-        "fake wakes: it is asked for",
+        "fake is unloaded, no request came for a while; the next one loads it again",
+        "fake is loading again: a request came",
     ]
     assert not warnings(caplog)
 

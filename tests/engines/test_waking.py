@@ -12,7 +12,7 @@ from wyoming_csm.engines.base import Phase, Status
 from wyoming_csm.engines.fallback import Fallback
 
 WHOLE = [frame(number) for number in range(5)]
-DETAIL = "asleep until the next request"
+DETAIL = "unloaded until the next request"
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +31,7 @@ async def test_it_is_woken_and_another_speaks_at_once(
     assert await hear(early) == await hear(later) == WHOLE
     assert (early.spoken_by, later.spoken_by) == ("coqui/lj", "csm/anna")
     assert not warnings(caplog)
-    assert "coqui/lj speaks while csm wakes" in caplog.text
+    assert "coqui/lj speaks while csm loads" in caplog.text
 
 
 async def test_a_request_wakes_before_its_text_is_there(

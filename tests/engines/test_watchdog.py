@@ -16,7 +16,7 @@ from tests.fakes import frame
 from wyoming_csm.engines import watchdog
 from wyoming_csm.engines.base import Phase
 from wyoming_csm.engines.process import ChildProcess
-from wyoming_csm.engines.watchdog import RunningClock, Timeouts, Watchdog
+from wyoming_csm.engines.watchdog import Timeouts, Watchdog, running_clock
 from wyoming_csm.errors import WorkerDied
 from wyoming_csm.worker.protocol import FromChild, Heartbeat, Ready
 
@@ -163,5 +163,5 @@ async def test_a_child_is_not_blamed_for_a_time_in_which_the_server_stood_still(
 
 def test_of_a_time_without_a_look_only_two_seconds_count() -> None:
     times = iter([100.0, 100.5, 101.5, 101.5, 700.0, 700.5])
-    clock = RunningClock(lambda: next(times))
+    clock = running_clock(lambda: next(times))
     assert [clock() for _ in range(5)] == [0.5, 1.5, 1.5, 3.5, 4.0]

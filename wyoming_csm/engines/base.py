@@ -30,21 +30,15 @@ class Phase(Enum):
     RESTING = "resting"  # failed too often; starts again after some minutes, or on request
     ABSENT = "absent"  # cannot run here as things are; probed again on request
 
-    @property
-    def is_pending(self) -> bool:
-        """Whether it may be ready before long, without being asked."""
-        return self in (Phase.STARTING, Phase.WAKING, Phase.STALLED)
-
-    @property
-    def is_healthy(self) -> bool:
-        """Whether it is ready, or soon when asked: no list of voices need name a stand-in."""
-        return self in (Phase.READY, Phase.STALLED, Phase.WAKING, Phase.ASLEEP)
-
     def may_become(self, other: "Phase") -> bool:
         """Return whether the table below allows this change."""
         return other in (self, Phase.ABSENT) or other in _NEXT[self]
 
 
+# It may be ready before long, without being asked.
+PENDING = (Phase.STARTING, Phase.WAKING, Phase.STALLED)
+# It is ready, or soon when asked: no list of voices need name a stand-in.
+HEALTHY = (Phase.READY, Phase.STALLED, Phase.WAKING, Phase.ASLEEP)
 _NEXT = {  # each may also be stopped, or turn out not to run here: ABSENT
     Phase.ABSENT: {Phase.STARTING},
     Phase.STARTING: {Phase.READY, Phase.RESTING},

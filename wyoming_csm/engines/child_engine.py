@@ -9,12 +9,11 @@ from msgspec.structs import replace
 
 from wyoming_csm.config import Config, EngineName
 from wyoming_csm.engines.base import Callback, Load, Sentence, Status
-from wyoming_csm.engines.recorded import RecordedVoices, ToldVoices
 from wyoming_csm.engines.supervisor import COMMAND, Supervisor
 from wyoming_csm.engines.watchdog import Timeouts
 from wyoming_csm.errors import EngineError, WorkerDied
 from wyoming_csm.voice_choice import of_language
-from wyoming_csm.voices import Voice
+from wyoming_csm.voices import Clip, Voice
 from wyoming_csm.worker.protocol import (
     Audio,
     Begun,
@@ -46,6 +45,27 @@ def first_message(config: Config, engine: EngineName, voices: tuple[Voice, ...] 
     )
 
 
+class RecordedVoices:
+    """Recorded voices as all children of one kind have them, and what makes clips unusable."""
+
+    def __init__(self, now: Callable[[], tuple[Voice, ...]] = tuple) -> None:
+        """`now` returns the recorded voices there are; it is cheap."""
+        self.now = now
+        self.faults: dict[Clip, str] = {}
+
+    def prepared(self, clip: Clip, fault: str) -> bool:
+        """Note what became of a clip ("": it can be used); return whether that is new."""
+        before = self.faults.pop(clip, "")
+        if fault:
+            used = {clip for voice in self.now() for clip in voice.clips}
+            self.faults = {one: why for one, why in self.faults.items() if one in used}
+            self.faults[clip] = fault
+        return fault != before
+
+    def fault(self, voice: Voice) -> str:
+        return next((self.faults[clip] for clip in voice.clips if clip in self.faults), "")
+
+
 class ChildEngine:
     """An `Engine` over a child process that is started again when it dies or hangs.
 
@@ -70,7 +90,7 @@ class ChildEngine:
         self._name = configure.engine
         self._title = title or configure.engine
         self._recorded = recorded or RecordedVoices()
-        self._told = ToldVoices(self._recorded)
+        self._told: tuple[Voice, ...] = ()  # those of the recorded ones that the child knows
         self._known_voices = voices
         self._learned_voices: tuple[Voice, ...] = ()  # what the last child that loaded told
         self._slots = 1
@@ -108,7 +128,9 @@ class ChildEngine:
     def voices(self) -> tuple[Voice, ...]:
         by_name = {voice.name: voice for voice in self._known_voices()}
         by_name |= {voice.name: voice for voice in self._learned_voices}
-        return self._recorded.described(tuple(by_name.values()))
+        if not self._recorded.faults:
+            return tuple(by_name.values())
+        return tuple(replace(v, fault=v.fault or self._recorded.fault(v)) for v in by_name.values())
 
     def voice_for(self, voice: Voice) -> Voice | None:
         usable = [own for own in self.voices if not own.fault]
@@ -132,8 +154,8 @@ class ChildEngine:
 
     async def start(self) -> None:
         self._supervisor.start()
-        self._told.again()
-        self._tell_voices()
+        self._told = tuple(voice for voice in self._told if not self._recorded.fault(voice))
+        self._tell_voices()  # what could not be used is tried once more
 
     async def stop(self) -> None:
         await self._supervisor.stop()
@@ -190,7 +212,7 @@ class ChildEngine:
                 self._finish(number, EngineError(f"{self._title}: {reason}"))
             case Ready(_, slots, voices):
                 self._slots, self._learned_voices = max(1, slots), voices
-                self._told.begin()
+                self._told = ()
                 self._idle_since = asyncio.get_running_loop().time()
             case Prepared(clip, fault) if self._recorded.prepared(clip, fault):
                 self.changed()
@@ -214,7 +236,12 @@ class ChildEngine:
             changed()
 
     def _tell_voices(self) -> None:
-        if self._supervisor.child and (new := self._told.news()):
+        if self._supervisor.child is None:
+            return
+        now = self._recorded.now()
+        new = tuple(voice for voice in now if voice.clips and voice not in self._told)
+        self._told = now
+        if new:
             self._tell(Learn(new))
 
 

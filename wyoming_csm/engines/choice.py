@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
-from wyoming_csm.engines.base import Engine, Phase
+from wyoming_csm.engines.base import HEALTHY, PENDING, Engine, Phase
 from wyoming_csm.errors import EngineError
 from wyoming_csm.voices import Voice
 
@@ -84,7 +84,7 @@ class Chooser:
         if woken is not None and self._waking_seconds:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._waking_seconds):
-                    await self.until(lambda: not woken.status.phase.is_pending)
+                    await self.until(lambda: woken.status.phase not in PENDING)
         if lost:
             again = [*left, *(engine for engine in order if engine in lost)]
             with suppress(TimeoutError):
@@ -116,7 +116,7 @@ class Chooser:
 
     def wake(self, engines: Sequence[Engine], voice: Voice) -> Engine | None:
         """Wake the one of these that would speak, and return it, if it is not ready yet."""
-        choice = self.first_able(engines, voice, [phase for phase in Phase if phase.is_healthy])
+        choice = self.first_able(engines, voice, HEALTHY)
         if choice is None or is_ready(choice[0]):
             return None
         choice[0].wake()
@@ -154,7 +154,7 @@ class Chooser:
         news = asyncio.Event()
         with self.watched(news.set):  # also of one that rested, or was absent
             while (choice := self.first_able(engines, voice, [Phase.READY])) is None:
-                pending = any(engine.status.phase.is_pending for engine in engines)
+                pending = any(engine.status.phase in PENDING for engine in engines)
                 if not pending and self.wake(engines, voice) is None:
                     raise EngineError(f"no engine could speak: {self.why_not(failed)}")
                 news.clear()
@@ -173,7 +173,7 @@ class Chooser:
         elif owner.name == engine.name:
             pass
         elif owner.status.phase is Phase.WAKING:
-            _LOGGER.info("%s/%s speaks while %s wakes", engine.name, own.name, owner.name)
+            _LOGGER.info("%s/%s speaks while %s loads", engine.name, own.name, owner.name)
         else:
             self._warn_once(
                 f"{engine.name}/{own.name} speaks for {owner.name}'s voices: {why(owner)}"

@@ -3,8 +3,7 @@
 from msgspec.structs import replace
 
 from wyoming_csm.config import Config
-from wyoming_csm.engines.child_engine import ChildEngine, first_message
-from wyoming_csm.engines.recorded import RecordedVoices
+from wyoming_csm.engines.child_engine import ChildEngine, RecordedVoices, first_message
 from wyoming_csm.engines.watchdog import Timeouts
 from wyoming_csm.installer import require
 from wyoming_csm.voice_book import VoiceBook

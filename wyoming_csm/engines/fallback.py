@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
-from wyoming_csm.engines.base import Engine, Phase, Status
+from wyoming_csm.engines.base import HEALTHY, PENDING, Engine, Phase, Status
 from wyoming_csm.engines.choice import Chooser
 from wyoming_csm.engines.reply import Reply
 from wyoming_csm.voices import Voice
@@ -31,7 +31,7 @@ class Fallback:
         engines = self._chooser.engines
         best = min((engine.status.phase for engine in engines), key=list(Phase).index)
         for engine in engines:
-            if engine.status.phase.is_healthy:
+            if engine.status.phase in HEALTHY:
                 return Status(best, f"{engine.title}: {engine.status.detail}")
         return Status(best, self._chooser.why_not({}))
 
@@ -66,7 +66,7 @@ class Fallback:
 
     async def wait_loaded(self) -> None:
         """Wait until an engine is ready, or none can be before long."""
-        await self._chooser.until(lambda: not self.status.phase.is_pending)
+        await self._chooser.until(lambda: self.status.phase not in PENDING)
 
     async def start(self) -> None:
         """Start every engine; returns at once."""
@@ -80,14 +80,14 @@ class Fallback:
     def _changed(self) -> None:
         self._voices = None
         self._chooser.changed()
-        if not self.status.phase.is_healthy:
+        if self.status.phase not in HEALTHY:
             for engine in self._chooser.engines:
                 engine.hurry()
 
     def _described(self, owner: Engine, voice: Voice) -> Voice:
         if voice.fault:
             return _saying(voice, f"cannot be used: {_cut(voice.fault, LONG)}")
-        if any(one.status.phase.is_healthy for one in self._chooser.alike(owner)):
+        if any(one.status.phase in HEALTHY for one in self._chooser.alike(owner)):
             return voice
         order = self._chooser.order(voice)
         if (choice := self._chooser.first_able(order, voice, [Phase.READY])) is None:

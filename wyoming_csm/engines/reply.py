@@ -109,7 +109,7 @@ class Reply:
         engine = choice[0]
         speaker = f"{engine.title}/{choice[1].name}"
         if engine in failed:
-            _LOGGER.warning("%s speaks a sentence anew: %s", speaker, failed[engine])
+            _LOGGER.warning("%s repeats a sentence that failed: %s", speaker, failed[engine])
         elif failed or (before and before is not engine):
             reason = "; ".join(failed.values()) or (before and why(before))
             _LOGGER.warning("%s takes over a reply: %s", speaker, reason)

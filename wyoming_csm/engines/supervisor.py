@@ -7,10 +7,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
-from wyoming_csm.engines.base import Phase, Status
-from wyoming_csm.engines.hold_off import HoldOff
+from wyoming_csm.engines.base import PENDING, Phase, Status
 from wyoming_csm.engines.process import ChildProcess
-from wyoming_csm.engines.watchdog import Timeouts, Watchdog
+from wyoming_csm.engines.watchdog import HoldOff, Timeouts, Watchdog
 from wyoming_csm.errors import EngineUnavailable, WorkerDied
 from wyoming_csm.worker.protocol import Configure, Done, FromChild, Ready, Starting, Unavailable
 
@@ -91,8 +90,8 @@ class Supervisor:
         """Load again, if it is asleep."""
         if self._status.phase is not Phase.ASLEEP:
             return
-        _LOGGER.info("%s wakes: it is asked for", self._name)
-        self._become(Phase.WAKING, "waking up")
+        _LOGGER.info("%s is loading again: a request came", self._name)
+        self._become(Phase.WAKING, "loading again")
         self._woken.set()
         if self._standby is not None:
             with suppress(WorkerDied):  # its watch finds out the same
@@ -159,8 +158,8 @@ class Supervisor:
         self._become(Phase.RESTING, detail)  # whereupon `hurry` may shorten the rest
         _LOGGER.log(
             logging.WARNING if news else logging.DEBUG,
-            "%s rests for %.0f s: %s. SIGHUP makes it try again at once",
-            *(self._name, self._hold_off.left, detail),
+            "%s failed too often, tried again in %.0f s: %s. SIGHUP tries at once",
+            *(self._name, self._hold_off.left, why),
         )
 
     async def _live_on(self) -> None:
@@ -171,7 +170,7 @@ class Supervisor:
                 await self._live()
             except WorkerDied as death:
                 if self._stands_by:  # it is not missed before somebody asks
-                    _LOGGER.debug("%s: the child that stood by: %s", self._name, death)
+                    _LOGGER.debug("%s: the standby process ended: %s", self._name, death)
                     await self._woken.wait()
                 elif self._hold_off.died():
                     seconds = self._hold_off.left
@@ -239,10 +238,12 @@ class Supervisor:
         return idle is not None and self._owner.idle_seconds >= idle
 
     def _fall_asleep(self) -> None:
-        _LOGGER.info("%s is unloaded until it is asked for: its memory is free", self._name)
+        _LOGGER.info(
+            "%s is unloaded, no request came for a while; the next one loads it again", self._name
+        )
         self._child = None
         self._woken.clear()
-        self._become(Phase.ASLEEP, "asleep until the next request")
+        self._become(Phase.ASLEEP, "unloaded until the next request")
 
     def _stall(self) -> None:
         if self._child is not None:
@@ -259,7 +260,7 @@ class Supervisor:
         before = self._status.phase
         assert before.may_become(phase), f"{self._name}: from {before} to {phase}"
         self._status = Status(phase, detail)
-        if phase.is_pending:
+        if phase in PENDING:
             self._loaded.clear()
         else:
             self._loaded.set()

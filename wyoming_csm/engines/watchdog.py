@@ -1,8 +1,10 @@
-"""How long a child may be silent, or compute: its messages are watched."""
+"""How long a child may be silent, or compute, and how long to wait before the next one."""
 
 import asyncio
 import math
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from wyoming_csm.engines.process import ChildProcess
@@ -21,6 +23,9 @@ from wyoming_csm.worker.protocol import (
 LOOK_SECONDS = 1.0  # between two looks at the clock
 STALL_SECONDS = 3.5  # without a message of a ready child: three heartbeats are missed
 _BELIEVED_SECONDS = 2.0  # of the time between two looks: in the rest we did not run ourselves
+DEATHS_IN_A_ROW = 5
+LONGEST_DELAY = 30.0  # before a restart
+LONGEST_RETRY = 900.0  # for what may pass by itself, as a network that is away
 
 
 @dataclass(frozen=True)
@@ -55,23 +60,21 @@ class Timeouts:
     idle: float | None = None
 
 
-class RunningClock:
-    """Seconds in which this process ran, if it looks here each second.
+def running_clock(clock: Callable[[], float]) -> Callable[[], float]:
+    """Return a clock of the seconds in which this process ran, if it is looked at each second.
 
     When it was stopped, frozen or asleep with its machine, or too busy to listen, a child is not
     blamed for its messages that were not read meanwhile.
     """
+    looked, ran = clock(), 0.0
 
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._looked = clock()
-        self._ran = 0.0
+    def now() -> float:
+        nonlocal looked, ran
+        before, looked = looked, clock()
+        ran += min(looked - before, _BELIEVED_SECONDS)
+        return ran
 
-    def __call__(self) -> float:
-        now = self._clock()
-        self._ran += min(now - self._looked, _BELIEVED_SECONDS)
-        self._looked = now
-        return self._ran
+    return now
 
 
 class Watchdog:
@@ -85,7 +88,7 @@ class Watchdog:
         self._child = child
         self._patience = patience
         self._stalled = stalled
-        self._clock = RunningClock(asyncio.get_running_loop().time)
+        self._clock = running_clock(asyncio.get_running_loop().time)
         self._beat_due = self._clock() + patience.loading
         self._stall_due = math.inf
         self._work_due = math.inf  # its next word about its loading, or from its working loop
@@ -146,3 +149,70 @@ class Watchdog:
                 self._work_due = now + self._patience.start
         if self._ready:
             self._work_due = now + self._limit
+
+
+class HoldOff:
+    """Counts failures and waits after each, longer every time, until something was spoken."""
+
+    def __init__(self, patience: Timeouts) -> None:
+        self._patience = patience
+        self.deaths = 0  # without a sentence spoken to its end in between
+        self._rests = 0  # the same
+        self._rested_for = ""
+        self._retry = patience.retry
+        self._until = 0.0
+        self._shortened = asyncio.Event()
+
+    def forget(self) -> None:
+        """Begin anew: it spoke, or is believed to be able to."""
+        self.deaths = self._rests = 0
+        self._rested_for = ""
+        self.loaded()
+
+    def loaded(self) -> None:
+        """Look often again: what was away is there."""
+        self._retry = self._patience.retry
+
+    def died(self) -> bool:
+        """Begin a wait before the next life; False if that was one death too many: let it rest."""
+        self.deaths += 1
+        if self.deaths >= DEATHS_IN_A_ROW:
+            return False
+        self._begin(min(LONGEST_DELAY, self._patience.restart * 2.0 ** (self.deaths - 1)))
+        return True
+
+    def rest(self, why: str) -> bool:
+        """Begin a rest, and return whether its reason is another than last time. One try follows:
+        then something is spoken, or it rests again."""
+        rests = self._patience.rests
+        self._begin(rests[min(self._rests, len(rests) - 1)])
+        self._rests += 1
+        before, self._rested_for = self._rested_for, why
+        return why != before
+
+    def away(self) -> None:
+        """Begin a wait, for a reason that may pass by itself."""
+        self._begin(self._retry)
+        self._retry = min(LONGEST_RETRY, self._retry * 2)
+
+    @property
+    def left(self) -> float:
+        """Return the seconds until the wait is over."""
+        return max(0.0, self._until - time.monotonic())
+
+    def shorten(self, seconds: float) -> None:
+        """Let the wait take no longer than these from now on."""
+        if self.left > seconds:
+            self._begin(seconds)
+            self._shortened.set()
+
+    async def over(self) -> None:
+        """Wait until the wait is over."""
+        while left := self.left:
+            self._shortened.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._shortened.wait()
+
+    def _begin(self, seconds: float) -> None:
+        self._until = time.monotonic() + seconds

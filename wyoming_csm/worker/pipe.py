@@ -72,7 +72,7 @@ class Child:
             while (message := read_to_child(self._source)) is not None:
                 self.inbox.put(message)
         except (OSError, ValueError, msgspec.DecodeError) as error:
-            _LOGGER.error("The pipe cannot be understood: %s", error)
+            _LOGGER.error("A message from the server cannot be read: %s", error)
         self._over.set()
         self._gone()
 

@@ -7,7 +7,7 @@ from wyoming_csm.audio import SAMPLE_RATE, SAMPLES_PER_FRAME
 
 FRAMES_PER_SECOND = SAMPLE_RATE / SAMPLES_PER_FRAME
 
-# People do not speak slower than this: what is longer is babble that found no end.
+# People do not speak slower than this: what is longer is babble that does not end.
 _SECONDS = 4.0
 _SECONDS_PER_CHARACTER = 0.2
 _SECONDS_PER_WORD = 0.75  # 80 a minute, where a slow reader has 100

@@ -223,3 +223,5 @@ class FrameLoop:
     def _leave(self, sentence: Sentence) -> None:
         self._runner.release(sentence)
         self._scheduler.leave(sentence)
+        if not self._scheduler.is_idle:
+            self._inbox.put(None)  # one that waits begins now, also if no message comes

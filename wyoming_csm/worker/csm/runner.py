@@ -143,7 +143,7 @@ class CsmRunner:
         cut = len(sentence.codes) >= sentence.limit
         if cut:
             _LOGGER.warning(
-                "A sentence of %d characters found no end in %.0f s and was cut",
+                "A sentence of %d characters did not end within %.0f s and was cut off",
                 len(sentence.say.text),
                 sentence.limit / FRAMES_PER_SECOND,
             )
