@@ -95,7 +95,7 @@ class ScriptedRunner:
     @property
     def is_reading(self) -> bool:
         """True if a prompt is not read to its end."""
-        return any(self._read[one.number] < one.positions for one, _ in self._slots.values())
+        return any(self._read[one.say.sentence] < one.positions for one, _ in self._slots.values())
 
     def prepare(self, voices: Sequence[Voice]) -> None:
         """Do nothing: they are ready."""
@@ -119,13 +119,13 @@ class ScriptedRunner:
             raise EngineError("a bad text")
         sentence.positions = script.positions
         self._slots[sentence.slot] = sentence, script
-        self._read[sentence.number] = self._frames[sentence.number] = 0
+        self._read[sentence.say.sentence] = self._frames[sentence.say.sentence] = 0
 
     def prefill(self, sentence: Sentence, start: int, end: int) -> None:
         """Take the time of a prefill."""
-        assert self._read[sentence.number] == start < end <= sentence.positions
-        self._read[sentence.number] = end
-        self.chunks.append((sentence.number, end - start))
+        assert self._read[sentence.say.sentence] == start < end <= sentence.positions
+        self._read[sentence.say.sentence] = end
+        self.chunks.append((sentence.say.sentence, end - start))
         self._work(self.device.prefill(end - start))
         if self._script_of(sentence).unreadable:
             raise EngineError("a long text")
@@ -138,11 +138,11 @@ class ScriptedRunner:
             raise EngineError("no memory")
         made = []
         for sentence in sentences:
-            assert self._read[sentence.number] == sentence.positions
-            made.append(self.frame(sentence, self._frames[sentence.number]))
-            self._frames[sentence.number] += 1
+            assert self._read[sentence.say.sentence] == sentence.positions
+            made.append(self.frame(sentence, self._frames[sentence.say.sentence]))
+            self._frames[sentence.say.sentence] += 1
         self._work(self.device.step(len(sentences)))
-        self.steps.append(Launched([one.number for one in sentences], self._free_at))
+        self.steps.append(Launched([one.say.sentence for one in sentences], self._free_at))
         self._in_flight += 1
         at = self._free_at
         return lambda: self._arrive(at, made)
@@ -172,7 +172,7 @@ class ScriptedRunner:
         """Make a sentence's frame of that number."""
         if number >= self._script_of(sentence).frames:
             return Frame(b"", is_end=True)
-        return Frame(((sentence.number << 16) + number).to_bytes(8, "little"))
+        return Frame(((sentence.say.sentence << 16) + number).to_bytes(8, "little"))
 
     def _arrive(self, at: float, frames: list[Frame]) -> list[Frame]:
         self._in_flight -= 1

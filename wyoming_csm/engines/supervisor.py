@@ -227,10 +227,9 @@ class Supervisor:
                     self._hold_off.loaded()
                     self._owner.receive(message)
                     self._become(Phase.READY, detail)
-                case Done():
-                    self._hold_off.forget()
-                    self._owner.receive(message)
                 case _:
+                    if isinstance(message, Done) and self._hold_off.deaths:
+                        self._hold_off.forget()
                     self._owner.receive(message)
 
     def _is_tired(self) -> bool:

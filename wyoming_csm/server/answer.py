@@ -1,20 +1,24 @@
-"""One request's answer: its text to sentences, sentences to sound."""
+"""One request's answer: its text to sentences, sentences to sound, sound to Wyoming events.
+
+Events have no timestamps, as other servers send them: no client needs ours, and one in Go stops
+at them.
+"""
 
 import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from wyoming.audio import AudioChunk, AudioStart, AudioStop
 from wyoming.tts import SynthesizeStopped
 
-from wyoming_csm.audio import silence
+from wyoming_csm.audio import CHANNELS, NOTHING_SECONDS, SAMPLE_RATE, SAMPLE_WIDTH, silence
 from wyoming_csm.config import Config
 from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.engines.reply import Reply
 from wyoming_csm.errors import EngineError, RequestError
 from wyoming_csm.server.peer import EventWriter
 from wyoming_csm.server.requests import Request
-from wyoming_csm.server.sound import Sound
 from wyoming_csm.text.pieces import Pause, Piece, Speak
 from wyoming_csm.text.ssml import ssml_pieces
 from wyoming_csm.text.stream import SentenceSplitter
@@ -31,7 +35,7 @@ class Answer:
     """Speaks one request on one connection.
 
     Pull: a sentence is asked for when little of the sound before it is unsent; it then runs at
-    the engine's pace.
+    the engine's pace. Audio chunks hold exactly `samples_per_chunk`, except a sentence's last.
     """
 
     def __init__(
@@ -49,7 +53,10 @@ class Answer:
         self._engine = engine
         self._events = events
         self._address = address
-        self._sound = Sound(events, config.samples_per_chunk)
+        self._chunk_bytes = config.samples_per_chunk * SAMPLE_WIDTH
+        self._pending = bytearray()  # sound that fills no chunk yet
+        self._started = False  # audio-start was sent
+        self._samples = 0  # sent
         self._began = asyncio.get_running_loop().time()
         self._reply: Reply | None = None
         self._sentences = 0
@@ -57,8 +64,8 @@ class Answer:
 
     def probe(self) -> None:
         """Send what shows whether a peer whose input ended is there. Raises ConnectionError."""
-        if not self._sound.started:
-            self._sound.start()
+        if not self._started:
+            self._start_sound()
             self._events.probed()
 
     async def run(self) -> None:
@@ -76,7 +83,10 @@ class Answer:
                         await self._speak(reply, piece)
             if self._request.text.cut and not self._sentences:
                 raise RequestError("the text is too long, and its beginning cannot be spoken")
-            self._sound.stop()
+            if not self._samples:
+                self._add(silence(NOTHING_SECONDS))
+                self._flush()
+            self._events.send(AudioStop().event())
             if self._request.streamed:
                 self._events.send(SynthesizeStopped().event())
             outcome = "spoken"
@@ -111,8 +121,8 @@ class Answer:
 
     async def _pause(self, seconds: float) -> None:
         while seconds > 0:
-            self._sound.add(silence(min(seconds, _PAUSE_SLICE)))
-            self._sound.flush()
+            self._add(silence(min(seconds, _PAUSE_SLICE)))
+            self._flush()
             seconds -= _PAUSE_SLICE
             await self._events.drained()
 
@@ -121,10 +131,33 @@ class Answer:
         self._sentences += 1
         async with aclosing(reply.speak(sentence)) as chunks:
             async for pcm in chunks:
-                self._sound.add(pcm)
+                self._add(pcm)
                 if self._first_sound_at is None:
                     self._first_sound_at = asyncio.get_running_loop().time()
-        self._sound.flush()
+        self._flush()
+
+    def _add(self, pcm: bytes) -> None:
+        """Add 24 kHz mono s16le of any length; whole chunks are sent at once."""
+        self._pending += pcm
+        while len(self._pending) >= self._chunk_bytes:
+            self._send(bytes(self._pending[: self._chunk_bytes]))
+            del self._pending[: self._chunk_bytes]
+
+    def _flush(self) -> None:
+        """Send what is pending: a sentence's end does not wait for the next one's beginning."""
+        if self._pending:
+            self._send(bytes(self._pending))
+            self._pending.clear()
+
+    def _send(self, pcm: bytes) -> None:
+        if not self._started:
+            self._start_sound()
+        self._events.send(AudioChunk(SAMPLE_RATE, SAMPLE_WIDTH, CHANNELS, pcm).event())
+        self._samples += len(pcm) // SAMPLE_WIDTH
+
+    def _start_sound(self) -> None:
+        self._started = True
+        self._events.send(AudioStart(SAMPLE_RATE, SAMPLE_WIDTH, CHANNELS).event())
 
     def _start_reply(self) -> Reply:
         voice = self._voice and self._engine.voice_for(self._voice)
@@ -134,7 +167,7 @@ class Answer:
 
     def _log(self, outcome: str) -> None:
         """Write the one line of a reply; never its text."""
-        seconds = self._sound.seconds
+        seconds = self._samples / SAMPLE_RATE
         computing = self._reply.seconds if self._reply else 0.0
         since = self._request.text.first_at or self._began
         first = self._first_sound_at

@@ -1,4 +1,4 @@
-"""The child's end of the pipe."""
+"""The child's end of the pipe, and how long it may be silent on it before it counts as hung."""
 
 import logging
 import os
@@ -22,6 +22,15 @@ from wyoming_csm.worker.protocol import (
 _LOGGER = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 1.0
+LEAST_SECONDS = 15.0  # of a computation on a CPU, which others may keep busy
+LEAST_ON_GPU_SECONDS = 10.0  # a frame takes milliseconds, a long prefill a second
+MOST_SECONDS = 600.0
+_MARGIN = 4.0  # over what is expected: other texts, other work on the machine
+
+
+def limit(expected: float, least: float = LEAST_SECONDS) -> float:
+    """Return the limit of a computation that should take `expected` seconds (see `Working`)."""
+    return min(MOST_SECONDS, max(least, _MARGIN * expected))
 
 
 class Child:

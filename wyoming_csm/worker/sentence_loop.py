@@ -12,8 +12,7 @@ from wyoming_csm.audio import BYTES_PER_SECOND, SAMPLE_WIDTH, SAMPLES_PER_FRAME
 from wyoming_csm.errors import EngineError
 from wyoming_csm.voices import Voice
 from wyoming_csm.worker.fair_queue import FIRST_SOUND_SECONDS, MOST_WAITING, FairQueue
-from wyoming_csm.worker.limits import SentencePace, limit
-from wyoming_csm.worker.pipe import HEARTBEAT_SECONDS
+from wyoming_csm.worker.pipe import HEARTBEAT_SECONDS, limit
 from wyoming_csm.worker.protocol import (
     Audio,
     Begun,
@@ -32,6 +31,8 @@ from wyoming_csm.worker.protocol import (
 _LOGGER = logging.getLogger(__name__)
 
 MAX_CHUNK_BYTES = 2 * SAMPLES_PER_FRAME * SAMPLE_WIDTH  # 160 ms
+_UNKNOWN = 0.02  # seconds for each character, where nothing was measured yet
+_FORGOTTEN = 0.2  # of a slower pace, with each sentence that was faster
 
 
 class Pipe(Protocol):
@@ -79,6 +80,24 @@ def run(child: Pipe, speaker: Speaker) -> None:
 class _Waiting:
     say: Say
     deadline: float  # by the loop's clock
+
+
+class SentencePace:
+    """How long the longest computation of a sentence takes for each character, by voice."""
+
+    def __init__(self) -> None:
+        self._each: dict[str, float] = {}  # seconds, by voice
+
+    def expected(self, voice: str, text: str) -> float:
+        """Return seconds; a voice that said nothing yet counts as the slowest that did."""
+        each = self._each.get(voice) or max(self._each.values(), default=_UNKNOWN)
+        return each * len(text)
+
+    def observe(self, voice: str, text: str, seconds: float) -> None:
+        """Note one that was made. Slower counts at once, faster little by little."""
+        each = seconds / max(1, len(text))
+        known = self._each.get(voice, each)
+        self._each[voice] = max(each, known + _FORGOTTEN * (each - known))
 
 
 class SentenceLoop:

@@ -1,7 +1,7 @@
 """CSM's runner over a tiny checkpoint, driven as by the frame loop; frames can be scripted."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -209,6 +209,7 @@ class Talk(Driver):
         device: torch.device = CPU,
         cached: int = 10_000,
         pipeline: type[FramePipeline] = FramePipeline,
+        saving: Iterable[None] = (),
         **settings: object,
     ) -> None:
         """`cached`: positions that the cache of prefixes has room for."""
@@ -231,7 +232,7 @@ class Talk(Driver):
                 lambda clip: self.recordings[clip.path],
                 config,
                 self.cache,
-                iter(()),
+                iter(saving),
             )
         )
 

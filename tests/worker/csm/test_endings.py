@@ -9,8 +9,8 @@ import torch
 
 from tests.worker.csm.runners import END, FRAMES, SOME, Sound, Talk, say, voice_of
 from wyoming_csm.audio import SAMPLES_PER_FRAME
-from wyoming_csm.worker.csm.endings import another_seed, frame_limit
 from wyoming_csm.worker.csm.frame_loop import FrameLoop
+from wyoming_csm.worker.csm.runner import another_seed, frame_limit
 from wyoming_csm.worker.csm.scheduler import Sentence
 from wyoming_csm.worker.protocol import Audio, Done, Failed, FromChild, Say, ToChild
 

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from tests.worker.csm.runners import SPEAKER, Talk, say, voice_of
-from wyoming_csm.worker.csm.idle_work import IdleThread
 
 pytestmark = pytest.mark.usefixtures("thread")
 
@@ -84,7 +83,7 @@ def test_a_voice_that_cannot_be_used_is_said_and_left_out(
     assert talk.speak(say(2, 2, "yes", missing)), "the next that asks tries again"
 
 
-def test_the_thread_works_in_quiet_moments_only() -> None:
+def test_weights_are_saved_in_quiet_moments_only(checkpoint: Path, tmp_path: Path) -> None:
     made: SimpleQueue[int] = SimpleQueue()
     step: SimpleQueue[None] = SimpleQueue()
 
@@ -94,19 +93,19 @@ def test_the_thread_works_in_quiet_moments_only() -> None:
             made.put(number)
             yield
 
-    thread = IdleThread(steps())
+    talk = Talk(checkpoint, tmp_path, saving=steps())
     step.put(None)
-    thread.pause()
-    assert made.empty(), "it was not told that it is quiet"
-    thread.go()
+    talk.release(talk.start(say(1, 1, "yes")))
+    assert made.empty(), "there was no quiet moment yet"
+    assert not talk.runner.idle()
     assert made.get(timeout=10) == 0
-    thread.pause()
+    talk.release(talk.start(say(2, 2, "yes")))
     step.put(None)
     step.put(None)
     first = made.qsize()  # the step that was begun
     assert first <= 1
-    thread.go()
-    thread.go()
+    for _ in range(2):
+        assert not talk.runner.idle()
     assert [made.get(timeout=10) for _ in range(2)] == [1, 2]
     step.put(None)
     assert made.get(timeout=10) == 3

@@ -84,8 +84,8 @@ def test_weights_of_a_gpu_are_stored_while_nobody_speaks(
     frames = Driver(runner).speak(say)
     assert not (tmp_path / "weights").exists()
     assert not runner.idle()
-    assert runner._saving._thread is not None
-    runner._saving._thread.join(10)
+    assert runner._idle_work._thread is not None
+    runner._idle_work._thread.join(10)
     assert len(list((tmp_path / "weights").glob("*.safetensors"))) == 1
     monkeypatch.setattr(Checkpoint, "_fill", None)
     again = Driver(load_runner(config, checkpoint, tmp_path, CPU)).speak(say)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from wyoming_csm.model.prefix_cache import PrefixCache
-from wyoming_csm.worker.csm.endings import FRAMES_PER_SECOND
+from wyoming_csm.worker.csm.cost import FRAMES_PER_SECOND
 
 
 @dataclass

@@ -10,6 +10,7 @@ from typing import Any
 from wyoming_csm.audio import SAMPLE_RATE, SAMPLES_PER_FRAME
 
 FRAME_SECONDS = SAMPLES_PER_FRAME / SAMPLE_RATE
+FRAMES_PER_SECOND = SAMPLE_RATE / SAMPLES_PER_FRAME
 PREFILL_CHUNK = 64  # positions; beside others' frames a prompt is read in multiples of it
 
 _FULL = 0.95  # of real time: steps of all listeners, and prompts, take no more

@@ -10,7 +10,7 @@ from wyoming_csm.errors import EngineError
 from wyoming_csm.voices import Voice
 from wyoming_csm.worker.csm.cost import PREFILL_CHUNK
 from wyoming_csm.worker.csm.scheduler import Scheduler, Sentence, Step
-from wyoming_csm.worker.limits import LEAST_SECONDS, limit
+from wyoming_csm.worker.pipe import HEARTBEAT_SECONDS, LEAST_SECONDS, limit
 from wyoming_csm.worker.protocol import (
     Audio,
     Begun,
@@ -28,8 +28,6 @@ from wyoming_csm.worker.protocol import (
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-HEARTBEAT_SECONDS = 1.0
 
 
 class Frame(NamedTuple):
@@ -177,11 +175,11 @@ class FrameLoop:
                 self._runner.start(sentence)
             except EngineError as error:
                 self._scheduler.leave(sentence)
-                self._send(Failed(sentence.number, str(error)))
+                self._send(Failed(sentence.say.sentence, str(error)))
             else:
-                self._send(Begun(sentence.number))
+                self._send(Begun(sentence.say.sentence))
         for sentence in self._scheduler.late(now):
-            self._send(Late(sentence.number))
+            self._send(Late(sentence.say.sentence))
 
     def _prefill(self, step: Step, sentence: Sentence, start: int, end: int) -> None:
         if end - start > PREFILL_CHUNK:
@@ -210,15 +208,15 @@ class FrameLoop:
                 continue
             pcm, last = self._runner.read(sentence, frame)
             if pcm:
-                self._send(Audio(sentence.number, pcm))
+                self._send(Audio(sentence.say.sentence, pcm))
                 self._scheduler.sounded(sentence, now)
             if last:
                 self._leave(sentence)
-                self._send(Done(sentence.number, sentence.seconds))
+                self._send(Done(sentence.say.sentence, sentence.seconds))
 
     def _fail(self, sentence: Sentence, error: EngineError) -> None:
         self._leave(sentence)
-        self._send(Failed(sentence.number, str(error)))
+        self._send(Failed(sentence.say.sentence, str(error)))
 
     def _leave(self, sentence: Sentence) -> None:
         self._runner.release(sentence)

@@ -19,28 +19,55 @@ _CHUNK = 32  # positions: a sentence that comes meanwhile waits for no more than
 _SLOT = 0  # free as the others are
 
 
-class VoiceWarmUp:
-    """Prefills voices' prompts chunk by chunk, one voice after another, as many as the cache has
-    room for: their first sentence is quick then."""
+class IdleWork:
+    """What makes a later sentence quick: voices' prompts are prefilled chunk by chunk, one voice
+    after another, as many as the cache has room for; then `saving` goes on in a thread."""
 
-    def __init__(self, pipeline: FramePipeline, voices: VoicePrompts, cache: PrefixCache) -> None:
+    def __init__(
+        self,
+        pipeline: FramePipeline,
+        voices: VoicePrompts,
+        cache: PrefixCache,
+        saving: Iterator[None],
+    ) -> None:
+        """The steps of `saving` bear that the process ends at any time."""
         self._pipeline = pipeline
         self._voices = voices
         self._cache = cache
         self._coming: deque[Voice] = deque()
-        self._reading: Generator[None] | None = None  # the prompt of the first that is coming
+        self._prefilling: Generator[None] | None = None  # the prompt of the first that is coming
+        self._saving = saving
+        self._quiet = Event()
+        self._thread: Thread | None = None
 
     def add(self, voices: Sequence[Voice]) -> None:
         """Take voices in whose clips are being encoded."""
         self._coming.extend(voice for voice in voices if voice.clips)
 
     def step(self) -> bool:
-        """Read one chunk while every slot is free. False: nothing is left, or not ready yet."""
-        if not self._coming or not self._voices.is_ready(self._coming[0]):
-            return False
-        self._reading = self._reading or self._read(self._coming[0])
+        """Do one step while every slot is free. False: what is left goes on by itself, or is not
+        ready yet."""
+        if self._coming and self._voices.is_ready(self._coming[0]) and self._prefill_chunk():
+            return True
+        self._quiet.set()
+        if self._thread is None:
+            self._thread = Thread(target=self._save, daemon=True)
+            self._thread.start()
+        return False
+
+    def stop(self) -> None:
+        """Free the slot for a sentence: the voice that was being prefilled begins anew later, and
+        the thread finishes at most the step that was begun."""
+        self._quiet.clear()
+        if self._prefilling is not None:
+            self._prefilling.close()
+            self._prefilling = None
+
+    def _prefill_chunk(self) -> bool:
+        """Prefill one chunk of the first voice. False: none is left."""
+        self._prefilling = self._prefilling or self._prefill(self._coming[0])
         try:
-            next(self._reading)
+            next(self._prefilling)
             return True
         except StopIteration:
             pass
@@ -49,18 +76,12 @@ class VoiceWarmUp:
             level = logging.DEBUG if isinstance(error, EngineError) else logging.WARNING
             name = self._coming[0].name
             _LOGGER.log(level, "Voice %s could not be made ready: %s", name, error)
-        self._reading = None
+        self._prefilling = None
         self._coming.popleft()
         return bool(self._coming)
 
-    def stop(self) -> None:
-        """Free the slot for a sentence: the voice that was being read begins anew later."""
-        if self._reading is not None:
-            self._reading.close()
-            self._reading = None
-
-    def _read(self, voice: Voice) -> Generator[None]:
-        """Read a voice's prompt, unless it is cached, or takes another's room in the cache."""
+    def _prefill(self, voice: Voice) -> Generator[None]:
+        """Prefill a voice's prompt, unless it is cached, or the cache has no room for it."""
         prompt = self._voices.prompt(voice)
         if prompt in self._cache or not self._cache.has_room(len(prompt)):
             return
@@ -74,27 +95,6 @@ class VoiceWarmUp:
         finally:
             self._pipeline.release(_SLOT)
 
-
-class IdleThread:
-    """Works step by step from the first quiet moment on, and stops between two when one ends."""
-
-    def __init__(self, steps: Iterator[None]) -> None:
-        """Take work whose `steps` bear that the process ends at any time."""
-        self._steps = steps
-        self._quiet = Event()
-        self._thread: Thread | None = None
-
-    def go(self) -> None:
-        """Begin, or go on."""
-        self._quiet.set()
-        if self._thread is None:
-            self._thread = Thread(target=self._run, daemon=True)
-            self._thread.start()
-
-    def pause(self) -> None:
-        """Finish at most the step that was begun."""
-        self._quiet.clear()
-
-    def _run(self) -> None:
-        for _ in self._steps:
+    def _save(self) -> None:
+        for _ in self._saving:
             self._quiet.wait()

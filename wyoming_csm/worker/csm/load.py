@@ -38,8 +38,7 @@ from wyoming_csm.worker.csm.frame_loop import FrameLoop
 from wyoming_csm.worker.csm.memory import Needs, free_bytes, graph_node_bytes, plan, ran_out, taken
 from wyoming_csm.worker.csm.runner import CsmRunner
 from wyoming_csm.worker.csm.voice_prompts import Report
-from wyoming_csm.worker.limits import LEAST_ON_GPU_SECONDS, LEAST_SECONDS
-from wyoming_csm.worker.pipe import Child
+from wyoming_csm.worker.pipe import LEAST_ON_GPU_SECONDS, LEAST_SECONDS, Child
 from wyoming_csm.worker.protocol import Configure, Prepared, Ready, Starting
 
 _LOGGER = logging.getLogger(__name__)

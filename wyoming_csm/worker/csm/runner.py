@@ -1,6 +1,8 @@
-"""CSM as the frame loop runs it: a sentence's prompt, its slot, its frames, its use as context."""
+"""CSM as the frame loop runs it: a sentence's prompt, slot, seed, frames, limit, use as context."""
 
 import logging
+import re
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
@@ -16,16 +18,23 @@ from wyoming_csm.model.prefix_cache import PrefixCache
 from wyoming_csm.model.prompt import PromptBuilder, Segment
 from wyoming_csm.voices import Clip, Voice
 from wyoming_csm.worker.csm.context import Replies
-from wyoming_csm.worker.csm.cost import PrefillPace
-from wyoming_csm.worker.csm.endings import FRAMES_PER_SECOND, another_seed, choose_seed, frame_limit
+from wyoming_csm.worker.csm.cost import FRAMES_PER_SECOND, PrefillPace
 from wyoming_csm.worker.csm.frame_loop import Frame, Wait
-from wyoming_csm.worker.csm.idle_work import IdleThread, VoiceWarmUp
+from wyoming_csm.worker.csm.idle_work import IdleWork
 from wyoming_csm.worker.csm.scheduler import Sentence
 from wyoming_csm.worker.csm.voice_prompts import Report, VoicePrompts, speaker_of
 from wyoming_csm.worker.protocol import Say
 
 _LOGGER = logging.getLogger(__name__)
 _T = TypeVar("_T")
+
+# People do not speak slower than this: what is longer is babble that does not end.
+_SECONDS = 4.0
+_SECONDS_PER_CHARACTER = 0.2
+_SECONDS_PER_WORD = 0.75  # 80 a minute, where a slow reader has 100
+# A digit, a word, or a symbol that is read out, as % and +.
+_SPOKEN = re.compile(r"\d|[^\W\d_]+|[%&+@#/*=<>°§$\u00a3\u20ac]")
+_OTHER_BITS = 0x1E3779B97F4A7C15  # any that look random
 
 
 class CsmRunner:
@@ -50,8 +59,7 @@ class CsmRunner:
         self._cache = cache
         self._voices = VoicePrompts(encode, prompts, report)
         self._replies = Replies(cache, config.context_seconds)
-        self._warm_up = VoiceWarmUp(pipeline, self._voices, cache)
-        self._saving = IdleThread(saving)
+        self._idle_work = IdleWork(pipeline, self._voices, cache, saving)
         self._pace = PrefillPace(self._mark if pipeline.device.type == "cuda" else None)
         self.slots, self.ahead = pipeline.slots, pipeline.ahead
 
@@ -75,14 +83,11 @@ class CsmRunner:
     def prepare(self, voices: Sequence[Voice]) -> None:
         """Encode these voices' clips, and prefill them in idle moments."""
         self._voices.prepare(voices)
-        self._warm_up.add(voices)
+        self._idle_work.add(voices)
 
     def idle(self) -> bool:
         """Do one step of what makes a later sentence quick. False: nothing is left."""
-        more = self._warm_up.step()
-        if not more:
-            self._saving.go()
-        return more
+        return self._idle_work.step()
 
     def is_prepared(self, say: Say, wake: Callable[[], None]) -> bool:
         """Return whether the voice's clips are codes."""
@@ -93,8 +98,7 @@ class CsmRunner:
 
         What is cached of its beginning goes into the slot. Raises EngineError.
         """
-        self._warm_up.stop()
-        self._saving.pause()
+        self._idle_work.stop()
         say, prompts = sentence.say, self._prompts
         voice, said = self._voices.prompt(say.voice), self._replies.said(say.reply)
         text = prompts.segment(Segment(speaker_of(say.voice), say.text))
@@ -209,3 +213,25 @@ def _frames(codes: Tensor, sound: Tensor) -> list[Frame]:
     pcm, size = to_pcm(sound.numpy()), sound.shape[1] * SAMPLE_WIDTH
     chunks = (pcm[start : start + size] for start in range(0, len(pcm), size))
     return [*map(Frame, chunks, is_end(codes).tolist(), codes)]
+
+
+def frame_limit(text: str, most_seconds: float, room: int) -> int:
+    """Return the frames after which `text` is cut, at most `most_seconds`.
+
+    4 s and 0.2 s a character: for words that is plenty. Digits and spelled capitals are whole
+    words: for these it is more, as far as there are `room` frames.
+    """
+    words = sum(len(word) if word.isupper() else 1 for word in _SPOKEN.findall(text))
+    least = min(_SECONDS + _SECONDS_PER_CHARACTER * len(text), most_seconds)
+    slowly = min(_SECONDS + _SECONDS_PER_WORD * words, most_seconds)
+    return max(int(least * FRAMES_PER_SECOND), min(int(slowly * FRAMES_PER_SECOND), room))
+
+
+def choose_seed(configured: int | None, said: int) -> int:
+    """Return the configured one, plus one for each sentence of the reply that is its context."""
+    return secrets.randbits(63) if configured is None else (configured + said) % 2**63
+
+
+def another_seed(seed: int) -> int:
+    """Return another of 63 bits, always the same for the same `seed`."""
+    return seed ^ _OTHER_BITS

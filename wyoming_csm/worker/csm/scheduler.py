@@ -52,11 +52,6 @@ class Sentence:
     retried: bool = False  # it ended before it sounded, and this is its second try
     stale: int = 0  # frames in flight that are the first try's
 
-    @property
-    def number(self) -> int:
-        """Return what messages call it."""
-        return self.say.sentence
-
 
 @dataclass(eq=False)
 class Step:
@@ -124,7 +119,7 @@ class Scheduler:
     def stop(self, number: int) -> Sentence | None:
         """Forget a sentence that waits; return the one that has a slot and is to `leave` it."""
         self._queue.remove(number)
-        return next((one for one in self._slots.values() if one.number == number), None)
+        return next((one for one in self._slots.values() if one.say.sentence == number), None)
 
     def end_reply(self, reply: int) -> None:
         """Forget a reply's listener."""
