@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from msgspec.structs import replace
 
@@ -58,11 +58,6 @@ class Fallback:
         chooser = self._chooser
         chooser.wake(chooser.order(voice), voice)  # now: its text may take its time
         return Reply(chooser, voice, client, self._numbers)
-
-    def subscribe(self, changed: Callable[[], None]) -> None:
-        """Call `changed` whenever `status` or `voices` became another."""
-        for engine in self._chooser.engines:
-            engine.subscribe(changed)
 
     async def wait_loaded(self) -> None:
         """Wait until an engine is ready, or none can be before long."""
