@@ -100,10 +100,10 @@ class EngineUnderTest:
         for _ in range(count):
             launched.append(self.pipeline.launch(slots))
             if len(launched) > self.pipeline.ahead:
-                launched.popleft().wait()
+                launched.popleft()()
                 ends.append(time.perf_counter())
         while launched:
-            launched.popleft().wait()
+            launched.popleft()()
             ends.append(time.perf_counter())
         return ends
 

@@ -27,7 +27,7 @@ class Fallback:
 
     @property
     def status(self) -> Status:
-        """Return the best phase of all, with who can speak, or why nobody can."""
+        """Return the best phase of all, with the engine that can speak, or why none can."""
         engines = self._chooser.engines
         best = min((engine.status.phase for engine in engines), key=list(Phase).index)
         for engine in engines:
@@ -37,7 +37,7 @@ class Fallback:
 
     @property
     def voices(self) -> tuple[Voice, ...]:
-        """Return those of all engines, by name; a description says who speaks if its own engine
+        """Return those of all engines, by name; a description says what speaks if its own engine
         cannot now."""
         if self._voices is None:  # describing hundreds takes 30 ms: not again for each request
             voices: dict[str, Voice] = {}
