@@ -13,7 +13,7 @@ from torch import Tensor
 from benchmarks import counting
 from benchmarks.timing import synchronize
 from wyoming_csm.config import CsmConfig
-from wyoming_csm.model.attention import StepMasks, length_bucket
+from wyoming_csm.model.attention import length_bucket, step_masks
 from wyoming_csm.model.checkpoint.load import CODEC, Checkpoint
 from wyoming_csm.model.csm import CsmModel
 from wyoming_csm.model.generator import FrameGenerator
@@ -100,10 +100,10 @@ class EngineUnderTest:
         for _ in range(count):
             launched.append(self.pipeline.launch(slots))
             if len(launched) > self.pipeline.ahead:
-                launched.popleft().wait()
+                launched.popleft()()
                 ends.append(time.perf_counter())
         while launched:
-            launched.popleft().wait()
+            launched.popleft()()
             ends.append(time.perf_counter())
         return ends
 
@@ -156,7 +156,7 @@ class EngineUnderTest:
         cache = KvCache.allocate(sizes, 1, cache_positions, self.model.dtype, self.device)
         x = torch.randn(1, sizes.width, device=self.device).to(self.model.dtype)
         at = torch.tensor([position], device=self.device)
-        masks = StepMasks(sizes, cache_positions, self.model.dtype, self.device)
+        masks = step_masks(sizes, cache_positions, self.model.dtype, self.device)
 
         @torch.inference_mode()
         def run() -> float:

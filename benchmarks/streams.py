@@ -85,10 +85,10 @@ def crowd(engine: EngineUnderTest, count: int, frames: int) -> list[float]:
             oldest.append(slot)
         launched.append(engine.pipeline.launch(range(count)))
         if len(launched) > engine.pipeline.ahead:
-            launched.popleft().wait()
+            launched.popleft()()
             ends.append(time.perf_counter())
     while launched:
-        launched.popleft().wait()
+        launched.popleft()()
     for slot in range(count):
         engine.pipeline.release(slot)
     return timing.frame_seconds(ends)[9:]

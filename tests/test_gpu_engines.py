@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -42,9 +42,10 @@ async def speaking(
         await engine.stop()
 
 
-async def until(engine: Fallback, true: Callable[[], bool]) -> None:
+async def until(each: Sequence[ChildEngine], true: Callable[[], bool]) -> None:
     changed = asyncio.Event()
-    engine.subscribe(changed.set)
+    for engine in each:
+        engine.subscribe(changed.set)
     async with asyncio.timeout(PATIENCE):
         while not true():
             changed.clear()
@@ -64,13 +65,13 @@ async def test_asleep_it_holds_no_memory_and_wakes_soon(tmp_path: Path) -> None:
     async with speaking(tmp_path, csm) as (engine, each):
         awake = free_mib()
         assert before - awake > 100
-        await until(engine, lambda: engine.status.phase is Phase.ASLEEP)
+        await until(each, lambda: engine.status.phase is Phase.ASLEEP)
         # The next request comes long after: the child that stands by has imported all it needs.
         await asyncio.sleep(15)
         assert before - free_mib() < 32
         begin = time.perf_counter()
         each[0].wake()
-        await until(engine, lambda: engine.status.phase is Phase.READY)
+        await until(each, lambda: engine.status.phase is Phase.READY)
         print(f"woken in {time.perf_counter() - begin:.1f} s")
         reply = engine.start_reply(engine.voices[0])
         assert b"".join(await hear(reply))
@@ -89,7 +90,7 @@ async def test_two_children_share_the_replies(tmp_path: Path) -> None:
         gpu_memory_share=0.3,
     )
     async with speaking(tmp_path, csm) as (engine, each):
-        await until(engine, lambda: all(one.status.phase is Phase.READY for one in each))
+        await until(each, lambda: all(one.status.phase is Phase.READY for one in each))
         replies = [engine.start_reply(engine.voices[0]) for _ in range(4)]
         sounds = await asyncio.gather(*(hear(reply) for reply in replies))
         assert all(b"".join(sound) for sound in sounds)

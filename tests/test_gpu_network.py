@@ -8,9 +8,9 @@ from torch import Tensor
 
 from benchmarks.fixtures.random_csm import make_tiny_csm
 from wyoming_csm.model.attention import (
-    StepMasks,
     UniformPosition,
     step_attention,
+    step_masks,
     uniform_attention,
 )
 from wyoming_csm.model.checkpoint.load import Checkpoint
@@ -43,7 +43,7 @@ def attend(
     kv = torch.randn(rows, 1, 2 * sizes.kv_heads, sizes.head_dim, generator=generator)
     q, kv, at = q.to(device, dtype), kv.to(device, dtype), torch.tensor(positions, device=device)
     if sizes is BACKBONE:
-        mask = StepMasks(sizes, sizes.positions, dtype, device)(at)
+        mask = step_masks(sizes, sizes.positions, dtype, device)(at)
         call = step_attention(at, cache, mask, 640)
     else:
         past = torch.arange(sizes.positions, device=device) <= positions[0]

@@ -71,8 +71,8 @@ def speak(pipeline: FramePipeline, slots: int) -> tuple[Tensor, Tensor]:
     for _ in range(FRAMES):
         launched.append(pipeline.launch(active))
         if len(launched) > pipeline.ahead:
-            made.append(launched.pop(0).wait())
-    made += [frame.wait() for frame in launched]
+            made.append(launched.pop(0)())
+    made += [frame() for frame in launched]
     codes, sound = zip(*made, strict=True)
     return torch.stack(codes), torch.stack(sound)
 
@@ -113,16 +113,16 @@ def test_a_crowd_says_what_each_says_alone(model: CsmModel, decoder: MimiDecoder
                 pipeline.release(slot)
         if len(launched) > pipeline.ahead:
             frame, slots = launched.pop(0)
-            for slot, samples in zip(slots, frame.wait()[1], strict=True):
+            for slot, samples in zip(slots, frame()[1], strict=True):
                 made[slot].append(samples)
     for frame, slots in launched:
-        for slot, samples in zip(slots, frame.wait()[1], strict=True):
+        for slot, samples in zip(slots, frame()[1], strict=True):
             made[slot].append(samples)
     for slot in range(4):
         alone.release(0)
         alone.prefill(0, prompt(slot), seed=slot)
         alone.start_sound(0)
-        expected = [alone.launch([0]).wait()[1][0] for _ in made[slot]]
+        expected = [alone.launch([0])()[1][0] for _ in made[slot]]
         torch.testing.assert_close(
             torch.stack(made[slot]), torch.stack(expected), rtol=0, atol=1e-4
         )
@@ -161,11 +161,11 @@ def test_a_frame_allocates_nothing_and_is_waited_for_once(
         with counted_waits(monkeypatch) as waits:
             for _ in range(20):
                 following = pipeline.launch(slots)
-                in_flight.wait()
+                in_flight()
                 in_flight = following
         assert len(waits) == 20
         assert torch.cuda.memory_stats()["allocation.all.allocated"] == before
-        in_flight.wait()
+        in_flight()
 
 
 @SYNC_MODE

@@ -157,14 +157,14 @@ def _speak(pipeline: FramePipeline, watch: Watch, found: Found) -> None:
         launched.append(pipeline.launch([0, 1, 2]))
     found.around = watch.launched.total()
     for active in ([2], [0], [1, 2]):  # rows move, and are swapped
-        launched.pop(0).wait()
+        launched.pop(0)()
         launched.append(pipeline.launch(active))
     while launched:
-        launched.pop(0).wait()
+        launched.pop(0)()
     pipeline.release(0)
     pipeline.restore(0, saved)
     pipeline.prefill(0, models.prompt(FULL_SIZE, 30), 0, saved.positions)
-    pipeline.launch([0]).wait()
+    pipeline.launch([0])()
 
 
 def _model(types: Precision, device: torch.device) -> CsmModel:

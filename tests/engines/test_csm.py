@@ -38,7 +38,8 @@ async def test_what_any_gpu_finds_out_about_a_recording_holds_for_all(tmp_path: 
     each = csm_engines(replace(Config(), csm=CsmConfig(device=devices)), book)
     pool = Fallback(each)
     changes: list[str] = []
-    pool.subscribe(lambda: changes.append(pool.voices[1].fault))
+    for member in each:
+        member.subscribe(lambda: changes.append(pool.voices[1].fault))
     bert = pool.voices[1]
     for member in each[1:]:
         member.receive(Prepared(bert.clips[0], "it is too short"))

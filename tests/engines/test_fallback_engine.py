@@ -12,7 +12,8 @@ async def test_its_status_is_that_of_the_one_that_speaks(
     fallback: Fallback, csm: FakeEngine, coqui: FakeEngine, system: FakeEngine
 ) -> None:
     told: list[Phase] = []
-    fallback.subscribe(lambda: told.append(fallback.status.phase))
+    for engine in (csm, coqui, system):
+        engine.subscribe(lambda: told.append(fallback.status.phase))
     assert fallback.status == Status(Phase.READY, "csm: fake")
     csm.become(Phase.STARTING, "loading")
     assert fallback.status == Status(Phase.READY, "coqui: fake")

@@ -114,7 +114,7 @@ async def test_a_stopped_childs_sentence_goes_to_the_next_engine_after_three_bea
     csm = await started(make(frames=5))
     house = Fallback([csm, system])
     phases: list[Phase] = []
-    house.subscribe(lambda: phases.append(csm.status.phase))
+    csm.subscribe(lambda: phases.append(csm.status.phase))
     reply = house.start_reply(VOICES[0])
     assert await hear(reply) == WHOLE
     assert reply.spoken_by == "fake/anna"

@@ -53,7 +53,7 @@ def alone(generator: FrameGenerator, decoder: MimiDecoder, number: int) -> Sente
     said.hear(pipeline, 0, 1000)
     pipeline.start_sound(0)
     for _ in range(FRAMES):
-        codes, samples = pipeline.launch([0]).wait()
+        codes, samples = pipeline.launch([0])()
         said.codes.append(codes[0])
         said.sound.append(samples[0])
     return said
@@ -85,7 +85,7 @@ def crowd(pipeline: FramePipeline, chance: random.Random) -> Iterator[Sentence]:
                 yield speaking.pop(slot)
         while len(in_flight) > (pipeline.ahead if active else 0):
             launched, sentences = in_flight.pop(0)
-            for sentence, codes, samples in zip(sentences, *launched.wait(), strict=True):
+            for sentence, codes, samples in zip(sentences, *launched(), strict=True):
                 sentence.codes.append(codes)
                 sentence.sound.append(samples)
         if not speaking and number is None and not free[SLOTS:] and not in_flight:

@@ -9,12 +9,13 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from wyoming_csm.model.attention import (
-    StepMasks,
+    Masks,
     UniformPosition,
     length_bucket,
     prefix_attention,
     prefix_mask,
     step_attention,
+    step_masks,
     uniform_attention,
 )
 from wyoming_csm.model.config import LlamaSizes
@@ -60,9 +61,9 @@ def attend_slowly(cache: KvCache, q: Tensor, kv: Tensor, start: list[int]) -> Te
     return heard.flatten(2).flatten(0, 1)
 
 
-def masks(positions: int, heads: int = HEADS, kv_heads: int = KV_HEADS) -> StepMasks:
+def masks(positions: int, heads: int = HEADS, kv_heads: int = KV_HEADS) -> Masks:
     sizes = LlamaSizes(1, 64, 64, heads, kv_heads, HEAD_DIM, 1e-5, positions, 1e4, None)
-    return StepMasks(sizes, positions, torch.float32, CPU)
+    return step_masks(sizes, positions, torch.float32, CPU)
 
 
 class KeysRead(TorchDispatchMode):  # type: ignore[no-untyped-call]

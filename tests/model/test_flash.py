@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from wyoming_csm.model import attention
-from wyoming_csm.model.attention import StepMasks, step_attention
+from wyoming_csm.model.attention import step_attention, step_masks
 from wyoming_csm.model.config import LlamaSizes
 from wyoming_csm.model.kv_cache import KvCache
 
@@ -136,7 +136,7 @@ def test_a_step_asks_what_was_found_at_load(works: bool, monkeypatch: pytest.Mon
     package.flash_attn_with_kvcache = with_kvcache  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "flash_attn", package)
     monkeypatch.setattr(attention, "serves_flash", lambda *_: works)
-    masks = StepMasks(SIZES, 64, torch.float32, CPU)
+    masks = step_masks(SIZES, 64, torch.float32, CPU)
     cache = KvCache.allocate(SIZES, 1, 63, torch.float32, CPU)
     at = torch.tensor([3])
     q, kv = torch.randn(1, 1, 4, 16), torch.randn(1, 1, 4, 16)

@@ -98,11 +98,11 @@ def test_those_who_speak_share_the_smallest_bucket(model: CsmModel, decoder: Mim
     pipeline._decode_graphs = Graphs(rows.append, None)
     for slot in range(4):
         pipeline.prefill(slot, prompt(slot), 0)
-    pipeline.launch([0, 1, 2, 3]).wait()
-    pipeline.launch([3, 1]).wait()  # two others rest, their rows are taken
+    pipeline.launch([0, 1, 2, 3])()
+    pipeline.launch([3, 1])()  # two others rest, their rows are taken
     pipeline.release(3)
-    pipeline.launch([0]).wait()
-    pipeline.launch([0, 1, 2]).wait()
+    pipeline.launch([0])()
+    pipeline.launch([0, 1, 2])()
     assert rows == [4, 2, 1, 3]
 
 
@@ -114,7 +114,7 @@ def test_what_is_kept_of_a_slot_starts_another(model: CsmModel, decoder: MimiDec
     kept = pipeline.save(1, 12)
     pipeline.restore(0, kept)
     pipeline.prefill(0, prompt(1)[12:], 1, start=12)
-    made = [pipeline.launch([0]).wait()[0][0] for _ in range(FRAMES)]
+    made = [pipeline.launch([0])()[0][0] for _ in range(FRAMES)]
     assert torch.equal(torch.stack(made), torch.stack(expected.codes))
 
 
@@ -131,7 +131,7 @@ def test_the_frame_of_zeros_is_not_heard(model: CsmModel, decoder: MimiDecoder) 
     pipeline._decode_graphs = Graphs(spell, None)
     for slot in range(2):
         pipeline.prefill(slot, prompt(slot), 0)
-    sound = [pipeline.launch([0, 1]).wait()[1] for _ in range(3)]
+    sound = [pipeline.launch([0, 1])()[1] for _ in range(3)]
     state, both = decoder.new_state(2, "cpu"), torch.tensor([True, True])
     expected = [decoder.step(script[0], state, both)]
     for n in (1, 2):
@@ -148,14 +148,14 @@ def test_a_frame_stays_as_it_was_while_the_next_is_made(
     first, second = pipeline.launch([0]), pipeline.launch([0])
     with pytest.raises(ValueError, match="waited"):
         pipeline.launch([0])
-    codes, sound = first.wait()
+    codes, sound = first()
     kept = codes.clone(), sound.clone()
     third = pipeline.launch([0])
     assert torch.equal(codes, kept[0])
     assert torch.equal(sound, kept[1])
     expected = alone(FrameGenerator(model, 1, POSITIONS, GREEDY), decoder, 1).codes[:3]
     assert torch.equal(
-        torch.stack((codes[0], second.wait()[0][0], third.wait()[0][0])), torch.stack(expected)
+        torch.stack((codes[0], second()[0][0], third()[0][0])), torch.stack(expected)
     )
 
 
@@ -166,7 +166,7 @@ def test_a_slot_that_cannot_speak_leaves_the_others_as_they_are(
     pipeline.prefill(0, prompt(1), 1)
     with pytest.raises(ValueError, match="no prompt"):
         pipeline.launch([0, 1])
-    codes, _ = pipeline.launch([0]).wait()
+    codes, _ = pipeline.launch([0])()
     expected = alone(FrameGenerator(model, 1, POSITIONS, GREEDY), decoder, 1)
     assert torch.equal(codes[0], expected.codes[0])
 
@@ -236,6 +236,6 @@ def test_slots_that_could_not_change_places_keep_what_is_theirs(
         with pytest.raises(torch.OutOfMemoryError):
             pipeline.launch([1])
     for slot, n in enumerate((2, 5)):
-        codes, _ = pipeline.launch([slot]).wait()
+        codes, _ = pipeline.launch([slot])()
         expected = alone(FrameGenerator(model, 1, POSITIONS, GREEDY), decoder, n)
         assert torch.equal(codes[0], expected.codes[0])

@@ -2,8 +2,9 @@
 
 The life of an engine: it is probed for (ABSENT → STARTING), its child process loads and is READY.
 A child that misses its heartbeats is STALLED until it beats again or is ended. One that died
-starts again (STARTING); after five deaths in a row it holds off for minutes (RESTING). One that
-nobody asked for is ended, and a fresh child stands by (ASLEEP) until a request wakes it (WAKING).
+starts again (STARTING); after five deaths in a row it holds off for minutes (RESTING). One
+without requests for long is ended, and a fresh child stands by (ASLEEP) until a request wakes it
+(WAKING).
 What cannot run here, or was stopped, is ABSENT.
 """
 
@@ -71,7 +72,7 @@ class Sentence:
 
     number: int  # no other sentence has it
     reply: int  # the same for all sentences of one answer
-    client: str  # whom the queue for slots is fair to: an address
+    client: str  # an address: the queue for slots is fair between these
     text: str
     voice: Voice
     news: Callback
@@ -130,7 +131,7 @@ class Engine(Protocol):
         """Let it load again if it is asleep; returns at once."""
 
     def hurry(self) -> None:
-        """Let it not wait for long if it waits to try again: nobody can speak."""
+        """Let it not wait for long if it waits to try again: no engine can speak."""
 
     async def start(self) -> None:
         """Start it, or probe again if it is absent or resting; returns at once. Never raises.

@@ -143,7 +143,6 @@ class ChildEngine:
         self._subscribers.append((changed, freed))
 
     async def wait_loaded(self) -> None:
-        """Wait until it is ready, or will not be before long."""
         await self._supervisor.wait_loaded()
 
     def wake(self) -> None:
@@ -183,7 +182,6 @@ class ChildEngine:
             self._tell(EndReply(reply))
 
     def _tell(self, message: ToChild) -> None:
-        """Send it to the child, if that is ready to take it."""
         if child := self._supervisor.child:
             with suppress(WorkerDied):
                 child.send(message)
@@ -204,8 +202,13 @@ class ChildEngine:
         """Note what the child says; what comes of a sentence that was taken back is dropped."""
         match message:
             case Begun(number) | Late(number) | Audio(number):
-                if (sentence := self._sentences.get(number)) is not None:
-                    _note(sentence, message)
+                if (sentence := self._sentences.get(number)) is None:
+                    return
+                sentence.begun |= isinstance(message, Begun)
+                sentence.late |= isinstance(message, Late)
+                if isinstance(message, Audio):
+                    sentence.sound.append(message.pcm)
+                sentence.news()
             case Done(number, seconds):
                 self._finish(number, seconds=seconds)
             case Failed(number, reason):
@@ -219,7 +222,6 @@ class ChildEngine:
 
     @property
     def idle_seconds(self) -> float:
-        """Return for how long nobody has had use for the child; 0 while somebody has."""
         if self._replies:
             return 0.0
         return asyncio.get_running_loop().time() - self._idle_since
@@ -243,14 +245,3 @@ class ChildEngine:
         self._told = now
         if new:
             self._tell(Learn(new))
-
-
-def _note(sentence: Sentence, message: Begun | Late | Audio) -> None:
-    match message:
-        case Begun():
-            sentence.begun = True
-        case Late():
-            sentence.late = True
-        case Audio(_, pcm):
-            sentence.sound.append(pcm)
-    sentence.news()

@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from msgspec.structs import replace
 
@@ -27,7 +27,7 @@ class Fallback:
 
     @property
     def status(self) -> Status:
-        """Return the best phase of all, with who can speak, or why nobody can."""
+        """Return the best phase of all, with the engine that can speak, or why none can."""
         engines = self._chooser.engines
         best = min((engine.status.phase for engine in engines), key=list(Phase).index)
         for engine in engines:
@@ -37,7 +37,7 @@ class Fallback:
 
     @property
     def voices(self) -> tuple[Voice, ...]:
-        """Return those of all engines, by name; a description says who speaks if its own engine
+        """Return those of all engines, by name; a description says what speaks if its own engine
         cannot now."""
         if self._voices is None:  # describing hundreds takes 30 ms: not again for each request
             voices: dict[str, Voice] = {}
@@ -58,11 +58,6 @@ class Fallback:
         chooser = self._chooser
         chooser.wake(chooser.order(voice), voice)  # now: its text may take its time
         return Reply(chooser, voice, client, self._numbers)
-
-    def subscribe(self, changed: Callable[[], None]) -> None:
-        """Call `changed` whenever `status` or `voices` became another."""
-        for engine in self._chooser.engines:
-            engine.subscribe(changed)
 
     async def wait_loaded(self) -> None:
         """Wait until an engine is ready, or none can be before long."""

@@ -11,7 +11,15 @@ from wyoming_csm.engines.base import PENDING, Phase, Status
 from wyoming_csm.engines.process import ChildProcess
 from wyoming_csm.engines.watchdog import HoldOff, Timeouts, Watchdog
 from wyoming_csm.errors import EngineUnavailable, WorkerDied
-from wyoming_csm.worker.protocol import Configure, Done, FromChild, Ready, Starting, Unavailable
+from wyoming_csm.worker.protocol import (
+    Configure,
+    Done,
+    FromChild,
+    Prepare,
+    Ready,
+    Starting,
+    Unavailable,
+)
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -32,7 +40,7 @@ class Owner(Protocol):
 
     @property
     def idle_seconds(self) -> float:
-        """Return for how long nobody has had use for the ready child; 0 while somebody has."""
+        """Return for how long the ready child has had no reply to speak; 0 while it has one."""
 
 
 class Supervisor:
@@ -111,7 +119,7 @@ class Supervisor:
         self._task.add_done_callback(self._supervised)
 
     def hurry(self) -> None:
-        """Let it not wait for long to try again: nobody else can speak."""
+        """Let it not wait for long to try again: no other engine can speak."""
         match self._status.phase:
             case Phase.RESTING:
                 self._hold_off.shorten(self._patience.mute)
@@ -138,9 +146,8 @@ class Supervisor:
             except EngineUnavailable as unavailable:
                 if unavailable.passing:
                     self._hold_off.away()
-                self._become(
-                    Phase.ABSENT, str(unavailable)
-                )  # whereupon `hurry` may shorten the wait
+                # Whereupon `hurry` may shorten the wait.
+                self._become(Phase.ABSENT, str(unavailable))
                 if not unavailable.passing:
                     level = logging.INFO if unavailable.expected else logging.WARNING
                     _LOGGER.log(level, "%s is left out: %s", self._name, unavailable)
@@ -169,7 +176,7 @@ class Supervisor:
             try:
                 await self._live()
             except WorkerDied as death:
-                if self._stands_by:  # it is not missed before somebody asks
+                if self._stands_by:  # it is not missed before a request
                     _LOGGER.debug("%s: the standby process ended: %s", self._name, death)
                     await self._woken.wait()
                 elif self._hold_off.died():
@@ -188,7 +195,7 @@ class Supervisor:
         try:
             if self._status.phase is Phase.ASLEEP:
                 self._standby = watch
-                watch.prepare(self._configure.engine)
+                child.send(Prepare(self._configure.engine))
             else:
                 self._configure_child(watch)
             await self._listen(child, watch)

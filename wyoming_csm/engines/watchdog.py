@@ -10,15 +10,7 @@ from dataclasses import dataclass
 from wyoming_csm.engines.process import ChildProcess
 from wyoming_csm.errors import WorkerDied
 from wyoming_csm.within import abandon
-from wyoming_csm.worker.protocol import (
-    Configure,
-    FromChild,
-    Heartbeat,
-    Prepare,
-    Ready,
-    Starting,
-    Working,
-)
+from wyoming_csm.worker.protocol import Configure, FromChild, Heartbeat, Ready, Starting, Working
 
 LOOK_SECONDS = 1.0  # between two looks at the clock
 STALL_SECONDS = 3.5  # without a message of a ready child: three heartbeats are missed
@@ -35,18 +27,18 @@ class Timeouts:
     - `silent`: a ready child that sends nothing at all for so long is stopped or gone astray, and
       is ended. It beats each second from a thread of its own, also while it computes. How long
       one computation may take, the child says (`Working`).
-    - `loading`: the same for a child that is not ready yet: loading a library may keep the
+    - `loading`: the same for a child that is not ready yet: loading a library may hold the
       interpreter, and with it the beating thread, for long.
     - `start`: a loading child that reports no progress (`Starting`) for so long is ended, even if
       it beats.
     - `restart`: before the first restart; doubled at each, 30 s at most.
     - `rests`: after so many failures that no restart follows, the first time, the second, …
-    - `mute`: no rest is longer while nobody else can speak.
+    - `mute`: no rest is longer while no other engine can speak.
     - `retry`: before another look after a reason that may pass by itself; doubled at each until
       it loads, 15 minutes at most.
-    - `mute_retry`: no such wait is longer while nobody else can speak. Longer than `mute`: a look
-      may ask a hub, which has others to serve.
-    - `idle`: a ready child that nobody has had use for so long is ended; None: never.
+    - `mute_retry`: no such wait is longer while no other engine can speak. Longer than `mute`: a
+      look may ask a hub, which has others to serve.
+    - `idle`: a ready child without a reply to speak for so long is ended; None: never.
     """
 
     silent: float = 15.0
@@ -94,10 +86,6 @@ class Watchdog:
         self._work_due = math.inf  # its next word about its loading, or from its working loop
         self._limit = patience.silent  # of a computation, until it says how long one takes
         self._ready = False
-
-    def prepare(self, engine: str) -> None:
-        """Let it import its packages, in any time, as long as it beats. Raises WorkerDied."""
-        self._child.send(Prepare(engine))
 
     def configure(self, first: Configure) -> None:
         """Let it load now. Raises WorkerDied."""

@@ -18,6 +18,7 @@ from wyoming_csm.model.toolchain import is_at_least, said
 # head_dim], keys and values [rows, n, 2 * kv_heads, head_dim] → [rows * n, heads * head_dim].
 # It writes the keys and values into the cache first.
 Attention = Callable[[Tensor, Tensor, Tensor], Tensor]
+Masks = Callable[[Tensor], Tensor | None]  # see `step_masks`
 
 _LOGGER = logging.getLogger(__name__)
 _FLASH = "flash_attn"
@@ -85,36 +86,33 @@ def prefix_attention(start: int, n: int, mask: Tensor | None) -> Attention:
     return attend
 
 
-class StepMasks:
-    """The masks of steps, each made once for all layers."""
+def step_masks(
+    sizes: LlamaSizes, positions: int, dtype: torch.dtype, device: torch.device
+) -> Masks:
+    """Return what makes a step's mask, once for all layers, for slots of at most so many positions.
 
-    def __init__(
-        self, sizes: LlamaSizes, positions: int, dtype: torch.dtype, device: torch.device
-    ) -> None:
-        """Serve slots of at most so many positions."""
-        span = torch.arange(longest_bucket(positions) + _MULTIPLE, device=device)
-        self._span = span.expand(sizes.kv_heads, len(span))
-        self._read = torch.zeros((), dtype=dtype, device=device)
-        self._unread = torch.full((), -torch.inf, dtype=dtype, device=device)
-        self._is_needless = serves_flash(sizes, dtype, device)
+    From each row's position [rows] it makes [rows * kv_heads, 1, 1, all]: 0 up to there, then -inf.
+    That is as wide as a slot whatever is read of it: so CUDA's kernels can take any part of it.
+    It makes None where flash-attn works, which needs no mask.
+    """
+    if serves_flash(sizes, dtype, device):
+        return lambda _: None
+    span = torch.arange(longest_bucket(positions) + _MULTIPLE, device=device)
+    span = span.expand(sizes.kv_heads, len(span))
+    read = torch.zeros((), dtype=dtype, device=device)
+    unread = torch.full((), -torch.inf, dtype=dtype, device=device)
 
-    def __call__(self, positions: Tensor) -> Tensor | None:
-        """Return [rows * kv_heads, 1, 1, all]: 0 up to each row's position [rows], then -inf.
+    def mask(at: Tensor) -> Tensor:
+        past = span <= at[:, None, None]  # [rows, kv_heads, all]
+        return torch.where(past, read, unread).view(-1, 1, 1, past.shape[2])
 
-        As wide as a slot whatever is read of it: so CUDA's kernels can take any part of it.
-        None where flash-attn works: it needs no mask.
-        """
-        if self._is_needless:
-            return None
-        past = self._span <= positions[:, None, None]  # [rows, kv_heads, all]
-        mask = torch.where(past, self._read, self._unread)
-        return mask.view(-1, 1, 1, past.shape[2])
+    return mask
 
 
 def step_attention(
     positions: Tensor, cache: KvCache, mask: Tensor | None, length: int
 ) -> Attention:
-    """Attend from one position of each row, its own [rows], to what the mask of `StepMasks` leaves.
+    """Attend from one position of each row, its own [rows], to what `step_masks` leaves.
 
     All of it is below `length`, which is less than the cache's: a compiler that leaves it open
     need not ask whether all of the cache is read. Without a mask flash-attn attends.

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from wyoming_csm.model.attention import StepMasks
+from wyoming_csm.model.attention import step_masks
 from wyoming_csm.model.csm import CsmModel, DepthStep, is_end
 from wyoming_csm.model.kv_cache import KvCache
 from wyoming_csm.model.sampling import Sampling, draw_noise, noise_offsets, sample
@@ -39,7 +39,7 @@ class FrameParts:
         k = min(max(sampling.top_k, sampling.depth_top_k), model.sizes.codebook_size)
         self._noise = noise_offsets(model.sizes.codebooks, k, model.device)
         sizes = model.sizes.backbone
-        self._masks = StepMasks(sizes, sizes.positions, model.dtype, model.device)
+        self._masks = step_masks(sizes, sizes.positions, model.dtype, model.device)
         self._span = torch.arange(sizes.positions + 64, device=model.device)
         self._start_mask, self._steps = model.depth.start_mask(), model.depth.steps()
         self._is_trial = False

@@ -39,22 +39,10 @@ class _HostBuffers:
         self.in_flight = False
 
 
-class FrameHandle:
-    """A frame in flight. It must be waited for once, before its buffers are used again."""
-
-    def __init__(self, buffers: _HostBuffers, rows: list[int]) -> None:
-        self._buffers = buffers
-        self._rows = rows
-
-    def wait(self) -> tuple[Tensor, Tensor]:
-        """Return codes [n, codebooks] and samples [n, samples of a frame] on the host, as copies.
-
-        In the order of the launch's slots. The samples of a frame of zeros mean nothing.
-        """
-        buffers = self._buffers
-        buffers.done.synchronize()
-        buffers.in_flight = False
-        return buffers.codes[self._rows], buffers.samples[self._rows]
+# Waits for a frame in flight, once, before its buffers are used again, and returns copies on the
+# host: codes [n, codebooks] and samples [n, samples of a frame], in the order of the launch's
+# slots. The samples of a frame of zeros mean nothing.
+FrameHandle = Callable[[], tuple[Tensor, Tensor]]
 
 
 class FramePipeline:
@@ -147,7 +135,13 @@ class FramePipeline:
         self._generator.count(rows)
         buffers.in_flight = True
         self._ring.append(self._ring.pop(0))
-        return FrameHandle(buffers, rows)
+
+        def wait() -> tuple[Tensor, Tensor]:
+            buffers.done.synchronize()
+            buffers.in_flight = False
+            return buffers.codes[rows], buffers.samples[rows]
+
+        return wait
 
     def step_seconds(self, n: int) -> float:
         """Return what a frame of `n` slots takes, as measured by `capture`; until then infinity."""

@@ -54,7 +54,7 @@ class Transformer(nn.Module):
     ) -> Tensor:
         """Return x [rows, width] after all layers, each row at its position [rows] below `length`.
 
-        `mask` is that of `StepMasks`. A row that is not meant may take part: what it writes at its
+        `mask` is that of `step_masks`. A row that is not meant may take part: what it writes at its
         position is written again before it is read.
         """
         cos, sin = self.cos[positions][:, None, None], self.sin[positions][:, None, None]

@@ -72,8 +72,11 @@ class Answer:
         """Speak the request to its end. Raises EngineError, RequestError, ConnectionError."""
         outcome = "cut off"
         try:
-            # Before the text: an engine that sleeps is woken.
-            reply = self._reply = self._start_reply()
+            voice = self._voice and self._engine.voice_for(self._voice)
+            if voice is None:
+                raise EngineError("no engine here has a voice for this")
+            # Before the text: an engine that is unloaded begins to load.
+            reply = self._reply = self._engine.start_reply(voice, self._address)
             async with aclosing(self._pieces()) as pieces:
                 async for piece in pieces:
                     await self._events.drained()
@@ -158,12 +161,6 @@ class Answer:
     def _start_sound(self) -> None:
         self._started = True
         self._events.send(AudioStart(SAMPLE_RATE, SAMPLE_WIDTH, CHANNELS).event())
-
-    def _start_reply(self) -> Reply:
-        voice = self._voice and self._engine.voice_for(self._voice)
-        if voice is None:
-            raise EngineError("no engine here has a voice for this")
-        return self._engine.start_reply(voice, self._address)
 
     def _log(self, outcome: str) -> None:
         """Write the one line of a reply; never its text."""

@@ -155,7 +155,7 @@ def _say(pipeline: FramePipeline, prompt: Tensor, frames: int) -> tuple[Tensor, 
         if n < frames:
             launched.append(pipeline.launch([0]))
         if n >= pipeline.ahead:
-            codes, samples = launched.popleft().wait()
+            codes, samples = launched.popleft()()
             made.append((codes[0], samples[0]))
     codes = torch.stack([frame for frame, _ in made])
     ends = is_end(codes).tolist()

@@ -55,10 +55,6 @@ def prepare(engine: str) -> None:
 
 def run(child: Child, configure: Configure) -> None:
     """Load and speak, for ever. Raises EngineUnavailable, or anything."""
-
-    def progress(detail: str) -> None:
-        child.send(Starting(detail))
-
     # Each engine's packages are heavy, and may be missing: only its own are imported.
     match configure.engine:
         case "csm":
@@ -73,7 +69,9 @@ def run(child: Child, configure: Configure) -> None:
             from wyoming_csm.worker import sentence_loop
             from wyoming_csm.worker.coqui.speaker import load as load_coqui
 
-            sentence_loop.run(child, load_coqui(configure, progress))
+            sentence_loop.run(
+                child, load_coqui(configure, lambda detail: child.send(Starting(detail)))
+            )
         case "system":
             from wyoming_csm.worker import sentence_loop
             from wyoming_csm.worker.system.speaker import load as load_system

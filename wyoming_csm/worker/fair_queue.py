@@ -19,7 +19,7 @@ class Waiting(Protocol):
 
     @property
     def say(self) -> Say:
-        """Return what was asked for; its `client` is whom fairness counts."""
+        """Return what was asked for; fairness counts by its `client`."""
 
     @property
     def deadline(self) -> float:
@@ -35,7 +35,7 @@ class FairQueue(Generic[T]):
     First comes the client with the fewest sentences being spoken; among those the one that was
     served the longest ago, or never; within a client the earliest deadline, then the first that
     came. Example, one slot: `a` asks for a1, a2 and a3, then `b` for b1. They are spoken as a1,
-    b1, a2, a3: after a1 nobody is spoken to, and `b` was never served.
+    b1, a2, a3: after a1 no client is spoken to, and `b` was never served.
     """
 
     def __init__(self, most: int) -> None:

@@ -11,18 +11,12 @@ from typing import BinaryIO, NoReturn
 
 import msgspec
 
-from wyoming_csm.worker.protocol import (
-    FromChild,
-    Heartbeat,
-    ToChild,
-    encode,
-    read_to_child,
-)
+from wyoming_csm.worker.protocol import FromChild, Heartbeat, ToChild, encode, read_to_child
 
 _LOGGER = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 1.0
-LEAST_SECONDS = 15.0  # of a computation on a CPU, which others may keep busy
+LEAST_SECONDS = 15.0  # of a computation on a CPU, which other programs may use
 LEAST_ON_GPU_SECONDS = 10.0  # a frame takes milliseconds, a long prefill a second
 MOST_SECONDS = 600.0
 _MARGIN = 4.0  # over what is expected: other texts, other work on the machine

@@ -53,7 +53,7 @@ class Learn(_Message, frozen=True):
 
 class Say(_Message, frozen=True):
     """Speak one sentence. `sentence` is new each time; the sentences of one answer share `reply`.
-    `client` is whom the queue is fair to: an address."""
+    `client` is an address: the queue is fair between these."""
 
     sentence: int
     reply: int

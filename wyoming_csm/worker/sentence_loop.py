@@ -59,7 +59,7 @@ class Speaker(Protocol):
 
     @property
     def warm_up(self) -> Sequence[tuple[str, Voice]]:
-        """Return sentences to be made before all others, for nobody: what they load is loaded
+        """Return sentences to be made before all others and sent nowhere: what they load is loaded
         then, and how long they take is known."""
 
     def say(self, text: str, voice: Voice) -> Iterator[bytes]:
@@ -115,8 +115,8 @@ class SentenceLoop:
         self._dry: dict[int, float] = {}  # by reply: when its listener has played all sound so far
 
     def warm_up(self) -> None:
-        """Speak to nobody, before it is ready. What fails here does no harm: it will be said when
-        somebody listens."""
+        """Speak what is sent nowhere, before it is ready. What fails here does no harm: it is
+        reported when it fails for a listener."""
         for text, voice in self._speaker.warm_up:
             try:
                 for _ in self._sound(text, voice):

@@ -77,7 +77,7 @@ class CsmRunner:
                 self._pipeline.prefill(0, prompt, seed=0)
         self._pipeline.start_sound(0)
         for _ in range(2):
-            self._pipeline.launch([0]).wait()
+            self._pipeline.launch([0])()
         self._pipeline.release(0)
 
     def prepare(self, voices: Sequence[Voice]) -> None:
@@ -86,11 +86,9 @@ class CsmRunner:
         self._idle_work.add(voices)
 
     def idle(self) -> bool:
-        """Do one step of what makes a later sentence quick. False: nothing is left."""
         return self._idle_work.step()
 
     def is_prepared(self, say: Say, wake: Callable[[], None]) -> bool:
-        """Return whether the voice's clips are codes."""
         return self._voices.is_ready(say.voice, wake)
 
     def start(self, sentence: Sentence) -> None:
@@ -126,7 +124,7 @@ class CsmRunner:
         """Start a frame of each. Raises EngineError if memory is short: with fewer it may do."""
         slots = [sentence.slot for sentence in sentences]
         handle = self._with_room(lambda: self._pipeline.launch(slots))
-        return lambda: _frames(*handle.wait())
+        return lambda: _frames(*handle())
 
     def read(self, sentence: Sentence, frame: Frame) -> tuple[bytes, bool]:
         """Return a frame's sound, and whether it is the last; the frame of zeros has none.
@@ -154,19 +152,15 @@ class CsmRunner:
         return frame.pcm, cut
 
     def release(self, sentence: Sentence) -> None:
-        """Free the sentence's slot."""
         self._pipeline.release(sentence.slot)
 
     def end_reply(self, reply: int) -> None:
-        """Drop a reply's context."""
         self._replies.end(reply)
 
     def step_seconds(self, n: int) -> float:
-        """Return what a frame of n sentences is expected to take."""
         return self._pipeline.step_seconds(n)
 
     def prefill_seconds(self, positions: int) -> float:
-        """Return what a prefill of so many positions is expected to take."""
         return self._pace.seconds(positions)
 
     def _retry(self, sentence: Sentence) -> None:
@@ -218,7 +212,7 @@ def _frames(codes: Tensor, sound: Tensor) -> list[Frame]:
 def frame_limit(text: str, most_seconds: float, room: int) -> int:
     """Return the frames after which `text` is cut, at most `most_seconds`.
 
-    4 s and 0.2 s a character: for words that is plenty. Digits and spelled capitals are whole
+    4 s and 0.2 s a character: for words that is plenty. Digits and lone capitals are whole
     words: for these it is more, as far as there are `room` frames.
     """
     words = sum(len(word) if word.isupper() else 1 for word in _SPOKEN.findall(text))
