@@ -10,6 +10,7 @@ import time
 import pytest
 from wyoming.event import Event
 from wyoming.info import Describe
+from wyoming.ping import Ping
 
 from tests.fakes import FakeEngine
 from tests.server.clients import PATIENCE, eventually, logged, peer, port_of, say, serving, types
@@ -167,6 +168,18 @@ async def test_describes_of_a_client_that_never_reads_are_bounded() -> None:
                 await other.send(Describe().event())
                 await other.until("info")
             assert engine.described < 1_000  # of 60 000
+
+
+async def test_describes_in_a_row_let_other_clients_come_between() -> None:
+    engine = AskedFallback([FakeEngine()])
+    async with serving(engine) as server, peer(server) as flooding, peer(server) as other:
+        for one in (flooding, other):
+            await one.send(Ping().event())
+            await one.until("pong")
+        flooding.writer.write(encode(Describe().event()) * 500)
+        other.writer.write(encode(Ping().event()))
+        await other.until("pong")
+        assert engine.described < 250
 
 
 def _flood(sock: socket.socket, event: bytes) -> None:

@@ -9,7 +9,7 @@ from wyoming_csm import __version__
 from wyoming_csm.config import Config
 from wyoming_csm.engines.base import Phase
 from wyoming_csm.engines.fallback import Fallback
-from wyoming_csm.server.info import make_info
+from wyoming_csm.server.info import InfoBytes, make_info
 from wyoming_csm.server.wire import encode, read_event
 
 
@@ -49,3 +49,15 @@ async def test_the_description_says_the_engines_state() -> None:
         make_info(Config(), Fallback([engine])).tts[0].description
         == "Text to speech. Now: fake: starting"
     )
+
+
+async def test_made_once_and_again_after_a_change() -> None:
+    engine = an_engine()
+    info = InfoBytes(Config(), Fallback([engine]))
+    before = info.get()
+    assert info.get() is before
+    engine.have_voices(fake_voice("eve"))
+    assert b'"eve"' in info.get()
+    assert b'"anna"' not in info.get()
+    engine.become(Phase.ABSENT, "no GPU")
+    assert b"no GPU" in info.get()

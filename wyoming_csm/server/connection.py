@@ -14,7 +14,7 @@ from wyoming_csm.config import Config
 from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.errors import EngineError, ProtocolError, RequestError
 from wyoming_csm.server.answer import Answer
-from wyoming_csm.server.info import make_info
+from wyoming_csm.server.info import InfoBytes
 from wyoming_csm.server.peer import EventWriter, wait_hangup
 from wyoming_csm.server.rate_limited_log import RateLimitedLog
 from wyoming_csm.server.requests import Request, RequestReader, as_text
@@ -35,6 +35,7 @@ class ServerContext:
 
     config: Config
     engine: Fallback
+    info: InfoBytes
     log: RateLimitedLog
 
 
@@ -149,12 +150,13 @@ class Connection:
             return False
         self.last_active = self._clock()
         if Describe.is_type(event.type):
-            events.send(make_info(self._shared.config, self._shared.engine).event())
+            events.send(self._shared.info.get())
         elif Ping.is_type(event.type):
             events.send(Pong(as_text(event.data.get("text"))).event())
         else:
             self._requests.take(event)
         await events.drained()  # a peer that takes nothing is not read from: a flood ends here
+        await asyncio.sleep(0)  # nor does one that does take all hold up the others
         return True
 
     def _submit(self, request: Request) -> None:

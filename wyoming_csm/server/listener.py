@@ -12,6 +12,7 @@ from wyoming_csm.config import Config
 from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.server.admission import AllowList, plain_address, to_evict
 from wyoming_csm.server.connection import Connection, ServerContext
+from wyoming_csm.server.info import InfoBytes
 from wyoming_csm.server.rate_limited_log import RateLimitedLog
 from wyoming_csm.server.sockets import listen_tcp, listen_unix
 
@@ -29,7 +30,7 @@ class Server:
         self._allowed = AllowList(config.limits.networks)
         self.connections: set[Connection] = set()
         self._log = RateLimitedLog(_LOGGER)
-        self._shared = ServerContext(config, engine, self._log)
+        self._shared = ServerContext(config, engine, InfoBytes(config, engine), self._log)
         self._sockets: list[socket.socket] = []
         self._accepting: list[asyncio.Task[None]] = []
         self._serving: set[asyncio.Task[None]] = set()

@@ -42,9 +42,12 @@ class EventWriter:
         self.input_ended = False
         self._transport.set_write_buffer_limits(high=UNSENT_BYTES, low=UNSENT_BYTES)
 
-    def send(self, event: Event) -> None:
-        """Send without waiting; raises ConnectionResetError once the peer is known to be gone."""
-        data = encode(event)
+    def send(self, event: Event | bytes) -> None:
+        """Send an event, or its bytes, without waiting.
+
+        Raises ConnectionResetError once the peer is known to be gone.
+        """
+        data = event if isinstance(event, bytes) else encode(event)
         self._writer.write(data)
         self._written += len(data)
         if self._writer.is_closing():
