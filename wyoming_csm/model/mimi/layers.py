@@ -52,12 +52,6 @@ class Layer(nn.Module):
             f"{name}.mlp_layer_scale.scale": self.mlp_scale,
         }
 
-    def transpose_for_few(self) -> None:
-        """Lay inputs out first on a CPU: half the time for the two positions of one slot."""
-        for weight in (self.qkv, self.out, self.up, self.down):
-            if weight.device.type == "cpu":
-                weight.data = weight.t().contiguous().t()
-
     def heads(self, x: Tensor, rotation: Rotation) -> tuple[Tensor, Tensor, Tensor]:
         """[batch, positions, hidden] → queries, keys and values [batch, heads, positions, width],
         the first two turned."""
