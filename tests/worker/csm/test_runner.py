@@ -183,9 +183,9 @@ class FullPipeline(FramePipeline):
     full = 0
     most = 3
 
-    def prefill(self, slot: int, rows: torch.Tensor, seed: int, start: int = 0) -> None:
+    def prefill(self, slot: int, prompt: torch.Tensor, seed: int, start: int = 0) -> None:
         self._allocate()
-        super().prefill(slot, rows, seed, start)
+        super().prefill(slot, prompt, seed, start)
 
     def launch(self, active: "list[int]") -> FrameHandle:  # type: ignore[override]
         self._allocate(len(active))
