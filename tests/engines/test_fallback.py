@@ -101,16 +101,16 @@ async def test_one_that_is_ready_again_speaks_though_another_still_loads(
     fallback = Fallback([csm, system])
     reply = fallback.start_reply(ANNA)
     heard = asyncio.create_task(hear(reply))
-    settled = asyncio.create_task(fallback.wait_loaded())
+    loaded = asyncio.create_task(fallback.wait_loaded())
     await asyncio.sleep(0.01)
     system.become(Phase.STARTING, "trying again")
     await asyncio.sleep(0.01)
     assert not heard.done()
-    assert not settled.done()
+    assert not loaded.done()
     system.become(Phase.READY)
     async with asyncio.timeout(1):
         assert await heard == WHOLE
-        await settled
+        await loaded
     assert reply.spoken_by == "system/pico"
 
 

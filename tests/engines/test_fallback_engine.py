@@ -21,11 +21,11 @@ async def test_its_status_is_that_of_the_one_that_speaks(
     system.become(Phase.RESTING, "died")
     detail = "csm: loading; coqui: not installed; system: died"
     assert fallback.status == Status(Phase.STARTING, detail)
-    settled = asyncio.create_task(fallback.wait_loaded())
+    loaded = asyncio.create_task(fallback.wait_loaded())
     await asyncio.sleep(0.01)
-    assert not settled.done()
+    assert not loaded.done()
     csm.become(Phase.ABSENT, "no GPU")
-    await asyncio.wait_for(settled, 5)
+    await asyncio.wait_for(loaded, 5)
     system.become(Phase.ABSENT)
     ready, starting, resting, absent = Phase.READY, Phase.STARTING, Phase.RESTING, Phase.ABSENT
     assert told == [ready, ready, starting, resting, absent]
@@ -57,7 +57,7 @@ async def test_voices_say_who_speaks(
     csm.become(Phase.ABSENT, "x" * 100)
     assert len(descriptions()[0]) < 100
     system.become(Phase.RESTING, "died 5 times")
-    assert descriptions()[0] == "Anna"  # nobody can say it now
+    assert descriptions()[0] == "Anna"  # no engine can say it now
     coqui.become(Phase.READY)
     assert descriptions()[2:] == [
         "Pico (now spoken by Lj: system failed too often)",

@@ -97,7 +97,7 @@ async def test_waiting_sentences_move_to_one_that_has_loaded(make: Make) -> None
 
 
 async def test_a_slot_that_is_free_but_not_given_is_not_waited_for() -> None:
-    """As of a child that became so slow that it lets nobody in."""
+    """As of a child that became so slow that it admits no sentence."""
 
     class Full(FakeEngine):
         def _go_on(self) -> None:

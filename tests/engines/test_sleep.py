@@ -1,4 +1,4 @@
-"""Real child processes that nobody asks for: ended, stood in for by a fresh one, woken."""
+"""Real child processes without requests: ended, stood in for by a fresh one, woken."""
 
 import asyncio
 import logging

@@ -72,7 +72,7 @@ async def test_as_configured_the_request_waits_for_it(
 
 
 async def test_it_does_not_wait_for_long(csm: FakeEngine, system: FakeEngine) -> None:
-    """One that comes while it wakes waits as long; nobody waits for one that loads at first."""
+    """One that comes while it wakes waits as long; none waits for one that loads at first."""
     fallback = Fallback([csm, system], waking_seconds=0.2)
     for _ in range(2):
         begin = time.perf_counter()
@@ -123,8 +123,8 @@ async def test_it_is_healthy(
         engine.become(Phase.ABSENT, "not installed")
     assert fallback.status == Status(phase, f"csm: {DETAIL}")
     assert fallback.voices[0] == ANNA
-    settled = asyncio.create_task(fallback.wait_loaded())
+    loaded = asyncio.create_task(fallback.wait_loaded())
     await asyncio.sleep(0.01)
-    assert settled.done() is (phase is Phase.ASLEEP)
+    assert loaded.done() is (phase is Phase.ASLEEP)
     csm.become(Phase.READY)
-    await asyncio.wait_for(settled, 5)
+    await asyncio.wait_for(loaded, 5)

@@ -11,7 +11,7 @@ from tests.worker.csm.runners import one_thread
 
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of 8 codebooks; nobody changes it."""
+    """Of 8 codebooks; no test changes it."""
     return make_tiny_csm(tmp_path_factory.mktemp("csm") / "tiny", codebooks=8)
 
 

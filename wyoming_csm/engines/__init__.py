@@ -1,1 +1,1 @@
-"""Who speaks: engines as the server sees them. Never imports wyoming or torch."""
+"""Engines as the server sees them, and which of them speaks. Never imports wyoming or torch."""
