@@ -34,8 +34,13 @@ class App:
         config = replace(config, data_dir=_make_data_dir(config.data_dir))
         self.book = VoiceBook(Path(config.voices))
         self.book.refresh()
-        if "csm" in config.engines:
-            self._tell_voices(config.voices)
+        if self.book.voices and "csm" in config.engines:
+            self._tell_voices()
+        elif config.voices != Config().voices and not Path(config.voices).exists():
+            words = (
+                "The folder of recorded voices %s does not exist: create it, or correct `voices`"
+            )
+            _LOGGER.warning(words, config.voices)
         makers: dict[str, Callable[[], Sequence[ChildEngine]]] = {
             "csm": lambda: csm_engines(config, self.book),
             "coqui": lambda: [coqui_engine(config)],
@@ -45,22 +50,14 @@ class App:
         waits = config.csm.while_waking == "wait"
         self.engine = Fallback(self.engines, _WAKING_SECONDS if waits else 0.0)
 
-    def _tell_voices(self, folder: str) -> None:
-        if usable := self._usable_voices():
-            _LOGGER.info("Recorded voices: %s", usable)
-        elif folder != Config().voices and not Path(folder).exists():
-            _LOGGER.warning(
-                "The folder of recorded voices %s does not exist: create it, or correct `voices`",
-                folder,
-            )
-
-    def _usable_voices(self) -> str:
-        return ", ".join(voice.name for voice in self.book.voices if not voice.fault)
+    def _tell_voices(self) -> None:
+        usable = [voice.name for voice in self.book.voices if not voice.fault]
+        _LOGGER.info("Recorded voices: %s", ", ".join(usable) or "-")
 
     async def look_at_voices(self) -> None:
         """Read the folders of voices again, in a thread: it may take a while."""
         if await asyncio.to_thread(self.book.refresh):
-            _LOGGER.info("Recorded voices: %s", self._usable_voices() or "-")
+            self._tell_voices()
             for engine in self.engines:
                 engine.changed()
 

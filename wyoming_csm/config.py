@@ -42,6 +42,9 @@ RENAMED = {
     ("csm", "positions"): "context_positions",
     ("csm", "kept_prompts_mb"): "prompt_cache_mb",
 }
+_OLD = {old: f"did you mean '{section}.{new}'?" for (section, old), new in RENAMED.items()} | {
+    "sample_rate": "leave it out: it is always 24000"
+}
 
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -245,7 +248,7 @@ def load(
         below = found.get(name) or {}
         both = isinstance(value, Mapping) and isinstance(below, dict)
         found[name] = {**below, **value} if both else value
-    return parse(found, warn)
+    return parse(found, lambda note: warn(f"{path}: {note}"))
 
 
 def parse(found: Any, warn: Callable[[str], None] = _LOGGER.warning) -> Config:
@@ -261,7 +264,7 @@ def parse(found: Any, warn: Callable[[str], None] = _LOGGER.warning) -> Config:
     try:
         config = msgspec.convert(found, Config)
     except msgspec.ValidationError as error:
-        raise ConfigError("; ".join((complaint(found, Config), *notes))) from error
+        raise ConfigError("; ".join((complaint(found, Config, _OLD), *notes))) from error
     _check_uri(config.uri)
     _check_networks(config.limits.networks or ())
     _check_devices(config.csm.device)
@@ -287,6 +290,9 @@ def _update(found: dict[str, Any]) -> list[str]:
                 " format must not change within a reply. Leave the setting out"
             )
         notes.append("sample_rate is no setting any more, it is always 24000: leave it out")
+    log = found.get("log")
+    if isinstance(log, dict) and isinstance(log.get("level"), str):
+        found["log"] = {**log, "level": log["level"].upper()}
     for (section, old), new in RENAMED.items():
         settings = found.get(section)
         if isinstance(settings, dict) and old in settings:

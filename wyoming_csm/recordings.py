@@ -127,7 +127,7 @@ def _read_settings(files: Sequence[Path]) -> _Settings:
     except DocumentError as error:
         raise VoiceError(f"voice.yaml cannot be used: {error}") from error
     except msgspec.ValidationError as error:
-        raise VoiceError(f"voice.yaml: {complaint(found, _Settings)}") from error
+        raise VoiceError(f"voice.yaml: {complaint(found, _Settings, {})}") from error
     if not settings.description.isprintable():
         raise VoiceError("voice.yaml: description: one line of what can be printed")
     return settings
