@@ -303,10 +303,10 @@ def _update(found: dict[str, Any]) -> list[str]:
     return notes
 
 
-def with_system_voice_only(config: Config) -> Config:
-    """Leave out the other engines, and a default voice of theirs: one of the language speaks."""
+def with_system_voice_only(config: Config, asked: str | None = None) -> Config:
+    """Leave out the other engines, and a default voice of theirs unless it was asked for now."""
     own = config.voice is not None and config.voice.startswith("system_")
-    return replace(config, engines=("system",), voice=config.voice if own else None)
+    return replace(config, engines=("system",), voice=config.voice if own else asked)
 
 
 def _at_home(section: _S) -> _S:
