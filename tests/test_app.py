@@ -1,5 +1,6 @@
 """The composition root: what is found while it runs is listed."""
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,41 @@ async def test_a_new_voice_is_listed_after_the_regular_look(tmp_path: Path) -> N
     listed = app.engine.voices
     await app.look_at_voices()
     assert app.engine.voices is listed  # nothing is new
+
+
+def said_at_start(config: Config, caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
+    caplog.clear()
+    App(config)
+    return [(one.levelname, one.getMessage()) for one in caplog.records]
+
+
+async def test_recorded_voices_that_can_be_used_are_named_at_the_start_and_later(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    for name in ("anna", "bob", "carl"):
+        make(tmp_path / "voices", name)
+    (tmp_path / "voices/carl/clip.txt").unlink()
+    config = Config(voices=str(tmp_path / "voices"), data_dir=str(tmp_path))
+    fault, named = said_at_start(config, caplog)
+    assert fault[1].startswith("Voice 'carl' cannot be used: ")
+    assert named == ("INFO", "Recorded voices: anna, bob")
+    assert said_at_start(replace(config, engines=("system",)), caplog) == [fault]
+    app = App(config)
+    (tmp_path / "voices/bob/clip.txt").unlink()
+    await app.look_at_voices()
+    assert caplog.messages[-1] == "Recorded voices: anna"
+
+
+def test_a_configured_folder_of_voices_that_is_missing_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    caplog.set_level(logging.INFO)
+    config = Config(data_dir=str(tmp_path))
+    words = "The folder of recorded voices my does not exist: create it, or correct `voices`"
+    assert said_at_start(replace(config, voices="my"), caplog) == [("WARNING", words)]
+    assert said_at_start(config, caplog) == [], "the default folder need not exist"
 
 
 @pytest.mark.parametrize(("settings", "seconds"), [({}, 0.0), ({"while_waking": "wait"}, 3.0)])

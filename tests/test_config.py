@@ -61,6 +61,10 @@ def test_values_arrive(tmp_path: Path) -> None:
     assert config.limits.networks == ("local", "10.1.2.3/8", "fd00::/8")
 
 
+def test_the_level_of_the_log_is_taken_in_any_case(tmp_path: Path) -> None:
+    assert load(written(tmp_path, "log: {level: Debug}")).log.level == "DEBUG"
+
+
 def test_sections_survive_the_way_to_the_child() -> None:
     for section in (Config().csm, Config().coqui, Config().system):
         assert msgspec.convert(msgspec.to_builtins(section), type(section)) == section
@@ -91,16 +95,26 @@ def test_home_is_found_in_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         ("zzz: 1", "zzz: unknown setting; known are: uri, engines, voice"),
         ("temperature: 1", "temperature: unknown setting; did you mean 'csm.temperature'?"),
         ("device: cpu", "device: unknown setting; did you mean 'csm.device' or 'coqui.device'?"),
-        ("csm.seed: 1", "csm.seed: unknown setting; did you mean 'csm'?"),  # not a path
+        ("csm.slots: 1", "unknown setting; write `csm:` and below it, indented, `slots: 1`"),
+        ("csm.zzz: [1]", "csm.zzz: unknown setting; write `csm:` and below it, indented, `zzz: …`"),
+        ("memory_share: 0.5", "unknown setting; did you mean 'csm.gpu_memory_share'?"),
+        ("coqui: {positions: 5}", "unknown setting; did you mean 'csm.context_positions'?"),
+        ("csm: {sample_rate: 24000}", "csm.sample_rate: unknown setting; only 24000 is possible"),
+        ("csm: {idle_unload: 10}", "csm.idle_unload: needs a unit: 10s, 10m, 1h (Give the GPU"),
+        ("language: 5", "language: wrong form"),  # and no quotes would help
+        ("limits: {networks: 10.0.0.0/8}", "limits.networks: write a list, as [10.0.0.0/8] (Net"),
+        ("limits: {networks: {a: b}}", "limits.networks: write a list, as […]"),
+        ("coqui: {models: NAME}", "coqui.models: write below it, indented, `en: NAME` (By"),
+        ("coqui: {models: {de: x, en: 3}}", "coqui.models: Expected `str`, got `int`; write it in"),
         ("csm: {models: {}}", "csm.models: unknown setting; did you mean 'coqui.models'?"),
         ('"a`b\\nc": 1', "a`b\nc: unknown setting"),
         ("engines: [cms]", "engines: 'cms' is none of: coqui, csm, system"),
-        ("engines: []", "engines: Expected `array` of length >= 1"),
+        ("engines: []", "engines: write a list, as [csm] (In order"),
         ("engines: [csm, csm]", "engines: an engine is named twice"),
-        ("engines: csm", "a list"),
-        ("log: {level: debug}", "log.level: 'debug' is none of: DEBUG, ERROR, INFO, WARNING"),
-        ("sample_rate: 22050", "sample_rate: only 24000 is possible"),
-        ("sample_rate: [24000]", "sample_rate: only 24000 is possible"),
+        ("engines: system", "engines: write a list, as [system] (In order"),
+        ("log: {level: loud}", "log.level: 'LOUD' is none of: DEBUG, ERROR, INFO, WARNING"),
+        ("sample_rate: 22050", "sample_rate: unknown setting; only 24000 is possible"),
+        ("sample_rate: [24000]", "sample_rate: unknown setting; only 24000 is possible"),
         ("samples_per_chunk: 100", "samples_per_chunk: Expected `int` >= 160"),
         ("language: no", "language: Expected `str`, got `bool`; write it in quotes"),
         ("language: english", "language: wrong form (Default language: en, de-CH)"),
@@ -112,9 +126,12 @@ def test_home_is_found_in_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         ("csm: {device: gpu}", "csm.device: wrong form (auto: a GPU"),
         ("csm: {device: []}", "csm.device: a list must name one device or more"),
         ("csm: {device: [cuda, cuda:1, cuda:0]}", "csm.device: a list must name one device"),
-        ("csm: 3", "csm: Expected `object`, got `int`"),
-        ("coqui: {models: {no: x}}", "coqui.models: a key: Expected `str`, got `bool`; write"),
-        ("coqui: {models: {english: x}}", "coqui.models: a key: wrong form"),
+        ("csm: 3", "csm: write below it, indented, its settings (Ses"),
+        (
+            "coqui: {models: {no: x}}",
+            "coqui.models: the key False: Expected `str`, got `bool`; write",
+        ),
+        ("coqui: {models: {en: y, english: x}}", "coqui.models: the key 'english': wrong form (By"),
         ("1: x", "1: unknown setting; known are: uri"),
         ("limits: {connections: 1.5}", "limits.connections: Expected `int`, got `float`"),
         ("limits: {networks: [10.0.0.0/33]}", "limits.networks: '10.0.0.0/33'"),
@@ -160,10 +177,12 @@ def test_old_names_go_on_working_with_one_warning(
     assert none == []
     config, warnings = loaded(tmp_path, f"csm: {{{old}: {value}, seed: 7}}")
     assert config == today != Config()
-    assert warnings == [f"csm.{old} is now called csm.{new}"]
+    assert warnings == [f"{tmp_path}/config.yaml: csm.{old} is now called csm.{new}"]
     config, warnings = loaded(tmp_path, f"csm: {{{new}: {value}, {old}: 1, seed: 7}}")
     assert config == today
-    assert warnings == [f"csm.{old} is now called csm.{new}, which is given too and counts"]
+    assert warnings == [
+        f"{tmp_path}/config.yaml: csm.{old} is now called csm.{new}, which is given too and counts"
+    ]
 
 
 def test_a_wrong_value_under_an_old_name_is_found_by_it(tmp_path: Path) -> None:
@@ -175,7 +194,8 @@ def test_a_wrong_value_under_an_old_name_is_found_by_it(tmp_path: Path) -> None:
 def test_a_dead_setting_is_accepted_with_one_warning(tmp_path: Path) -> None:
     config, warnings = loaded(tmp_path, "sample_rate: 24000\nlanguage: de")
     assert config == Config(language="de")
-    assert warnings == ["sample_rate is no setting any more, it is always 24000: leave it out"]
+    said = "sample_rate is no setting any more, it is always 24000: leave it out"
+    assert warnings == [f"{tmp_path}/config.yaml: {said}"]
     assert complaint(tmp_path, "sample_rate: 22050").endswith("Leave the setting out")
 
 

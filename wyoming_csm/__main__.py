@@ -136,7 +136,7 @@ def configure(
     if arguments.command != "serve" and config.log.level == "INFO":
         # a person waits for a sound, not for a log
         config = replace(config, log=replace(config.log, level="WARNING"))
-    return with_system_voice_only(config) if arguments.light else config
+    return with_system_voice_only(config, arguments.voice) if arguments.light else config
 
 
 def _set_up_logging(config: Config) -> None:

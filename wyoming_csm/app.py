@@ -34,6 +34,13 @@ class App:
         config = replace(config, data_dir=_make_data_dir(config.data_dir))
         self.book = VoiceBook(Path(config.voices))
         self.book.refresh()
+        if self.book.voices and "csm" in config.engines:
+            self._tell_voices()
+        elif config.voices != Config().voices and not Path(config.voices).exists():
+            words = (
+                "The folder of recorded voices %s does not exist: create it, or correct `voices`"
+            )
+            _LOGGER.warning(words, config.voices)
         makers: dict[str, Callable[[], Sequence[ChildEngine]]] = {
             "csm": lambda: csm_engines(config, self.book),
             "coqui": lambda: [coqui_engine(config)],
@@ -43,10 +50,14 @@ class App:
         waits = config.csm.while_waking == "wait"
         self.engine = Fallback(self.engines, _WAKING_SECONDS if waits else 0.0)
 
+    def _tell_voices(self) -> None:
+        usable = [voice.name for voice in self.book.voices if not voice.fault]
+        _LOGGER.info("Recorded voices: %s", ", ".join(usable) or "-")
+
     async def look_at_voices(self) -> None:
         """Read the folders of voices again, in a thread: it may take a while."""
         if await asyncio.to_thread(self.book.refresh):
-            _LOGGER.info("Recorded voices: %s", ", ".join(v.name for v in self.book.voices) or "-")
+            self._tell_voices()
             for engine in self.engines:
                 engine.changed()
 

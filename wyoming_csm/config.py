@@ -26,14 +26,9 @@ Positive = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Temperature = Annotated[float, Meta(ge=0, le=5)]
 TopK = Annotated[int, Meta(ge=1, le=2048)]
-Seed = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-Slots = Annotated[int, Meta(ge=1, le=256)]
-Positions = Annotated[int, Meta(ge=128, le=65_536)]
 Language = Annotated[str, Meta(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$")]
 FilePath = Annotated[str, Meta(min_length=1, pattern=r"^[^\x00]*$")]  # or a folder's
 Device = Annotated[str, Meta(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
-Duration = Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,5}[smh]$")]
-InstanceName = Annotated[str, Meta(min_length=1, max_length=60)]
 
 LOCAL_WORD = "local"  # in `limits.networks`: private networks and this machine's own
 # Names that settings had before: they go on working.
@@ -41,6 +36,10 @@ RENAMED = {
     ("csm", "memory_share"): "gpu_memory_share",
     ("csm", "positions"): "context_positions",
     ("csm", "kept_prompts_mb"): "prompt_cache_mb",
+}
+_OLD = {old: f"did you mean '{section}.{new}'?" for (section, old), new in RENAMED.items()} | {
+    "sample_rate": "only 24000 is possible: CSM and its codec make 24 kHz sound, and the format"
+    " must not change within a reply. Leave the setting out"
 }
 
 
@@ -91,16 +90,16 @@ class CsmConfig(_Section, frozen=True):
     top_k: TopK | None = None
     depth_temperature: Temperature | None = None
     depth_top_k: TopK | None = None
-    seed: Seed | None = None
+    seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None = None
     max_seconds: Annotated[float, Meta(ge=1, le=120)] = 90.0
     context_seconds: Annotated[float, Meta(ge=0, le=120)] = 20.0
-    slots: Slots | None = None
-    context_positions: Positions | None = None
+    slots: Annotated[int, Meta(ge=1, le=256)] | None = None
+    context_positions: Annotated[int, Meta(ge=128, le=65_536)] | None = None
     gpu_memory_share: Annotated[float, Meta(gt=0, le=1)] = 0.9
     prompt_cache_mb: Annotated[int, Meta(ge=0, le=2**20)] = 512
     text_table_on_host: bool = True
     compile: bool | None = None
-    idle_unload: Duration | None = None
+    idle_unload: Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,5}[smh]$")] | None = None
     while_waking: Literal["fallback", "wait"] = "fallback"
 
 
@@ -142,7 +141,7 @@ class DiscoveryConfig(_Section, frozen=True):
     """
 
     enabled: bool = True
-    name: InstanceName | None = None
+    name: Annotated[str, Meta(min_length=1, max_length=60)] | None = None
 
 
 class Limits(_Section, frozen=True):
@@ -237,15 +236,14 @@ def load(
     `words` are settings of the command line: they count more than the file's.
     """
     try:
-        found = read_document(path) if path is not None else None
+        found = read_document(path) if path is not None else {}
     except DocumentError as error:
         raise ConfigError(f"{path} cannot be used: {error}") from error
-    found = {} if found is None else found
     for name, value in words.items() if isinstance(found, dict) else ():
         below = found.get(name) or {}
         both = isinstance(value, Mapping) and isinstance(below, dict)
         found[name] = {**below, **value} if both else value
-    return parse(found, warn)
+    return parse(found, lambda note: warn(f"{path}: {note}"))
 
 
 def parse(found: Any, warn: Callable[[str], None] = _LOGGER.warning) -> Config:
@@ -261,7 +259,7 @@ def parse(found: Any, warn: Callable[[str], None] = _LOGGER.warning) -> Config:
     try:
         config = msgspec.convert(found, Config)
     except msgspec.ValidationError as error:
-        raise ConfigError("; ".join((complaint(found, Config), *notes))) from error
+        raise ConfigError("; ".join((complaint(found, Config, _OLD), *notes))) from error
     _check_uri(config.uri)
     _check_networks(config.limits.networks or ())
     _check_devices(config.csm.device)
@@ -275,18 +273,14 @@ def parse(found: Any, warn: Callable[[str], None] = _LOGGER.warning) -> Config:
 
 
 def _update(found: dict[str, Any]) -> list[str]:
-    """Turn settings of earlier releases into today's; return what to tell about each.
-
-    Raises ConfigError for one that means what is not possible any more.
-    """
+    """Turn settings of earlier releases into today's; return what to tell about each."""
     notes = []
-    if "sample_rate" in found:
-        if found.pop("sample_rate") != 24_000:
-            raise ConfigError(
-                "sample_rate: only 24000 is possible: CSM and its codec make 24 kHz sound, and the"
-                " format must not change within a reply. Leave the setting out"
-            )
+    if found.get("sample_rate") == 24_000:
+        del found["sample_rate"]
         notes.append("sample_rate is no setting any more, it is always 24000: leave it out")
+    log = found.get("log")
+    if isinstance(log, dict) and isinstance(log.get("level"), str):
+        found["log"] = {**log, "level": log["level"].upper()}
     for (section, old), new in RENAMED.items():
         settings = found.get(section)
         if isinstance(settings, dict) and old in settings:
@@ -297,10 +291,10 @@ def _update(found: dict[str, Any]) -> list[str]:
     return notes
 
 
-def with_system_voice_only(config: Config) -> Config:
-    """Leave out the other engines, and a default voice of theirs: one of the language speaks."""
+def with_system_voice_only(config: Config, asked: str | None = None) -> Config:
+    """Leave out the other engines, and a default voice of theirs unless it was asked for now."""
     own = config.voice is not None and config.voice.startswith("system_")
-    return replace(config, engines=("system",), voice=config.voice if own else None)
+    return replace(config, engines=("system",), voice=config.voice if own else asked)
 
 
 def _at_home(section: _S) -> _S:

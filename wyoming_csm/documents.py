@@ -17,7 +17,7 @@ class DocumentError(Exception):
 
 
 def read_document(path: Path) -> Any:
-    """Read a file; return None if it is empty. Raises DocumentError."""
+    """Read a file; return a table without entries if it is empty. Raises DocumentError."""
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # reading a pipe would wait for ever
@@ -30,7 +30,8 @@ def read_document(path: Path) -> Any:
         raise DocumentError(f"it is not UTF-8 text (byte {error.start})") from error
     except OSError as error:
         raise DocumentError(error.strerror or str(error)) from error
-    return parse_document(text)
+    document = parse_document(text)
+    return {} if document is None else document
 
 
 def parse_document(text: str) -> Any:

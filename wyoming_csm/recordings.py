@@ -121,13 +121,12 @@ def _read_settings(files: Sequence[Path]) -> _Settings:
     by_name = {path.name.lower(): path for path in files}
     path = next((by_name[name] for name in _SETTINGS if name in by_name), None)
     try:
-        found = read_document(path) if path else None
-        found = {} if found is None else found
+        found = read_document(path) if path else {}
         settings = msgspec.convert(found, _Settings)
     except DocumentError as error:
         raise VoiceError(f"voice.yaml cannot be used: {error}") from error
     except msgspec.ValidationError as error:
-        raise VoiceError(f"voice.yaml: {complaint(found, _Settings)}") from error
+        raise VoiceError(f"voice.yaml: {complaint(found, _Settings, {})}") from error
     if not settings.description.isprintable():
         raise VoiceError("voice.yaml: description: one line of what can be printed")
     return settings

@@ -69,8 +69,10 @@ async def _best_engine(app: App) -> None:
 
 async def _speak(app: App, config: Config, text: str) -> AsyncGenerator[bytes]:
     voice, complaint = choose_voice(app.engine.voices, VoiceRequest(name=config.voice), config)
-    if voice is None or complaint:
-        raise RequestError(complaint or "there is no voice")
+    if voice is None:
+        raise RequestError("there is no voice")
+    if complaint:
+        _tell(f"{complaint}; the voice is {voice.name}\n")
     splitter = SentenceSplitter(voice.language)
     reply = app.engine.start_reply(voice)
     try:

@@ -1,7 +1,7 @@
 """The schema in words: each setting, its meaning, its choices, and what is wrong with a value."""
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from inspect import cleandoc
 from typing import Any
@@ -74,13 +74,14 @@ def _choices(kind: inspect.Type) -> tuple[str, ...]:
 def complaint(
     found: Any,
     schema: type[msgspec.Struct],
+    old: Mapping[str, str],
     above: str = "",
     whole: type[msgspec.Struct] | None = None,
 ) -> str:
     """Say what does not fit the schema: the first wrong setting's path first, and a cure last.
 
     An unknown setting gets the nearest right one, of its section or elsewhere in the `whole`
-    schema; a value of a wrong form what the schema says.
+    schema, or what is said about an `old` name; a value of a wrong form what the schema says.
     """
     if not isinstance(found, dict):
         return "it is no table of settings, like `name: value`"
@@ -89,17 +90,31 @@ def complaint(
     for name, value in found.items():
         setting = known.get(name)
         if setting is None:
-            return f"{above}{name}: unknown setting; {_instead(str(name), list(known), whole)}"
-        try:
-            msgspec.convert({name: value}, schema)
-        except msgspec.ValidationError as error:
+            cure = old.get(str(name)) or _instead(str(name), value, list(known), whole)
+            return f"{above}{name}: unknown setting; {cure}"
+        if fault := _fault(name, value, schema):
             if setting.schema is not None and isinstance(value, dict):
-                return complaint(value, setting.schema, f"{setting.path}.", whole)
-            return _wrong(value, setting, str(error))
+                return complaint(value, setting.schema, old, f"{setting.path}.", whole)
+            entries = [{key: one} for key, one in value.items()] if isinstance(value, dict) else []
+            wrong = next((entry for entry in entries if _fault(name, entry, schema)), value)
+            return _wrong(wrong, setting, fault)
     raise ValueError("nothing is wrong")
 
 
-def _instead(name: str, known: list[str], schema: type[msgspec.Struct]) -> str:
+def _fault(name: str, value: Any, schema: type[msgspec.Struct]) -> str:
+    """Return what msgspec says of a value: of a number, if quotes would not do, as of a text."""
+    try:
+        msgspec.convert({name: value}, schema)
+    except msgspec.ValidationError as error:
+        in_quotes = _fault(name, "10", schema) if type(value) in (int, float) else ""
+        return in_quotes if "matching regex" in in_quotes else str(error)
+    return ""
+
+
+def _instead(name: str, value: Any, known: list[str], schema: type[msgspec.Struct]) -> str:
+    section, _, last = name.partition(".")
+    if last and section in known:
+        return f"write `{section}:` and below it, indented, `{last}: {_shown(value)}`"
     paths = [one.path for above in settings_of(schema) for one in (above, *above.parts)]
     elsewhere = [path for path in paths if path.rpartition(".")[2] == name]
     near = elsewhere or difflib.get_close_matches(name, known, n=1, cutoff=0.5)
@@ -108,17 +123,26 @@ def _instead(name: str, known: list[str], schema: type[msgspec.Struct]) -> str:
     return f"known are: {', '.join(known)}"
 
 
+def _shown(value: Any) -> str:
+    return str(value) if isinstance(value, (str, int, float)) else "…"
+
+
 def _wrong(value: Any, setting: Setting, message: str) -> str:
     for one in value if isinstance(value, list) else [value]:
         if setting.choices and isinstance(one, str) and one not in setting.choices:
             return f"{setting.path}: {one!r} is none of: {', '.join(setting.choices)}"
     text, _, where = message.partition(" - at `")
     if "matching regex" in text:
-        text = "wrong form"
+        text = "needs a unit: 10s, 10m, 1h" if "[smh]" in text else "wrong form"
     expected, _, got = text.partition(", got ")
+    if expected.startswith("Expected `array"):
+        text = f"write a list, as [{setting.default[0] if value == [] else _shown(value)}]"
+    elif expected == "Expected `object`":
+        entry = "its settings" if setting.schema else f"`{min(setting.default)}: {_shown(value)}`"
+        text = f"write below it, indented, {entry}"
     for kind, taken_for, cure in _CURES:
         if kind in expected and got in taken_for:
             text = f"{text}; {cure}"
-    key = "a key: " if where.startswith("key`") else ""
+    key = f"the key {next(iter(value))!r}: " if where.startswith("key`") else ""
     meaning = f" ({setting.description})" if setting.description else ""
     return f"{setting.path}: {key}{text}{meaning}"
