@@ -262,8 +262,9 @@ def take_token(config: CsmConfig) -> str | None:
         try:
             found = Path(config.token_file).expanduser().read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
+            why = getattr(error, "strerror", None) or "it is not UTF-8 text"
             raise EngineUnavailable(
-                f"the token's file cannot be read ({error})", "correct csm.token_file"
+                f"the token's file cannot be read: {why}", "correct csm.token_file"
             ) from error
     token = found.strip()
     if not re.fullmatch("[!-~]*", token):  # the HTTP library would show it in its complaint
