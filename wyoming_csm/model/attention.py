@@ -63,7 +63,9 @@ def prefix_mask(start: int, n: int, group: int, like: Tensor) -> Tensor | None:
         return None
     end = start + n
     # Its rows begin where CUDA's kernels want them to: else each layer copies it.
-    future = torch.full((n, _aligned(end)), -torch.inf, dtype=like.dtype, device=like.device)
+    future = torch.full(
+        (n, -(-end // _ALIGNMENT) * _ALIGNMENT), -torch.inf, dtype=like.dtype, device=like.device
+    )
     return future.triu_(start + 1).repeat(group, 1)[:, :end]
 
 
@@ -180,10 +182,6 @@ def _read(layer: Tensor, length: int) -> tuple[Tensor, Tensor]:
     """
     keys, values = layer[:, :, :, :length].flatten(0, 1).unsqueeze(2).unbind(1)
     return keys, values
-
-
-def _aligned(length: int) -> int:
-    return -(-length // _ALIGNMENT) * _ALIGNMENT
 
 
 def _flash_attention(positions: Tensor) -> Attention:
