@@ -6,12 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from wyoming_csm.model.attention import (
-    Attention,
-    prefix_attention,
-    prefix_mask,
-    step_attention,
-)
+from wyoming_csm.model.attention import Attention, prefix_attention, prefix_mask, step_attention
 from wyoming_csm.model.config import LlamaSizes
 from wyoming_csm.model.kv_cache import KvCache
 

@@ -45,9 +45,7 @@ class MimiDecoder(nn.Module):
         self.config = config
         hidden, stride = config.hidden_size, config.positions_per_frame
         self.quantizer = Quantizer(config)
-        self.upsample = TransposedConv(
-            hidden, hidden, stride, groups=config.upsample_groups, bias=False
-        )
+        self.upsample = TransposedConv(hidden, hidden, stride, config.upsample_groups, bias=False)
         self.decoder_transformer = Transformer(config)
         self.decoder = Seanet(config)
 
