@@ -20,7 +20,7 @@ def empty_weight(*shape: int) -> nn.Parameter:
 
 
 class Weights(nn.Module):
-    """A module with weights, which has the path of a checkpoint's (its flat name)."""
+    """A module with weights of its own, at the path that a checkpoint's flat names give it."""
 
     def targets(self) -> Targets:
         """Return where each tensor below the module's name goes: here those of a convolution."""

@@ -33,7 +33,10 @@ class Residual(nn.Module):
 
 
 class Seanet(nn.Module):
-    """A convolution, then for each ratio an upsampling and a residual block, then a convolution."""
+    """A convolution, then for each ratio an upsampling and a residual block, then a convolution.
+
+    `layers` have the numbers that a checkpoint gives them, where each ELU counts as one.
+    """
 
     def __init__(self, config: MimiConfig) -> None:
         super().__init__()
@@ -61,7 +64,7 @@ class Seanet(nn.Module):
 
 
 class EncoderResidual(nn.Module):
-    """The same for the encoder, which has channels last."""
+    """A residual block of the same kind for one recording, channels last."""
 
     def __init__(self, width: int, config: MimiConfig) -> None:
         super().__init__()
@@ -80,8 +83,7 @@ class EncoderResidual(nn.Module):
 
 
 class SeanetEncoder(nn.Module):
-    """A convolution, then for each ratio a residual block and one down by it to twice the channels,
-    then a convolution.
+    """A convolution, a residual block and a way down for each ratio, then a convolution.
 
     It goes in windows, so that memory does not grow with the recording; all layers but the last
     three, which have many positions and few weights, in shorter ones that fit the processor's
