@@ -90,7 +90,7 @@ class EngineUnderTest:
         """Prefill a sentence's prompt in a slot, behind a voice's prompt that was cached."""
         if cached is not None:
             self.pipeline.restore(slot, cached)
-        self.pipeline.prefill(slot, prompt, slot, cached.positions if cached is not None else 0)
+        self.pipeline.prefill(slot, prompt, slot, cached.shape[3] if cached is not None else 0)
         self.pipeline.start_sound(slot)
 
     def frames(self, slots: Sequence[int], count: int) -> list[float]:

@@ -44,7 +44,7 @@ def attend(
     q, kv, at = q.to(device, dtype), kv.to(device, dtype), torch.tensor(positions, device=device)
     if sizes is BACKBONE:
         mask = step_masks(sizes, sizes.positions, dtype, device)(at)
-        call = step_attention(at, cache, mask, 640)
+        call = step_attention(at, mask, 640)
     else:
         past = torch.arange(sizes.positions, device=device) <= positions[0]
         call = uniform_attention(UniformPosition(at[:1], past, positions[0] + 1))

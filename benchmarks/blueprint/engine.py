@@ -163,7 +163,7 @@ def _speak(pipeline: FramePipeline, watch: Watch, found: Found) -> None:
         launched.pop(0)()
     pipeline.release(0)
     pipeline.restore(0, saved)
-    pipeline.prefill(0, models.prompt(FULL_SIZE, 30), 0, saved.positions)
+    pipeline.prefill(0, models.prompt(FULL_SIZE, 30), 0, saved.shape[3])
     pipeline.launch([0])()
 
 

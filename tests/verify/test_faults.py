@@ -75,7 +75,7 @@ def forgetful_codec(loaded: Any) -> None:
     step = decoder.step
 
     def broken(codes: Tensor, state: Any, active: Tensor) -> Tensor:
-        state.histories[2].zero_()
+        state.memories[5].zero_()
         found: Tensor = step(codes, state, active)
         return found
 

@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from wyoming_csm.model.config import LlamaSizes
-from wyoming_csm.model.kv_cache import KvCache
 from wyoming_csm.model.toolchain import is_at_least, said
 
 # One layer's attention: its cache [rows, kv_heads, 2, positions, head_dim], q [rows, n, heads,
@@ -63,7 +62,9 @@ def prefix_mask(start: int, n: int, group: int, like: Tensor) -> Tensor | None:
         return None
     end = start + n
     # Its rows begin where CUDA's kernels want them to: else each layer copies it.
-    future = torch.full((n, _aligned(end)), -torch.inf, dtype=like.dtype, device=like.device)
+    future = torch.full(
+        (n, -(-end // _ALIGNMENT) * _ALIGNMENT), -torch.inf, dtype=like.dtype, device=like.device
+    )
     return future.triu_(start + 1).repeat(group, 1)[:, :end]
 
 
@@ -109,21 +110,24 @@ def step_masks(
     return mask
 
 
-def step_attention(
-    positions: Tensor, cache: KvCache, mask: Tensor | None, length: int
-) -> Attention:
+def step_attention(positions: Tensor, mask: Tensor | None, length: int) -> Attention:
     """Attend from one position of each row, its own [rows], to what `step_masks` leaves.
 
     All of it is below `length`, which is less than the cache's: a compiler that leaves it open
-    need not ask whether all of the cache is read. Without a mask flash-attn attends.
+    need not ask whether all of the cache is read. Without a mask flash-attn attends, which reads
+    each row's length from the device: it needs no bucket.
     """
-    if mask is None:
-        return _flash_attention(positions)
+    lengths = (positions + 1).to(torch.int32) if mask is None else None
     slots = torch.arange(len(positions), device=positions.device)
 
     def attend(layer: Tensor, q: Tensor, kv: Tensor) -> Tensor:
         rows, kv_heads = layer.shape[:2]
         layer[slots, :, :, positions] = kv.view(rows, 2, kv_heads, -1).transpose(1, 2)
+        if lengths is not None:
+            keys, values = layer.permute(2, 0, 3, 1, 4)  # [rows, positions, kv_heads, head_dim]
+            attended: Tensor = flash(q, keys, values, lengths)  # [rows, 1, heads, head_dim]
+            return attended.view(rows, -1)
+        assert mask is not None
         # The q heads that share a kv head are query positions of it: nothing is expanded, and
         # CUDA's memory-efficient kernel takes the mask.
         q = q.reshape(rows * kv_heads, 1, -1, q.shape[-1])
@@ -180,25 +184,6 @@ def _read(layer: Tensor, length: int) -> tuple[Tensor, Tensor]:
     """
     keys, values = layer[:, :, :, :length].flatten(0, 1).unsqueeze(2).unbind(1)
     return keys, values
-
-
-def _aligned(length: int) -> int:
-    return -(-length // _ALIGNMENT) * _ALIGNMENT
-
-
-def _flash_attention(positions: Tensor) -> Attention:
-    """Attend by flash-attn, which reads each row's length from the device: it needs no bucket."""
-    lengths = (positions + 1).to(torch.int32)
-    slots = torch.arange(len(positions), device=positions.device)
-
-    def attend(layer: Tensor, q: Tensor, kv: Tensor) -> Tensor:
-        rows, kv_heads = layer.shape[:2]
-        layer[slots, :, :, positions] = kv.view(rows, 2, kv_heads, -1).transpose(1, 2)
-        keys, values = layer.permute(2, 0, 3, 1, 4)  # [rows, positions, kv_heads, head_dim]
-        attended: Tensor = flash(q, keys, values, lengths)  # [rows, 1, heads, head_dim]
-        return attended.view(rows, -1)
-
-    return attend
 
 
 @torch.library.custom_op("wyoming_csm::flash", mutates_args=())

@@ -4,6 +4,7 @@ import logging
 import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -122,10 +123,6 @@ class GraphRoom:
         self.taken += took
         return replay, took
 
-    def has(self, size: int) -> bool:
-        """Tell whether so many bytes more are within it."""
-        return self.taken + size <= self.most
-
 
 class Graphs:
     """`run(*size)`, where a size that was not captured is served by a larger one that was.
@@ -148,8 +145,9 @@ class Graphs:
         """Capture sizes largest first: a smaller one that memory has no room for is left out."""
         if self._capture is None:
             return
-        if self._room is not None and self._larger(size) and not self._room.has(self._cost):
-            self._room.left_out += 1
+        room = self._room
+        if room is not None and self._larger(size) and room.taken + self._cost > room.most:
+            room.left_out += 1
             return
         try:
             self._replays[size] = self._captured(self._capture, size)
@@ -160,9 +158,7 @@ class Graphs:
         self._picked.clear()
 
     def _captured(self, capture: Capture, size: Size) -> Callable[[], None]:
-        def run() -> None:
-            self._run(*size)
-
+        run = partial(self._run, *size)
         if self._room is None:
             return capture(run)
         replay, took = self._room.measured(lambda: capture(run))
@@ -184,7 +180,6 @@ class Graphs:
             replay()
 
     def _larger(self, size: Size) -> list[Size]:
-        """Return those captured that can serve it."""
         return [
             captured
             for captured in self._replays

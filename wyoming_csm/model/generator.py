@@ -96,10 +96,11 @@ class FrameGenerator:
     @torch.inference_mode()
     def restore(self, slot: int, block: KvBlock) -> None:
         """Make what was saved the slot's whole content; a prefill must follow from there."""
+        positions = block.shape[3]
         self._kv.restore(slot, block)
-        self._kv.slot(slot).clear(block.positions)
-        self._position[slot].fill_(block.positions)
-        self._used[slot] = block.positions
+        self._kv.slot(slot).clear(positions)
+        self._position[slot].fill_(positions)
+        self._used[slot] = positions
 
     @torch.inference_mode()
     def swap(self, one: int, other: int) -> None:

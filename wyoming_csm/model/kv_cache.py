@@ -7,24 +7,9 @@ from torch import Tensor
 
 from wyoming_csm.model.config import LlamaSizes
 
+# A copy of one slot's first positions: [layers, kv_heads, 2, positions, head_dim].
+KvBlock = Tensor
 _MULTIPLE = 64  # attention kernels like lengths that divide by it
-
-
-@dataclass(frozen=True)
-class KvBlock:
-    """A copy of one slot's first positions: [layers, kv_heads, 2, positions, head_dim]."""
-
-    tensor: Tensor
-
-    @property
-    def positions(self) -> int:
-        """The number of positions."""
-        return self.tensor.shape[3]
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of memory that it holds."""
-        return self.tensor.nbytes
 
 
 @dataclass(frozen=True)
@@ -69,12 +54,12 @@ class KvCache:
 
     def save(self, slot: int, n: int) -> KvBlock:
         """Return a copy of the slot's first `n` positions."""
-        return KvBlock(torch.stack([layer[slot, :, :, :n] for layer in self.layers]))
+        return torch.stack([layer[slot, :, :, :n] for layer in self.layers])
 
     def restore(self, slot: int, block: KvBlock) -> None:
         """Make the block's positions the slot's first; what follows them stays."""
-        for layer, saved in zip(self.layers, block.tensor, strict=True):
-            layer[slot, :, :, : block.positions].copy_(saved)
+        for layer, saved in zip(self.layers, block, strict=True):
+            layer[slot, :, :, : block.shape[3]].copy_(saved)
 
     def move(self, source: int, target: int, n: int) -> None:
         """Copy the first `n` positions of a slot to another, and zero what that had beyond."""

@@ -85,9 +85,8 @@ class FramePipeline:
         self._backbone_graphs = Graphs(generator.backbone_step, main, self._room)
         self._codec_graphs = Graphs(self._decode, beside, self._room)
         self._ring = [_HostBuffers(self._codes, self._samples) for _ in range(self.ahead + 1)]
-        self._copied = DeviceEvent(
-            None, device
-        )  # where the codec had its own copy of the last frame
+        # Where the codec had its own copy of the last frame.
+        self._copied = DeviceEvent(None, device)
         self._seconds: dict[int, float] = {}  # of a frame, by its bucket of rows
 
     def prefill(self, slot: int, prompt: Tensor, seed: int, start: int = 0) -> None:

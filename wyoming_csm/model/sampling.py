@@ -110,15 +110,11 @@ def _read(config: Mapping[str, Any], prefix: str) -> tuple[float, int]:
         top_k = 0
     if not isinstance(do_sample, bool | None):
         raise CheckpointError(f"generation_config.json: {prefix}do_sample must be true or false")
-    if not _is_number(temperature) or not 0 <= temperature <= 100:
+    if type(temperature) not in (int, float) or not 0 <= temperature <= 100:  # true is no number
         raise CheckpointError(f"generation_config.json: {prefix}temperature is {temperature!r}")
-    if not isinstance(top_k, int) or isinstance(top_k, bool) or top_k < 0:
+    if type(top_k) is not int or top_k < 0:
         raise CheckpointError(f"generation_config.json: {prefix}top_k is {top_k!r}")
     return (float(temperature) if do_sample else 0.0), (top_k or _EVERY_CODE)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 _EVERY_CODE = 2**24  # transformers' "no top-k"

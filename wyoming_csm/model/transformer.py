@@ -6,12 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from wyoming_csm.model.attention import (
-    Attention,
-    prefix_attention,
-    prefix_mask,
-    step_attention,
-)
+from wyoming_csm.model.attention import Attention, prefix_attention, prefix_mask, step_attention
 from wyoming_csm.model.config import LlamaSizes
 from wyoming_csm.model.kv_cache import KvCache
 
@@ -58,7 +53,7 @@ class Transformer(nn.Module):
         position is written again before it is read.
         """
         cos, sin = self.cos[positions][:, None, None], self.sin[positions][:, None, None]
-        attend = step_attention(positions, cache, mask, length)
+        attend = step_attention(positions, mask, length)
         return self.run(x[:, None], cos, sin, attend, cache)[:, 0]
 
     def run(self, x: Tensor, cos: Tensor, sin: Tensor, attend: Attention, cache: KvCache) -> Tensor:

@@ -155,7 +155,7 @@ def device_for_reference(
     if free is not None and free >= whole + _WORK:
         return device
     needed = float32_bytes(checkpoint, but="F32")  # those stay in the files, which are mapped
-    if checkpoint.has_adapter or kind_of(precision.backbone) or kind_of(precision.depth):
+    if checkpoint.adapter or kind_of(precision.backbone) or kind_of(precision.depth):
         needed = whole
     elif device.type == "cpu" and precision.compute != torch.float32:
         needed = max(needed, whole * precision.compute.itemsize // 4)
@@ -197,7 +197,7 @@ def _describe(
         "compiled": chooses_compile(csm, device),
         "checkpoint": checkpoint.folder.name if is_local else csm.checkpoint,
         "revision": None if is_local else checkpoint.folder.name,
-        "adapter": checkpoint.has_adapter,
+        "adapter": checkpoint.adapter is not None,
         "codec_names": "flat" if all(flat_name(n) == n for n in codec) else "since 5.21",
     }
 

@@ -130,7 +130,7 @@ def test_an_inactive_slot_stays_as_it_is_and_its_codes_are_not_looked_at() -> No
         """All but the entries behind the ring."""
         ring = decoder.config.sliding_window + decoder.config.positions_per_frame - 1
         caches = [cache[slot, :, :, :ring].clone() for cache in state.caches]
-        others = (state.position, *state.histories, *state.tails)
+        others = (state.position, *state.memories)
         return [tensor[slot].clone() for tensor in others] + caches
 
     before = seen(1), seen(0)

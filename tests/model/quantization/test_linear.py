@@ -203,7 +203,8 @@ def test_more_rows_than_the_card_has_a_kernel_for_are_multiplied_in_blocks(
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_layer_on_a_gpu_has_no_bfloat16(monkeypatch: pytest.MonkeyPatch, kind: QuantKind) -> None:
     """torch.compile refuses it on a card before Ampere, whatever is done with it."""
-    monkeypatch.setattr(linear, "_has_kernels", lambda *_: True)
+    for name in ("builds_for", "runs_kernels"):
+        monkeypatch.setattr(linear, name, lambda *_: True)
     with FakeTensorMode(), torch.device("cuda"):
         layer = QuantizedLinear(kind, 48, 64, torch.device("cuda"))
         layer.finalize(torch.float16)

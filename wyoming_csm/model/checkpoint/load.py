@@ -50,17 +50,12 @@ class Checkpoint:
         Raises CheckpointError if something is missing, malformed or not served.
         """
         self.folder = folder
-        self._adapter = Adapter(adapter) if adapter is not None else None
+        self.adapter = Adapter(adapter) if adapter is not None else None
         self.config = read_json(folder / "config.json")
         self.sizes = CsmSizes.from_config(self.config)
         self.generation = read_json(folder / "generation_config.json", default={})
         self.tokenizer_config = read_json(folder / "tokenizer_config.json", default={})
         self.files = tensor_files(folder, self.config)
-
-    @property
-    def has_adapter(self) -> bool:
-        """True if the weights that are loaded are other ones than the folder's."""
-        return self._adapter is not None
 
     @property
     def codec_config(self) -> Mapping[str, Any]:
@@ -86,8 +81,8 @@ class Checkpoint:
             if stored_bytes(self._wanted(), self.files) < _SPARED * made:
                 return None
         made_from = {*self.files.values(), self.folder / "config.json"}
-        if self._adapter is not None:
-            made_from |= set(self._adapter.files)
+        if self.adapter is not None:
+            made_from |= set(self.adapter.files)
         least_free = _FREE_BYTES_INT4 if "int4" in (backbone, depth) else _FREE_BYTES
         return WeightsCache(folder, made_from, f"{dtype} {backbone} {depth}", least_free)
 
@@ -162,7 +157,7 @@ class Checkpoint:
 
     def merged(self, name: str, start: int, chunk: Tensor) -> Tensor:
         """Return a chunk of a tensor that begins at `start`, with the adapter if there is one."""
-        return self._adapter.merge(name, start, chunk) if self._adapter is not None else chunk
+        return self.adapter.merge(name, start, chunk) if self.adapter is not None else chunk
 
     def _wanted(self) -> dict[str, Source]:
         """List what to read, in the order of the files, each tensor of ours once."""
@@ -186,9 +181,9 @@ class Checkpoint:
                 )
         shapes = {name: known[name].shape for name in names}
         check_shapes(shapes, self.files)
-        if self._adapter is not None:
+        if self.adapter is not None:
             tied = {BACKBONE_TABLE, DEPTH_TABLE} if self.sizes.tied else ()
-            self._adapter.check(shapes, CODEC, tied)
+            self.adapter.check(shapes, CODEC, tied)
         return {name: known[name] for name in names}
 
 

@@ -19,12 +19,15 @@ def empty_weight(*shape: int) -> nn.Parameter:
     return nn.Parameter(torch.empty(shape), requires_grad=False)
 
 
-class _Conv(nn.Module):
-    def targets(self, name: str) -> Targets:
-        return {f"{name}.conv.{key}": weight for key, weight in self.named_parameters()}
+class Weights(nn.Module):
+    """A module with weights of its own, at the path that a checkpoint's flat names give it."""
+
+    def targets(self) -> Targets:
+        """Return where each tensor below the module's name goes: here those of a convolution."""
+        return {f"conv.{key}": weight for key, weight in self.named_parameters()}
 
 
-class Conv(_Conv):
+class Conv(Weights):
     """Convolution of stride 1. It remembers its last `kernel - 1` inputs, at first zeros."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int) -> None:
@@ -32,7 +35,7 @@ class Conv(_Conv):
         self.weight = empty_weight(outputs, inputs, kernel)
         self.bias = empty_weight(outputs)
 
-    def new_history(self, slots: int, like: Tensor) -> Tensor:
+    def new_memory(self, slots: int, like: Tensor) -> Tensor:
         _, inputs, kernel = self.weight.shape
         return like.new_zeros(slots, inputs, kernel - 1)
 
@@ -48,7 +51,7 @@ class Conv(_Conv):
         return F.conv1d(inputs, self.weight, self.bias)
 
 
-class TransposedConv(_Conv):
+class TransposedConv(Weights):
     """Upsampling by `stride`, kernel twice the stride: each input is in two outputs' spans.
 
     It remembers the second span of its last input, without the bias.
@@ -62,7 +65,7 @@ class TransposedConv(_Conv):
         self.bias = empty_weight(outputs) if bias else None
         self._outputs, self._stride, self._groups = outputs, stride, groups
 
-    def new_tail(self, slots: int, like: Tensor) -> Tensor:
+    def new_memory(self, slots: int, like: Tensor) -> Tensor:
         return like.new_zeros(slots, self._outputs, self._stride)
 
     def forward(self, x: Tensor, tail: Tensor, active: Tensor) -> Tensor:
@@ -79,7 +82,7 @@ class TransposedConv(_Conv):
         return sound if self.bias is None else sound + self.bias[:, None]
 
 
-class StridedConv(_Conv):
+class StridedConv(Weights):
     """Causal convolution. It remembers its last `kernel - stride` inputs, at first zeros."""
 
     def __init__(
@@ -94,7 +97,7 @@ class StridedConv(_Conv):
     ) -> None:
         """Convolve inputs as they are, or with `elu` their ELU."""
         super().__init__()
-        self._elu = elu
+        self.elu = elu
         values = torch.empty(outputs, kernel, inputs)  # in the order that convolving wants
         self.weight = nn.Parameter(values.transpose(1, 2), requires_grad=False)
         self.bias = empty_weight(outputs) if bias else None
@@ -109,7 +112,7 @@ class StridedConv(_Conv):
         missing = x.new_zeros(-len(x) % self._stride, x.shape[1])
         inputs = torch.cat((history, x, missing))
         history.copy_(inputs[len(inputs) - self.reach :])
-        return self.convolve(F.elu_(inputs) if self._elu else inputs)
+        return self.convolve(F.elu_(inputs) if self.elu else inputs)
 
     def convolve(self, inputs: Tensor) -> Tensor:
         """Convolve [reach + time, inputs] without zeros or history, and without ELU."""

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from wyoming_csm.model.mimi.config import MimiConfig
-from wyoming_csm.model.mimi.convs import Targets, TransposedConv
+from wyoming_csm.model.mimi.convs import TransposedConv
 from wyoming_csm.model.mimi.quantizer import Quantizer
 from wyoming_csm.model.mimi.seanet import Seanet
 from wyoming_csm.model.mimi.transformer import Transformer
@@ -18,21 +18,21 @@ class MimiState:
     """The decoder's state of each slot. Allocated once, changed in place, slots first."""
 
     position: Tensor  # [slots], int64: the transformer's next position
-    histories: list[Tensor]  # of each convolution [slots, channels, kernel - 1]: its last inputs
-    tails: list[Tensor]  # of each upsampling [slots, channels, stride]: what overlaps the next
+    # [slots, channels, time]: of a convolution its last inputs, of an upsampling what overlaps the
+    # next; its first is that before the transformer, SEANet's follow in their order
+    memories: list[Tensor]
     caches: list[Tensor]  # of each layer [slots, 2, heads, entries, width]: keys and values
 
     def tensors(self) -> Iterator[Tensor]:
         """Yield all of the state's tensors."""
         yield self.position
-        yield from (*self.histories, *self.tails, *self.caches)
+        yield from (*self.memories, *self.caches)
 
     def first(self, slots: int) -> "MimiState":
         """Return the same memory, its first slots."""
         return MimiState(
             self.position[:slots],
-            [history[:slots] for history in self.histories],
-            [tail[:slots] for tail in self.tails],
+            [memory[:slots] for memory in self.memories],
             [cache[:slots] for cache in self.caches],
         )
 
@@ -45,20 +45,9 @@ class MimiDecoder(nn.Module):
         self.config = config
         hidden, stride = config.hidden_size, config.positions_per_frame
         self.quantizer = Quantizer(config)
-        self.upsample = TransposedConv(
-            hidden, hidden, stride, groups=config.upsample_groups, bias=False
-        )
-        self.transformer = Transformer(config)
-        self.seanet = Seanet(config)
-
-    def targets(self) -> Targets:
-        """Return where each tensor of a checkpoint that is needed goes, by its flat name."""
-        return {
-            **self.quantizer.targets("quantizer"),
-            **self.upsample.targets("upsample"),
-            **self.transformer.targets("decoder_transformer"),
-            **self.seanet.targets("decoder"),
-        }
+        self.upsample = TransposedConv(hidden, hidden, stride, config.upsample_groups, bias=False)
+        self.decoder_transformer = Transformer(config)
+        self.decoder = Seanet(config)
 
     def new_state(
         self, slots: int, device: torch.device | str, dtype: torch.dtype = torch.float32
@@ -67,14 +56,12 @@ class MimiDecoder(nn.Module):
         like = torch.empty(0, device=device, dtype=dtype)
         return MimiState(
             position=like.new_zeros(slots, dtype=torch.int64),
-            histories=self.seanet.new_histories(slots, like),
-            tails=[self.upsample.new_tail(slots, like), *self.seanet.new_tails(slots, like)],
-            caches=self.transformer.new_caches(slots, like),
+            memories=[
+                self.upsample.new_memory(slots, like),
+                *self.decoder.new_memories(slots, like),
+            ],
+            caches=self.decoder_transformer.new_caches(slots, like),
         )
-
-    def finalize(self) -> None:
-        """Prepare the weights, once, after the targets were filled."""
-        self.quantizer.finalize()
 
     def reset(self, state: MimiState, slot: int) -> None:
         """Start the slot anew, as in a new state; the others go on."""
@@ -96,12 +83,13 @@ class MimiDecoder(nn.Module):
         `codebook_size`.
         """
         state = state.first(len(codes))
+        upsampling, *memories = state.memories
         moves = active[:, None, None]
         codes = torch.where(active[:, None], codes, 0)
         # cuDNN would round single precision to TF32, which is heard
         with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
             latent = self.quantizer(codes)[..., None]  # [slots, hidden, 1]
-            x = self.upsample(latent, state.tails[0], moves).transpose(1, 2)
-            x = self.transformer(x, state.position, state.caches, active).transpose(1, 2)
-            sound: Tensor = self.seanet(x, state.histories, state.tails[1:], moves)
+            x = self.upsample(latent, upsampling, moves).transpose(1, 2)
+            x = self.decoder_transformer(x, state.position, state.caches, active).transpose(1, 2)
+            sound: Tensor = self.decoder(x, memories, moves)
         return sound[:, 0]

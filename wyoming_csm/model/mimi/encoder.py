@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from wyoming_csm.model.mimi.config import MimiConfig
-from wyoming_csm.model.mimi.convs import StridedConv, Targets, product
+from wyoming_csm.model.mimi.convs import StridedConv, product
 from wyoming_csm.model.mimi.layers import Layers
 from wyoming_csm.model.mimi.quantizer import Quantizer
 from wyoming_csm.model.mimi.seanet import SeanetEncoder
@@ -20,23 +20,10 @@ class MimiEncoder(nn.Module):
         super().__init__()
         self.config, self._codebooks = config, codebooks
         hidden, self._stride = config.hidden_size, config.positions_per_frame
-        self.seanet = SeanetEncoder(config)
-        self.transformer = WholeTransformer(config)
+        self.encoder = SeanetEncoder(config)
+        self.encoder_transformer = WholeTransformer(config)
         self.downsample = StridedConv(hidden, hidden, 2 * self._stride, self._stride, bias=False)
         self.quantizer = Quantizer(config, "input")
-
-    def targets(self) -> Targets:
-        """Return where each tensor goes that a checkpoint must have, by its flat name."""
-        return {
-            **self.seanet.targets("encoder"),
-            **self.transformer.targets("encoder_transformer"),
-            **self.downsample.targets("downsample"),
-            **self.quantizer.targets("quantizer"),
-        }
-
-    def finalize(self) -> None:
-        """Make the tables, once the targets are filled."""
-        self.quantizer.finalize()
 
     @torch.no_grad()
     def encode(self, samples: Tensor) -> Tensor:
@@ -53,7 +40,7 @@ class MimiEncoder(nn.Module):
         """Return [frames, hidden], for which the codes are found."""
         # cuDNN would round single precision to TF32, which changes codes
         with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-            positions = self.transformer(self.seanet(samples))
+            positions = self.encoder_transformer(self.encoder(samples))
             # before the first position and after the last there are none: they are repeated
             before = positions[:1].expand(self.downsample.reach, -1)
             after = positions[-1:].expand(-len(positions) % self._stride, -1)

@@ -7,13 +7,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from wyoming_csm.model.mimi.config import MimiConfig
-from wyoming_csm.model.mimi.convs import Targets, empty_weight
+from wyoming_csm.model.mimi.convs import Targets, Weights, empty_weight
 
 Rotation = tuple[Tensor, Tensor]  # cosines and sines [..., positions, width]
 Product = Callable[[Tensor, Tensor], Tensor]
 
 
-class Layer(nn.Module):
+class Layer(Weights):
     """Attention and a feed-forward, each normalised before and scaled after.
 
     What attends to what is left to the caller, between `heads` and `merge`.
@@ -34,22 +34,22 @@ class Layer(nn.Module):
         self.mlp_norm, self.mlp_norm_bias = empty_weight(hidden), empty_weight(hidden)
         self.scale, self.mlp_scale = empty_weight(hidden), empty_weight(hidden)
 
-    def targets(self, name: str) -> Targets:
+    def targets(self) -> Targets:
         heads = [n * self.width for n in (self._heads, self.kv_heads, self.kv_heads)]
         query, key, value = torch.split(self.qkv, heads)
         return {
-            f"{name}.self_attn.q_proj.weight": query,
-            f"{name}.self_attn.k_proj.weight": key,
-            f"{name}.self_attn.v_proj.weight": value,
-            f"{name}.self_attn.o_proj.weight": self.out,
-            f"{name}.mlp.fc1.weight": self.up,
-            f"{name}.mlp.fc2.weight": self.down,
-            f"{name}.input_layernorm.weight": self.norm,
-            f"{name}.input_layernorm.bias": self.norm_bias,
-            f"{name}.post_attention_layernorm.weight": self.mlp_norm,
-            f"{name}.post_attention_layernorm.bias": self.mlp_norm_bias,
-            f"{name}.self_attn_layer_scale.scale": self.scale,
-            f"{name}.mlp_layer_scale.scale": self.mlp_scale,
+            "self_attn.q_proj.weight": query,
+            "self_attn.k_proj.weight": key,
+            "self_attn.v_proj.weight": value,
+            "self_attn.o_proj.weight": self.out,
+            "mlp.fc1.weight": self.up,
+            "mlp.fc2.weight": self.down,
+            "input_layernorm.weight": self.norm,
+            "input_layernorm.bias": self.norm_bias,
+            "post_attention_layernorm.weight": self.mlp_norm,
+            "post_attention_layernorm.bias": self.mlp_norm_bias,
+            "self_attn_layer_scale.scale": self.scale,
+            "mlp_layer_scale.scale": self.mlp_scale,
         }
 
     def heads(self, x: Tensor, rotation: Rotation) -> tuple[Tensor, Tensor, Tensor]:
@@ -90,12 +90,6 @@ class Layers(nn.Module):
         for layer in self.layers:
             assert isinstance(layer, Layer)
             yield layer
-
-    def targets(self, name: str) -> Targets:
-        found: Targets = {}
-        for n, layer in enumerate(self):
-            found |= layer.targets(f"{name}.layers.{n}")
-        return found
 
     def rotation(self, positions: Tensor, dtype: torch.dtype) -> Rotation:
         """Return the rotation at positions [...], int64."""

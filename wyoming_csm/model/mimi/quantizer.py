@@ -7,13 +7,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from wyoming_csm.model.mimi.config import MimiConfig
-from wyoming_csm.model.mimi.convs import Targets, empty_weight, product
+from wyoming_csm.model.mimi.convs import Targets, Weights, empty_weight, product
 
 Side = Literal["input", "output"]
 _LEAST_USAGE = 1e-5  # as in training: a codebook's entry that was never used has no mean
 
 
-class _Codebooks(nn.Module):
+class _Codebooks(Weights):
     """Tables of residual codebooks of one kind, and the projection from or to their width."""
 
     def __init__(self, codebooks: int, config: MimiConfig, side: Side) -> None:
@@ -25,11 +25,11 @@ class _Codebooks(nn.Module):
         self.projection = empty_weight(outs, ins, 1)
         self._side = side
 
-    def targets(self, name: str) -> Targets:
-        found: Targets = {f"{name}.{self._side}_proj.weight": self.projection}
+    def targets(self) -> Targets:
+        found: Targets = {f"{self._side}_proj.weight": self.projection}
         for n, (vectors, usage) in enumerate(zip(self.table, self.usage, strict=True)):
-            found[f"{name}.layers.{n}.codebook.embed_sum"] = vectors
-            found[f"{name}.layers.{n}.codebook.cluster_usage"] = usage
+            found[f"layers.{n}.codebook.embed_sum"] = vectors
+            found[f"layers.{n}.codebook.cluster_usage"] = usage
         return found
 
     def finalize(self) -> None:
@@ -65,33 +65,32 @@ class Quantizer(nn.Module):
         """Make one with the projection for `forward` ("output") or for `search` ("input")."""
         super().__init__()
         self._split = config.num_semantic_quantizers
-        self.semantic = _Codebooks(self._split, config, side)
-        self.acoustic = _Codebooks(config.num_quantizers - self._split, config, side)
-
-    def targets(self, name: str) -> Targets:
-        return {
-            **self.semantic.targets(f"{name}.semantic_residual_vector_quantizer"),
-            **self.acoustic.targets(f"{name}.acoustic_residual_vector_quantizer"),
-        }
+        self.semantic_residual_vector_quantizer = _Codebooks(self._split, config, side)
+        self.acoustic_residual_vector_quantizer = _Codebooks(
+            config.num_quantizers - self._split, config, side
+        )
 
     def finalize(self) -> None:
         """Make the tables, once the targets are filled."""
-        self.semantic.finalize()
-        self.acoustic.finalize()
+        self.semantic_residual_vector_quantizer.finalize()
+        self.acoustic_residual_vector_quantizer.finalize()
 
     def forward(self, codes: Tensor) -> Tensor:
         """Turn [slots, codebooks], each below the codebooks' size, into [slots, hidden]."""
-        meaning = self.semantic.sum(codes[:, : self._split])
+        meaning = self.semantic_residual_vector_quantizer.sum(codes[:, : self._split])
         if codes.shape[1] <= self._split:
             return meaning
-        return meaning + self.acoustic.sum(codes[:, self._split :])
+        return meaning + self.acoustic_residual_vector_quantizer.sum(codes[:, self._split :])
 
     def search(self, latents: Tensor, codebooks: int) -> Tensor:
         """Turn [frames, hidden] into [frames, codebooks], int64.
 
         Both kinds of codebooks search the same latents, so neither depends on the other.
         """
-        meaning = self.semantic.search(latents, min(codebooks, self._split))
+        meaning = self.semantic_residual_vector_quantizer.search(
+            latents, min(codebooks, self._split)
+        )
         if codebooks <= self._split:
             return meaning
-        return torch.cat((meaning, self.acoustic.search(latents, codebooks - self._split)), dim=1)
+        acoustic = self.acoustic_residual_vector_quantizer
+        return torch.cat((meaning, acoustic.search(latents, codebooks - self._split)), dim=1)

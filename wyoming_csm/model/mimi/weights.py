@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from wyoming_csm.errors import CheckpointError
 from wyoming_csm.model.mimi.config import read_config
-from wyoming_csm.model.mimi.convs import Targets
+from wyoming_csm.model.mimi.convs import Weights
 from wyoming_csm.model.mimi.decoder import MimiDecoder
 from wyoming_csm.model.mimi.encoder import MimiEncoder
 
@@ -57,8 +57,8 @@ def load_decoder(
     float32 is for tests: in bfloat16 the sound is audibly worse.
     """
     decoder = MimiDecoder(read_config(config)).to(device=device, dtype=dtype)
-    _fill(decoder.targets(), tensors, _NOT_DECODED)
-    decoder.finalize()
+    _fill(decoder, tensors, _NOT_DECODED)
+    decoder.quantizer.finalize()
     return decoder
 
 
@@ -75,13 +75,19 @@ def load_encoder(
     there are fewer codebooks. Any `dtype` but float32 is for tests: it gives other codes.
     """
     encoder = MimiEncoder(read_config(config, codebooks), codebooks).to(device=device, dtype=dtype)
-    _fill(encoder.targets(), tensors, _NOT_ENCODED)
-    encoder.finalize()
+    _fill(encoder, tensors, _NOT_ENCODED)
+    encoder.quantizer.finalize()
     return encoder
 
 
-def _fill(missing: Targets, tensors: NamedTensors, unneeded: re.Pattern[str]) -> None:
+def _fill(model: nn.Module, tensors: NamedTensors, unneeded: re.Pattern[str]) -> None:
     """Read each tensor into its target. Raises CheckpointError."""
+    missing = {
+        f"{path}.{name}": target
+        for path, module in model.named_modules()
+        if isinstance(module, Weights)
+        for name, target in module.targets().items()
+    }
     for name, read in tensors:
         flat = flat_name(name)
         if unneeded.search(flat):

@@ -84,7 +84,8 @@ class QuantizedLinear(nn.Module):
             self.codes.device.type == "cuda"
             and self.is_in_blocks
             and dtype != torch.float32
-            and _has_kernels(self.codes.device, dtype)
+            and builds_for(self.codes.device)
+            and runs_kernels(self.codes.device, dtype)
         )
         if self._has_kernel:
             # As bits: torch.compile refuses whatever has bfloat16 in it for a card before Ampere.
@@ -100,10 +101,6 @@ class QuantizedLinear(nn.Module):
         else:
             y = multiply_in_blocks(flat, self.codes, self.scales)
         return y.view(*x.shape[:-1], self.out_features)
-
-
-def _has_kernels(device: torch.device, dtype: torch.dtype) -> bool:
-    return builds_for(device) and runs_kernels(device, dtype)
 
 
 @cache

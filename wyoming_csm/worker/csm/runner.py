@@ -109,7 +109,7 @@ class CsmRunner:
         cached = self._cache.longest_prefix(sentence.prompt)
         if cached is not None:
             self._pipeline.restore(sentence.slot, cached)
-            sentence.prefilled = cached.positions
+            sentence.prefilled = cached.shape[3]
         self._pipeline.start_sound(sentence.slot)
 
     def prefill(self, sentence: Sentence, start: int, end: int) -> None:
