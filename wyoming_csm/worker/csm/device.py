@@ -32,8 +32,7 @@ def choose_device(wanted: str) -> torch.device:
     device = torch.device("cuda:0" if wanted in ("auto", "cuda") else wanted)
     if device.index >= torch.cuda.device_count():
         raise EngineUnavailable(
-            f"there is no {wanted}: {torch.cuda.device_count()} GPUs are here",
-            "correct csm.device",
+            f"there is no {wanted}: {torch.cuda.device_count()} GPUs are here", "correct csm.device"
         )
     if not torch.version.hip:
         check_code(

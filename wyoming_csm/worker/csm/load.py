@@ -139,12 +139,7 @@ def load_pipeline(
         _LOGGER.warning("%s", slow)
     cache = checkpoint.cache(data_dir / "weights", precision.compute, backbone, depth)
     model = checkpoint.load(
-        precision.compute,
-        device,
-        backbone=backbone,
-        depth=depth,
-        text_on_host=on_host,
-        cache=cache,
+        precision.compute, device, backbone=backbone, depth=depth, text_on_host=on_host, cache=cache
     )
     if device.type == "cuda":
         torch.cuda.empty_cache()  # of the chunks that it was loaded in
