@@ -13,20 +13,8 @@ from queue import Empty, SimpleQueue
 
 from benchmarks.scripted_runner import Clock, Device, Script, ScriptedRunner
 from wyoming_csm.voices import Voice
+from wyoming_csm.worker import protocol
 from wyoming_csm.worker.csm.frame_loop import FrameLoop
-from wyoming_csm.worker.protocol import (
-    Audio,
-    Begun,
-    Done,
-    EndReply,
-    Failed,
-    FromChild,
-    Late,
-    Say,
-    Stop,
-    ToChild,
-    Working,
-)
 
 FRAME = 0.08
 PIPE_SECONDS = 0.005  # from a sentence's end to its reply's next
@@ -66,15 +54,15 @@ class Told:
         return left or self.done is not None or self.failed is not None
 
 
-class Mail(SimpleQueue[ToChild | None]):
+class Mail(SimpleQueue[protocol.ToChild | None]):
     """An inbox that knows what will come; waiting moves the clock."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._order = count()
-        self._coming: list[tuple[float, int, ToChild | None]] = []
+        self._coming: list[tuple[float, int, protocol.ToChild | None]] = []
 
-    def post(self, at: float, message: ToChild | None) -> None:
+    def post(self, at: float, message: protocol.ToChild | None) -> None:
         """Let a message come at that time."""
         heappush(self._coming, (at, next(self._order), message))
 
@@ -82,13 +70,13 @@ class Mail(SimpleQueue[ToChild | None]):
         """Return whether nothing has come yet."""
         return not (self._coming and self._coming[0][0] <= self._clock.now)
 
-    def get_nowait(self) -> ToChild | None:
+    def get_nowait(self) -> protocol.ToChild | None:
         """Return what has come first."""
         if self.empty():
             raise Empty
         return heappop(self._coming)[2]
 
-    def get(self, block: bool = True, timeout: float | None = None) -> ToChild | None:
+    def get(self, block: bool = True, timeout: float | None = None) -> protocol.ToChild | None:
         """Wait for what comes first, or for the time."""
         assert timeout is not None
         if block:
@@ -188,50 +176,50 @@ class World:
     def _ask_next(self, reply: int, now: float) -> None:
         lines = self._left[reply]
         if not lines:
-            self.mail.post(now + PIPE_SECONDS, EndReply(reply))
+            self.mail.post(now + PIPE_SECONDS, protocol.EndReply(reply))
             return
         line = lines.pop(0)
         number = len(self.told) + 1
         at = now + line.after
         client = self._clients[reply]
         self.told[number] = told = Told(line, reply, client, at)
-        self.mail.post(at, Say(number, reply, client, "", VOICE))
+        self.mail.post(at, protocol.Say(number, reply, client, "", VOICE))
         self.runner.prepared_at[number] = at + line.prepared
         self.mail.post(at + line.prepared, None)
         if line.stopped is not None:
             told.stopped = at + line.stopped
             self._left[reply].clear()  # a listener that leaves asks for nothing more
-            self.mail.post(told.stopped, Stop(number))
-            self.mail.post(told.stopped, EndReply(reply))
+            self.mail.post(told.stopped, protocol.Stop(number))
+            self.mail.post(told.stopped, protocol.EndReply(reply))
 
-    def _receive(self, message: FromChild) -> None:
+    def _receive(self, message: protocol.FromChild) -> None:
         now = self.clock.now
-        if isinstance(message, Working):
+        if isinstance(message, protocol.Working):
             self.beats.append(now)
             return
-        assert isinstance(message, Begun | Late | Audio | Done | Failed)
+        assert isinstance(message, protocol.OfSentence)
         told = self.told[message.sentence]
         assert told.done is None
         assert told.failed is None
         match message:
-            case Begun():
+            case protocol.Begun():
                 assert told.begun is None
                 self._check_fair(told)
                 told.begun = now
-            case Late():
+            case protocol.Late():
                 assert told.begun is None
                 assert told.late is None
                 told.late = now
-            case Audio(number, pcm):
+            case protocol.Audio(number, pcm):
                 assert told.begun is not None
                 assert int.from_bytes(pcm, "little") == (number << 16) + len(told.sound)
                 told.sound.append(now)
-            case Done(_, seconds):
+            case protocol.Done(_, seconds):
                 assert len(told.sound) == told.line.frames
                 told.done, told.computed = now, seconds
                 if told.stopped is None:
                     self._ask_next(told.reply, now)
-            case Failed(_, reason):
+            case protocol.Failed(_, reason):
                 if told.begun is None:
                     self._check_fair(told)
                 told.failed, told.reason = now, reason

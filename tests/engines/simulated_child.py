@@ -140,7 +140,7 @@ class SimulatedSpeaker:
 
 
 class SimulatedChild:
-    """A child process and the pipe to it; a `ChildProcess` for the front, a `Pipe` for its loop."""
+    """A child process and the pipe to it: a `ChildProcess` for the front, its end for its loop."""
 
     pid = 1
 
@@ -213,7 +213,7 @@ class SimulatedChild:
             runner = SimulatedRunner(self._name, self._device, self._worker, self._diary)
             FrameLoop(pipe.inbox, pipe.send, runner, self._worker.now).run()
         speaker = SimulatedSpeaker(self._name, self._device, self._worker, self._diary)
-        loop = SentenceLoop(pipe, speaker, self._worker.now)
+        loop = SentenceLoop(pipe.inbox, pipe.send, speaker, self._worker.now)
         while True:
             loop.turn()
 

@@ -87,7 +87,7 @@ def speaker() -> FakeSpeaker:
 
 @pytest.fixture
 def loop(child: FakeChild, speaker: FakeSpeaker) -> SentenceLoop:
-    return SentenceLoop(child, speaker, lambda: speaker.now)
+    return SentenceLoop(child.inbox, child.send, speaker, lambda: speaker.now)
 
 
 def ask(child: FakeChild, *texts: str) -> None:

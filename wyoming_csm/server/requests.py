@@ -93,10 +93,7 @@ class RequestReader:
     """
 
     def __init__(
-        self,
-        limits: Limits,
-        submit: Callable[[Request], None],
-        complain: Callable[[str], None],
+        self, limits: Limits, submit: Callable[[Request], None], complain: Callable[[str], None]
     ) -> None:
         self._most_characters = limits.text_characters
         self._submit = submit

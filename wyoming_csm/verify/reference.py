@@ -87,7 +87,7 @@ class Reference:
 
     def __init__(self, checkpoint: Checkpoint, device: torch.device) -> None:
         """Load it in float32. Raises CheckpointError if this transformers cannot read it."""
-        self._checkpoint = checkpoint
+        self._checkpoint, self._device = checkpoint, device
         self.model = _load(checkpoint).to(device)
 
     @torch.no_grad()
@@ -104,10 +104,9 @@ class Reference:
         projected: list[Tensor] = []  # [1, width, frames] of each kind
         with ExitStack() as hooks, _exact_convolutions():
             for kind in kinds:
-                hook = kind.input_proj.register_forward_hook(
-                    lambda *call: projected.append(call[2])
+                hooks.enter_context(
+                    kind.input_proj.register_forward_hook(lambda *call: projected.append(call[2]))
                 )
-                hooks.callback(hook.remove)
             sound = torch.from_numpy(samples).to(self._device)[None, None]
             found = codec.encode(sound, num_quantizers=codebooks).audio_codes.cpu()
         found = rearrange(found, "1 codebooks frames -> frames codebooks").clone()
@@ -160,11 +159,7 @@ class Reference:
         for weight in self.model.parameters():
             weight.data = weight.data.to(dtype).to(device)
         self.model.to(device)
-
-    @property
-    def _device(self) -> torch.device:
-        device: torch.device = self.model.lm_head.weight.device
-        return device
+        self._device = device
 
     def _embed(self, words: Words) -> Tensor:
         """Embed to [1, positions, width]; after a clip's frames comes the one that ends it."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from wyoming_csm.disk_cache import store_compiled
 from wyoming_csm.errors import CheckpointError, EngineUnavailable
+from wyoming_csm.worker import sentence_loop
 from wyoming_csm.worker.pipe import Child
 from wyoming_csm.worker.protocol import Configure, Prepare, Starting, Unavailable
 
@@ -66,14 +67,12 @@ def run(child: Child, configure: Configure) -> None:
 
             load.run(child, configure)
         case "coqui":
-            from wyoming_csm.worker import sentence_loop
             from wyoming_csm.worker.coqui.speaker import load as load_coqui
 
             sentence_loop.run(
                 child, load_coqui(configure, lambda detail: child.send(Starting(detail)))
             )
         case "system":
-            from wyoming_csm.worker import sentence_loop
             from wyoming_csm.worker.system.speaker import load as load_system
 
             sentence_loop.run(child, load_system(configure))

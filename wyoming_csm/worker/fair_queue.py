@@ -17,13 +17,8 @@ _REMEMBERED = 256  # clients; one that was forgotten counts as never served
 class Waiting(Protocol):
     """What the queue knows of a sentence."""
 
-    @property
-    def say(self) -> Say:
-        """Return what was asked for; fairness counts by its `client`."""
-
-    @property
-    def deadline(self) -> float:
-        """Return when its listener should get the next sound, in seconds; it may move."""
+    say: Say  # fairness counts by its `client`
+    deadline: float  # when its listener should get the next sound, in seconds; it may move
 
 
 T = TypeVar("T", bound=Waiting)

@@ -14,6 +14,7 @@ from wyoming_csm.voices import Clip, Voice
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 _LENGTH = struct.Struct("<I")
+PREFIX_BYTES = _LENGTH.size
 
 
 class _Message(msgspec.Struct, frozen=True, tag=True):
@@ -159,6 +160,8 @@ FromChild = Starting | Ready | Unavailable | OfSentence | Prepared | Heartbeat |
 _ENCODER = msgspec.msgpack.Encoder()
 _TO_CHILD: msgspec.msgpack.Decoder[ToChild] = msgspec.msgpack.Decoder(ToChild)
 _FROM_CHILD: msgspec.msgpack.Decoder[FromChild] = msgspec.msgpack.Decoder(FromChild)
+# Of a body; both raise msgspec.ValidationError or DecodeError.
+decode_to_child, decode_from_child = _TO_CHILD.decode, _FROM_CHILD.decode
 
 
 def encode(message: ToChild | FromChild) -> bytes:
@@ -173,19 +176,6 @@ def body_length(prefix: bytes) -> int:
     if length > MAX_MESSAGE_BYTES:
         raise ValueError(f"a message of {length} bytes: something else wrote to the pipe")
     return int(length)
-
-
-PREFIX_BYTES = _LENGTH.size
-
-
-def decode_to_child(body: bytes) -> ToChild:
-    """Read a message to the child. Raises msgspec.ValidationError or DecodeError."""
-    return _TO_CHILD.decode(body)
-
-
-def decode_from_child(body: bytes) -> FromChild:
-    """Read a message from the child. Raises msgspec.ValidationError or DecodeError."""
-    return _FROM_CHILD.decode(body)
 
 
 def read_to_child(pipe: BinaryIO) -> ToChild | None:

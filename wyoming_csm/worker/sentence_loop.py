@@ -11,22 +11,9 @@ from typing import Protocol
 from wyoming_csm.audio import BYTES_PER_SECOND, SAMPLE_WIDTH, SAMPLES_PER_FRAME
 from wyoming_csm.errors import EngineError
 from wyoming_csm.voices import Voice
+from wyoming_csm.worker import protocol
 from wyoming_csm.worker.fair_queue import FIRST_SOUND_SECONDS, MOST_WAITING, FairQueue
-from wyoming_csm.worker.pipe import HEARTBEAT_SECONDS, limit
-from wyoming_csm.worker.protocol import (
-    Audio,
-    Begun,
-    Done,
-    EndReply,
-    Failed,
-    FromChild,
-    Late,
-    Ready,
-    Say,
-    Stop,
-    ToChild,
-    Working,
-)
+from wyoming_csm.worker.pipe import HEARTBEAT_SECONDS, Child, limit
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -35,50 +22,32 @@ _UNKNOWN = 0.02  # seconds for each character, where nothing was measured yet
 _FORGOTTEN = 0.2  # of a slower pace, with each sentence that was faster
 
 
-class Pipe(Protocol):
-    """What the loop needs of a `Child`."""
-
-    @property
-    def inbox(self) -> SimpleQueue[ToChild | None]:
-        """Return the queue of what the engine asks for; None in it only wakes."""
-
-    def send(self, message: FromChild) -> None:
-        """Send a message to the engine."""
-
-
 class Speaker(Protocol):
     """An engine that is loaded."""
 
-    @property
-    def detail(self) -> str:
-        """Return one line for people: model and device."""
-
-    @property
-    def voices(self) -> tuple[Voice, ...]:
-        """Return the voices that only loading told, or none."""
-
-    @property
-    def warm_up(self) -> Sequence[tuple[str, Voice]]:
-        """Return sentences to be made before all others and sent nowhere: what they load is loaded
-        then, and how long they take is known."""
+    detail: str  # one line for people: model and device
+    voices: tuple[Voice, ...]  # those that only loading told
+    # Sentences to be made before all others and sent nowhere: what they load is loaded then, and
+    # how long they take is known.
+    warm_up: Sequence[tuple[str, Voice]]
 
     def say(self, text: str, voice: Voice) -> Iterator[bytes]:
         """Yield 24 kHz mono s16le in chunks of any size. May raise anything; is closed if it can
         be."""
 
 
-def run(child: Pipe, speaker: Speaker) -> None:
+def run(child: Child, speaker: Speaker) -> None:
     """Speak for ever: the process ends with the pipe."""
-    loop = SentenceLoop(child, speaker)
+    loop = SentenceLoop(child.inbox, child.send, speaker)
     loop.warm_up()
-    child.send(Ready(speaker.detail, slots=1, voices=speaker.voices))
+    child.send(protocol.Ready(speaker.detail, slots=1, voices=speaker.voices))
     while True:
         loop.turn()
 
 
 @dataclass(eq=False)
 class _Waiting:
-    say: Say
+    say: protocol.Say
     deadline: float  # by the loop's clock
 
 
@@ -104,14 +73,20 @@ class SentenceLoop:
     """One slot: a sentence that is stopped while it is spoken ends at its next chunk."""
 
     def __init__(
-        self, child: Pipe, speaker: Speaker, clock: Callable[[], float] = time.monotonic
+        self,
+        inbox: SimpleQueue[protocol.ToChild | None],
+        send: Callable[[protocol.FromChild], None],
+        speaker: Speaker,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._child = child
+        """Take what the engine asks for from `inbox`, in which None only wakes."""
+        self._inbox = inbox
+        self._send = send
         self._speaker = speaker
         self._clock = clock
         self._pace = SentencePace()
         self._queue: FairQueue[_Waiting] = FairQueue(1 + MOST_WAITING)
-        self._speaking: Say | None = None
+        self._speaking: protocol.Say | None = None
         self._dry: dict[int, float] = {}  # by reply: when its listener has played all sound so far
 
     def warm_up(self) -> None:
@@ -132,61 +107,60 @@ class SentenceLoop:
 
     def _receive(self) -> None:
         """Take what has arrived; without work, beat and wait a second at the most for it."""
-        inbox = self._child.inbox
         busy = bool(self._speaking or len(self._queue))
         if not busy:
-            self._child.send(Working(limit(0)))
+            self._send(protocol.Working(limit(0)))
         try:
-            self._take(inbox.get_nowait() if busy else inbox.get(timeout=HEARTBEAT_SECONDS))
+            self._take(self._inbox.get(not busy, HEARTBEAT_SECONDS))
             while True:
-                self._take(inbox.get_nowait())
+                self._take(self._inbox.get_nowait())
         except Empty:
             pass
         for waiting in self._queue.late(self._clock()):
-            self._child.send(Late(waiting.say.sentence))
+            self._send(protocol.Late(waiting.say.sentence))
 
-    def _take(self, message: ToChild | None) -> None:
+    def _take(self, message: protocol.ToChild | None) -> None:
         match message:
-            case Say(sentence, reply):
+            case protocol.Say(sentence, reply):
                 now = self._clock()
                 deadline = max(now, self._dry.get(reply, now + FIRST_SOUND_SECONDS))
                 try:
                     self._queue.push(_Waiting(message, deadline))
                 except EngineError as error:
-                    self._child.send(Failed(sentence, str(error)))
-            case Stop(sentence):
+                    self._send(protocol.Failed(sentence, str(error)))
+            case protocol.Stop(sentence):
                 self._queue.remove(sentence)
                 if self._speaking and self._speaking.sentence == sentence:
                     self._speaking = None
-            case EndReply(reply):
+            case protocol.EndReply(reply):
                 self._dry.pop(reply, None)
 
-    def _speak(self, say: Say) -> None:
+    def _speak(self, say: protocol.Say) -> None:
         self._speaking = say
-        self._child.send(Begun(say.sentence))
+        self._send(protocol.Begun(say.sentence))
         try:
             self._deliver(say)
         except EngineError as error:
-            self._child.send(Failed(say.sentence, str(error)))
+            self._send(protocol.Failed(say.sentence, str(error)))
         except Exception as error:  # the child's edge: one sentence's fault is not the next one's
             _LOGGER.exception("A sentence failed")
-            self._child.send(Failed(say.sentence, type(error).__name__))
+            self._send(protocol.Failed(say.sentence, type(error).__name__))
         self._speaking = None
         self._queue.ended(say.client)
 
-    def _deliver(self, say: Say) -> None:
+    def _deliver(self, say: protocol.Say) -> None:
         began = self._clock()
         expected = self._pace.expected(say.voice.name, say.text)
-        self._child.send(Working(limit(expected)))
+        self._send(protocol.Working(limit(expected)))
         with closing(self._sound(say.text, say.voice)) as chunks:
             for pcm in chunks:
                 self._receive()
                 if self._speaking is None:
                     return
-                self._child.send(Audio(say.sentence, pcm))
+                self._send(protocol.Audio(say.sentence, pcm))
                 dry = max(self._clock(), self._dry.get(say.reply, 0.0))
                 self._dry[say.reply] = dry + len(pcm) / BYTES_PER_SECOND
-        self._child.send(Done(say.sentence, self._clock() - began))
+        self._send(protocol.Done(say.sentence, self._clock() - began))
 
     def _sound(self, text: str, voice: Voice) -> Generator[bytes, None, None]:
         """Yield what the speaker makes, each step measured, in chunks small enough to stop

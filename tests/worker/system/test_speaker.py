@@ -26,9 +26,9 @@ class Named:
         yield f"{self._name} {language}".encode()
 
 
-BOTH = {PICO: Named("pico"), ESPEAK: Named("espeak")}
+BOTH = {PICO: Named("pico").say, ESPEAK: Named("espeak").say}
 PICO_ALONE, ESPEAK_ALONE = {PICO: BOTH[PICO]}, {ESPEAK: BOTH[ESPEAK]}
-PLATFORM_ALONE = {PLATFORM: Named("platform")}
+PLATFORM_ALONE = {PLATFORM: Named("platform").say}
 
 
 def voice(tag: str) -> Voice:

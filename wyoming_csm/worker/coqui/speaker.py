@@ -144,7 +144,9 @@ class CoquiSpeaker:
         self.detail = f"{', '.join(loaded)} on {device}{left_out}"
         self.voices = tuple(one.voice for one in loaded.values())
         firsts = {one.model: one.voice for one in reversed(loaded.values())}
-        self.warm_up = [(_TO_SAY.format(_greeting(voice)), voice) for voice in firsts.values()]
+        self.warm_up: Sequence[tuple[str, Voice]] = [
+            (_TO_SAY.format(_greeting(voice)), voice) for voice in firsts.values()
+        ]
 
     def say(self, text: str, voice: Voice) -> Iterator[bytes]:
         """Make the sound as 24 kHz mono s16le. Raises EngineError, or what the model raises."""

@@ -89,9 +89,9 @@ def _look_at(folder: Path) -> Found:
 
 
 def _base_of(folder: Path) -> CheckpointName:
-    config = adapter.read_config(folder)
+    config, path = adapter.read_config(folder), folder / adapter.CONFIG
     name, revision = config.get("base_model_name_or_path"), config.get("revision")
-    setting = f"base_model_name_or_path in {folder / adapter.CONFIG}"
+    setting = f"base_model_name_or_path in {path}"
     if not isinstance(name, str) or not name:
         raise EngineUnavailable(
             f"the adapter in {folder} does not say what its base is", f"set {setting}"
@@ -101,12 +101,8 @@ def _base_of(folder: Path) -> CheckpointName:
         name = str(folder / name)
     elif cached and not Path(name).is_dir():  # of the machine that trained it
         name = f"{cached[1]}/{cached[2]}"
-    return CheckpointName(
-        name,
-        revision if isinstance(revision, str) else None,
-        setting,
-        f"revision in {folder / adapter.CONFIG}",
-    )
+    revision = revision if isinstance(revision, str) else None
+    return CheckpointName(name, revision, setting, f"revision in {path}")
 
 
 def _fetch(

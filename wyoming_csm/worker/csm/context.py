@@ -58,8 +58,7 @@ class Replies:
 
     def end(self, reply: int) -> None:
         """Forget a reply."""
-        known = self._replies.pop(reply, None)
-        if known is not None:
+        if (known := self._replies.pop(reply, None)) is not None:
             self._unpark(known)
 
     def _unpark(self, reply: _Reply) -> None:

@@ -32,15 +32,11 @@ def choose_device(wanted: str) -> torch.device:
     device = torch.device("cuda:0" if wanted in ("auto", "cuda") else wanted)
     if device.index >= torch.cuda.device_count():
         raise EngineUnavailable(
-            f"there is no {wanted}: {torch.cuda.device_count()} GPUs are here",
-            "correct csm.device",
+            f"there is no {wanted}: {torch.cuda.device_count()} GPUs are here", "correct csm.device"
         )
     if not torch.version.hip:
-        check_code(
-            torch.cuda.get_device_capability(device),
-            torch.cuda.get_arch_list(),
-            torch.cuda.get_device_name(device),
-        )
+        card, name = torch.cuda.get_device_capability(device), torch.cuda.get_device_name(device)
+        check_code(card, torch.cuda.get_arch_list(), name)
     return device
 
 
@@ -127,7 +123,6 @@ def explain_absence(here: Surroundings) -> EngineUnavailable:
 
 
 def _other_build(here: Surroundings) -> str:
-    """Say how to get the PyTorch that this driver takes."""
     if here.library is None or here.library[0] >= 13:
         return _AGAIN.format("cu130")
     if here.library[0] == 12:

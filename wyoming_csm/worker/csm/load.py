@@ -101,21 +101,10 @@ def load_runner(
     """
     checkpoint = Checkpoint(folder, adapter)
     loaded = load_pipeline(config, checkpoint, data_dir, device, progress)
-    clips = ClipEncoder(
-        checkpoint.codec_config,
-        lambda: codec_tensors(checkpoint),
-        checkpoint.sizes.codebooks,
-        data_dir / "clips",
-    )
-    return CsmRunner(
-        loaded.pipeline,
-        loaded.prompts,
-        clips.encode_clip,
-        config,
-        loaded.prefix_cache,
-        loaded.saving,
-        report,
-    )
+    codec, codebooks = checkpoint.codec_config, checkpoint.sizes.codebooks
+    clips = ClipEncoder(codec, partial(codec_tensors, checkpoint), codebooks, data_dir / "clips")
+    _, _, pipeline, prompts, cache, saving = loaded
+    return CsmRunner(pipeline, prompts, clips.encode_clip, config, cache, saving, report)
 
 
 def load_pipeline(
@@ -139,12 +128,7 @@ def load_pipeline(
         _LOGGER.warning("%s", slow)
     cache = checkpoint.cache(data_dir / "weights", precision.compute, backbone, depth)
     model = checkpoint.load(
-        precision.compute,
-        device,
-        backbone=backbone,
-        depth=depth,
-        text_on_host=on_host,
-        cache=cache,
+        precision.compute, device, backbone=backbone, depth=depth, text_on_host=on_host, cache=cache
     )
     if device.type == "cuda":
         torch.cuda.empty_cache()  # of the chunks that it was loaded in

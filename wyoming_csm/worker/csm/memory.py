@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 
 import msgspec
 import torch
@@ -67,17 +68,16 @@ class Needs:
         with _META:
             network, decoder = CsmModel(self.sizes), MimiDecoder(self.codec)
         total = sum(tensor.nbytes for tensor in (*decoder.parameters(), *decoder.buffers()))
+        precision = self.precision
         for name, module in network.named_modules():
             if name == "text_embedding" and self.text_on_host:
                 continue
             own = dict(module.named_parameters(recurse=False))
             if isinstance(module, nn.Linear):
-                kind = (
-                    self.precision.depth if name.startswith("depth.") else self.precision.backbone
-                )
+                kind = precision.depth if name.startswith("depth.") else precision.backbone
                 total += linear_bytes(kind, *own.pop("weight").shape)
             for tensor in (*own.values(), *module.buffers(recurse=False)):
-                dtype = self.precision.compute if tensor.is_floating_point() else tensor.dtype
+                dtype = precision.compute if tensor.is_floating_point() else tensor.dtype
                 total += tensor.numel() * dtype.itemsize
         return total
 
@@ -88,9 +88,7 @@ class Needs:
         caches = [KvCache.allocate(part, 1, n, self.precision.compute, _META) for part, n in parts]
         with _META:
             state = MimiDecoder(self.codec).new_state(1, _META)
-        tensors = [*state.tensors()]
-        for cache in caches:
-            tensors += cache.layers
+        tensors = [*state.tensors(), *chain.from_iterable(cache.layers for cache in caches)]
         return sum(tensor.nbytes for tensor in tensors)
 
     @property
@@ -103,9 +101,8 @@ class Needs:
         """Bytes of activations while a prompt is prefilled: feed-forward's, and the mask."""
         sizes, n = self.sizes.backbone, min(positions, PREFILL_POSITIONS)
         group = sizes.heads // sizes.kv_heads
-        return (
-            n * (4 * sizes.feed_forward + 2 * group * positions) * self.precision.compute.itemsize
-        )
+        each = 4 * sizes.feed_forward + 2 * group * positions
+        return n * each * self.precision.compute.itemsize
 
     def graphs(self, slots: int, positions: int) -> int:
         """Bytes of all CUDA graphs: of each batch size, the backbone's at each length."""
@@ -209,18 +206,13 @@ def _positions(config: CsmConfig, needs: Needs) -> list[int]:
 
 def _cure(config: CsmConfig, needs: Needs, room: int) -> str:
     """List every single change that would do, the least painful first."""
-    found: list[str] = []
 
     def fits(needs: Needs = needs, **changed: int | None) -> bool:
         return _best(msgspec.structs.replace(config, **changed), needs, room) is not None
 
     fewer = range((config.slots or 1) - 1, 0, -1)
-    found += [f"csm.slots: {n} would fit" for n in fewer if fits(slots=n)][:1]
-    if (
-        config.context_positions
-        and config.context_positions > _LEAST_POSITIONS
-        and fits(context_positions=None)
-    ):
+    found = [f"csm.slots: {n} would fit" for n in fewer if fits(slots=n)][:1]
+    if (config.context_positions or 0) > _LEAST_POSITIONS and fits(context_positions=None):
         found.append("csm.context_positions: null would fit")
     if not needs.text_on_host and fits(replace(needs, text_on_host=True)):
         found.append("csm.text_table_on_host: true would fit")

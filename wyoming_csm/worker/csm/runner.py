@@ -187,7 +187,6 @@ class CsmRunner:
         return event
 
     def _store(self, slot: int, tokens: Tensor) -> None:
-        """Cache the KV of `tokens`, the first that the slot has."""
         self._cache.store(tokens, lambda n: self._pipeline.save(slot, n))
 
     def _with_room(self, work: Callable[[], _T]) -> _T:

@@ -8,15 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from wyoming_csm.worker.csm.cost import (
-    FRAME_SECONDS,
-    PREFILL_CHUNK,
-    Cost,
-    Load,
-    how_many,
-    longest_chunk,
-    slack,
-)
+from wyoming_csm.worker.csm import cost
 from wyoming_csm.worker.fair_queue import FIRST_SOUND_SECONDS, MOST_WAITING, FairQueue
 from wyoming_csm.worker.protocol import Say
 
@@ -84,10 +76,10 @@ class Scheduler:
     """
 
     def __init__(
-        self, slots: int, step: Cost, prefill: Cost, is_prepared: Callable[[Say], bool]
+        self, slots: int, step: cost.Cost, prefill: cost.Cost, is_prepared: Callable[[Say], bool]
     ) -> None:
         """`step`, `prefill`: seconds of a step for n and of n positions, as they are expected."""
-        self._load = Load(step)
+        self._load = cost.Load(step)
         self._prefill_seconds = prefill
         self._is_prepared = is_prepared
         self._queue: FairQueue[Sentence] = FairQueue(slots + MOST_WAITING)
@@ -182,7 +174,7 @@ class Scheduler:
     def sounded(self, sentence: Sentence, now: float) -> None:
         """Note that a frame was sent; a buffer that had run empty plays on from now."""
         reply = sentence.say.reply
-        sentence.deadline = max(now, self._empty_at.get(reply, now)) + FRAME_SECONDS
+        sentence.deadline = max(now, self._empty_at.get(reply, now)) + cost.FRAME_SECONDS
         self._empty_at[reply] = sentence.deadline
 
     def _first_deadline(self, reply: int, now: float) -> float:
@@ -217,8 +209,8 @@ class Scheduler:
         if not sentence.in_flight:
             return sentence.deadline
         before = self._empty_at.get(sentence.say.reply, 0.0)
-        before += FRAME_SECONDS * (sentence.in_flight - 1)
-        return max(self._offset + sentence.work, before) + FRAME_SECONDS
+        before += cost.FRAME_SECONDS * (sentence.in_flight - 1)
+        return max(self._offset + sentence.work, before) + cost.FRAME_SECONDS
 
     def _next_chunk(self, now: float) -> tuple[Sentence, int, int] | None:
         reading = [one for one in self._slots.values() if one.prefilled < one.positions]
@@ -229,10 +221,10 @@ class Scheduler:
         positions = _WHOLE
         if deadlines:
             # The one that is read may join them.
-            spare = slack(deadlines, self._ready(now), lambda n: self._load.cost(n + 1))
-            positions = longest_chunk(spare, self._prefill_seconds)
+            spare = cost.slack(deadlines, self._ready(now), lambda n: self._load.cost(n + 1))
+            positions = cost.longest_chunk(spare, self._prefill_seconds)
         if not positions and now >= sentence.advanced + _STALL_SECONDS:
-            positions = PREFILL_CHUNK
+            positions = cost.PREFILL_CHUNK
         start = sentence.prefilled
         return (sentence, start, min(start + positions, sentence.positions)) if positions else None
 
@@ -240,7 +232,7 @@ class Scheduler:
         """Return those that get a frame, in the order of admission."""
         urgent = sorted(self._speaking(), key=self._deadline)
         deadlines = list(map(self._deadline, urgent))
-        count = how_many(deadlines, self._ready(now), self._load.cost) if urgent else 0
+        count = cost.how_many(deadlines, self._ready(now), self._load.cost) if urgent else 0
         chosen = set(urgent[:count])
         return [one for one in self._slots.values() if one in chosen]
 

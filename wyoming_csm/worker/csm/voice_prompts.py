@@ -20,10 +20,7 @@ class VoicePrompts:
     """Prompts of voices, used from one thread; the encoder has its own."""
 
     def __init__(
-        self,
-        encode: Callable[[Clip], Tensor],
-        prompts: PromptBuilder,
-        report: Report | None = None,
+        self, encode: Callable[[Clip], Tensor], prompts: PromptBuilder, report: Report | None = None
     ) -> None:
         """`encode` takes seconds, and gives codes [frames, codebooks]. `report` is called in the
         encoder's thread."""

@@ -5,9 +5,9 @@ import re
 import struct
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -28,14 +28,9 @@ _SECONDS = 10.0  # for one sentence; espeak-ng takes 0.1. Less than what counts 
 _WAV_HEADER_BYTES, _WAV_RATE_OFFSET = 44, 24
 
 
-class Synthesiser(Protocol):
-    """A small program that speaks."""
-
-    def say(self, text: str, language: str) -> Iterator[bytes]:
-        """Make the sound as 24 kHz mono s16le; `language` is the synthesiser's own name of it.
-
-        Raises EngineError.
-        """
+# Makes the sound of a text, as 24 kHz mono s16le, in a language by the synthesiser's own name of
+# it. Raises EngineError.
+Synthesise = Callable[[str, str], Iterator[bytes]]
 
 
 class Espeak:
@@ -94,7 +89,7 @@ class SystemSpeaker:
     voices: tuple[Voice, ...] = ()  # known without loading
     warm_up: Sequence[tuple[str, Voice]] = ()  # its first sentence is as quick as all others
 
-    def __init__(self, synthesisers: Mapping[str, Synthesiser]) -> None:
+    def __init__(self, synthesisers: Mapping[str, Synthesise]) -> None:
         self.detail = ", ".join(synthesisers)
         self._synthesisers = synthesisers
         self._languages = {language.tag: language for language in languages()}
@@ -107,10 +102,10 @@ class SystemSpeaker:
         language = self._languages.get(voice.language)
         if language is None:
             raise EngineError(f"no system voice {voice.name!r}")
-        for name, synthesiser in self._synthesisers.items():
+        for name, synthesise in self._synthesisers.items():
             unreadable = name == PICO and ESPEAK in self._synthesisers and not is_readable(text)
             if name in language.codes and not unreadable:
-                return synthesiser.say(text, language.codes[name])
+                return synthesise(text, language.codes[name])
         raise EngineError(f"no voice here speaks {language.title}")
 
 
@@ -121,11 +116,11 @@ def load(configure: Configure) -> SystemSpeaker:
     """
     speed = msgspec.convert(configure.settings, SystemConfig).speed
     made_by = {PICO: Pico, ESPEAK: Espeak, PLATFORM: Platform}
-    loaded: dict[str, Synthesiser] = {}
+    loaded: dict[str, Synthesise] = {}
     absent = ""
     for name in find_synthesisers():
         try:
-            loaded[name] = made_by[name](speed)
+            loaded[name] = made_by[name](speed).say
         except (ImportError, OSError) as error:
             _LOGGER.warning("%s is left out: %s", name, error)
             absent = str(error)
