@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from tests.engines.helpers import ANNA, HANS, VOICES, Make, hear, started, until
+from tests.engines.helpers import ANNA, HANS, LJ, PICO, VOICES, Make, hear, started, until
 from tests.fakes import FakeEngine, frame
 from tests.server.clients import eventually
 from wyoming_csm.engines.base import Phase
@@ -102,6 +102,63 @@ async def test_late_it_goes_to_an_engine_when_that_has_a_slot_free(
     system.hold.set()
     assert await heard == await busy == WHOLE
     assert reply.spoken_by == "system/pico"
+
+
+async def test_late_it_wakes_one_that_sleeps_behind_one_that_is_busy(
+    csm: FakeEngine, coqui: FakeEngine, system: FakeEngine
+) -> None:
+    coqui.slots = 1
+    coqui.hold.clear()
+    house = Fallback([csm, coqui, system])
+    busy = asyncio.create_task(hear(house.start_reply(LJ)))
+    await eventually(lambda: coqui.speaking == 1)
+    system.become(Phase.ASLEEP)
+    reply, heard = await waiting(csm, house)
+    csm.be_late()
+    await eventually(lambda: system.woken == 1)
+    system.become(Phase.READY)
+    assert await heard == WHOLE
+    assert reply.spoken_by == "system/pico"
+    coqui.hold.set()
+    await busy
+
+
+# -- none goes back to an engine at which it failed
+
+
+async def test_a_sentence_that_failed_at_one_replica_waits_for_the_other() -> None:
+    first, second = (FakeEngine("csm", voices=(ANNA,), slots=1) for _ in range(2))
+    first.become(Phase.STARTING)
+    house = Fallback([first, second])
+    second.hold.clear()
+    busy = asyncio.create_task(hear(house.start_reply(ANNA)))
+    await eventually(lambda: second.speaking == 1)
+    first.become(Phase.READY)
+    first.fail_after = 0
+    heard = asyncio.create_task(hear(house.start_reply(ANNA), "Second."))
+    await eventually(lambda: second.waiting == 1)
+    await asyncio.sleep(0.1)
+    assert (first.asked, second.waiting) == (["Second."], 1)
+    second.hold.set()
+    assert await heard == await busy == WHOLE
+
+
+async def test_late_it_does_not_go_back_to_one_at_which_it_failed(
+    csm: FakeEngine, system: FakeEngine
+) -> None:
+    system.slots = 1
+    system.hold.clear()
+    house = Fallback([csm, system])
+    busy = asyncio.create_task(hear(house.start_reply(PICO)))
+    await eventually(lambda: system.speaking == 1)
+    csm.fail_after = 0
+    heard = asyncio.create_task(hear(house.start_reply(ANNA), "Second."))
+    await eventually(lambda: system.waiting == 1)
+    system.be_late()
+    await asyncio.sleep(0.05)
+    assert (csm.asked, system.waiting) == (["Second."], 1), "it has not lost its turn"
+    system.hold.set()
+    assert await heard == await busy == WHOLE
 
 
 # -- silent: its child misses heartbeats

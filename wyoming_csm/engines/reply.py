@@ -79,7 +79,7 @@ class Reply:
                 lost, again = set(), True
             delivered = False
             try:
-                async with aclosing(_audible(self._sound(piece.text), least)) as sound:
+                async with aclosing(_audible(self._sound(piece.text, failed), least)) as sound:
                     async for pcm in sound:
                         delivered = delivered or bool(pcm)
                         yield pcm
@@ -116,10 +116,12 @@ class Reply:
         self._go_to(choice)
         return engine
 
-    async def _sound(self, text: str) -> AsyncGenerator[bytes]:
-        """Yield a sentence's sound as it arrives, from wherever it moves. Raises EngineError."""
+    async def _sound(self, text: str, failed: Collection[Engine]) -> AsyncGenerator[bytes]:
+        """Yield a sentence's sound as it arrives, from wherever it moves, which is to none of
+        `failed`. Raises EngineError."""
         loop, news = asyncio.get_running_loop(), asyncio.Event()
-        left: set[Engine] = set()  # engines that gave it no slot in time
+        failed = set(failed)
+        left = set(failed)  # and engines that gave it no slot in time
         sentence = self._ask(text, news.set)
         timer = loop.call_later(MOVE_SECONDS, news.set)
         sounded = False
@@ -133,7 +135,7 @@ class Reply:
                     if sentence.over:
                         break
                     waited = timer.when() < loop.time() + 0.001
-                    if not sounded and self._moves(sentence, left, waited):
+                    if not sounded and self._moves(sentence, failed, left, waited):
                         sentence = self._ask(text, news.set)
                         timer.cancel()
                         timer = loop.call_later(MOVE_SECONDS, news.set)
@@ -147,7 +149,9 @@ class Reply:
             raise sentence.fault
         self.seconds += sentence.seconds
 
-    def _moves(self, sentence: Sentence, left: set[Engine], waited: bool) -> bool:
+    def _moves(
+        self, sentence: Sentence, failed: set[Engine], left: set[Engine], waited: bool
+    ) -> bool:
         """Go to an engine that can speak the sentence now, where this one cannot; `waited`: for
         MOVE_SECONDS."""
         engine = self._engine
@@ -159,7 +163,7 @@ class Reply:
             choice = self._chooser.another(self._wanted, left, free=True)
         elif not is_ready(engine):
             reason = why(engine)
-            choice = self._chooser.another(self._wanted, {engine}, free=False)
+            choice = self._chooser.another(self._wanted, {engine, *failed}, free=False)
         elif not sentence.begun and (engine.load.free < 0 or waited):
             reason = "it has a slot free"
             spare = self._chooser.spare(engine, left)
