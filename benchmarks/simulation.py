@@ -22,6 +22,7 @@ from wyoming_csm.worker.protocol import (
     Failed,
     FromChild,
     Late,
+    Preparing,
     Say,
     Stop,
     ToChild,
@@ -209,7 +210,7 @@ class World:
         if isinstance(message, Working):
             self.beats.append(now)
             return
-        assert isinstance(message, Begun | Late | Audio | Done | Failed)
+        assert isinstance(message, Begun | Preparing | Late | Audio | Done | Failed)
         told = self.told[message.sentence]
         assert told.done is None
         assert told.failed is None

@@ -15,7 +15,7 @@ from wyoming_csm.voices import Voice
 _LOGGER = logging.getLogger(__name__)
 
 LEAST_SECONDS = 0.05  # of sound; an engine that gives less has not said the sentence
-MOVE_SECONDS = 0.5  # for a slot that is free to be given: then it is not, as of a slow engine
+MOVE_SECONDS = 0.5  # for a free slot to be given to a voice that is ready: a slow engine gives none
 
 
 class Reply:
@@ -164,7 +164,7 @@ class Reply:
         elif not is_ready(engine):
             reason = why(engine)
             choice = self._chooser.another(self._wanted, {engine, *failed}, free=False)
-        elif not sentence.begun and (engine.load.free < 0 or waited):
+        elif not sentence.begun and (engine.load.free < 0 or (waited and not sentence.preparing)):
             reason = "it has a slot free"
             spare = self._chooser.spare(engine, left)
             choice = (spare, self._voice) if spare else None
