@@ -1,6 +1,7 @@
 """A sentence of which nothing came yet: when it moves to another engine, and when it stays."""
 
 import asyncio
+import logging
 import os
 import signal
 
@@ -24,7 +25,7 @@ async def waiting(csm: FakeEngine, house: Fallback) -> tuple[Reply, asyncio.Task
     asyncio.get_running_loop().call_later(5, csm.hold.set)
     speaking = asyncio.create_task(hear(first))
     await eventually(lambda: csm.speaking == 1)
-    reply = house.start_reply(ANNA)
+    reply = house.start_reply(ANNA, "10.0.0.1")
     heard = asyncio.create_task(hear(reply, "Second."))
     await eventually(lambda: csm.waiting == 1)
     assert not speaking.done()
@@ -34,12 +35,17 @@ async def waiting(csm: FakeEngine, house: Fallback) -> tuple[Reply, asyncio.Task
 # -- late: its child says that it waits beyond all patience
 
 
-async def test_late_it_goes_to_an_engine_that_is_ready(csm: FakeEngine, system: FakeEngine) -> None:
+async def test_late_it_goes_to_an_engine_that_is_ready(
+    csm: FakeEngine, system: FakeEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     reply, heard = await waiting(csm, Fallback([csm, system]))
     csm.be_late()
     assert await heard == WHOLE
     assert reply.spoken_by == "system/pico"
     assert csm.waiting == 0
+    line = "system/pico goes on for 10.0.0.1 instead of csm (no slot came free in 0.0 s)"
+    assert line in caplog.text
     assert await hear(reply, "Third.") == WHOLE
     assert system.finished == ["Second.", "Third."], "the reply stays there"
     csm.hold.set()
@@ -165,14 +171,15 @@ async def test_late_it_does_not_go_back_to_one_at_which_it_failed(
 
 
 async def test_a_stopped_childs_sentence_goes_to_the_next_engine_after_three_beats(
-    make: Make, system: FakeEngine
+    make: Make, system: FakeEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The child is ended much later; when it was only slow, and goes on, nothing is doubled."""
     csm = await started(make(frames=5))
     house = Fallback([csm, system])
     phases: list[Phase] = []
     csm.subscribe(lambda: phases.append(csm.status.phase))
-    reply = house.start_reply(VOICES[0])
+    caplog.set_level(logging.INFO)
+    reply = house.start_reply(VOICES[0], "10.0.0.1")
     assert await hear(reply) == WHOLE
     assert reply.spoken_by == "fake/anna"
     pid = csm.pid
@@ -183,6 +190,8 @@ async def test_a_stopped_childs_sentence_goes_to_the_next_engine_after_three_bea
     assert 2 <= asyncio.get_running_loop().time() - begin <= 6
     assert reply.spoken_by == "system/pico"
     assert csm.status.phase is Phase.STALLED
+    silent = "(its process has been silent for 3.5 s)"
+    assert f"system/pico goes on for 10.0.0.1 instead of fake {silent}" in caplog.text
     os.kill(pid, signal.SIGCONT)
     await until(csm, lambda: csm.status.phase is Phase.READY)
     assert (csm.pid, csm.status.detail) == (pid, "fake child")
