@@ -28,7 +28,7 @@ async def test_a_voices_own_engine_speaks(
 ) -> None:
     for voice, engine in ((ANNA, csm), (PICO, system)):
         reply = fallback.start_reply(voice)
-        assert reply.spoken_by == "none"
+        assert reply.spoken_by == reply.speakers == ""
         assert await hear(reply) == WHOLE
         assert reply.spoken_by == f"{engine.name}/{voice.name}"
         await reply.aclose()
@@ -132,18 +132,19 @@ async def test_nobody_can(
 async def test_before_the_first_sound_the_next_takes_it_and_keeps_the_reply(
     fallback: Fallback, csm: FakeEngine, coqui: FakeEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
-    reply = fallback.start_reply(ANNA)
+    reply = fallback.start_reply(ANNA, "10.0.0.1")
     assert await hear(reply, "One.") == WHOLE
+    assert reply.speakers == "csm/anna"
     csm.fail_after = 0
     assert await hear(reply, "Two.") == WHOLE
     csm.fail_after = None
     assert await hear(reply, "Three.") == WHOLE
     assert csm.asked == ["One.", "Two."]
     assert coqui.asked == ["Two.", "Three."]
-    assert reply.spoken_by == "coqui/lj"
+    assert reply.speakers == "csm/anna (1 sentence), then coqui/lj (2)"
     assert csm.replies[0].closed
     assert warnings(caplog) == [
-        "coqui/lj takes over a reply: csm was told to fail after 0 frames",
+        "coqui/lj goes on for 10.0.0.1 instead of csm (csm was told to fail after 0 frames)",
     ]
 
 
@@ -182,12 +183,12 @@ async def test_an_unspeakable_sentence_is_no_fault(fallback: Fallback, csm: Fake
 async def test_one_that_died_between_sentences_is_not_waited_for(
     fallback: Fallback, csm: FakeEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
-    reply = fallback.start_reply(ANNA)
+    reply = fallback.start_reply(ANNA, "10.0.0.1")
     await hear(reply)
     csm.become(Phase.STARTING, "its process ended")
     assert await hear(reply) == WHOLE
     assert reply.spoken_by == "coqui/lj"
-    assert warnings(caplog) == ["coqui/lj takes over a reply: its process ended"]
+    assert warnings(caplog) == ["coqui/lj goes on for 10.0.0.1 instead of csm (its process ended)"]
 
 
 async def test_the_only_one_is_waited_for(csm: FakeEngine) -> None:

@@ -1,12 +1,13 @@
 """A sentence of which nothing came yet: when it moves to another engine, and when it stays."""
 
 import asyncio
+import logging
 import os
 import signal
 
 import pytest
 
-from tests.engines.helpers import ANNA, HANS, VOICES, Make, hear, started, until
+from tests.engines.helpers import ANNA, HANS, LJ, PICO, VOICES, Make, hear, started, until
 from tests.fakes import FakeEngine, frame
 from tests.server.clients import eventually
 from wyoming_csm.engines.base import Phase
@@ -24,7 +25,7 @@ async def waiting(csm: FakeEngine, house: Fallback) -> tuple[Reply, asyncio.Task
     asyncio.get_running_loop().call_later(5, csm.hold.set)
     speaking = asyncio.create_task(hear(first))
     await eventually(lambda: csm.speaking == 1)
-    reply = house.start_reply(ANNA)
+    reply = house.start_reply(ANNA, "10.0.0.1")
     heard = asyncio.create_task(hear(reply, "Second."))
     await eventually(lambda: csm.waiting == 1)
     assert not speaking.done()
@@ -34,12 +35,17 @@ async def waiting(csm: FakeEngine, house: Fallback) -> tuple[Reply, asyncio.Task
 # -- late: its child says that it waits beyond all patience
 
 
-async def test_late_it_goes_to_an_engine_that_is_ready(csm: FakeEngine, system: FakeEngine) -> None:
+async def test_late_it_goes_to_an_engine_that_is_ready(
+    csm: FakeEngine, system: FakeEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     reply, heard = await waiting(csm, Fallback([csm, system]))
     csm.be_late()
     assert await heard == WHOLE
     assert reply.spoken_by == "system/pico"
     assert csm.waiting == 0
+    line = "system/pico goes on for 10.0.0.1 instead of csm (no slot came free in 0.0 s)"
+    assert line in caplog.text
     assert await hear(reply, "Third.") == WHOLE
     assert system.finished == ["Second.", "Third."], "the reply stays there"
     csm.hold.set()
@@ -104,18 +110,76 @@ async def test_late_it_goes_to_an_engine_when_that_has_a_slot_free(
     assert reply.spoken_by == "system/pico"
 
 
+async def test_late_it_wakes_one_that_sleeps_behind_one_that_is_busy(
+    csm: FakeEngine, coqui: FakeEngine, system: FakeEngine
+) -> None:
+    coqui.slots = 1
+    coqui.hold.clear()
+    house = Fallback([csm, coqui, system])
+    busy = asyncio.create_task(hear(house.start_reply(LJ)))
+    await eventually(lambda: coqui.speaking == 1)
+    system.become(Phase.ASLEEP)
+    reply, heard = await waiting(csm, house)
+    csm.be_late()
+    await eventually(lambda: system.woken == 1)
+    system.become(Phase.READY)
+    assert await heard == WHOLE
+    assert reply.spoken_by == "system/pico"
+    coqui.hold.set()
+    await busy
+
+
+# -- none goes back to an engine at which it failed
+
+
+async def test_a_sentence_that_failed_at_one_replica_waits_for_the_other() -> None:
+    first, second = (FakeEngine("csm", voices=(ANNA,), slots=1) for _ in range(2))
+    first.become(Phase.STARTING)
+    house = Fallback([first, second])
+    second.hold.clear()
+    busy = asyncio.create_task(hear(house.start_reply(ANNA)))
+    await eventually(lambda: second.speaking == 1)
+    first.become(Phase.READY)
+    first.fail_after = 0
+    heard = asyncio.create_task(hear(house.start_reply(ANNA), "Second."))
+    await eventually(lambda: second.waiting == 1)
+    await asyncio.sleep(0.1)
+    assert (first.asked, second.waiting) == (["Second."], 1)
+    second.hold.set()
+    assert await heard == await busy == WHOLE
+
+
+async def test_late_it_does_not_go_back_to_one_at_which_it_failed(
+    csm: FakeEngine, system: FakeEngine
+) -> None:
+    system.slots = 1
+    system.hold.clear()
+    house = Fallback([csm, system])
+    busy = asyncio.create_task(hear(house.start_reply(PICO)))
+    await eventually(lambda: system.speaking == 1)
+    csm.fail_after = 0
+    heard = asyncio.create_task(hear(house.start_reply(ANNA), "Second."))
+    await eventually(lambda: system.waiting == 1)
+    system.be_late()
+    await asyncio.sleep(0.05)
+    assert (csm.asked, system.waiting) == (["Second."], 1), "it has not lost its turn"
+    system.hold.set()
+    assert await heard == await busy == WHOLE
+
+
 # -- silent: its child misses heartbeats
 
 
 async def test_a_stopped_childs_sentence_goes_to_the_next_engine_after_three_beats(
-    make: Make, system: FakeEngine
+    make: Make, system: FakeEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The child is ended much later; when it was only slow, and goes on, nothing is doubled."""
     csm = await started(make(frames=5))
     house = Fallback([csm, system])
     phases: list[Phase] = []
     csm.subscribe(lambda: phases.append(csm.status.phase))
-    reply = house.start_reply(VOICES[0])
+    caplog.set_level(logging.INFO)
+    reply = house.start_reply(VOICES[0], "10.0.0.1")
     assert await hear(reply) == WHOLE
     assert reply.spoken_by == "fake/anna"
     pid = csm.pid
@@ -126,6 +190,8 @@ async def test_a_stopped_childs_sentence_goes_to_the_next_engine_after_three_bea
     assert 2 <= asyncio.get_running_loop().time() - begin <= 6
     assert reply.spoken_by == "system/pico"
     assert csm.status.phase is Phase.STALLED
+    silent = "(its process has been silent for 3.5 s)"
+    assert f"system/pico goes on for 10.0.0.1 instead of fake {silent}" in caplog.text
     os.kill(pid, signal.SIGCONT)
     await until(csm, lambda: csm.status.phase is Phase.READY)
     assert (csm.pid, csm.status.detail) == (pid, "fake child")

@@ -32,10 +32,10 @@ async def test_the_next_one_speaks(
     coqui: FakeEngine, caplog: pytest.LogCaptureFixture, text: str, size: int
 ) -> None:
     csm = Click(size)
-    reply = Fallback([csm, coqui]).start_reply(ANNA)
+    reply = Fallback([csm, coqui]).start_reply(ANNA, "10.0.0.1")
     assert await hear(reply, text) == WHOLE
     assert reply.spoken_by == "coqui/lj"
-    assert warnings(caplog) == ["coqui/lj takes over a reply: it gave no sound"]
+    assert warnings(caplog) == ["coqui/lj goes on for 10.0.0.1 instead of csm (it gave no sound)"]
 
 
 async def test_sound_of_005_seconds_is_sound(coqui: FakeEngine) -> None:

@@ -115,6 +115,19 @@ def test_a_voice_that_is_prepared_delays_nobody(monkeypatch: pytest.MonkeyPatch)
     simulate(scene())
 
 
+def test_a_voice_is_prepared_by_one_child_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its sentence has a slot there, as soon as it can take it."""
+
+    async def scene() -> None:
+        device = Device(1, STEP, preparing=5.0)
+        async with house_of(monkeypatch, csm=device, csm2=device) as house:
+            await house.listen("10.0.0.1", [text := sentence(1, 5)], voice=SLOW)
+            assert [child for child, _ in house.told[text].begun] == ["csm"]
+            assert_heard_whole(house)
+
+    simulate(scene())
+
+
 LISTENERS = st.lists(
     st.tuples(
         st.sampled_from(["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"]),

@@ -1,6 +1,7 @@
 """Several children of one engine: which gets a reply, which takes over, which sleeps."""
 
 import asyncio
+import logging
 import os
 import signal
 from pathlib import Path
@@ -96,19 +97,23 @@ async def test_waiting_sentences_move_to_one_that_has_loaded(make: Make) -> None
         long.cancel()
 
 
-async def test_a_slot_that_is_free_but_not_given_is_not_waited_for() -> None:
+async def test_a_slot_that_is_free_but_not_given_is_not_waited_for(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     """As of a child that became so slow that it admits no sentence."""
 
     class Full(FakeEngine):
         def _go_on(self) -> None:
             """Give no slot."""
 
+    caplog.set_level(logging.INFO)
     slow, other = Full(slots=4), FakeEngine(slots=4)
     reply = Fallback([slow, other]).start_reply(slow.voices[0])
     begin = asyncio.get_running_loop().time()
     assert await hear(reply) == WHOLE
     assert asyncio.get_running_loop().time() - begin < 2
     assert (slow.asked, other.asked) == ([], ["Hello."])
+    assert not [one for one in caplog.records if one.name == "wyoming_csm.engines.reply"]
 
 
 async def test_a_lost_ones_sentence_is_spoken_by_another(
@@ -117,13 +122,14 @@ async def test_a_lost_ones_sentence_is_spoken_by_another(
     house, (first, second) = await replicas(
         make, {"fault": "die", "only_in": "die", "restart_seconds": 30}, {}
     )
-    reply = house.start_reply(VOICES[0])
+    reply = house.start_reply(VOICES[0], "10.0.0.1")
     assert await hear(reply, "live") == WHOLE
     assert reply.spoken_by == "fake 1/anna"
     assert await hear(reply, "die") == WHOLE
     assert reply.spoken_by == "fake 2/anna"
     assert [one.load.share for one in (first, second)] == [0, 0.25]
-    assert "fake 2/anna takes over a reply: fake 1: its process ended" in warnings(caplog)
+    line = "fake 2/anna goes on for 10.0.0.1 instead of fake 1 (its process ended)"
+    assert line in warnings(caplog)
 
 
 async def test_what_one_refuses_another_may_speak(make: Make) -> None:

@@ -65,7 +65,7 @@ async def test_it_is_tried_again_after_each_rest(
     assert len(warnings(caplog)) == 5
 
 
-def test_rests_grow_until_something_is_spoken() -> None:
+async def test_rests_grow_until_something_is_spoken() -> None:
     off = HoldOff(Timeouts())
 
     def five() -> list[float]:
@@ -84,7 +84,7 @@ def test_rests_grow_until_something_is_spoken() -> None:
     assert off.left <= 1, "never longer"
 
 
-def test_retries_grow_until_it_loads_or_somebody_believes_that_it_can() -> None:
+async def test_retries_grow_until_it_loads_or_somebody_believes_that_it_can() -> None:
     off = HoldOff(Timeouts())
 
     def six() -> list[int]:

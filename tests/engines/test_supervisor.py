@@ -23,6 +23,13 @@ pytestmark = pytest.mark.slow
 # -- death
 
 
+async def test_a_change_that_the_table_of_phases_forbids_is_a_fault(make: Make) -> None:
+    engine = make()
+    with pytest.raises(AssertionError, match=r"from Phase\.ABSENT to Phase\.READY"):
+        engine._supervisor._become(Phase.READY)
+    assert engine.status.phase is Phase.ABSENT
+
+
 async def test_death_before_the_first_sound(make: Make, tmp_path: Path) -> None:
     engine = await started(make(fault="die", once=str(tmp_path / "once")))
     pid = engine.pid

@@ -90,6 +90,23 @@ async def test_it_does_not_wait_for_long(csm: FakeEngine, system: FakeEngine) ->
     assert csm.woken == 1
 
 
+@pytest.mark.parametrize("other", [Phase.READY, Phase.ASLEEP])
+async def test_one_whose_process_is_silent_is_not_waited_for(
+    csm: FakeEngine, system: FakeEngine, other: Phase
+) -> None:
+    for phase in (Phase.WAKING, Phase.READY, Phase.STALLED):
+        csm.become(phase)
+    system.become(other)
+    reply = Fallback([csm, system], waking_seconds=20).start_reply(ANNA)
+    heard = asyncio.create_task(hear(reply))
+    await asyncio.sleep(0.01)
+    assert system.woken == (other is Phase.ASLEEP)
+    system.become(Phase.READY)
+    async with asyncio.timeout(1):
+        assert await heard == WHOLE
+    assert reply.spoken_by == "system/pico"
+
+
 @pytest.mark.parametrize("waking_seconds", [0.0, 0.02])
 async def test_without_another_engine_it_waits_on(csm: FakeEngine, waking_seconds: float) -> None:
     heard = asyncio.create_task(hear(Fallback([csm], waking_seconds).start_reply(ANNA)))

@@ -5,6 +5,7 @@ import json
 import logging
 
 import pytest
+from msgspec.structs import replace
 from wyoming.audio import AudioChunk, AudioStart
 from wyoming.event import Event
 from wyoming.info import Describe, Info
@@ -17,7 +18,7 @@ from wyoming.tts import (
     SynthesizeVoice,
 )
 
-from tests.fakes import FakeEngine, frame
+from tests.fakes import FakeEngine, fake_voice, frame
 from tests.server.clients import (
     audio,
     eventually,
@@ -30,6 +31,7 @@ from tests.server.clients import (
 )
 from wyoming_csm.audio import silence
 from wyoming_csm.config import Limits
+from wyoming_csm.engines.fallback import Fallback
 
 START, STOP = SynthesizeStart().event(), SynthesizeStop().event()
 PLAIN = ["audio-start", "audio-chunk", "audio-stop"]
@@ -233,6 +235,61 @@ async def test_one_line_for_a_reply_and_never_its_text(caplog: pytest.LogCapture
     )
     assert "RTF 0." in line
     assert "secret" not in caplog.text
+
+
+async def test_a_reply_that_is_cut_off_is_logged_with_the_reason(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+
+    def lines() -> list[str]:
+        ours = [one for one in logged(caplog) if one.name == "wyoming_csm.server.answer"]
+        return [one.getMessage().partition(",")[0] for one in ours]
+
+    engine = FakeEngine()
+    engine.hold.clear()
+    cut = "Cut off for 127.0.0.1"
+    async with serving(engine) as server:
+        async with peer(server) as client:
+            await client.send(say())
+            await eventually(lambda: engine.speaking == 1)
+        await eventually(lambda: len(lines()) == 1)
+        async with peer(server) as client:
+            await client.send(say())
+            await eventually(lambda: engine.speaking == 1)
+            await client.send_bytes(b"no header\n")
+            await client.rest()
+        engine.fail_after = 2
+        engine.hold.set()
+        async with peer(server) as client:
+            await client.send(say())
+            await client.rest()
+        engine.hold.clear()
+        async with peer(server) as client:
+            await client.send(say())
+            await eventually(lambda: engine.speaking == 1)
+            await server.__aexit__(None, None, None)
+    left, babbled, failed, stopped = lines()
+    assert left == f"{cut} (the client left): 1 sentence"
+    assert babbled.startswith(f"{cut} (")
+    assert "the client left" not in babbled
+    assert failed == f"{cut} (fake was told to fail after 2 frames) by fake/fake_en: 1 sentence"
+    assert stopped == f"{cut} (the server is stopping): 1 sentence"
+
+
+async def test_a_voice_that_cannot_be_used_is_named_once_when_it_is_asked_for(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    broken = replace(fake_voice("bob"), fault="nothing is heard in it")
+    house = Fallback([FakeEngine(voices=(broken,)), FakeEngine("system")])
+    async with serving(house) as server, peer(server) as client:
+        for _ in range(2):
+            await client.send(Synthesize("Hello.", voice=SynthesizeVoice(name="bob")).event())
+            await client.until("audio-stop")
+    lines = [one.getMessage() for one in logged(caplog) if "cannot be used" in one.getMessage()]
+    assert lines == [
+        "system/system_en speaks for bob, which cannot be used: nothing is heard in it"
+    ]
 
 
 async def test_pauses_between_requests_do_not_end_the_connection() -> None:

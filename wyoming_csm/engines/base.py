@@ -77,6 +77,7 @@ class Sentence:
     voice: Voice
     news: Callback
     begun: bool = False  # it has a slot
+    preparing: bool = False  # its voice was not ready for one
     late: bool = False  # it has waited for one beyond all patience
     sound: deque[bytes] = field(default_factory=deque)  # 24 kHz mono s16le, not yet taken
     over: bool = False  # nothing more comes

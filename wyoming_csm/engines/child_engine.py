@@ -25,6 +25,7 @@ from wyoming_csm.worker.protocol import (
     Late,
     Learn,
     Prepared,
+    Preparing,
     Ready,
     Say,
     Stop,
@@ -201,10 +202,11 @@ class ChildEngine:
     def receive(self, message: FromChild) -> None:
         """Note what the child says; what comes of a sentence that was taken back is dropped."""
         match message:
-            case Begun(number) | Late(number) | Audio(number):
+            case Begun(number) | Preparing(number) | Late(number) | Audio(number):
                 if (sentence := self._sentences.get(number)) is None:
                     return
                 sentence.begun |= isinstance(message, Begun)
+                sentence.preparing |= isinstance(message, Preparing)
                 sentence.late |= isinstance(message, Late)
                 if isinstance(message, Audio):
                     sentence.sound.append(message.pcm)

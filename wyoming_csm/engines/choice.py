@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
-from wyoming_csm.engines.base import HEALTHY, PENDING, Engine, Phase
+from wyoming_csm.engines.base import PENDING, Engine, Phase
 from wyoming_csm.errors import EngineError
 from wyoming_csm.voices import Voice
 
@@ -84,7 +84,7 @@ class Chooser:
         if woken is not None and self._waking_seconds:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._waking_seconds):
-                    await self.until(lambda: woken.status.phase not in PENDING)
+                    await self.until(lambda: woken.status.phase is not Phase.WAKING)
         if lost:
             again = [*left, *(engine for engine in order if engine in lost)]
             with suppress(TimeoutError):
@@ -106,7 +106,7 @@ class Chooser:
         for engine, own in left:
             if is_ready(engine) and (not free or engine.load.free > 0):
                 return engine, own
-        self.wake([engine for engine, _ in left], voice)
+        self.wake([engine for engine, _ in left if not is_ready(engine)], voice)
         return None
 
     def spare(self, engine: Engine, but: Collection[Engine]) -> Engine | None:
@@ -116,7 +116,7 @@ class Chooser:
 
     def wake(self, engines: Sequence[Engine], voice: Voice) -> Engine | None:
         """Wake the one of these that would speak, and return it, if it is not ready yet."""
-        choice = self.first_able(engines, voice, HEALTHY)
+        choice = self.first_able(engines, voice, (Phase.READY, Phase.WAKING, Phase.ASLEEP))
         if choice is None or is_ready(choice[0]):
             return None
         choice[0].wake()

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping
 from contextlib import aclosing
 
@@ -15,7 +16,7 @@ from wyoming_csm.voices import Voice
 _LOGGER = logging.getLogger(__name__)
 
 LEAST_SECONDS = 0.05  # of sound; an engine that gives less has not said the sentence
-MOVE_SECONDS = 0.5  # for a slot that is free to be given: then it is not, as of a slow engine
+MOVE_SECONDS = 0.5  # for a free slot to be given to a voice that is ready: a slow engine gives none
 
 
 class Reply:
@@ -43,12 +44,22 @@ class Reply:
         self._reply = next(numbers)
         self._engine: Engine | None = None
         self._voice = voice  # that of the engine
+        self._spoken: Counter[str] = Counter()  # sentences by speaker, the first one first
         self.seconds = 0.0  # of computing, for the sentences spoken to their end
 
     @property
     def spoken_by(self) -> str:
-        """Return `engine/voice` of the last sentence, for the log; `none` before the first."""
-        return f"{self._engine.title}/{self._voice.name}" if self._engine else "none"
+        """Return `engine/voice` of the last sentence, "" before the first."""
+        return f"{self._engine.title}/{self._voice.name}" if self._engine else ""
+
+    @property
+    def speakers(self) -> str:
+        """Return those of all sentences that sounded, for the log: if several, with how many."""
+        if len(self._spoken) < 2:
+            return "".join(self._spoken)
+        (first, count), *others = self._spoken.items()
+        said = [f"{first} ({sentences(count)})", *(f"{one} ({n})" for one, n in others)]
+        return ", then ".join(said)
 
     async def speak(self, piece: Piece) -> AsyncGenerator[bytes]:
         """Yield the sound of one piece as 24 kHz mono s16le, in chunks of any size, while it is
@@ -79,16 +90,18 @@ class Reply:
                 lost, again = set(), True
             delivered = False
             try:
-                async with aclosing(_audible(self._sound(piece.text), least)) as sound:
+                async with aclosing(_audible(self._sound(piece.text, failed), least)) as sound:
                     async for pcm in sound:
-                        delivered = delivered or bool(pcm)
+                        if pcm and not delivered:
+                            delivered = True
+                            self._spoken[self.spoken_by] += 1
                         yield pcm
                 return
             except EngineError as error:
                 if delivered:
                     raise
                 engine = self._engine or engine  # it may have moved
-                failed[engine] = str(error)
+                failed[engine] = str(error).removeprefix(f"{engine.title}: ")
                 silent += isinstance(error, NoSound)
                 if isinstance(error, WorkerDied) and not again:
                     lost.add(engine)
@@ -106,20 +119,23 @@ class Reply:
                 return spare
             return before
         choice = await self._chooser.choose(self._wanted, failed, before, lost)
-        engine = choice[0]
-        speaker = f"{engine.title}/{choice[1].name}"
-        if engine in failed:
-            _LOGGER.warning("%s repeats a sentence that failed: %s", speaker, failed[engine])
-        elif failed or (before and before is not engine):
-            reason = "; ".join(failed.values()) or (before and why(before))
-            _LOGGER.warning("%s takes over a reply: %s", speaker, reason)
         self._go_to(choice)
+        engine = choice[0]
+        if engine in failed:
+            _LOGGER.warning(
+                "%s repeats a sentence for %s that failed: %s",
+                *(self.spoken_by, self._client, failed[engine]),
+            )
+        elif failed or (before and before is not engine):
+            self._tell(logging.WARNING, failed or (before and {before: why(before)}) or {})
         return engine
 
-    async def _sound(self, text: str) -> AsyncGenerator[bytes]:
-        """Yield a sentence's sound as it arrives, from wherever it moves. Raises EngineError."""
+    async def _sound(self, text: str, failed: Collection[Engine]) -> AsyncGenerator[bytes]:
+        """Yield a sentence's sound as it arrives, from wherever it moves, which is to none of
+        `failed`. Raises EngineError."""
         loop, news = asyncio.get_running_loop(), asyncio.Event()
-        left: set[Engine] = set()  # engines that gave it no slot in time
+        failed = set(failed)
+        left = set(failed)  # and engines that gave it no slot in time
         sentence = self._ask(text, news.set)
         timer = loop.call_later(MOVE_SECONDS, news.set)
         sounded = False
@@ -132,8 +148,8 @@ class Reply:
                         yield sentence.sound.popleft()
                     if sentence.over:
                         break
-                    waited = timer.when() < loop.time() + 0.001
-                    if not sounded and self._moves(sentence, left, waited):
+                    waited = loop.time() - timer.when() + MOVE_SECONDS
+                    if not sounded and self._moves(sentence, failed, left, waited):
                         sentence = self._ask(text, news.set)
                         timer.cancel()
                         timer = loop.call_later(MOVE_SECONDS, news.set)
@@ -147,21 +163,25 @@ class Reply:
             raise sentence.fault
         self.seconds += sentence.seconds
 
-    def _moves(self, sentence: Sentence, left: set[Engine], waited: bool) -> bool:
-        """Go to an engine that can speak the sentence now, where this one cannot; `waited`: for
-        MOVE_SECONDS."""
+    def _moves(
+        self, sentence: Sentence, failed: set[Engine], left: set[Engine], waited: float
+    ) -> bool:
+        """Go to an engine that can speak the sentence now, where this one cannot; it has
+        `waited` so many seconds here."""
         engine = self._engine
         assert engine is not None
         choice: Choice | None = None
         if sentence.late and not sentence.begun:
             left.add(engine)
-            reason = "no slot came free in time"
+            reason = f"no slot came free in {waited:.1f} s"
             choice = self._chooser.another(self._wanted, left, free=True)
         elif not is_ready(engine):
             reason = why(engine)
-            choice = self._chooser.another(self._wanted, {engine}, free=False)
-        elif not sentence.begun and (engine.load.free < 0 or waited):
-            reason = "it has a slot free"
+            choice = self._chooser.another(self._wanted, {engine, *failed}, free=False)
+        elif not sentence.begun and (
+            engine.load.free < 0 or (waited > MOVE_SECONDS - 0.001 and not sentence.preparing)
+        ):
+            reason = "no slot is free there"
             spare = self._chooser.spare(engine, left)
             choice = (spare, self._voice) if spare else None
             if spare and engine.load.free >= 0:
@@ -170,8 +190,14 @@ class Reply:
             return False
         engine.take_back(sentence)
         self._go_to(choice)
-        _LOGGER.info("%s takes over a reply: %s", self.spoken_by, reason)
+        alike = choice[0].name == engine.name and is_ready(engine)
+        self._tell(logging.DEBUG if alike else logging.INFO, {engine: reason})
         return True
+
+    def _tell(self, level: int, reasons: Mapping[Engine, str]) -> None:
+        """Say that the engine speaks instead of others, and the reason of each."""
+        others = ", ".join(f"{one.title} ({reason})" for one, reason in reasons.items())
+        _LOGGER.log(level, "%s goes on for %s instead of %s", self.spoken_by, self._client, others)
 
     def _ask(self, text: str, news: Callable[[], None]) -> Sentence:
         assert self._engine is not None
@@ -189,6 +215,10 @@ class Reply:
     def _leave(self) -> None:
         if self._engine is not None:
             self._engine.end_reply(self._reply)
+
+
+def sentences(count: int) -> str:
+    return "1 sentence" if count == 1 else f"{count} sentences"
 
 
 async def _audible(sound: AsyncGenerator[bytes], least: int) -> AsyncGenerator[bytes]:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from wyoming_csm.engines.base import PENDING, Phase, Status
 from wyoming_csm.engines.process import ChildProcess
-from wyoming_csm.engines.watchdog import HoldOff, Timeouts, Watchdog
+from wyoming_csm.engines.watchdog import STALL_SECONDS, HoldOff, Timeouts, Watchdog
 from wyoming_csm.errors import EngineUnavailable, WorkerDied
 from wyoming_csm.worker.protocol import (
     Configure,
@@ -253,7 +253,7 @@ class Supervisor:
 
     def _stall(self) -> None:
         if self._child is not None:
-            self._become(Phase.STALLED, "its process has been silent for some seconds")
+            self._become(Phase.STALLED, f"its process has been silent for {STALL_SECONDS} s")
 
     def _lose(self, why: str) -> None:
         """Let no sentence wait for a child that is gone, or be given to it."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -186,7 +185,7 @@ class HoldOff:
     @property
     def left(self) -> float:
         """Return the seconds until the wait is over."""
-        return max(0.0, self._until - time.monotonic())
+        return max(0.0, self._until - asyncio.get_running_loop().time())
 
     def shorten(self, seconds: float) -> None:
         """Let the wait take no longer than these from now on."""
@@ -203,4 +202,4 @@ class HoldOff:
                     await self._shortened.wait()
 
     def _begin(self, seconds: float) -> None:
-        self._until = time.monotonic() + seconds
+        self._until = asyncio.get_running_loop().time() + seconds

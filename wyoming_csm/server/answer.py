@@ -15,7 +15,7 @@ from wyoming.tts import SynthesizeStopped
 from wyoming_csm.audio import CHANNELS, NOTHING_SECONDS, SAMPLE_RATE, SAMPLE_WIDTH, silence
 from wyoming_csm.config import Config
 from wyoming_csm.engines.fallback import Fallback
-from wyoming_csm.engines.reply import Reply
+from wyoming_csm.engines.reply import Reply, sentences
 from wyoming_csm.errors import EngineError, RequestError
 from wyoming_csm.server.peer import EventWriter
 from wyoming_csm.server.requests import Request
@@ -61,6 +61,7 @@ class Answer:
         self._reply: Reply | None = None
         self._sentences = 0
         self._first_sound_at: float | None = None
+        self.cut_because = "the client left"  # if it is cut off, and nothing here failed
 
     def probe(self) -> None:
         """Send what shows whether a peer whose input ended is there. Raises ConnectionError."""
@@ -70,10 +71,10 @@ class Answer:
 
     async def run(self) -> None:
         """Speak the request to its end. Raises EngineError, RequestError, ConnectionError."""
-        outcome = "cut off"
+        spoken = False
         try:
-            voice = self._voice and self._engine.voice_for(self._voice)
-            if voice is None:
+            voice = self._voice
+            if voice is None or self._engine.voice_for(voice) is None:
                 raise EngineError("no engine here has a voice for this")
             # Before the text: an engine that is unloaded begins to load.
             reply = self._reply = self._engine.start_reply(voice, self._address)
@@ -92,9 +93,12 @@ class Answer:
             self._events.send(AudioStop().event())
             if self._request.streamed:
                 self._events.send(SynthesizeStopped().event())
-            outcome = "spoken"
+            spoken = True
+        except (EngineError, RequestError) as error:
+            self.cut_because = str(error)
+            raise
         finally:
-            self._log(outcome)
+            self._log("" if spoken else f" ({self.cut_because})")
             if self._reply is not None:
                 await self._reply.aclose()
 
@@ -162,19 +166,20 @@ class Answer:
         self._started = True
         self._events.send(AudioStart(SAMPLE_RATE, SAMPLE_WIDTH, CHANNELS).event())
 
-    def _log(self, outcome: str) -> None:
+    def _log(self, cut: str) -> None:
         """Write the one line of a reply; never its text."""
         seconds = self._samples / SAMPLE_RATE
         computing = self._reply.seconds if self._reply else 0.0
         since = self._request.text.first_at or self._began
         first = self._first_sound_at
+        speakers = self._reply.speakers if self._reply else ""
         _LOGGER.info(
-            "%s for %s by %s: %d sentence%s, %.1f s of sound, TTFA %s, RTF %s",
-            outcome.capitalize(),
+            "%s for %s%s%s: %s, %.1f s of sound, TTFA %s, RTF %s",
+            "Cut off" if cut else "Spoken",
             self._address,
-            self._reply.spoken_by if self._reply else "no engine",
-            self._sentences,
-            "" if self._sentences == 1 else "s",
+            cut,
+            speakers and f" by {speakers}",
+            sentences(self._sentences),
             seconds,
             "-" if first is None else f"{(first - since) * 1000:.0f} ms",
             f"{computing / seconds:.2f}" if computing and seconds else "-",

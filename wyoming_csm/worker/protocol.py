@@ -106,6 +106,12 @@ class Begun(_Message, frozen=True):
     sentence: int
 
 
+class Preparing(_Message, frozen=True):
+    """A sentence's voice is being prepared, which may take longer than a slot to be given."""
+
+    sentence: int
+
+
 class Late(_Message, frozen=True):
     """A sentence waits for a slot beyond all patience, and waits on. It is said once: another
     engine may be quicker, and `Stop` takes the sentence away."""
@@ -154,7 +160,7 @@ class Working(_Message, frozen=True):
 
 
 ToChild = Prepare | Configure | Learn | Say | Stop | EndReply
-OfSentence = Begun | Late | Audio | Done | Failed
+OfSentence = Begun | Preparing | Late | Audio | Done | Failed
 FromChild = Starting | Ready | Unavailable | OfSentence | Prepared | Heartbeat | Working
 
 _ENCODER = msgspec.msgpack.Encoder()

@@ -6,7 +6,16 @@ from dataclasses import replace
 import pytest
 
 from tests.worker.csm.house import House, device
-from wyoming_csm.worker.protocol import Audio, Begun, Done, EndReply, Failed, Stop, Working
+from wyoming_csm.worker.protocol import (
+    Audio,
+    Begun,
+    Done,
+    EndReply,
+    Failed,
+    Preparing,
+    Stop,
+    Working,
+)
 
 
 @pytest.fixture
@@ -83,6 +92,7 @@ def test_no_other_waits_for_a_voice_that_is_being_prepared(house: House) -> None
     house.say(2, "ab")
     house.turns(2)
     assert house.sound(2) == [0, 1]
+    assert [one for one in house.sent if isinstance(one, Preparing)] == [Preparing(1)]
     house.runner.prepared_at.clear()
     house.runner.wake()
     house.turns(2)

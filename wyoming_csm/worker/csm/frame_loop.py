@@ -20,6 +20,7 @@ from wyoming_csm.worker.protocol import (
     FromChild,
     Late,
     Learn,
+    Preparing,
     Say,
     Stop,
     ToChild,
@@ -105,7 +106,7 @@ class FrameLoop:
             runner.slots,
             runner.step_seconds,
             runner.prefill_seconds,
-            lambda say: runner.is_prepared(say, lambda: inbox.put(None)),
+            self._is_prepared,
         )
         self._in_flight: deque[tuple[Step, Wait]] = deque()
         self._next_beat = 0.0
@@ -157,6 +158,8 @@ class FrameLoop:
             case Say():
                 try:
                     self._scheduler.add(message, self._clock())
+                    if not self._is_prepared(message):
+                        self._send(Preparing(message.sentence))
                 except EngineError as error:
                     self._send(Failed(message.sentence, str(error)))
             case Stop(number):
@@ -167,6 +170,9 @@ class FrameLoop:
             case EndReply(reply):
                 self._scheduler.end_reply(reply)
                 self._runner.end_reply(reply)
+
+    def _is_prepared(self, say: Say) -> bool:
+        return self._runner.is_prepared(say, lambda: self._inbox.put(None))
 
     def _admit(self) -> None:
         now = self._clock()
