@@ -141,9 +141,7 @@ def check_code(card: tuple[int, int], built_for: Sequence[str], name: str) -> No
         if not number.isdigit():
             continue
         made = (int(number[:-1]), int(number[-1]))
-        if kind == "sm" and made[0] == card[0] and made <= card:
-            return
-        if kind == "compute" and made <= card:
+        if made <= card and (kind == "compute" or (kind == "sm" and made[0] == card[0])):
             return
     if card < (5, 0):
         cure = "another engine speaks: no PyTorch of today serves a card this old"

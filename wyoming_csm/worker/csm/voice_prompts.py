@@ -56,8 +56,7 @@ class VoicePrompts:
         found = []
         for clip in voice.clips:
             _, future = self._clips[speaker_of(voice), clip]
-            error = future.exception()
-            if error is not None:
+            if (error := future.exception()) is not None:
                 del self._clips[speaker_of(voice), clip]
                 raise EngineError(f"the clip {clip.path} could not be used: {error}") from error
             found.append(future.result())
