@@ -54,8 +54,7 @@ class Fallback:
         return next(filter(None, found), None)
 
     def start_reply(self, voice: Voice, client: str = "") -> Reply:
-        """Begin an answer in a voice for which `voice_for` has one, that itself or another. The
-        `client` is the address it goes to."""
+        """Begin an answer in a voice that some engine can speak, for a client's address."""
         chooser = self._chooser
         chooser.wake(chooser.order(voice), voice)  # now: its text may take its time
         return Reply(chooser, voice, client, self._numbers)

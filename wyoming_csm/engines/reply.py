@@ -44,6 +44,7 @@ class Reply:
         self._reply = next(numbers)
         self._engine: Engine | None = None
         self._voice = voice  # that of the engine
+        self._failed: dict[Engine, str] = {}  # in this sentence: reasons
         self._spoken: Counter[str] = Counter()  # sentences by speaker, the first one first
         self.seconds = 0.0  # of computing, for the sentences spoken to their end
 
@@ -72,13 +73,13 @@ class Reply:
             return
         speakable = any(c.isalnum() for c in piece.text)
         least = round(LEAST_SECONDS * BYTES_PER_SECOND) if speakable else 0
-        failed: dict[Engine, str] = {}  # in this sentence: reasons
+        failed = self._failed = {}
         silent = 0  # so many of them, but for that, did what they were asked to
         lost: set[Engine] = set()  # of those that failed; may try again, if no other can speak
         again = False  # one of them did: if a sentence ends two processes, that is enough
         while True:
             try:
-                engine = await self._choose(failed, lost)
+                engine = await self._choose(lost)
             except EngineError as error:
                 if failed and silent == len(failed):
                     _LOGGER.warning("No engine gave sound for %d characters", len(piece.text))
@@ -90,7 +91,7 @@ class Reply:
                 lost, again = set(), True
             delivered = False
             try:
-                async with aclosing(_audible(self._sound(piece.text, failed), least)) as sound:
+                async with aclosing(_audible(self._sound(piece.text), least)) as sound:
                     async for pcm in sound:
                         if pcm and not delivered:
                             delivered = True
@@ -110,9 +111,9 @@ class Reply:
         """Drop the answer's context: it is over. Safe to call twice."""
         self._leave()
 
-    async def _choose(self, failed: Mapping[Engine, str], lost: Collection[Engine]) -> Engine:
+    async def _choose(self, lost: Collection[Engine]) -> Engine:
         """Go to the engine of the sentence before, or to the next that can. Raises EngineError."""
-        before = self._engine
+        before, failed = self._engine, self._failed
         if before and is_ready(before) and before not in failed:
             if before.load.free <= 0 and (spare := self._chooser.spare(before, failed)):
                 self._go_to((spare, self._voice))
@@ -122,20 +123,15 @@ class Reply:
         self._go_to(choice)
         engine = choice[0]
         if engine in failed:
-            _LOGGER.warning(
-                "%s repeats a sentence for %s that failed: %s",
-                *(self.spoken_by, self._client, failed[engine]),
-            )
+            _LOGGER.warning("%s repeats a sentence that failed: %s", self.spoken_by, failed[engine])
         elif failed or (before and before is not engine):
             self._tell(logging.WARNING, failed or (before and {before: why(before)}) or {})
         return engine
 
-    async def _sound(self, text: str, failed: Collection[Engine]) -> AsyncGenerator[bytes]:
-        """Yield a sentence's sound as it arrives, from wherever it moves, which is to none of
-        `failed`. Raises EngineError."""
+    async def _sound(self, text: str) -> AsyncGenerator[bytes]:
+        """Yield a sentence's sound as it arrives, from wherever it moves. Raises EngineError."""
         loop, news = asyncio.get_running_loop(), asyncio.Event()
-        failed = set(failed)
-        left = set(failed)  # and engines that gave it no slot in time
+        left = set(self._failed)  # and engines that gave it no slot in time
         sentence = self._ask(text, news.set)
         timer = loop.call_later(MOVE_SECONDS, news.set)
         sounded = False
@@ -149,7 +145,7 @@ class Reply:
                     if sentence.over:
                         break
                     waited = loop.time() - timer.when() + MOVE_SECONDS
-                    if not sounded and self._moves(sentence, failed, left, waited):
+                    if not sounded and self._moves(sentence, left, waited):
                         sentence = self._ask(text, news.set)
                         timer.cancel()
                         timer = loop.call_later(MOVE_SECONDS, news.set)
@@ -163,9 +159,7 @@ class Reply:
             raise sentence.fault
         self.seconds += sentence.seconds
 
-    def _moves(
-        self, sentence: Sentence, failed: set[Engine], left: set[Engine], waited: float
-    ) -> bool:
+    def _moves(self, sentence: Sentence, left: set[Engine], waited: float) -> bool:
         """Go to an engine that can speak the sentence now, where this one cannot; it has
         `waited` so many seconds here."""
         engine = self._engine
@@ -177,7 +171,7 @@ class Reply:
             choice = self._chooser.another(self._wanted, left, free=True)
         elif not is_ready(engine):
             reason = why(engine)
-            choice = self._chooser.another(self._wanted, {engine, *failed}, free=False)
+            choice = self._chooser.another(self._wanted, {engine, *self._failed}, free=False)
         elif not sentence.begun and (
             engine.load.free < 0 or (waited > MOVE_SECONDS - 0.001 and not sentence.preparing)
         ):

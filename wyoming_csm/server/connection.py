@@ -74,13 +74,10 @@ class Connection:
     def close(self, reason: str) -> None:
         """Send the peer away now; `reason` is told if it was waiting for sound."""
         self._reason = reason if self.busy else ""
-        self._tell_answer(reason)
-        if self._task is not None:
-            self._task.cancel()
-
-    def _tell_answer(self, reason: str) -> None:
         if self._answer is not None:
             self._answer.cut_because = reason
+        if self._task is not None:
+            self._task.cancel()
 
     def close_after_reply(self, reason: str) -> None:
         """Begin nothing new for this peer; the reply in flight may end, its text as well."""
@@ -136,7 +133,8 @@ class Connection:
             while await self._receive_event(reader, events):
                 pass
         except (ProtocolError, RequestError) as error:
-            self._tell_answer(str(error))
+            if self._answer is not None:
+                self._answer.cut_because = str(error)
             raise
         events.input_ended = True
         self._requests.end()
