@@ -14,28 +14,14 @@ from wyoming_csm.engines.watchdog import Timeouts
 from wyoming_csm.errors import EngineError, WorkerDied
 from wyoming_csm.voice_choice import of_language
 from wyoming_csm.voices import Clip, Voice
-from wyoming_csm.worker.protocol import (
-    Audio,
-    Begun,
-    Configure,
-    Done,
-    EndReply,
-    Failed,
-    FromChild,
-    Late,
-    Learn,
-    Prepared,
-    Preparing,
-    Ready,
-    Say,
-    Stop,
-    ToChild,
-)
+from wyoming_csm.worker import protocol
 
 
-def first_message(config: Config, engine: EngineName, voices: tuple[Voice, ...] = ()) -> Configure:
+def first_message(
+    config: Config, engine: EngineName, voices: tuple[Voice, ...] = ()
+) -> protocol.Configure:
     """Return what a child of this engine is told first."""
-    return Configure(
+    return protocol.Configure(
         engine=engine,
         settings=msgspec.to_builtins(getattr(config, engine)),
         data_dir=config.data_dir,
@@ -79,7 +65,7 @@ class ChildEngine:
 
     def __init__(
         self,
-        configure: Configure,
+        configure: protocol.Configure,
         *,
         voices: Callable[[], tuple[Voice, ...]],
         probe: Callable[[], None],
@@ -170,19 +156,19 @@ class ChildEngine:
         self._replies.add(sentence.reply)
         one = sentence
         with suppress(WorkerDied):  # the supervisor learns of it in a moment, and tells
-            child.send(Say(one.number, one.reply, one.client, one.text, one.voice))
+            child.send(protocol.Say(one.number, one.reply, one.client, one.text, one.voice))
 
     def take_back(self, sentence: Sentence) -> None:
         if self._finish(sentence.number):
-            self._tell(Stop(sentence.number))
+            self._tell(protocol.Stop(sentence.number))
 
     def end_reply(self, reply: int) -> None:
         if reply in self._replies:
             self._replies.remove(reply)
             self._idle_since = asyncio.get_running_loop().time()
-            self._tell(EndReply(reply))
+            self._tell(protocol.EndReply(reply))
 
-    def _tell(self, message: ToChild) -> None:
+    def _tell(self, message: protocol.ToChild) -> None:
         if child := self._supervisor.child:
             with suppress(WorkerDied):
                 child.send(message)
@@ -199,27 +185,27 @@ class ChildEngine:
 
     # -- for the supervisor
 
-    def receive(self, message: FromChild) -> None:
+    def receive(self, message: protocol.FromChild) -> None:
         """Note what the child says; what comes of a sentence that was taken back is dropped."""
         match message:
-            case Begun(number) | Preparing(number) | Late(number) | Audio(number):
-                if (sentence := self._sentences.get(number)) is None:
+            case protocol.Begun() | protocol.Preparing() | protocol.Late() | protocol.Audio():
+                if (sentence := self._sentences.get(message.sentence)) is None:
                     return
-                sentence.begun |= isinstance(message, Begun)
-                sentence.preparing |= isinstance(message, Preparing)
-                sentence.late |= isinstance(message, Late)
-                if isinstance(message, Audio):
+                sentence.begun |= isinstance(message, protocol.Begun)
+                sentence.preparing |= isinstance(message, protocol.Preparing)
+                sentence.late |= isinstance(message, protocol.Late)
+                if isinstance(message, protocol.Audio):
                     sentence.sound.append(message.pcm)
                 sentence.news()
-            case Done(number, seconds):
+            case protocol.Done(number, seconds):
                 self._finish(number, seconds=seconds)
-            case Failed(number, reason):
+            case protocol.Failed(number, reason):
                 self._finish(number, EngineError(f"{self._title}: {reason}"))
-            case Ready(_, slots, voices):
+            case protocol.Ready(_, slots, voices):
                 self._slots, self._learned_voices = max(1, slots), voices
                 self._told = ()
                 self._idle_since = asyncio.get_running_loop().time()
-            case Prepared(clip, fault) if self._recorded.prepared(clip, fault):
+            case protocol.Prepared(clip, fault) if self._recorded.prepared(clip, fault):
                 self.changed()
 
     @property
@@ -246,4 +232,4 @@ class ChildEngine:
         new = tuple(voice for voice in now if voice.clips and voice not in self._told)
         self._told = now
         if new:
-            self._tell(Learn(new))
+            self._tell(protocol.Learn(new))

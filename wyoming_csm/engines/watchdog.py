@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from wyoming_csm.engines.process import ChildProcess
 from wyoming_csm.errors import WorkerDied
 from wyoming_csm.within import abandon
-from wyoming_csm.worker.protocol import Configure, FromChild, Heartbeat, Ready, Starting, Working
+from wyoming_csm.worker import protocol
 
 LOOK_SECONDS = 1.0  # between two looks at the clock
 STALL_SECONDS = 3.5  # without a message of a ready child: three heartbeats are missed
@@ -86,12 +86,12 @@ class Watchdog:
         self._limit = patience.silent  # of a computation, until it says how long one takes
         self._ready = False
 
-    def configure(self, first: Configure) -> None:
+    def configure(self, first: protocol.Configure) -> None:
         """Let it load now. Raises WorkerDied."""
         self._child.send(first)
         self._work_due = self._clock() + self._patience.start
 
-    async def receive(self) -> FromChild:
+    async def receive(self) -> protocol.FromChild:
         """Return the next message. Raises WorkerDied, also when none comes in time."""
         receiving = asyncio.ensure_future(self._child.receive())
         try:
@@ -122,17 +122,17 @@ class Watchdog:
     def _allowed_silence(self) -> float:
         return self._patience.silent if self._ready else self._patience.loading
 
-    def _note(self, message: FromChild) -> None:
+    def _note(self, message: protocol.FromChild) -> None:
         now = self._clock()
-        self._ready = self._ready or isinstance(message, Ready)
+        self._ready = self._ready or isinstance(message, protocol.Ready)
         self._beat_due = now + self._allowed_silence
         self._stall_due = now + STALL_SECONDS if self._ready else math.inf
         match message:
-            case Heartbeat():
+            case protocol.Heartbeat():
                 return  # of a thread of its own
-            case Working(seconds):
+            case protocol.Working(seconds):
                 self._limit = seconds
-            case Starting():
+            case protocol.Starting():
                 self._work_due = now + self._patience.start
         if self._ready:
             self._work_due = now + self._limit

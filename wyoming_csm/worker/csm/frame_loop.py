@@ -8,24 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from wyoming_csm.errors import EngineError
 from wyoming_csm.voices import Voice
+from wyoming_csm.worker import protocol
 from wyoming_csm.worker.csm.cost import PREFILL_CHUNK
 from wyoming_csm.worker.csm.scheduler import Scheduler, Sentence, Step
 from wyoming_csm.worker.pipe import HEARTBEAT_SECONDS, LEAST_SECONDS, limit
-from wyoming_csm.worker.protocol import (
-    Audio,
-    Begun,
-    Done,
-    EndReply,
-    Failed,
-    FromChild,
-    Late,
-    Learn,
-    Preparing,
-    Say,
-    Stop,
-    ToChild,
-    Working,
-)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -51,7 +37,7 @@ class Runner(Protocol):
     def prepare(self, voices: Sequence[Voice]) -> None:
         """Begin with what makes these voices' first sentence quick; returns at once."""
 
-    def is_prepared(self, say: Say, wake: Callable[[], None]) -> bool:
+    def is_prepared(self, say: protocol.Say, wake: Callable[[], None]) -> bool:
         """Return whether `start` can be called; if not, the voice is being prepared, and `wake`
         will be called from any thread."""
 
@@ -89,8 +75,8 @@ class FrameLoop:
 
     def __init__(
         self,
-        inbox: "SimpleQueue[ToChild | None]",
-        send: Callable[[FromChild], None],
+        inbox: "SimpleQueue[protocol.ToChild | None]",
+        send: Callable[[protocol.FromChild], None],
         runner: Runner,
         clock: Callable[[], float] = time.monotonic,
         least_limit: float = LEAST_SECONDS,
@@ -138,7 +124,7 @@ class FrameLoop:
     def _announce(self, positions: int) -> None:
         """Tell how long a step may take that reads so many positions of a prompt."""
         expected = self._scheduler.turn_seconds(positions)
-        self._send(Working(limit(expected, self._least_limit)))
+        self._send(protocol.Working(limit(expected, self._least_limit)))
 
     def _receive(self) -> None:
         busy = bool(self._in_flight) or self._scheduler.is_computing
@@ -153,25 +139,25 @@ class FrameLoop:
         except Empty:
             return
 
-    def _take(self, message: ToChild | None) -> None:
+    def _take(self, message: protocol.ToChild | None) -> None:
         match message:
-            case Say():
+            case protocol.Say():
                 try:
                     self._scheduler.add(message, self._clock())
                     if not self._is_prepared(message):
-                        self._send(Preparing(message.sentence))
+                        self._send(protocol.Preparing(message.sentence))
                 except EngineError as error:
-                    self._send(Failed(message.sentence, str(error)))
-            case Stop(number):
+                    self._send(protocol.Failed(message.sentence, str(error)))
+            case protocol.Stop(number):
                 if (sentence := self._scheduler.stop(number)) is not None:
                     self._leave(sentence)
-            case Learn(voices):
+            case protocol.Learn(voices):
                 self._runner.prepare(voices)
-            case EndReply(reply):
+            case protocol.EndReply(reply):
                 self._scheduler.end_reply(reply)
                 self._runner.end_reply(reply)
 
-    def _is_prepared(self, say: Say) -> bool:
+    def _is_prepared(self, say: protocol.Say) -> bool:
         return self._runner.is_prepared(say, lambda: self._inbox.put(None))
 
     def _admit(self) -> None:
@@ -181,11 +167,11 @@ class FrameLoop:
                 self._runner.start(sentence)
             except EngineError as error:
                 self._scheduler.leave(sentence)
-                self._send(Failed(sentence.say.sentence, str(error)))
+                self._send(protocol.Failed(sentence.say.sentence, str(error)))
             else:
-                self._send(Begun(sentence.say.sentence))
+                self._send(protocol.Begun(sentence.say.sentence))
         for sentence in self._scheduler.late(now):
-            self._send(Late(sentence.say.sentence))
+            self._send(protocol.Late(sentence.say.sentence))
 
     def _prefill(self, step: Step, sentence: Sentence, start: int, end: int) -> None:
         if end - start > PREFILL_CHUNK:
@@ -214,15 +200,15 @@ class FrameLoop:
                 continue
             pcm, last = self._runner.read(sentence, frame)
             if pcm:
-                self._send(Audio(sentence.say.sentence, pcm))
+                self._send(protocol.Audio(sentence.say.sentence, pcm))
                 self._scheduler.sounded(sentence, now)
             if last:
                 self._leave(sentence)
-                self._send(Done(sentence.say.sentence, sentence.seconds))
+                self._send(protocol.Done(sentence.say.sentence, sentence.seconds))
 
     def _fail(self, sentence: Sentence, error: EngineError) -> None:
         self._leave(sentence)
-        self._send(Failed(sentence.say.sentence, str(error)))
+        self._send(protocol.Failed(sentence.say.sentence, str(error)))
 
     def _leave(self, sentence: Sentence) -> None:
         self._runner.release(sentence)
