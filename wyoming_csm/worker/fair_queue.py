@@ -40,6 +40,7 @@ class FairQueue(Generic[T]):
         self._spoken: Counter[str] = Counter()  # sentences being spoken, by client
         self._served: OrderedDict[str, None] = OrderedDict()  # clients, the longest ago first
         self._late: set[int] = set()  # those that `late` gave
+        self.empty_at: dict[int, float] = {}  # by reply: when its listener has played all it got
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -67,6 +68,20 @@ class FairQueue(Generic[T]):
     def ended(self, client: str) -> None:
         """Note that a sentence of this client is not being spoken any more."""
         self._spoken -= Counter([client])
+
+    def first_deadline(self, reply: int, now: float) -> float:
+        """Return when the first sound of a sentence of this reply is due, if it arrives now."""
+        return max(now, self.empty_at.get(reply, now + FIRST_SOUND_SECONDS))
+
+    def sounded(self, reply: int, seconds: float, now: float) -> float:
+        """Note that so much sound was sent, and return when a listener has played it: one whose
+        buffer had run empty plays on from now."""
+        self.empty_at[reply] = max(now, self.empty_at.get(reply, now)) + seconds
+        return self.empty_at[reply]
+
+    def end_reply(self, reply: int) -> None:
+        """Forget a reply's listener."""
+        self.empty_at.pop(reply, None)
 
     def late(self, now: float) -> list[T]:
         """Return those whose deadline was PATIENCE_SECONDS ago; each of them once."""

@@ -12,7 +12,7 @@ from wyoming_csm.audio import BYTES_PER_SECOND, SAMPLE_WIDTH, SAMPLES_PER_FRAME
 from wyoming_csm.errors import EngineError
 from wyoming_csm.voices import Voice
 from wyoming_csm.worker import protocol
-from wyoming_csm.worker.fair_queue import FIRST_SOUND_SECONDS, MOST_WAITING, FairQueue
+from wyoming_csm.worker.fair_queue import MOST_WAITING, FairQueue
 from wyoming_csm.worker.pipe import HEARTBEAT_SECONDS, Child, limit
 
 _LOGGER = logging.getLogger(__name__)
@@ -87,7 +87,6 @@ class SentenceLoop:
         self._pace = SentencePace()
         self._queue: FairQueue[_Waiting] = FairQueue(1 + MOST_WAITING)
         self._speaking: protocol.Say | None = None
-        self._dry: dict[int, float] = {}  # by reply: when its listener has played all sound so far
 
     def warm_up(self) -> None:
         """Speak what is sent nowhere, before it is ready. What fails here does no harm: it is
@@ -122,8 +121,7 @@ class SentenceLoop:
     def _take(self, message: protocol.ToChild | None) -> None:
         match message:
             case protocol.Say(sentence, reply):
-                now = self._clock()
-                deadline = max(now, self._dry.get(reply, now + FIRST_SOUND_SECONDS))
+                deadline = self._queue.first_deadline(reply, self._clock())
                 try:
                     self._queue.push(_Waiting(message, deadline))
                 except EngineError as error:
@@ -133,7 +131,7 @@ class SentenceLoop:
                 if self._speaking and self._speaking.sentence == sentence:
                     self._speaking = None
             case protocol.EndReply(reply):
-                self._dry.pop(reply, None)
+                self._queue.end_reply(reply)
 
     def _speak(self, say: protocol.Say) -> None:
         self._speaking = say
@@ -158,8 +156,7 @@ class SentenceLoop:
                 if self._speaking is None:
                     return
                 self._send(protocol.Audio(say.sentence, pcm))
-                dry = max(self._clock(), self._dry.get(say.reply, 0.0))
-                self._dry[say.reply] = dry + len(pcm) / BYTES_PER_SECOND
+                self._queue.sounded(say.reply, len(pcm) / BYTES_PER_SECOND, self._clock())
         self._send(protocol.Done(say.sentence, self._clock() - began))
 
     def _sound(self, text: str, voice: Voice) -> Generator[bytes, None, None]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from wyoming_csm.worker.csm import cost
-from wyoming_csm.worker.fair_queue import FIRST_SOUND_SECONDS, MOST_WAITING, FairQueue
+from wyoming_csm.worker.fair_queue import MOST_WAITING, FairQueue
 from wyoming_csm.worker.protocol import Say
 
 if TYPE_CHECKING:
@@ -85,7 +85,6 @@ class Scheduler:
         self._queue: FairQueue[Sentence] = FairQueue(slots + MOST_WAITING)
         self._count = slots
         self._slots: dict[int, Sentence] = {}  # in the order of admission
-        self._empty_at: dict[int, float] = {}  # by reply: when its listener has played all
         self._given = 0.0
         self._offset = 0.0
         self._landed = 0.0  # when the last frames were there
@@ -106,7 +105,7 @@ class Scheduler:
 
     def add(self, say: Say, now: float) -> None:
         """Let a sentence wait. Raises EngineError if too many do."""
-        self._queue.push(Sentence(say, self._first_deadline(say.reply, now)))
+        self._queue.push(Sentence(say, self._queue.first_deadline(say.reply, now)))
 
     def stop(self, number: int) -> Sentence | None:
         """Forget a sentence that waits; return the one that has a slot and is to `leave` it."""
@@ -115,7 +114,7 @@ class Scheduler:
 
     def end_reply(self, reply: int) -> None:
         """Forget a reply's listener."""
-        self._empty_at.pop(reply, None)
+        self._queue.end_reply(reply)
 
     def late(self, now: float) -> list[Sentence]:
         """Return those that another engine may speak sooner by now; each of them once."""
@@ -173,13 +172,7 @@ class Scheduler:
 
     def sounded(self, sentence: Sentence, now: float) -> None:
         """Note that a frame was sent; a buffer that had run empty plays on from now."""
-        reply = sentence.say.reply
-        sentence.deadline = max(now, self._empty_at.get(reply, now)) + cost.FRAME_SECONDS
-        self._empty_at[reply] = sentence.deadline
-
-    def _first_deadline(self, reply: int, now: float) -> float:
-        empty_at = self._empty_at.get(reply)
-        return now + FIRST_SOUND_SECONDS if empty_at is None else max(empty_at, now)
+        sentence.deadline = self._queue.sounded(sentence.say.reply, cost.FRAME_SECONDS, now)
 
     def _has_room(self) -> bool:
         """Return whether one more can begin; the prompt of each newcomer takes from all."""
@@ -190,7 +183,7 @@ class Scheduler:
     def _is_ready(self, sentence: Sentence, now: float) -> bool:
         if self._is_prepared(sentence.say):
             return True
-        sentence.deadline = self._first_deadline(sentence.say.reply, now)
+        sentence.deadline = self._queue.first_deadline(sentence.say.reply, now)
         return False
 
     def _give(self, seconds: float, now: float) -> None:
@@ -208,7 +201,7 @@ class Scheduler:
         """
         if not sentence.in_flight:
             return sentence.deadline
-        before = self._empty_at.get(sentence.say.reply, 0.0)
+        before = self._queue.empty_at.get(sentence.say.reply, 0.0)
         before += cost.FRAME_SECONDS * (sentence.in_flight - 1)
         return max(self._offset + sentence.work, before) + cost.FRAME_SECONDS
 
