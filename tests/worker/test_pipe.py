@@ -133,12 +133,7 @@ def test_the_program_outlives_an_interrupt_and_names_an_engine_it_does_not_know(
         beat = read(program.stdout)
         assert beat == Heartbeat()  # it runs: its handlers are set
         program.send_signal(signal.SIGINT)
-        program.stdin.write(encode(Configure("parrot", {}, "", "")))
-        program.stdin.flush()
-        while isinstance(message := read(program.stdout), Heartbeat):
-            pass
-        assert message == Unavailable("there is no engine 'parrot'", "")
-        assert program.wait(10) == 0
+        assert_parrot_is_refused(program)
 
 
 @pytest.mark.slow
@@ -150,12 +145,19 @@ def test_the_program_prepares_before_it_is_told_what_to_load() -> None:
         program.stdin.flush()
         for _ in range(2):
             assert read(program.stdout) == Heartbeat()  # while it imports, and after
-        program.stdin.write(encode(Configure("parrot", {}, "", "")))
-        program.stdin.flush()
-        while isinstance(message := read(program.stdout), Heartbeat):
-            pass
-        assert message == Unavailable("there is no engine 'parrot'", "")
-        assert program.wait(10) == 0
+        assert_parrot_is_refused(program)
+
+
+def assert_parrot_is_refused(program: subprocess.Popen[bytes]) -> None:
+    """Told to load an engine that there is none of, it says so and ends in peace."""
+    assert program.stdin is not None
+    assert program.stdout is not None
+    program.stdin.write(encode(Configure("parrot", {}, "", "")))
+    program.stdin.flush()
+    while isinstance(message := read(program.stdout), Heartbeat):
+        pass
+    assert message == Unavailable("there is no engine 'parrot'", "")
+    assert program.wait(10) == 0
 
 
 @pytest.mark.slow

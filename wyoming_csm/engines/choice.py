@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from typing import TypeVar
 
 from wyoming_csm.engines.base import PENDING, Engine, Phase
 from wyoming_csm.errors import EngineError
@@ -15,6 +16,7 @@ MAX_SAID = 100  # lines remembered
 AGAIN_SECONDS = 30.0  # a sentence whose process was lost waits no longer for the next one
 _ORDER = list(Phase)
 
+T = TypeVar("T")
 Choice = tuple[Engine, Voice]  # and the voice with which it speaks
 
 
@@ -48,13 +50,14 @@ class Chooser:
         finally:
             self._watching.discard(news)
 
-    async def until(self, done: Callable[[], bool]) -> None:
-        """Wait until `done`, which is asked again after each change."""
+    async def until(self, find: Callable[[], T | None]) -> T:
+        """Return what `find` finds; while that is nothing, it is asked again after each change."""
         news = asyncio.Event()
-        with self.watched(news.set):
-            while not done():
+        with self.watched(news.set):  # also of one that rested, or was absent
+            while not (found := find()):
                 news.clear()
                 await news.wait()
+        return found
 
     def order(self, voice: Voice) -> list[Engine]:
         """Return all, in the order in which they are asked to speak this voice."""
@@ -151,15 +154,15 @@ class Chooser:
         self, engines: Sequence[Engine], voice: Voice, failed: Mapping[Engine, str]
     ) -> Choice:
         """Wait for the first that can. Raises EngineError when none can be, as things are."""
-        news = asyncio.Event()
-        with self.watched(news.set):  # also of one that rested, or was absent
-            while (choice := self.first_able(engines, voice, [Phase.READY])) is None:
-                pending = any(engine.status.phase in PENDING for engine in engines)
-                if not pending and self.wake(engines, voice) is None:
-                    raise EngineError(f"no engine could speak: {self.why_not(failed)}")
-                news.clear()
-                await news.wait()
-        return choice
+
+        def find() -> Choice | None:
+            choice = self.first_able(engines, voice, [Phase.READY])
+            pending = any(engine.status.phase in PENDING for engine in engines)
+            if choice is None and not pending and self.wake(engines, voice) is None:
+                raise EngineError(f"no engine could speak: {self.why_not(failed)}")
+            return choice
+
+        return await self.until(find)
 
     def _tell_of_stand_in(self, voice: Voice, engine: Engine, own: Voice) -> None:
         """Say once for each reason when another engine than its own speaks a voice, or in another
