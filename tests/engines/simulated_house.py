@@ -25,6 +25,7 @@ from tests.engines.simulated_child import (
     SimulatedChild,
     number_of,
 )
+from tests.fakes import AS_MADE
 from wyoming_csm.config import Config
 from wyoming_csm.engines.child_engine import ChildEngine
 from wyoming_csm.engines.fallback import Fallback
@@ -33,6 +34,7 @@ from wyoming_csm.engines.watchdog import Timeouts
 from wyoming_csm.server.answer import Answer
 from wyoming_csm.server.peer import EventWriter
 from wyoming_csm.server.requests import Request, TextStream
+from wyoming_csm.sound.mixer import Mixer
 from wyoming_csm.voice_choice import VoiceRequest
 from wyoming_csm.voices import Voice
 from wyoming_csm.worker.protocol import Configure
@@ -79,7 +81,7 @@ class House:
         self.told: dict[str, Told] = {}
         self.events: list[tuple[float, str, str]] = []  # when, what, which sentence
         self.children: dict[str, SimulatedChild] = {}
-        self.config = Config(samples_per_chunk=FRAME_SAMPLES)
+        self.config = Config(samples_per_chunk=FRAME_SAMPLES, sound=AS_MADE)
         self.engines = [self._engine(name) for name in devices]
         self.engine = Fallback(self.engines)
 
@@ -135,6 +137,7 @@ class House:
             request,
             voice,
             engine=self.engine,
+            mixer=Mixer(self.config.sound),
             events=cast(EventWriter, Outlet(self, address, texts)),
             config=self.config,
             address=address,
