@@ -89,8 +89,8 @@ def test_nan_left_in_a_slot_reaches_nobody(model: CsmModel, rows: list[Tensor]) 
     expected = speak(generator, 0, rows[0], seed=0)
     generator.prefill(0, rows[0], seed=0)
     generator.prefill(1, rows[1], seed=0)
-    generator._hidden[1] = torch.nan
-    for layer in generator._kv.layers:
+    generator.hidden[1] = torch.nan
+    for layer in generator.kv.layers:
         layer[1] = torch.nan
     beside = torch.cat([generator.step([0, 1])[:1] for _ in range(FRAMES)])
     assert torch.equal(beside, expected)
@@ -170,7 +170,7 @@ def test_a_frame_computes_the_rows_and_reads_the_positions_it_needs(
     ]
     lengths = generator.lengths()
     assert lengths == sorted(set(lengths))
-    assert lengths[-1] == 1216 < generator._kv.positions
+    assert lengths[-1] == 1216 < generator.kv.positions
 
 
 def test_positions_are_counted_on_the_host(model: CsmModel, rows: list[Tensor]) -> None:
@@ -217,7 +217,7 @@ def test_a_step_changes_no_address(model: CsmModel, rows: list[Tensor]) -> None:
 
     def addresses() -> list[int]:
         state = [t for t in vars(generator).values() if isinstance(t, Tensor)]
-        caches = (generator._kv, generator._depth_kv)
+        caches = (generator.kv, generator._depth_kv)
         return [t.data_ptr() for t in (*state, *(x for c in caches for x in c.layers))]
 
     before = addresses()
@@ -248,7 +248,7 @@ def test_an_end_is_kept_as_zeros(model: CsmModel, rows: list[Tensor]) -> None:
         generator.codes[0, 3] = missing
         generator.backbone_step(2, generator.length_of([0, 1]))
         assert generator.codes[0, 3] == missing
-        states.append(generator._hidden.clone())
+        states.append(generator.hidden.clone())
     assert torch.equal(*states)
 
 

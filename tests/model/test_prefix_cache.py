@@ -178,6 +178,6 @@ def test_what_was_kept_is_as_good_as_heard_anew(
     assert found is not None
     generator.restore(1, found)  # into a slot that was used before
     generator.prefill(1, wanted[len(voice) :], seed=3, start=len(voice))
-    torch.testing.assert_close(generator._hidden[1], fresh._hidden[0], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(generator.hidden[1], fresh.hidden[0], rtol=1e-4, atol=1e-5)
     for _ in range(FRAMES):
         assert torch.equal(generator.step([0, 1])[1], fresh.step([0])[0])

@@ -101,10 +101,8 @@ def test_rows_stand_where_the_processor_puts_tokens_and_frames(
     assert (rows[~is_frame, :-1] == ABSENT).all()
     assert (rows[ids == audio_eos, :-1] == 0).all()
     assert torch.equal(rows[ids == audio, :-1], torch.cat([s.codes for s in segments]))  # type: ignore[misc]
-    embedded = oracle.model._merge_input_ids_with_input_values(
-        inputs["input_ids"], inputs["input_values"], inputs["input_values_cutoffs"]
-    )["inputs_embeds"]
     model = oracle.checkpoint.load(torch.float32, torch.device("cpu"))
+    embedded = oracle.embedded(inputs)
     torch.testing.assert_close(model.embed_prompt(rows), embedded[0], rtol=0, atol=1e-6)
 
 

@@ -22,7 +22,7 @@ def speak(generator: FrameGenerator, slot: int, rows: Tensor, seed: int) -> Tens
 
 def spoil(generator: FrameGenerator, slot: int, start: int = 0) -> None:
     """What half precision leaves where it overflowed."""
-    for layer in generator._kv.layers:
+    for layer in generator.kv.layers:
         layer[slot, ..., start:, :] = torch.nan
 
 

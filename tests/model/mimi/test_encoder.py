@@ -86,8 +86,8 @@ def test_no_window_of_convolutions_is_heard(
     model = tiny_codec(1, F64)
     lengths = [*EDGES[:17], 9_599, 33_333]
     expected = [latents_of(model, sound(n).double())[0].T for n in lengths]
-    monkeypatch.setattr(seanet, "_SHORT_WINDOW", windows[0])
-    monkeypatch.setattr(seanet, "_LONG_WINDOW", windows[1])
+    monkeypatch.setattr(seanet, "SHORT_WINDOW", windows[0])
+    monkeypatch.setattr(seanet, "LONG_WINDOW", windows[1])
     encoder = encoder_of(model, dtype=F64)
     for samples, latents in zip(lengths, expected, strict=True):
         found = encoder.latents(sound(samples).double())

@@ -9,8 +9,8 @@ from torch.nn import functional as F
 from wyoming_csm.model.mimi.config import MimiConfig
 from wyoming_csm.model.mimi.convs import Conv, StridedConv, TransposedConv
 
-_LONG_WINDOW = 256  # positions: 10.24 s
-_SHORT_WINDOW = 16  # 0.64 s: 4 MB at the first stage
+LONG_WINDOW = 256  # positions: 10.24 s
+SHORT_WINDOW = 16  # 0.64 s: 4 MB at the first stage
 
 
 class Residual(nn.Module):
@@ -112,8 +112,8 @@ class SeanetEncoder(nn.Module):
         """[samples] → [positions, hidden]; at least one sample."""
         convs = [(conv, conv.new_history(sound)) for conv in self._convs]
         made = []
-        for long in torch.split(sound[:, None], _LONG_WINDOW * self._step):
-            shorts = torch.split(long, _SHORT_WINDOW * self._step)
+        for long in torch.split(sound[:, None], LONG_WINDOW * self._step):
+            shorts = torch.split(long, SHORT_WINDOW * self._step)
             fine = [_run(convs[:-3], short) for short in shorts]
             made.append(_run(convs[-3:], torch.cat(fine)))
         return torch.cat(made)

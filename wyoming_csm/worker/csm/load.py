@@ -13,6 +13,7 @@ from torch import Tensor
 from wyoming_csm.config import CsmConfig
 from wyoming_csm.disk_cache import compiled_folder
 from wyoming_csm.model.checkpoint.load import CODEC, Checkpoint
+from wyoming_csm.model.cuda import GraphRoom
 from wyoming_csm.model.generator import FrameGenerator
 from wyoming_csm.model.mimi.config import read_config
 from wyoming_csm.model.mimi.decoder import MimiDecoder
@@ -141,10 +142,11 @@ def load_pipeline(
     else:
         packed = pack(model)  # no longer what is to be stored
     decoder = load_decoder(codec, codec_tensors(checkpoint), device)
+    room = GraphRoom(planned.graphs, lambda: torch.cuda.mem_get_info(device)[0])
     return Loaded(
         generator,
         decoder,
-        FramePipeline(generator, decoder, graph_bytes=planned.graphs),
+        FramePipeline(generator, decoder, room=room),
         PromptBuilder.of(checkpoint, planned.positions),
         PrefixCache(planned.prompt_cache, needs.position),
         cache.write(model) if cache is not None and not packed else iter(()),
