@@ -76,11 +76,13 @@ class Oracle:
         return given["inputs_embeds"]
 
     def _inputs(self, requests: Sequence[Request]) -> dict[str, Tensor]:
-        rows = [self._ids(request) for request in requests]
-        length = max(map(len, rows))
+        tokens = [self._ids(request) for request in requests]
+        length = max(map(len, tokens))
         inputs = {
-            "input_ids": torch.tensor([[0] * (length - len(r)) + r for r in rows]),
-            "attention_mask": torch.tensor([[0] * (length - len(r)) + [1] * len(r) for r in rows]),
+            "input_ids": torch.tensor([[0] * (length - len(ids)) + ids for ids in tokens]),
+            "attention_mask": torch.tensor(
+                [[0] * (length - len(ids)) + [1] * len(ids) for ids in tokens]
+            ),
         }
         most = max(len(request.clips) for request in requests)
         if most:

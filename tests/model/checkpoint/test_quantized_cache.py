@@ -139,28 +139,25 @@ def test_it_is_stored_only_where_it_spares_reading(folder: Path, tmp_path: Path)
 
 
 @ALL
+@pytest.mark.parametrize(
+    ("setting", "is_of_int4"), [("FREE_BYTES", False), ("FREE_BYTES_INT4", True)]
+)
 def test_it_leaves_room_on_the_disk(
     folder: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     kind: QuantKind | None,
+    setting: str,
+    is_of_int4: bool,
 ) -> None:
     """Whatever the type; less with int4, which takes minutes to make again."""
-    monkeypatch.setattr(loading, "FREE_BYTES", 10**18)
+    monkeypatch.setattr(loading, setting, 10**18)
     with caplog.at_level(logging.INFO):
         load(folder, tmp_path / "cache", kind)
-    is_stored = kind == "int4"
+    is_stored = is_of_int4 != (kind == "int4")
     assert len(files(tmp_path / "cache")) == is_stored
     assert ("leaves less than 1000000000 GB free" in caplog.text) != is_stored
-
-
-def test_int4_leaves_room_too(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(loading, "FREE_BYTES_INT4", 10**18)
-    load(folder, tmp_path / "cache", "int4")
-    assert not files(tmp_path / "cache")
 
 
 def test_it_is_of_this_checkpoint(

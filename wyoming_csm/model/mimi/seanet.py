@@ -26,7 +26,7 @@ class Residual(nn.Module):
         return self._convs[0].new_memory(slots, like)
 
     def forward(self, x: Tensor, memory: Tensor, active: Tensor) -> Tensor:
-        """[slots, width, time], shape kept."""
+        """[slots, width, time] to the same shape."""
         wide, narrow = self._convs
         inner = F.elu(wide(F.elu(x), memory, active))
         return x + F.conv1d(inner, narrow.weight, narrow.bias)
@@ -77,7 +77,7 @@ class EncoderResidual(nn.Module):
         return self._convs[0].new_history(like)
 
     def forward(self, x: Tensor, history: Tensor) -> Tensor:
-        """[time, width], shape kept."""
+        """[time, width] to the same shape."""
         wide, narrow = self._convs
         return narrow.convolve(F.elu_(wide(x, history))).add_(x)
 
