@@ -32,7 +32,11 @@ class Good:
         return b""
     async def stop(self): ...
 '''
-FOREIGN = ("torch._dynamo", "torch._inductor")  # without a public name
+FOREIGN = (  # without a public name
+    "torch._dynamo",
+    "torch._inductor",
+    "torch.ops.aten._scaled_dot_product_flash_attention",
+)
 CLEAN = ("model", "text", "verify", "worker")  # folders of tests
 SOURCE = Source("wyoming_csm/worker/good.py", CODE, ast.parse(CODE))
 
