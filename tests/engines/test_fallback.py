@@ -169,7 +169,7 @@ async def test_inside_a_sentence_the_error_goes_up(
     assert not coqui.asked
 
 
-async def test_an_empty_chunk_was_not_heard(fallback: Fallback, csm: FakeEngine) -> None:
+async def test_an_empty_chunk_is_no_sound(fallback: Fallback, csm: FakeEngine) -> None:
     csm.hesitates, csm.fail_after = True, 0
     assert await speak(fallback.start_reply(ANNA)) == WHOLE
 
