@@ -97,12 +97,12 @@ class SimulatedRunner(ScriptedRunner):
         self._preparing = device.preparing
         self._slow_at: float | None = None  # when that voice's clip is prepared
 
-    def is_prepared(self, say: Say, wake: Callable[[], None]) -> bool:
+    def is_prepared(self, say: Say) -> bool:
         if say.voice.name != SLOW.name:
             return True
         if self._slow_at is None:
             self._slow_at = self._worker.now() + self._preparing
-            self._worker.call_later(self._preparing, wake)
+            self._worker.call_later(self._preparing, lambda: self._worker.inbox.put(None))
         return self._worker.now() >= self._slow_at
 
     def start(self, sentence: Sentence) -> None:

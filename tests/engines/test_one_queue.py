@@ -27,7 +27,7 @@ async def everyone(house: House, listeners: int, sentences: int, frames: int) ->
     return clock() - began
 
 
-def assert_heard_whole(house: House) -> None:
+def assert_all_whole(house: House) -> None:
     """Every frame of every sentence, once and in order."""
     for text, told in house.told.items():
         assert [frame for _, frame in told.sound] == list(range(frames_of(text)))
@@ -49,7 +49,7 @@ def test_no_slot_is_idle_while_a_sentence_waits(
     async def scene() -> tuple[float, float]:
         async with house_of(monkeypatch, csm=Device(slots, STEP)) as house:
             seconds = await everyone(house, listeners, sentences=6, frames=10)
-            assert_heard_whole(house)
+            assert_all_whole(house)
             return longest_idle(house), seconds
 
     idle, seconds = simulate(scene())
@@ -75,7 +75,7 @@ def test_a_busy_engines_next_listener_is_spoken_to_by_an_idle_one(
             print(f"after {told.sound[0][0] - told.asked:.1f} s by {told.begun}")
             assert [child for child, _ in told.begun] == ["system"]
             assert told.sound[0][0] - told.asked <= 1 + 10.5
-            assert_heard_whole(house)
+            assert_all_whole(house)
 
     simulate(scene())
 
@@ -92,7 +92,7 @@ def test_a_slot_is_given_on_while_its_listeners_text_stalls(
                 house.listen("10.0.0.1", [first], stalls=5.0),
                 house.listen("10.0.0.2", [second], after=0.5),
             )
-            assert_heard_whole(house)
+            assert_all_whole(house)
             assert longest_idle(house) <= 1e-6
 
     simulate(scene())
@@ -110,7 +110,7 @@ def test_a_voice_that_is_prepared_delays_nobody(monkeypatch: pytest.MonkeyPatch)
             print(f"first sound after {told.sound[0][0] - told.asked:.3f} s")
             assert told.sound[0][0] - told.asked <= 2 * STEP + 2 * PIPE_SECONDS
             assert house.told[slow].sound[0][0] - house.told[slow].asked >= 5.0
-            assert_heard_whole(house)
+            assert_all_whole(house)
 
     simulate(scene())
 
@@ -123,7 +123,7 @@ def test_a_voice_is_prepared_by_one_child_of_two(monkeypatch: pytest.MonkeyPatch
         async with house_of(monkeypatch, csm=device, csm2=device) as house:
             await house.listen("10.0.0.1", [text := sentence(1, 5)], voice=SLOW)
             assert [child for child, _ in house.told[text].begun] == ["csm"]
-            assert_heard_whole(house)
+            assert_all_whole(house)
 
     simulate(scene())
 
@@ -160,14 +160,14 @@ def test_whoever_comes_and_goes(
                     listening = house.listen_for_a_while(client, texts, after, leaves)
                     group.create_task(listening)
             for text, told in house.told.items():
-                heard = [frame for _, frame in told.sound]
+                received = [frame for _, frame in told.sound]
                 whole = list(range(frames_of(text)))
                 if told.left < math.inf:
-                    assert heard == whole[: len(heard)]
+                    assert received == whole[: len(received)]
                     begun = [at for _, at in told.begun if at > told.left + STEP + 2 * PIPE_SECONDS]
                     assert not begun, "a listener that has left"
                 else:
-                    assert (heard, len(told.begun)) == (whole, 1)
+                    assert (received, len(told.begun)) == (whole, 1)
             assert_fair(house)
             stayed = [text for text, told in house.told.items() if told.left == math.inf]
             assert longest_idle(house, stayed) <= 1e-6
@@ -201,7 +201,7 @@ def test_two_children_share_what_waits(monkeypatch: pytest.MonkeyPatch) -> None:
         slow, quick = Device(1, 0.1), Device(1, STEP)
         async with house_of(monkeypatch, csm=slow, csm2=quick) as house:
             seconds = await everyone(house, listeners=9, sentences=1, frames=10)
-            assert_heard_whole(house)
+            assert_all_whole(house)
             return seconds, [told.begun[-1][0] for told in house.told.values()]
 
     seconds, children = simulate(scene())
@@ -224,9 +224,9 @@ def test_a_stopped_childs_sentences_go_to_the_next_engine(monkeypatch: pytest.Mo
             assert clock() - began <= 4.5
             house.children["csm"].go_on()
             await asyncio.sleep(2)
-            assert_heard_whole(house)
+            assert_all_whole(house)
             await house.listen("10.0.0.9", [text := sentence(999, 5)])
             assert house.told[text].begun[0][0] == "csm"
-            assert_heard_whole(house)
+            assert_all_whole(house)
 
     simulate(scene())

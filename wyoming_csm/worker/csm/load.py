@@ -54,6 +54,7 @@ def run(child: Child, configure: Configure) -> None:
 
     def report(clip: Clip, fault: str) -> None:
         child.send(Prepared(clip, fault))
+        child.inbox.put(None)  # a sentence may wait for it
 
     # Of several GPUs the engine chooses: a child is told of its own only.
     device = choose_device(config.device if isinstance(config.device, str) else config.device[0])
@@ -71,7 +72,7 @@ def run(child: Child, configure: Configure) -> None:
     slots = capacity(runner.slots, runner.step_seconds)
     child.send(Ready(_describe(device, choose_precision(config, device), runner.slots), slots))
     least = LEAST_SECONDS if device.type == "cpu" else LEAST_ON_GPU_SECONDS
-    FrameLoop(child.inbox, child.send, runner, least_limit=least).run()
+    FrameLoop(child.inbox, child.send, runner, least_seconds=least).run()
 
 
 class Loaded(NamedTuple):
