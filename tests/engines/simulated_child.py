@@ -1,6 +1,7 @@
 """A child process in simulated time: the real loops over a runner and a speaker that only wait."""
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -60,6 +61,7 @@ class Device:
 
     slots: int = 1
     step: float = 0.010
+    reading: float = 0.0  # a prompt
     loading: float = 0.0
     preparing: float = 5.0
 
@@ -68,7 +70,7 @@ class Moment(NamedTuple):
     """Something that a child or one of its slots did."""
 
     at: float
-    what: str  # asked, taken back, begins, ends; of the child: stops, goes on, dies
+    what: str  # asked, taken back, begins, ends; of the child: stops, goes on, dismissed, dies
     text: str = ""
 
 
@@ -93,7 +95,9 @@ class SimulatedRunner(ScriptedRunner):
     """A frame for everyone in each step; it notes what the slots do."""
 
     def __init__(self, device: Device, worker: Worker, note: Note) -> None:
-        takes = Machine(lambda _: device.step, lambda _: 0.0, 1.0, device.slots, ahead=0)
+        takes = Machine(
+            lambda _: device.step, lambda _: device.reading, slots=device.slots, ahead=0
+        )
         clock = WorkersClock(worker)
         super().__init__(takes, lambda say: Script(frames_of(say.text), positions=1), clock)
         self._worker, self._note = worker, note
@@ -135,6 +139,7 @@ class SimulatedSpeaker:
     def say(self, text: str, voice: Voice) -> Iterator[bytes]:
         self._note("begins", text)
         try:
+            self._worker.sleep(self._device.reading)
             for number in range(frames_of(text)):
                 self._worker.sleep(self._device.step)
                 yield pcm(text, number)
@@ -186,15 +191,22 @@ class SimulatedChild:
             for timer in (self._load, self._beat):
                 if timer is not None:
                     timer.cancel()
-            self._worker.kill()
             self._note("dies")
+            self._worker.kill()
             self._deliver(b"")
 
     async def end(self) -> str:
-        if self._stopped and not self.dead:
-            await asyncio.sleep(LEAVE_SECONDS)  # it is asked, and told
+        if not self.dead:
+            self._note("dismissed")
+            await asyncio.sleep(LEAVE_SECONDS if self._stopped else 0)  # it is asked, and told
         self.kill()
         return "ended"
+
+    @property
+    def lost_at(self) -> float:
+        """When nothing more was to come of it; inf: it lives."""
+        gone = (one.at for one in self.moments if one.what in ("dismissed", "dies"))
+        return next(gone, math.inf)
 
     # -- what may go wrong
 
@@ -211,7 +223,9 @@ class SimulatedChild:
 
     def go_on(self) -> None:
         self._stopped = False
-        if not self.dead:
+        if self.lost_at < math.inf:
+            self.kill()  # its input has ended
+        else:
             self._note("goes on")
             self._worker.go_on()
 

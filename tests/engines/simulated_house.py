@@ -6,6 +6,7 @@ were sent to it, and what a slot does from what the runner was told.
 
 import asyncio
 import math
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from tests.engines.simulated_child import (
     number_of,
 )
 from wyoming_csm.config import Config
+from wyoming_csm.engines.base import PENDING, Phase
 from wyoming_csm.engines.child_engine import ChildEngine
 from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.engines.process import ChildProcess
@@ -79,6 +81,9 @@ class House:
         self.config = Config(samples_per_chunk=FRAME_SAMPLES)
         self.engines = [self._engine(name) for name in devices]
         self.engine = Fallback(self.engines)
+        self.mute: list[tuple[float, float]] = []  # from when to when no engine could speak
+        for engine in self.engines:
+            engine.subscribe(self._changed)
 
     def _engine(self, name: str) -> ChildEngine:
         voices = (ANNA, SLOW) if name.startswith("csm") else (PICO,)
@@ -140,6 +145,13 @@ class House:
 
     # -- what was noted
 
+    def _changed(self) -> None:
+        phases = {engine.status.phase for engine in self.engines}
+        if self.mute and self.mute[-1][1] == math.inf:
+            self.mute[-1] = self.mute[-1][0], self._loop.time()
+        if phases.isdisjoint((Phase.READY, *PENDING)):
+            self.mute.append((self._loop.time(), math.inf))
+
     def asks(self, client: str, text: str) -> None:
         self._numbers[number_of(text)] = text
         self.told[text] = Told(client, self._loop.time())
@@ -190,3 +202,27 @@ async def house_of(
         yield house
     finally:
         await house.engine.stop()
+
+
+def assert_fair(child: SimulatedChild, unsure: float) -> None:
+    """Whoever begins has no more sentences spoken than any client that waits, and of those with
+    as few was not served later: within one sentence, all get the same. It may not know for
+    `unsure` seconds that one waits."""
+    spoken: Counter[str] = Counter()
+    served: dict[str, int] = {}  # clients: the last one has the highest number
+    waits: dict[str, float] = {}  # texts
+    for number, (at, what, text) in enumerate(child.moments):
+        client = child.clients.get(text, "")
+        if what == "asked":
+            waits[text] = at
+        elif what == "ends":
+            spoken[client] -= 1
+        elif what != "begins":
+            waits.pop(text, None)
+        else:
+            del waits[text]
+            others = {child.clients[one] for one, since in waits.items() if since + unsure < at}
+            turn = {one: (spoken[one], served.get(one, -1)) for one in [client, *others]}
+            assert turn[client] == min(turn.values()), "another client's turn"
+            spoken[client] += 1
+            served[client] = number

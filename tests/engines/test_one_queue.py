@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.engines.simulated_child import SLOW, Device, SimulatedChild, frames_of, sentence
-from tests.engines.simulated_house import House, house_of
+from tests.engines.simulated_child import SLOW, Device, frames_of, sentence
+from tests.engines.simulated_house import House, assert_fair, house_of
 from tests.simulated_time import PIPE_SECONDS, simulate
 
 STEP = 0.010
@@ -169,35 +169,12 @@ def test_whoever_comes_and_goes(
                     assert all(at <= told.left + UNSURE for at in begun), "it has left"
                 else:
                     assert (heard, len(house.begun(text))) == (whole, 1)
-            assert_fair(house.children["csm"])
+            assert_fair(house.children["csm"], UNSURE)
             stayed = [text for text, told in house.told.items() if told.left == math.inf]
             assert longest_idle(house, stayed) <= 1e-6
 
     with pytest.MonkeyPatch.context() as monkeypatch:
         simulate(scene(monkeypatch))
-
-
-def assert_fair(child: SimulatedChild) -> None:
-    """Whoever begins has no more sentences spoken than any client that waits, and of those with
-    as few was not served later: within one sentence, all get the same."""
-    spoken: Counter[str] = Counter()
-    served: dict[str, int] = {}  # clients: the last one has the highest number
-    waits: dict[str, float] = {}  # texts
-    for number, (at, what, text) in enumerate(child.moments):
-        client = child.clients.get(text, "")
-        if what == "asked":
-            waits[text] = at
-        elif what == "ends":
-            spoken[client] -= 1
-        elif what != "begins":
-            waits.pop(text, None)
-        else:
-            del waits[text]
-            others = {child.clients[one] for one, since in waits.items() if since + UNSURE < at}
-            turn = {one: (spoken[one], served.get(one, -1)) for one in [client, *others]}
-            assert turn[client] == min(turn.values()), "another client's turn"
-            spoken[client] += 1
-            served[client] = number
 
 
 def test_two_children_share_what_waits(monkeypatch: pytest.MonkeyPatch) -> None:
