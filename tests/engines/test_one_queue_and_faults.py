@@ -114,19 +114,27 @@ def assert_ends_well(house: House, texts: Sequence[str], failure: Failure | None
 
 
 def assert_taken_back_for_good(house: House) -> None:
-    """What is not wanted any more gets no slot, and nothing gets two without being asked for."""
+    """What is not wanted any more gets no slot, or soon loses it; and nothing gets two without
+    being asked for."""
     for child in house.processes:
         waits: set[str] = set()
         back: dict[str, float] = {}
+        awake = 0.0  # since when
         for at, what, text in child.moments:
+            if what == "dies":
+                break
             if what == "asked":
                 waits.add(text)
                 back.pop(text, None)
             elif what == "taken back":
                 back[text] = at
+            elif what == "goes on":
+                awake = at
+            elif what == "ends":
+                assert at <= max(awake, back.get(text, math.inf)) + UNSURE, "it has its slot still"
             elif what == "begins":
-                assert text in waits, "it begins twice"
                 assert at <= back.get(text, math.inf) + UNSURE, "it was taken back"
+                assert text in waits, "it begins twice"
                 waits.remove(text)
     for text, told in house.told.items():
         assert all(at <= told.left + UNSURE for _, at in house.begun(text)), "its listener left"
