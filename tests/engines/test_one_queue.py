@@ -213,3 +213,20 @@ def test_a_stopped_childs_sentences_go_to_the_next_engine(monkeypatch: pytest.Mo
             assert_heard_whole(house)
 
     simulate(scene())
+
+
+def test_who_waits_for_an_engine_to_load_is_spoken_to_in_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scene() -> None:
+        device = Device(1, STEP, loading=1.0)
+        async with house_of(monkeypatch, wait=False, csm=device) as house:
+            texts = [sentence(number, 2) for number in range(8)]
+            await asyncio.gather(
+                *(house.listen("10.0.0.1", [text], 0.01 * n) for n, text in enumerate(texts))
+            )
+            begun = [at for text in texts for _, at in house.begun(text)]
+            assert len(begun) == len(texts)
+            assert begun == sorted(begun)
+
+    simulate(scene())
