@@ -145,8 +145,7 @@ async def fake_server() -> AsyncGenerator[None]:
         await process.wait()
 
 
-async def serve() -> None:
-    settings = FakeSettings(frames=40, step_seconds=STEP, slots=SPEAKING, stamp=True)
+async def start_fake_engine(settings: FakeSettings) -> ChildEngine:
     voice = Voice(name="fake_en", language="en", description="Frames by the clock", engine="fake")
     engine = ChildEngine(
         Configure("fake", msgspec.to_builtins(settings), "", ""),
@@ -157,6 +156,13 @@ async def serve() -> None:
     )
     await engine.start()
     await engine.wait_loaded()
+    return engine
+
+
+async def serve() -> None:
+    engine = await start_fake_engine(
+        FakeSettings(frames=40, step_seconds=STEP, slots=SPEAKING, stamp=True)
+    )
     config = Config(uri=f"tcp://127.0.0.1:{PORT}")
     config = msgspec.structs.replace(
         config, limits=msgspec.structs.replace(config.limits, connections_per_address=64)

@@ -109,7 +109,7 @@ class FakeEngine:
             self._open[sentence.reply] = FakeReply(sentence.voice)
             self.replies.append(self._open[sentence.reply])
         self._waiting.append(sentence)
-        self._go_on()
+        self.admit()
 
     def take_back(self, sentence: Sentence) -> None:
         if sentence in self._waiting:
@@ -117,7 +117,7 @@ class FakeEngine:
         elif (task := self._speaking.pop(sentence, None)) is not None:
             self.cancelled.append(sentence.text)
             task.cancel()
-        self._go_on()
+        self.admit()
 
     def end_reply(self, reply: int) -> None:
         if (one := self._open.pop(reply, None)) is not None:
@@ -158,7 +158,7 @@ class FakeEngine:
     async def stop(self) -> None:
         self.stopped += 1
 
-    def _go_on(self) -> None:
+    def admit(self) -> None:
         while self._waiting and self.speaking < self.slots:
             sentence = self._waiting.popleft()
             self.asked.append(sentence.text)
@@ -181,7 +181,7 @@ class FakeEngine:
         self._speaking.pop(sentence, None)
         sentence.over, sentence.seconds = True, asyncio.get_running_loop().time() - began
         sentence.news()
-        self._go_on()
+        self.admit()
 
     def _tell(self) -> None:
         for changed, _ in self._subscribers:

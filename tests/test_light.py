@@ -15,7 +15,6 @@ from tests.voice_folders import make
 from wyoming_csm.__main__ import configure, parse_words
 from wyoming_csm.app import App, running
 from wyoming_csm.config import Config, with_system_voice_only
-from wyoming_csm.engines import csm
 from wyoming_csm.engines.base import Phase
 from wyoming_csm.installer import INSTALLER
 from wyoming_csm.voice_choice import VoiceRequest, choose_voice
@@ -95,7 +94,7 @@ async def test_nobody_is_told_to_start_what_is_at_work_already(
     """run.sh tells the server that its installer works beside it."""
     caplog.set_level(logging.INFO)
     monkeypatch.setenv(INSTALLER, installing)
-    monkeypatch.setattr(csm, "_PACKAGES", {"no_such_module": "no-such-package"})
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)  # as if it were not installed
     house = App(Config(engines=("csm",), data_dir=str(tmp_path), voices=str(tmp_path)))
     await house.engine.start()
     await house.engine.wait_loaded()
@@ -108,5 +107,5 @@ async def test_nobody_is_told_to_start_what_is_at_work_already(
         )
     else:
         assert level == logging.WARNING
-        assert "not installed: no-such-package: ./run.sh (without --light)" in said
+        assert "not installed: huggingface-hub: ./run.sh (without --light)" in said
     assert house.engine.status.phase is Phase.ABSENT

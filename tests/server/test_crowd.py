@@ -9,13 +9,12 @@ from contextlib import asynccontextmanager
 import pytest
 from wyoming.info import Describe
 
-from benchmarks.fixtures.fake_child import COMMAND
-from tests.fakes import FakeEngine, fake_voice
+from benchmarks.fixtures.fake_child import FakeSettings
+from benchmarks.server_overhead import start_fake_engine
+from tests.fakes import FakeEngine
 from tests.server.clients import Peer, eventually, peer, port_of, say, serving
 from wyoming_csm.engines.child_engine import ChildEngine
 from wyoming_csm.engines.fallback import Fallback
-from wyoming_csm.engines.watchdog import Timeouts
-from wyoming_csm.worker.protocol import Configure
 
 
 async def test_describe_is_quick_while_twenty_clients_are_spoken_to() -> None:
@@ -46,18 +45,10 @@ async def test_describe_is_quick_while_twenty_clients_are_spoken_to() -> None:
 
 
 @asynccontextmanager
-async def a_child(**settings: object) -> AsyncIterator[ChildEngine]:
-    """Real, over a runner that only waits: the queue is its own."""
-    voice = fake_voice("anna")
-    engine = ChildEngine(
-        Configure("fake", settings, "", ""),
-        voices=lambda: (voice,),
-        probe=lambda: None,
-        patience=Timeouts(),
-        command=COMMAND,
-    )
-    await engine.start()
-    await engine.wait_loaded()
+async def a_child(frames: int, step_seconds: float) -> AsyncIterator[ChildEngine]:
+    """Real, with one slot, over a runner that only waits: the queue is its own."""
+    settings = FakeSettings(frames=frames, step_seconds=step_seconds, slots=1)
+    engine = await start_fake_engine(settings)
     try:
         yield engine
     finally:
@@ -67,7 +58,7 @@ async def a_child(**settings: object) -> AsyncIterator[ChildEngine]:
 async def test_one_client_is_served_among_thirty_of_another_address() -> None:
     order: list[str] = []
     async with (
-        a_child(slots=1, frames=10, step_seconds=0.005) as engine,
+        a_child(frames=10, step_seconds=0.005) as engine,
         serving(Fallback([engine])) as server,
     ):
 
@@ -120,7 +111,7 @@ async def test_the_wait_for_a_slot_is_not_counted_as_computing(
     """Ten frames of 50 ms, and one for the end: RTF 0.7; the second waits as long before."""
     caplog.set_level(logging.INFO)
     async with (
-        a_child(slots=1, frames=10, step_seconds=0.05) as engine,
+        a_child(frames=10, step_seconds=0.05) as engine,
         serving(Fallback([engine])) as server,
         peer(server, "127.0.0.2") as first,
         peer(server, "127.0.0.3") as second,

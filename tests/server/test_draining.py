@@ -9,7 +9,7 @@ from wyoming.ping import Ping
 from wyoming.tts import SynthesizeChunk, SynthesizeStart, SynthesizeStop
 
 from tests.fakes import FakeEngine
-from tests.server.clients import eventually, peer, say, serving, types
+from tests.server.clients import eventually, peer, say, serving, spoken_to, types
 from wyoming_csm.config import Limits
 
 START = SynthesizeStart().event()
@@ -60,11 +60,7 @@ async def test_half_a_stream_is_never_passed_off_as_a_whole_one() -> None:
 
 async def test_a_reply_that_outlasts_the_draining_is_told() -> None:
     engine = FakeEngine()
-    engine.hold.clear()
-    limits = Limits(shutdown_seconds=0.1)
-    async with serving(engine, limits=limits) as server, peer(server) as client:
-        await client.send(say())
-        await eventually(lambda: engine.speaking == 1)
+    async with spoken_to(engine, limits=Limits(shutdown_seconds=0.1)) as (server, client):
         begin = time.perf_counter()
         await server.drain()
         assert 0.05 < time.perf_counter() - begin < 2

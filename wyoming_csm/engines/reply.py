@@ -115,9 +115,6 @@ class Reply:
         """Go to the engine of the sentence before, or to the next that can. Raises EngineError."""
         before, failed = self._engine, self._failed
         if before and is_ready(before) and before not in failed:
-            if before.load.free <= 0 and (spare := self._chooser.spare(before, failed)):
-                self._go_to((spare, self._voice))
-                return spare
             return before
         choice = await self._chooser.choose(self._wanted, failed, before, lost)
         self._go_to(choice)

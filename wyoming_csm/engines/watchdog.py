@@ -13,7 +13,7 @@ from wyoming_csm.worker import protocol
 
 LOOK_SECONDS = 1.0  # between two looks at the clock
 STALL_SECONDS = 3.5  # without a message of a ready child: three heartbeats are missed
-_BELIEVED_SECONDS = 2.0  # of the time between two looks: in the rest we did not run ourselves
+BELIEVED_SECONDS = 2.0  # of the time between two looks: in the rest we did not run ourselves
 DEATHS_IN_A_ROW = 5
 LONGEST_DELAY = 30.0  # before a restart
 LONGEST_RETRY = 900.0  # for what may pass by itself, as a network that is away
@@ -62,7 +62,7 @@ def running_clock(clock: Callable[[], float]) -> Callable[[], float]:
     def now() -> float:
         nonlocal looked, ran
         before, looked = looked, clock()
-        ran += min(looked - before, _BELIEVED_SECONDS)
+        ran += min(looked - before, BELIEVED_SECONDS)
         return ran
 
     return now

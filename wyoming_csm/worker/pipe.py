@@ -22,7 +22,7 @@ MOST_SECONDS = 600.0
 _MARGIN = 4.0  # over what is expected: other texts, other work on the machine
 
 
-def limit(expected: float, least: float = LEAST_SECONDS) -> float:
+def limit_seconds(expected: float, least: float = LEAST_SECONDS) -> float:
     """Return the limit of a computation that should take `expected` seconds (see `Working`)."""
     return min(MOST_SECONDS, max(least, _MARGIN * expected))
 

@@ -22,7 +22,7 @@ from wyoming_csm.model.csm import CsmModel
 _LOGGER = logging.getLogger(__name__)
 _FORMAT = 2  # another whenever codes, scales or names come to mean something else
 _FILES = 3  # that stay: of other checkpoints, or other types of weights
-_CHUNK_BYTES = 16 * 2**20
+CHUNK_BYTES = 16 * 2**20
 _TYPES = {
     torch.int8: "I8",
     torch.uint8: "U8",
@@ -32,7 +32,7 @@ _TYPES = {
     torch.float32: "F32",
 }
 # To tell files apart: small ones are read whole, of large ones so many samples.
-_SMALL_BYTES = 2**20
+SMALL_BYTES = 2**20
 _SAMPLES, _SAMPLE_BYTES = 256, 64
 
 
@@ -104,8 +104,8 @@ def _fingerprint(path: Path) -> list[object]:
     """Tell a file from others of its name without reading gigabytes."""
     found, digest = path.stat(), hashlib.sha256()
     with path.open("rb", buffering=0) as file:
-        digest.update(file.read(_SMALL_BYTES))
-        if found.st_size <= _SMALL_BYTES:
+        digest.update(file.read(SMALL_BYTES))
+        if found.st_size <= SMALL_BYTES:
             return [path.name, digest.hexdigest()]
         for sample in range(_SAMPLES):
             file.seek(found.st_size * sample // _SAMPLES)
@@ -117,7 +117,7 @@ def _file_chunks(tensors: Mapping[str, Tensor]) -> Iterator[bytes | memoryview]:
     """Yield a safetensors file: the library would first copy all tensors to write them."""
     yield _header(tensors)
     for tensor in tensors.values():
-        for chunk in torch.split(tensor.detach().flatten().view(torch.uint8), _CHUNK_BYTES):
+        for chunk in torch.split(tensor.detach().flatten().view(torch.uint8), CHUNK_BYTES):
             yield chunk.cpu().numpy().data
 
 

@@ -59,7 +59,7 @@ class WholeTransformer(Layers):
         self._window = config.sliding_window
 
     def forward(self, x: Tensor) -> Tensor:
-        """[positions, hidden], shape kept; at least one position."""
+        """[positions, hidden] to the same shape; at least one position."""
         block = min(self._window, len(x))
         rotation = self.rotation(torch.arange(len(x), device=x.device), x.dtype)
         seen = self._seen(len(x), block, x.device)
