@@ -37,6 +37,13 @@ def silence(seconds: float) -> bytes:
     return bytes(round(seconds * SAMPLE_RATE) * SAMPLE_WIDTH)
 
 
+def louder(pcm: bytes, decibel: float) -> bytes:
+    """Make s16le `decibel` louder (-inf: silent); what is too loud is clipped."""
+    if not decibel:
+        return pcm
+    return to_pcm(from_pcm(pcm) * np.float32(10 ** (decibel / 20)))
+
+
 def resample(samples: Samples, rate: int) -> Samples:
     """Resample [samples] at `rate` Hz to [samples] at 24 kHz."""
     if rate == SAMPLE_RATE:

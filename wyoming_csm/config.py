@@ -133,6 +133,17 @@ class SystemConfig(_Section, frozen=True):
     speed: Annotated[float, Meta(ge=0.3, le=3)] = 1.0
 
 
+class TextConfig(_Section, frozen=True):
+    """What is read of a text beside its words.
+
+    addresses: Of a web address its host is spoken, of mail all of it; or nothing
+    emoji: Nothing is said of them; or their names, which are English
+    """
+
+    addresses: Literal["spoken", "dropped"] = "spoken"
+    emoji: Literal["dropped", "named"] = "dropped"
+
+
 class DiscoveryConfig(_Section, frozen=True):
     """How Home Assistant finds the server.
 
@@ -213,6 +224,7 @@ class Config(_Section, frozen=True):
     csm: CsmConfig = CsmConfig()
     coqui: CoquiConfig = msgspec.field(default_factory=CoquiConfig)
     system: SystemConfig = SystemConfig()
+    text: TextConfig = TextConfig()
     discovery: DiscoveryConfig = DiscoveryConfig()
     limits: Limits = Limits()
     log: LogConfig = LogConfig()
@@ -223,7 +235,7 @@ class Config(_Section, frozen=True):
         return Path(self.download_dir) if self.download_dir else Path(self.data_dir) / "models"
 
 
-SECTIONS = ("csm", "coqui", "system", "discovery", "limits", "log")
+SECTIONS = ("csm", "coqui", "system", "text", "discovery", "limits", "log")
 
 
 def load(

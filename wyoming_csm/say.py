@@ -15,12 +15,15 @@ from wyoming_csm.audio import (
     NOTHING_SECONDS,
     SAMPLE_RATE,
     SAMPLE_WIDTH,
+    louder,
     silence,
 )
 from wyoming_csm.config import Config
 from wyoming_csm.engines.base import Phase
 from wyoming_csm.errors import RequestError
-from wyoming_csm.text.stream import SentenceSplitter
+from wyoming_csm.text.clean import Style
+from wyoming_csm.text.pieces import Speak
+from wyoming_csm.text.reader import TextReader
 from wyoming_csm.voice_choice import VoiceRequest, choose_voice
 
 _LONG_SECONDS = 1.0  # what takes longer is worth a word
@@ -73,13 +76,14 @@ async def _speak(app: App, config: Config, text: str) -> AsyncGenerator[bytes]:
         raise RequestError("there is no voice")
     if complaint:
         _tell(f"{complaint}; the voice is {voice.name}\n")
-    splitter = SentenceSplitter(voice.language)
+    style = Style(voice.language, config.text.addresses, config.text.emoji)
+    reader = TextReader(voice.language, style=style)
     reply = app.engine.start_reply(voice)
     try:
-        for piece in (*splitter.push(text), *splitter.finish()):
+        for piece in (*reader.push(text), *reader.finish()):
             async with aclosing(reply.speak(piece)) as chunks:
                 async for pcm in chunks:
-                    yield pcm
+                    yield louder(pcm, piece.gain if isinstance(piece, Speak) else 0.0)
     finally:
         await reply.aclose()
 
