@@ -17,12 +17,14 @@ _WORDS = {
     "nl": ("punt", "apenstaartje"),
     "pt": ("ponto", "arroba"),
 }
-_URL_PATTERN = r"(?:\b(?:https?|ftp)://|(?<![\w.-])www\.)([^\s<>\"\u3000-\u303f\uff00-\uff65]+)"
-_URL = re.compile(rf"<?{_URL_PATTERN}>?", re.I)
+_URL = re.compile(
+    r"(?:\b(?:https?|ftp)://|(?<![\w.-])www\.)([^\s<>\"\u3000-\u303f\uff00-\uff65]+)", re.I
+)
+_ANGLED = re.compile(r"<((?:https?://|mailto:)[^\s<>]+|[^\s<>@]+@[^\s<>]+)>", re.I)
 _ALONE = re.compile(r"[(\[]\s*<?(?:https?://|www\.)[^\s<>\"()\[\]]+>?\s*[)\]]", re.I)
 _HOST = re.compile(r"(?:[^/?#@]*@)?(?:www\.)*([\w-]+(?:\.[\w-]+)*)", re.I)
 _MAIL = re.compile(
-    r"<?(?:mailto:)?(?<![\w.+-])([\w.+-]{1,64})@((?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24})\b>?", re.I
+    r"(?:mailto:)?(?<![\w.+-])([\w.+-]{1,64})@((?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24})\b", re.I
 )
 
 
@@ -44,9 +46,9 @@ def addresses_in_words(text: str, language: str = "", *, dropped: bool = False) 
         if dropped:
             return ""
         name, host = _dotted(found[1], dot), _dotted(found[2], dot)
-        return f"{name} {at} {host}" if at else found[0].strip("<>")
+        return f"{name} {at} {host}" if at else found[0]
 
-    return _MAIL.sub(mail, _URL.sub(web, _ALONE.sub("", text)))
+    return _MAIL.sub(mail, _URL.sub(web, _ANGLED.sub(r" \1 ", _ALONE.sub("", text))))
 
 
 def _dotted(name: str, dot: str) -> str:

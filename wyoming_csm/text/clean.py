@@ -30,7 +30,7 @@ class Style:
 _ORDINARY = re.compile(
     r"[A-Za-z0-9]+(?:,? [A-Za-z0-9]+|'[A-Za-z]+|(?<=\d)[.:,]\d+|-[A-Za-z]+)*[.!?,;:]?"
 )
-_FENCE = re.compile(r"^ *(?:`{3,}|~{3,})[^`\n]*$", re.M)
+_FENCE = re.compile(r"^ *(?:`{3,}|~{3,}) *[\w+#.-]*(?: *\{[^}\n]*\})? *$", re.M)
 _ESCAPE = re.compile(r"\\+(?=[!-/:-@\[-`{-~])")
 _TIMES = re.compile(r"(?<=\d)( ?)\*( ?)(?=\d)")
 _EMPHASIS = re.compile(r"[*`]+|~{2,}")
@@ -56,7 +56,7 @@ _GLUED = re.compile(r"(?<=[^\W\d_])[,;](?=\w)|(?<=\w)[,;](?=[^\W\d_])|(?<=[a-z])
 _PAUSE_AT_STOP = re.compile(rf"{PAUSE}(?=[.;:!?])|(?<=[;:!?]){PAUSE}|(?<=\.){PAUSE}(?!\d)")
 _SPACE_BEFORE_STOP = re.compile(r" (?=[.,;:!?](?!\w))")
 _LEADING = re.compile(
-    rf"^(?:[\s,;:!?{PAUSE}}}」』》〉。、，！？；：]|\.(?!\d)|[#—\"'](?=\s|$)|[>+-](?=\s+[^\s\d]|\s*$))+"
+    rf"^(?:[\s,;:!?{PAUSE}}}」』》〉。、，！？；：]|\.(?!\d)|[#—\"'](?=\s|$)|-(?=\s+[^\s\d]|\s*$))+"
 )
 
 
@@ -82,7 +82,8 @@ def clean(text: str, style: Style | None = None, *, begins_line: bool = True) ->
 
 def _markup(text: str, style: Style, begins_line: bool) -> str:
     """Take out Markdown; its pauses become PAUSE."""
-    text = _FENCE.sub("", text)
+    if begins_line:
+        text = _FENCE.sub("", text)
     text = _MACHINES.sub("", _ESCAPE.sub("", text).replace("\\", " "))
     text = _EMPHASIS.sub("", _TIMES.sub(r"\1×\2", text))
     if begins_line:
