@@ -40,16 +40,16 @@ OPTIONAL = [
         r"[(\[](?:\[[^\[\]\n]*\]\([^()\s]*\)[,; ]*)+[)\]]",
         r"\[\s*pause[^\]]*\]",
         r"(?:(?:https?|ftp):/|www\.)\S*",
-        r"(?<![^\W_])[:;=]-?[()dp](?!\w)",
+        r"(?<![^\W_])[:;=]-?[()dp](?![^\W_])",
         r"(?:`{3,}|~{3,})[^`\n]*$",
         r"([^\w\s.])\1{2,}",
         r"(?<![^\W_])#+(?!\d)",
-        r"[™℠®ℹ]",
+        r"[™℠®ℹ🅪🅫🅬]",
     )
 ]
 ARROWS = re.compile(r"<?[-–—−‐‑=]+>|<[-–—−‐‑=]{2,}|<[-–—−‐‑]")
 # Marks of lists, headings and quotations.
-LINE_MARKS = re.compile(r"^[\s#>+—–_`()\[\]{}|,;:!?.'\"-]+", re.M)
+LINE_MARKS = re.compile(r"^(?:_|[^\w%°€$£¥&=<@/^±÷§])+", re.M)
 # A stretch of signs between two stops, without a letter or digit: no sentence.
 NO_SENTENCE = re.compile(r"(?:\A|(?<=[.!?…\n]))[\W_]*(?=[.!?…\n]|\Z)")
 ENTITY = re.compile(r"&(#?\w+;|#?\w+(?![\w=;]))")

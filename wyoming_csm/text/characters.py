@@ -60,10 +60,10 @@ def plain_characters(text: str, emoji_named: bool = False) -> str:
 
 
 def _name(picture: str) -> str:
-    """Return a picture's name in English, as Unicode gives it, between commas."""
+    """Return a picture's name in English, as Unicode gives it, in brackets."""
     if ord(picture) in _SKIN:
         return " "
-    return f", {unicodedata.name(picture, '').lower()}, "
+    return f" ({unicodedata.name(picture, '').lower()}) "
 
 
 def _character(char: str) -> str:

@@ -35,10 +35,12 @@ _ESCAPE = re.compile(r"\\+(?=[!-/:-@\[-`{-~])")
 _TIMES = re.compile(r"(?<=\d)( ?)\*( ?)(?=\d)")
 _EMPHASIS = re.compile(r"[*`]+|~{2,}")
 _LINE_MARKS = re.compile(r"^ *(?:(?:#{1,6}|>+|[-+—])(?: +|$))+(?:\[[ xX]\] )?", re.M)
-_LINK_TAIL = re.compile(r"\]\([^()\s]*+\)")  # of a link round other brackets
+_LINK_TAIL = re.compile(
+    r"\]\((?=\)|[^()\s./:#]*+[./:#])[^()\s]*+\)"
+)  # of a link round other brackets
 _MACHINES = re.compile(r":contentReference\b|\{index=\d{1,4}\}")
 _EMOTICON = re.compile(r"(?<!\S)[:;=]-?[()DP](?!\w)")
-_INSIDE_WORD = re.compile(r"(?<=[^\W_])[(\[]([^\W_]{1,3})[)\]](?!\w)")  # "call(s)"
+_INSIDE_WORD = re.compile(r"(?<=[^\W_])[(\[]([^\W\d_]{1,3})[)\]](?!\w)")  # "call(s)"
 _UNDERSCORES = re.compile(r"_+")
 _COMPARED = re.compile(r"<=(?![=>])|(?<![-=>])>=(?!=)|!=(?!=)")
 _COMPARISONS = {"<=": "≤", ">=": "≥", "!=": "≠"}

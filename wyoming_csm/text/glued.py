@@ -12,7 +12,6 @@ _STOPS = ".!?…‽"
 _SURE = "!?‽"
 _CLOSERS = "'\")]}’”»*_`"
 _UP_TO_STOP = re.compile(r"[^.!?…‽]*")
-_ADDRESS = re.compile(r"://|www\.|[@=\\]|^[/~]|\w\.\w.*/", re.I)
 _ENDS_A_SENTENCE = re.compile(r"(?:[^\W\d_]{2}|[\d%°)\]}»”\"']|°[CF])\Z")
 _DOTTED = re.compile(r"\w\.\w")
 # Of names like Node.Js and Booking.Com; not the words that a sentence may begin with (it, es, de).
@@ -87,7 +86,7 @@ class Gluing:
             return self._apart(char)
         else:
             self._stop = ""
-        self._pass(char)
+        self._word = "" if char.isspace() else (self._word + char)[-_LONGEST_WORD:]
         return char
 
     def _apart(self, text: str) -> str:
@@ -96,7 +95,7 @@ class Gluing:
 
     def _may_end(self, following: str) -> bool:
         before = self._before
-        if not _ENDS_A_SENTENCE.search(before) or _ADDRESS.search(before):
+        if not _ENDS_A_SENTENCE.search(before[-2:]) or _is_address(before):
             return False
         if following.isupper():
             return True
@@ -111,6 +110,12 @@ class Gluing:
         if word:
             self._pass(word)
         return word
+
+
+def _is_address(word: str) -> bool:
+    if "/" in word and ("." in word or word[0] == "/" or "://" in word):
+        return True
+    return "@" in word or "=" in word or "\\" in word or word[:4].lower() == "www."
 
 
 def _is_word(letters: str) -> bool:

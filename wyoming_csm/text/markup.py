@@ -6,6 +6,8 @@ the text was cut, what is only text is held back no longer than it is in doubt, 
 character is read a few times at most.
 """
 
+# ruff: noqa: RUF001  (look-alike characters are meant)
+
 import re
 from collections.abc import Callable, Generator
 from html import unescape
@@ -93,7 +95,11 @@ _OPENERS: dict[str, Callable[[], Generator[None, str, Any]]] = {
     "◁": lozenge,
     "`": fence,
 }
-_OPENER = re.compile(f"[{re.escape(''.join(_OPENERS))}]")
+# An opener, unless the character after it shows that it is only text: that saves reading it.
+_OPENER = re.compile(
+    r"<(?=[A-Za-z/!?|｜]|\Z)|&(?=[#\w]|\Z)|\[(?!\[|\n)|\((?=\[[^\[(\n]|\[?\Z)|【(?!【)|\ue200(?!\ue200)"
+    r"|◁(?=[/\w]|\Z)|`(?=``[a-z]|`{0,2}\Z)"
+)
 
 
 class Markup:
