@@ -58,8 +58,8 @@ LINE_ENDS = re.compile("[\v\f\r\x85\u2028\u2029]")
 
 def counted(text: str) -> Iterator[str]:
     """Yield the Latin letters, digits and signs of a text, without accents and shapes."""
-    for char in unicodedata.normalize("NFKD", "".join(SAME.get(c, c) for c in text)):
-        char = SAME.get(char, char)
+    plain = unicodedata.normalize("NFKD", text.replace("≠", "="))
+    for char in "".join(SAME.get(char, char) for char in plain):
         name = unicodedata.name(char, "")
         if name.startswith("LATIN ") or char in SIGNS or (char.isdecimal() and char.isascii()):
             yield char

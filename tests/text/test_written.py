@@ -133,6 +133,7 @@ def test_an_end_without_a_beginning_is_silent_alone() -> None:
         # addresses
         ("Go to https://www.example.com/a?b=c#d, now.", ["Go to example dot com, now."]),
         ("Mail <anna.b@example.com>!", ["Mail anna dot b at example dot com!"]),
+        ("See <https://x.y/z>. Or not", ["See x dot y.", "Or not"]),
         ("At http://u:p@192.168.1.5:8123/x.", ["At 192 dot 168 dot 1 dot 5."]),
     ],
 )

@@ -25,7 +25,7 @@ LONGEST_PAUSE = 10.0  # seconds; what stands between two words counts as one
 
 _CITATION = re.compile(r"\^?\d{1,3}(?: ?[,;–-] ?\^?\d{1,3})*|\^[\w-]{1,20}|oaicite:\d+")
 _SOURCE = re.compile(r"\d+(?::\d+)?(?:†.*)?|.*†.*")
-_PAUSE = re.compile(r"pause[ :=]*(\d{1,5}(?:[.,]\d{1,3})?) ?(ms|s|sec|seconds?)|pause", re.I)
+_PAUSE = re.compile(r"pause[ :=]*(\d{1,5}(?:[.,]\d{1,6})?) ?(ms|s|sec|seconds?)|pause", re.I)
 _ADDRESS = re.compile(r"<?(?:[a-z][a-z0-9+-]*:|[/#.?]|[\w-]+[./]).*|", re.I)
 _FENCES = tuple(f"``{name}" for name in FENCED)
 _USUAL_PAUSE = 0.5  # seconds

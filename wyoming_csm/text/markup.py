@@ -27,7 +27,7 @@ from wyoming_csm.text.brackets import (
 )
 from wyoming_csm.text.elements import html, is_element
 from wyoming_csm.text.pieces import Pause
-from wyoming_csm.text.ssml import DEEPEST, Elements, Spoken
+from wyoming_csm.text.ssml import Elements, Spoken
 from wyoming_csm.text.tags import (
     CharacterData,
     Comment,
@@ -52,6 +52,7 @@ _SCRIPTS = {
     "sup": str.maketrans("0123456789+-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻"),
     "sub": str.maketrans("0123456789+-", "₀₁₂₃₄₅₆₇₈₉₊₋"),
 }
+_SPEECH = ("speak", "break", "prosody", "say-as")  # of SSML, and of nothing else
 _SLICE = 256  # characters at a time, so that reading some again is cheap
 
 
@@ -222,9 +223,9 @@ class Markup:
             case CharacterData():
                 self._raw = not self._raw
             case DocumentType():
-                if self._ssml:
+                if self._ssml and found.is_open:
                     raise RequestError(
-                        "SSML with a document type is refused: leave out <!DOCTYPE …>"
+                        "SSML that defines entities is refused: leave out <!DOCTYPE … […]>"
                     )
                 self._silence = DEFINITIONS if found.is_open else None
             case Pause():
@@ -243,7 +244,7 @@ class Markup:
             self._ssml = self._declared or (not tag.closes and (self._ssml or not self._began))
         if (silence := silence_of_element(tag.name)) and not tag.empty:
             self._silence = None if tag.closes else silence
-        elif self._ssml or tag.name in ("break", "prosody", "say-as") or "alias" in tag.attributes:
+        elif self._ssml or tag.name in _SPEECH or "alias" in tag.attributes:
             self._speech(tag)
         elif is_element(tag):
             self._script = {} if tag.closes else _SCRIPTS.get(tag.name, {})
@@ -257,9 +258,7 @@ class Markup:
             self._say(f" ({tag.written.strip('/ ')}) ")
 
     def _speech(self, tag: Tag) -> None:
-        """Do what an element of SSML asks for. Raises RequestError."""
-        if self._elements.depth == DEEPEST and self._ssml:
-            raise RequestError(f"SSML nested deeper than {DEEPEST} is refused: flatten it")
+        """Do what an element of SSML asks for."""
         self._spoken += self._elements.end(tag.name) if tag.closes else self._elements.start(tag)
 
     def _words(self, text: str) -> None:

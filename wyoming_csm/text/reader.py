@@ -57,7 +57,7 @@ class TextReader:
     def push(self, text: str) -> list[Piece]:
         """Read on; return what can be spoken now.
 
-        Raises RequestError for SSML with a document type or nested absurdly.
+        Raises RequestError for SSML that defines entities.
         """
         text, self._half = self._half + text, ""
         if "\ud800" <= text[-1:] <= "\udbff":

@@ -26,7 +26,7 @@ def _telephone(number: str) -> str:
     """Write digits one by one, a comma between their groups; words and "+" stay."""
     groups = [" ".join(one) if one.isdigit() else one for one in _GROUPS.findall(number)]
     said = [group for group in groups if group[0].isalnum() or group in "+*#"]
-    return ", ".join(said).replace("+, ", "+ ")
+    return ", ".join(said).replace("+, ", "+")
 
 
 def _ordinal(number: str, language: str) -> str:

@@ -66,11 +66,6 @@ class Elements:
         self._gain = 0.0
         self.ignores_rate = False  # somewhere the text asked for another rate
 
-    @property
-    def depth(self) -> int:
-        """How many elements are open."""
-        return len(self._open)
-
     def start(self, tag: Tag) -> list[Spoken]:
         """Return what the start of an element asks for; beyond DEEPEST it asks for nothing."""
         spoken: list[Spoken] = []
@@ -80,7 +75,7 @@ class Elements:
             spoken.append(SENTENCE_END)
         if tag.empty:
             return [*spoken, *self._alias(tag)]
-        if self.depth == DEEPEST:
+        if len(self._open) == DEEPEST:
             return spoken
         opened = _Open(tag.name, self._gain)
         self._open.append(opened)

@@ -62,7 +62,7 @@ class DocumentType:
 
 Angle = Tag | ControlToken | Comment | CharacterData | Instruction | DocumentType
 
-_NAME = re.compile(r"/?([A-Za-z_][\w:.-]*)")
+_NAME = re.compile(r"/?([A-Za-z_][\w:.-]*)(?=\s|=|/?\Z)")
 _ATTRIBUTE = re.compile(r"([\w:-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]+))")
 
 
