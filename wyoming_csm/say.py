@@ -76,7 +76,7 @@ async def _speak(app: App, config: Config, text: str) -> AsyncGenerator[bytes]:
         raise RequestError("there is no voice")
     if complaint:
         _tell(f"{complaint}; the voice is {voice.name}\n")
-    style = Style(voice.language, config.text.addresses, config.text.emoji)
+    style = Style(config.text.addresses, config.text.emoji)
     reader = TextReader(voice.language, style=style)
     reply = app.engine.start_reply(voice)
     try:

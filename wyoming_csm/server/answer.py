@@ -57,7 +57,7 @@ class Answer:
         self._reader = TextReader(
             language,
             ssml=request.ssml,
-            style=Style(language, config.text.addresses, config.text.emoji),
+            style=Style(config.text.addresses, config.text.emoji),
         )
         self._chunk_bytes = config.samples_per_chunk * SAMPLE_WIDTH
         self._pending = bytearray()  # sound that fills no chunk yet

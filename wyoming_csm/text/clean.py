@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from wyoming_csm.text.addresses import addresses_in_words
+from wyoming_csm.text.addresses import spoken_addresses
 from wyoming_csm.text.characters import PAUSE, plain_characters
 
 _PASSES = 8  # what one uncovers, the next takes; ordinary text needs one, and one to see that
@@ -20,9 +20,8 @@ _PASSES = 8  # what one uncovers, the next takes; ordinary text needs one, and o
 
 @dataclass(frozen=True)
 class Style:
-    """How to read what is not words, in the language of the voice."""
+    """How to read what is not words: settings of the section `text`."""
 
-    language: str = ""
     addresses: Literal["spoken", "dropped"] = "spoken"
     emoji: Literal["dropped", "named"] = "dropped"
 
@@ -91,7 +90,7 @@ def _markup(text: str, style: Style, begins_line: bool) -> str:
     if begins_line:
         text = _LINE_MARKS.sub(PAUSE, text)
     text = _LINK_TAIL.sub(" ", text)
-    text = addresses_in_words(text, style.language, dropped=style.addresses == "dropped")
+    text = spoken_addresses(text, dropped=style.addresses == "dropped")
     text = _INSIDE_WORD.sub(r"\1", _EMOTICON.sub(" ", text))
     text = _UNDERSCORES.sub(" ", text)
     text = _BLANKS.sub(" ", text)

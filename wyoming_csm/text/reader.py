@@ -31,7 +31,7 @@ class TextReader:
 
         A text that begins with <speak> is SSML also if nobody said so.
         """
-        self._style = style or Style(language)
+        self._style = style or Style()
         self._markup = Markup(language, ssml=ssml)
         self._gluing = Gluing()
         self._splitter = SentenceSplitter(language)
