@@ -21,7 +21,6 @@ from wyoming_csm.audio import (
 from wyoming_csm.config import Config
 from wyoming_csm.engines.base import Phase
 from wyoming_csm.errors import RequestError
-from wyoming_csm.text.clean import Style
 from wyoming_csm.text.pieces import Speak
 from wyoming_csm.text.reader import TextReader
 from wyoming_csm.voice_choice import VoiceRequest, choose_voice
@@ -76,8 +75,7 @@ async def _speak(app: App, config: Config, text: str) -> AsyncGenerator[bytes]:
         raise RequestError("there is no voice")
     if complaint:
         _tell(f"{complaint}; the voice is {voice.name}\n")
-    style = Style(config.text.addresses, config.text.emoji)
-    reader = TextReader(voice.language, style=style)
+    reader = TextReader(voice.language, style=config.text)
     reply = app.engine.start_reply(voice)
     try:
         for piece in (*reader.push(text), *reader.finish()):

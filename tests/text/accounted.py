@@ -40,7 +40,7 @@ OPTIONAL = [
         r"[(\[](?:\[[^\[\]\n]*\]\([^()\s]*\)[,; ]*)+[)\]]",
         r"\[\s*pause[^\]]*\]",
         r"(?:(?:https?|ftp):/|www\.)\S*",
-        r"(?<![^\W_])[:;=]-?[()dp](?![^\W_])",
+        r"(?<![^\W_<=-])[:;=]-?[()dp](?![^\W_])",
         r"(?:`{3,}|~{3,})[^`\n]*$",
         r"([^\w\s.])\1{2,}",
         r"(?<![^\W_])#+(?!\d)",
@@ -100,7 +100,8 @@ def is_accounted(text: str, spoken: Iterable[str]) -> bool:
     for _ in range(8):  # what was escaped many times
         text = ENTITY.sub(_entity, text)
     text = "".join(c for c in text if c == "\n" or unicodedata.category(c) not in ("Cc", "Cf"))
-    text = re.sub(r"[*\\]|(?<!`)`{1,2}(?!`)", "", text)  # marks of emphasis
+    text = re.sub(r"\*|\\+(?=[!-/:-@\[-`{-~])|(?<!`)`{1,2}(?!`)", "", text)  # marks of emphasis
+    text = text.replace("\\", " ")
     ways = {0}  # of how much of `wanted` is matched so far
     wanted = allowed(text)
     for char in counted(" ".join(spoken)):

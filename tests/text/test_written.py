@@ -6,14 +6,14 @@ from typing import Literal
 
 import pytest
 
-from wyoming_csm.text.clean import Style
+from wyoming_csm.config import TextConfig
 from wyoming_csm.text.pieces import Speak
 from wyoming_csm.text.reader import TextReader
 
 SIZES = (1, 3, 7, 10_000)  # of the chunks that a text comes in
 
 
-def spoken(text: str, language: str = "en", style: Style | None = None) -> list[str]:
+def spoken(text: str, language: str = "en", style: TextConfig | None = None) -> list[str]:
     """Return the sentences, the same for every size of chunks."""
     results = []
     for size in SIZES:
@@ -77,6 +77,7 @@ def test_a_silence_that_never_ends_is_silent_to_the_texts_end(begin: str) -> Non
 
 
 def test_an_end_without_a_beginning_is_silent_alone() -> None:
+    assert spoken("So it is</think>Then go on.") == ["So it is", "Then go on."]
     assert spoken(f"So it is.</think>\n{ANSWER}") == ["So it is.", ANSWER]
 
 
@@ -183,7 +184,7 @@ def test_glued_sentences_are_parted_and_nothing_else(written: str, sentences: li
 def test_settings(
     addresses: Literal["spoken", "dropped"], emoji: Literal["dropped", "named"], sentence: str
 ) -> None:
-    style = Style(addresses, emoji)
+    style = TextConfig(addresses=addresses, emoji=emoji)
     assert spoken("So it is 🎉👍🏽, at http://a.b/c or c@d.ef.", style=style) == [sentence]
     assert spoken("🎉", style=style) == (["party popper"] if emoji == "named" else [])
 

@@ -19,7 +19,6 @@ from wyoming_csm.engines.reply import Reply, sentences
 from wyoming_csm.errors import EngineError, RequestError
 from wyoming_csm.server.peer import EventWriter
 from wyoming_csm.server.requests import Request
-from wyoming_csm.text.clean import Style
 from wyoming_csm.text.pieces import Pause, Piece, Speak
 from wyoming_csm.text.reader import TextReader
 from wyoming_csm.voices import Voice
@@ -57,7 +56,7 @@ class Answer:
         self._reader = TextReader(
             language,
             ssml=request.ssml,
-            style=Style(config.text.addresses, config.text.emoji),
+            style=config.text,
         )
         self._chunk_bytes = config.samples_per_chunk * SAMPLE_WIDTH
         self._pending = bytearray()  # sound that fills no chunk yet

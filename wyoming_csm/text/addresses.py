@@ -27,9 +27,11 @@ def spoken_addresses(text: str, *, dropped: bool = False) -> str:
         return text
 
     def web(found: Match[str]) -> str:
-        host = None if dropped else _HOST.match(found[1])
+        host = _HOST.match(found[1])
+        if host is None:
+            return found[1]
         stop = found[1][len(found[1].rstrip(".,;:!?)]}'\"")) :]
-        return (host[1] if host else "") + stop
+        return ("" if dropped else host[1]) + stop
 
     text = _URL.sub(web, _ANGLED.sub(r" \1 ", _ALONE.sub("", text)))
     return _MAIL.sub("" if dropped else r"\1", text)

@@ -9,21 +9,12 @@ them.
 # ruff: noqa: RUF001  (look-alike characters are meant)
 
 import re
-from dataclasses import dataclass
-from typing import Literal
 
+from wyoming_csm.config import TextConfig
 from wyoming_csm.text.addresses import spoken_addresses
 from wyoming_csm.text.characters import PAUSE, plain_characters
 
 _PASSES = 8  # what one uncovers, the next takes; ordinary text needs one, and one to see that
-
-
-@dataclass(frozen=True)
-class Style:
-    """How to read what is not words: settings of the section `text`."""
-
-    addresses: Literal["spoken", "dropped"] = "spoken"
-    emoji: Literal["dropped", "named"] = "dropped"
 
 
 _ORDINARY = re.compile(
@@ -61,13 +52,13 @@ _LEADING = re.compile(
 )
 
 
-def clean(text: str, style: Style | None = None, *, begins_line: bool = True) -> str:
+def clean(text: str, style: TextConfig | None = None, *, begins_line: bool = True) -> str:
     """Return `text` as it can be read aloud, on one line, in NFC; "" without a letter or digit.
 
     Cleaning twice changes nothing more. Only odd text comes out longer: a bracket becomes two
     characters. Where the text does not begin a line, "+ 5" is no item of a list.
     """
-    style = style or Style()
+    style = style or TextConfig()
     named = style.emoji == "named"
     for _ in range(_PASSES):
         if _ORDINARY.fullmatch(text := text.strip()):
@@ -81,7 +72,7 @@ def clean(text: str, style: Style | None = None, *, begins_line: bool = True) ->
     return text if any(map(str.isalnum, text)) else ""
 
 
-def _markup(text: str, style: Style, begins_line: bool) -> str:
+def _markup(text: str, style: TextConfig, begins_line: bool) -> str:
     """Take out Markdown; its pauses become PAUSE."""
     if begins_line:
         text = _FENCE.sub("", text)

@@ -242,8 +242,10 @@ class Markup:
     def _tag(self, tag: Tag, held: str) -> None:
         if tag.name == "speak":
             self._ssml = self._declared or (not tag.closes and (self._ssml or not self._began))
-        if (silence := silence_of_element(tag.name)) and not tag.empty:
+        silence = silence_of_element(tag.name)
+        if silence and not tag.empty:
             self._silence = None if tag.closes else silence
+            self._say("\n")
         elif self._ssml or tag.name in _SPEECH or "alias" in tag.attributes:
             self._speech(tag)
         elif is_element(tag):

@@ -7,8 +7,9 @@ What comes out is the same for every way to cut the text into pushes.
 
 import re
 
+from wyoming_csm.config import TextConfig
 from wyoming_csm.text.characters import mended
-from wyoming_csm.text.clean import Style, clean
+from wyoming_csm.text.clean import clean
 from wyoming_csm.text.glued import Gluing
 from wyoming_csm.text.markup import Markup
 from wyoming_csm.text.pieces import Pause, Piece, Speak
@@ -25,13 +26,13 @@ class TextReader:
     """Reads one text, plain or SSML; see `push`, `flush`, `finish`."""
 
     def __init__(
-        self, language: str = "", *, ssml: bool = False, style: Style | None = None
+        self, language: str = "", *, ssml: bool = False, style: TextConfig | None = None
     ) -> None:
         """Take the `language` ("de", "en-GB") of the voice.
 
         A text that begins with <speak> is SSML also if nobody said so.
         """
-        self._style = style or Style()
+        self._style = style or TextConfig()
         self._markup = Markup(language, ssml=ssml)
         self._gluing = Gluing()
         self._splitter = SentenceSplitter(language)

@@ -1,7 +1,8 @@
 """What a language model writes for machines: reasoning, calls of tools, control tokens.
 
-All of it is silent to its end, and where the end never comes, to the end of the text: a reply
-that was cut off while its model reasoned has nothing for a listener.
+All of it is silent to its end, and where the end never comes, to the end of the text, also if
+then nothing at all is said: a reply that was cut off while its model reasoned has nothing for a
+listener. The server then writes a line in the log.
 """
 
 # ruff: noqa: RUF001, SIM905  (look-alike characters are meant; words read best as words)
