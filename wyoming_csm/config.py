@@ -149,6 +149,17 @@ class SoundConfig(_Section, frozen=True):
     fill_gaps: bool = True
 
 
+class TextConfig(_Section, frozen=True):
+    """What is read of a text beside its words.
+
+    addresses: Of a web address its host is spoken, of mail all of it; or nothing
+    emoji: Nothing is said of them; or their names, which are English
+    """
+
+    addresses: Literal["spoken", "dropped"] = "spoken"
+    emoji: Literal["dropped", "named"] = "dropped"
+
+
 class DiscoveryConfig(_Section, frozen=True):
     """How Home Assistant finds the server.
 
@@ -229,6 +240,7 @@ class Config(_Section, frozen=True):
     csm: CsmConfig = CsmConfig()
     coqui: CoquiConfig = msgspec.field(default_factory=CoquiConfig)
     system: SystemConfig = SystemConfig()
+    text: TextConfig = TextConfig()
     sound: SoundConfig = SoundConfig()
     discovery: DiscoveryConfig = DiscoveryConfig()
     limits: Limits = Limits()
@@ -240,7 +252,7 @@ class Config(_Section, frozen=True):
         return Path(self.download_dir) if self.download_dir else Path(self.data_dir) / "models"
 
 
-SECTIONS = ("csm", "coqui", "system", "sound", "discovery", "limits", "log")
+SECTIONS = ("csm", "coqui", "system", "text", "sound", "discovery", "limits", "log")
 
 
 def load(

@@ -21,7 +21,7 @@ from wyoming_csm.config import Config
 from wyoming_csm.engines.base import Phase
 from wyoming_csm.errors import RequestError
 from wyoming_csm.text.pieces import Speak
-from wyoming_csm.text.stream import SentenceSplitter
+from wyoming_csm.text.reader import TextReader
 from wyoming_csm.voice_choice import VoiceRequest, choose_voice
 
 _LONG_SECONDS = 1.0  # what takes longer is worth a word
@@ -74,11 +74,12 @@ async def _speak(app: App, config: Config, text: str) -> AsyncGenerator[bytes]:
         raise RequestError("there is no voice")
     if complaint:
         _tell(f"{complaint}; the voice is {voice.name}\n")
-    splitter = SentenceSplitter(voice.language)
+    reader = TextReader(voice.language, style=config.text)
     reply = app.engine.start_reply(voice)
     try:
-        for piece in (*splitter.push(text), *splitter.finish()):
-            mixed = app.mixer.sentence(piece.text if isinstance(piece, Speak) else "")
+        for piece in (*reader.push(text), *reader.finish()):
+            spoken = piece if isinstance(piece, Speak) else Speak("")
+            mixed = app.mixer.sentence(spoken.text, spoken.gain)
             async with aclosing(reply.speak(piece)) as chunks:
                 async for pcm in chunks:
                     yield mixed.feed(pcm, reply.spoken_by)

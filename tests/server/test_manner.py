@@ -1,12 +1,15 @@
 """How a request wants to be spoken: its voice, its speaker, its text's format."""
 
+import logging
+
 import msgspec
+import numpy as np
 import pytest
 from wyoming.event import Event
 from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStop, SynthesizeVoice
 
 from tests.fakes import FakeEngine, fake_voice, frame
-from tests.server.clients import audio, peer, serving, types, warnings
+from tests.server.clients import audio, logged, peer, serving, types, warnings
 
 
 async def test_an_unknown_voice_gets_the_default_and_a_warning(
@@ -59,6 +62,58 @@ async def test_ssml_is_spoken_without_its_tags() -> None:
         assert audio(await client.until("synthesize-stopped")) == sound
     assert engine.asked == ["One.", "Two."] * 2
     assert sound == frame(0) + bytes(24_000) + frame(0)
+
+
+@pytest.mark.parametrize("seconds", ["0.5", "1", "1.2345", "2.00004", "0.0417", "7.31"])
+async def test_a_break_is_exact_to_the_sample(seconds: str) -> None:
+    pause = bytes(2 * round(float(seconds) * 24_000))
+    for text in (
+        f"<speak>One is one.<break time='{seconds}s'/>Two is two.</speak>",
+        f"One is one. [pause {seconds}s] Two is two.",
+    ):
+        engine = FakeEngine(frames=1)
+        async with serving(engine) as server, peer(server) as client:
+            await client.send(Synthesize(text).event())
+            sound = audio(await client.until("audio-stop"))
+            await client.send(Event("synthesize-start"))
+            await client.send(*(SynthesizeChunk(char).event() for char in text))
+            await client.send(SynthesizeStop().event())
+            assert audio(await client.until("synthesize-stopped")) == sound
+        assert engine.asked == ["One is one.", "Two is two."] * 2
+        assert sound == frame(0) + pause + frame(0)
+
+
+async def test_prosody_changes_the_volume_and_no_more() -> None:
+    engine = FakeEngine(frames=1)
+    text = "<speak>One is. <prosody volume='-6.0206dB' rate='slow'>Two is.</prosody> And three is"
+    async with serving(engine) as server, peer(server) as client:
+        await client.send(Synthesize(text).event())
+        sound = np.frombuffer(audio(await client.until("audio-stop")), "<i2").astype(int)
+    first, second, third = sound.reshape(3, -1)
+    assert np.any(first)
+    assert np.abs(second - first / 2).max() <= 1
+    assert (third == first).all()
+    assert engine.asked == ["One is.", "Two is.", "And three is"]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("<think>Only this.", "A text of 127.0.0.1 is silent from <think> on"),
+        (
+            "<prosody rate='fast'>Two is.",
+            "A text of 127.0.0.1 asks for a rate, which is not changed",
+        ),
+    ],
+)
+async def test_what_is_not_done_is_a_line_in_the_log(
+    text: str, line: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with serving(FakeEngine(frames=1)) as server, peer(server) as client:
+        await client.send(Synthesize(text).event())
+        assert audio(await client.until("audio-stop"))  # perhaps of silence
+    assert [one.getMessage() for one in logged(caplog)].count(line) == 1
 
 
 async def test_a_request_that_cannot_be_fulfilled_is_a_warning_and_is_spoken(

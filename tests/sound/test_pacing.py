@@ -145,7 +145,7 @@ def test_lead_in_comes_once_and_a_pause_to_the_sample() -> None:
             pacer.sound(frame(number), Speed())
             pacer.end(b"", 0.25)
             if not number:
-                pacer.pause(0.7)
+                pacer.pause(16_800)
         pacer.close()
         await asyncio.sleep(10)
 
@@ -191,7 +191,7 @@ def test_a_peer_that_left_ends_no_more_than_its_reply(caplog: pytest.LogCaptureF
         listener.left = True
         await asyncio.sleep(5)
         with pytest.raises(ConnectionResetError):
-            pacer.pause(0.1)
+            pacer.pause(2_400)
 
     simulate(scene())
     assert not caplog.records

@@ -3,7 +3,7 @@
 import pytest
 
 from wyoming_csm.text.pieces import Piece, Speak
-from wyoming_csm.text.stream import SentenceSplitter
+from wyoming_csm.text.reader import TextReader
 
 
 def texts(pieces: list[Piece]) -> list[str]:
@@ -14,23 +14,23 @@ def texts(pieces: list[Piece]) -> list[str]:
     "text", ["Let me check.", "Let me check. ", 'He said "no." ', "It is 5 pm. "]
 )
 def test_a_whole_sentence_is_spoken(text: str) -> None:
-    splitter = SentenceSplitter("en")
-    assert splitter.push(text) == []
-    assert texts(splitter.flush()) == [text.strip()]
-    assert texts(splitter.push("The door is open.")) == []
-    assert texts(splitter.finish()) == ["The door is open."]
+    reader = TextReader("en")
+    assert reader.push(text) == []
+    assert texts(reader.flush()) == [text.strip()]
+    assert texts(reader.push("The door is open.")) == []
+    assert texts(reader.finish()) == ["The door is open."]
 
 
 @pytest.mark.parametrize("text", ["", "Let me", "Ask Dr.", "It is 3.", "Meet J. R.", "First, "])
 def test_what_may_go_on_waits(text: str) -> None:
-    splitter = SentenceSplitter("en")
-    assert splitter.push(text) == []
-    assert splitter.flush() == []
-    assert texts(splitter.push("14 now.") + splitter.finish()) == [f"{text}14 now.".strip()]
+    reader = TextReader("en")
+    assert reader.push(text) == []
+    assert reader.flush() == []
+    assert texts(reader.push("14 now.") + reader.finish()) == [f"{text}14 now.".strip()]
 
 
 def test_what_follows_the_sentence_is_not_lost() -> None:
-    splitter = SentenceSplitter("en")
-    splitter.push("Let me check. (")
-    assert texts(splitter.flush()) == ["Let me check."]
-    assert texts(splitter.push("It takes a while.) ") + splitter.finish()) == ["It takes a while."]
+    reader = TextReader("en")
+    reader.push("Let me check. (")
+    assert texts(reader.flush()) == ["Let me check."]
+    assert texts(reader.push("It takes a while.) ") + reader.finish()) == ["It takes a while."]

@@ -18,15 +18,14 @@ from wyoming_csm.server.sound_events import SoundEvents
 from wyoming_csm.sound.mixer import Mixer
 from wyoming_csm.sound.pacing import Pacer
 from wyoming_csm.text.pieces import Pause, Piece, Speak
-from wyoming_csm.text.ssml import ssml_pieces
-from wyoming_csm.text.stream import SentenceSplitter
+from wyoming_csm.text.reader import TextReader
 from wyoming_csm.voices import Voice
 
 _LOGGER = logging.getLogger(__name__)
 
 _SLICE = 250  # characters cut into sentences at a time, in 2 ms: the loop is never held for long
 _STALL_SECONDS = 0.4  # without new text, after which a whole sentence does not wait for the next
-_PAUSE_SLICE = 1.0  # seconds of silence sent at a time
+_PAUSE_SLICE = SAMPLE_RATE  # samples of silence sent at a time
 
 
 class Answer:
@@ -52,6 +51,8 @@ class Answer:
         self._engine = engine
         self._events = events
         self._address = address
+        language = voice.language if voice else ""
+        self._reader = TextReader(language, ssml=request.ssml, style=config.text)
         self._mixer = mixer
         self._sound = SoundEvents(events, config.samples_per_chunk)
         self._began = asyncio.get_running_loop().time()
@@ -101,39 +102,33 @@ class Answer:
                 await self._reply.aclose()
 
     async def _pieces(self) -> AsyncGenerator[Piece]:
-        text, language = self._request.text, self._voice.language if self._voice else ""
-        if self._request.ssml:
-            whole: list[str] = []
-            while (more := await text.take()) is not None:
-                whole.append(more)
-            # In a thread: it comes at once, and reading 10 000 characters may take 80 ms.
-            for piece in await asyncio.to_thread(ssml_pieces, "".join(whole), language, text.cut):
-                yield piece
-            return
-        splitter = SentenceSplitter(language)
+        text, reader = self._request.text, self._reader
         while (more := await text.take(_STALL_SECONDS)) is not None:
             # A text that stalls (a language model at work) may have ended in a whole sentence.
-            for piece in splitter.flush() if not more else ():
+            for piece in reader.flush() if not more else ():
                 yield piece
             for begin in range(0, len(more), _SLICE):
-                for piece in splitter.push(more[begin : begin + _SLICE]):
+                for piece in reader.push(more[begin : begin + _SLICE]):
                     yield piece
                 if begin:
                     await asyncio.sleep(0)  # nothing is waited for; others come between
-        said = self._sentences > 0
-        for piece in splitter.break_off(said) if text.cut else splitter.finish():
+        for piece in reader.break_off() if text.cut else reader.finish():
             yield piece
+        if reader.silenced_by:
+            _LOGGER.info("A text of %s is silent from %s on", self._address, reader.silenced_by)
+        if reader.ignores_rate:
+            _LOGGER.info("A text of %s asks for a rate, which is not changed", self._address)
 
     async def _pause(self, seconds: float) -> None:
-        while seconds > 0:
-            self._pacer.pause(min(seconds, _PAUSE_SLICE))
-            seconds -= _PAUSE_SLICE
+        samples = round(seconds * SAMPLE_RATE)
+        for begin in range(0, samples, _PAUSE_SLICE):
+            self._pacer.pause(min(samples - begin, _PAUSE_SLICE))
             await self._events.drained()
 
     async def _speak(self, reply: Reply, sentence: Speak) -> None:
         await self._events.surely_there()
         self._sentences += 1
-        mixed = self._mixer.sentence(sentence.text)
+        mixed = self._mixer.sentence(sentence.text, sentence.gain)
         self._pacer.begin(len(sentence.text))
         async with aclosing(reply.speak(sentence)) as chunks:
             async for pcm in chunks:

@@ -21,7 +21,7 @@ from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart, Synthesize
 
 from wyoming_csm.config import Limits
 from wyoming_csm.errors import ProtocolError
-from wyoming_csm.text.clean import mended
+from wyoming_csm.text.characters import mended
 from wyoming_csm.voice_choice import VoiceRequest
 
 _LONGEST_NAME = 257  # characters; no voice has a longer one, and it is held while the request waits

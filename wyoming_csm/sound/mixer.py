@@ -27,21 +27,25 @@ class Mixer:
         self.speeds: defaultdict[str, Speed] = defaultdict(Speed)  # by `engine/voice`
         self.gains = None if config.loudness is None else Gains(path, config.loudness)
 
-    def sentence(self, text: str) -> "SentenceSound":
-        """Make what the sound of a sentence, or of a part of one, goes through."""
+    def sentence(self, text: str, gain: float = 0.0) -> "SentenceSound":
+        """Make what the sound of a sentence, or of a part of one, goes through.
+
+        It becomes `gain` dB louder than others.
+        """
         pause = self.config.sentence_pause
         if pause is not None and text[-1:] in _CLAUSE_ENDS:
             pause /= 2
-        return SentenceSound(self.gains, pause)
+        return SentenceSound(self.gains, pause, gain)
 
 
 class SentenceSound:
     """One sentence's sound: pcm (24 kHz mono s16le) in parts of any size, in and out."""
 
-    def __init__(self, gains: Gains | None, pause: float | None) -> None:
-        """Take what is known of voices (None: no gain), and the seconds of silence that belong
-        behind it (None: what the engine makes)."""
+    def __init__(self, gains: Gains | None, pause: float | None, louder: float) -> None:
+        """Take what is known of voices (None: all stay as loud as they are), the seconds of
+        silence that belong behind it (None: what the engine makes), and its own gain in dB."""
         self._gains = gains
+        self._louder = louder
         self._pause = pause
         self._ends = None if pause is None else Ends(pause)
         self._limiter, self._meter = Limiter(), Meter()
@@ -58,46 +62,43 @@ class SentenceSound:
 
     def feed(self, pcm: bytes, voice: str) -> bytes:
         """Take the next part, spoken by `engine/voice`; return what can go on."""
-        if self._gains is None and self._ends is None:
+        if not self._changes_loudness and self._ends is None:
             return pcm
         samples = from_pcm(pcm)
-        if self._gains is not None:
+        if self._changes_loudness:
             self._voice = voice
             self._meter.feed(samples)
-            samples = self._limiter.feed(samples * self._next_gains(self._gains, len(samples)))
+            samples = self._limiter.feed(samples * self._next_gains(len(samples)))
         return to_pcm(self._ends.feed(samples) if self._ends else samples)
 
     def end(self) -> bytes:
         """Return the rest."""
-        if self._gains is None and self._ends is None:
-            return b""
-        rest = np.zeros(0, np.float32)
-        if self._gains is not None:
-            rest = self._limiter.end()
-            if self._meter.hops >= _WORTH_LEARNING and (lufs := self._meter.loudness) is not None:
-                self._gains.learn(self._voice, lufs)
+        rest = self._limiter.end()  # nothing, where nothing went in
+        loudness = self._meter.loudness
+        if self._gains and loudness is not None and self._meter.hops >= _WORTH_LEARNING:
+            self._gains.learn(self._voice, loudness)
         if self._ends:
             rest = np.concatenate((self._ends.feed(rest), self._ends.end()))
         return to_pcm(rest)
 
-    def _next_gains(self, gains: Gains, count: int) -> Samples:
+    @property
+    def _changes_loudness(self) -> bool:
+        return self._gains is not None or self._louder != 0
+
+    def _next_gains(self, count: int) -> Samples:
         """Return the factor of each of the next `count` samples."""
         if self._gain is None:
-            known = gains.of(self._voice)
+            known = self._gains.of(self._voice) if self._gains else 0.0
             self._fixed = known is not None
-            self._gain = known if known is not None else self._measured(gains) or 0.0
-        if self._fixed or (goal := self._measured(gains)) is None:
-            return np.full(count, _factor(self._gain), np.float32)
-        way = goal - self._gain
-        steps = np.minimum(np.arange(1, count + 1) * _GLIDE, abs(way)) * np.sign(way)
-        decibels = self._gain + steps
-        self._gain = float(decibels[-1]) if count else self._gain
-        return np.asarray(10 ** (decibels / 20), np.float32)
+            self._gain = known if known is not None else self._needed() or 0.0
+        decibels = np.full(count, self._gain)
+        if not self._fixed and (goal := self._needed()) is not None:
+            way = goal - self._gain
+            decibels += np.minimum(np.arange(1, count + 1) * _GLIDE, abs(way)) * np.sign(way)
+            self._gain = float(decibels[-1]) if count else self._gain
+        return np.asarray(10 ** ((decibels + self._louder) / 20), np.float32)
 
-    def _measured(self, gains: Gains) -> float | None:
+    def _needed(self) -> float | None:
+        """Return the gain in dB that what came so far needs; None: it is too little to tell."""
         loudness = self._meter.loudness
-        return None if loudness is None else gains.needed(loudness)
-
-
-def _factor(decibels: float) -> float:
-    return float(10 ** (decibels / 20))
+        return None if loudness is None or not self._gains else self._gains.needed(loudness)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
-from wyoming_csm.audio import BYTES_PER_SECOND, silence
+from wyoming_csm.audio import BYTES_PER_SECOND, SAMPLE_RATE, silence
 from wyoming_csm.config import SoundConfig
 
 SLICE_SECONDS = 0.1  # of silence at a time
@@ -94,10 +94,10 @@ class Pacer:
         self._inside, self._owed = False, owed
         self._watch()
 
-    def pause(self, seconds: float) -> None:
+    def pause(self, samples: int) -> None:
         """Send exactly so much silence, as the text asks for it. Raises ConnectionError."""
         self._owed = 0.0
-        self._silence(seconds)
+        self._silence(samples / SAMPLE_RATE)
         self._watch()
 
     def close(self) -> None:

@@ -8,6 +8,7 @@ class Speak:
     """One sentence (or clause of a long one), clean enough to be read aloud as it stands."""
 
     text: str
+    gain: float = 0.0  # dB that its sound is made louder; -inf: as long, but silent
 
 
 @dataclass(frozen=True)

@@ -1,121 +1,166 @@
-"""SSML to pieces: its words and its pauses; nothing in it is ever fetched or expanded."""
+"""What SSML's elements ask for: pauses, other words, letters one by one, louder or softer.
 
+`Elements` follows the open elements of a text. Tags that cross each other or never end do no
+harm: an end closes all that was opened inside, and what means nothing is only text.
+"""
+
+import math
 import re
-from xml.parsers import expat
+from dataclasses import dataclass
 
-from wyoming_csm.errors import RequestError
-from wyoming_csm.text.clean import mended
-from wyoming_csm.text.pieces import Pause, Piece, Speak
-from wyoming_csm.text.stream import SentenceSplitter
+from wyoming_csm.text.pieces import Pause
+from wyoming_csm.text.say_as import say_as
+from wyoming_csm.text.tags import Tag
 
+DEEPEST = 64  # elements inside each other
 LONGEST_PAUSE = 10.0  # seconds; what stands between two words counts as one
-LONGEST_SILENCE = 60.0  # seconds in one text
-_DEPTH = 64
+LONGEST_SAID_AS = 200  # characters inside say-as, and of words that `sub` replaces
 
 _BREAKS = {"none": 0, "x-weak": 0.1, "weak": 0.25, "medium": 0.5, "strong": 0.8, "x-strong": 1.2}
+_TIME = re.compile(r"\+?(\d{1,9}(?:\.\d{0,9})?|\.\d{1,9})(ms|s)", re.I)
 _APART = frozenset({"p", "s", "paragraph", "sentence", "voice", "speak"})  # a sentence ends there
-_MUTE = frozenset({"sub", "desc", "metadata"})  # what they contain is not spoken
-_TIME = re.compile(r"\+?(\d{1,9}(?:\.\d{0,9})?|\.\d{1,9})(ms|s)")
-_AMPERSAND = re.compile(r"&(?!(?:#\d{1,7}|#x[0-9a-fA-F]{1,6}|amp|lt|gt|quot|apos);)")
-_TAG = re.compile(r"<[^<>]*>")
-_HALF_A_TAG = re.compile(r"<[^<>]*\Z")
-_DOCUMENT = re.compile(r"\s*(?:<\?xml\b|<!|<speak\b)")
+_VOLUMES = {
+    "silent": -math.inf,
+    "x-soft": -12.0,
+    "soft": -6.0,
+    "medium": 0.0,
+    "default": 0.0,
+    "loud": 3.0,
+    "x-loud": 6.0,
+}
+_LOUDEST, _SOFTEST = 6.0, -40.0  # dB
+_DECIBEL = re.compile(r"([+-]?\d{1,3}(?:\.\d{1,6})?)dB", re.I)
+_LEVEL = re.compile(r"(\d{1,3}(?:\.\d{1,6})?)")  # of 100, as in SSML 1.0
+_CHANGE = re.compile(r"([+-]\d{1,3}(?:\.\d{1,6})?)%?")
 
 
-def ssml_pieces(text: str, language: str = "", cut: bool = False) -> list[Piece]:
-    """Turn a whole SSML text, with or without its `<speak>`, into pieces.
+@dataclass(frozen=True)
+class Gain:
+    """The sound from here on is so many dB louder."""
 
-    Where its end was `cut` off they go to the last sentence. Broken XML is read as text without
-    its tags.
-
-    Raises RequestError for a document type and for absurd nesting.
-    """
-    text = _AMPERSAND.sub("&amp;", mended(text))
-    reader = _Reader(language)
-    try:
-        if _DOCUMENT.match(text) is None:
-            text = f"<speak>{text}" if cut else f"<speak>{text}</speak>"
-        return reader.read(text, cut)
-    except expat.ExpatError:
-        splitter = SentenceSplitter(language)
-        pieces = splitter.push(_TAG.sub(" ", _HALF_A_TAG.sub("", text) if cut else text))
-        return pieces + (splitter.break_off(bool(pieces)) if cut else splitter.finish())
+    decibel: float
 
 
-class _Reader:
-    """Takes what expat finds while it reads one text."""
+SENTENCE_END = "\n"
+Spoken = str | Pause | Gain
+
+
+@dataclass
+class _Open:
+    """An element whose end has not come."""
+
+    name: str
+    gain: float  # dB, outside of it
+    interpret_as: str = ""  # of say-as
+    format: str = ""
+    replaced: bool = False  # its words are: something else was said instead
+    inside: str = ""  # say-as, sub: the words so far
+
+
+class Elements:
+    """The elements that are open at one place of a text."""
 
     def __init__(self, language: str) -> None:
-        self._splitter = SentenceSplitter(language)
-        self._pieces: list[Piece] = []
-        self._silence = 0.0
-        self._depth = 0
-        self._mute_from = 0  # depth of the element whose content is not spoken; 0: none
-        self._parser = expat.ParserCreate()
-        self._parser.buffer_text = True
-        self._parser.StartElementHandler = self._start
-        self._parser.EndElementHandler = self._end
-        self._parser.CharacterDataHandler = self._characters
-        self._parser.StartDoctypeDeclHandler = self._doctype
+        self._language = language
+        self._open: list[_Open] = []
+        self._gain = 0.0
+        self.ignores_rate = False  # somewhere the text asked for another rate
 
-    def read(self, text: str, cut: bool) -> list[Piece]:
-        """Read the text. Raises ExpatError, RequestError."""
-        self._parser.Parse(text, not cut)
-        if not cut:
-            return [*self._pieces, *self._splitter.finish()]
-        said = any(isinstance(piece, Speak) for piece in self._pieces)
-        return [*self._pieces, *self._splitter.break_off(said)]
+    def start(self, tag: Tag) -> list[Spoken]:
+        """Return what the start of an element asks for; beyond DEEPEST it asks for nothing."""
+        spoken: list[Spoken] = []
+        if tag.name == "break":
+            return [Pause(seconds)] if (seconds := break_seconds(tag.attributes)) else []
+        if tag.name in _APART:
+            spoken.append(SENTENCE_END)
+        if tag.empty:
+            return [*spoken, *self._alias(tag)]
+        if len(self._open) == DEEPEST:
+            return spoken
+        opened = _Open(tag.name, self._gain)
+        self._open.append(opened)
+        if tag.name == "say-as":
+            opened.interpret_as = tag.attributes.get("interpret-as", "").lower()
+            opened.format = tag.attributes.get("format", "").lower()
+        elif tag.name == "sub" and "alias" in tag.attributes:
+            opened.replaced = True
+        elif tag.name == "prosody":
+            self.ignores_rate |= "rate" in tag.attributes
+            spoken += self._louder(_decibel(tag.attributes.get("volume", "")))
+        return [*spoken, *self._alias(tag)]
 
-    def _doctype(self, *_: object) -> None:
-        raise RequestError("SSML with a document type is refused: leave out <!DOCTYPE …>")
+    def end(self, name: str) -> list[Spoken]:
+        """Return what the end of an element brings; one that is not open is nothing."""
+        spoken: list[Spoken] = []
+        if any(one.name == name for one in self._open):
+            while True:
+                closed = self._open.pop()
+                spoken += self._close(closed)
+                if closed.name == name:
+                    break
+        return [*spoken, SENTENCE_END] if name in _APART else spoken
 
-    def _start(self, name: str, attributes: dict[str, str]) -> None:
-        self._depth += 1
-        if self._depth > _DEPTH:
-            raise RequestError(f"SSML nested deeper than {_DEPTH} is refused: flatten it")
-        name = _local(name)
-        if self._mute_from:
-            return
-        if name == "break":
-            self._pause(_seconds(attributes))
-        elif name in _APART:
-            self._pieces += self._splitter.finish()
-        elif name in _MUTE:
-            self._characters(attributes.get("alias", ""))
-            self._mute_from = self._depth
+    def words(self, text: str) -> str:
+        """Return what of `text`, inside what is open, is spoken now."""
+        for one in reversed(self._open):
+            if one.replaced or one.interpret_as:
+                one.inside += text
+                if len(one.inside) <= LONGEST_SAID_AS:
+                    return ""
+                # Its end was forgotten.
+                said = one.inside if one.interpret_as else one.inside[LONGEST_SAID_AS:]
+                one.replaced, one.interpret_as = False, ""
+                return said
+        return text
 
-    def _end(self, name: str) -> None:
-        if self._mute_from == self._depth:
-            self._mute_from = 0
-        elif not self._mute_from and _local(name) in _APART:
-            self._pieces += self._splitter.finish()
-        self._depth -= 1
+    def finish(self) -> list[Spoken]:
+        """Close what is open."""
+        spoken: list[Spoken] = []
+        while self._open:
+            spoken += self._close(self._open.pop())
+        return spoken
 
-    def _characters(self, text: str) -> None:
-        if not self._mute_from:  # a line's end is only white space in XML
-            self._pieces += self._splitter.push(text.replace("\n", " "))
+    def _alias(self, tag: Tag) -> list[Spoken]:
+        return [tag.attributes["alias"]] if tag.name == "sub" and "alias" in tag.attributes else []
 
-    def _pause(self, seconds: float) -> None:
-        if not seconds:
-            return
-        self._pieces += self._splitter.finish()
-        before = 0.0
-        if self._pieces and isinstance(last := self._pieces[-1], Pause):
-            before = last.seconds
-            self._pieces.pop()
-        seconds = min(seconds, LONGEST_PAUSE - before, LONGEST_SILENCE - self._silence)
-        self._silence += seconds
-        if before + seconds > 0:
-            self._pieces.append(Pause(before + seconds))
+    def _close(self, one: _Open) -> list[Spoken]:
+        spoken: list[Spoken] = []
+        if one.interpret_as:
+            said = say_as(one.inside, one.interpret_as, one.format, self._language)
+            spoken.append(self.words(said))
+        if one.gain != self._gain:
+            self._gain = one.gain
+            spoken.append(Gain(self._gain))
+        return spoken
 
-
-def _local(name: str) -> str:
-    return name.rpartition(":")[2].lower()
+    def _louder(self, decibel: float) -> list[Spoken]:
+        if not decibel:
+            return []
+        louder = self._gain + decibel
+        self._gain = louder if louder == -math.inf else min(max(louder, _SOFTEST), _LOUDEST)
+        return [Gain(self._gain)]
 
 
-def _seconds(attributes: dict[str, str]) -> float:
+def break_seconds(attributes: dict[str, str]) -> float:
     """Return how long a `<break>` is; an unreadable time is a medium one."""
     found = _TIME.fullmatch(attributes.get("time", "").strip())
-    if found:
-        return float(found[1]) / (1000 if found[2] == "ms" else 1)
-    return _BREAKS.get(attributes.get("strength", ""), _BREAKS["medium"])
+    if found is None:
+        return _BREAKS.get(attributes.get("strength", ""), _BREAKS["medium"])
+    seconds = float(found[1]) / (1000 if found[2].lower() == "ms" else 1)
+    return min(seconds, LONGEST_PAUSE)
+
+
+def _decibel(volume: str) -> float:
+    """Read a volume: a word, +6dB, 50 (of 100), +20%; 0.0 if it is none of these."""
+    volume = volume.strip().lower()
+    if volume in _VOLUMES:
+        return _VOLUMES[volume]
+    if found := _DECIBEL.fullmatch(volume):
+        return float(found[1])
+    if found := _LEVEL.fullmatch(volume):
+        share = float(found[1]) / 100
+    elif found := _CHANGE.fullmatch(volume):
+        share = 1 + float(found[1]) / 100
+    else:
+        return 0.0
+    return 20 * math.log10(share) if share > 0 else -math.inf

@@ -10,16 +10,13 @@ import re
 import unicodedata
 from collections import deque
 
-from wyoming_csm.text.clean import clean
-from wyoming_csm.text.pieces import Piece, Speak
-
 # In characters; a wide one (Chinese, Japanese, Korean) counts as three: it is a syllable or more.
 FIRST_CLAUSE = 60  # from here on the first may end with a clause: a listener waits
 CLAUSE = 160  # from here on later ones may
 LONGEST = 250
 LONGEST_ADDRESS = 2_048  # a web address is not spoken in full, so it is not cut apart
 
-_NEWLINES = frozenset("\n\r\v\f\x85\u2028\u2029")
+NEWLINES = frozenset("\n\r\v\f\x85\u2028\u2029")
 _DOTS = frozenset(".…")  # may also stand inside or after a word
 _SURE = frozenset("!?‽")  # a sentence ends where white space follows
 _WIDE_STOPS = frozenset("。！？｡؟।॥۔։።။។")  # a sentence ends, whatever follows
@@ -53,16 +50,19 @@ _CLOCK = frozenset({"a.m", "p.m"})
 # "am 3. Oktober": a number's full stop makes it an ordinal.
 _ORDINAL_DOT = frozenset("de da nb nn no fi is cs sk hu pl hr sl sr bs et lv tr eu lb fo".split())
 
+_TWO_WORDS = re.compile(r"\w\S*\s+\S*\w")
+_LONGEST_WORD = 40  # characters; scripts without blanks write sentences as one
+_WIDE_WORDS = 4  # characters of Chinese or Japanese that are more than a word
 _LAST_WORD = re.compile(r"[\w.'’-]*\Z")
 _LOOKBACK = 24  # longer words are no abbreviations
 
 
 class SentenceSplitter:
-    """Text in, sentences to speak out; `finish` makes it ready for the next text.
+    """Text in, fragments out, each a sentence or a clause of a long one.
 
-    The sentences, joined, hold every word that `clean` lets through, once and in order, and are the
-    same for every way to cut the text into pushes. A sentence comes out with the very character
-    that decides its end.
+    The fragments, joined, are the text, and the same for every way to cut it into pushes. A
+    sentence comes out with the very character that decides its end. One of a single word does not
+    count as the first: the reader joins it to the next.
     """
 
     def __init__(self, language: str = "") -> None:
@@ -71,12 +71,14 @@ class SentenceSplitter:
         self._clause_from = FIRST_CLAUSE
         self._begin()
 
-    def push(self, text: str) -> list[Piece]:
-        """Add text; return what can be spoken now."""
-        return _speakable(self.cut(text))
+    @property
+    def has_words(self) -> bool:
+        """Whether a word or a number waits for its sentence's end."""
+        return any(map(str.isalnum, self._text))
 
-    def flush(self) -> list[Piece]:
-        """Return a sentence that seems to be whole though no text follows it for a while.
+    def flush(self) -> list[str]:
+        """Return the fragments of a sentence that seems to be whole, though no text follows it for
+        a while.
 
         Only this makes the sentences depend on anything but the text; "3." may become "3.14".
         """
@@ -86,17 +88,7 @@ class SentenceSplitter:
         if self._is_abbreviation("A"):  # as if a new sentence began now
             return []
         fragment, again = self._split(end)
-        return _speakable([fragment, *self.cut(again)])
-
-    def finish(self) -> list[Piece]:
-        """End the text; return what is left of it."""
-        return _speakable([self.rest()])
-
-    def break_off(self, said: bool) -> list[Piece]:
-        """End the text in its middle; return its last whole sentence, or all that is left if
-        nothing was said of it."""
-        whole, rest = self.flush(), self.finish()
-        return whole if whole or said else rest
+        return [fragment, *self.cut(again)]
 
     def cut(self, chunk: str) -> list[str]:
         """Add text; return the fragments that it completes, as they were written."""
@@ -119,13 +111,15 @@ class SentenceSplitter:
     def _split(self, at: int) -> tuple[str, str]:
         fragment, again = self._text[:at], self._text[at:]
         self._begin()
-        if any(map(str.isalnum, fragment)):
+        if is_one_word(fragment):
+            self._weight = len(fragment)  # it is spoken with what follows
+        elif any(map(str.isalnum, fragment)):
             self._clause_from = CLAUSE
         return fragment, again
 
     def _begin(self) -> None:
         self._text = ""  # since the last cut
-        self._weight = 0
+        self._weight = 0  # with that of a word that waits for it
         self._clause = 0  # where the last clause ended
         self._word = 0  # where the last word begins
         self._end = 0  # where a sentence has perhaps ended; what follows tells
@@ -136,7 +130,7 @@ class SentenceSplitter:
         """Add one character; return where to cut now, or 0."""
         at = len(self._text)
         self._text += char
-        if char in _NEWLINES:
+        if char in NEWLINES:
             return at + 1
         return self._sentence(char, at) or self._clause_end(char, at) or self._limit(char, at)
 
@@ -212,8 +206,11 @@ class SentenceSplitter:
         return _between_graphemes(self._text, at)
 
 
-def _speakable(raw: list[str]) -> list[Piece]:
-    return [Speak(text) for text in map(clean, raw) if text]
+def is_one_word(text: str) -> bool:
+    """Tell whether it is one word or number alone: no model speaks that well by itself."""
+    if len(text) > _LONGEST_WORD or _TWO_WORDS.search(text):
+        return False
+    return any(map(str.isalnum, text)) and sum(_weight(char) > 1 for char in text) < _WIDE_WORDS
 
 
 def _weight(char: str) -> int:

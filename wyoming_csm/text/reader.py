@@ -1,0 +1,140 @@
+"""The whole way of one text: as it was written, in any portions, to sentences and pauses.
+
+    markup → glued → stream → clean → sentences of one word joined to their neighbours
+
+What comes out is the same for every way to cut the text into pushes.
+"""
+
+import re
+
+from wyoming_csm.config import TextConfig
+from wyoming_csm.text.characters import mended
+from wyoming_csm.text.clean import clean
+from wyoming_csm.text.glued import Gluing
+from wyoming_csm.text.markup import Markup
+from wyoming_csm.text.pieces import Pause, Piece, Speak
+from wyoming_csm.text.ssml import LONGEST_PAUSE, Gain, Spoken
+from wyoming_csm.text.stream import LONGEST, NEWLINES, SentenceSplitter, is_one_word
+
+LONGEST_SILENCE = 60.0  # seconds, of all pauses in one text
+
+_ITEM = re.compile(r"\s*(?:[-*+•]|\d{1,3}[.)])\s")
+_STOPPED = re.compile(r"[.!?…,;:。！？،؟।][\"')\]]*$")  # noqa: RUF001
+
+
+class TextReader:
+    """Reads one text, plain or SSML; see `push`, `flush`, `finish`."""
+
+    def __init__(
+        self, language: str = "", *, ssml: bool = False, style: TextConfig | None = None
+    ) -> None:
+        """Take the `language` ("de", "en-GB") of the voice.
+
+        A text that begins with <speak> is SSML also if nobody said so.
+        """
+        self._style = style or TextConfig()
+        self._markup = Markup(language, ssml=ssml)
+        self._gluing = Gluing()
+        self._splitter = SentenceSplitter(language)
+        self._gain = 0.0  # dB
+        self._waiting = ""  # one word, which is spoken with what follows
+        self._joint = ""  # between the two
+        self._pause = 0.0  # seconds asked for since the last sentence
+        self._silence = 0.0  # seconds, of all pauses so far
+        self._half = ""  # the first half of a character, cut by a chunk's end
+        self._said = False
+        self._begins_line = True  # what is read next
+
+    @property
+    def silenced_by(self) -> str:
+        """What began a silence that has not ended; "" if the text is spoken."""
+        return self._markup.silenced_by
+
+    @property
+    def ignores_rate(self) -> bool:
+        """Whether the text asked for another rate of speech, which it does not get."""
+        return self._markup.ignores_rate
+
+    def push(self, text: str) -> list[Piece]:
+        """Read on; return what can be spoken now.
+
+        Raises RequestError for SSML that defines entities.
+        """
+        text, self._half = self._half + text, ""
+        if "\ud800" <= text[-1:] <= "\udbff":
+            text, self._half = text[:-1], text[-1]
+        return self._all(self._markup.push(mended(text)))
+
+    def flush(self) -> list[Piece]:
+        """Return a sentence that seems to be whole though no text follows it for a while."""
+        if self._gluing.in_doubt:
+            return []
+        pieces = self._fragments(self._splitter.flush())
+        return pieces if self._splitter.has_words else pieces + self._release()
+
+    def finish(self) -> list[Piece]:
+        """End the text; return what is left of it. Raises RequestError."""
+        half, self._half = self._half, ""
+        pieces = self._all(self._markup.push(mended(half)) + self._markup.finish())
+        return pieces + self._end_sentence()
+
+    def break_off(self) -> list[Piece]:
+        """End the text in its middle; return its last whole sentence, or all that is left if
+        nothing was said of it."""
+        pieces = self._all(self._markup.break_off())
+        pieces += self._fragments(self._splitter.flush()) + self._release()
+        return pieces if self._said else pieces + self._end_sentence()
+
+    def _all(self, spoken: list[Spoken]) -> list[Piece]:
+        return [piece for one in spoken for piece in self._one(one)]
+
+    def _one(self, spoken: Spoken) -> list[Piece]:
+        match spoken:
+            case str():
+                return self._fragments(self._splitter.cut(self._gluing.push(spoken)))
+            case Pause():
+                return [*self._end_sentence(), *self._silent(spoken.seconds)]
+            case Gain():
+                pieces = self._end_sentence()
+                self._gain = spoken.decibel
+                return pieces
+
+    def _end_sentence(self) -> list[Piece]:
+        """End the sentence here, whatever follows."""
+        rest = self._gluing.finish()
+        fragments = [*self._splitter.cut(rest), self._splitter.rest()]
+        return self._fragments(fragments) + self._release()
+
+    def _fragments(self, fragments: list[str]) -> list[Piece]:
+        return [piece for one in fragments for piece in self._fragment(one)]
+
+    def _fragment(self, written: str) -> list[Piece]:
+        text = clean(written, self._style, begins_line=self._begins_line)
+        self._begins_line = written[-1:] in NEWLINES
+        if not text:
+            return []
+        if self._waiting and len(self._waiting) + len(text) < LONGEST:
+            text, self._waiting = self._waiting + self._joint + text, ""
+        pieces = self._release()
+        if not is_one_word(text):
+            return [*pieces, self._speak(text)]
+        self._waiting, self._joint = text, " "
+        if not _STOPPED.search(text):  # a line: an item of a list, or a heading
+            self._joint = ", " if _ITEM.match(written) else ". "
+        return pieces
+
+    def _release(self) -> list[Piece]:
+        """Say the word that waits, alone."""
+        waiting, self._waiting = self._waiting, ""
+        return [self._speak(waiting)] if waiting else []
+
+    def _speak(self, text: str) -> Speak:
+        self._said, self._pause = True, 0.0
+        return Speak(text, self._gain)
+
+    def _silent(self, seconds: float) -> list[Piece]:
+        """Return a pause within the bounds of what one text may ask for."""
+        seconds = min(seconds, LONGEST_PAUSE - self._pause, LONGEST_SILENCE - self._silence)
+        self._pause += seconds
+        self._silence += seconds
+        return [Pause(seconds)] if seconds > 0 else []
