@@ -11,7 +11,7 @@ from functools import lru_cache
 from wyoming_csm.text.spoken.abbreviations import abbreviation_rules, compass_rules
 from wyoming_csm.text.spoken.addresses import address_rules
 from wyoming_csm.text.spoken.capitals import calm
-from wyoming_csm.text.spoken.characters import plain
+from wyoming_csm.text.spoken.characters import character_rules
 from wyoming_csm.text.spoken.codes import code_rules, model_rule
 from wyoming_csm.text.spoken.counting import counting_rules, number_rule
 from wyoming_csm.text.spoken.dates import date_rules
@@ -39,11 +39,16 @@ def explained(text: str, language: str) -> Sentence:
     words = words_of(language)
     if words is None or not any(map(str.isalnum, text)):
         return sentence
-    sentence.note("characters", plain(text))
+    sentence.apply(_characters(words))
     calm(sentence)
     sentence.apply(_rules(words))
     _tidy(sentence, text)
     return sentence
+
+
+@lru_cache(maxsize=8)
+def _characters(words: Words) -> tuple[Rule, ...]:
+    return tuple(character_rules(words))
 
 
 @lru_cache(maxsize=8)

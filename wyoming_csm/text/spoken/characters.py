@@ -2,12 +2,14 @@
 
 # ruff: noqa: RUF001  (look-alike characters are meant)
 
-import re
 import unicodedata
 from fractions import Fraction
 from re import Match
 
-_UNUSUAL = re.compile(r"[^\x00-\x7fÀ-ɏ°€£¥§±×÷]")
+from wyoming_csm.text.spoken.rule import Rule, rule
+from wyoming_csm.text.spoken.words import Words
+
+_UNUSUAL = r"[^\x00-\x7fÀ-ɏ°€£¥§±×÷]"
 _KEPT = frozenset("″′…ºª№")
 _POWERS = frozenset("²³⁰¹⁴⁵⁶⁷⁸⁹⁺⁻")
 _PLAIN = {
@@ -17,21 +19,23 @@ _PLAIN = {
     "≅": "≈", "≃": "≈", "∗": "*", "✕": "×", "✖": "×", "➕": "+", "➖": "−", "➗": "÷", "∶": ":",
     "﹪": "%",
 }  # fmt: skip
-_FRACTION = re.compile(r"(?:(\d) ?)?([¼-¾⅐-⅞↉])")
+_FRACTION = r"(?:(\d) ?)?([¼-¾⅐-⅞↉])"
 
 
-def plain(text: str) -> str:
-    """Return the text with such characters as the rules know them; most texts have none."""
-    text = _FRACTION.sub(_fraction, text)
-    return _UNUSUAL.sub(_character, text) if _UNUSUAL.search(text) else text.replace("\u00b5", "μ")
+def character_rules(words: Words) -> list[Rule]:
+    """Return the rules that leave such characters as the others know them."""
+    return [
+        rule("characters", _FRACTION, _fraction, words, digit=False),
+        rule("characters", _UNUSUAL, _character, words, digit=False),
+    ]
 
 
-def _fraction(found: Match[str]) -> str:
+def _fraction(found: Match[str], words: Words) -> str:
     written = unicodedata.normalize("NFKC", found[2]).replace("\u2044", "/")
     return f"{found[1]} {written}" if found[1] else written
 
 
-def _character(found: Match[str]) -> str:
+def _character(found: Match[str], words: Words) -> str:
     char = found[0]
     if char in _PLAIN:
         return _PLAIN[char]

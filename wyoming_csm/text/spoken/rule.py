@@ -68,12 +68,6 @@ class Sentence:
                 continue
             self.text = each.pattern.sub(self._recorder(each), self.text)
 
-    def note(self, name: str, text: str) -> None:
-        """Take another text, and note that the whole was changed."""
-        if text != self.text:
-            self.changes.append(Change(name, self.text, text))
-            self.text = text
-
     def _recorder(self, each: Rule) -> Callable[[Match[str]], str]:
         def replace(match: Match[str]) -> str:
             words = each.speak(match, each.words)
