@@ -11,7 +11,6 @@ from wyoming_csm.engines.base import Engine, Sentence
 from wyoming_csm.engines.choice import Choice, Chooser, is_ready, why
 from wyoming_csm.errors import EngineError, NoSound, WorkerDied
 from wyoming_csm.text.pieces import Pause, Piece
-from wyoming_csm.text.spoken import spoken
 from wyoming_csm.voices import Voice
 
 _LOGGER = logging.getLogger(__name__)
@@ -195,10 +194,9 @@ class Reply:
         _LOGGER.log(level, "%s goes on for %s instead of %s", self.spoken_by, self._client, others)
 
     def _ask(self, text: str, news: Callable[[], None]) -> Sentence:
-        """Ask for the sentence as words, in the language of the voice that speaks."""
         assert self._engine is not None
-        number, words = next(self._numbers), spoken(text, self._voice.language)
-        sentence = Sentence(number, self._reply, self._client, words, self._voice, news)
+        number = next(self._numbers)
+        sentence = Sentence(number, self._reply, self._client, text, self._voice, news)
         self._engine.say(sentence)
         self._chooser.wake_before_all_are_busy(self._engine)
         return sentence

@@ -30,7 +30,10 @@ def unsaid(text: str, language: str) -> list[str]:
     words = words_of(language)
     assert words is not None
     return [
-        char for char in text if char in words.signs or unicodedata.category(char) in ("Nd", "No")
+        char
+        for char in text
+        if not char.isalpha()
+        and (char in words.signs or unicodedata.category(char) in ("Nd", "No"))
     ]
 
 

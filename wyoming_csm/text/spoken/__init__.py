@@ -22,7 +22,7 @@ from wyoming_csm.text.spoken.rule import Change, Rule, Sentence
 from wyoming_csm.text.spoken.signs import sign_before_number_rules, sign_rules
 from wyoming_csm.text.spoken.times import time_rules
 from wyoming_csm.text.spoken.words import Words, words_of
-from wyoming_csm.text.spoken.years import year_rules
+from wyoming_csm.text.spoken.years import decade_rules, short_name_rules, year_rules
 
 _BLANKS = re.compile(r" {2,}")
 _BLANK_BEFORE_STOP = re.compile(r" +(?=[.,;:!?](?:\s|\Z))")
@@ -55,14 +55,16 @@ def _characters(words: Words) -> tuple[Rule, ...]:
 def _rules(words: Words) -> tuple[Rule, ...]:
     return (
         *address_rules(words),
+        *short_name_rules(words),
         *date_rules(words),
-        *year_rules(words),
+        *decade_rules(words),
         *time_rules(words),
         *ordinal_rules(words),
         *sign_before_number_rules(words),
         *money_rules(words),
         *compass_rules(words),
         *measure_rules(words),
+        *year_rules(words),
         *abbreviation_rules(words),
         unit_rule(words),
         *code_rules(words),
@@ -79,8 +81,13 @@ def _tidy(sentence: Sentence, written: str) -> None:
     first = written.lstrip("\"'( ")[:1]
     if text and sentence.changes and not (first.islower() or first in "'\u2019"):
         begin = len(text) - len(text.lstrip("\"'("))
-        text = text[:begin] + text[begin : begin + 1].upper() + text[begin + 1 :]
+        text = text[:begin] + _capital(text[begin : begin + 1]) + text[begin + 1 :]
     sentence.text = text if sentence.changes else sentence.text
+
+
+def _capital(char: str) -> str:
+    upper = char.upper()
+    return upper if len(upper) == 1 else char
 
 
 __all__ = ["Change", "Sentence", "explained", "spoken"]

@@ -10,7 +10,7 @@ _SPEED = (
     r"(?=,? (?:mit |at |à |a |met )?\d+(?:[.,]\d+)? ?"
     r"(?:km/h|km/u|kph|mph|m/s|kn|kts?|knots|Bft)(?!\w))"
 )
-_FROM = "aus|from|du|de|da|del|uit|to|out of the|vers|nach"
+_FROM = "(?:aus|from|du|de|da|del|uit|to|vers|nach)(?: (?:the|dem|le|la|el|il|het))?"
 _STREETS = {"de": "straße", "nl": "straat"}
 
 
@@ -20,7 +20,7 @@ def abbreviation_rules(words: Words) -> list[Rule]:
     names = {key.rstrip() for key in words.abbreviations if key.endswith(" ")}
     pattern = (
         rf"(?<![\w.])(?:(?P<short>{word_list(short.keys() - names)})(?!\w)"
-        rf"|(?P<name>{word_list(names)})(?= ?[A-ZÀ-Þ\d]|(?<=-)\w))"
+        rf"|(?P<name>{word_list(names)})(?= ?(?-i:[A-ZÀ-Þ\d])|(?<=-)\w))"
     )
     number = rf"(?:(?<!\w)(?:{words.number_words})|№) ?(?=\d)"
     return [

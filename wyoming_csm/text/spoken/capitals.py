@@ -13,7 +13,8 @@ _RUN = 3  # words in capitals, one after another
 _SHORTEST = 4  # letters of a shout of one word
 # Of those with a vowel: others without one are never taken for words.
 _ACRONYMS = frozenset(
-    "AC ACS AI AM API ASAP AUX AVR BIOS CO COVID CPU CEO DIY DNS EU EV EVS FAQ GPU GUI HA"
+    "HDMI LCD QR SSD HDD"
+    " AC ACS AI AM API ASAP AUX AVR BIOS CO COVID CPU CEO DIY DNS EU EV EVS FAQ GPU GUI HA"
     " HVAC ID IDE IEEE IO IOT IP IPTV ISO ISP LAN LED LEDS MAC NAS NASA NATO OLED OS OTA PIN"
     " PIR PM POE RAID RAM RGB ROM SIM SUV UI UK UN UPS URL US USA USB UTC UV UVA UVB VIP VOC"
     " WLAN WIFI ZHA UPNP GMT KI EDV EG OG UG ADAC ARD KFZ LKW PKW SUVS TÜV USV VPN AI IA TGV"
@@ -54,7 +55,10 @@ def _is_shout(run: list[Match[str]], whole: bool) -> bool:
     plain = [w for w in run if _is_plain(w[0]) and len(w[0]) > 1]
     if whole and len(run) == 1:
         return len(run[0][0]) >= _SHORTEST and len(plain) == 1
-    return bool(plain) and (whole or len(run) >= _RUN) and any(len(w[0]) > 2 for w in plain)
+    enough = 2 * len(plain) >= len(run)
+    return (
+        enough and bool(plain) and (whole or len(run) >= _RUN) and any(len(w[0]) > 2 for w in plain)
+    )
 
 
 def _is_plain(word: str) -> bool:

@@ -13,13 +13,15 @@ from wyoming_csm.text.spoken.words import Words
 _PHONE = (
     r"(?<![\w.,/:])(?:(?P<plus>\+ ?|00(?=[1-9]))(?P<country>\d{1,3})[ -]?)?"
     r"(?:\((?P<area>\d{2,5})\)[ -]{0,2})?"
-    r"(?P<rest>\d{1,8}(?:[ -]\d{1,5}){0,6}|\d{6,12})"
+    r"(?P<rest>\d{1,8}(?:[ -]\d{1,8}){0,6}|\d{6,12})"
     r"(?![\w/:°%€$£]|[.,]\d| ?[a-z°%€]{1,3}\b/?)"
 )
 _AMERICAN = (
-    r"(?<![\w.,/:])(?:1[- ])?(?:\(?\d{3}\)?),?[-. ]{1,2}\d{3}[-.]\d{4}(?:-\d{1,4})?(?!\w)"
-    r"|(?<![\w.-])[2-9]\d\d-\d{4}(?![\w-])|(?<![\w-])\d{3}-\d{2}-\d{4}(?![\w-])"
+    r"(?<![\w.,/:])(?:1[- ])?(?:\(\d{3}\)[-. ]{0,2}|\d{3},?[-. ]{1,2})"
+    r"\d{3}[-.]\d{4}(?:-\d{1,4})?(?!\w)"
+    r"|(?<![\w.)-])[2-9]\d\d-\d{4}(?![\w-])|(?<![\w-])\d{3}-\d{2}-\d{4}(?![\w-])"
 )
+_DASHED = r"(?<![\w.,-])\d{1,4}(?:-\d{1,4}){2,}(?![\w-])"
 _ADDRESS = r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?!\.?\d)"
 _VERSION = (
     r"(?<![\w.,])(?P<v>[vV]\.? ?(?=\d))?(?P<numbers>\d+(?:\.\d+){1,4})"
@@ -58,6 +60,7 @@ def code_rules(words: Words) -> list[Rule]:
         rule("version", _LONE_V, _lone_version, words, needs="vV"),
         rule("code", dialled, lambda f, w: f["word"] + w.digits(f["digits"]), words, any_case=True),
         rule("telephone", _PHONE, _telephone, words, needs=" -+0"),
+        rule("code", _DASHED, _dashed, words, needs="-"),
     ]
     if words.language.startswith("en"):
         rules.append(rule("room", room, _room, words, any_case=True))
@@ -100,6 +103,10 @@ def _group(digits: str, words: Words) -> str:
     if words.language == "fr" and len(digits) == 2 and digits[0] != "0":
         return said_whole(digits, words)
     return words.digits(digits)
+
+
+def _dashed(found: Match[str], words: Words) -> str:
+    return ", ".join(said_whole(part, words) for part in found[0].split("-"))
 
 
 def _dotted(found: Match[str], words: Words) -> str:

@@ -58,6 +58,8 @@ def _fraction(found: Match[str], words: Words) -> str:
     above, below = int(written_above), int(written_below)
     if (written_above, written_below) == ("24", "7"):
         return f"{said('24', words)} {said('7', words)}"
+    if above == below and not whole:
+        return f"{said(written_above, words)} {said(written_below, words)}"
     sign = said_sign(found["sign"], words)
     odd = above > 99 or (above > below > 16) or written_above[0] == "0"
     if odd or not 2 <= below <= 100:

@@ -185,6 +185,7 @@ WORDS = Words(
     ),
     currencies={
         "$": Currency("dollar", "dollars", "cent", "cents"),
+        "US$": Currency("US dollar", "US dollars", "cent", "cents"),
         "€": Currency("euro", "euros", "cent", "cents"),
         "£": Currency("pound", "pounds", "penny", "pence"),
         "¥": Currency("yen", "yen"),
@@ -209,6 +210,7 @@ WORDS = Words(
         "tel.": "telephone",
         "ca.": "circa", "incl.": "including", "excl.": "excluding", "est. ": "established",
         "a.k.a.": "also known as", "aka": "also known as", "vol. ": "volume", "fig. ": "figure",
+        "p. ": "page", "dr ": "doctor", "mr ": "mister", "mrs ": "missus",
         "ch. ": "chapter",
         "pp. ": "pages", "inc.": "incorporated", "ltd.": "limited", "corp.": "corporation",
         "bldg.": "building", "w/o": "without", "sgt. ": "sergeant", "capt. ": "captain",

@@ -186,7 +186,7 @@ WORDS = Words(
         "etc.": "et cetera", "env.": "environ", "max.": "maximum", "min.": "minimum",
         "tél.": "téléphone", "temp.": "température", "appt.": "appartement", "étg.": "étage",
         "cf.": "confer", "vol. ": "volume", "chap. ": "chapitre", "art. ": "article",
-        "fig. ": "figure",
+        "fig. ": "figure", "p. ": "page",
     },
     compass={
         "N": "nord", "E": "est", "S": "sud", "O": "ouest", "NE": "nord-est", "NO": "nord-ouest",

@@ -108,7 +108,10 @@ def _gender(noun: str) -> str:
 
 
 def _noun_gender(noun: str, number: str) -> str:
-    feminine = ("ung", "heit", "keit", "schaft", "tion", "e", "tür")
+    feminine = (
+        "ung", "heit", "keit", "schaft", "tion", "e", "tür", "nachricht", "uhr", "zahl", "wand",
+        "nacht", "stadt", "bank", "bahn",
+    )  # fmt: skip
     if number != "1" or not noun[:1].isupper():
         return ""
     return "f" if noun.lower().endswith(feminine) else "m"

@@ -6,7 +6,7 @@ import re
 from re import Match
 
 from wyoming_csm.text.spoken.numbers import SIGN, is_one, number_pattern, said, said_sign
-from wyoming_csm.text.spoken.rule import Rule, rule
+from wyoming_csm.text.spoken.rule import Rule, rule, word_before
 from wyoming_csm.text.spoken.units import (
     is_surely_unit,
     is_written_alone,
@@ -53,6 +53,7 @@ def measure_rules(words: Words) -> list[Rule]:
         rule("size", between, lambda f, w: f"{f['unit']} {w.by} ", words, needs="x×"),
         rule("times", factor, _times, words, needs="x×"),
         rule("measure", _measure_pattern(words), _measure, words),
+        rule("rate", rf"{_START}(?P<number>{number})/(?P<unit>{unit})", _rate, words, needs="/"),
     ]
 
 
@@ -64,14 +65,18 @@ def unit_rule(words: Words) -> Rule:
 
 def _measure_pattern(words: Words) -> str:
     number = number_pattern(words)
-    comma = r"|\d+,\d{1,2}" if not words.comma else ""
     return (
         rf"(?P<sign>{SIGN})?{_START}"
-        rf"(?P<low>(?:\d{{1,4}} )?\d{{1,4}}[/⁄]\d{{1,4}}|{number}{comma})"
+        rf"(?P<low>(?:\d{{1,4}} )?\d{{1,4}}[/⁄]\d{{1,4}}|{number})"
         rf"(?: ?(?:-|–|—|\.\.\.|…) ?(?P<high_sign>[-−])?(?P<high>{number}))?"
         rf"(?P<magnitude> (?:{_MAGNITUDES[words.language[:2]]}))?"
         rf"(?P<gap> ?-?)(?P<unit>{unit_pattern()})(?:\.(?= [a-z\d(]))?"
     )
+
+
+def _rate(found: Match[str], words: Words) -> str | None:
+    per = per_name(found["unit"], words.language)
+    return f"{said(found['number'], words)} {per}" if per else None
 
 
 def _times(found: Match[str], words: Words) -> str:
@@ -97,7 +102,8 @@ def _duration(found: Match[str], words: Words) -> str | None:
 def counted(number: str, one: str, several: str, words: Words) -> str:
     """Return the number and the noun after it, which are bent for each other."""
     noun = one if is_one(number, words) else several
-    head = said(number, words, words.gender(one) or "m")
+    no_noun = one.startswith(("por ", "per ", "pour "))  # uno por ciento
+    head = said(number, words, "" if no_noun else words.gender(one) or "m")
     if words.language == "it" and head == "una" and noun[0] in "aeiou":
         return f"un'{noun}"
     if words.language in _OF_MILLIONS and number.endswith(("000000", "000.000", "000 000")):
@@ -123,6 +129,9 @@ def _measure(found: Match[str], words: Words) -> str | None:
     if (glued and written == "K" and len(low) < 4) or (
         written in ("°", "º") and after[:1] in "&ªº" and after
     ):
+        return None
+    named = glued and len(written) == 1 and written.isupper()
+    if named and word_before(found).lower() in words.places.split("|"):
         return None
     if found["gap"].endswith("-") and len(written) == 1 and written not in "VWL":
         return None

@@ -10,12 +10,7 @@ from wyoming_csm.text.spoken.rule import Rule, rule, word_list
 from wyoming_csm.text.spoken.units import per_name
 from wyoming_csm.text.spoken.words import Currency, Words
 
-_CODES = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥", "US$": "$", "US $": "$", "PLN": "zł"}
-_PERIODS = {
-    "mo": "month", "yr": "y", "wk": "w", "hr": "h", "day": "d", "month": "month", "year": "y",
-    "week": "w", "hour": "h", "Monat": "month", "Jahr": "y", "Tag": "d", "mois": "month",
-    "mes": "month", "mese": "month", "maand": "month",
-}  # fmt: skip
+_CODES = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥", "US$": "US$", "PLN": "zł"}
 _LONG = {
     "en": "thousand|million|billion|trillion",
     "de": "Millionen|Million|Milliarden|Milliarde|Mio\\.|Mrd\\.",
@@ -31,7 +26,7 @@ def money_rules(words: Words) -> list[Rule]:
     sign = f"(?P<sign>{word_list([*words.currencies, *_CODES])})"
     short = word_list(words.magnitudes)
     magnitude = rf"(?: ?(?P<magnitude>(?:{short})(?!\w)|(?:{_LONG[words.language[:2]]})\b))?"
-    per = r"(?:/(?P<per>[A-Za-zμ²³]+))?"
+    per = r"(?:/(?P<per>[A-Za-zμ²³íñ]+))?"
     minus = r"(?P<minus>(?<![\w)])[-−] ?)?"
     to = r"(?P<to> ?[-–] ?(?=[$€£¥\d]))?"
     before = rf"{minus}(?<!\w){sign} ?(?P<number>{number}){magnitude}{per}{to}(?!\w)"
@@ -52,7 +47,7 @@ def _money(found: Match[str], words: Words) -> str | None:
     to = f" {words.to} " if found.groupdict().get("to") else ""
     per = ""
     if found["per"]:
-        per = per_name(_PERIODS.get(found["per"], found["per"]), words.language)
+        per = per_name(found["per"], words.language)
         if not per:
             return None
     return f"{minus}{amount} {per}{to}" if per else f"{minus}{amount}{to}"

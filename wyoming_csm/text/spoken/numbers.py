@@ -14,40 +14,42 @@ SIGN = r"(?<![\w.,)\]%°])[-−+±] ?|−"
 def number_pattern(words: Words) -> str:
     """Return a pattern without groups for a number without a sign."""
     if words.comma:
-        return r"(?:[1-9]\d{0,2}(?:[. ']\d{3})+(?!\d)(?:,\d+)?|\d+(?:[.,]\d+)?)"
+        thousands = r"[1-9]\d{0,2}(?:[. ']\d{3})+(?!\d)(?:,\d+)?"
+        return rf"(?:\d{{1,3}}(?:,\d{{3}})+\.\d+|{thousands}|\d+(?:[.,]\d+)?)"
     thousands = r"\d{1,3}(?:[,']\d{3})+(?!\d)(?:\.\d+)?|\d{1,3}(?:\.\d{3}){2,}(?![\d.])"
-    return rf"(?:{thousands}|\d+(?:\.\d+)?|(?<![\w.])\.\d+)"
+    comma = r"(?<![\d,.])\d{1,4},\d{1,2}(?![\d,]|\.\d)"  # as others write it
+    return rf"(?:\d{{1,3}}(?:\.\d{{3}})+,\d+|{thousands}|{comma}|\d+(?:\.\d+)?|(?<![\w.])\.\d+)"
 
 
 def parts(written: str, words: Words) -> tuple[str, str]:
-    """Return the digits before and after the decimal point."""
-    marks = ". '" if words.comma else ",'"
-    point = "," if words.comma else "."
-    plain = written
-    if words.comma and "," not in written and written.count(".") == 1:
-        whole, _, decimals = written.partition(".")
-        if len(decimals) != 3 or whole.startswith("0") or len(whole) > 3:
-            return whole, decimals
-    if (
-        not words.comma
-        and "." not in written
-        and written.count(",") == 1
-        and len(written.partition(",")[2]) != 3
-    ):
-        return tuple(written.split(","))  # type: ignore[return-value]
-    if not words.comma and written.count(".") > 1:
-        plain = written.replace(".", "")
-    for mark in marks:
-        plain = plain.replace(mark, "")
-    whole, _, decimals = plain.partition(point)
-    return whole, decimals
+    """Return the digits before and after the decimal point.
+
+    Where both marks stand, the last one is the point; a single one that cannot part thousands is
+    the point, too, whatever the language: sensors write 21.5 everywhere.
+    """
+    plain = written.replace(" ", "").replace("'", "")
+    whole, mark, decimals = plain.rpartition(_last_mark(plain))
+    if not mark:
+        return plain, ""
+    other = "," if mark == "." else "."
+    only = plain.count(mark) == 1 and other not in plain
+    usual = mark == ("," if words.comma else ".")
+    could_be_thousands = len(decimals) == 3 and 0 < len(whole) <= 3 and whole[0] != "0"
+    if plain.count(mark) > 1 or (only and not usual and could_be_thousands):
+        return plain.replace(mark, ""), ""
+    return whole.replace(other, ""), decimals
+
+
+def _last_mark(plain: str) -> str:
+    """Return the last comma or full stop, or a comma if there is none."""
+    return "." if plain.rfind(".") > plain.rfind(",") else ","
 
 
 def is_one(written: str, words: Words) -> bool:
     """Return whether a noun after the number is in the singular."""
     whole, decimals = parts(written, words)
     if words.language == "fr":
-        return whole.strip("0") in ("", "1")
+        return whole.lstrip("0") in ("", "1")
     return whole == "1" and not decimals
 
 

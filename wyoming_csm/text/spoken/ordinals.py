@@ -19,11 +19,15 @@ def ordinal_rules(words: Words) -> list[Rule]:
     roman = rf"(?P<name>\b(?:{words.rulers})(?: [A-Z]\w+)?) (?P<roman>[IVX]{{1,7}})"
     after_roman = r"(?P<ending>\.(?= ?\S)|e|er|ers)?(?!\w)"
     chapter = rf"(?P<name>\b(?i:{words.chapters})) (?P<roman>[IVXLC]{{1,7}})(?!\w)"
+    sequel = r"(?P<name>(?<!\w)[A-ZÀ-Þ][^\W\d_]{1,20}) (?P<roman>II|III|IV|VI{1,3}|IX)(?!\w)"
+    century = r"(?<!\w)(?P<roman>[IVX]{1,6})(?:e|ème)?(?= (?:siècle|secolo))"
     written = _GERMAN if words.language == "de" else marked
     return [
         rule("ordinal", written, _ordinal, words, any_case=True),
         rule("Roman", roman + after_roman, _ruler, words, digit=False, needs="IVX"),
+        rule("Roman", century, _century, words, digit=False, needs="IVX"),
         rule("Roman", chapter, _chapter, words, digit=False, needs="IVXLC"),
+        rule("Roman", sequel, _chapter, words, digit=False, needs="IV"),
     ]
 
 
@@ -41,6 +45,11 @@ def _ruler(found: Match[str], words: Words) -> str | None:
         found["roman"] == "I" and not found["ending"] and re.match(" [a-z]", text_after(found))
     )
     return f"{found['name']} {words.ruler(value)}" if value and not is_pronoun else None
+
+
+def _century(found: Match[str], words: Words) -> str | None:
+    value = _value(found["roman"])
+    return words.ordinal(value, "e" if words.language == "fr" else "") if value else None
 
 
 def _chapter(found: Match[str], words: Words) -> str | None:

@@ -37,10 +37,12 @@ def _inches(found: Match[str], words: Words) -> str | None:
 
 def sign_rules(words: Words) -> list[Rule]:
     """Return the rules of what is left: each sign that means something becomes its word."""
-    signs = "".join(map(re.escape, words.signs))
-    both = r"(?P<left>(?<![^\W_])[A-Z]{2,5})/(?=[A-Z]{2,5}(?!\w))"
+    signs = "".join(re.escape(sign) for sign in words.signs if not sign.isalpha())
+    letters = "".join(sign for sign in words.signs if sign.isalpha())  # but not in Greek words
+    alone = rf"(?<![\u0370-\u03ff])[{letters}](?![\u0370-\u03ff])"
+    both = r"(?P<left>(?<![^\W_])[A-Z]{1,5})/(?=[A-Z]{1,5}(?!\w))"
     return [
-        rule("sign", f"[{signs}]+", _signs, words, digit=False),
+        rule("sign", f"[{signs}]+|{alone}", _signs, words, digit=False),
         rule("slash", r"(?<!\w)and/or(?!\w)", lambda f, w: "and or", words, digit=False, needs="/"),
         rule("slash", both, lambda f, w: f"{f['left']} ", words, digit=False, needs="/"),
         rule("slash", "(?: ?[/⁄])+ ?", _slash, words, digit=False, needs="/⁄"),

@@ -13,6 +13,7 @@ _SECOND = r"(?::(?P<second>[0-5]\d)(?:[.,]\d{1,6})?)?"
 _HALF = r" ?(?P<half>[apAP])\.? ?[mM]\b\.?"
 _ZONE = r"(?: ?(?P<zone>[ECMP][SD]T|UTC|GMT|CEST|CET|e\.s\.t\.?|est)\b)?"
 _TO = r"(?P<to> ?[-–—] ?(?=\d{1,2}(?:[:.h]\d\d| ?[apAP]\.?[mM]\b| ?Uhr)))?"
+_BARE = r" ?[-–] ?(?=\d{1,2}(?::\d\d)? ?[apAP]\.?[mM]\b)"  # "2-4 PM"
 _START = r"(?<![\w:,/+\-.])"
 # Beside hours and minutes with a colon.
 _OTHERS = {
@@ -35,7 +36,10 @@ def time_rules(words: Words) -> list[Rule]:
     clock_word = rf"(?: ?(?:{words.clock_word})\b)?"
     colon = rf"{start}{_HOUR}:{_MINUTE}{_SECOND}(?![\d:]){half}{clock_word}{_TO}"
     others = [rule("time", pattern, _said, words) for pattern in _OTHERS[code]]
-    return [rule("time", colon, _said, words, needs=":"), *others]
+    if code == "en":
+        bare = rf"(?<![\d:/+.\w]){_HOUR}{_BARE}"
+        others.insert(0, rule("time", bare, _bare, words, needs="-–"))
+    return [*others[:1], rule("time", colon, _said, words, needs=":"), *others[1:]]
 
 
 def _said(found: Match[str], words: Words) -> str | None:
@@ -52,6 +56,10 @@ def _said(found: Match[str], words: Words) -> str | None:
     zone = groups.get("zone")
     after = f" {zone.replace('.', '').upper()}" if zone else ""
     return f"{time}{after}{stop_after(found)}{f' {words.to} ' if groups['to'] else ''}"
+
+
+def _bare(found: Match[str], words: Words) -> str:
+    return f"{words.cardinal(int(found['hour']), '')} {words.to} "
 
 
 def _with_seconds(hour: int, minute: int, second: int, words: Words) -> str:

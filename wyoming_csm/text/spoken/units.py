@@ -38,6 +38,13 @@ mbps=Mbit/s Gbps=Gbit/s MBps=MB/s U/min=rpm tr/min=rpm giri/min=rpm t/min=rpm
 """
 # With a blank inside; a blank in a table of words would part them.
 _SPACED = {"° C": "°C", "° F": "°F", "º C": "°C", "fl. oz.": "fl oz", "sq ft": "ft²", "sq m": "m²"}
+# After a slash only.
+_PERIODS = """
+day=d days=d month=month mo=month hr=h hour=h yr=y year=y week=w wk=w minute=min second=s
+Tag=d Monat=month Jahr=y Woche=w Stunde=h Minute=min jour=d mois=month an=y semaine=w heure=h
+día=d mes=month año=y semana=w hora=h giorno=d mese=month anno=y settimana=w ora=h dag=d
+maand=month jaar=y uur=h
+"""
 _ONLY_TOGETHER = frozenset({"p", "S", "F", "N", "T"})  # too short to be sure of
 _INCHES = frozenset({"in", "ha", "y", "a", "st", "ct", "bar", "pt"})  # words as well
 _SHORT_RATES = frozenset({"m/s", "L/h", "L/s", "B/s", "l/h", "l/s", "g/L", "g/l"})
@@ -75,12 +82,18 @@ def _aliases() -> dict[str, str]:
 
 
 @lru_cache(maxsize=1)
+def _periods() -> dict[str, str]:
+    return dict(pair.split("=") for pair in _PERIODS.split())
+
+
+@lru_cache(maxsize=1)
 def unit_pattern() -> str:
     """Return a pattern without groups for a unit, also of two: km/h, W/m², kWh/100km."""
     together = [alias.split("=")[0] for alias in _TOGETHER.split()]
     simple = [name for name in (*_table(), *_aliases()) if name not in together]
     one = f"(?:{word_list(simple)})"
-    below = rf"(?:\({one}[⋅·*.]{one}\)|100 ?km|{one})"
+    periods = word_list(_periods())
+    below = rf"(?:\({one}[⋅·*.]{one}\)|100 ?km|(?:{periods})(?!\w)|{one})"
     return rf"(?:{word_list(together)}|{one}(?:[/⁄]{below})?)(?![\w²³°⁄]|/[^\W\d]|['’.]\w)"
 
 
@@ -108,7 +121,7 @@ def per_name(below: str, language: str) -> str:
     if below.startswith("("):
         names = [_simple(part, code) for part in re.split("[⋅·*.]", below[1:-1])]
         return " ".join(name.per for name in names if name)
-    name = _simple(below, code)
+    name = _simple(_periods().get(below, below), code)
     return name.per if name else ""
 
 
@@ -116,6 +129,8 @@ def is_surely_unit(written: str, glued: bool, after: str, words: Words) -> bool:
     """Return whether a number's neighbour is its unit, where it may also be a word: "5 in"."""
     if written == "st" and glued:
         return False
+    if glued and written == "B":
+        return False  # of a flat, or a model
     if glued or written not in _INCHES:
         return True
     if words.language.startswith("en") and written in ("st", "y", "ha", "bar", "pt", "ct"):

@@ -23,19 +23,23 @@ _BEFORE = {
 
 
 def year_rules(words: Words) -> list[Rule]:
-    """Return the rules of years and of names cut short; full dates went before."""
+    """Return the rules of years; full dates and units went before."""
     if words.language.startswith("en"):
-        years = [
-            rule("decade", _DECADE, _decade, words, needs="s"),
-            rule("year", _ENGLISH, _english_year, words, any_case=True),
-        ]
+        years = [rule("year", _ENGLISH, _english_year, words, any_case=True)]
     elif words.language in _BEFORE:
-        before = rf"(?P<before>\b(?:{_BEFORE[words.language]}) |\A)"
-        pattern = before + r"(?P<year>1[1-9]\d\d)\b(?![.,:]\d| ?[%°€$])"
+        before = rf"(?P<before>\b(?:{_BEFORE[words.language]}) |\A|(?<= )(?=19))"
+        pattern = before + r"(?P<year>1[1-9]\d\d)\b(?![.,:]\d| ?[%°€$]| [A-ZÄÖÜ])"
         years = [rule("year", pattern, _year, words)]
     else:
         years = []
-    return [*years, *_short_name_rules(words)]
+    return years
+
+
+def decade_rules(words: Words) -> list[Rule]:
+    """Return the rules of decades; they go before seconds."""
+    if not words.language.startswith("en"):
+        return []
+    return [rule("decade", _DECADE, _decade, words, needs="s")]
 
 
 def _year(found: Match[str], words: Words) -> str:
@@ -67,7 +71,7 @@ def _several(digits: str, words: Words) -> str:
     return f"{year[:-1]}ies" if year.endswith("y") else f"{year}s"
 
 
-def _short_name_rules(words: Words) -> list[Rule]:
+def short_name_rules(words: Words) -> list[Rule]:
     """Return the rules of "Mon-Fri", "Jan-Mar" and of days before a date."""
     days = {
         short.casefold(): day
@@ -97,7 +101,7 @@ def _short_name_rules(words: Words) -> list[Rule]:
             return None
         return long(found["day"]) + found["mark"].replace(".", "")
 
-    date = rf"(?=the |(?:{'|'.join(words.months)})\b|\d)"
+    date = rf"(?=the |(?:{word_list({*words.months, *months})})\b|\d)"
     one_day = rf"(?<!\w)(?P<day>{word_list(days)})(?P<mark>\.?,? ){date}"
     return [
         rule("days", range_of(days), said, words, digit=False, needs="-–", any_case=True),
