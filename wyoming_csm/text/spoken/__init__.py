@@ -24,6 +24,7 @@ from wyoming_csm.text.spoken.times import time_rules
 from wyoming_csm.text.spoken.words import Words, words_of
 from wyoming_csm.text.spoken.years import decade_rules, short_name_rules, year_rules
 
+_COMMA = re.compile(r"(?<=[^\W\d_]),(?=[^\W\d_])")
 _BLANKS = re.compile(r" {2,}")
 _BLANK_BEFORE_STOP = re.compile(r" +(?=[.,;:!?](?:\s|\Z))")
 
@@ -77,7 +78,8 @@ def _rules(words: Words) -> tuple[Rule, ...]:
 
 def _tidy(sentence: Sentence, written: str) -> None:
     """Leave single blanks, and a capital where the sentence began with one or with a number."""
-    text = _BLANK_BEFORE_STOP.sub("", _BLANKS.sub(" ", sentence.text)).strip()
+    text = _COMMA.sub(", ", sentence.text) if sentence.changes else sentence.text
+    text = _BLANK_BEFORE_STOP.sub("", _BLANKS.sub(" ", text)).strip()
     first = written.lstrip("\"'( ")[:1]
     if text and sentence.changes and not (first.islower() or first in "'\u2019"):
         begin = len(text) - len(text.lstrip("\"'("))

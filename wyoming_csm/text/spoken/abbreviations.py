@@ -6,10 +6,8 @@ from wyoming_csm.text.spoken.rule import Rule, rule, stop_after, text_after, wor
 from wyoming_csm.text.spoken.words import Words
 
 _INITIALS = r"(?<!\w)(?:[A-Z]\. ?){1,4}[A-Z]\.(?=\W|\Z)|(?<!\w)(?:[A-Z]\.){1,4}[A-Z](?!\w)"
-_SPEED = (
-    r"(?=,? (?:mit |at |à |a |met )?\d+(?:[.,]\d+)? ?"
-    r"(?:km/h|km/u|kph|mph|m/s|kn|kts?|knots|Bft)(?!\w))"
-)
+_SPEEDS = "km/h|km/u|kph|mph|m/s|kn|kts?|knots|Bft"
+_SPEED = rf"(?=,? (?:mit |at |à |a |met )?\d+(?:[.,]\d+)? ?(?:{_SPEEDS})(?!\w))"
 _FROM = "(?:aus|from|du|de|da|del|uit|to|vers|nach)(?: (?:the|dem|le|la|el|il|het))?"
 _STREETS = {"de": "straße", "nl": "straat"}
 
@@ -41,7 +39,7 @@ def abbreviation_rules(words: Words) -> list[Rule]:
 def _own_rules(words: Words) -> list[Rule]:
     code = words.language[:2]
     if code == "en":
-        with_ = r"(?<!\w)w/(?= ?\w)"
+        with_ = r"(?<!\w)w/(?= ?\w)(?!o\b)"
         return [
             rule("abbreviation", with_, lambda f, w: "with ", words, digit=False, needs="/"),
             rule("initials", _INITIALS, _initials, words, digit=False, needs="."),
@@ -68,7 +66,10 @@ def _long(found: Match[str], short: dict[str, str]) -> str:
 def compass_rules(words: Words) -> list[Rule]:
     """Return the rules of points of the compass, beside the wind or its speed."""
     points = f"(?P<point>{word_list(words.compass)})"
+    speed = rf"\d ?(?:{_SPEEDS}),? (?:(?:from|aus|du|de|da|del|dal|uit)(?: the)? )?"
     patterns = (
+        rf"(?P<before>{speed}){points}(?!\w)",
+        rf"(?P<before>)(?<!\w){points}(?=[ -](?i:{words.wind})\b)",
         rf"(?P<before>)(?<!\w){points}{_SPEED}",
         rf"(?P<before>\b(?i:{words.wind})\b[^.!?\d]{{0,30}}?(?<!\w)){points}(?!\w)",
         rf"(?P<before>\b(?:{_FROM}) ){points}(?=[.,;!]|\Z)",

@@ -9,6 +9,7 @@ from re import Match
 from wyoming_csm.text.spoken.rule import Change, Sentence
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W\d_]+)*")
+_NUMERAL = re.compile("II|III|IV|VI{1,3}|IX|XI{1,3}|XX?[IVX]{2,4}|M{1,3}[XVICDL]{3,}")
 _RUN = 3  # words in capitals, one after another
 _SHORTEST = 4  # letters of a shout of one word
 # Of those with a vowel: others without one are never taken for words.
@@ -62,7 +63,7 @@ def _is_shout(run: list[Match[str]], whole: bool) -> bool:
 
 
 def _is_plain(word: str) -> bool:
-    if any(map(str.isdigit, word)):
+    if any(map(str.isdigit, word)) or _NUMERAL.fullmatch(word):
         return False
     return not _VOWELS.isdisjoint(word) and (word not in _ACRONYMS or word in _PLAIN_IN_SHOUTS)
 

@@ -22,7 +22,7 @@ _AMERICAN = (
     r"|(?<![\w.)-])[2-9]\d\d-\d{4}(?![\w-])|(?<![\w-])\d{3}-\d{2}-\d{4}(?![\w-])"
 )
 _DASHED = r"(?<![\w.,-])\d{1,4}(?:-\d{1,4}){2,}(?![\w-])"
-_ADDRESS = r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?!\.?\d)"
+_ADDRESS = r"(?<![\w.])(?P<host>\d{1,3}(?:\.\d{1,3}){3})(?!\.?\d)(?::(?P<port>\d{1,5})\b)?"
 _VERSION = (
     r"(?<![\w.,])(?P<v>[vV]\.? ?(?=\d))?(?P<numbers>\d+(?:\.\d+){1,4})"
     r"(?P<stage>(?:[-. ]?(?:alpha|beta|rc|dev|b|a)\.?\d*)?)(?!\w|[.,]\d)"
@@ -110,7 +110,8 @@ def _dashed(found: Match[str], words: Words) -> str:
 
 
 def _dotted(found: Match[str], words: Words) -> str:
-    return f" {words.dot} ".join(words.digits(part) for part in found[0].split("."))
+    port = f", {words.digits(found['port'])}" if found["port"] else ""
+    return f" {words.dot} ".join(words.digits(part) for part in found["host"].split(".")) + port
 
 
 def _lone_version(found: Match[str], words: Words) -> str:

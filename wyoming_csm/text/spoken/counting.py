@@ -18,6 +18,8 @@ _FRACTION = (
 _RATIO = rf"{_START}(?P<above>\d{{1,4}}) ?: ?(?P<below>\d{{1,4}})(?![\w:])"
 _OVER = {"en": "over", "de": "zu", "fr": "sur", "es": "sobre", "it": "su", "nl": "op"}
 
+_OF = {"en": "out of", "de": "von", "fr": "sur", "es": "de", "it": "su", "nl": "van"}
+
 
 def counting_rules(words: Words) -> list[Rule]:
     """Return the rules in their order; units, dates, times, money and codes went before."""
@@ -59,7 +61,8 @@ def _fraction(found: Match[str], words: Words) -> str:
     if (written_above, written_below) == ("24", "7"):
         return f"{said('24', words)} {said('7', words)}"
     if above == below and not whole:
-        return f"{said(written_above, words)} {said(written_below, words)}"
+        of = "" if above == 50 else f" {_OF[words.language[:2]]}"
+        return f"{said(written_above, words)}{of} {said(written_below, words)}"
     sign = said_sign(found["sign"], words)
     odd = above > 99 or (above > below > 16) or written_above[0] == "0"
     if odd or not 2 <= below <= 100:

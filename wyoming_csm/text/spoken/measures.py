@@ -133,6 +133,8 @@ def _measure(found: Match[str], words: Words) -> str | None:
     named = glued and len(written) == 1 and written.isupper()
     if named and word_before(found).lower() in words.places.split("|"):
         return None
+    if found["gap"].endswith("-") and (after.startswith("-") or written == "in"):
+        return None  # 3-in-1
     if found["gap"].endswith("-") and len(written) == 1 and written not in "VWL":
         return None
     sign = said_sign(found["sign"], words)

@@ -18,7 +18,9 @@ def number_pattern(words: Words) -> str:
         return rf"(?:\d{{1,3}}(?:,\d{{3}})+\.\d+|{thousands}|\d+(?:[.,]\d+)?)"
     thousands = r"\d{1,3}(?:[,']\d{3})+(?!\d)(?:\.\d+)?|\d{1,3}(?:\.\d{3}){2,}(?![\d.])"
     comma = r"(?<![\d,.])\d{1,4},\d{1,2}(?![\d,]|\.\d)"  # as others write it
-    return rf"(?:\d{{1,3}}(?:\.\d{{3}})+,\d+|{thousands}|{comma}|\d+(?:\.\d+)?|(?<![\w.])\.\d+)"
+    blanks = r"[1-9]\d{0,2}(?:(?: 000)+|(?: \d{3}){2,})(?! ?\d)"
+    points = r"\d{1,3}(?:\.\d{3})+,\d+"
+    return rf"(?:{blanks}|{points}|{thousands}|{comma}|\d+(?:\.\d+)?|(?<![\w.])\.\d+)"
 
 
 def parts(written: str, words: Words) -> tuple[str, str]:

@@ -16,7 +16,7 @@ _INCHES = r"(?<![\w.,\"])(?P<inches>\d{1,3}(?:\.\d+)?)(?P<mark>[″\"])(?!\w)"
 def sign_before_number_rules(words: Words) -> list[Rule]:
     """Return the rules of signs that are said otherwise before a number."""
     twice = rf"(?P<sign>{word_list(_TWICE)}) ?(?=[\w.−-])"
-    once = rf"(?P<sign>{word_list(words.before_numbers)}) ?(?=[\d.])"
+    once = rf"(?<!\d)(?<!\d )(?P<sign>{word_list(words.before_numbers)}) ?(?=[\d.])"
     rules = [
         rule("sign", twice, lambda f, w: f" {w.signs[_TWICE[f['sign']]]} ", words, digit=False),
         rule("sign", once, lambda f, w: f" {w.before_numbers[f['sign']]} ", words),

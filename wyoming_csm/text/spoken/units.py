@@ -29,7 +29,7 @@ Kohm=kΩ ohm=Ω
 inH2O=inH₂O floz=fl_oz fl.oz.=fl_oz Beaufort=Bft hpa=hPa kpa=kPa mmhg=mmHg KWp=kWp kwp=kWp PSI=psi
 Psi=psi PPM=ppm
 msec=ms Nl=L MWH=MWh VAr=var kVAr=kvar VAR=var kVAR=kvar BTUs=BTU Btu=BTU btu=BTU wk=w wks=w yr=y
-yrs=y Lux=lx
+yrs=y mo=month Lux=lx
 """
 _TOGETHER = """
 kph=km/h kmh=km/h Km/h=km/h km/hr=km/h kmph=km/h km/u=km/h bps=bit/s kbps=kbit/s Kbps=kbit/s
