@@ -1,4 +1,4 @@
-"""The command line: its words over the settings of a file, then `serve`, `say` or `verify`."""
+"""The command line: its words over the settings of a file, then one of the commands."""
 
 import argparse
 import asyncio
@@ -8,19 +8,19 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from msgspec.structs import replace
 
 from wyoming_csm import __version__
-from wyoming_csm.config import SECTIONS, Config, load, with_system_voice_only
+from wyoming_csm.config import SECTIONS, Config, EngineName, load, with_system_voice_only
 from wyoming_csm.errors import ConfigError, WyomingCsmError
 from wyoming_csm.installer import INSTALLER
 
 _LOGGER = logging.getLogger(__name__)
 
 DEFAULT_CONFIG = Path("config/config.yaml")
-COMMANDS = ("serve", "say", "verify")
+COMMANDS = ("serve", "say", "text", "verify")
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -38,6 +38,11 @@ def main(words: Sequence[str] | None = None) -> int:
             from wyoming_csm.say import say
 
             return asyncio.run(say(config, arguments.text, arguments.output))
+        if arguments.command == "text":
+            from wyoming_csm.text_command import print_words
+
+            print_words(sys.stdin, config.language, arguments.ssml, arguments.explain)
+            return 0
         if arguments.command == "verify":
             from wyoming_csm.verify import require_packages
 
@@ -78,13 +83,15 @@ def parse_words(words: list[str]) -> argparse.Namespace:
     add("--log-format", dest="log.format", metavar="FORMAT", help="as Python's logging takes it")
     parser = argparse.ArgumentParser(
         prog="wyoming-csm",
-        usage="%(prog)s [-h] [--version] [serve|say|verify] [words]",
+        usage="%(prog)s [-h] [--version] [serve|say|text|verify] [words]",
         description="Text to speech over the Wyoming protocol with CSM-1B.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(dest="command", metavar="serve|say|verify", prog=parser.prog)
+    commands = parser.add_subparsers(
+        dest="command", metavar="serve|say|text|verify", prog=parser.prog
+    )
     add_command = partial(commands.add_parser, parents=[common], allow_abbrev=False)
     serve = add_command("serve", help="serve Wyoming (the default)")
     say = add_command("say", help="speak a text into a file")
@@ -92,6 +99,13 @@ def parse_words(words: list[str]) -> argparse.Namespace:
     say.add_argument(
         "-o", "--output", default="-", metavar="FILE", help="WAV file; -: standard output"
     )
+    text = add_command("text", help="show how standard input would be read aloud, line by line")
+    text.add_argument("--language", help="instead of `language`: en, en-GB, de")
+    text.add_argument(
+        "--engine", choices=get_args(EngineName), help="that would speak; all get the same words"
+    )
+    text.add_argument("--ssml", action="store_true", help="each line is SSML")
+    text.add_argument("--explain", action="store_true", help="name the rule of each change")
     check = add_command("verify", help="compare CSM's codes and sound with transformers'")
     check.add_argument("--frames", type=_count, metavar="N", help="of 80 ms, to be compared")
     check.add_argument("--text", help="what is spoken")
@@ -99,7 +113,7 @@ def parse_words(words: list[str]) -> argparse.Namespace:
     check.add_argument(
         "--dtype", dest="csm.dtype", help="instead of csm.dtype and csm.depth_dtype: float32, int8"
     )
-    each = "\n\n".join(command.format_help() for command in (serve, say, check))
+    each = "\n\n".join(command.format_help() for command in (serve, say, text, check))
     parser.epilog = f"With --light ./run.sh installs no more engines. The words of each:\n\n{each}"
     light = [word for word in words[:1] if word == "--light"]  # the only one before a command
     words = words[len(light) :]

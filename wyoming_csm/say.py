@@ -22,6 +22,7 @@ from wyoming_csm.engines.base import Phase
 from wyoming_csm.errors import RequestError
 from wyoming_csm.text.pieces import Speak
 from wyoming_csm.text.reader import TextReader
+from wyoming_csm.text.spoken import in_words
 from wyoming_csm.voice_choice import VoiceRequest, choose_voice
 
 _LONG_SECONDS = 1.0  # what takes longer is worth a word
@@ -77,9 +78,10 @@ async def _speak(app: App, config: Config, text: str) -> AsyncGenerator[bytes]:
     reader = TextReader(voice.language, style=config.text)
     reply = app.engine.start_reply(voice)
     try:
-        for piece in (*reader.push(text), *reader.finish()):
-            spoken = piece if isinstance(piece, Speak) else Speak("")
-            mixed = app.mixer.sentence(spoken.text, spoken.gain)
+        for written in (*reader.push(text), *reader.finish()):
+            piece = in_words(written, voice.language)
+            sentence = piece if isinstance(piece, Speak) else Speak("")
+            mixed = app.mixer.sentence(sentence.text, sentence.gain)
             async with aclosing(reply.speak(piece)) as chunks:
                 async for pcm in chunks:
                     yield mixed.feed(pcm, reply.spoken_by)

@@ -13,6 +13,7 @@ from wyoming_csm.installer import install_engines
 from wyoming_csm.server.addresses import Address, reachable_addresses
 from wyoming_csm.server.discovery import Announcement
 from wyoming_csm.server.listener import Server
+from wyoming_csm.text.spoken import spoken
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ async def serve(config: Config, installer: str | None = None) -> None:
             _LOGGER.warning("There is no voice %r (yet): the first is the default", config.voice)
         async with asyncio.TaskGroup() as group:
             work = [_stay_findable(config, server), _probe_when_asked(app, again)]
-            work.append(app.watch_voices())
+            work += [app.watch_voices(), _get_rules_ready(config.language)]
             if installer:
                 work.append(install_engines(installer, config.engines, again.set))
             behind = [group.create_task(one) for one in work]
@@ -77,6 +78,11 @@ async def follow(
         if found != before or not announcement.is_complete:
             await announcement.announce(list(found))
         await wait()
+
+
+async def _get_rules_ready(language: str) -> None:
+    """Make the patterns of spoken forms, in a thread: no first sentence waits 50 ms for them."""
+    await asyncio.to_thread(spoken, "1", language)
 
 
 async def _probe_when_asked(app: App, again: asyncio.Event) -> None:

@@ -37,17 +37,21 @@ SLOW = fake_voice("slow", engine="csm")  # its clip takes `Device.preparing` sec
 PICO = fake_voice("pico", engine="system")
 
 
+_LETTERS = str.maketrans("0123456789", "abcdefghij")  # digits would become words on the way
+_DIGITS = str.maketrans("abcdefghij", "0123456789")
+
+
 def sentence(number: int, frames: int) -> str:
     """A text by whose number it is known again, and that is spoken in so many frames."""
-    return f"Say {number:05} for {frames} frames."
+    return f"Say {number:05} for {frames} frames.".translate(_LETTERS)
 
 
 def frames_of(text: str) -> int:
-    return int(text.split()[3])
+    return int(text.split()[3].translate(_DIGITS))
 
 
 def number_of(text: str) -> int:
-    return int(text.split()[1])
+    return int(text.split()[1].translate(_DIGITS))
 
 
 def pcm(text: str, frame: int) -> bytes:

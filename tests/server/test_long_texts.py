@@ -124,7 +124,7 @@ async def test_the_default_limit_escaped_within_the_json_line(
     [
         ('<speak><p>One.</p><break time="1s"/>Two', ["One."], 1),
         ("<speak>One. Two is <emphasis>two</emphasis>.", ["One."], 0),
-        ("<speak>One & two < three. Two <p>", ["One & two < three."], 0),
+        ("<speak>One & two < three. Two <p>", ["One and two less than three."], 0),
         ("<speak>One.<s>Two.</s>Three.", ["One. Two."], 0),
     ],
     ids=["in a word", "in a tag", "broken", "in a sentence"],

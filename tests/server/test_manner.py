@@ -9,7 +9,7 @@ from wyoming.event import Event
 from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStop, SynthesizeVoice
 
 from tests.fakes import FakeEngine, fake_voice, frame
-from tests.server.clients import audio, logged, peer, serving, types, warnings
+from tests.server.clients import audio, logged, peer, say, serving, types, warnings
 
 
 async def test_an_unknown_voice_gets_the_default_and_a_warning(
@@ -124,7 +124,7 @@ async def test_a_request_that_cannot_be_fulfilled_is_a_warning_and_is_spoken(
     async with serving(engine) as server, peer(server) as client:
         await client.send(Event("synthesize", {"text": 42, **asked}))
         assert audio(await client.until("audio-stop")) == frame(0)
-    assert engine.asked == ["42"]
+    assert engine.asked == ["Forty-two"]
     (warning,) = warnings(caplog)
     assert warning == (
         "A request from 127.0.0.1 cannot be fulfilled exactly: there is no voice '5';"
@@ -142,3 +142,11 @@ async def test_a_character_that_comes_in_two_halves() -> None:
         await client.send(SynthesizeStop().event())
         await client.until("synthesize-stopped")
     assert engine.asked == ["Hi \U00020bb7 there."]
+
+
+async def test_the_engine_gets_words_in_the_language_of_the_voice() -> None:
+    engine = FakeEngine(frames=1)
+    async with serving(engine) as server, peer(server) as client:
+        await client.send(say("It is 35 μg/m³ at 10:30."))
+        await client.until("audio-stop")
+    assert engine.asked == ["It is thirty-five micrograms per cubic meter at ten thirty."]

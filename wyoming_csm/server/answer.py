@@ -19,6 +19,7 @@ from wyoming_csm.sound.mixer import Mixer
 from wyoming_csm.sound.pacing import Pacer
 from wyoming_csm.text.pieces import Pause, Piece, Speak
 from wyoming_csm.text.reader import TextReader
+from wyoming_csm.text.spoken import in_words
 from wyoming_csm.voices import Voice
 
 _LOGGER = logging.getLogger(__name__)
@@ -69,7 +70,7 @@ class Answer:
 
     async def run(self) -> None:
         """Speak the request to its end. Raises EngineError, RequestError, ConnectionError."""
-        spoken = False
+        finished = False
         try:
             voice = self._voice
             if voice is None or self._engine.voice_for(voice) is None:
@@ -77,7 +78,8 @@ class Answer:
             # Before the text: an engine that is unloaded begins to load.
             reply = self._reply = self._engine.start_reply(voice, self._address)
             async with aclosing(self._pieces()) as pieces:
-                async for piece in pieces:
+                async for written in pieces:
+                    piece = in_words(written, voice.language)
                     await self._events.drained()
                     if isinstance(piece, Pause):
                         await self._pause(piece.seconds)
@@ -91,13 +93,13 @@ class Answer:
             self._sound.stop()
             if self._request.streamed:
                 self._events.send(SynthesizeStopped().event())
-            spoken = True
+            finished = True
         except (EngineError, RequestError) as error:
             self.cut_because = str(error)
             raise
         finally:
             self._pacer.close()
-            self._log("" if spoken else f" ({self.cut_because})")
+            self._log("" if finished else f" ({self.cut_because})")
             if self._reply is not None:
                 await self._reply.aclose()
 

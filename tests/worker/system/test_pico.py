@@ -99,6 +99,11 @@ def test_endless_words_are_spoken_in_parts(pico: Pico, word: str) -> None:
     assert np.abs(from_pcm(first)).max() > 0.05
 
 
+def test_a_long_number_stays_one_word() -> None:
+    number = "siebenhundertsiebenundsiebzigtausendsiebenhundertsiebenundsiebzig"
+    assert pico_texts(f"{number}, {'9' * 40}.", "de-DE") == [f"{number}, {'9' * 30} {'9' * 10}."]
+
+
 def test_a_long_text_comes_in_fragments(pico: Pico) -> None:
     texts = pico_texts("The quick brown fox jumps over the dog. " * 100, "en-US")
     assert max(map(len, texts)) <= 300

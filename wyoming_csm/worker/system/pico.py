@@ -19,6 +19,7 @@ from wyoming_csm.errors import EngineError
 SAMPLE_RATE = 16_000
 _LONGEST_TEXT = 300  # characters at once: 0.3 s of work
 _LONGEST_WORD = 30  # 60 digits are silence, 250 accented letters never end
+_LONGEST_OF_LETTERS = 70  # a German number: 70 letters of any kind take 0.3 s
 _ALPHABET = "cp1252"  # the letters Pico knows
 # Brings each voice to about -17 dB, as espeak-ng; at 1.0 all of them clip.
 _VOLUMES = {"en-US": 0.4, "en-GB": 0.4, "de-DE": 0.4, "es-ES": 0.4, "fr-FR": 0.4, "it-IT": 0.5}
@@ -75,9 +76,15 @@ def pico_texts(text: str, language: str) -> list[str]:
     plain = "".join(_known(character) or " " for character in plain)
     # After the line above, which turns full-width signs into plain ones.
     plain = plain.replace("<", f" {_LESS_THAN.get(language[:2], 'less than')} ")
-    words = re.sub(rf"(\S{{{_LONGEST_WORD}}})(?=\S)", r"\1 ", plain)
-    fragments = textwrap.wrap(" ".join(words.split()), _LONGEST_TEXT)
+    words = " ".join(_bounded(word) for word in plain.split())
+    fragments = textwrap.wrap(words, _LONGEST_TEXT)
     return [fragment for fragment in fragments if any(c.isalnum() for c in fragment)]
+
+
+def _bounded(word: str) -> str:
+    """Return the word, with blanks in it where it is too long for Pico."""
+    longest = _LONGEST_OF_LETTERS if word.strip(".,;:!?\"'").isalpha() else _LONGEST_WORD
+    return re.sub(rf"(\S{{{longest}}})(?=\S)", r"\1 ", word)
 
 
 def _known(character: str) -> str:

@@ -1,0 +1,82 @@
+"""Words cut short, initials, and points of the compass."""
+
+from re import Match
+
+from wyoming_csm.text.spoken.rule import Rule, rule, stop_after, text_after, word_list
+from wyoming_csm.text.spoken.words import Words
+
+_INITIALS = r"(?<!\w)(?:[A-Z]\. ?){1,4}[A-Z]\.(?=\W|\Z)|(?<!\w)(?:[A-Z]\.){1,4}[A-Z](?!\w)"
+_SPEEDS = "km/h|km/u|kph|mph|m/s|kn|kts?|knots|Bft"
+_SPEED = rf"(?=,? (?:mit |at |à |a |met )?\d+(?:[.,]\d+)? ?(?:{_SPEEDS})(?!\w))"
+_FROM = "(?:aus|from|du|de|da|del|uit|to|vers|nach)(?: (?:the|dem|le|la|el|il|het))?"
+_STREETS = {"de": "straße", "nl": "straat"}
+
+
+def abbreviation_rules(words: Words) -> list[Rule]:
+    """Return the rules of words cut short; they go before the numbers."""
+    short = {key.rstrip(): word for key, word in words.abbreviations.items()}
+    names = {key.rstrip() for key in words.abbreviations if key.endswith(" ")}
+    pattern = (
+        rf"(?<![\w.])(?:(?P<short>{word_list(short.keys() - names)})(?!\w)"
+        rf"|(?P<name>{word_list(names)})(?= ?(?-i:[A-ZÀ-Þ\d])|(?<=-)\w))"
+    )
+    number = rf"(?:(?<!\w)(?:{words.number_words})|№) ?(?=\d)"
+    return [
+        *_own_rules(words),
+        rule("number sign", number, lambda f, w: f"{w.number} ", words, any_case=True),
+        rule(
+            "abbreviation",
+            pattern,
+            lambda found, w: _long(found, short),
+            words,
+            digit=False,
+            needs="./" + "".join(key[-1] + key[-1].upper() for key in short),
+            any_case=True,
+        ),
+    ]
+
+
+def _own_rules(words: Words) -> list[Rule]:
+    code = words.language[:2]
+    if code == "en":
+        with_ = r"(?<!\w)w/(?= ?\w)(?!o\b)"
+        return [
+            rule("abbreviation", with_, lambda f, w: "with ", words, digit=False, needs="/"),
+            rule("initials", _INITIALS, _initials, words, digit=False, needs="."),
+        ]
+    if code in _STREETS:
+        street = r"(?<=[a-zäöü])str\.(?= )"
+        return [rule("abbreviation", street, lambda f, w: _STREETS[code], words, digit=False)]
+    return []
+
+
+def _initials(found: Match[str], words: Words) -> str:
+    return found[0].replace(".", "").replace(" ", "") + stop_after(found)
+
+
+def _long(found: Match[str], short: dict[str, str]) -> str:
+    written = found["short"] or found["name"]
+    word = short[written.lower()]
+    if written[0].isupper():
+        word = word[0].upper() + word[1:]
+    joined = written.endswith((".", "/")) and text_after(found)[:1].isalnum()
+    return f"{word}{stop_after(found)}{' ' if joined else ''}"
+
+
+def compass_rules(words: Words) -> list[Rule]:
+    """Return the rules of points of the compass, beside the wind or its speed."""
+    points = f"(?P<point>{word_list(words.compass)})"
+    speed = rf"\d ?(?:{_SPEEDS}),? (?:(?:from|aus|du|de|da|del|dal|uit)(?: the)? )?"
+    patterns = (
+        rf"(?P<before>{speed}){points}(?!\w)",
+        rf"(?P<before>)(?<!\w){points}(?=[ -](?i:{words.wind})\b)",
+        rf"(?P<before>)(?<!\w){points}{_SPEED}",
+        rf"(?P<before>\b(?i:{words.wind})\b[^.!?\d]{{0,30}}?(?<!\w)){points}(?!\w)",
+        rf"(?P<before>\b(?:{_FROM}) ){points}(?=[.,;!]|\Z)",
+    )
+    needs = "".join(point[0] for point in words.compass)
+    return [rule("compass", one, _point, words, digit=False, needs=needs) for one in patterns]
+
+
+def _point(found: Match[str], words: Words) -> str:
+    return found["before"] + words.compass[found["point"]]

@@ -1,0 +1,105 @@
+"""Plain numbers, fractions, ranges, ratios and powers."""
+
+# ruff: noqa: RUF001  (look-alike characters are meant)
+
+import re
+import unicodedata
+from re import Match
+
+from wyoming_csm.text.spoken.numbers import SIGN, number_pattern, parts, said, said_sign, said_whole
+from wyoming_csm.text.spoken.rule import Rule, rule, text_after
+from wyoming_csm.text.spoken.words import Words
+
+_START = r"(?<![\w.,])"
+_FRACTION = (
+    rf"{_START}(?P<sign>{SIGN})?(?:(?P<whole>\d{{1,4}}) )?(?P<above>\d{{1,5}}) ?[/⁄] ?"
+    r"(?P<below>\d{1,5})(?:st|nd|rd|th)?(?![\w/]|[.,]\d)"
+)
+_RATIO = rf"{_START}(?P<above>\d{{1,4}}) ?: ?(?P<below>\d{{1,4}})(?![\w:])"
+_OVER = {"en": "over", "de": "zu", "fr": "sur", "es": "sobre", "it": "su", "nl": "op"}
+
+_OF = {"en": "out of", "de": "von", "fr": "sur", "es": "de", "it": "su", "nl": "van"}
+
+
+def counting_rules(words: Words) -> list[Rule]:
+    """Return the rules in their order; units, dates, times, money and codes went before."""
+    number = number_pattern(words)
+    powers = rf"(?:{_START}(?P<base>{number}))?(?P<power>[⁻⁺]?[⁰¹²³⁴-⁹]+|[⁻⁺])"
+    ranges = (
+        rf"{_START}(?P<sign>{SIGN})?(?P<low>{number})(?P<joint> ?(?:-|–|—|\.\.\.|…) ?)"
+        rf"(?P<high>{number})(?![\w-])"
+    )
+    return [
+        rule("power", powers, _power, words, digit=False, needs="⁻⁺⁰¹²³⁴⁵⁶⁷⁸⁹"),
+        rule("fraction", _FRACTION, _fraction, words, needs="/⁄", any_case=True),
+        rule("ratio", _RATIO, _ratio, words, needs=":"),
+        rule("range", ranges, _range, words, needs="-–—.…"),
+    ]
+
+
+def number_rule(words: Words) -> Rule:
+    """Return the rule of every digit that is left."""
+    pattern = rf"(?P<sign>{SIGN})?(?P<number>{number_pattern(words)})"
+    return rule("number", pattern, _number, words)
+
+
+def _power(found: Match[str], words: Words) -> str:
+    power = unicodedata.normalize("NFKC", found["power"]).replace("−", "-")
+    base = f"{said(found['base'], words)} " if found["base"] else " "
+    after = " " if text_after(found)[:1].isalnum() else ""
+    if power in ("2", "3"):
+        return f"{base}{words.signs['²' if power == '2' else '³']}{after}"
+    sign = said_sign(power[0] if power[0] in "+-" else "", words)
+    digits = power.lstrip("+-")
+    number = said_whole(digits, words) if digits else ""
+    return f"{base}{words.signs['^']} {sign}{number}{after}"
+
+
+def _fraction(found: Match[str], words: Words) -> str:
+    written_above, written_below, whole = found["above"], found["below"], found["whole"]
+    above, below = int(written_above), int(written_below)
+    if (written_above, written_below) == ("24", "7"):
+        return f"{said('24', words)} {said('7', words)}"
+    if above == below and not whole:
+        of = "" if above == 50 else f" {_OF[words.language[:2]]}"
+        return f"{said(written_above, words)}{of} {said(written_below, words)}"
+    sign = said_sign(found["sign"], words)
+    odd = above > 99 or (above > below > 16) or written_above[0] == "0"
+    if odd or not 2 <= below <= 100:
+        over = _OVER[words.language[:2]]
+        said_both = f"{said_whole(written_above, words)} {over} {said_whole(written_below, words)}"
+        return sign + (f"{said_whole(whole, words)} {said_both}" if whole else said_both)
+    fraction = words.fraction(above, below)
+    return sign + (words.mixed(int(whole), fraction) if whole else fraction)
+
+
+def _ratio(found: Match[str], words: Words) -> str:
+    above, below = said_whole(found["above"], words), said_whole(found["below"], words)
+    return f"{above} {words.ratio} {below}"
+
+
+def _range(found: Match[str], words: Words) -> str:
+    low, high = parts(found["low"], words), parts(found["high"], words)
+    spaced = found["joint"].startswith(" ") and found["joint"].endswith(" ")
+    down = (int(low[0] or 0), low[1]) > (int(high[0] or 0), high[1])
+    first = f"{said_sign(found['sign'], words)}{said(found['low'], words)}"
+    last = said(found["high"], words)
+    if re.match(r" ?=", text_after(found)) or (spaced and down):
+        return f"{first} {words.minus} {last}"
+    if len(found["low"]) > 1 and found["low"].startswith("0") and found["low"].isdigit():
+        return f"{first}, {last}"
+    return f"{first} {words.to} {last}"
+
+
+def _number(found: Match[str], words: Words) -> str:
+    before, after = found.string[: found.start()][-2:], text_after(found)
+    gender = words.noun_gender(_noun(after), found["number"])
+    spoken = f"{said_sign(found['sign'], words)}{said(found['number'], words, gender)}"
+    left = " " if before[-1:].isalnum() or before[-1:] in ("%", "°") else ""
+    return f"{left}{spoken}{' ' if after[:1].isalnum() else ''}"
+
+
+def _noun(after: str) -> str:
+    """Return the word after a number, "" if there is none."""
+    noun = re.match(r" ([^\W\d_]+)", after)
+    return noun[1] if noun else ""

@@ -1,0 +1,156 @@
+"""Dates, in figures and with the name of a month."""
+
+from re import Match
+
+from wyoming_csm.text.spoken import english
+from wyoming_csm.text.spoken.rule import Rule, rule, word_before, word_list
+from wyoming_csm.text.spoken.words import Words
+
+_ISO = (
+    r"(?<![\w./-])(?P<year>[12]\d{3})(?P<mark>[-/])(?P<month>\d{1,2})(?P=mark)(?P<day>\d{1,2})"
+    r"(?!\d|[./-]\d)(?P<time>[T ](?=\d\d:\d\d))?"
+)
+_ZONE = r"(?<=\d\d:\d\d)(?P<second>:\d\d)?(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)(?!\w)"
+_NUMERIC = (
+    r"(?<![\w./-])(?P<first>\d{1,2})(?P<mark>[./-]) ?(?P<second>\d{1,2})(?P=mark) ?"
+    r"(?P<year>\d{4}|\d{2})(?!\d|[./-]\d|\w)"
+)
+_TWO = (
+    r"(?<![\w./,-])(?P<first>\d{1,2})/(?P<second>\d{1,2})"
+    r"(?![\d/\w]|[.,]\d| (?:in|inch|cup|tsp|mile)\w*)"
+)
+_GERMAN_TWO = r"(?<![\w./-])(?P<first>\d{1,2})\. ?(?P<second>\d{1,2})\.(?!\d)"
+_ALL_DAY = ("24/7", "7/24")
+_YEAR = r"(?:(?:,? |,)(?P<year>[12]\d{3})\b(?! ?[%°€$]))?"
+_ORDINAL = "(?:st|nd|rd|th)?"
+_FIRST = {"de": r"\.", "fr": "(?:er)?", "es": "(?:º|°)?", "it": "(?:º|°)?", "nl": "e?"}
+
+
+def date_rules(words: Words) -> list[Rule]:
+    """Return the rules of dates; times that follow them are left to theirs."""
+    rules = [
+        rule("time zone", _ZONE, lambda found, w: found["second"] or "", words, needs=":"),
+        rule("date", _ISO, _iso, words, needs="-/"),
+        rule("date", _NUMERIC, _numeric, words, needs="./-"),
+        rule("date", _TWO, _two, words, needs="/"),
+    ]
+    if words.language == "de":
+        rules.append(rule("date", _GERMAN_TWO, _two, words, needs="."))
+    if words.language.startswith("en"):
+        return rules + _english_rules(words)
+    return [*rules, _named(words)]
+
+
+def _is_date(day: int, month: int) -> bool:
+    return 1 <= day <= 31 and 1 <= month <= 12
+
+
+def _iso(found: Match[str], words: Words) -> str | None:
+    day, month = int(found["day"]), int(found["month"])
+    if not _is_date(day, month):
+        return None
+    date = words.date(day, month, words.year(int(found["year"])), word_before(found))
+    return f"{date} {words.date_and_time} " if found["time"] else date
+
+
+def _numeric(found: Match[str], words: Words) -> str | None:
+    first, second, year, mark = (found[name] for name in ("first", "second", "year", "mark"))
+    month_first = words.language == "en" and int(first) <= 12
+    day, month = (int(second), int(first)) if month_first else (int(first), int(second))
+    unclear = len(year) == 2 and words.language.startswith("en") and mark != "/"
+    if unclear or not _is_date(day, month):
+        return None
+    said_year = words.year(int(year)) if len(year) == 4 else _short_year(year, words)
+    say = english.date_day_first if words.language == "en" and not month_first else words.date
+    return say(day, month, said_year, word_before(found))
+
+
+def _short_year(year: str, words: Words) -> str:
+    if words.language.startswith("en"):
+        return f"{'zero ' if year[0] == '0' else ''}{words.cardinal(int(year), '')}"
+    return words.year(int(year) + (2000 if int(year) < 70 else 1900))
+
+
+def _two(found: Match[str], words: Words) -> str | None:
+    """Take "11/27" for a date where it cannot well be a fraction."""
+    first, second = int(found["first"]), int(found["second"])
+    day, month = (second, first) if words.language == "en" else (first, second)
+    if not _is_date(day, month) or found[0] in _ALL_DAY:
+        return None
+    small = day <= 12 and (first <= second or second in (2, 3, 4, 8))
+    if "/" in found[0] and (small or second in (16, 20, 24)):
+        return None
+    return words.date(day, month, "", word_before(found))
+
+
+def _month_pattern(words: Words, name: str) -> str:
+    names = [*words.months, *(n for short in words.short_months for n in short.split("|"))]
+    return rf"(?P<{name}>(?:{word_list(names)})\b)(?:\.(?=,? ?\w))?"
+
+
+def _month(name: str, words: Words) -> int:
+    for number, (long, short) in enumerate(zip(words.months, words.short_months, strict=True), 1):
+        if name.casefold() in (long.casefold(), *short.casefold().split("|")):
+            return number
+    raise ValueError(name)
+
+
+def _named(words: Words) -> Rule:
+    of, year = " ?", _YEAR
+    if words.language == "es":
+        of, year = "(?: de)? ", r"(?:,? (?:de |del )?(?P<year>[12]\d{3})\b)?"
+    day = rf"(?<![\w.,])(?P<day>[0-3]?\d){_FIRST[words.language]}"
+    return rule(
+        "date", f"{day}{of}{_month_pattern(words, 'month')}{year}", _dated, words, any_case=True
+    )
+
+
+def _dated(found: Match[str], words: Words) -> str | None:
+    day = int(found["day"])
+    if not 1 <= day <= 31:
+        return None
+    year = words.year(int(found["year"])) if found["year"] else ""
+    return words.date(day, _month(found["month"], words), year, word_before(found))
+
+
+def _english_rules(words: Words) -> list[Rule]:
+    month = _month_pattern(words, "month")
+    day_first = rf"(?<![\w.,])(?P<day>[0-3]?\d){_ORDINAL}\b(?:,? (?:of )?){month}{_YEAR}"
+    month_first = (
+        rf"(?<![\w.,]){month}[ -](?P<day>[0-3]?\d){_ORDINAL}\b(?![:.,]\d|[/%])"
+        r"(?:(?:,? |-)(?P<year>[12]\d{3})\b)?"
+    )
+    no_day = rf"(?<![\w.,]){month} (?P<year>[12]\d{{3}})\b"
+    return [
+        rule("date", day_first, _day_first, words, any_case=True),
+        rule("date", month_first, _month_first, words, any_case=True),
+        rule("date", no_day, _no_day, words, any_case=True),
+    ]
+
+
+def _is_verb(found: Match[str]) -> bool:
+    return found["month"] in ("may", "march", "mar")
+
+
+def _day_first(found: Match[str], words: Words) -> str | None:
+    day, year = int(found["day"]), found["year"]
+    if not 1 <= day <= 31 or (_is_verb(found) and not year):
+        return None
+    date = english.date_day_first(day, _month(found["month"], words), "", word_before(found))
+    comma = "," if "," in found[0] else ""
+    return f"{date}{comma} {words.year(int(year))}" if year else date
+
+
+def _month_first(found: Match[str], words: Words) -> str | None:
+    day, year = int(found["day"]), found["year"]
+    if not 1 <= day <= 31 or _is_verb(found):
+        return None
+    date = english.date(day, _month(found["month"], words), "", "")
+    comma = "," if "," in found[0] else ""
+    return f"{date}{comma} {words.year(int(year))}" if year else date
+
+
+def _no_day(found: Match[str], words: Words) -> str | None:
+    if _is_verb(found):
+        return None
+    return f"{words.months[_month(found['month'], words) - 1]} {words.year(int(found['year']))}"

@@ -1,0 +1,202 @@
+"""Measures: numbers with units, in ranges, fractions and products, and durations like 1h 30min."""
+
+# ruff: noqa: RUF001  (look-alike characters are meant)
+
+import re
+from re import Match
+
+from wyoming_csm.text.spoken.numbers import SIGN, is_one, number_pattern, said, said_sign
+from wyoming_csm.text.spoken.rule import Rule, rule, word_before
+from wyoming_csm.text.spoken.units import (
+    is_surely_unit,
+    is_written_alone,
+    per_name,
+    unit_name,
+    unit_pattern,
+)
+from wyoming_csm.text.spoken.words import Words
+
+_FRACTION = re.compile(r"(?:(\d+) )?(\d+)[/⁄](\d+)")
+_MAGNITUDES = {
+    "en": "thousand|million|billion|trillion",
+    "de": "Tausend|tausend|Millionen|Million|Milliarden|Milliarde",
+    "fr": "mille|millions?|milliards?", "es": "mil|millones|millón",
+    "it": "mila|milioni|milione|miliardi",
+    "nl": "duizend|miljoen|miljard",
+}  # fmt: skip
+_OF_MILLIONS = {"fr": "de", "es": "de", "it": "di"}
+_TIME_UNITS = {
+    "d": "d", "h": "h", "hr": "h", "hrs": "h", "std": "h", "min": "min", "mins": "min", "m": "min",
+    "sec": "s", "sek": "s", "s": "s", "w": "w", "u": "h", "g": "d", "j": "d", "t": "d",
+}  # fmt: skip
+
+
+_START = r"(?<![\w.,:])(?<!\d/)"
+_TIMES = {"en": "times", "de": "mal", "fr": "fois", "es": "veces", "it": "volte", "nl": "keer"}
+
+
+def measure_rules(words: Words) -> list[Rule]:
+    """Return the rules for durations, sizes and measures."""
+    number, unit = number_pattern(words), unit_pattern()
+    step = rf"\d{{1,4}} ?(?:{'|'.join(_TIME_UNITS)})(?![^\W\d])"
+    durations = (
+        rf"{_START}{step}(?: ?,? ?{step}){{1,4}}(?!\w)|{_START}\d{{1,2}} ?h ?[0-5]\d(?![\w:])"
+    )
+    product = (
+        rf"{_START}(?P<first>{number})(?P<more>(?: ?[x×*] ?{number}){{1,3}})(?: ?(?P<unit>{unit}))?"
+    )
+    between = r"(?<=\d)(?P<unit> ?(?:mm|cm|m|ft|in|\"|″)) ?[x×] ?(?=\d)"
+    factor = rf"{_START}(?P<number>{number})[x×](?!\w)"
+    return [
+        rule("duration", durations, _duration, words, any_case=True),
+        rule("size", product, _product, words, needs="x×*"),
+        rule("size", between, lambda f, w: f"{f['unit']} {w.by} ", words, needs="x×"),
+        rule("times", factor, _times, words, needs="x×"),
+        rule("measure", _measure_pattern(words), _measure, words),
+        rule("rate", rf"{_START}(?P<number>{number})/(?P<unit>{unit})", _rate, words, needs="/"),
+    ]
+
+
+def unit_rule(words: Words) -> Rule:
+    """Return the rule for units without a number."""
+    pattern = rf"(?<![\w/.\-])(?:{unit_pattern()})(?!['.]\w)"
+    return rule("unit", pattern, _alone, words, digit=False)
+
+
+def _measure_pattern(words: Words) -> str:
+    number = number_pattern(words)
+    return (
+        rf"(?P<sign>{SIGN})?{_START}"
+        rf"(?P<low>(?:\d{{1,4}} )?\d{{1,4}}[/⁄]\d{{1,4}}|{number})"
+        rf"(?: ?(?:-|–|—|\.\.\.|…) ?(?P<high_sign>[-−])?(?P<high>{number}))?"
+        rf"(?P<magnitude> (?:{_MAGNITUDES[words.language[:2]]}))?"
+        rf"(?P<gap> ?-?)(?P<unit>{unit_pattern()})(?:\.(?= [a-z\d(]))?"
+    )
+
+
+def _rate(found: Match[str], words: Words) -> str | None:
+    per = per_name(found["unit"], words.language)
+    return f"{said(found['number'], words)} {per}" if per else None
+
+
+def _times(found: Match[str], words: Words) -> str:
+    spoken = said(found["number"], words, "f" if words.language in ("es", "it") else "m")
+    joined = "" if words.language == "de" and found["number"].isdigit() else " "
+    return f"{spoken}{joined}{_TIMES[words.language[:2]]}"
+
+
+def _duration(found: Match[str], words: Words) -> str | None:
+    steps = re.findall(r"(\d+) ?([a-z]*)", found[0], re.I)
+    said_steps = []
+    for position, (number, unit) in enumerate(steps):
+        short = _TIME_UNITS.get(unit.lower(), "min" if position else "")
+        if words.language[:2] in ("en", "es", "it") and unit.lower() in ("j", "t", "u", "g"):
+            return None
+        name = unit_name(short, words.language)
+        if name is None:
+            return None
+        said_steps.append(f"{counted(number, name.one, name.several, words)}")
+    return " ".join(said_steps)
+
+
+def counted(number: str, one: str, several: str, words: Words) -> str:
+    """Return the number and the noun after it, which are bent for each other."""
+    noun = one if is_one(number, words) else several
+    no_noun = one.startswith(("por ", "per ", "pour "))  # uno por ciento
+    head = said(number, words, "" if no_noun else words.gender(one) or "m")
+    if words.language == "it" and head == "una" and noun[0] in "aeiou":
+        return f"un'{noun}"
+    if words.language in _OF_MILLIONS and number.endswith(("000000", "000.000", "000 000")):
+        return f"{head} {of_millions(noun, words)}"
+    return f"{head} {noun}"
+
+
+def of_millions(noun: str, words: Words) -> str:
+    """Return the noun as it follows a million: de, d', di."""
+    of = _OF_MILLIONS.get(words.language, "")
+    if words.language == "fr" and noun[0] in "aeiouéh":
+        return f"d'{noun}"
+    return f"{of} {noun}".strip()
+
+
+def _measure(found: Match[str], words: Words) -> str | None:
+    written, low, high = found["unit"], found["low"], found["high"]
+    name = unit_name(written, words.language)
+    glued = not found["gap"]
+    after = found.string[found.end() :]
+    if name is None or not is_surely_unit(written, glued, after, words):
+        return None
+    if (glued and written == "K" and len(low) < 4) or (
+        written in ("°", "º") and after[:1] in "&ªº" and after
+    ):
+        return None
+    named = glued and len(written) == 1 and written.isupper()
+    if named and word_before(found).lower() in words.places.split("|"):
+        return None
+    if found["gap"].endswith("-") and (after.startswith("-") or written == "in"):
+        return None  # 3-in-1
+    if found["gap"].endswith("-") and len(written) == 1 and written not in "VWL":
+        return None
+    sign = said_sign(found["sign"], words)
+    part = _FRACTION.fullmatch(low)
+    if part:
+        return sign + _fraction(part, name.one, name.several, words)
+    if found["magnitude"]:
+        return f"{sign}{said(low, words)}{found['magnitude']} {of_millions(name.several, words)}"
+    if high:
+        return (
+            f"{sign}{said(low, words)} {words.to} "
+            f"{said_sign(found['high_sign'], words)}{counted(high, name.one, name.several, words)}"
+        )
+    return sign + counted(low, name.one, name.several, words)
+
+
+def _fraction(part: Match[str], one: str, several: str, words: Words) -> str:
+    above, below = int(part[2]), int(part[3])
+    if not 1 < below <= 100:
+        head = f"{said(part[2], words)} {words.by} {said(part[3], words)}"
+        return f"{said(part[1], words)} {head} {several}" if part[1] else f"{head} {several}"
+    fraction = words.fraction(above, below)
+    if part[1]:
+        return f"{words.mixed(int(part[1]), fraction)} {several}"
+    return f"{fraction} {one}"
+
+
+def _product(found: Match[str], words: Words) -> str | None:
+    written = found["unit"]
+    name = unit_name(written, words.language) if written else None
+    numbers = [found["first"], *re.split(" ?[x×*] ?", found["more"])[1:]]
+    is_sum = re.match(r" ?[=+]", found.string[found.end() :]) is not None
+    spaced = "×" in found["more"] or "*" in found["more"]
+    if written and name is None:
+        return None
+    joint = (
+        words.signs["×"]
+        if is_sum
+        or ("*" in found["more"] and not name)
+        or (spaced and not name and " " in found["more"])
+        else words.by
+    )
+    screen = all(len(number) in (3, 4) and number.isdigit() for number in numbers)
+    spoken = [
+        words.year(int(n)) if screen and len(n) == 4 and n[1] != "0" else said(n, words)
+        for n in numbers
+    ]
+    if screen and words.language.startswith("en"):
+        from wyoming_csm.text.spoken.english import pairs
+
+        spoken = [pairs(number) for number in numbers]
+    return f" {joint} ".join(spoken) + (f" {name.several}" if name else "")
+
+
+def _alone(found: Match[str], words: Words) -> str | None:
+    written = found[0]
+    if not is_written_alone(written):
+        return None
+    name = unit_name(written, words.language)
+    if name is None:
+        return None
+    before = found.string[: found.start()].rstrip()
+    if before.endswith("/"):
+        return per_name(written, words.language)
+    return name.several

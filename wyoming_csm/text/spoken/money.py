@@ -1,0 +1,77 @@
+"""Amounts of money: $3.50, £5m, 0.32 €/kWh, € 1.234,56."""
+
+# ruff: noqa: RUF001  (look-alike characters are meant)
+
+from re import Match
+
+from wyoming_csm.text.spoken.measures import counted, of_millions
+from wyoming_csm.text.spoken.numbers import number_pattern, parts, said
+from wyoming_csm.text.spoken.rule import Rule, rule, word_list
+from wyoming_csm.text.spoken.units import per_name
+from wyoming_csm.text.spoken.words import Currency, Words
+
+_CODES = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥", "US$": "US$", "PLN": "zł"}
+_LONG = {
+    "en": "thousand|million|billion|trillion",
+    "de": "Millionen|Million|Milliarden|Milliarde|Mio\\.|Mrd\\.",
+    "fr": "millions?|milliards?", "es": "millones|millón",
+    "it": "milioni|milione|miliardi|miliardo",
+    "nl": "miljoen|miljard",
+}  # fmt: skip
+
+
+def money_rules(words: Words) -> list[Rule]:
+    """Return the rules of amounts, the sign before or after the number."""
+    number = number_pattern(words)
+    sign = f"(?P<sign>{word_list([*words.currencies, *_CODES])})"
+    short = word_list(words.magnitudes)
+    magnitude = rf"(?: ?(?P<magnitude>(?:{short})(?!\w)|(?:{_LONG[words.language[:2]]})\b))?"
+    per = r"(?:/(?P<per>[A-Za-zμ²³íñ]+))?"
+    minus = r"(?P<minus>(?<![\w)])[-−] ?)?"
+    to = r"(?P<to> ?[-–] ?(?=[$€£¥\d]))?"
+    before = rf"{minus}(?<!\w){sign} ?(?P<number>{number}){magnitude}{per}{to}(?!\w)"
+    after = rf"{minus}(?<![\w.,])(?P<number>{number}){magnitude} ?{sign}{per}(?!\w)"
+    needs = "".join(name[0] for name in (*words.currencies, *_CODES))
+    return [rule("money", pattern, _money, words, needs=needs) for pattern in (before, after)]
+
+
+def _money(found: Match[str], words: Words) -> str | None:
+    currency = words.currencies[_CODES.get(found["sign"], found["sign"])]
+    written, magnitude = found["number"], found["magnitude"]
+    if magnitude:
+        magnitude = words.magnitudes.get(magnitude, magnitude)
+        amount = f"{said(written, words)} {magnitude} {of_millions(currency.several, words)}"
+    else:
+        amount = _amount(written, currency, words)
+    minus = f"{words.minus} " if found["minus"] else ""
+    to = f" {words.to} " if found.groupdict().get("to") else ""
+    per = ""
+    if found["per"]:
+        per = per_name(found["per"], words.language)
+        if not per:
+            return None
+    return f"{minus}{amount} {per}{to}" if per else f"{minus}{amount}{to}"
+
+
+def _amount(written: str, currency: Currency, words: Words) -> str:
+    whole, decimals = parts(written, words)
+    cents = decimals.rstrip("0") if len(decimals) > 2 else decimals
+    if len(cents) > 2 or (cents and not currency.cent):
+        return f"{said(written, words)} {currency.several}"
+    cents = cents.ljust(2, "0") if cents else ""
+    number = int(cents or 0)
+    if not number:
+        bare = _without_decimals(written, decimals)
+        return counted(bare, currency.one, currency.several, words)
+    name = currency.cent if number == 1 else currency.cents
+    part = f"{words.cardinal(number, words.gender(currency.cent) or 'm')} {name}"
+    if not int(whole or 0):
+        return part
+    head = counted(_without_decimals(written, decimals), currency.one, currency.several, words)
+    if not words.says_cents:
+        part = words.cardinal(number, "")
+    return f"{head}{words.cents_after}{part}"
+
+
+def _without_decimals(written: str, decimals: str) -> str:
+    return written[: -len(decimals) - 1] if decimals else written

@@ -1,0 +1,63 @@
+"""Signs that have a meaning, and slashes; in the end none is left."""
+
+# ruff: noqa: RUF001  (look-alike characters are meant)
+
+import re
+from re import Match
+
+from wyoming_csm.text.spoken.rule import Rule, rule, text_after, word_list
+from wyoming_csm.text.spoken.words import Words
+
+_TWICE = {">=": "≥", "<=": "≤", "=>": "≥", "!=": "≠", "+/-": "±", "+-": "±"}
+_FEET = r"(?<![\w'.])(?P<feet>\d{1,2})['′] ?(?P<inches>\d{1,2})[\"″]"
+_INCHES = r"(?<![\w.,\"])(?P<inches>\d{1,3}(?:\.\d+)?)(?P<mark>[″\"])(?!\w)"
+
+
+def sign_before_number_rules(words: Words) -> list[Rule]:
+    """Return the rules of signs that are said otherwise before a number."""
+    twice = rf"(?P<sign>{word_list(_TWICE)}) ?(?=[\w.−-])"
+    once = rf"(?<!\d)(?<!\d )(?P<sign>{word_list(words.before_numbers)}) ?(?=[\d.])"
+    rules = [
+        rule("sign", twice, lambda f, w: f" {w.signs[_TWICE[f['sign']]]} ", words, digit=False),
+        rule("sign", once, lambda f, w: f" {w.before_numbers[f['sign']]} ", words),
+    ]
+    if words.language.startswith("en"):
+        rules += [
+            rule("feet", _FEET, lambda f, w: f"{f['feet']} ft {f['inches']} in", words, needs="'′"),
+            rule("inches", _INCHES, _inches, words, needs='"″'),
+        ]
+    return rules
+
+
+def _inches(found: Match[str], words: Words) -> str | None:
+    """Take a mark for inches, unless it may end what another began."""
+    sure = found["mark"] == "″" or found.string.count('"') == 1
+    return f"{found['inches']} in" if sure else None
+
+
+def sign_rules(words: Words) -> list[Rule]:
+    """Return the rules of what is left: each sign that means something becomes its word."""
+    signs = "".join(re.escape(sign) for sign in words.signs if not sign.isalpha())
+    letters = "".join(sign for sign in words.signs if sign.isalpha())  # but not in Greek words
+    alone = rf"(?<![\u0370-\u03ff])[{letters}](?![\u0370-\u03ff])"
+    both = r"(?P<left>(?<![^\W_])[A-Z]{1,5})/(?=[A-Z]{1,5}(?!\w))"
+    return [
+        rule("sign", f"[{signs}]+|{alone}", _signs, words, digit=False),
+        rule("slash", r"(?<!\w)and/or(?!\w)", lambda f, w: "and or", words, digit=False, needs="/"),
+        rule("slash", both, lambda f, w: f"{f['left']} ", words, digit=False, needs="/"),
+        rule("slash", "(?: ?[/⁄])+ ?", _slash, words, digit=False, needs="/⁄"),
+        rule("underscore", "_+", lambda f, w: " ", words, digit=False, needs="_"),
+    ]
+
+
+def _slash(found: Match[str], words: Words) -> str:
+    """Return a pause: "kitchen/hall" are two names, and nobody says slash."""
+    return ", " if found.start() and text_after(found) else ""
+
+
+def _signs(found: Match[str], words: Words) -> str:
+    before, after = found.string[: found.start()][-1:], text_after(found)[:1]
+    said = " ".join(words.signs[sign] for sign in found[0])
+    left = " " if before and not before.isspace() and before not in "(\"'" else ""
+    right = " " if after and not after.isspace() and after not in ".,;:!?)\"'" else ""
+    return f"{left}{said}{right}"

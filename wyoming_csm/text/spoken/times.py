@@ -1,0 +1,76 @@
+"""Times of day: 10:30, 9am-5pm, 10.30 Uhr, 10h30."""
+
+# ruff: noqa: RUF001  (look-alike characters are meant)
+
+from re import Match
+
+from wyoming_csm.text.spoken.rule import Rule, rule, stop_after
+from wyoming_csm.text.spoken.units import unit_name
+from wyoming_csm.text.spoken.words import Words
+
+_HOUR, _MINUTE = r"(?P<hour>[01]?\d|2[0-4])", r"(?P<minute>[0-5]\d)"
+_SECOND = r"(?::(?P<second>[0-5]\d)(?:[.,]\d{1,6})?)?"
+_HALF = r" ?(?P<half>[apAP])\.? ?[mM]\b\.?"
+_ZONE = r"(?: ?(?P<zone>[ECMP][SD]T|UTC|GMT|CEST|CET|e\.s\.t\.?|est)\b)?"
+_TO = r"(?P<to> ?[-–—] ?(?=\d{1,2}(?:[:.h]\d\d| ?[apAP]\.?[mM]\b| ?Uhr)))?"
+_BARE = r" ?[-–] ?(?=\d{1,2}(?::\d\d)? ?[apAP]\.?[mM]\b)"  # "2-4 PM"
+_START = r"(?<![\w:,/+\-.])"
+# Beside hours and minutes with a colon.
+_OTHERS = {
+    "en": (rf"(?<![\d:/+.\w]){_HOUR}(?:\.{_MINUTE})?{_HALF}{_ZONE}{_TO}",),
+    "de": (rf"{_START}{_HOUR}(?:\.{_MINUTE})? ?Uhr\b{_TO}",),
+    "fr": (
+        rf"{_START}{_HOUR} ?(?:h|heures?)\b(?! ?\d+ ?(?:min|mn|s)\b)(?: {_MINUTE}\b)?{_TO}",
+        rf"{_START}{_HOUR} ?h{_MINUTE}\b{_TO}",
+    ),
+    "es": (rf"{_START}{_HOUR}\.{_MINUTE} ?(?:h|horas)\b{_TO}",),
+    "it": (rf"(?<=\bore ){_HOUR}\.{_MINUTE}{_TO}", rf"(?<=\balle ){_HOUR}\.{_MINUTE}(?!\d){_TO}"),
+    "nl": (rf"{_START}{_HOUR}(?:\.{_MINUTE})? ?(?:uur|u)\b{_TO}",),
+}
+
+
+def time_rules(words: Words) -> list[Rule]:
+    """Return the rules of times, the more certain ones first."""
+    code = words.language[:2]
+    start, half = (r"(?<![\d:/+.\w])", f"(?:{_HALF})?{_ZONE}") if code == "en" else (_START, "")
+    clock_word = rf"(?: ?(?:{words.clock_word})\b)?"
+    colon = rf"{start}{_HOUR}:{_MINUTE}{_SECOND}(?![\d:]){half}{clock_word}{_TO}"
+    others = [rule("time", pattern, _said, words) for pattern in _OTHERS[code]]
+    if code == "en":
+        bare = rf"(?<![\d:/+.\w]){_HOUR}{_BARE}"
+        others.insert(0, rule("time", bare, _bare, words, needs="-–"))
+    return [*others[:1], rule("time", colon, _said, words, needs=":"), *others[1:]]
+
+
+def _said(found: Match[str], words: Words) -> str | None:
+    groups = found.groupdict()
+    hour, minute = int(groups["hour"]), int(groups["minute"] or 0)
+    half, second = groups.get("half"), groups.get("second")
+    if (hour == 24 and minute) or (half and not 1 <= hour <= 24):
+        return None
+    time = words.clock(hour, minute)
+    if second:
+        time = _with_seconds(hour, minute, int(second), words)
+    if half:
+        time = time.removesuffix(" o'clock").replace("midnight", "twelve") + f" {half.upper()}M"
+    zone = groups.get("zone")
+    after = f" {zone.replace('.', '').upper()}" if zone else ""
+    return f"{time}{after}{stop_after(found)}{f' {words.to} ' if groups['to'] else ''}"
+
+
+def _bare(found: Match[str], words: Words) -> str:
+    return f"{words.cardinal(int(found['hour']), '')} {words.to} "
+
+
+def _with_seconds(hour: int, minute: int, second: int, words: Words) -> str:
+    seconds = _counted(second, "s", words)
+    if not words.language.startswith("en"):
+        return f"{words.clock(hour, minute)} {words.and_} {seconds}"
+    return f"{_counted(hour, 'h', words)} {_counted(minute, 'min', words)} and {seconds}"
+
+
+def _counted(number: int, unit: str, words: Words) -> str:
+    name = unit_name(unit, words.language)
+    assert name is not None
+    noun = name.one if number == 1 else name.several
+    return f"{words.cardinal(number, words.gender(name.one) or 'm')} {noun}"

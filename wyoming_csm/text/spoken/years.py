@@ -1,0 +1,110 @@
+"""Years and decades, and names of days and months cut short."""
+
+# ruff: noqa: RUF001  (look-alike characters are meant)
+
+from re import Match
+
+from wyoming_csm.text.spoken.rule import Rule, rule, word_before, word_list
+from wyoming_csm.text.spoken.words import Words
+
+_DECADE = (
+    r"(?<![\w.,])(?P<mid>mid-)?(?P<apostrophe>['’])?"
+    r"(?P<digits>[12]\d[1-9]0|[12]\d00|[2-9]0)['’]? ?s\b(?:-(?P<second>(?:[12]\d)?[1-9]0)s\b)?"
+)
+_ENGLISH = (
+    r"(?<![\w.,/:$£€+-])(?P<before>(?:in|since|of|by|from|until|till|before|after|year|early|late"
+    r"|during) )?(?P<year>1[1-9]\d\d|20\d\d)(?:-(?P<second>(?:1[1-9]|20)\d\d|\d\d))?\b"
+    r"(?![,:]\d|\.\d|[/%°-]\w| ?[%°€$])(?P<noun> [a-z]+s\b)?"
+)
+_BEFORE = {
+    "de": "im Jahr|Jahr|seit|von|bis|Anfang|Ende|Mitte",
+    "nl": "in|sinds|uit|jaar|van|tot",
+}  # in the other languages a year is a number like any
+
+
+def year_rules(words: Words) -> list[Rule]:
+    """Return the rules of years; full dates and units went before."""
+    if words.language.startswith("en"):
+        years = [rule("year", _ENGLISH, _english_year, words, any_case=True)]
+    elif words.language in _BEFORE:
+        before = rf"(?P<before>\b(?:{_BEFORE[words.language]}) |\A|(?<= )(?=19))"
+        pattern = before + r"(?P<year>1[1-9]\d\d)\b(?![.,:]\d| ?[%°€$]| [A-ZÄÖÜ])"
+        years = [rule("year", pattern, _year, words)]
+    else:
+        years = []
+    return years
+
+
+def decade_rules(words: Words) -> list[Rule]:
+    """Return the rules of decades; they go before seconds."""
+    if not words.language.startswith("en"):
+        return []
+    return [rule("decade", _DECADE, _decade, words, needs="s")]
+
+
+def _year(found: Match[str], words: Words) -> str:
+    return found["before"] + words.year(int(found["year"]))
+
+
+def _english_year(found: Match[str], words: Words) -> str | None:
+    """Take a bare number for a year from 1900 on, unless it counts something."""
+    before, noun = found["before"] or "", found["noun"] or ""
+    counts = noun and noun not in (" is", " was")
+    if not before and (found["year"][:2] not in ("19", "20") or counts):
+        return None
+    to = f" {words.to} {words.year(int(found['second']))}" if found["second"] else ""
+    return f"{before}{words.year(int(found['year']))}{to}{noun}"
+
+
+def _decade(found: Match[str], words: Words) -> str | None:
+    digits = found["digits"]
+    marked = len(digits) == 4 or found["apostrophe"] or found["mid"]
+    if not marked and word_before(found).lower() not in ("the", "early", "late", "mid"):
+        return None  # seconds
+    to = f" {words.to} {_several(found['second'], words)}" if found["second"] else ""
+    return f"{'mid ' if found['mid'] else ''}{_several(digits, words)}{to}"
+
+
+def _several(digits: str, words: Words) -> str:
+    """Return nineties, twenty tens."""
+    year = words.year(int(digits)) if len(digits) == 4 else words.cardinal(int(digits), "")
+    return f"{year[:-1]}ies" if year.endswith("y") else f"{year}s"
+
+
+def short_name_rules(words: Words) -> list[Rule]:
+    """Return the rules of "Mon-Fri", "Jan-Mar" and of days before a date."""
+    days = {
+        short.casefold(): day
+        for day, names in zip(words.weekdays, words.short_weekdays, strict=True)
+        for short in names
+    }
+    months = {
+        short.casefold(): month
+        for month, names in zip(words.months, words.short_months, strict=True)
+        for short in names.split("|")
+    }
+    full = {name.casefold(): name for name in (*words.weekdays, *words.months)}
+
+    def range_of(names: dict[str, str]) -> str:
+        one = f"(?:{word_list({*names, *(name.casefold() for name in names.values())})})"
+        return rf"(?<!\w)(?P<from>{one})\.? ?[-–] ?(?P<to>{one})(?:\.(?= \w))?(?!\w)"
+
+    def long(name: str) -> str:
+        key = name.casefold()
+        return days.get(key) or months.get(key) or full[key]
+
+    def said(found: Match[str], words: Words) -> str:
+        return f"{long(found['from'])} {words.days_to} {long(found['to'])}"
+
+    def day(found: Match[str], words: Words) -> str | None:
+        if words.language[:2] in ("en", "de") and not found["day"][0].isupper():
+            return None
+        return long(found["day"]) + found["mark"].replace(".", "")
+
+    date = rf"(?=the |(?:{word_list({*words.months, *months})})\b|\d)"
+    one_day = rf"(?<!\w)(?P<day>{word_list(days)})(?P<mark>\.?,? ){date}"
+    return [
+        rule("days", range_of(days), said, words, digit=False, needs="-–", any_case=True),
+        rule("days", range_of(months), said, words, digit=False, needs="-–", any_case=True),
+        rule("days", one_day, day, words, digit=False, any_case=True),
+    ]
