@@ -12,6 +12,7 @@ PYTHON=$VENV/bin/python
 set +o noclobber +o noglob
 export -n SHELLOPTS BASHOPTS
 unset CDPATH
+export ORT_DISABLE_TELEMETRY=1 # onnxruntime would report its use
 for name in $(compgen -e PYTHON || true) $(compgen -e UV_ || true); do
   case $name in
     PYTHONUNBUFFERED | PYTHONUTF8 | PYTHONIOENCODING | PYTHONDEVMODE | PYTHONFAULTHANDLER) ;;
