@@ -78,7 +78,7 @@ fail_without_python() {
 
 # What the base was made from: when it changes, something must be installed.
 fingerprint() {
-  { cat pyproject.toml requirements/base.txt && pwd && "$PYTHON" -V; } 2>&1 | sha256sum
+  { cat pyproject.toml requirements/{base,hibari}.txt && pwd && "$PYTHON" -V; } 2>&1 | sha256sum
 }
 
 is_stamped() {
@@ -135,12 +135,20 @@ update_base() { # [--hurry]
     make_environment
     install_base
   }
+  install_voice "$@" || return 0 # all can speak without it
   fingerprint >"$VENV/base.stamp"
 }
 
 install_base() {
   tell "installing the base..."
   TELLER=$TELLER "$PYTHON" script/install.py base "$@" || exit 1
+}
+
+install_voice() {
+  TELLER=$TELLER "$PYTHON" script/install.py voice "$@" || {
+    tell "Pico speaks English meanwhile; the next start tries again"
+    return 1
+  }
 }
 
 # $VENV, made anew unless it is there and its Python suits and is the one it was made with.

@@ -1,6 +1,7 @@
 """Installs what requirements/ has locked into the environment that runs this.
 
 install.py base [--hurry]   what the server and the system voice need
+install.py voice [--hurry]  Hibari, which speaks English where it can run
 install.py engines NAME...  torch and those of csm, coqui that this machine can use, beside a server
 install.py development      all of it, and the tools
 install.py torch [BUILD]    torch alone: cpu, cu126, cu129 or cu130
@@ -14,6 +15,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -27,7 +29,7 @@ from environment import (
     end_with_the_server,
     whole_or_not_at_all,
 )
-from package_calls import InstallError, Packages, Unreachable, tell
+from package_calls import InstallError, NoFile, Packages, Unreachable, tell
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "requirements"
@@ -44,6 +46,23 @@ def base(hurried: bool) -> None:
         packages.hurry()
     packages.install_locked(REQUIREMENTS / "base.txt", quick=True)
     packages.pip("install", "--no-deps", "--no-build-isolation", "--editable", str(ROOT))
+
+
+def voice(hurried: bool) -> None:
+    """Where it cannot be had or does not run, Pico speaks, and that is said. Raises InstallError
+    if it may be had later."""
+    packages = Packages(Path(sys.executable), tell)
+    if hurried:
+        packages.hurry()
+    try:
+        packages.install_locked(REQUIREMENTS / "hibari.txt", quick=True)
+    except NoFile as error:
+        tell(f"without Hibari, Pico speaks English: {error}")
+        return
+    said = subprocess.run([sys.executable, "-c", "import hibari; hibari.Hibari()('Hello.')"])
+    if said.returncode:  # a processor that it was not built for ends its process
+        packages.pip("uninstall", "--yes", "hibari-tts")
+        tell("Hibari does not run on this machine: Pico speaks English")
 
 
 def engines(wanted: list[str]) -> None:
@@ -166,6 +185,8 @@ def main() -> int:
     try:
         if command == "base":
             base(hurried="--hurry" in rest)
+        elif command == "voice":
+            voice(hurried="--hurry" in rest)
         elif command == "engines":
             end_with_the_server()
             with alone():

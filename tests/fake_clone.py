@@ -12,7 +12,7 @@ TOOLS = (
     *("sha256sum", "uname"),
 )
 
-BASE = "install base"
+BASE, VOICE = "install base", "install voice"
 
 # Stands in for python, in the environment too. What is asked of it is written to $LOG, and what
 # it should answer comes from the environment; the rest is done by the real one.
@@ -24,7 +24,7 @@ case "$*" in
   "script/install.py "*)
     shift; echo "install $*" >>"$LOG"
     [ -z "${{INSTALL_WAITS:-}}" ] || {{ echo "[$TELLER] at work" >&2; read -r; }}
-    [ -z "${{INSTALL_FAILS:-}}" ] && exit
+    [[ " ${{INSTALL_FAILS:-}} " == *" $1 "* ]] || exit 0
     echo "[$TELLER] not installed: no network" >&2; exit 1 ;;
   "-c import wyoming_csm"*)
     [ ! -e "${{0%/bin/python}}/hole" ] && exit "${{NOT_WHOLE:-0}}"; exit 1 ;;
@@ -55,7 +55,8 @@ class Clone:
             "PATH": str(self.path),
             "LOG": str(self.log_file),
         }
-        for name in ("run.sh", "pyproject.toml", "script/common.sh", "requirements/base.txt"):
+        requirements = ("requirements/base.txt", "requirements/hibari.txt")
+        for name in ("run.sh", "pyproject.toml", "script/common.sh", *requirements):
             (self.root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, self.root / name)
         self.path.mkdir()

@@ -50,18 +50,22 @@ class Clone:
 
     def install(self, *engines: str, **env: str) -> subprocess.CompletedProcess[str]:
         """Run install.py engines, without uv, a GPU or any index but the folder."""
+        return self.run("engines", *(engines or ("csm", "coqui")), **env)
+
+    def run(self, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
+        """Run install.py, likewise."""
         held = os.pipe()
         try:
-            return self._run(engines or ("csm", "coqui"), held[0], env)
+            return self._run(words, held[0], env)
         finally:
             os.close(held[0])
             os.close(held[1])
 
     def _run(
-        self, engines: tuple[str, ...], stdin: int, env: dict[str, str]
+        self, words: tuple[str, ...], stdin: int, env: dict[str, str]
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [self.python, self.root / "script/install.py", "engines", *engines],
+            [self.python, self.root / "script/install.py", *words],
             stdin=stdin,
             start_new_session=True,
             timeout=60,
@@ -89,6 +93,7 @@ def emptied(clone: Clone) -> Iterator[None]:
     for name in clone.installed():  # quicker than pip
         shutil.rmtree(clone.packages / f"{name}.dist-info")
         shutil.rmtree(clone.packages / name.partition("-")[0])
+    shutil.rmtree(clone.packages / "hibari", ignore_errors=True)  # of hibari_tts
     for name in ("engines.stamp", "setup.stamp", "begun.json"):
         (clone.root / ".venv" / name).unlink(missing_ok=True)
 
@@ -218,6 +223,45 @@ def test_a_driver_too_old_is_said_at_each_start(clone: Clone) -> None:
     smi.chmod(0o755)
     said = [clone.install().stderr for _ in range(2)]
     assert all("RTX 3060, driver 470.82.1: the driver is too old. Update it" in s for s in said)
+
+
+def lock_hibari(clone: Clone, said: str) -> None:
+    """The voice is a module that does this when it is to speak."""
+    module = f"class Hibari:\n    def __call__(self, text):\n        {said}\n"
+    made = make_wheel(clone.wheels, "hibari_tts", "0.2.1", {"hibari/__init__.py": module})
+    (clone.root / "requirements/hibari.txt").write_text(f"hibari-tts==0.2.1 --hash=sha256:{made}")
+
+
+def test_the_voice_is_installed_where_it_runs(clone: Clone) -> None:
+    lock_hibari(clone, "return b''")
+    assert clone.run("voice").returncode == 0
+    assert clone.installed() == {"hibari_tts-0.2.1"}
+
+
+def test_a_voice_that_ends_its_process_is_not_left_there(clone: Clone) -> None:
+    lock_hibari(clone, "import os; os.kill(os.getpid(), 4)  # SIGILL")
+    result = clone.run("voice")
+    assert result.returncode == 0, "the next start need not try again"
+    assert "Hibari does not run on this machine: Pico speaks English" in result.stderr
+    assert clone.installed() == set()
+
+
+def test_a_machine_without_wheels_is_told_who_speaks(clone: Clone) -> None:
+    lock_hibari(clone, "return b''")
+    for wheel in clone.wheels.iterdir():
+        wheel.rename(clone.wheels / wheel.name.replace("-py3-none-any", "-py3-none-win_arm64"))
+    result = clone.run("voice", "--hurry")
+    assert result.returncode == 0, "the next start need not try again"
+    assert "[install] without Hibari, Pico speaks English: the package index of" in result.stderr
+    assert clone.installed() == set()
+
+
+def test_a_voice_that_failed_is_to_be_tried_again(clone: Clone) -> None:
+    lock_hibari(clone, "return b''")
+    make_wheel(clone.wheels, "hibari_tts", "0.2.1", {"hibari/__init__.py": "another"})
+    result = clone.run("voice")
+    assert result.returncode == 1
+    assert "not installed: a file is not the one" in result.stderr
 
 
 def test_what_does_not_meet_its_declaration_is_said(
