@@ -135,20 +135,14 @@ update_base() { # [--hurry]
     make_environment
     install_base
   }
-  install_voice "$@" || return 0 # all can speak without it
-  fingerprint >"$VENV/base.stamp"
+  [ "$installed" -ne 0 ] || fingerprint >"$VENV/base.stamp"
 }
 
-install_base() {
+install_base() { # sets installed: 0, or 4 where it can speak but the next start should try again
   tell "installing the base..."
-  TELLER=$TELLER "$PYTHON" script/install.py base "$@" || exit 1
-}
-
-install_voice() {
-  TELLER=$TELLER "$PYTHON" script/install.py voice "$@" || {
-    tell "Pico speaks English meanwhile; the next start tries again"
-    return 1
-  }
+  installed=0
+  TELLER=$TELLER "$PYTHON" script/install.py base "$@" || installed=$?
+  [ "$installed" -eq 0 ] || [ "$installed" -eq 4 ] || exit 1
 }
 
 # $VENV, made anew unless it is there and its Python suits and is the one it was made with.

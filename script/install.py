@@ -1,14 +1,14 @@
 """Installs what requirements/ has locked into the environment that runs this.
 
 install.py base [--hurry]   what the server and the system voice need
-install.py voice [--hurry]  Hibari, which speaks English where it can run
 install.py engines NAME...  torch and those of csm, coqui that this machine can use, beside a server
 install.py development      all of it, and the tools
 install.py torch [BUILD]    torch alone: cpu, cu126, cu129 or cu130
 install.py locked FILE...   what these files of requirements/ name
 install.py check            does what is installed meet what is declared?
 
-Ends with 0, with 3 where nothing was to be done, or with 1 after a line that says why.
+Ends with 0, with 3 where nothing was to be done, with 4 where the server can speak but the next
+start should try again, or with 1 after a line that says why.
 """
 
 import json
@@ -33,34 +33,48 @@ from package_calls import InstallError, NoFile, Packages, Unreachable, tell
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "requirements"
-NOTHING_TO_DO = 3
+NOTHING_TO_DO, TRY_AGAIN = 3, 4
 
 # On the disk, with what is unpacked on the way, in GB.
 _SPACE = {"cpu": 3, "cu126": 12, "cu129": 12, "cu130": 12, "rocm": 20}
 
 
-def base(hurried: bool) -> None:
-    """`hurried`: there is an environment that can serve without this. Raises InstallError."""
+def base(hurried: bool) -> bool:
+    """Return whether there is nothing to try again. Raises InstallError.
+
+    `hurried`: there is an environment that can serve without this.
+    """
     packages = Packages(Path(sys.executable), tell)
     if hurried:
         packages.hurry()
-    packages.install_locked(REQUIREMENTS / "base.txt", quick=True)
+    missing = install_with_voice(packages)
+    trial = None if missing else try_voice(Path(sys.executable))
     packages.pip("install", "--no-deps", "--no-build-isolation", "--editable", str(ROOT))
+    if trial is not None:
+        remove_broken_voice(packages, trial)
+    return missing is None or isinstance(missing, NoFile)
 
 
-def voice(hurried: bool) -> None:
-    """Where it cannot be had or does not run, Pico speaks, and that is said. Raises InstallError
-    if it may be had later."""
-    packages = Packages(Path(sys.executable), tell)
-    if hurried:
-        packages.hurry()
+def install_with_voice(packages: Packages) -> InstallError | None:
+    """Return why Hibari is not among it: Pico speaks English then. Raises InstallError."""
     try:
         packages.install_locked(REQUIREMENTS / "hibari.txt", quick=True)
-    except NoFile as error:
+    except InstallError as error:
+        packages.install_locked(REQUIREMENTS / "base.txt", quick=True)
         tell(f"without Hibari, Pico speaks English: {error}")
-        return
-    said = subprocess.run([sys.executable, "-c", "import hibari; hibari.Hibari()('Hello.')"])
-    if said.returncode:  # a processor that it was not built for ends its process
+        return error
+    return None
+
+
+def try_voice(python: Path) -> subprocess.Popen[bytes]:
+    """Begin to speak with Hibari: a processor that it was not built for ends the process."""
+    words = [str(python), "-c", "import hibari; hibari.Hibari()('Hello.')"]
+    return subprocess.Popen(words, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def remove_broken_voice(packages: Packages, trial: subprocess.Popen[bytes]) -> None:
+    """Remove Hibari if it cannot speak. Raises InstallError."""
+    if trial.wait():
         packages.pip("uninstall", "--yes", "hibari-tts")
         tell("Hibari does not run on this machine: Pico speaks English")
 
@@ -184,10 +198,8 @@ def main() -> int:
     command, *rest = sys.argv[1:]
     try:
         if command == "base":
-            base(hurried="--hurry" in rest)
-        elif command == "voice":
-            voice(hurried="--hurry" in rest)
-        elif command == "engines":
+            return 0 if base(hurried="--hurry" in rest) else TRY_AGAIN
+        if command == "engines":
             end_with_the_server()
             with alone():
                 engines(rest)

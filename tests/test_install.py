@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from install import check
-from package_calls import Packages
+from install import check, install_with_voice, remove_broken_voice, try_voice
+from package_calls import InstallError, NoFile, Packages
 
 from tests.fake_clone import ROOT
 from tests.tiny_wheels import make_environment, make_wheel
@@ -50,22 +50,18 @@ class Clone:
 
     def install(self, *engines: str, **env: str) -> subprocess.CompletedProcess[str]:
         """Run install.py engines, without uv, a GPU or any index but the folder."""
-        return self.run("engines", *(engines or ("csm", "coqui")), **env)
-
-    def run(self, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
-        """Run install.py, likewise."""
         held = os.pipe()
         try:
-            return self._run(words, held[0], env)
+            return self._run(engines or ("csm", "coqui"), held[0], env)
         finally:
             os.close(held[0])
             os.close(held[1])
 
     def _run(
-        self, words: tuple[str, ...], stdin: int, env: dict[str, str]
+        self, engines: tuple[str, ...], stdin: int, env: dict[str, str]
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [self.python, self.root / "script/install.py", *words],
+            [self.python, self.root / "script/install.py", "engines", *engines],
             stdin=stdin,
             start_new_session=True,
             timeout=60,
@@ -225,43 +221,62 @@ def test_a_driver_too_old_is_said_at_each_start(clone: Clone) -> None:
     assert all("RTX 3060, driver 470.82.1: the driver is too old. Update it" in s for s in said)
 
 
-def lock_hibari(clone: Clone, said: str) -> None:
-    """The voice is a module that does this when it is to speak."""
+@pytest.fixture
+def packages(clone: Clone, monkeypatch: pytest.MonkeyPatch) -> Packages:
+    """What install.py installs with, in the clone's environment; without uv."""
+    monkeypatch.setattr("install.REQUIREMENTS", clone.root / "requirements")
+    for name, value in {"NO_INDEX": "1", "FIND_LINKS": str(clone.wheels)}.items():
+        monkeypatch.setenv(f"PIP_{name}", value)
+    monkeypatch.setenv("PATH", str(clone.bin))
+    return Packages(clone.python, lambda words: None)
+
+
+def lock_voice(clone: Clone, said: str) -> None:
+    """A base with a voice that does this when it is to speak."""
+    clone.lock("base.txt", server="1.0")
     module = f"class Hibari:\n    def __call__(self, text):\n        {said}\n"
-    made = make_wheel(clone.wheels, "hibari_tts", "0.2.1", {"hibari/__init__.py": module})
-    (clone.root / "requirements/hibari.txt").write_text(f"hibari-tts==0.2.1 --hash=sha256:{made}")
+    voice = make_wheel(clone.wheels, "hibari_tts", "0.2.1", {"hibari/__init__.py": module})
+    base = (clone.root / "requirements/base.txt").read_text()
+    lock = f"{base}hibari-tts==0.2.1 --hash=sha256:{voice}\n"
+    (clone.root / "requirements/hibari.txt").write_text(lock)
 
 
-def test_the_voice_is_installed_where_it_runs(clone: Clone) -> None:
-    lock_hibari(clone, "return b''")
-    assert clone.run("voice").returncode == 0
-    assert clone.installed() == {"hibari_tts-0.2.1"}
+def test_the_voice_is_installed_where_it_runs(clone: Clone, packages: Packages) -> None:
+    lock_voice(clone, "return b''")
+    assert install_with_voice(packages) is None
+    remove_broken_voice(packages, try_voice(clone.python))
+    assert clone.installed() == {"server-1.0", "hibari_tts-0.2.1"}
 
 
-def test_a_voice_that_ends_its_process_is_not_left_there(clone: Clone) -> None:
-    lock_hibari(clone, "import os; os.kill(os.getpid(), 4)  # SIGILL")
-    result = clone.run("voice")
-    assert result.returncode == 0, "the next start need not try again"
-    assert "Hibari does not run on this machine: Pico speaks English" in result.stderr
-    assert clone.installed() == set()
+def test_a_voice_that_ends_its_process_is_not_left_there(
+    clone: Clone, packages: Packages, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lock_voice(clone, "import os; os.kill(os.getpid(), 4)  # SIGILL")
+    assert install_with_voice(packages) is None
+    remove_broken_voice(packages, try_voice(clone.python))
+    assert "Hibari does not run on this machine: Pico speaks English" in capsys.readouterr().err
+    assert clone.installed() == {"server-1.0"}
 
 
-def test_a_machine_without_wheels_is_told_who_speaks(clone: Clone) -> None:
-    lock_hibari(clone, "return b''")
-    for wheel in clone.wheels.iterdir():
-        wheel.rename(clone.wheels / wheel.name.replace("-py3-none-any", "-py3-none-win_arm64"))
-    result = clone.run("voice", "--hurry")
-    assert result.returncode == 0, "the next start need not try again"
-    assert "[install] without Hibari, Pico speaks English: the package index of" in result.stderr
-    assert clone.installed() == set()
+def test_where_there_is_no_wheel_the_base_is_installed(
+    clone: Clone, packages: Packages, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lock_voice(clone, "return b''")
+    (wheel,) = clone.wheels.glob("hibari*")
+    wheel.rename(clone.wheels / wheel.name.replace("-py3-none-any", "-py3-none-win_arm64"))
+    assert isinstance(install_with_voice(packages), NoFile)
+    assert "without Hibari, Pico speaks English: the package index" in capsys.readouterr().err
+    assert clone.installed() == {"server-1.0"}
 
 
-def test_a_voice_that_failed_is_to_be_tried_again(clone: Clone) -> None:
-    lock_hibari(clone, "return b''")
+def test_where_the_voice_fails_the_base_is_installed(clone: Clone, packages: Packages) -> None:
+    lock_voice(clone, "return b''")
     make_wheel(clone.wheels, "hibari_tts", "0.2.1", {"hibari/__init__.py": "another"})
-    result = clone.run("voice")
-    assert result.returncode == 1
-    assert "not installed: a file is not the one" in result.stderr
+    why = install_with_voice(packages)
+    assert isinstance(why, InstallError)
+    assert not isinstance(why, NoFile), "the next start tries again"
+    assert "a file is not the one" in str(why)
+    assert clone.installed() == {"server-1.0"}
 
 
 def test_what_does_not_meet_its_declaration_is_said(

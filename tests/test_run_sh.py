@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fake_clone import BASE, PYTHON, VOICE, Clone, read_until
+from tests.fake_clone import BASE, PYTHON, Clone, read_until
 
 TOO_OLD = "#!/bin/bash\nexit 1\n"
 SHIM = "#!/bin/bash\necho 'command not found' >&2\nexit 127\n"
@@ -47,29 +47,26 @@ def test_the_exit_code_is_the_commands(clone: Clone) -> None:
 
 def test_the_base_is_installed_once(clone: Clone) -> None:
     first = clone.run("--light")
-    assert clone.log == ["venv python3.11", BASE, VOICE]
+    assert clone.log == ["venv python3.11", BASE]
     assert "installing the base" in first.stderr
     assert clone.run("--light").stderr == ""
-    assert clone.log == ["venv python3.11", BASE, VOICE]
+    assert clone.log == ["venv python3.11", BASE]
     with (clone.root / "requirements/base.txt").open("a") as file:
         file.write("# changed\n")
     clone.run("--light")
-    again = [f"{BASE} --hurry", f"{VOICE} --hurry"]  # there is something to go on with
-    assert clone.log[3:] == again
+    assert clone.log[2:] == [f"{BASE} --hurry"]  # there is something to go on with
     clone.run("--light", VERSION="3.11.10")
-    assert clone.log[5:] == again
+    assert clone.log[3:] == [f"{BASE} --hurry"]
     clone.root.rename(clone.root.parent / "moved")
     clone.root = clone.root.parent / "moved"
     clone.run("--light")
-    assert clone.log[7:] == again
+    assert clone.log[4:] == [f"{BASE} --hurry"]
 
 
 def test_without_the_better_voice_it_serves_and_tries_again(clone: Clone) -> None:
-    first = clone.run("--light", INSTALL_FAILS="voice")
-    assert first.stdout.startswith("serving")
-    assert "[run.sh] Pico speaks English meanwhile; the next start tries again" in first.stderr
-    assert clone.run("--light", INSTALL_FAILS="voice").stdout.startswith("serving")
-    assert clone.log == ["venv python3.11", BASE, VOICE, f"{BASE} --hurry", f"{VOICE} --hurry"]
+    for _ in range(2):
+        assert clone.run("--light", INSTALL_FAILS="4").stdout.startswith("serving")
+    assert clone.log == ["venv python3.11", BASE, f"{BASE} --hurry"]
     clone.run("--light")
     assert clone.run("--light").stderr == ""
 
@@ -81,7 +78,7 @@ def test_a_base_with_a_hole_is_made_anew(clone: Clone) -> None:
     (clone.root / ".venv/hole").touch()
     result = clone.run()
     assert result.stdout.startswith("serving"), result.stderr
-    assert clone.log[3:] == [BASE, "venv python3.11", BASE, VOICE]
+    assert clone.log[2:] == [BASE, "venv python3.11", BASE]
     assert clone.run().stderr == ""
 
 
@@ -91,7 +88,7 @@ def test_a_broken_environment_is_made_anew(clone: Clone) -> None:
     python.unlink()
     python.symlink_to("/nowhere/python")
     assert clone.run("--light").returncode == 0
-    assert clone.log[3:] == ["venv python3.11", BASE, VOICE]
+    assert clone.log[2:] == ["venv python3.11", BASE]
 
 
 def test_an_environment_whose_making_was_interrupted_is_made_anew(clone: Clone) -> None:
@@ -99,10 +96,10 @@ def test_an_environment_whose_making_was_interrupted_is_made_anew(clone: Clone) 
     assert clone.run("--light").returncode != 0
     clone.add("python3.11", PYTHON)
     assert clone.run("--light").returncode == 0
-    assert clone.log == ["venv python3.11", "venv python3.11", BASE, VOICE]
+    assert clone.log == ["venv python3.11", "venv python3.11", BASE]
     (clone.root / ".venv/base.stamp").unlink()
     assert clone.run("--light").returncode == 0
-    assert clone.log[4:] == [f"{BASE} --hurry", f"{VOICE} --hurry"]
+    assert clone.log[3:] == [f"{BASE} --hurry"]
 
 
 CHANGES = {
@@ -122,7 +119,7 @@ def test_a_whole_environment_always_starts(clone: Clone, change: str, obstacle: 
     if obstacle == "read-only":
         (clone.root / ".venv.lock").unlink()
         (clone.root / ".venv.lock").symlink_to("/proc/no/such")  # root, too, cannot write that
-    result = clone.run(INSTALL_FAILS="base voice")
+    result = clone.run(INSTALL_FAILS="1")
     assert result.returncode == 0, result.stderr
     assert result.stdout.startswith("serving")
     cause = "not installed: no network" if obstacle == "no network" else "cannot be written by this"
@@ -130,7 +127,7 @@ def test_a_whole_environment_always_starts(clone: Clone, change: str, obstacle: 
     assert "going on with what is installed; the next start tries again" in result.stderr
     if obstacle == "no network":
         clone.run()
-        assert clone.log[-2:] == [f"{BASE} --hurry", f"{VOICE} --hurry"]
+        assert clone.log[-1] == f"{BASE} --hurry"
 
 
 def test_a_folder_that_cannot_be_written_is_said(clone: Clone) -> None:
@@ -144,7 +141,7 @@ def test_a_folder_that_cannot_be_written_is_said(clone: Clone) -> None:
 
 
 def test_without_the_base_the_cause_is_said_and_it_is_tried_again(clone: Clone) -> None:
-    result = clone.run("--light", INSTALL_FAILS="base voice", NOT_WHOLE="1")
+    result = clone.run("--light", INSTALL_FAILS="1", NOT_WHOLE="1")
     assert result.returncode == 1
     assert "[run.sh] not installed: no network" in result.stderr
     assert "serving" not in result.stdout
@@ -158,7 +155,7 @@ def test_a_first_start_that_waits_for_another_says_so(clone: Clone) -> None:
             read_until(other, "another start is installing here: waiting for it")
             assert "serving" in one.communicate()[0]  # ends its input: it goes on
             assert other.communicate()[0].startswith("serving")
-    assert clone.log == ["venv python3.11", BASE, VOICE]  # once for both
+    assert clone.log == ["venv python3.11", BASE]  # once for both
 
 
 def test_one_that_can_serve_waits_for_no_other(clone: Clone) -> None:
@@ -246,7 +243,6 @@ def test_uv_makes_the_environment_where_it_is(clone: Clone) -> None:
         "uv pip install --quiet --python .venv/bin/python --require-hashes --requirement"
         " requirements/pip.txt",
         BASE,
-        VOICE,
     ]
 
 
