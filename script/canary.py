@@ -18,7 +18,7 @@ from pathlib import Path
 from package_calls import InstallError, Packages, tell
 
 ROOT = Path(__file__).resolve().parent.parent
-EXTRAS = ("csm", "coqui", "dev")
+EXTRAS = ("hibari", "csm", "coqui", "dev")
 ALL = ("-n", "auto", "--maxprocesses", "4")  # pytest's words for the whole suite, as script/test's
 CUDA = re.compile(r"(?:torch(?![a-z])|triton|nvidia-|cuda-)")  # taken from the lock all the same
 

@@ -12,6 +12,7 @@ PYTHON=$VENV/bin/python
 set +o noclobber +o noglob
 export -n SHELLOPTS BASHOPTS
 unset CDPATH
+export ORT_DISABLE_TELEMETRY=1 # onnxruntime would report its use
 for name in $(compgen -e PYTHON || true) $(compgen -e UV_ || true); do
   case $name in
     PYTHONUNBUFFERED | PYTHONUTF8 | PYTHONIOENCODING | PYTHONDEVMODE | PYTHONFAULTHANDLER) ;;
@@ -77,7 +78,7 @@ fail_without_python() {
 
 # What the base was made from: when it changes, something must be installed.
 fingerprint() {
-  { cat pyproject.toml requirements/base.txt && pwd && "$PYTHON" -V; } 2>&1 | sha256sum
+  { cat pyproject.toml requirements/{base,hibari}.txt && pwd && "$PYTHON" -V; } 2>&1 | sha256sum
 }
 
 is_stamped() {
@@ -134,12 +135,14 @@ update_base() { # [--hurry]
     make_environment
     install_base
   }
-  fingerprint >"$VENV/base.stamp"
+  [ "$installed" -ne 0 ] || fingerprint >"$VENV/base.stamp"
 }
 
-install_base() {
+install_base() { # sets installed: 0, or 4 where it can speak but the next start should try again
   tell "installing the base..."
-  TELLER=$TELLER "$PYTHON" script/install.py base "$@" || exit 1
+  installed=0
+  TELLER=$TELLER "$PYTHON" script/install.py base "$@" || installed=$?
+  [ "$installed" -eq 0 ] || [ "$installed" -eq 4 ] || exit 1
 }
 
 # $VENV, made anew unless it is there and its Python suits and is the one it was made with.

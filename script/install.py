@@ -7,13 +7,15 @@ install.py torch [BUILD]    torch alone: cpu, cu126, cu129 or cu130
 install.py locked FILE...   what these files of requirements/ name
 install.py check            does what is installed meet what is declared?
 
-Ends with 0, with 3 where nothing was to be done, or with 1 after a line that says why.
+Ends with 0, with 3 where nothing was to be done, with 4 where the server can speak but the next
+start should try again, or with 1 after a line that says why.
 """
 
 import json
 import os
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -27,23 +29,54 @@ from environment import (
     end_with_the_server,
     whole_or_not_at_all,
 )
-from package_calls import InstallError, Packages, Unreachable, tell
+from package_calls import InstallError, NoFile, Packages, Unreachable, tell
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "requirements"
-NOTHING_TO_DO = 3
+NOTHING_TO_DO, TRY_AGAIN = 3, 4
 
 # On the disk, with what is unpacked on the way, in GB.
 _SPACE = {"cpu": 3, "cu126": 12, "cu129": 12, "cu130": 12, "rocm": 20}
 
 
-def base(hurried: bool) -> None:
-    """`hurried`: there is an environment that can serve without this. Raises InstallError."""
+def base(hurried: bool) -> bool:
+    """Return whether there is nothing to try again. Raises InstallError.
+
+    `hurried`: there is an environment that can serve without this.
+    """
     packages = Packages(Path(sys.executable), tell)
     if hurried:
         packages.hurry()
-    packages.install_locked(REQUIREMENTS / "base.txt", quick=True)
+    missing = install_with_voice(packages)
+    trial = None if missing else try_voice(Path(sys.executable))
     packages.pip("install", "--no-deps", "--no-build-isolation", "--editable", str(ROOT))
+    if trial is not None:
+        remove_broken_voice(packages, trial)
+    return missing is None or isinstance(missing, NoFile)
+
+
+def install_with_voice(packages: Packages) -> InstallError | None:
+    """Return why Hibari is not among it: Pico speaks English then. Raises InstallError."""
+    try:
+        packages.install_locked(REQUIREMENTS / "hibari.txt", quick=True)
+    except InstallError as error:
+        packages.install_locked(REQUIREMENTS / "base.txt", quick=True)
+        tell(f"without Hibari, Pico speaks English: {error}")
+        return error
+    return None
+
+
+def try_voice(python: Path) -> subprocess.Popen[bytes]:
+    """Begin to speak with Hibari: a processor that it was not built for ends the process."""
+    words = [str(python), "-c", "import hibari; hibari.Hibari()('Hello.')"]
+    return subprocess.Popen(words, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def remove_broken_voice(packages: Packages, trial: subprocess.Popen[bytes]) -> None:
+    """Remove Hibari if it cannot speak. Raises InstallError."""
+    if trial.wait():
+        packages.pip("uninstall", "--yes", "hibari-tts")
+        tell("Hibari does not run on this machine: Pico speaks English")
 
 
 def engines(wanted: list[str]) -> None:
@@ -165,8 +198,8 @@ def main() -> int:
     command, *rest = sys.argv[1:]
     try:
         if command == "base":
-            base(hurried="--hurry" in rest)
-        elif command == "engines":
+            return 0 if base(hurried="--hurry" in rest) else TRY_AGAIN
+        if command == "engines":
             end_with_the_server()
             with alone():
                 engines(rest)

@@ -36,6 +36,10 @@ _NETWORK = (
     r"|dns error|error sending request|RemoteDisconnected|HTTP error|Could not fetch URL"
     r"|Failed to resolve|Failed to connect|Failed to establish a new|Unable to fetch"
 )
+_NO_FILE = (
+    r"No matching distribution|no version of|not found in the (?:package )?registry"
+    r"|no wheels with a matching"
+)
 # What a line of pip's or uv's output means, and what helps.
 CAUSES = (
     (
@@ -57,10 +61,7 @@ CAUSES = (
         "the package index cannot be reached: is the network there?",
     ),
     (r"Permission denied|Errno 13|os error 13|Read-only file system", "a file cannot be written"),
-    (
-        r"No matching distribution|no version of|not found in the (?:package )?registry",
-        "the package index of this machine does not have it",
-    ),
+    (_NO_FILE, "the package index of this machine does not have it"),
 )
 _TOLD = re.compile("ERROR|error:|Errno|\u00d7")
 _LARGE = re.compile(r"Downloading (?:\S*/)?([\w.]+-[^-\s]+)\S* \(([\d.]+ ?[MG]i?B)\)")
@@ -76,6 +77,10 @@ class InstallError(Exception):
 
 class Unreachable(InstallError):
     """The index did not answer."""
+
+
+class NoFile(InstallError):
+    """The index has nothing that fits this machine."""
 
 
 def clean_environment(environ: Mapping[str, str], pip_settings: str) -> dict[str, str]:
@@ -198,7 +203,8 @@ class Packages:
                     self._tell("unpacking")
         if process.returncode:
             told = "".join(said)
-            kind = Unreachable if re.search(_NETWORK, told) else InstallError
+            kinds = {_NETWORK: Unreachable, _NO_FILE: NoFile, "": InstallError}
+            kind = next(kind for said, kind in kinds.items() if re.search(said, told))
             raise kind(explain(told), told)
         return "".join(said)
 

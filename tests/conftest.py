@@ -2,11 +2,14 @@
 
 import gc
 import math
+import os
 from collections.abc import Iterator
 
 import pytest
 
 from tests.leftovers import nothing_left
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before anything imports onnxruntime, which would report
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -25,7 +25,7 @@ case "$*" in
     shift; echo "install $*" >>"$LOG"
     [ -z "${{INSTALL_WAITS:-}}" ] || {{ echo "[$TELLER] at work" >&2; read -r; }}
     [ -z "${{INSTALL_FAILS:-}}" ] && exit
-    echo "[$TELLER] not installed: no network" >&2; exit 1 ;;
+    echo "[$TELLER] not installed: no network" >&2; exit "$INSTALL_FAILS" ;;
   "-c import wyoming_csm"*)
     [ ! -e "${{0%/bin/python}}/hole" ] && exit "${{NOT_WHOLE:-0}}"; exit 1 ;;
   "-m wyoming_csm"*) shift 2; echo "serving $$ $PWD $*" ;;
@@ -55,7 +55,8 @@ class Clone:
             "PATH": str(self.path),
             "LOG": str(self.log_file),
         }
-        for name in ("run.sh", "pyproject.toml", "script/common.sh", "requirements/base.txt"):
+        requirements = ("requirements/base.txt", "requirements/hibari.txt")
+        for name in ("run.sh", "pyproject.toml", "script/common.sh", *requirements):
             (self.root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, self.root / name)
         self.path.mkdir()

@@ -59,6 +59,7 @@ BROAD_EXCEPT = {
     "worker/sentence_loop.py": "an edge: the child's loop",
     "worker/__main__.py": "an edge: the child itself",
     "worker/coqui/model.py": "an edge: coqui-tts may raise anything over files and texts",
+    "worker/system/hibari.py": "an edge: its grammar and onnxruntime may raise anything",
     "verify/command.py": "an edge: a fault of the libraries is not a difference",
     "model/frame.py": "an edge: compilers may raise anything, and all speaks without them",
     "model/attention.py": "an edge: a build for another PyTorch may raise anything",

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from install import check
-from package_calls import Packages
+from install import check, install_with_voice, remove_broken_voice, try_voice
+from package_calls import InstallError, NoFile, Packages
 
 from tests.fake_clone import ROOT
 from tests.tiny_wheels import make_environment, make_wheel
@@ -89,6 +89,7 @@ def emptied(clone: Clone) -> Iterator[None]:
     for name in clone.installed():  # quicker than pip
         shutil.rmtree(clone.packages / f"{name}.dist-info")
         shutil.rmtree(clone.packages / name.partition("-")[0])
+    shutil.rmtree(clone.packages / "hibari", ignore_errors=True)  # of hibari_tts
     for name in ("engines.stamp", "setup.stamp", "begun.json"):
         (clone.root / ".venv" / name).unlink(missing_ok=True)
 
@@ -218,6 +219,64 @@ def test_a_driver_too_old_is_said_at_each_start(clone: Clone) -> None:
     smi.chmod(0o755)
     said = [clone.install().stderr for _ in range(2)]
     assert all("RTX 3060, driver 470.82.1: the driver is too old. Update it" in s for s in said)
+
+
+@pytest.fixture
+def packages(clone: Clone, monkeypatch: pytest.MonkeyPatch) -> Packages:
+    """What install.py installs with, in the clone's environment; without uv."""
+    monkeypatch.setattr("install.REQUIREMENTS", clone.root / "requirements")
+    for name, value in {"NO_INDEX": "1", "FIND_LINKS": str(clone.wheels)}.items():
+        monkeypatch.setenv(f"PIP_{name}", value)
+    monkeypatch.setenv("PATH", str(clone.bin))
+    return Packages(clone.python, lambda words: None)
+
+
+def lock_voice(clone: Clone, said: str) -> None:
+    """A base with a voice that does this when it is to speak."""
+    clone.lock("base.txt", server="1.0")
+    module = f"class Hibari:\n    def __call__(self, text):\n        {said}\n"
+    voice = make_wheel(clone.wheels, "hibari_tts", "0.2.1", {"hibari/__init__.py": module})
+    base = (clone.root / "requirements/base.txt").read_text()
+    lock = f"{base}hibari-tts==0.2.1 --hash=sha256:{voice}\n"
+    (clone.root / "requirements/hibari.txt").write_text(lock)
+
+
+def test_the_voice_is_installed_where_it_runs(clone: Clone, packages: Packages) -> None:
+    lock_voice(clone, "return b''")
+    assert install_with_voice(packages) is None
+    remove_broken_voice(packages, try_voice(clone.python))
+    assert clone.installed() == {"server-1.0", "hibari_tts-0.2.1"}
+
+
+def test_a_voice_that_ends_its_process_is_not_left_there(
+    clone: Clone, packages: Packages, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lock_voice(clone, "import os; os.kill(os.getpid(), 4)  # SIGILL")
+    assert install_with_voice(packages) is None
+    remove_broken_voice(packages, try_voice(clone.python))
+    assert "Hibari does not run on this machine: Pico speaks English" in capsys.readouterr().err
+    assert clone.installed() == {"server-1.0"}
+
+
+def test_where_there_is_no_wheel_the_base_is_installed(
+    clone: Clone, packages: Packages, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lock_voice(clone, "return b''")
+    (wheel,) = clone.wheels.glob("hibari*")
+    wheel.rename(clone.wheels / wheel.name.replace("-py3-none-any", "-py3-none-win_arm64"))
+    assert isinstance(install_with_voice(packages), NoFile)
+    assert "without Hibari, Pico speaks English: the package index" in capsys.readouterr().err
+    assert clone.installed() == {"server-1.0"}
+
+
+def test_where_the_voice_fails_the_base_is_installed(clone: Clone, packages: Packages) -> None:
+    lock_voice(clone, "return b''")
+    make_wheel(clone.wheels, "hibari_tts", "0.2.1", {"hibari/__init__.py": "another"})
+    why = install_with_voice(packages)
+    assert isinstance(why, InstallError)
+    assert not isinstance(why, NoFile), "the next start tries again"
+    assert "a file is not the one" in str(why)
+    assert clone.installed() == {"server-1.0"}
 
 
 def test_what_does_not_meet_its_declaration_is_said(

@@ -72,7 +72,7 @@ def test_say_names_the_voice_that_speaks_instead_of_an_unknown_one(
 ) -> None:
     done = run(tmp_path, "say", "Hello.", "--voice", "zoe", *light, "-o", "said.wav")
     assert done.returncode == 0, done.stderr
-    assert done.stderr.splitlines()[0] == b"there is no voice 'zoe'; the voice is system_en-US"
+    assert b"there is no voice 'zoe'; the voice is system_en-US" in done.stderr.splitlines()
     assert seconds_of((tmp_path / "said.wav").read_bytes()) > 0.2
 
 

@@ -99,6 +99,8 @@ def test_uvs_file(tmp_path: Path) -> None:
         ("NewConnectionError: [Errno -3] Temporary failure in name resolution\nERROR: No matching "
          "distribution found for numpy==2.4.6", "is the network there?"),
         ("ERROR: No matching distribution found for numpy==2.4.6", "does not have it"),
+        ("\u00d7 No solution found\n\u2570\u2500> Because onnxruntime==1.32.0 has no wheels with a"
+         " matching platform tag (e.g., `musllinux_1_2_x86_64`)", "does not have it"),
         ("ERROR: [Errno 13] Permission denied: '/x'", "cannot be written"),
         ("error: connection-failed\n\n\u00d7 Failed to connect to index.example while fetching x\n"
          "\u2570\u2500> Failed to resolve IP address for 'index.example'", "is the network there?"),

@@ -63,6 +63,14 @@ def test_the_base_is_installed_once(clone: Clone) -> None:
     assert clone.log[4:] == [f"{BASE} --hurry"]
 
 
+def test_without_the_better_voice_it_serves_and_tries_again(clone: Clone) -> None:
+    for _ in range(2):
+        assert clone.run("--light", INSTALL_FAILS="4").stdout.startswith("serving")
+    assert clone.log == ["venv python3.11", BASE, f"{BASE} --hurry"]
+    clone.run("--light")
+    assert clone.run("--light").stderr == ""
+
+
 def test_a_base_with_a_hole_is_made_anew(clone: Clone) -> None:
     """What pip takes for installed may have lost its files."""
     clone.run()
@@ -111,7 +119,7 @@ def test_a_whole_environment_always_starts(clone: Clone, change: str, obstacle: 
     if obstacle == "read-only":
         (clone.root / ".venv.lock").unlink()
         (clone.root / ".venv.lock").symlink_to("/proc/no/such")  # root, too, cannot write that
-    result = clone.run(INSTALL_FAILS="yes")
+    result = clone.run(INSTALL_FAILS="1")
     assert result.returncode == 0, result.stderr
     assert result.stdout.startswith("serving")
     cause = "not installed: no network" if obstacle == "no network" else "cannot be written by this"
@@ -133,7 +141,7 @@ def test_a_folder_that_cannot_be_written_is_said(clone: Clone) -> None:
 
 
 def test_without_the_base_the_cause_is_said_and_it_is_tried_again(clone: Clone) -> None:
-    result = clone.run("--light", INSTALL_FAILS="yes", NOT_WHOLE="1")
+    result = clone.run("--light", INSTALL_FAILS="1", NOT_WHOLE="1")
     assert result.returncode == 1
     assert "[run.sh] not installed: no network" in result.stderr
     assert "serving" not in result.stdout

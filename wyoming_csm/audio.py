@@ -37,6 +37,17 @@ def silence(seconds: float) -> bytes:
     return bytes(round(seconds * SAMPLE_RATE) * SAMPLE_WIDTH)
 
 
+def without_silence(
+    samples: Samples, rate: int, quiet: float, lead_seconds: float, end_seconds: float
+) -> Samples:
+    """Cut [samples] at `rate` Hz to what is louder than `quiet`, and so much around it."""
+    (loud,) = np.nonzero(np.abs(samples) > quiet)
+    if not len(loud):
+        return samples[:0]
+    begin = max(0, int(loud[0]) - round(lead_seconds * rate))
+    return samples[begin : int(loud[-1]) + round(end_seconds * rate)]
+
+
 def resample(samples: Samples, rate: int) -> Samples:
     """Resample [samples] at `rate` Hz to [samples] at 24 kHz."""
     if rate == SAMPLE_RATE:

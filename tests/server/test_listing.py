@@ -23,7 +23,9 @@ from wyoming_csm.voice_choice import default_first, primary_of, standard_tag
 from wyoming_csm.voices import Clip, Voice
 
 SPEAKERS = [f"speaker_{number}" for number in range(4)]
-SYSTEM = ["system_en-GB", "system_en-US"]  # as "English (UK)" and "English (US)" are sorted
+# As "English (UK), SVOX Pico", "English (US), Hibari" and "English (US), SVOX Pico" are sorted.
+SYSTEM = ["system_en-GB", "system_en-US", "system_pico_en-US"]
+US_ENGLISH = [voice.description for voice in system_voices("en") if voice.language == "en-US"]
 ENGLISH = ("en", "en-US", "en-GB")
 
 
@@ -103,7 +105,7 @@ def test_what_is_shown_is_what_it_was(tmp_path: Path) -> None:
     config = msgspec.structs.replace(Config(), voice="zoe")
     lists = as_home_assistant_lists(make_info(config, an_engine(tmp_path, "anna", "zoe")))
     assert [shown for _, shown in lists["en-US"]] == [
-        *("  zoe", " Coqui, en/vits", " English (US), SVOX Pico", " anna"),
+        *("  zoe", " Coqui, en/vits", *(f" {one}" for one in US_ENGLISH), " anna"),
         *(f"CSM speaker {number}, no fixed voice" for number in range(4)),
     ]
     assert lists["de-DE"] == [("system_de-DE", "German, SVOX Pico")]
@@ -125,6 +127,7 @@ def test_with_the_system_voice_alone_each_country_has_its_own() -> None:
     engine = FakeEngine("system", voices=system_voices("en"))
     lists = as_home_assistant_lists(make_info(Config(), Fallback([engine])))
     assert lists["en-GB"] == [("system_en-GB", "English (UK), SVOX Pico")]
+    assert [name for name, _ in lists.pop("en-US")] == ["system_en-US", "system_pico_en-US"]
     assert all(len(voices) == 1 for voices in lists.values())
 
 

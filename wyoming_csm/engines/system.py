@@ -1,4 +1,4 @@
-"""The system voice as the server sees it: a voice for each language; the work is the child's."""
+"""The system voice as the server sees it: voices by language; the work is the child's."""
 
 from importlib import invalidate_caches
 
@@ -8,7 +8,13 @@ from wyoming_csm.engines.watchdog import Timeouts
 from wyoming_csm.errors import EngineUnavailable
 from wyoming_csm.voice_choice import of_language
 from wyoming_csm.voices import Voice
-from wyoming_csm.worker.system.languages import ESPEAK, PICO, find_synthesisers, languages
+from wyoming_csm.worker.system.languages import (
+    ESPEAK,
+    HIBARI,
+    PICO,
+    find_synthesisers,
+    languages,
+)
 
 
 def system_engine(config: Config) -> ChildEngine:
@@ -23,10 +29,10 @@ def system_voices(language: str) -> tuple[Voice, ...]:
     try:
         found = find_synthesisers()
     except EngineUnavailable:
-        found = (PICO, ESPEAK)  # names never vanish
+        found = (HIBARI, PICO, ESPEAK)  # names never vanish
     voices = tuple(
         Voice(
-            name=f"system_{spoken.tag}",
+            name=spoken.name,
             language=spoken.tag,
             description=f"{spoken.title}, {by}",
             engine="system",

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from wyoming_csm.audio import SAMPLE_RATE, from_pcm
-from wyoming_csm.worker.system.pico import Pico, is_readable, pico_texts
+from wyoming_csm.worker.system.pico import Pico, pico_texts, unknown
 
 VOICES = ("en-US", "en-GB", "de-DE", "es-ES", "fr-FR", "it-IT")
 
@@ -115,8 +115,8 @@ def test_speed() -> None:
     assert seconds(Pico(0.5), text) > 1.4 * seconds(Pico(1.0), text) > 2 * seconds(Pico(2.0), text)
 
 
-def test_readable_is_what_is_mostly_in_known_letters() -> None:
-    assert is_readable("Grüße from Łódź, 5 €")
-    assert is_readable("")
-    assert not is_readable("Привет, Bob")
-    assert not is_readable("你好")
+def test_letters_that_it_does_not_know() -> None:
+    assert unknown("Grüße from Łódź, 5 € 😀") == ""
+    assert unknown("") == ""
+    assert unknown("Привет, Bob") == "Привет"
+    assert unknown("3 Δ") == "Δ"

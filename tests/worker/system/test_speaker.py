@@ -12,21 +12,32 @@ from wyoming_csm.errors import EngineError, EngineUnavailable
 from wyoming_csm.voices import Voice
 from wyoming_csm.worker.protocol import Configure
 from wyoming_csm.worker.system.espeak_ng import find_command
-from wyoming_csm.worker.system.languages import ESPEAK, PICO, PLATFORM, languages
+from wyoming_csm.worker.system.languages import (
+    ESPEAK,
+    HIBARI,
+    PICO,
+    PLATFORM,
+    find_synthesisers,
+    languages,
+)
 from wyoming_csm.worker.system.speaker import Espeak, SystemSpeaker, load
 
 
 class Named:
-    """A synthesiser that says its own name and the language."""
+    """A synthesiser that says its own name and the language, and then may fail."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, name: str, fails_after: int | None = None) -> None:
+        self._name, self._fails_after = name, fails_after
 
     def say(self, text: str, language: str) -> Iterator[bytes]:
-        yield f"{self._name} {language}".encode()
+        if self._fails_after != 0:
+            yield f"{self._name} {language}".encode()
+        if self._fails_after is not None:
+            raise EngineError(f"{self._name} failed")
 
 
 BOTH = {PICO: Named("pico").say, ESPEAK: Named("espeak").say}
+ALL = {HIBARI: Named("hibari").say, **BOTH}
 PICO_ALONE, ESPEAK_ALONE = {PICO: BOTH[PICO]}, {ESPEAK: BOTH[ESPEAK]}
 PLATFORM_ALONE = {PLATFORM: Named("platform").say}
 
@@ -46,6 +57,12 @@ def seconds(speaker: Espeak, text: str, language: str = "en-us") -> float:
 @pytest.mark.parametrize(
     ("speaker", "tag", "text", "by"),
     [
+        (SystemSpeaker(ALL), "en-US", "Hello.", "hibari en-US"),
+        (SystemSpeaker(ALL), "pico_en-US", "Hello.", "pico en-US"),
+        (SystemSpeaker(ALL), "en-GB", "Hello.", "pico en-GB"),
+        (SystemSpeaker(ALL), "de-DE", "Hallo.", "pico de-DE"),
+        (SystemSpeaker(ALL), "en-US", "Playing Алиса now.", "espeak en-us"),
+        (SystemSpeaker(ESPEAK_ALONE), "pico_en-US", "Hello.", "espeak en-us"),
         (SystemSpeaker(BOTH), "en-US", "Hello.", "pico en-US"),
         (SystemSpeaker(BOTH), "sv", "Hej.", "espeak sv"),
         (SystemSpeaker(BOTH), "zh", "你好", "espeak cmn"),
@@ -61,6 +78,22 @@ def test_the_best_synthesiser_that_has_the_language_speaks(
     assert b"".join(speaker.say(text, voice(tag))).decode() == by
 
 
+def test_letters_that_nobody_knows_are_said_to_be_missing(caplog: pytest.LogCaptureFixture) -> None:
+    speaker = SystemSpeaker({HIBARI: ALL[HIBARI], PICO: ALL[PICO]})
+    assert b"".join(speaker.say("Playing Алиса now.", voice("en-US"))) == b"hibari en-US"
+    assert caplog.messages == ["Hibari leaves out 5 letters that it does not know"]
+
+
+def test_the_next_one_speaks_where_one_fails_before_it_is_heard() -> None:
+    silent, cut_off = Named("hibari", fails_after=0), Named("hibari", fails_after=1)
+    said = SystemSpeaker({**ALL, HIBARI: silent.say}).say("Hello.", voice("en-US"))
+    assert b"".join(said) == b"pico en-US"
+    said = SystemSpeaker({**ALL, HIBARI: cut_off.say}).say("Hello.", voice("en-US"))
+    assert next(said) == b"hibari en-US"
+    with pytest.raises(EngineError, match="hibari failed"):
+        next(said)
+
+
 def test_what_none_of_them_speaks_is_an_error() -> None:
     with pytest.raises(EngineError, match="Swedish"):
         SystemSpeaker(PICO_ALONE).say("Hej.", voice("sv"))
@@ -70,7 +103,8 @@ def test_what_none_of_them_speaks_is_an_error() -> None:
 
 def test_loading() -> None:
     speaker = load(configure(speed=1.2))
-    assert speaker.detail == "SVOX Pico, eSpeak NG"
+    assert speaker.detail == ", ".join(find_synthesisers())
+    assert "SVOX Pico, eSpeak NG" in speaker.detail
     for tag, text in {"en-US": "Hello.", "nb": "God morgen.", "ru": "Доброе утро."}.items():
         samples = from_pcm(b"".join(speaker.say(text, voice(tag))))
         assert np.abs(samples).max() > 0.1
@@ -78,7 +112,7 @@ def test_loading() -> None:
 
 
 def test_without_any_synthesiser_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("py_nanotts", "espeakng_loader"):
+    for name in ("hibari", "py_nanotts", "espeakng_loader"):
         monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     monkeypatch.setenv("PATH", "")
@@ -86,7 +120,7 @@ def test_without_any_synthesiser_it_says_what_to_install(monkeypatch: pytest.Mon
         load(configure())
 
 
-def test_a_pico_that_cannot_load_leaves_espeak(
+def test_what_cannot_load_leaves_the_others(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Installed, but made for another machine."""
@@ -94,7 +128,8 @@ def test_a_pico_that_cannot_load_leaves_espeak(
     def broken(speed: float) -> None:
         raise ImportError("libnanotts.so: wrong ELF class")
 
-    monkeypatch.setattr("wyoming_csm.worker.system.speaker.Pico", broken)
+    for name in ("hibari.Hibari", "pico.Pico"):
+        monkeypatch.setattr(f"wyoming_csm.worker.system.{name}", broken)
     speaker = load(configure())
     assert speaker.detail == "eSpeak NG"
     assert np.abs(from_pcm(b"".join(speaker.say("Hello.", voice("en-US"))))).max() > 0.1
@@ -142,8 +177,10 @@ def test_espeak_failures_are_engine_errors(tmp_path: Path) -> None:
 
 
 def test_tags_are_unique_and_cover_the_world() -> None:
+    names = [language.name for language in languages()]
+    assert len(names) == len(set(names)) > 100
     tags = [language.tag for language in languages()]
-    assert len(tags) == len(set(tags)) > 100
+    assert len(set(tags)) == len(tags) - 1  # US English has two
     assert tags[0] == "en-US"
     assert {"nb", "zh", "pt-BR", "pt-PT", "sv", "he", "uk"} <= set(tags)
     assert not {"no", "cmn", "pt"} & set(tags)

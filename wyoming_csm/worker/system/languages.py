@@ -8,6 +8,7 @@ from typing import NamedTuple
 from wyoming_csm.errors import EngineUnavailable
 from wyoming_csm.worker.system.espeak_ng import find_command
 
+HIBARI = "Hibari"
 PICO = "SVOX Pico"
 ESPEAK = "eSpeak NG"
 PLATFORM = "the platform's voice"
@@ -15,13 +16,16 @@ _PLATFORMS = ("win32", "darwin")  # where pyttsx3 finds a voice that came with t
 
 
 class Language(NamedTuple):
-    """A language: its tag in Home Assistant, its title, and what each synthesiser calls it."""
+    """A voice of the system's, by its name: its language's tag in Home Assistant, its title, and
+    what each synthesiser that may speak for it calls the language."""
 
+    name: str
     tag: str
     title: str
     codes: Mapping[str, str]
 
 
+_HIBARI = "en-US"
 _PICO = """
 en-US=en-us English (US), en-GB=en-gb English (UK), de-DE=de German, es-ES=es Spanish,
 fr-FR=fr-fr French, it-IT=it Italian
@@ -49,18 +53,26 @@ yue Cantonese, zh=cmn Mandarin Chinese
 
 
 def languages() -> Iterator[Language]:
-    """List all languages, US English first."""
+    """List all languages, US English first; it has a second voice, Pico's."""
     for table in (_PICO, _ESPEAK):
         for entry in " ".join(table.split()).split(", "):
             code, _, title = entry.partition(" ")
             tag, _, espeak = code.partition("=")
             codes = {ESPEAK: espeak or tag, PLATFORM: tag}
-            yield Language(tag, title, {PICO: tag, **codes} if table is _PICO else codes)
+            if table is _PICO:
+                codes = {PICO: tag, **codes}
+            if tag == _HIBARI:
+                yield Language(f"system_{tag}", tag, title, {HIBARI: tag, **codes})
+                yield Language(f"system_pico_{tag}", tag, title, codes)
+            else:
+                yield Language(f"system_{tag}", tag, title, codes)
 
 
 def find_synthesisers() -> tuple[str, ...]:
     """Name those that are installed, the best first. Raises EngineUnavailable if there is none."""
     found = []
+    if all(map(importlib.util.find_spec, ("hibari", "onnxruntime"))):
+        found.append(HIBARI)
     if importlib.util.find_spec("py_nanotts") is not None:
         found.append(PICO)
     if find_command() is not None:

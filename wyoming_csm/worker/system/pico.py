@@ -11,9 +11,7 @@ import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-
-from wyoming_csm.audio import Samples, from_pcm, resample, to_pcm
+from wyoming_csm.audio import Samples, from_pcm, resample, to_pcm, without_silence
 from wyoming_csm.errors import EngineError
 
 SAMPLE_RATE = 16_000
@@ -25,13 +23,13 @@ _ALPHABET = "cp1252"  # the letters Pico knows
 _VOLUMES = {"en-US": 0.4, "en-GB": 0.4, "de-DE": 0.4, "es-ES": 0.4, "fr-FR": 0.4, "it-IT": 0.5}
 _LESS_THAN = {"de": "kleiner als", "es": "menor que", "fr": "inférieur à", "it": "minore di"}
 _PLAIN = str.maketrans(
-    {"\u2018": "'", "\u2019": "'", "\u00b4": "'", "`": "'"}  # quotation marks
+    dict.fromkeys("\u2018\u2019\u00b4`\u02bb\u02bc", "'")  # quotation marks
     | {"\u201c": '"', "\u201d": '"', "\u201e": '"', "\u2013": ", ", "\u2014": ", "}  # and dashes
     | {"\u00ad": "", "\u00a0": " ", "™": ""}  # the hyphen that may be, the space that may not break
     | {"ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "\u0131": "i"}  # what has no mark to take off
 )
 _QUIET = 0.01
-_END_SECONDS = 0.3  # of silence after a text; Pico leaves up to a second
+_LEAD_SECONDS, _END_SECONDS = 0.15, 0.3  # of silence around a text; Pico leaves up to a second
 
 
 class Pico:
@@ -55,16 +53,13 @@ class Pico:
             )
         except (RuntimeError, ValueError) as error:
             raise EngineError(f"Pico: {error}") from error
-        samples = from_pcm(pcm)
-        (loud,) = np.nonzero(np.abs(samples) > _QUIET)
-        end = loud[-1] + round(_END_SECONDS * SAMPLE_RATE) if len(loud) else 0
-        return samples[:end]
+        return without_silence(from_pcm(pcm), SAMPLE_RATE, _QUIET, _LEAD_SECONDS, _END_SECONDS)
 
 
-def is_readable(text: str) -> bool:
-    """Return whether Pico knows at least half of the letters and digits."""
-    letters = [c for c in text if c.isalnum()]
-    return 2 * sum(bool(_known(c)) for c in letters) >= len(letters)
+def unknown(text: str) -> str:
+    """Return the letters and digits that Pico does not know."""
+    plain = unicodedata.normalize("NFC", text).translate(_PLAIN)
+    return "".join(c for c in plain if c.isalnum() and not _known(c))
 
 
 def pico_texts(text: str, language: str) -> list[str]:

@@ -16,9 +16,17 @@ from wyoming_csm.config import SystemConfig
 from wyoming_csm.errors import EngineError, EngineUnavailable, VoiceError
 from wyoming_csm.voices import Voice
 from wyoming_csm.worker.protocol import Configure
+from wyoming_csm.worker.system import hibari, pico
 from wyoming_csm.worker.system.espeak_ng import find_command
-from wyoming_csm.worker.system.languages import ESPEAK, PICO, PLATFORM, find_synthesisers, languages
-from wyoming_csm.worker.system.pico import Pico, is_readable
+from wyoming_csm.worker.system.languages import (
+    ESPEAK,
+    HIBARI,
+    PICO,
+    PLATFORM,
+    Language,
+    find_synthesisers,
+    languages,
+)
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -83,6 +91,9 @@ class Platform:
                 raise EngineError(f"pyttsx3: {error}") from error
 
 
+_UNKNOWN: Mapping[str, Callable[[str], str]] = {HIBARI: hibari.unknown, PICO: pico.unknown}
+
+
 class SystemSpeaker:
     """The speaker of the sentence loop. `synthesisers`: by name, the best first."""
 
@@ -92,36 +103,60 @@ class SystemSpeaker:
     def __init__(self, synthesisers: Mapping[str, Synthesise]) -> None:
         self.detail = ", ".join(synthesisers)
         self._synthesisers = synthesisers
-        self._languages = {language.tag: language for language in languages()}
+        self._languages = {language.name: language for language in languages()}
 
     def say(self, text: str, voice: Voice) -> Iterator[bytes]:
-        """Make the sound by the first synthesiser that has the language. Raises EngineError.
-
-        Text in a script that Pico cannot read goes to espeak-ng.
-        """
-        language = self._languages.get(voice.language)
+        """Make the sound by the first synthesiser that has the language and knows every letter of
+        the text; where none does, by the first, without those letters. Raises EngineError."""
+        language = self._languages.get(voice.name)
         if language is None:
             raise EngineError(f"no system voice {voice.name!r}")
-        for name, synthesise in self._synthesisers.items():
-            unreadable = name == PICO and ESPEAK in self._synthesisers and not is_readable(text)
-            if name in language.codes and not unreadable:
-                return synthesise(text, language.codes[name])
-        raise EngineError(f"no voice here speaks {language.title}")
+        able = [name for name in self._synthesisers if name in language.codes]
+        if not able:
+            raise EngineError(f"no voice here speaks {language.title}")
+        first = next((name for name in able if not _unknown(name, text)), able[0])
+        if unknown := _unknown(first, text):
+            _LOGGER.warning("%s leaves out %d letters that it does not know", first, len(unknown))
+        return self._say(text, language, sorted(able, key=lambda name: name != first))
+
+    def _say(self, text: str, language: Language, names: Sequence[str]) -> Iterator[bytes]:
+        """By the first of these; by the next one, if that fails before anything was heard."""
+        for name in names:
+            heard = False
+            try:
+                for pcm in self._synthesisers[name](text, language.codes[name]):
+                    heard = True
+                    yield pcm
+                return
+            except EngineError as error:
+                if heard or name == names[-1]:
+                    raise
+                _LOGGER.warning("%s; another speaks", error)
+
+
+def _unknown(name: str, text: str) -> str:
+    """Return the letters of `text` that a synthesiser would leave out."""
+    return _UNKNOWN[name](text) if name in _UNKNOWN else ""
 
 
 def load(configure: Configure) -> SystemSpeaker:
-    """Load what is installed; what cannot load is left out with a warning. Takes no time.
+    """Load what is installed; what cannot load is left out with a warning. Takes half a second.
 
     Raises EngineUnavailable if nothing is left.
     """
     speed = msgspec.convert(configure.settings, SystemConfig).speed
-    made_by = {PICO: Pico, ESPEAK: Espeak, PLATFORM: Platform}
+    made_by: Mapping[str, Callable[[float], Any]] = {
+        HIBARI: hibari.Hibari,
+        PICO: pico.Pico,
+        ESPEAK: Espeak,
+        PLATFORM: Platform,
+    }
     loaded: dict[str, Synthesise] = {}
     absent = ""
     for name in find_synthesisers():
         try:
             loaded[name] = made_by[name](speed).say
-        except (ImportError, OSError) as error:
+        except (ImportError, OSError, EngineError) as error:
             _LOGGER.warning("%s is left out: %s", name, error)
             absent = str(error)
     if not loaded:

@@ -1,0 +1,167 @@
+"""hibari: US English by a small network in a wheel, and the text it can be trusted with.
+
+It takes `[word](/phonemes/)` for markup, raises at numbers of 37 digits, needs a gigabyte for 3 000
+characters without a stop, and passes over signs that it does not know: `hibari_texts` gives it none
+of these.
+"""
+
+# ruff: noqa: RUF001  (look-alike characters are the subject)
+
+import os
+import re
+import unicodedata
+import zlib
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from wyoming_csm.audio import SAMPLE_RATE, Samples, to_pcm, without_silence
+from wyoming_csm.errors import EngineError
+
+_LONGEST_TEXT = 200  # characters at once: 0.1 s of work, and some 60 MB while it lasts
+_LONGEST_WORD = 30
+_SPEEDS = (0.5, 2.0)  # that it was made for
+_GAIN = 2.07  # makes it as loud as Pico: -19.6 LUFS instead of -26
+_LOUDEST = 0.98  # of a sample
+_QUIET = 0.001  # around a sentence it is silent down to 1e-6
+_LEAD_SECONDS, _END_SECONDS = 0.03, 0.3  # of silence before and after; it makes 0.3 and 0.45
+
+_PLAIN = (
+    str.maketrans(
+        "\u2018\u2019\u00b4`\u02bb\u02bc\u201c\u201d\u201e\u00ab\u00bb", "'" * 6 + '"' * 5
+    )
+    | str.maketrans("\u2212\u2010\u2011\u03bc\u00ba\u1e9e", "---\u00b5\u00b0ß")
+    | str.maketrans("ÐŊÈËÙÛÝ", "ðŋèëùûý")  # it knows the small ones
+    | dict.fromkeys(map(ord, "[](){}"), ", ")
+    | {0x2126: " ohm ", 0x3A9: " ohm ", 0x2030: " per mille ", 0xAD: ""}
+    # Signs that it passes over where they do not stand between words.
+    | str.maketrans({"<": " less than ", ">": " greater than ", "=": " equals ", "~": " about "})
+    | str.maketrans({"*": " times ", "\\": " backslash "})
+)
+_MONEY = {"$": "dollars", "£": "pounds", "€": "euros", "¥": "yen", "₹": "rupees", "₩": "won"}
+_SAID = set("¢%&@#+^|_/°§±×÷½¼¾²³µ©™®→").union(_MONEY)  # signs that it says, or rightly does not
+_STOPS = set(".,;:!?…—–-'\"")
+_LETTERS = set("ßæœøþðłđıŋÆŒØÞŁĐ")  # that are no others with a mark
+
+_SIGNS = "[" + "".join(_MONEY) + "]"
+_MONEY_BEHIND = re.compile(rf"(\d[\d,.]*) ?({_SIGNS})(?! ?\d)")  # it wants it before the number
+_MONEY_ALONE = re.compile(rf"{_SIGNS}(?! ?\d)")
+_DECIMAL_COMMA = re.compile(r"(?<![\d,])(\d+),(\d{1,2})(?![\d,])")
+_LIST_COMMA = re.compile(r"(?<=\d),(?=\d)(?!\d{3}(?!\d))")  # no thousands
+_MINUS = re.compile(r"(?<=\d) - ?(?=\d)")
+_LONG_NUMBER = re.compile(r"\d[\d,]{15,}|\d{10,}|(?<![\d.,:/-])0\d+(?![\d:/-])")
+_SLASH = re.compile(r"(?<=[^\W\d_])/(?=[^\W\d_])(?<!km/)")  # passed over, but in its own km/h
+_COMMAS = re.compile(r"(?:\s*,)+(?=\s|$)")
+_MARKS = re.compile(r"[.!?;:,—] ")
+
+
+class Hibari:
+    """The network and its dictionaries, loaded. Raises ImportError or EngineError if they cannot
+    be."""
+
+    def __init__(self, speed: float) -> None:
+        os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # onnxruntime reports to its maker otherwise
+        with _as_engine_error():
+            import hibari
+
+            self._hibari: Any = hibari.Hibari(threads=1)  # one thread: none that spins
+        low, high = _SPEEDS
+        self._speed = min(high, max(low, speed))
+        for _ in self.say("A zyx.", "en-US"):  # reads the dictionaries, and how to spell others
+            pass
+
+    def say(self, text: str, language: str) -> Iterator[bytes]:
+        """Make the sound as 24 kHz mono s16le; `language` is en-US. Raises EngineError.
+
+        The same text always sounds the same.
+        """
+        for fragment in hibari_texts(text):
+            with _as_engine_error():
+                sentences = self._hibari.phonemize(fragment)
+            for phonemes in sentences:
+                yield to_pcm(self._speak(phonemes))
+
+    def _speak(self, phonemes: str) -> Samples:
+        with _as_engine_error():
+            made: Samples = self._hibari.from_phonemes(
+                phonemes, speed=self._speed, seed=zlib.crc32(phonemes.encode())
+            )
+        samples = without_silence(made, SAMPLE_RATE, _QUIET, _LEAD_SECONDS, _END_SECONDS)
+        loudest = float(np.abs(samples).max(initial=0.0))
+        return samples * np.float32(min(_GAIN, _LOUDEST / max(loudest, _QUIET)))
+
+
+@contextmanager
+def _as_engine_error() -> Generator[None]:
+    """Name what failed, without its words: they may be the text's."""
+    try:
+        yield
+    except ImportError:
+        raise
+    except Exception as error:  # its grammar and onnxruntime may raise anything
+        raise EngineError(f"hibari failed: {type(error).__name__}") from None
+
+
+def unknown(text: str) -> str:
+    """Return the letters and digits that hibari does not know."""
+    plain = unicodedata.normalize("NFC", text).translate(_PLAIN)
+    return "".join(c for c in plain if c.isalnum() and not _said(c))
+
+
+def hibari_texts(text: str) -> list[str]:
+    """Turn `text` into what hibari may have: short fragments of known letters, digits and stops,
+    signs as words, without brackets and endless words or numbers."""
+    plain = unicodedata.normalize("NFC", text).translate(_PLAIN)
+    plain = "".join(map(_said, plain))
+    plain = _DECIMAL_COMMA.sub(r"\1.\2", plain)
+    plain = _LIST_COMMA.sub(", ", plain)
+    plain = _MONEY_BEHIND.sub(r"\2\1", plain)
+    plain = _MONEY_ALONE.sub(lambda sign: f" {_MONEY[sign[0]]} ", plain)
+    plain = _MINUS.sub(" minus ", plain)
+    plain = _LONG_NUMBER.sub(lambda number: " ".join(number[0].replace(",", "")), plain)
+    plain = _COMMAS.sub(",", _SLASH.sub(" slash ", plain)).lstrip(" ,")
+    plain = re.sub(rf"(\S{{{_LONGEST_WORD}}})(?=\S)", r"\1 ", plain)
+    fragments = _cut(" ".join(plain.split()))
+    return [fragment for fragment in fragments if any(map(str.isalnum, fragment))]
+
+
+def _cut(text: str) -> Iterator[str]:
+    """Cut a long text at its stops, else between words."""
+    while len(text) > _LONGEST_TEXT:
+        head = text[:_LONGEST_TEXT]
+        stops = [mark.end() for mark in _MARKS.finditer(head)]
+        end = stops[-1] if stops else head.rfind(" ") + 1
+        yield head[:end].strip()
+        text = text[end:]
+    yield text
+
+
+def _said(character: str) -> str:
+    """Return what hibari says for a character as it stands, or as it is called; "" or a blank if
+    there is nothing to say."""
+    if character.isascii() and (character.isalnum() or character in _STOPS):
+        return character
+    if character.isspace():
+        return " "
+    if character in _SAID or character in _STOPS:
+        return character
+    if character.isalpha():
+        return _letter(character)
+    apart = unicodedata.normalize("NFKD", character).replace("\u2044", "/")  # fractions, ⁴, ①
+    digits = [str(unicodedata.digit(c, c)) for c in apart]
+    if all(c.isascii() for c in digits):
+        return "".join(digits)
+    if unicodedata.category(character) in ("Sm", "Sc", "So"):
+        name = unicodedata.name(character, "").removesuffix(" SIGN").lower()
+        return f" {name.replace('-', ' ')} "
+    return " " if not character.isalnum() else ""
+
+
+def _letter(character: str) -> str:
+    """Return a Latin letter, without the mark if hibari may not know it so; else ""."""
+    if "\u00c0" <= character <= "\u00ff" or character in _LETTERS:
+        return character
+    apart = unicodedata.normalize("NFKD", character)
+    return "".join(c for c in apart if c.isascii())
