@@ -34,7 +34,7 @@ def make_here(
     from wyoming_csm.worker.coqui.setup import prepare
 
     folder.mkdir(parents=True, exist_ok=True)
-    prepare(data_dir=folder, download_dir=folder, agreed=False, debug=False)
+    prepare(download_dir=folder, agreed=False, debug=False)
     import torch
     from TTS.tts.configs.vits_config import VitsArgs, VitsConfig
     from TTS.tts.models.vits import Vits

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import shutil
 import sys
 from importlib.machinery import ModuleSpec
 from importlib.util import module_from_spec
@@ -10,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from wyoming_csm.errors import EngineUnavailable
+from wyoming_csm.worker.coqui.phonemes import provide_espeak
 
 _LOGGER = logging.getLogger(__name__)
 
 
-def prepare(*, data_dir: Path, download_dir: Path, agreed: bool, debug: bool) -> None:
+def prepare(*, download_dir: Path, agreed: bool, debug: bool) -> None:
     """Change this process so that coqui-tts can be imported, and asks and tells nothing.
 
     Raises EngineUnavailable if that cannot be.
@@ -27,24 +27,8 @@ def prepare(*, data_dir: Path, download_dir: Path, agreed: bool, debug: bool) ->
     if not debug:  # at lower levels it logs the text it speaks
         for name in ("TTS", "trainer"):
             logging.getLogger(name).setLevel(logging.ERROR)
-    provide_espeak(data_dir / "bin")
     provide_torchaudio()
-
-
-def provide_espeak(folder: Path) -> None:
-    """Put our espeak-ng command, which coqui-tts needs for phonemes, on PATH if there is none."""
-    if shutil.which("espeak-ng") or shutil.which("espeak"):
-        return
-    from wyoming_csm.worker.system.espeak_ng import install_command
-
-    try:
-        command = install_command(folder)
-    except OSError as error:
-        raise EngineUnavailable(
-            f"its espeak-ng command cannot be written ({error})",
-            "set data_dir to a folder that can be written to, or install the package espeak-ng",
-        ) from error
-    os.environ["PATH"] = os.pathsep.join((str(command.parent), os.environ.get("PATH", "")))
+    provide_espeak()
 
 
 def provide_torchaudio() -> None:

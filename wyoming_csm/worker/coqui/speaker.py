@@ -62,12 +62,16 @@ def load(configure: Configure, progress: Progress) -> "CoquiSpeaker":
     settings = msgspec.convert(configure.settings, CoquiConfig)
     download_dir = Path(configure.download_dir)
     progress("starting coqui-tts")
-    prepare(
-        data_dir=Path(configure.data_dir),
-        download_dir=download_dir,
-        agreed=settings.agree_to_licence,
-        debug=configure.log_level == "DEBUG",
-    )
+    try:
+        prepare(
+            download_dir=download_dir,
+            agreed=settings.agree_to_licence,
+            debug=configure.log_level == "DEBUG",
+        )
+    except (ImportError, OSError) as error:
+        raise EngineUnavailable(
+            f"coqui-tts cannot be imported ({error})", "pip install '.[coqui]'"
+        ) from error
     device = choose_device(settings.device)
 
     @cache  # a model that serves several languages is loaded once
