@@ -72,7 +72,7 @@ def make_vits(folder: Path) -> None:
     """VITS at the sizes of coqui's defaults, which ljspeech's model has: 5 frames a letter."""
     from wyoming_csm.worker.coqui.setup import prepare
 
-    prepare(data_dir=folder, download_dir=folder, agreed=False, debug=False)
+    prepare(download_dir=folder, agreed=False, debug=False)
     import torch
     from TTS.tts.configs.vits_config import VitsArgs, VitsConfig
     from TTS.tts.models.vits import Vits

@@ -1,7 +1,6 @@
 """Coqui's child process, on a machine that lacks what coqui-tts takes for granted."""
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,9 +14,7 @@ from tests.tiny_coqui import make_tiny_coqui
 from tests.worker.coqui.coqui_child import CoquiChild
 from wyoming_csm.audio import SAMPLE_RATE, from_pcm
 from wyoming_csm.config import CoquiConfig
-from wyoming_csm.errors import EngineUnavailable
 from wyoming_csm.voices import Voice
-from wyoming_csm.worker.coqui.setup import provide_espeak
 from wyoming_csm.worker.coqui.speaker import matching, to_24k
 from wyoming_csm.worker.protocol import Ready, Unavailable
 
@@ -36,24 +33,6 @@ class engine:
 BROKEN_TORCHAUDIO = 'raise OSError("Could not load this library: _torchaudio.so")\n'
 
 # -- what the machine may lack
-
-
-def test_espeak_is_provided_only_where_there_is_none(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    bare, bin_ = tmp_path / "bare", tmp_path / "bin"
-    bare.mkdir()
-    monkeypatch.setenv("PATH", str(bare))
-    provide_espeak(bin_)
-    assert shutil.which("espeak-ng") == str(bin_ / "espeak-ng")
-    (bare / "espeak-ng").touch(mode=0o755)
-    monkeypatch.setenv("PATH", str(bare))
-    provide_espeak(bin_)
-    assert os.environ["PATH"] == str(bare)
-    monkeypatch.setenv("PATH", "")
-    (tmp_path / "file").touch()
-    with pytest.raises(EngineUnavailable, match="data_dir"):
-        provide_espeak(tmp_path / "file" / "bin")
 
 
 @pytest.mark.parametrize("broken", [True, False])

@@ -1,59 +1,59 @@
-"""The espeak-ng command: what the system voice and Coqui's phonemizer ask of it."""
+"""The espeak-ng command, as the system voice runs it, and its library, as Coqui's child asks it."""
 # ruff: noqa: RUF001
 
 import io
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import soundfile
 
-from wyoming_csm.worker.system.espeak_ng import find_command, install_command
+from wyoming_csm.worker.system.espeak_ng import Library, find_command
 from wyoming_csm.worker.system.languages import ESPEAK as NAME
 from wyoming_csm.worker.system.languages import languages
 
 ESPEAK = (sys.executable, "-m", "wyoming_csm.worker.system.espeak_ng")
 
 
-def run(*words: str, text: str = "", command: tuple[str, ...] = ESPEAK) -> bytes:
-    done = subprocess.run((*command, *words), input=text.encode(), capture_output=True, check=True)
+def run(*words: str, text: str = "") -> bytes:
+    done = subprocess.run((*ESPEAK, *words), input=text.encode(), capture_output=True, check=True)
     assert done.stderr == b""
     return done.stdout
 
 
-def phonemes(*words: str, text: str = "") -> str:
-    return run("-q", "-b", "1", *words, text=text).decode()
+@pytest.fixture(scope="module")
+def library() -> Library:
+    return Library()
 
 
 def test_the_command_is_found() -> None:
     assert find_command() == ESPEAK
 
 
-def test_the_version_is_the_fourth_word() -> None:
-    version = run("--version").decode().split()[3]
-    assert [int(part) for part in version.split(".")] >= [1, 50]
+def test_the_version_is_three_numbers(library: Library) -> None:
+    assert [int(part) for part in library.version.split(".")] >= [1, 50]
 
 
-def test_every_language_of_the_system_voice_is_in_the_list_of_voices() -> None:
-    head, *lines = run("--voices").decode().splitlines()
-    assert head.split()[:2] == ["Pty", "Language"]
-    codes = {line.split()[1] for line in lines}
-    assert codes >= {language.codes[NAME] for language in languages()}
+def test_every_language_of_the_system_voice_is_in_the_list(library: Library) -> None:
+    assert set(library.languages()) >= {language.codes[NAME] for language in languages()}
 
 
-def test_phonemes_are_printed_as_the_real_command_prints_them(tmp_path: Path) -> None:
-    text = tmp_path / "text"
-    text.write_text("Hello, world!", encoding="utf-8")
-    printed = phonemes("-v", "en-us", "--ipa=1", "-f", str(text))
-    assert [line.strip() for line in printed.splitlines()] == ["h_ə_l_ˈoʊ", "w_ˈɜː_l_d"]
+def test_phonemes_are_those_that_the_real_command_prints(library: Library) -> None:
+    clauses = ["h_ə_l_ˈoʊ", "w_ˈɜː_l_d"]
+    for found in (
+        library.phonemes("Hello, world!", "en-us"),
+        library.traced_phonemes("Hello, world!"),
+    ):
+        assert [line.strip() for line in found] == clauses
 
 
-def test_a_voice_goes_by_its_language_too() -> None:
-    assert "ʒ" in phonemes("-v", "fr-fr", "--ipa=1", text="bonjour")
+def test_a_voice_goes_by_its_language_too(library: Library) -> None:
+    assert "ʒ" in library.phonemes("bonjour", "fr-fr")[0]
+    with pytest.raises(ValueError, match="'qqq'"):
+        library.phonemes("hello", "qqq")
 
 
-@pytest.mark.parametrize("words", [("--tie=True",), ("--ipa=3",), ("-x",)])
+@pytest.mark.parametrize("words", [("--tie=True",), ("--ipa=1",), ("-x",)])
 def test_what_neither_of_them_asks_for_is_refused(words: tuple[str, ...]) -> None:
     done = subprocess.run((*ESPEAK, *words), input="hello", capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (1, "")
@@ -79,11 +79,3 @@ def test_sound_comes_as_wav_and_faster_at_a_higher_speed() -> None:
         assert abs(samples).max() > 0.1
         lengths.append(len(samples))
     assert lengths[0] > 1.5 * lengths[1]
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="a shell script")
-def test_the_command_can_be_put_on_the_path(tmp_path: Path) -> None:
-    path = install_command(tmp_path / "bin")
-    assert path.name == "espeak-ng"
-    printed = run("-q", "--ipa=1", "-v", "en-us", text="cat", command=(str(path),))
-    assert printed.decode().strip() == "k_ˈæ_t"

@@ -1,20 +1,20 @@
-"""An `espeak-ng` command over the library in the `espeakng-loader` wheel.
+"""espeak-ng's library, of the `espeakng-loader` wheel, and an `espeak-ng` command over it.
 
-It takes those options of the real command that the system voice and Coqui's phonemizer use, and
-prints what the real one prints. It is a process of its own because the library is not
-thread-safe and its licence is the GPL; so this file imports nothing of this package.
+The command takes those options of the real one that the system voice uses, and prints what the
+real one prints. It is a process for each sentence: a sentence that crashes or hangs costs no other
+one. Coqui's child asks the library itself for phonemes. The library is not thread-safe and its
+licence is the GPL: it is never in the server's process, and this file imports nothing of this
+package.
 """
 
 import ctypes
 import getopt
 import importlib.util
-import os
 import shutil
 import struct
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import takewhile
-from pathlib import Path
 from typing import Any
 
 _MODULE = "wyoming_csm.worker.system.espeak_ng"
@@ -24,7 +24,8 @@ _RETRIEVAL = 1  # sound comes to the callback
 _DONT_EXIT = 0x8000  # of espeak_Initialize
 _UTF8, _PHONEMES, _END_PAUSE = 1, 0x100, 0x1000  # of espeak_Synth
 _RATE = 1  # of espeak_SetParameter, words per minute
-_IPA, _UNDERSCORES = 0x02, ord("_") << 8  # of espeak_SetPhonemeTrace
+_IPA, _UNDERSCORES = 0x02, ord("_") << 8  # of espeak_TextToPhonemes and espeak_SetPhonemeTrace
+_TONAL = ("cmn", "hak", "shn", "vi", "yue")  # languages whose tones are found with the sound
 _UNKNOWN_LENGTH = 0x7FFFF000  # in the header of a WAV that is still being made
 
 _SoundCallback = ctypes.CFUNCTYPE(
@@ -56,15 +57,6 @@ def find_command() -> tuple[str, ...] | None:
     return (installed,) if installed else None
 
 
-def install_command(folder: Path) -> Path:
-    """Write an executable `espeak-ng` into `folder`, to be put on PATH (POSIX); return its path."""
-    path = folder / "espeak-ng"
-    folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m {_MODULE} "$@"\n', encoding="utf-8")
-    path.chmod(0o755)
-    return path
-
-
 class Library:
     """The library, initialised; one of them in a process. Raises OSError if it cannot load."""
 
@@ -75,6 +67,7 @@ class Library:
         self._lib: Any = ctypes.CDLL(espeakng_loader.get_library_path())
         self._lib.espeak_Info.restype = ctypes.c_char_p
         self._lib.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(_VoiceEntry))
+        self._lib.espeak_TextToPhonemes.restype = ctypes.c_char_p
         self.rate: int = self._lib.espeak_Initialize(
             _RETRIEVAL, 0, self.data_path.encode(), _DONT_EXIT
         )
@@ -82,10 +75,11 @@ class Library:
             raise OSError(f"espeak-ng does not start with the data in {self.data_path}")
         self.version: str = self._lib.espeak_Info(None).decode()
 
-    def voices(self) -> Iterator[_VoiceEntry]:
-        """Go through the voices, by language."""
-        found = self._lib.espeak_ListVoices(None)
-        return (voice.contents for voice in takewhile(bool, found))
+    def languages(self) -> dict[str, str]:
+        """Return the voices' names by the codes of their languages."""
+        found = (voice.contents for voice in takewhile(bool, self._lib.espeak_ListVoices(None)))
+        # a priority byte stands before the code
+        return {ctypes.string_at(v.languages + 1).decode(): v.name.decode() for v in found}
 
     def set_voice(self, name: str) -> bool:
         """Choose a voice by its name or a language's code; return whether there is one."""
@@ -98,10 +92,38 @@ class Library:
     def set_speed(self, words_per_minute: int) -> None:
         self._lib.espeak_SetParameter(_RATE, words_per_minute, 0)
 
-    def print_phonemes(self) -> None:
-        """Make `synthesize` print each clause's phonemes, in IPA with `_` between them."""
-        os.dup2(1, 2)  # the library prints to standard error when it is given no C stream
-        self._lib.espeak_SetPhonemeTrace(_IPA | _UNDERSCORES, None)
+    def phonemes(self, text: str, language: str) -> list[str]:
+        """Return each clause's phonemes in IPA with `_` between them. Raises ValueError.
+
+        Making no sound of the text takes a hundredth of the time; they are the same, except where
+        the tones of syllables change with their neighbours', or phonemes are written as `[[…]]`.
+        """
+        if not self.set_voice(language):
+            raise ValueError(f"espeak-ng has no voice {language!r}")
+        if language.partition("-")[0] in _TONAL or "[[" in text:
+            return self.traced_phonemes(text)
+        data = ctypes.create_string_buffer(text.encode("utf-8", "replace"))
+        rest, clauses = ctypes.c_void_p(ctypes.addressof(data)), []
+        while rest.value:
+            found = self._lib.espeak_TextToPhonemes(ctypes.byref(rest), _UTF8, _IPA | _UNDERSCORES)
+            clauses.append((found or b"").decode())
+        return clauses
+
+    def traced_phonemes(self, text: str) -> list[str]:
+        """Return what the real command prints with `--ipa=1`, a line for each clause (POSIX)."""
+        libc: Any = ctypes.CDLL(None)
+        libc.open_memstream.restype = ctypes.c_void_p
+        written, size = ctypes.c_void_p(), ctypes.c_size_t()
+        stream = ctypes.c_void_p(libc.open_memstream(ctypes.byref(written), ctypes.byref(size)))
+        self._lib.espeak_SetPhonemeTrace(_IPA | _UNDERSCORES, stream)
+        try:
+            self.synthesize(text, lambda _sound: None)
+        finally:
+            self._lib.espeak_SetPhonemeTrace(0, None)
+            libc.fclose(stream)
+            found = ctypes.string_at(written, size.value).decode()
+            libc.free(written)
+        return found.splitlines()
 
     def synthesize(self, text: str, sound: Callable[[bytes], None]) -> None:
         """Hand the sound of `text` (mono s16le at `rate` Hz) to `sound` while it is made."""
@@ -122,18 +144,6 @@ class Library:
         self._lib.espeak_Synchronize()
 
 
-def _list_voices(library: Library) -> None:
-    print("Pty Language       Age/Gender VoiceName          File                 Other Languages")
-    for voice in library.voices():
-        priority = ctypes.string_at(voice.languages, 1)[0]
-        code = ctypes.string_at(voice.languages + 1).decode()
-        name = voice.name.decode().replace(" ", "_")
-        gender = "-MF-"[min(voice.gender, 3)]
-        age = str(voice.age) if voice.age else "--"
-        file = voice.identifier.decode()
-        print(f"{priority:2}  {code:<15} {age:>2}/{gender}      {name:<18} {file:<20} ")
-
-
 def _wav_header(rate: int) -> bytes:
     """Make the header of a mono s16le WAV whose length is not known yet."""
     form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, rate, rate * 2, 2, 16)
@@ -142,33 +152,20 @@ def _wav_header(rate: int) -> bytes:
 
 
 def main(arguments: list[str]) -> int:
-    """Run `-v VOICE [-s WORDS] [-q] [--ipa=1] [--stdout] [--stdin|-f FILE]`, `--version` or
-    `--voices`; return 0, or 1 with a line on standard error."""
+    """Run `-v VOICE [-s WORDS] [-b 1] [--stdin] [--stdout]`; return 0, or 1 with a line on standard
+    error."""
     try:
-        found, _ = getopt.getopt(
-            arguments, "qb:v:s:f:", ["version", "voices", "stdin", "stdout", "ipa="]
-        )
+        found, _ = getopt.getopt(arguments, "b:v:s:", ["stdin", "stdout"])
         options = dict(found)
-        if options.get("--ipa", "1") != "1":
-            raise getopt.GetoptError("--ipa=1 is the only form of phonemes")
         library = Library()
     except (getopt.GetoptError, OSError) as error:
         print(f"espeak-ng: {error}", file=sys.stderr)
         return 1
-    if "--version" in options:
-        print(f"eSpeak NG text-to-speech: {library.version}  Data at: {library.data_path}")
-        return 0
-    if "--voices" in options:
-        _list_voices(library)
-        return 0
     if not library.set_voice(options.get("-v", "en")):
         print("Error: The specified espeak-ng voice does not exist.", file=sys.stderr)
         return 1
     if "-s" in options:
         library.set_speed(int(options["-s"]))
-    if "--ipa" in options:
-        library.print_phonemes()
-    data = Path(options["-f"]).read_bytes() if "-f" in options else sys.stdin.buffer.read()
 
     def write(sound: bytes) -> None:
         if "--stdout" in options:
@@ -176,7 +173,7 @@ def main(arguments: list[str]) -> int:
             sys.stdout.buffer.flush()
 
     write(_wav_header(library.rate))
-    library.synthesize(data.decode("utf-8", "replace"), write)
+    library.synthesize(sys.stdin.buffer.read().decode("utf-8", "replace"), write)
     return 0
 
 

@@ -1,0 +1,135 @@
+"""Coqui's phonemes made in its own process: what coqui-tts would read from an espeak-ng command."""
+# ruff: noqa: RUF001
+
+import json
+import os
+import subprocess
+import sys
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+
+# Patterns, and what goes into them.
+SENTENCES = {
+    "en-us": (
+        [
+            "The {} is on, and it's 21.5 degrees.",
+            "Turned off the {} at 7:45 pm!",
+            "I couldn't find any {}; did you mean the living room?",
+            "Dr. Smith's {} reads 1,024 kWh (that is 3% more)...",
+            "{}",
+        ],
+        ["kitchen light", "NASA sensor", "café's TV", "garage door", "2nd thermostat", "naïve fan"],
+    ),
+    "de": (
+        [
+            "Das Licht {} ist an, und es sind 21,5 Grad.",
+            "Um 7:45 Uhr wurde {} ausgeschaltet!",
+            "Meintest du „{}“ — oder die Haustür?",
+            "{}",
+        ],
+        ["in der Küche", "im Gäste-WC", "der Computer", "die Straßenlampe", "der 3. Ventilator"],
+    ),
+    "fr-fr": (
+        [
+            "J'ai allumé {} à 7 h 45.",
+            "Il fait 21,5 °C ; {} est éteint.",
+            "« {} » ? Je ne l'ai pas trouvé !",
+            "{}",
+        ],
+        ["la lumière", "le football", "l'été", "le week-end", "la 2e porte du garage"],
+    ),
+    "es": (
+        ["¿Apagaste {}?", "¡{} está encendida a las 7:45!", "Hace 21,5 grados en {}.", "{}"],
+        ["la luz de la cocina", "el baño", "la puerta n.º 3", "el aire acondicionado"],
+    ),
+    "it": (
+        ["Ho acceso {}.", "Sono le 7:45: {} è spento.", "Perché {} è aperta?", "{}"],
+        ["la luce della cucina", "il termostato", "la porta", "il computer"],
+    ),
+    "nl": (
+        ["{} is uitgeschakeld.", "Het is 7:45 uur, en {} staat aan!", "{}"],
+        ["het keukenlicht", "de computer", "de schuifdeur", "'s avonds de ventilator"],
+    ),
+    "ru": (
+        ["{} включён, сейчас 21,5 градуса.", "Выключить {} в 7:45?", "{}"],
+        ["свет на кухне", "телевизор LG", "обогреватель", "дверной замок"],
+    ),
+    "pl": (
+        ["Włączono {}.", "O 7:45 wyłączono {}!", "{}"],
+        ["światło w kuchni", "żaluzje", "głośnik", "termostat nr 3"],
+    ),
+    "cmn": (
+        ["{}打开了。", "现在是七点四十五分，{}关了！"],
+        ["厨房的灯", "空调", "门锁 LG", "你好"],
+    ),
+    "vi": (["Đã bật {}.", "{} đang mở!"], ["đèn bếp", "cửa trước", "máy lạnh"]),
+}
+ODD = ["", " ", "[[h@l'oU]] world", "a b c", "line\nbreak", "😀 smile", "x" * 400, "_under_score_"]
+
+SCRIPT = """
+import json, os, sys
+from pathlib import Path
+from wyoming_csm.worker.coqui.setup import prepare
+from wyoming_csm.worker.system.espeak_ng import Library
+
+def command(_name, words):  # the library fresh in a process for each text, as a command has it
+    language, file = (words[words.index(option) + 1] for option in ("-v", "-f"))
+    ours, theirs = os.pipe()
+    if os.fork() == 0:
+        library = Library()
+        library.set_voice(language)
+        printed = "\\n".join(library.traced_phonemes(Path(file).read_text("utf-8")))
+        os.write(theirs, printed.encode())
+        os._exit(0)
+    os.close(theirs)
+    with os.fdopen(ours, "rb") as pipe:
+        printed = pipe.read().decode()
+    os.wait()
+    return [line.strip() for line in printed.strip().split("\\n") if line.strip()]
+
+prepare(download_dir=Path(sys.argv[1]), agreed=False, debug=False)
+from TTS.tts.utils.text.phonemizers import espeak_wrapper
+asked = json.load(sys.stdin)
+speakers = {language: espeak_wrapper.ESpeak(language) for language, _ in asked}
+if len(sys.argv) > 2:
+    vars(espeak_wrapper)["_espeak_exe"] = command
+print(json.dumps([speakers[language].phonemize(text, separator="") for language, text in asked]))
+"""
+
+
+def sentences() -> list[tuple[str, str]]:
+    found = [
+        (language, pattern.format(slot))
+        for language, (patterns, slots) in SENTENCES.items()
+        for pattern, slot in product(patterns, slots)
+    ]
+    return found + [(language, text) for language in ("en-us", "fr-fr") for text in ODD]
+
+
+def phonemized(folder: Path, asked: list[tuple[str, str]], *words: str) -> list[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(folder), *words],
+        input=json.dumps(asked),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        cwd=ROOT,
+        env={**os.environ, "PATH": ""},  # no espeak-ng command
+    )
+    found: list[str] = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.slow(seconds=20)
+def test_the_phonemes_are_those_of_a_command_for_each_sentence(tmp_path: Path) -> None:
+    asked = sentences()
+    assert len(asked) >= 150
+    ours = phonemized(tmp_path, asked)
+    theirs = phonemized(tmp_path, asked, "by command")
+    known = dict(zip(asked, ours, strict=True))
+    assert known == dict(zip(asked, theirs, strict=True))
+    assert known["en-us", "kitchen light"] == "kˈɪtʃən lˈaɪt"
