@@ -37,7 +37,7 @@ def main(words: Sequence[str] | None = None) -> int:
         if arguments.command == "say":
             from wyoming_csm.say import say
 
-            return asyncio.run(say(config, arguments.text, arguments.output))
+            return asyncio.run(say(config, arguments.words, arguments.output))
         if arguments.command == "text":
             from wyoming_csm.text_command import print_words
 
@@ -49,7 +49,7 @@ def main(words: Sequence[str] | None = None) -> int:
             require_packages()
             from wyoming_csm.verify.command import verify
 
-            return verify(config, arguments.text, arguments.frames)
+            return verify(config, arguments.words, arguments.frames)
         from wyoming_csm.serve import serve
 
         asyncio.run(serve(config, os.environ.get(INSTALLER)))
@@ -95,7 +95,7 @@ def parse_words(words: list[str]) -> argparse.Namespace:
     add_command = partial(commands.add_parser, parents=[common], allow_abbrev=False)
     serve = add_command("serve", help="serve Wyoming (the default)")
     say = add_command("say", help="speak a text into a file")
-    say.add_argument("text", nargs="*", help="the text; without one, standard input")
+    say.add_argument("words", nargs="*", help="the text; without one, standard input")
     say.add_argument(
         "-o", "--output", default="-", metavar="FILE", help="WAV file; -: standard output"
     )
@@ -108,7 +108,7 @@ def parse_words(words: list[str]) -> argparse.Namespace:
     text.add_argument("--explain", action="store_true", help="name the rule of each change")
     check = add_command("verify", help="compare CSM's codes and sound with transformers'")
     check.add_argument("--frames", type=_count, metavar="N", help="of 80 ms, to be compared")
-    check.add_argument("--text", help="what is spoken")
+    check.add_argument("--text", dest="words", metavar="TEXT", help="what is spoken")
     check.add_argument("--device", dest="csm.device", help="instead of csm.device: cpu, cuda:1")
     check.add_argument(
         "--dtype", dest="csm.dtype", help="instead of csm.dtype and csm.depth_dtype: float32, int8"
