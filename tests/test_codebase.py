@@ -88,7 +88,8 @@ def test_private_names_of_others_are_found(code: str, wrong: list[str]) -> None:
 def test_tests_use_no_private_names() -> None:
     found = {
         str(path.relative_to(ROOT)): names
-        for path in sorted((ROOT / "tests").rglob("*.py"))
+        for folder in ("tests", "benchmarks/fixtures")
+        for path in sorted((ROOT / folder).rglob("*.py"))
         if (names := private_names(ast.parse(path.read_text(encoding="utf-8"))))
     }
     assert not found

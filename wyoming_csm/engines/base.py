@@ -2,7 +2,7 @@
 
 The life of an engine: it is probed for (ABSENT → STARTING), its child process loads and is READY.
 A child that misses its heartbeats is STALLED until it beats again or is ended. One that died
-starts again (STARTING); after five deaths in a row it holds off for minutes (RESTING). One
+starts again (STARTING); after five deaths one after another it holds off for minutes (RESTING). One
 without requests for long is ended, and a fresh child stands by (ASLEEP) until a request wakes it
 (WAKING).
 What cannot run here, or was stopped, is ABSENT.

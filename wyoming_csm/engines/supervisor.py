@@ -153,7 +153,7 @@ class Supervisor:
 
     def _rest(self, why: str) -> None:
         news = self._hold_off.rest(why)
-        detail = f"failed {self._hold_off.deaths} times in a row, tried again later: {why}"
+        detail = f"failed {self._hold_off.deaths} times one after another, tried again later: {why}"
         self._become(Phase.RESTING, detail)  # whereupon `hurry` may shorten the rest
         _LOGGER.log(
             logging.WARNING if news else logging.DEBUG,
