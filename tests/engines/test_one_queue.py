@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from tests.engines.simulated_child import ANNA, PICO, SLOW, Device, frames_of, sentence
 from tests.engines.simulated_house import House, assert_fair, house_of
 from tests.simulated_time import PIPE_SECONDS, simulate
+from wyoming_csm.engines.reply import LATE_SECONDS
 from wyoming_csm.voices import Voice
+from wyoming_csm.worker.fair_queue import FIRST_SOUND_SECONDS, PATIENCE_SECONDS
 
 STEP = 0.010
 UNSURE = STEP + 2 * PIPE_SECONDS  # so long a child may not know, or not do yet, what it was told
@@ -89,6 +91,7 @@ def test_a_child_that_computes_for_long_says_nothing_and_patience_ends_all_the_s
     monkeypatch: pytest.MonkeyPatch, busy: str, idle: str, voice: Voice
 ) -> None:
     """One step of a frame loop, or one chunk of a sentence loop, takes 14 s."""
+    assert FIRST_SOUND_SECONDS + PATIENCE_SECONDS < LATE_SECONDS <= 11.5, "the child first"
     first, second = sentence(1, 1), sentence(2, 1)
 
     async def scene() -> None:

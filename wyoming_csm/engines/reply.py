@@ -12,12 +12,11 @@ from wyoming_csm.engines.choice import Choice, Chooser, is_ready, why
 from wyoming_csm.errors import EngineError, NoSound, WorkerDied
 from wyoming_csm.text.pieces import Pause, Piece
 from wyoming_csm.voices import Voice
-from wyoming_csm.worker.fair_queue import FIRST_SOUND_SECONDS, PATIENCE_SECONDS
 
 _LOGGER = logging.getLogger(__name__)
 
 LEAST_SECONDS = 0.05  # of sound; an engine that gives less has not said the sentence
-LATE_SECONDS = FIRST_SOUND_SECONDS + PATIENCE_SECONDS + 0.25  # a child that computes says nothing
+LATE_SECONDS = 11.25  # after which a child that computes had said that it is late
 MOVE_SECONDS = 0.5  # for a free slot to be given to a voice that is ready: a slow engine gives none
 
 
