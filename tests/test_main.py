@@ -92,7 +92,7 @@ def test_nothing_to_say_is_a_moment_of_silence(tmp_path: Path) -> None:
         (["serve", "--log-format", "%(nonsense"], SYSTEM_ONLY, b"log.format"),
         (["serve", "--log-format", "%(nonsense)s"], SYSTEM_ONLY, b"log.format"),
         (["serve", "--data-dir", "settings.json/x"], SYSTEM_ONLY, b"data_dir"),
-        (["say", "Hello.", "-o", "no/such/folder.wav"], SYSTEM_ONLY, b"cannot be written"),
+        (["say", "Hello.", "-o", "."], SYSTEM_ONLY, b"wyoming-csm: . cannot be written: Is a dir"),
         (["say", "a" * 20_000], SYSTEM_ONLY, b"10000 are allowed"),
     ],
 )
@@ -104,6 +104,13 @@ def test_what_the_user_can_correct_is_exit_2_without_a_traceback(
     assert complaint in done.stderr
     assert b"Traceback" not in done.stderr
     assert b"s of sound in" not in done.stderr, "nothing was written"
+
+
+def test_where_to_write_is_looked_at_before_anything_is_spoken(tmp_path: Path) -> None:
+    done = run(tmp_path, "say", "Hello.", "-o", "no/such.wav")
+    assert done.returncode == 2
+    complaint = f"wyoming-csm: no/such.wav cannot be written: {tmp_path}/no is no folder\n"
+    assert done.stderr.decode() == complaint
 
 
 def test_a_setting_of_an_earlier_release_is_a_line_in_the_log(tmp_path: Path) -> None:

@@ -26,8 +26,8 @@ COMMANDS = ("serve", "say", "verify")
 def main(words: Sequence[str] | None = None) -> int:
     """Run a command; return the exit code: 0, 2 for what the user can correct, or `verify`'s."""
     arguments = parse_words(sys.argv[1:] if words is None else list(words))
-    if arguments.light:
-        os.environ.pop(INSTALLER, None)
+    if arguments.light or arguments.command != "serve":
+        os.environ.pop(INSTALLER, None)  # nothing is installed meanwhile
     notes: list[str] = []  # on the configuration, which also says how to log them
     try:
         config = configure(arguments, notes.append)
