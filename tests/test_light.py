@@ -16,7 +16,7 @@ from tests.server.clients import logged
 from tests.voice_folders import make
 from wyoming_csm.__main__ import configure, main, parse_words
 from wyoming_csm.app import App, running
-from wyoming_csm.config import Config, with_system_voice_only
+from wyoming_csm.config import Config, CsmConfig, with_system_voice_only
 from wyoming_csm.engines.base import Phase
 from wyoming_csm.installer import INSTALLER
 from wyoming_csm.voice_choice import VoiceRequest, choose_voice
@@ -110,7 +110,8 @@ async def test_nobody_is_told_to_start_what_is_at_work_already(
     caplog.set_level(logging.INFO)
     monkeypatch.setenv(INSTALLER, installing)
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)  # as if it were not installed
-    house = App(Config(engines=("csm",), data_dir=str(tmp_path), voices=str(tmp_path)))
+    csm = CsmConfig(device="cuda")
+    house = App(Config(engines=("csm",), csm=csm, data_dir=str(tmp_path), voices=str(tmp_path)))
     await house.engine.start()
     await house.engine.wait_loaded()
     await house.engine.stop()

@@ -57,6 +57,7 @@ class Status:
 
     phase: Phase
     detail: str = ""
+    unsuited: bool = False  # absent, as this machine is not made for it
 
 
 class Load(NamedTuple):
