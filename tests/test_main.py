@@ -72,8 +72,19 @@ def test_say_names_the_voice_that_speaks_instead_of_an_unknown_one(
 ) -> None:
     done = run(tmp_path, "say", "Hello.", "--voice", "zoe", *light, "-o", "said.wav")
     assert done.returncode == 0, done.stderr
-    assert done.stderr.splitlines()[0] == b"there is no voice 'zoe'; the voice is system_en-US"
+    assert done.stderr.splitlines()[0] == b"There is no voice 'zoe'; the voice is system_en-US"
     assert seconds_of((tmp_path / "said.wav").read_bytes()) > 0.2
+
+
+@pytest.mark.parametrize(("voice", "engine"), [("anna", "csm"), ("coqui_en", "coqui")])
+def test_say_names_whose_voice_was_left_out(tmp_path: Path, voice: str, engine: str) -> None:
+    make_voice(tmp_path / "config/voices/anna")
+    words = ("say", "Hello.", "--voice", voice, "--light", "-o", "said.wav")
+    said = run(tmp_path, *words, settings={}).stderr.decode().splitlines()
+    assert said[0] == (
+        f"{voice!r} is a voice of {engine}, left out by --light or `engines`;"
+        " the voice is system_en-US"
+    )
 
 
 def test_nothing_to_say_is_a_moment_of_silence(tmp_path: Path) -> None:
@@ -219,6 +230,8 @@ async def test_it_serves_speaks_is_small_and_ends_with_0(tmp_path: Path) -> None
         server.process.terminate()
         assert await asyncio.wait_for(server.process.wait(), 10) == 0
         assert resident < 80
+        assert server.process.stderr is not None
+        assert (await server.process.stderr.read()).decode().splitlines()[-1].endswith(": Ended")
         await asyncio.to_thread(wait_until_gone, processes)
 
 

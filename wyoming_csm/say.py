@@ -28,9 +28,7 @@ _LONG_SECONDS = 1.0  # what takes longer is worth a word
 
 async def say(config: Config, words: Sequence[str], output: str) -> int:
     """Speak the words, or standard input without any, into a WAV file or (`-`) standard output.
-
-    Return the exit code. Raises RequestError, EngineError.
-    """
+    Return the exit code. Raises RequestError, EngineError."""
     text = " ".join(words) if words else sys.stdin.read()
     limit = config.limits.text_characters
     if len(text) > limit:
@@ -78,7 +76,7 @@ async def _speak(app: App, config: Config, text: str) -> AsyncGenerator[bytes]:
     if voice is None:
         raise RequestError("there is no voice")
     if complaint:
-        _tell(f"{complaint}; the voice is {voice.name}\n")
+        _tell(f"{app.why_no_voice(config.voice or '')}; the voice is {voice.name}\n")
     splitter = SentenceSplitter(voice.language)
     reply = app.engine.start_reply(voice)
     try:

@@ -198,9 +198,7 @@ def _half(device: torch.device) -> WeightType:
 
 def chooses_compile(config: CsmConfig, device: torch.device) -> bool:
     """Say whether parts are compiled: as configured, else on a GPU for which kernels can be built.
-
-    A CPU has its time at matrix products, which no compiler makes quicker.
-    """
+    A CPU has its time at matrix products, which no compiler makes quicker."""
     if config.compile is not None:
         return config.compile
     return device.type == "cuda" and builds_for(device)
