@@ -57,6 +57,7 @@ class Status:
 
     phase: Phase
     detail: str = ""
+    unsuited: bool = False  # absent, as this machine is not made for it
 
 
 class Load(NamedTuple):
@@ -135,10 +136,8 @@ class Engine(Protocol):
         """Let it not wait for long if it waits to try again: no engine can speak."""
 
     async def start(self) -> None:
-        """Start it, or probe again if it is absent or resting; returns at once. Never raises.
-
-        If it is asleep, it stays so.
-        """
+        """Start it, or probe again if it is absent or resting; returns at once. Never raises. If it
+        is asleep, it stays so."""
 
     async def stop(self) -> None:
         """End it and everything it started. Safe to call twice."""
