@@ -6,9 +6,11 @@ its name or digit by digit. Everything here is linear in the length of the sente
 """
 
 import re
+from dataclasses import replace
 from functools import lru_cache
 
-from wyoming_csm.text.spoken.abbreviations import abbreviation_rules, compass_rules
+from wyoming_csm.text.pieces import Pause, Piece
+from wyoming_csm.text.spoken.abbreviations import abbreviation_rules, compass_rules, whole_day_rules
 from wyoming_csm.text.spoken.addresses import address_rules
 from wyoming_csm.text.spoken.capitals import calm
 from wyoming_csm.text.spoken.characters import character_rules
@@ -19,7 +21,7 @@ from wyoming_csm.text.spoken.measures import measure_rules, unit_rule
 from wyoming_csm.text.spoken.money import money_rules
 from wyoming_csm.text.spoken.ordinals import ordinal_rules
 from wyoming_csm.text.spoken.rule import Change, Rule, Sentence
-from wyoming_csm.text.spoken.signs import sign_before_number_rules, sign_rules
+from wyoming_csm.text.spoken.signs import elision_rules, sign_before_number_rules, sign_rules
 from wyoming_csm.text.spoken.times import time_rules
 from wyoming_csm.text.spoken.words import Words, words_of
 from wyoming_csm.text.spoken.years import decade_rules, short_name_rules, year_rules
@@ -32,6 +34,13 @@ _BLANK_BEFORE_STOP = re.compile(r" +(?=[.,;:!?](?:\s|\Z))")
 def spoken(text: str, language: str) -> str:
     """Return the words of one cleaned sentence; `language` is like en, en-GB, de_DE."""
     return explained(text, language).text
+
+
+def in_words(piece: Piece, language: str) -> Piece:
+    """Return a sentence of the text path as words; a pause stays."""
+    if isinstance(piece, Pause):
+        return piece
+    return replace(piece, text=spoken(piece.text, language))
 
 
 def explained(text: str, language: str) -> Sentence:
@@ -59,6 +68,7 @@ def _rules(words: Words) -> tuple[Rule, ...]:
         *short_name_rules(words),
         *date_rules(words),
         *decade_rules(words),
+        *whole_day_rules(words),
         *time_rules(words),
         *ordinal_rules(words),
         *sign_before_number_rules(words),
@@ -73,6 +83,7 @@ def _rules(words: Words) -> tuple[Rule, ...]:
         model_rule(words),
         number_rule(words),
         *sign_rules(words),
+        *elision_rules(words),
     )
 
 
@@ -92,4 +103,4 @@ def _capital(char: str) -> str:
     return upper if len(upper) == 1 else char
 
 
-__all__ = ["Change", "Sentence", "explained", "spoken"]
+__all__ = ["Change", "Sentence", "explained", "in_words", "spoken"]

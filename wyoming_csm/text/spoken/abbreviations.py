@@ -50,6 +50,19 @@ def _own_rules(words: Words) -> list[Rule]:
     return []
 
 
+def whole_day_rules(words: Words) -> list[Rule]:
+    """Return the rule of the French 24h/24 and 7j/7; it goes before times."""
+    if words.language != "fr":
+        return []
+    always = r"(?<!\w)(?P<number>24|7) ?(?P<unit>[hj]) ?/ ?(?P=number)(?!\w)"
+    return [rule("always", always, _always, words, needs="/")]
+
+
+def _always(found: Match[str], words: Words) -> str:
+    number = words.cardinal(int(found["number"]), "")
+    return f"{number} {'heures' if found['unit'] == 'h' else 'jours'} sur {number}"
+
+
 def _initials(found: Match[str], words: Words) -> str:
     return found[0].replace(".", "").replace(" ", "") + stop_after(found)
 

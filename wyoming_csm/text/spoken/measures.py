@@ -1,6 +1,6 @@
 """Measures: numbers with units, in ranges, fractions and products, and durations like 1h 30min."""
 
-# ruff: noqa: RUF001  (look-alike characters are meant)
+# ruff: noqa: RUF001, SIM905  (look-alike characters are meant; words read best as words)
 
 import re
 from re import Match
@@ -25,6 +25,9 @@ _MAGNITUDES = {
     "nl": "duizend|miljoen|miljard",
 }  # fmt: skip
 _OF_MILLIONS = {"fr": "de", "es": "de", "it": "di"}
+# German: "mit 5 km/h" is "mit fünf Kilometern pro Stunde".
+_DATIVE = frozenset("mit bei von nach seit in vor aus zu ab unter über auf".split())
+_FIRST_WORD = re.compile(r"^(\w+(?:er|e))\b")
 _TIME_UNITS = {
     "d": "d", "h": "h", "hr": "h", "hrs": "h", "std": "h", "min": "min", "mins": "min", "m": "min",
     "sec": "s", "sek": "s", "s": "s", "w": "w", "u": "h", "g": "d", "j": "d", "t": "d",
@@ -46,7 +49,7 @@ def measure_rules(words: Words) -> list[Rule]:
         rf"{_START}(?P<first>{number})(?P<more>(?: ?[x×*] ?{number}){{1,3}})(?: ?(?P<unit>{unit}))?"
     )
     between = r"(?<=\d)(?P<unit> ?(?:mm|cm|m|ft|in|\"|″)) ?[x×] ?(?=\d)"
-    factor = rf"{_START}(?P<number>{number})[x×](?!\w)"
+    factor = rf"{_START}(?P<number>{number})(?:[x×](?!\w)| [x×](?= [^\W\d]))"
     return [
         rule("duration", durations, _duration, words, any_case=True),
         rule("size", product, _product, words, needs="x×*"),
@@ -137,6 +140,8 @@ def _measure(found: Match[str], words: Words) -> str | None:
         return None  # 3-in-1
     if found["gap"].endswith("-") and len(written) == 1 and written not in "VWL":
         return None
+    if words.language == "de" and word_before(found).lower() in _DATIVE:
+        name = name._replace(several=_FIRST_WORD.sub(r"\1n", name.several))
     sign = said_sign(found["sign"], words)
     part = _FRACTION.fullmatch(low)
     if part:

@@ -61,3 +61,11 @@ def _signs(found: Match[str], words: Words) -> str:
     left = " " if before and not before.isspace() and before not in "(\"'" else ""
     right = " " if after and not after.isspace() and after not in ".,;:!?)\"'" else ""
     return f"{left}{said}{right}"
+
+
+def elision_rules(words: Words) -> list[Rule]:
+    """Return what Italian does to its article of one before a vowel: un'ora."""
+    if words.language != "it":
+        return []
+    one = r"(?<!\w)(?P<one>[Uu]n)a (?=[aeiou])"
+    return [rule("elision", one, lambda f, w: f"{f['one']}'", words, digit=False, needs="1")]

@@ -12,7 +12,7 @@ _HOUR, _MINUTE = r"(?P<hour>[01]?\d|2[0-4])", r"(?P<minute>[0-5]\d)"
 _SECOND = r"(?::(?P<second>[0-5]\d)(?:[.,]\d{1,6})?)?"
 _HALF = r" ?(?P<half>[apAP])\.? ?[mM]\b\.?"
 _ZONE = r"(?: ?(?P<zone>[ECMP][SD]T|UTC|GMT|CEST|CET|e\.s\.t\.?|est)\b)?"
-_TO = r"(?P<to> ?[-–—] ?(?=\d{1,2}(?:[:.h]\d\d| ?[apAP]\.?[mM]\b| ?Uhr)))?"
+_TO = r"(?P<to> ?[-–—] ?(?=\d{1,2}(?:[:.h]\d\d| ?[apAP]\.?[mM]\b| ?Uhr\b| ?uur\b| ?h\b)))?"
 _BARE = r" ?[-–] ?(?=\d{1,2}(?::\d\d)? ?[apAP]\.?[mM]\b)"  # "2-4 PM"
 _START = r"(?<![\w:,/+\-.])"
 # Beside hours and minutes with a colon.
@@ -32,7 +32,7 @@ _OTHERS = {
 def time_rules(words: Words) -> list[Rule]:
     """Return the rules of times, the more certain ones first."""
     code = words.language[:2]
-    start, half = (r"(?<![\d:/+.\w])", f"(?:{_HALF})?{_ZONE}") if code == "en" else (_START, "")
+    start, half = r"(?<![\w:/+.])", f"(?:{_HALF})?{_ZONE}" if code == "en" else ""
     clock_word = rf"(?: ?(?:{words.clock_word})\b)?"
     colon = rf"{start}{_HOUR}:{_MINUTE}{_SECOND}(?![\d:]){half}{clock_word}{_TO}"
     others = [rule("time", pattern, _said, words) for pattern in _OTHERS[code]]
