@@ -20,7 +20,8 @@ from wyoming_csm.audio import (
 from wyoming_csm.config import Config
 from wyoming_csm.engines.base import Phase
 from wyoming_csm.errors import RequestError
-from wyoming_csm.text.spoken import in_words
+from wyoming_csm.text.pieces import Piece, Speak
+from wyoming_csm.text.spoken import spoken
 from wyoming_csm.text.stream import SentenceSplitter
 from wyoming_csm.voice_choice import VoiceRequest, choose_voice
 
@@ -78,11 +79,15 @@ async def _speak(app: App, config: Config, text: str) -> AsyncGenerator[bytes]:
     reply = app.engine.start_reply(voice)
     try:
         for piece in (*splitter.push(text), *splitter.finish()):
-            async with aclosing(reply.speak(in_words(piece, voice.language))) as chunks:
+            async with aclosing(reply.speak(_in_words(piece, voice.language))) as chunks:
                 async for pcm in chunks:
                     yield pcm
     finally:
         await reply.aclose()
+
+
+def _in_words(piece: Piece, language: str) -> Piece:
+    return Speak(spoken(piece.text, language)) if isinstance(piece, Speak) else piece
 
 
 def _write(pcm: bytes, output: str) -> None:

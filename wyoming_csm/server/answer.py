@@ -20,7 +20,7 @@ from wyoming_csm.errors import EngineError, RequestError
 from wyoming_csm.server.peer import EventWriter
 from wyoming_csm.server.requests import Request
 from wyoming_csm.text.pieces import Pause, Piece, Speak
-from wyoming_csm.text.spoken import in_words
+from wyoming_csm.text.spoken import spoken
 from wyoming_csm.text.ssml import ssml_pieces
 from wyoming_csm.text.stream import SentenceSplitter
 from wyoming_csm.voices import Voice
@@ -72,7 +72,7 @@ class Answer:
 
     async def run(self) -> None:
         """Speak the request to its end. Raises EngineError, RequestError, ConnectionError."""
-        spoken = False
+        finished = False
         try:
             voice = self._voice
             if voice is None or self._engine.voice_for(voice) is None:
@@ -80,13 +80,12 @@ class Answer:
             # Before the text: an engine that is unloaded begins to load.
             reply = self._reply = self._engine.start_reply(voice, self._address)
             async with aclosing(self._pieces()) as pieces:
-                async for written in pieces:
-                    piece = in_words(written, voice.language)
+                async for piece in pieces:
                     await self._events.drained()
                     if isinstance(piece, Pause):
                         await self._pause(piece.seconds)
                     else:
-                        await self._speak(reply, piece)
+                        await self._speak(reply, Speak(spoken(piece.text, voice.language)))
             if self._request.text.cut and not self._sentences:
                 raise RequestError("the text is too long, and its beginning cannot be spoken")
             if not self._samples:
@@ -95,12 +94,12 @@ class Answer:
             self._events.send(AudioStop().event())
             if self._request.streamed:
                 self._events.send(SynthesizeStopped().event())
-            spoken = True
+            finished = True
         except (EngineError, RequestError) as error:
             self.cut_because = str(error)
             raise
         finally:
-            self._log("" if spoken else f" ({self.cut_because})")
+            self._log("" if finished else f" ({self.cut_because})")
             if self._reply is not None:
                 await self._reply.aclose()
 

@@ -9,7 +9,7 @@ import re
 from dataclasses import replace
 from functools import lru_cache
 
-from wyoming_csm.text.pieces import Pause, Piece
+from wyoming_csm.text.pieces import Piece, Speak
 from wyoming_csm.text.spoken.abbreviations import abbreviation_rules, compass_rules, whole_day_rules
 from wyoming_csm.text.spoken.addresses import address_rules
 from wyoming_csm.text.spoken.capitals import calm
@@ -37,10 +37,10 @@ def spoken(text: str, language: str) -> str:
 
 
 def in_words(piece: Piece, language: str) -> Piece:
-    """Return a sentence of the text path as words; a pause stays."""
-    if isinstance(piece, Pause):
-        return piece
-    return replace(piece, text=spoken(piece.text, language))
+    """Return a pause as it is, a sentence in the words that are read aloud."""
+    if isinstance(piece, Speak):
+        return replace(piece, text=spoken(piece.text, language))
+    return piece
 
 
 def explained(text: str, language: str) -> Sentence:
