@@ -127,7 +127,7 @@ def _measure(found: Match[str], words: Words) -> str | None:
     name = unit_name(written, words.language)
     glued = not found["gap"]
     after = found.string[found.end() :]
-    if name is None or not is_surely_unit(written, glued, after, words):
+    if name is None or not is_surely_unit(written, high or low, glued, after, words):
         return None
     if (glued and written == "K" and len(low) < 4) or (
         written in ("°", "º") and after[:1] in "&ªº" and after
