@@ -73,7 +73,7 @@ def _measure_pattern(words: Words) -> str:
         rf"(?P<low>(?:\d{{1,4}} )?\d{{1,4}}[/⁄]\d{{1,4}}|{number})"
         rf"(?: ?(?:-|–|—|\.\.\.|…) ?(?P<high_sign>[-−])?(?P<high>{number}))?"
         rf"(?P<magnitude> (?:{_MAGNITUDES[words.language[:2]]}))?"
-        rf"(?P<gap> ?-?)(?P<unit>{unit_pattern()})(?:\.(?= [a-z\d(]))?"
+        rf"(?P<gap> ?-?)(?P<unit>{unit_pattern()})(?:\.(?=,| [a-z\d(]))?(?P<to> ?[-–] ?(?=\d))?"
     )
 
 
@@ -144,16 +144,19 @@ def _measure(found: Match[str], words: Words) -> str | None:
         name = name._replace(several=_FIRST_WORD.sub(r"\1n", name.several))
     sign = said_sign(found["sign"], words)
     part = _FRACTION.fullmatch(low)
+    to = f" {words.to} " if found["to"] else ""
     if part:
-        return sign + _fraction(part, name.one, name.several, words)
+        return sign + _fraction(part, name.one, name.several, words) + to
     if found["magnitude"]:
-        return f"{sign}{said(low, words)}{found['magnitude']} {of_millions(name.several, words)}"
+        noun = of_millions(name.several, words)
+        return f"{sign}{said(low, words)}{found['magnitude']} {noun}{to}"
     if high:
         return (
             f"{sign}{said(low, words)} {words.to} "
             f"{said_sign(found['high_sign'], words)}{counted(high, name.one, name.several, words)}"
+            f"{to}"
         )
-    return sign + counted(low, name.one, name.several, words)
+    return sign + counted(low, name.one, name.several, words) + to
 
 
 def _fraction(part: Match[str], one: str, several: str, words: Words) -> str:
@@ -203,5 +206,5 @@ def _alone(found: Match[str], words: Words) -> str | None:
         return None
     before = found.string[: found.start()].rstrip()
     if before.endswith("/"):
-        return per_name(written, words.language)
+        return per_name(written, words.language) or name.several
     return name.several
