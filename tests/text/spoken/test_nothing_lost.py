@@ -92,4 +92,4 @@ def test_hostile_text_costs_little(construct: str, language: str) -> None:
     text = (construct * 10_000)[:10_000] + "a"
     begin = time.process_time()
     spoken(text, language)
-    assert time.process_time() - begin < 0.5  # 0.002 to 0.13 s
+    assert time.process_time() - begin < 0.5  # 0.002 to 0.15 s on a busy machine

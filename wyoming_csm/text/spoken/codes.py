@@ -7,7 +7,14 @@ from re import Match
 
 from wyoming_csm.text.spoken.english import pairs
 from wyoming_csm.text.spoken.numbers import said, said_whole
-from wyoming_csm.text.spoken.rule import LETTER, LETTER_OR_DIGIT, Rule, rule, text_after
+from wyoming_csm.text.spoken.rule import (
+    LETTER,
+    LETTER_OR_DIGIT,
+    Rule,
+    rule,
+    text_after,
+    text_before,
+)
 from wyoming_csm.text.spoken.words import Words
 
 _PHONE = (
@@ -120,7 +127,7 @@ def _lone_version(found: Match[str], words: Words) -> str:
 
 def _version(found: Match[str], words: Words) -> str | None:
     numbers = found["numbers"].split(".")
-    before = found.string[: found.start()].rstrip().lower()
+    before = text_before(found).rstrip().lower()
     if not found["v"]:
         if len(numbers) < 3 and not before.endswith(_VERSIONED):
             return None

@@ -7,7 +7,7 @@ import unicodedata
 from re import Match
 
 from wyoming_csm.text.spoken.numbers import SIGN, number_pattern, parts, said, said_sign, said_whole
-from wyoming_csm.text.spoken.rule import Rule, rule, text_after
+from wyoming_csm.text.spoken.rule import Rule, rule, text_after, text_before
 from wyoming_csm.text.spoken.words import Words
 
 _START = r"(?<![\w.,])"
@@ -102,7 +102,7 @@ def _range(found: Match[str], words: Words) -> str:
 
 
 def _number(found: Match[str], words: Words) -> str:
-    before, after = found.string[: found.start()][-2:], text_after(found)
+    before, after = text_before(found)[-2:], text_after(found)
     gender = words.noun_gender(_noun(after), found["number"])
     spoken = f"{said_sign(found['sign'], words)}{said(found['number'], words, gender)}"
     left = " " if before[-1:].isalnum() or before[-1:] in ("%", "°") else ""

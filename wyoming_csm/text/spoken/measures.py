@@ -6,7 +6,7 @@ import re
 from re import Match
 
 from wyoming_csm.text.spoken.numbers import SIGN, is_one, number_pattern, said, said_sign
-from wyoming_csm.text.spoken.rule import Rule, rule, word_before
+from wyoming_csm.text.spoken.rule import Rule, rule, text_after, text_before, word_before
 from wyoming_csm.text.spoken.units import (
     is_surely_unit,
     is_written_alone,
@@ -126,7 +126,7 @@ def _measure(found: Match[str], words: Words) -> str | None:
     written, low, high = found["unit"], found["low"], found["high"]
     name = unit_name(written, words.language)
     glued = not found["gap"]
-    after = found.string[found.end() :]
+    after = text_after(found)
     if name is None or not is_surely_unit(written, high or low, glued, after, words):
         return None
     if (glued and written == "K" and len(low) < 4) or (
@@ -174,7 +174,7 @@ def _product(found: Match[str], words: Words) -> str | None:
     written = found["unit"]
     name = unit_name(written, words.language) if written else None
     numbers = [found["first"], *re.split(" ?[x×*] ?", found["more"])[1:]]
-    is_sum = re.match(r" ?[=+]", found.string[found.end() :]) is not None
+    is_sum = re.match(r" ?[=+]", text_after(found)) is not None
     spaced = "×" in found["more"] or "*" in found["more"]
     if written and name is None:
         return None
@@ -204,7 +204,7 @@ def _alone(found: Match[str], words: Words) -> str | None:
     name = unit_name(written, words.language)
     if name is None:
         return None
-    before = found.string[: found.start()].rstrip()
+    before = text_before(found).rstrip()
     if before.endswith("/"):
         return per_name(written, words.language) or name.several
     return name.several

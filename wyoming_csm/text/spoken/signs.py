@@ -6,7 +6,7 @@ import re
 import unicodedata
 from re import Match
 
-from wyoming_csm.text.spoken.rule import Rule, rule, text_after, word_list
+from wyoming_csm.text.spoken.rule import Rule, rule, text_after, text_before, word_list
 from wyoming_csm.text.spoken.words import Words
 
 _TWICE = {">=": "≥", "<=": "≤", "=>": "≥", "!=": "≠", "+/-": "±", "+-": "±"}
@@ -66,7 +66,7 @@ def _slash(found: Match[str], words: Words) -> str:
 
 
 def _signs(found: Match[str], words: Words) -> str:
-    before, after = found.string[: found.start()][-1:], text_after(found)[:1]
+    before, after = text_before(found)[-1:], text_after(found)[:1]
     said = " ".join(words.signs[sign] for sign in found[0])
     left = " " if before and not before.isspace() and before not in "(\"'" else ""
     right = " " if after and not after.isspace() and after not in ".,;:!?)\"'" else ""
