@@ -31,7 +31,7 @@ from wyoming_csm.voices import Clip, Voice
 SPEAKERS = [f"speaker_{number}" for number in range(4)]
 # As "English (UK), SVOX Pico", "English (US), Hibari" and "English (US), SVOX Pico" are sorted.
 SYSTEM = ["system_en-GB", "system_en-US", "system_pico_en-US"]
-AMERICAN_FIRST = [*SYSTEM[1:], SYSTEM[0]]
+AMERICAN_FIRST = ["system_en-US", "system_en-GB", "system_pico_en-US"]
 US_ENGLISH = [voice.description for voice in system_voices("en") if voice.language == "en-US"]
 ENGLISH = ("en", "en-US", "en-GB")
 

@@ -6,7 +6,12 @@ import pytest
 
 from wyoming_csm.text.spoken import explained, spoken
 
-LINES = Path(__file__).with_name("home_sentences.txt").read_text(encoding="utf-8").splitlines()
+TABLES = ("home_sentences.txt", "more_sentences.txt")
+LINES = [
+    line
+    for name in TABLES
+    for line in Path(__file__).with_name(name).read_text(encoding="utf-8").splitlines()
+]
 CASES = [line.split(" | ") for line in LINES if line and not line.startswith("#")]
 
 

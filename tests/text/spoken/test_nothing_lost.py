@@ -11,7 +11,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from wyoming_csm.text.spoken import explained, spoken
-from wyoming_csm.text.spoken.words import words_of
 
 LANGUAGES = ("en", "de", "fr", "es", "it", "nl")
 FORMS = (
@@ -25,16 +24,13 @@ TEXTS = st.one_of(
 )
 
 
-def unsaid(text: str, language: str) -> list[str]:
+SIGNS = frozenset("&@%‰°=≠≈~+−±×÷<>≤≥#№§²³√∞^*$€£¥₩¢₹₽₿∑∂⊂₺")
+
+
+def unsaid(text: str) -> list[str]:
     """Digits, and signs that mean something, that no rule turned into words."""
-    words = words_of(language)
-    assert words is not None
-    return [
-        char
-        for char in text
-        if not char.isalpha()
-        and (char in words.signs or unicodedata.category(char) in ("Nd", "No"))
-    ]
+    kinds = ("Nd", "No", "Sm", "Sc")
+    return [char for char in text if char in SIGNS or unicodedata.category(char) in kinds]
 
 
 def letters(text: str) -> Counter[str]:
@@ -50,10 +46,18 @@ def test_everything_is_said(text: str, language: str) -> None:
     if not any(map(str.isalnum, text)):
         assert sentence.text == text
         return
-    assert unsaid(sentence.text, language) == []
+    assert unsaid(sentence.text) == []
     for change in sentence.changes:
         if any(map(str.isdigit, change.before)) and change.rule != "time zone":
             assert any(map(str.isalnum, change.after)), change
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_each_sign_is_a_word(language: str) -> None:
+    for sign in SIGNS:
+        words = spoken(f"so {sign} so", language).removeprefix("So ").removeprefix("so ")
+        assert len(words.split()) > 1, sign
+        assert unsaid(words) == []
 
 
 @settings(max_examples=200, deadline=None)
@@ -88,4 +92,4 @@ def test_hostile_text_costs_little(construct: str, language: str) -> None:
     text = (construct * 10_000)[:10_000] + "a"
     begin = time.process_time()
     spoken(text, language)
-    assert time.process_time() - begin < 0.5  # 0.002 to 0.13 s
+    assert time.process_time() - begin < 0.5  # 0.002 to 0.15 s on a busy machine

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from wyoming_csm.text.pieces import Piece, Speak
-from wyoming_csm.text.spoken.abbreviations import abbreviation_rules, compass_rules
+from wyoming_csm.text.spoken.abbreviations import abbreviation_rules, compass_rules, whole_day_rules
 from wyoming_csm.text.spoken.addresses import address_rules
 from wyoming_csm.text.spoken.capitals import calm
 from wyoming_csm.text.spoken.characters import character_rules
@@ -21,7 +21,7 @@ from wyoming_csm.text.spoken.measures import measure_rules, unit_rule
 from wyoming_csm.text.spoken.money import money_rules
 from wyoming_csm.text.spoken.ordinals import ordinal_rules
 from wyoming_csm.text.spoken.rule import Change, Rule, Sentence
-from wyoming_csm.text.spoken.signs import sign_before_number_rules, sign_rules
+from wyoming_csm.text.spoken.signs import elision_rules, sign_before_number_rules, sign_rules
 from wyoming_csm.text.spoken.times import time_rules
 from wyoming_csm.text.spoken.words import Words, words_of
 from wyoming_csm.text.spoken.years import decade_rules, short_name_rules, year_rules
@@ -68,6 +68,7 @@ def _rules(words: Words) -> tuple[Rule, ...]:
         *short_name_rules(words),
         *date_rules(words),
         *decade_rules(words),
+        *whole_day_rules(words),
         *time_rules(words),
         *ordinal_rules(words),
         *sign_before_number_rules(words),
@@ -82,6 +83,7 @@ def _rules(words: Words) -> tuple[Rule, ...]:
         model_rule(words),
         number_rule(words),
         *sign_rules(words),
+        *elision_rules(words),
     )
 
 

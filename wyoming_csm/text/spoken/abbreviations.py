@@ -9,6 +9,9 @@ _INITIALS = r"(?<!\w)(?:[A-Z]\. ?){1,4}[A-Z]\.(?=\W|\Z)|(?<!\w)(?:[A-Z]\.){1,4}[
 _SPEEDS = "km/h|km/u|kph|mph|m/s|kn|kts?|knots|Bft"
 _SPEED = rf"(?=,? (?:mit |at |à |a |met )?\d+(?:[.,]\d+)? ?(?:{_SPEEDS})(?!\w))"
 _FROM = "(?:aus|from|du|de|da|del|uit|to|vers|nach)(?: (?:the|dem|le|la|el|il|het))?"
+_TITLES = frozenset(
+    {"general", "governor", "captain", "sergeant", "lieutenant", "reverend", "mount", "fort"}
+)
 _STREETS = {"de": "straße", "nl": "straat"}
 
 
@@ -50,15 +53,30 @@ def _own_rules(words: Words) -> list[Rule]:
     return []
 
 
+def whole_day_rules(words: Words) -> list[Rule]:
+    """Return the rule of the French 24h/24 and 7j/7; it goes before times."""
+    if words.language != "fr":
+        return []
+    always = r"(?<!\w)(?P<number>24|7) ?(?P<unit>[hj]) ?/ ?(?P=number)(?!\w)"
+    return [rule("always", always, _always, words, needs="/")]
+
+
+def _always(found: Match[str], words: Words) -> str:
+    number = words.cardinal(int(found["number"]), "")
+    return f"{number} {'heures' if found['unit'] == 'h' else 'jours'} sur {number}"
+
+
 def _initials(found: Match[str], words: Words) -> str:
     return found[0].replace(".", "").replace(" ", "") + stop_after(found)
 
 
-def _long(found: Match[str], short: dict[str, str]) -> str:
+def _long(found: Match[str], short: dict[str, str]) -> str | None:
     written = found["short"] or found["name"]
     word = short[written.lower()]
     if written[0].isupper():
         word = word[0].upper() + word[1:]
+    if word.lower() in _TITLES and text_after(found).lstrip()[:1].isdigit():
+        return None
     joined = written.endswith((".", "/")) and text_after(found)[:1].isalnum()
     return f"{word}{stop_after(found)}{' ' if joined else ''}"
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from re import Match
 
-from wyoming_csm.text.spoken.rule import Change, Sentence
+from wyoming_csm.text.spoken.rule import Change, Sentence, text_before
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W\d_]+)*")
 _NUMERAL = re.compile("II|III|IV|VI{1,3}|IX|XI{1,3}|XX?[IVX]{2,4}|M{1,3}[XVICDL]{3,}")
@@ -70,7 +70,7 @@ def _is_plain(word: str) -> bool:
 
 def _word(found: Match[str]) -> str:
     word = found[0]
-    before = found.string[: found.start()].rstrip()
+    before = text_before(found).rstrip()
     if not _is_plain(word) or (before[-1:].isdigit() and len(word) <= 3):
         return word
     return word if word == "I" else word.lower()

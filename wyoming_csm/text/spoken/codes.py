@@ -6,8 +6,15 @@ import re
 from re import Match
 
 from wyoming_csm.text.spoken.english import pairs
-from wyoming_csm.text.spoken.numbers import said_whole
-from wyoming_csm.text.spoken.rule import LETTER, LETTER_OR_DIGIT, Rule, rule, text_after
+from wyoming_csm.text.spoken.numbers import said, said_whole
+from wyoming_csm.text.spoken.rule import (
+    LETTER,
+    LETTER_OR_DIGIT,
+    Rule,
+    rule,
+    text_after,
+    text_before,
+)
 from wyoming_csm.text.spoken.words import Words
 
 _PHONE = (
@@ -120,7 +127,7 @@ def _lone_version(found: Match[str], words: Words) -> str:
 
 def _version(found: Match[str], words: Words) -> str | None:
     numbers = found["numbers"].split(".")
-    before = found.string[: found.start()].rstrip().lower()
+    before = text_before(found).rstrip().lower()
     if not found["v"]:
         if len(numbers) < 3 and not before.endswith(_VERSIONED):
             return None
@@ -141,16 +148,18 @@ def _version_number(digits: str, words: Words) -> str:
 
 def _model(found: Match[str], words: Words) -> str | None:
     written = found[0]
-    said: list[str] = []
+    if re.fullmatch(r"[\d.]+k", written) and re.match(r" [a-z]+s\b", text_after(found)):
+        return f"{said(written[:-1], words)} thousand" if words.language[:2] == "en" else None
+    spelled: list[str] = []
     for part in _PARTS.findall(written):
         if part.isdigit():
-            said.append(_model_number(part, words))
+            spelled.append(_model_number(part, words))
         elif part[0].isdigit():
             whole, _, decimals = part.replace(",", ".").partition(".")
-            said += [said_whole(whole, words), words.point, words.digits(decimals)]
+            spelled += [said_whole(whole, words), words.point, words.digits(decimals)]
         else:
-            said.append(_letters(part, first=written.startswith(part)))
-    return " ".join(said)
+            spelled.append(_letters(part, first=written.startswith(part)))
+    return " ".join(spelled)
 
 
 def _letters(part: str, first: bool) -> str:

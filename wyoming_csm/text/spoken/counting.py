@@ -7,7 +7,7 @@ import unicodedata
 from re import Match
 
 from wyoming_csm.text.spoken.numbers import SIGN, number_pattern, parts, said, said_sign, said_whole
-from wyoming_csm.text.spoken.rule import Rule, rule, text_after
+from wyoming_csm.text.spoken.rule import Rule, rule, text_after, text_before
 from wyoming_csm.text.spoken.words import Words
 
 _START = r"(?<![\w.,])"
@@ -31,6 +31,7 @@ def counting_rules(words: Words) -> list[Rule]:
     )
     return [
         rule("power", powers, _power, words, digit=False, needs="⁻⁺⁰¹²³⁴⁵⁶⁷⁸⁹"),
+        rule("score", rf"{_START}(?P<above>{number})/(?P<below>\d{{1,3}})(?![\w/])", _score, words),
         rule("fraction", _FRACTION, _fraction, words, needs="/⁄", any_case=True),
         rule("ratio", _RATIO, _ratio, words, needs=":"),
         rule("range", ranges, _range, words, needs="-–—.…"),
@@ -53,6 +54,15 @@ def _power(found: Match[str], words: Words) -> str:
     digits = power.lstrip("+-")
     number = said_whole(digits, words) if digits else ""
     return f"{base}{words.signs['^']} {sign}{number}{after}"
+
+
+def _score(found: Match[str], words: Words) -> str | None:
+    """Take "4.5/5", and "3/10 files", for so many out of so many."""
+    above, below = found["above"], int(found["below"])
+    counts = words.language.startswith("en") and re.match(r" (?!hours)[a-z]+s\b", text_after(found))
+    if above.isdigit() and not (counts and int(above) <= below and below not in (2, 3, 4, 8, 16)):
+        return None
+    return f"{said(above, words)} {_OF[words.language[:2]]} {said(found['below'], words)}"
 
 
 def _fraction(found: Match[str], words: Words) -> str:
@@ -92,7 +102,7 @@ def _range(found: Match[str], words: Words) -> str:
 
 
 def _number(found: Match[str], words: Words) -> str:
-    before, after = found.string[: found.start()][-2:], text_after(found)
+    before, after = text_before(found)[-2:], text_after(found)
     gender = words.noun_gender(_noun(after), found["number"])
     spoken = f"{said_sign(found['sign'], words)}{said(found['number'], words, gender)}"
     left = " " if before[-1:].isalnum() or before[-1:] in ("%", "°") else ""

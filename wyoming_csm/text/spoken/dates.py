@@ -115,7 +115,7 @@ def _dated(found: Match[str], words: Words) -> str | None:
 
 def _english_rules(words: Words) -> list[Rule]:
     month = _month_pattern(words, "month")
-    day_first = rf"(?<![\w.,])(?P<day>[0-3]?\d){_ORDINAL}\b(?:,? (?:of )?){month}{_YEAR}"
+    day_first = rf"(?<![\w.,])(?P<day>[0-3]?\d){_ORDINAL}\b (?:of )?{month}{_YEAR}"
     month_first = (
         rf"(?<![\w.,]){month}[ -](?P<day>[0-3]?\d){_ORDINAL}\b(?![:.,]\d|[/%])"
         r"(?:(?:,? |-)(?P<year>[12]\d{3})\b)?"

@@ -181,7 +181,8 @@ WORDS = Words(
     abbreviations={
         "m. ": "monsieur", "mm. ": "messieurs", "mme": "madame", "mme.": "madame",
         "mlle": "mademoiselle", "dr": "docteur", "dr.": "docteur", "pr. ": "professeur",
-        "st-": "saint-", "ste-": "sainte-", "av.": "avenue", "bd": "boulevard", "bd.": "boulevard",
+        "st- ": "saint-", "ste- ": "sainte-", "av.": "avenue", "bd": "boulevard",
+        "bd.": "boulevard",
         "p. ex.": "par exemple", "p.ex.": "par exemple", "c.-à-d.": "c'est-à-dire",
         "etc.": "et cetera", "env.": "environ", "max.": "maximum", "min.": "minimum",
         "tél.": "téléphone", "temp.": "température", "appt.": "appartement", "étg.": "étage",

@@ -198,7 +198,9 @@ WORDS = Words(
         "abb. ": "Abbildung", "kap. ": "Kapitel", "mio.": "Millionen", "mrd.": "Milliarden",
         "tsd.": "Tausend", "geb. ": "geboren", "gem.": "gemäß", "ing. ": "Ingenieur",
         "dipl. ": "Diplom",
-        "z.t.": "zum Teil", "z. t.": "zum Teil", "u.u.": "unter Umständen",
+        "mwst.": "Mehrwertsteuer", "z.zt.": "zurzeit", "jun.": "junior", "sen.": "senior",
+        "abs. ": "Absatz", "zi. ": "Zimmer", "z.t.": "zum Teil", "z. t.": "zum Teil",
+        "u.u.": "unter Umständen",
         "i.a.": "im Allgemeinen",
     },
     compass={

@@ -2,7 +2,7 @@
 
 # ruff: noqa: RUF001, SIM905  (look-alike characters are meant; words read best as words)
 
-from wyoming_csm.text.spoken.words import Currency, Words
+from wyoming_csm.text.spoken.words import DEGREE_AS_ORDINAL, Currency, Words
 
 _ONES = (
     "zero uno due tre quattro cinque sei sette otto nove dieci undici dodici tredici"
@@ -194,7 +194,7 @@ WORDS = Words(
     },
     wind="vento|venti|raffiche|direzione",
     number_words=r"n[°º]|nr\.?|(?:num|n)\.",
-    ordinal_endings="º|ª|°(?! ?[CF])",
+    ordinal_endings=f"º|ª|{DEGREE_AS_ORDINAL}",
     dials="chiama|chiamate|componi|codice|pin|telefono|cap",
     places="stanza|camera|sala|binario|linea|canale|volo|interno|bus",
     rulers="re|regina|papa|imperatore|Carlo|Elisabetta|Vittorio Emanuele|Umberto|Giovanni Paolo|"

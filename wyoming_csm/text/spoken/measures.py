@@ -1,12 +1,12 @@
 """Measures: numbers with units, in ranges, fractions and products, and durations like 1h 30min."""
 
-# ruff: noqa: RUF001  (look-alike characters are meant)
+# ruff: noqa: RUF001, SIM905  (look-alike characters are meant; words read best as words)
 
 import re
 from re import Match
 
 from wyoming_csm.text.spoken.numbers import SIGN, is_one, number_pattern, said, said_sign
-from wyoming_csm.text.spoken.rule import Rule, rule, word_before
+from wyoming_csm.text.spoken.rule import Rule, rule, text_after, text_before, word_before
 from wyoming_csm.text.spoken.units import (
     is_surely_unit,
     is_written_alone,
@@ -25,6 +25,9 @@ _MAGNITUDES = {
     "nl": "duizend|miljoen|miljard",
 }  # fmt: skip
 _OF_MILLIONS = {"fr": "de", "es": "de", "it": "di"}
+# German: "mit 5 km/h" is "mit fünf Kilometern pro Stunde".
+_DATIVE = frozenset("mit bei von nach seit in vor aus zu ab unter über auf".split())
+_FIRST_WORD = re.compile(r"^(\w+(?:er|e))\b")
 _TIME_UNITS = {
     "d": "d", "h": "h", "hr": "h", "hrs": "h", "std": "h", "min": "min", "mins": "min", "m": "min",
     "sec": "s", "sek": "s", "s": "s", "w": "w", "u": "h", "g": "d", "j": "d", "t": "d",
@@ -46,7 +49,7 @@ def measure_rules(words: Words) -> list[Rule]:
         rf"{_START}(?P<first>{number})(?P<more>(?: ?[x×*] ?{number}){{1,3}})(?: ?(?P<unit>{unit}))?"
     )
     between = r"(?<=\d)(?P<unit> ?(?:mm|cm|m|ft|in|\"|″)) ?[x×] ?(?=\d)"
-    factor = rf"{_START}(?P<number>{number})[x×](?!\w)"
+    factor = rf"{_START}(?P<number>{number})(?:[x×](?!\w)| [x×](?= [^\W\d]))"
     return [
         rule("duration", durations, _duration, words, any_case=True),
         rule("size", product, _product, words, needs="x×*"),
@@ -70,7 +73,7 @@ def _measure_pattern(words: Words) -> str:
         rf"(?P<low>(?:\d{{1,4}} )?\d{{1,4}}[/⁄]\d{{1,4}}|{number})"
         rf"(?: ?(?:-|–|—|\.\.\.|…) ?(?P<high_sign>[-−])?(?P<high>{number}))?"
         rf"(?P<magnitude> (?:{_MAGNITUDES[words.language[:2]]}))?"
-        rf"(?P<gap> ?-?)(?P<unit>{unit_pattern()})(?:\.(?= [a-z\d(]))?"
+        rf"(?P<gap> ?-?)(?P<unit>{unit_pattern()})(?:\.(?=,| [a-z\d(]))?(?P<to> ?[-–] ?(?=\d))?"
     )
 
 
@@ -123,8 +126,8 @@ def _measure(found: Match[str], words: Words) -> str | None:
     written, low, high = found["unit"], found["low"], found["high"]
     name = unit_name(written, words.language)
     glued = not found["gap"]
-    after = found.string[found.end() :]
-    if name is None or not is_surely_unit(written, glued, after, words):
+    after = text_after(found)
+    if name is None or not is_surely_unit(written, high or low, glued, after, words):
         return None
     if (glued and written == "K" and len(low) < 4) or (
         written in ("°", "º") and after[:1] in "&ªº" and after
@@ -137,18 +140,23 @@ def _measure(found: Match[str], words: Words) -> str | None:
         return None  # 3-in-1
     if found["gap"].endswith("-") and len(written) == 1 and written not in "VWL":
         return None
+    if words.language == "de" and word_before(found).lower() in _DATIVE:
+        name = name._replace(several=_FIRST_WORD.sub(r"\1n", name.several))
     sign = said_sign(found["sign"], words)
     part = _FRACTION.fullmatch(low)
+    to = f" {words.to} " if found["to"] else ""
     if part:
-        return sign + _fraction(part, name.one, name.several, words)
+        return sign + _fraction(part, name.one, name.several, words) + to
     if found["magnitude"]:
-        return f"{sign}{said(low, words)}{found['magnitude']} {of_millions(name.several, words)}"
+        noun = of_millions(name.several, words)
+        return f"{sign}{said(low, words)}{found['magnitude']} {noun}{to}"
     if high:
         return (
             f"{sign}{said(low, words)} {words.to} "
             f"{said_sign(found['high_sign'], words)}{counted(high, name.one, name.several, words)}"
+            f"{to}"
         )
-    return sign + counted(low, name.one, name.several, words)
+    return sign + counted(low, name.one, name.several, words) + to
 
 
 def _fraction(part: Match[str], one: str, several: str, words: Words) -> str:
@@ -166,7 +174,7 @@ def _product(found: Match[str], words: Words) -> str | None:
     written = found["unit"]
     name = unit_name(written, words.language) if written else None
     numbers = [found["first"], *re.split(" ?[x×*] ?", found["more"])[1:]]
-    is_sum = re.match(r" ?[=+]", found.string[found.end() :]) is not None
+    is_sum = re.match(r" ?[=+]", text_after(found)) is not None
     spaced = "×" in found["more"] or "*" in found["more"]
     if written and name is None:
         return None
@@ -196,7 +204,7 @@ def _alone(found: Match[str], words: Words) -> str | None:
     name = unit_name(written, words.language)
     if name is None:
         return None
-    before = found.string[: found.start()].rstrip()
+    before = text_before(found).rstrip()
     if before.endswith("/"):
-        return per_name(written, words.language)
+        return per_name(written, words.language) or name.several
     return name.several

@@ -89,17 +89,23 @@ def word_list(words: Iterable[str]) -> str:
 
 def word_before(found: Match[str]) -> str:
     """Return the word before a match, "" if there is none."""
-    before = found.string[max(0, found.start() - 24) : found.start()].rstrip()
+    before = text_before(found).rstrip()
     word = _LAST_WORD.search(before)
     return word[0] if word else ""
 
 
+_SIGHT = 40  # characters
 _LAST_WORD = re.compile(r"\w+\Z")
 
 
+def text_before(found: Match[str]) -> str:
+    """Return what stands before a match, as far as a rule may look: a long text costs no more."""
+    return found.string[max(0, found.start() - _SIGHT) : found.start()]
+
+
 def text_after(found: Match[str]) -> str:
-    """Return what follows a match."""
-    return found.string[found.end() :]
+    """Return what follows a match, as far as a rule may look."""
+    return found.string[found.end() : found.end() + _SIGHT]
 
 
 def stop_after(found: Match[str]) -> str:

@@ -3,9 +3,10 @@
 # ruff: noqa: RUF001  (look-alike characters are meant)
 
 import re
+import unicodedata
 from re import Match
 
-from wyoming_csm.text.spoken.rule import Rule, rule, text_after, word_list
+from wyoming_csm.text.spoken.rule import Rule, rule, text_after, text_before, word_list
 from wyoming_csm.text.spoken.words import Words
 
 _TWICE = {">=": "≥", "<=": "≤", "=>": "≥", "!=": "≠", "+/-": "±", "+-": "±"}
@@ -43,11 +44,20 @@ def sign_rules(words: Words) -> list[Rule]:
     both = r"(?P<left>(?<![^\W_])[A-Z]{1,5})/(?=[A-Z]{1,5}(?!\w))"
     return [
         rule("sign", f"[{signs}]+|{alone}", _signs, words, digit=False),
+        rule("sign", r"[^\x00-\x7f\w\s]", _other_sign, words, digit=False),
         rule("slash", r"(?<!\w)and/or(?!\w)", lambda f, w: "and or", words, digit=False, needs="/"),
         rule("slash", both, lambda f, w: f"{f['left']} ", words, digit=False, needs="/"),
-        rule("slash", "(?: ?[/⁄])+ ?", _slash, words, digit=False, needs="/⁄"),
+        rule("slash", "(?: ?[/⁄|])+ ?", _slash, words, digit=False, needs="/⁄|"),
         rule("underscore", "_+", lambda f, w: " ", words, digit=False, needs="_"),
     ]
+
+
+def _other_sign(found: Match[str], words: Words) -> str | None:
+    """Return Unicode's name of a sign of mathematics or money that has no word in the table."""
+    if unicodedata.category(found[0]) not in ("Sm", "Sc"):
+        return None
+    name = unicodedata.name(found[0], "").lower()
+    return f" {name.removesuffix(' sign')} " if name else None
 
 
 def _slash(found: Match[str], words: Words) -> str:
@@ -56,8 +66,16 @@ def _slash(found: Match[str], words: Words) -> str:
 
 
 def _signs(found: Match[str], words: Words) -> str:
-    before, after = found.string[: found.start()][-1:], text_after(found)[:1]
+    before, after = text_before(found)[-1:], text_after(found)[:1]
     said = " ".join(words.signs[sign] for sign in found[0])
     left = " " if before and not before.isspace() and before not in "(\"'" else ""
     right = " " if after and not after.isspace() and after not in ".,;:!?)\"'" else ""
     return f"{left}{said}{right}"
+
+
+def elision_rules(words: Words) -> list[Rule]:
+    """Return what Italian does to its article of one before a vowel: un'ora."""
+    if words.language != "it":
+        return []
+    one = r"(?<!\w)(?P<one>[Uu]n)a (?=[aeiou])"
+    return [rule("elision", one, lambda f, w: f"{f['one']}'", words, digit=False, needs="1")]

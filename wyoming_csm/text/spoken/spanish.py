@@ -2,7 +2,7 @@
 
 # ruff: noqa: RUF001, SIM905  (look-alike characters are meant; words read best as words)
 
-from wyoming_csm.text.spoken.words import Currency, Words
+from wyoming_csm.text.spoken.words import DEGREE_AS_ORDINAL, Currency, Words
 
 _ONES = (
     "cero uno dos tres cuatro cinco seis siete ocho nueve diez once doce trece catorce quince"
@@ -226,7 +226,8 @@ WORDS = Words(
     },
     wind="viento|vientos|rachas|dirección",
     number_words=r"n\.?[°º]|(?:núm|num|nro|no)\.",
-    ordinal_endings=r"\.?º|\.?ª|\.?°(?! ?[CF])|\.er|er|ra|ro|da|do|ta|to",
+    ordinal_endings=rf"\.?º|\.?ª|\.°|{DEGREE_AS_ORDINAL}"
+    r"|\.er|er|ra|ro|da|do|ta|to",
     dials="llama|llame|llamar|marca|marque|código|pin|teléfono|contraseña",
     places="habitación|sala|puerta|línea|canal|vuelo|piso|bus",
     rulers="rey|reina|papa|emperador|Felipe|Carlos|Alfonso|Fernando|Juan Pablo|Juan Carlos|Isabel|"

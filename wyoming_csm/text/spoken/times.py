@@ -12,8 +12,9 @@ _HOUR, _MINUTE = r"(?P<hour>[01]?\d|2[0-4])", r"(?P<minute>[0-5]\d)"
 _SECOND = r"(?::(?P<second>[0-5]\d)(?:[.,]\d{1,6})?)?"
 _HALF = r" ?(?P<half>[apAP])\.? ?[mM]\b\.?"
 _ZONE = r"(?: ?(?P<zone>[ECMP][SD]T|UTC|GMT|CEST|CET|e\.s\.t\.?|est)\b)?"
-_TO = r"(?P<to> ?[-–—] ?(?=\d{1,2}(?:[:.h]\d\d| ?[apAP]\.?[mM]\b| ?Uhr)))?"
+_TO = r"(?P<to> ?[-–—] ?(?=\d{1,2}(?:[:.h]\d\d| ?[apAP]\.?[mM]\b| ?Uhr\b| ?uur\b| ?h\b)))?"
 _BARE = r" ?[-–] ?(?=\d{1,2}(?::\d\d)? ?[apAP]\.?[mM]\b)"  # "2-4 PM"
+_LEFT = r"(?<![\w:.])(?P<minute>\d{1,3}):(?P<second>[0-5]\d)(?= (?:left|remaining|elapsed|to go)\b)"
 _START = r"(?<![\w:,/+\-.])"
 # Beside hours and minutes with a colon.
 _OTHERS = {
@@ -32,14 +33,16 @@ _OTHERS = {
 def time_rules(words: Words) -> list[Rule]:
     """Return the rules of times, the more certain ones first."""
     code = words.language[:2]
-    start, half = (r"(?<![\d:/+.\w])", f"(?:{_HALF})?{_ZONE}") if code == "en" else (_START, "")
+    start, half = r"(?<![\w:/+.])", f"(?:{_HALF})?{_ZONE}" if code == "en" else ""
     clock_word = rf"(?: ?(?:{words.clock_word})\b)?"
     colon = rf"{start}{_HOUR}:{_MINUTE}{_SECOND}(?![\d:]){half}{clock_word}{_TO}"
     others = [rule("time", pattern, _said, words) for pattern in _OTHERS[code]]
+    first: list[Rule] = []
     if code == "en":
         bare = rf"(?<![\d:/+.\w]){_HOUR}{_BARE}"
-        others.insert(0, rule("time", bare, _bare, words, needs="-–"))
-    return [*others[:1], rule("time", colon, _said, words, needs=":"), *others[1:]]
+        first.append(rule("duration", _LEFT, _left, words, needs=":"))
+        first.append(rule("time", bare, _bare, words, needs="-–"))
+    return [*first, rule("time", colon, _said, words, needs=":"), *others]
 
 
 def _said(found: Match[str], words: Words) -> str | None:
@@ -56,6 +59,12 @@ def _said(found: Match[str], words: Words) -> str | None:
     zone = groups.get("zone")
     after = f" {zone.replace('.', '').upper()}" if zone else ""
     return f"{time}{after}{stop_after(found)}{f' {words.to} ' if groups['to'] else ''}"
+
+
+def _left(found: Match[str], words: Words) -> str:
+    second = int(found["second"])
+    minutes = _counted(int(found["minute"]), "min", words)
+    return f"{minutes} {_counted(second, 's', words)}" if second else minutes
 
 
 def _bare(found: Match[str], words: Words) -> str:

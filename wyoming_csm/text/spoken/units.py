@@ -46,7 +46,15 @@ día=d mes=month año=y semana=w hora=h giorno=d mese=month anno=y settimana=w o
 maand=month jaar=y uur=h
 """
 _ONLY_TOGETHER = frozenset({"p", "S", "F", "N", "T"})  # too short to be sure of
-_INCHES = frozenset({"in", "ha", "y", "a", "st", "ct", "bar", "pt"})  # words as well
+# What is a word as well, in which language: "5 in the car", "5 y 6".
+_WORDS = {
+    "en": frozenset({"in"}), "de": frozenset({"in"}), "fr": frozenset({"y"}),
+    "es": frozenset({"y", "ha"}), "it": frozenset({"in", "ha"}), "nl": frozenset({"in"}),
+}  # fmt: skip
+_AFTER_INCHES = re.compile(
+    r" (?:of|per|by|x|now|today|yesterday|wide|long|high|tall|deep|thick|hoch|breit|lang)\b"
+)
+_ARTICLE = re.compile(r" (?:the|my|your|an?|der|die|das|dem|den|il|la|lo|de|het)\b")
 _SHORT_RATES = frozenset({"m/s", "L/h", "L/s", "B/s", "l/h", "l/s", "g/L", "g/l"})
 _HUNDRED_KM = {
     "en": "per hundred kilometers", "de": "pro hundert Kilometer", "fr": "aux cent kilomètres",
@@ -125,25 +133,15 @@ def per_name(below: str, language: str) -> str:
     return name.per if name else ""
 
 
-def is_surely_unit(written: str, glued: bool, after: str, words: Words) -> bool:
+def is_surely_unit(written: str, number: str, glued: bool, after: str, words: Words) -> bool:
     """Return whether a number's neighbour is its unit, where it may also be a word: "5 in"."""
-    if written == "st" and glued:
-        return False
-    if glued and written == "B":
-        return False  # of a flat, or a model
-    if glued or written not in _INCHES:
+    if glued:
+        return written not in ("st", "B")  # 1st; flat 4B
+    if written not in _WORDS[words.language[:2]] or not re.match(r" ?\w", after):
         return True
-    if words.language.startswith("en") and written in ("st", "y", "ha", "bar", "pt", "ct"):
+    if written == "in" and not number.isdigit() and not _ARTICLE.match(after):
         return True
-    return (
-        not re.match(r" ?\w", after)
-        or re.match(
-            r" (?:of|per|by|x|now|today|yesterday|wide|long|high|tall|deep|thick|hoch|breit"
-            r"|lang)\b",
-            after,
-        )
-        is not None
-    )
+    return _AFTER_INCHES.match(after) is not None
 
 
 def is_written_alone(written: str) -> bool:

@@ -37,9 +37,17 @@ def year_rules(words: Words) -> list[Rule]:
 
 def decade_rules(words: Words) -> list[Rule]:
     """Return the rules of decades; they go before seconds."""
-    if not words.language.startswith("en"):
-        return []
-    return [rule("decade", _DECADE, _decade, words, needs="s")]
+    match words.language[:2]:
+        case "en":
+            return [rule("decade", _DECADE, _decade, words, needs="s")]
+        case "de":
+            nineties = r"(?<![\w.,])(?P<digits>\d{1,4})er(?!\w)"
+            return [rule("decade", nineties, _german_decade, words, needs="r")]
+        case "it":
+            return [
+                rule("decade", r"['\u2019](?=\d0(?!\w))", lambda f, w: "", words, needs="'\u2019")
+            ]
+    return []
 
 
 def _year(found: Match[str], words: Words) -> str:
@@ -63,6 +71,10 @@ def _decade(found: Match[str], words: Words) -> str | None:
         return None  # seconds
     to = f" {words.to} {_several(found['second'], words)}" if found["second"] else ""
     return f"{'mid ' if found['mid'] else ''}{_several(digits, words)}{to}"
+
+
+def _german_decade(found: Match[str], words: Words) -> str:
+    return f"{words.cardinal(int(found['digits']), '')}er"
 
 
 def _several(digits: str, words: Words) -> str:
