@@ -84,7 +84,7 @@ async def test_one_client_is_served_among_thirty_of_another_address() -> None:
         many = [asyncio.create_task(ask("127.0.0.2", "Many.")) for _ in range(30)]
         await eventually(lambda: engine.load.free < -20)
         spoken = len(order)
-        await ask("127.0.0.3", "One. Two. Three.")
+        await ask("127.0.0.3", "One is. Two is. Three is.")
         await asyncio.gather(*many)
     assert order.index("127.0.0.3") <= spoken + 6
 
@@ -94,7 +94,7 @@ async def test_the_address_of_a_listener_is_whom_fairness_counts() -> None:
     async with serving(engine) as server:
         for address in ("127.0.0.2", "127.0.0.3"):
             async with peer(server, address) as client:
-                await client.send(say("One. Two."))
+                await client.send(say("One is. Two is."))
                 await client.until("audio-stop")
     assert engine.clients == ["127.0.0.2"] * 2 + ["127.0.0.3"] * 2
 
@@ -106,7 +106,7 @@ async def test_a_sentence_is_asked_for_when_the_one_before_is_said() -> None:
 
         async def ask() -> None:
             async with peer(server) as client:
-                await client.send(say("One. Two."))
+                await client.send(say("One is. Two is."))
                 await client.until("audio-stop")
 
         await asyncio.gather(*(ask() for _ in range(10)))
