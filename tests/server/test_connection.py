@@ -140,7 +140,11 @@ async def test_several_requests_are_answered_in_order() -> None:
     ("sent", "answers", "asked"),
     [
         ([START, chunk("One is.")], STREAM, ["One is."]),
-        ([START, chunk("One is."), START, chunk("Two is."), STOP], STREAM * 2, ["One is.", "Two is."]),
+        (
+            [START, chunk("One is."), START, chunk("Two is."), STOP],
+            STREAM * 2,
+            ["One is.", "Two is."],
+        ),
         ([STOP], STREAM, []),
         ([chunk("One is."), STOP], STREAM, ["One is."]),
         ([START, say("One is."), STOP, say("Two is.")], STREAM + PLAIN, ["One is.", "Two is."]),

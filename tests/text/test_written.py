@@ -86,7 +86,7 @@ def test_an_end_without_a_beginning_is_silent_alone() -> None:
     [
         # Markdown
         ('See [the docs](https://x.y/z_(a)?q=1 "Its title.") now.', ["See the docs now."]),
-        ("![A cat](cat.png) sits.", ["A cat sits."]),
+        ("![A cat](cat.png) sits. See ![it][1]!", ["A cat sits.", "See it!"]),
         ("[**Bold** and R&amp;D](#there) [x][1] [y][]", ["Bold and R&D x y"]),
         ("[![Badge](a.svg)](b.c) is green", ["Badge is green"]),
         ("See [it]: not now.\n[it]: https://x.y/z\nDone now", ["See, it: not now.", "Done now"]),
@@ -108,6 +108,7 @@ def test_an_end_without_a_beginning_is_silent_alone() -> None:
         ("un<b>believ</b>able <img src='a.b' alt='A cat'/>", ["unbelievable A cat"]),
         ("H<sub>2</sub>O and 10 m<sup>2</sup>", ["H₂O and 10 m²"]),
         ('<a href="http://x.y/?a>b">a link</a>', ["a link"]),
+        ("It is a <function> of <reason>.", ["It is a, function, of, reason."]),
         ("I am <name>. <Turn it on>", ["I am, name.", "Turn it on"]),
         ("2 < 3, a<b and c>d, <5 kg, 1<2", ["2 < 3, a<b and c>d, <5 kg, 1<2"]),
         ("<answer>It is on.</answer>", ["It is on."]),

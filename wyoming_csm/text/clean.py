@@ -42,6 +42,7 @@ _BLANKS = re.compile(r"[ \n]+")
 _HASHES = re.compile(r"(?<!\S)#+(?!\S)|(?<!\w)#+(?=[^\W\d_])")
 _DOTS = re.compile(r"\.{2,}")
 _CRIES = re.compile(r"[!?]{2,}")
+_STRAY_CRY = re.compile(r"(?<!\S)!(?=\w)")  # of a picture
 _REPEATED = re.compile(r"([^\w\s.])\1{2,}")
 _SEPARATORS = re.compile(rf"[\s,{PAUSE}]+")
 _GLUED = re.compile(r"(?<=[^\W\d_])[,;](?=\w)|(?<=\w)[,;](?=[^\W\d_])|(?<=[a-z]):(?=[A-Z][a-z])")
@@ -94,7 +95,7 @@ def _punctuation(text: str) -> str:
     """Leave each stop once, and white space only where words part."""
     text = _DOTS.sub("...", text)
     text = _CRIES.sub(lambda found: "?" if "?" in found[0] else "!", text)
-    text = _REPEATED.sub(r"\1", text)
+    text = _REPEATED.sub(r"\1", _STRAY_CRY.sub("", text))
     text = _GLUED.sub(r"\g<0> ", text)
     text = _SEPARATORS.sub(_separator, text)
     text = _PAUSE_AT_STOP.sub(" ", text)

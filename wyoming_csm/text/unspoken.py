@@ -21,6 +21,7 @@ _TOOLS = frozenset(
     " tool_outputs function_call function_calls function_response function_results function invoke"
     " tools tool".split()
 )
+_WORDS_TOO = frozenset("thought thoughts reason reflection analysis function tool tools".split())
 _MUTE = frozenset("script style svg head template noscript metadata desc".split())
 FENCED = ("homeassistant", "tool_code", "tool_call", "tool_calls", "tool_outputs")
 _TOKEN = r"<[|｜]{}[|｜]>"
@@ -46,9 +47,14 @@ _FOR_EARS = re.compile(r"(?:^|<\|channel\|>)(?:final|assistant)[^<>]*<\|message\
 _OF_MACHINES = re.compile(r"(?:begin|start)?.*?(think|thought|tool|reason|function)", re.I)
 
 
-def silence_of_element(name: str) -> Silence | None:
-    """Return the silence that the start of an element brings, if it does."""
+def silence_of_element(name: str, begins_sentence: bool) -> Silence | None:
+    """Return the silence that the start of an element brings, if it does.
+
+    In the middle of a sentence, "a <function> of it", names that are also words bring none.
+    """
     local = name.rpartition(":")[2].lower()
+    if local in _WORDS_TOO and not begins_sentence:
+        return None
     if _REASONING_NAME.fullmatch(local):
         return Silence(f"<{local}>", _REASONING_ENDS)
     if local in _TOOLS or local in _MUTE:
