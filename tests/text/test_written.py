@@ -49,6 +49,10 @@ ANSWER = "The light is on."
         '<function=turn_on>{"name": "light"}</function>',
         '[TOOL_CALLS][{"name": "turn_on"}]\n',
         '<|python_tag|>{"name": "turn_on"}<|eom_id|>',
+        "<|tool_call|>[turn_on()]<|/tool_call|>",
+        "<|turn>model\n<|channel>thought\nHm.<channel|>",
+        '<|tool_call>call:turn_on{a:<|"|>b<|"|>}<tool_call|>',
+        "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>turn_on<｜tool▁call▁end｜><｜tool▁calls▁end｜>",
         "<｜tool▁calls▁begin｜>turn_on<｜tool▁calls▁end｜>",
         '```homeassistant\n{"service": "light.turn_on"}\n```\n',
         "<!-- a comment. With a stop -->",
@@ -63,7 +67,9 @@ def test_what_is_written_for_machines_is_silent(silent: str) -> None:
     assert spoken(f"Wait a moment. {silent}{ANSWER}") == ["Wait a moment.", ANSWER]
 
 
-@pytest.mark.parametrize("end", ["</s>", "<|eot_id|>", "<|im_end|>\n", "<|return|>", "<eos>"])
+@pytest.mark.parametrize(
+    "end", ["</s>", "<turn|>", "<|eot_id|>", "<|im_end|>\n", "<|return|>", "<eos>"]
+)
 def test_a_token_at_the_end_is_silent(end: str) -> None:
     assert spoken(ANSWER + end) == [ANSWER]
 

@@ -215,7 +215,7 @@ class Markup:
             case Tag():
                 self._tag(found, held)
             case ControlToken():
-                self._silence = silence_of_token(found.name)
+                self._silence = silence_of_token(found.name, opens=found.opens)
                 self._say(" ")
             case Silence():
                 self._silence = found
