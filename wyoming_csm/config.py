@@ -133,7 +133,7 @@ class SystemConfig(_Section, frozen=True):
     speed: Annotated[float, Meta(ge=0.3, le=3)] = 1.0
 
 
-class TextConfig(_Section, frozen=True):
+class ReadingConfig(_Section, frozen=True):
     """What is read of a text beside its words.
 
     addresses: Of a web address its host is spoken, of mail all of it; or nothing
@@ -224,7 +224,7 @@ class Config(_Section, frozen=True):
     csm: CsmConfig = CsmConfig()
     coqui: CoquiConfig = msgspec.field(default_factory=CoquiConfig)
     system: SystemConfig = SystemConfig()
-    text: TextConfig = TextConfig()
+    reading: ReadingConfig = ReadingConfig()
     discovery: DiscoveryConfig = DiscoveryConfig()
     limits: Limits = Limits()
     log: LogConfig = LogConfig()
@@ -235,7 +235,7 @@ class Config(_Section, frozen=True):
         return Path(self.download_dir) if self.download_dir else Path(self.data_dir) / "models"
 
 
-SECTIONS = ("csm", "coqui", "system", "text", "discovery", "limits", "log")
+SECTIONS = ("csm", "coqui", "system", "reading", "discovery", "limits", "log")
 
 
 def load(

@@ -106,7 +106,7 @@ async def test_chunks_are_even_and_without_timestamps() -> None:
 async def test_a_sentences_end_does_not_wait_for_the_next() -> None:
     engine = FakeEngine(frames=1)
     async with serving(engine, samples_per_chunk=1500) as server, peer(server) as client:
-        await client.send(START, chunk("One is. Two is"))
+        await client.send(START, chunk("One is. Two"))
         received = [await client.read() for _ in range(3)]
         assert audio([event for event in received if event is not None]) == frame(0)
         await client.send(STOP)
@@ -130,24 +130,20 @@ async def test_unspeakable_text_is_a_moment_of_silence_and_no_error(text: str) -
 async def test_several_requests_are_answered_in_order() -> None:
     engine = FakeEngine(frames=1)
     async with serving(engine) as server, peer(server) as client:
-        await client.send(say("One is."), START, chunk("Two is."), STOP, say("Three is."))
+        await client.send(say("One."), START, chunk("Two."), STOP, say("Three."))
         events = await client.until("synthesize-stopped") + await client.until("audio-stop")
     assert types(events) == [*PLAIN, *STREAM, *PLAIN]
-    assert engine.asked == ["One is.", "Two is.", "Three is."]
+    assert engine.asked == ["One.", "Two.", "Three."]
 
 
 @pytest.mark.parametrize(
     ("sent", "answers", "asked"),
     [
-        ([START, chunk("One is.")], STREAM, ["One is."]),
-        (
-            [START, chunk("One is."), START, chunk("Two is."), STOP],
-            STREAM * 2,
-            ["One is.", "Two is."],
-        ),
+        ([START, chunk("One.")], STREAM, ["One."]),
+        ([START, chunk("One."), START, chunk("Two."), STOP], STREAM * 2, ["One.", "Two."]),
         ([STOP], STREAM, []),
-        ([chunk("One is."), STOP], STREAM, ["One is."]),
-        ([START, say("One is."), STOP, say("Two is.")], STREAM + PLAIN, ["One is.", "Two is."]),
+        ([chunk("One."), STOP], STREAM, ["One."]),
+        ([START, say("One."), STOP, say("Two.")], STREAM + PLAIN, ["One.", "Two."]),
     ],
     ids=["no stop", "start after start", "stop without start", "no start", "plain after stream"],
 )

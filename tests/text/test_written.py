@@ -6,14 +6,14 @@ from typing import Literal
 
 import pytest
 
-from wyoming_csm.config import TextConfig
+from wyoming_csm.config import ReadingConfig
 from wyoming_csm.text.pieces import Speak
 from wyoming_csm.text.reader import TextReader
 
 SIZES = (1, 3, 7, 10_000)  # of the chunks that a text comes in
 
 
-def spoken(text: str, language: str = "en", style: TextConfig | None = None) -> list[str]:
+def spoken(text: str, language: str = "en", style: ReadingConfig | None = None) -> list[str]:
     """Return the sentences, the same for every size of chunks."""
     results = []
     for size in SIZES:
@@ -191,7 +191,7 @@ def test_glued_sentences_are_parted_and_nothing_else(written: str, sentences: li
 def test_settings(
     addresses: Literal["spoken", "dropped"], emoji: Literal["dropped", "named"], sentence: str
 ) -> None:
-    style = TextConfig(addresses=addresses, emoji=emoji)
+    style = ReadingConfig(addresses=addresses, emoji=emoji)
     assert spoken("So it is 🎉👍🏽, at http://a.b/c or c@d.ef.", style=style) == [sentence]
     assert spoken("🎉", style=style) == (["party popper"] if emoji == "named" else [])
 

@@ -56,7 +56,7 @@ class Answer:
         self._reader = TextReader(
             language,
             ssml=request.ssml,
-            style=config.text,
+            style=config.reading,
         )
         self._chunk_bytes = config.samples_per_chunk * SAMPLE_WIDTH
         self._pending = bytearray()  # sound that fills no chunk yet

@@ -10,7 +10,7 @@ them.
 
 import re
 
-from wyoming_csm.config import TextConfig
+from wyoming_csm.config import ReadingConfig
 from wyoming_csm.text.addresses import spoken_addresses
 from wyoming_csm.text.characters import PAUSE, plain_characters
 
@@ -53,13 +53,13 @@ _LEADING = re.compile(
 )
 
 
-def clean(text: str, style: TextConfig | None = None, *, begins_line: bool = True) -> str:
+def clean(text: str, style: ReadingConfig | None = None, *, begins_line: bool = True) -> str:
     """Return `text` as it can be read aloud, on one line, in NFC; "" without a letter or digit.
 
     Cleaning twice changes nothing more. Only odd text comes out longer: a bracket becomes two
     characters. Where the text does not begin a line, "+ 5" is no item of a list.
     """
-    style = style or TextConfig()
+    style = style or ReadingConfig()
     named = style.emoji == "named"
     for _ in range(_PASSES):
         if _ORDINARY.fullmatch(text := text.strip()):
@@ -73,7 +73,7 @@ def clean(text: str, style: TextConfig | None = None, *, begins_line: bool = Tru
     return text if any(map(str.isalnum, text)) else ""
 
 
-def _markup(text: str, style: TextConfig, begins_line: bool) -> str:
+def _markup(text: str, style: ReadingConfig, begins_line: bool) -> str:
     """Take out Markdown; its pauses become PAUSE."""
     if begins_line:
         text = _FENCE.sub("", text)

@@ -7,7 +7,7 @@ What comes out is the same for every way to cut the text into pushes.
 
 import re
 
-from wyoming_csm.config import TextConfig
+from wyoming_csm.config import ReadingConfig
 from wyoming_csm.text.characters import mended
 from wyoming_csm.text.clean import clean
 from wyoming_csm.text.glued import Gluing
@@ -26,13 +26,13 @@ class TextReader:
     """Reads one text, plain or SSML; see `push`, `flush`, `finish`."""
 
     def __init__(
-        self, language: str = "", *, ssml: bool = False, style: TextConfig | None = None
+        self, language: str = "", *, ssml: bool = False, style: ReadingConfig | None = None
     ) -> None:
         """Take the `language` ("de", "en-GB") of the voice.
 
         A text that begins with <speak> is SSML also if nobody said so.
         """
-        self._style = style or TextConfig()
+        self._style = style or ReadingConfig()
         self._markup = Markup(language, ssml=ssml)
         self._gluing = Gluing()
         self._splitter = SentenceSplitter(language)
