@@ -98,8 +98,8 @@ _OPENERS: dict[str, Callable[[], Generator[None, str, Any]]] = {
 }
 # An opener, unless the character after it shows that it is only text: that saves reading it.
 _OPENER = re.compile(
-    r"<(?=[A-Za-z/!?|｜]|\Z)|&(?=[#\w]|\Z)|\[(?!\[|\n)|\((?=\[[^\[(\n]|\[?\Z)|【(?!【)|\ue200(?!\ue200)"
-    r"|◁(?=[/\w]|\Z)|`(?=``[a-z]|`{0,2}\Z)"
+    r"<(?=[A-Za-z/!?|｜]|\Z)|&(?=[#\w]|\Z)|\[(?=[^\[\]\n]*(?:\]|\Z))|\((?=\[[^\[(\n]|\[?\Z)"
+    r"|【(?!【)|\ue200(?!\ue200)|◁(?=[/\w]|\Z)|`(?=``[a-z]|`{0,2}\Z)"
 )
 
 
