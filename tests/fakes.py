@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from benchmarks.fixtures.fake_child import FRAME_BYTES as FRAME_BYTES
 from benchmarks.fixtures.fake_child import frame as frame
@@ -26,6 +26,7 @@ class FakeReply:
 
     voice: Voice
     closed: int = 0  # how often
+    texts: list[str] = field(default_factory=list)  # asked for
 
 
 class FakeEngine:
@@ -108,6 +109,7 @@ class FakeEngine:
         if sentence.reply not in self._open:
             self._open[sentence.reply] = FakeReply(sentence.voice)
             self.replies.append(self._open[sentence.reply])
+        self._open[sentence.reply].texts.append(sentence.text)
         self._waiting.append(sentence)
         self.admit()
 

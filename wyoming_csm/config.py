@@ -149,7 +149,7 @@ class SoundConfig(_Section, frozen=True):
     fill_gaps: bool = True
 
 
-class TextConfig(_Section, frozen=True):
+class ReadingConfig(_Section, frozen=True):
     """What is read of a text beside its words.
 
     addresses: Of a web address its host is spoken, of mail all of it; or nothing
@@ -240,7 +240,7 @@ class Config(_Section, frozen=True):
     csm: CsmConfig = CsmConfig()
     coqui: CoquiConfig = msgspec.field(default_factory=CoquiConfig)
     system: SystemConfig = SystemConfig()
-    text: TextConfig = TextConfig()
+    reading: ReadingConfig = ReadingConfig()
     sound: SoundConfig = SoundConfig()
     discovery: DiscoveryConfig = DiscoveryConfig()
     limits: Limits = Limits()
@@ -252,7 +252,7 @@ class Config(_Section, frozen=True):
         return Path(self.download_dir) if self.download_dir else Path(self.data_dir) / "models"
 
 
-SECTIONS = ("csm", "coqui", "system", "text", "sound", "discovery", "limits", "log")
+SECTIONS = ("csm", "coqui", "system", "reading", "sound", "discovery", "limits", "log")
 
 
 def load(

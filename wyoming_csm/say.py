@@ -79,7 +79,7 @@ async def _speak(app: App, config: Config, text: str) -> AsyncGenerator[bytes]:
         raise RequestError("there is no voice")
     if complaint:
         _tell(f"{app.why_no_voice(config.voice or '')}; the voice is {voice.name}\n")
-    reader = TextReader(voice.language, style=config.text)
+    reader = TextReader(voice.language, style=config.reading)
     reply = app.engine.start_reply(voice)
     try:
         for written in (*reader.push(text), *reader.finish()):

@@ -107,7 +107,7 @@ async def test_chunks_are_even_and_without_timestamps() -> None:
 async def test_a_sentences_end_does_not_wait_for_the_next() -> None:
     engine = FakeEngine(frames=1)
     async with serving(engine, samples_per_chunk=1500) as server, peer(server) as client:
-        await client.send(START, chunk("One. Two"))
+        await client.send(START, chunk("One is. Two"))
         received = [await client.read() for _ in range(3)]
         assert audio([event for event in received if event is not None]) == frame(0)
         await client.send(STOP)

@@ -120,7 +120,7 @@ async def test_one_client_is_served_among_thirty_of_another_address(tmp_path: Pa
         ):
             tasks = [clients.create_task(ask(server, many, "Many.")) for _ in range(30)]
             await eventually(lambda: engine.asked == [many] * 30 and engine.begun == [many])
-            tasks.append(clients.create_task(ask(server, one, "One. Two. Three.")))
+            tasks.append(clients.create_task(ask(server, one, "One is. Two is. Three is.")))
             for number in (1, 2, 3):
                 await eventually(partial(lambda number: engine.asked.count(one) == number, number))
                 while engine.begun.count(one) < number:
@@ -137,7 +137,7 @@ async def test_the_address_of_a_listener_is_whom_fairness_counts() -> None:
     async with serving(engine) as server:
         for address in ("127.0.0.2", "127.0.0.3"):
             async with peer(server, address) as client:
-                await client.send(say("One. Two."))
+                await client.send(say("One is. Two is."))
                 await client.until("audio-stop")
     assert engine.clients == ["127.0.0.2"] * 2 + ["127.0.0.3"] * 2
 
@@ -149,7 +149,7 @@ async def test_a_sentence_is_asked_for_when_the_one_before_is_said() -> None:
 
         async def ask() -> None:
             async with peer(server) as client:
-                await client.send(say("One. Two."))
+                await client.send(say("One is. Two is."))
                 await client.until("audio-stop")
 
         await asyncio.gather(*(ask() for _ in range(10)))

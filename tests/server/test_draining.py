@@ -40,7 +40,7 @@ async def test_draining_lets_a_reply_in_flight_end() -> None:
     async with serving(engine) as server, peer(server) as idle, peer(server) as client:
         await idle.send(Ping().event())
         await idle.until("pong")
-        await client.send(say("One."), say("Two."))
+        await client.send(say("One is."), say("Two is."))
         await client.read()
         draining = asyncio.create_task(server.drain())
         assert await idle.rest() == []
@@ -49,33 +49,33 @@ async def test_draining_lets_a_reply_in_flight_end() -> None:
         events = await client.rest()
         await draining
     assert types(events) == ["audio-chunk", "audio-stop", "error"]
-    assert "stopping" in events[-1].data["text"]  # Two. was not begun
-    assert engine.asked == engine.finished == ["One."]
+    assert "stopping" in events[-1].data["text"]  # Two is. was not begun
+    assert engine.asked == engine.finished == ["One is."]
 
 
 async def test_draining_lets_an_open_stream_be_written_to_its_end() -> None:
     engine = FakeEngine(frames=2)
     async with serving(engine) as server, peer(server) as client:
-        await client.send(START, SynthesizeChunk("One. And").event())
+        await client.send(START, SynthesizeChunk("One is. And").event())
         await client.read()
         draining = asyncio.create_task(server.drain())
         await eventually(lambda: not server.addresses)
         await client.send(SynthesizeChunk(" two").event(), SynthesizeStop().event())
         assert (await client.rest())[-1].type == "synthesize-stopped"
         await draining
-    assert engine.finished == ["One.", "And two"]
+    assert engine.finished == ["One is.", "And two"]
 
 
 async def test_half_a_stream_is_never_passed_off_as_a_whole_one() -> None:
     engine = FakeEngine(frames=2)
     limits = Limits(shutdown_seconds=0.1)
     async with serving(engine, limits=limits) as server, peer(server) as client:
-        await client.send(START, SynthesizeChunk("One. Do not").event())
+        await client.send(START, SynthesizeChunk("One is. Do not").event())
         await client.read()
         await server.drain()
         await server.__aexit__(None, None, None)
         assert types(await client.rest()) == ["audio-chunk", "error"]
-    assert engine.finished == ["One."]
+    assert engine.finished == ["One is."]
 
 
 async def test_a_reply_that_outlasts_the_draining_is_told() -> None:

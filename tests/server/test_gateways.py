@@ -56,9 +56,9 @@ async def test_wyomings_http_gateway() -> None:
             event = await client.read_event()
         assert event is not None
         assert [voice.name for voice in Info.from_event(event).tts[0].voices] == ["anna", "bert"]
-        assert await http_gateway(server, "One. Two.") == SENTENCE * 2
+        assert await http_gateway(server, "One is. Two is.") == SENTENCE * 2
         bert = SynthesizeVoice(name="bert", speaker=None)
-        assert await http_gateway(server, "Three.", bert) == SENTENCE
+        assert await http_gateway(server, "Three is.", bert) == SENTENCE
         assert await http_gateway(server, "🎉") == silence(0.1)
     assert [one.voice.name for one in engine.replies if one.closed] == ["anna", "bert"]
 

@@ -47,14 +47,14 @@ def reset(client: Peer) -> None:
 async def test_leaving_while_speaking_stops_within_two_frames(leave) -> None:  # type: ignore[no-untyped-def]
     engine = FakeEngine(frames=FOREVER, frame_seconds=FRAME_SECONDS)
     async with serving(engine) as server, peer(server) as client:
-        await client.send(say("One. Two."), say("Three."))
+        await client.send(say("One is. Two is."), say("Three is."))
         for _ in range(4):
             await client.read()
         leave(client)
         made = engine.frames_made
         await eventually(lambda: engine.speaking == 0)
         assert engine.frames_made - made <= 2
-    assert engine.asked == engine.cancelled == ["One."]
+    assert engine.asked == engine.cancelled == ["One is."]
 
 
 async def test_where_only_a_write_can_notice(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,28 +141,28 @@ async def test_who_leaves_in_the_moment_when_its_sentence_begins_is_soon_known()
 async def test_a_half_closed_client_gets_all_its_sound() -> None:
     engine = FakeEngine(slots=1, frames=4, frame_seconds=0.01)
     async with serving(engine) as server, peer(server) as first, peer(server) as second:
-        await first.send(say("One. Two."), say("Three."))
+        await first.send(say("One is. Two is."), say("Three is."))
         first.writer.write_eof()
-        await second.send(say("Four."), say("Five."))
+        await second.send(say("Four is."), say("Five is."))
         second.writer.write_eof()
         received, others = await first.rest(), await second.rest()
     assert types(received) == ["audio-start", "audio-chunk", "audio-stop"] * 2
     assert len(audio(received)) == 12 * FRAME_BYTES
     assert types(others) == types(received)
     assert len(audio(others)) == 8 * FRAME_BYTES
-    assert sorted(engine.finished) == ["Five.", "Four.", "One.", "Three.", "Two."]
+    assert sorted(engine.finished) == ["Five is.", "Four is.", "One is.", "Three is.", "Two is."]
 
 
 async def test_leaving_in_the_middle_of_a_stream() -> None:
     engine = FakeEngine(frames=FOREVER, frame_seconds=FRAME_SECONDS)
     async with serving(engine) as server, peer(server) as client:
-        await client.send(SynthesizeStart().event(), SynthesizeChunk("One. Two. Thr").event())
+        await client.send(SynthesizeStart().event(), SynthesizeChunk("One is. Two is. Thr").event())
         await client.read()
         await client.read()
         close(client)
         await eventually(lambda: engine.speaking == 0)
         await eventually(lambda: not len(server.connections))
-    assert engine.asked == ["One."]
+    assert engine.asked == ["One is."]
 
 
 async def test_a_client_that_never_reads_costs_others_nothing_and_is_given_up(

@@ -96,6 +96,23 @@ async def test_prosody_changes_the_volume_and_no_more() -> None:
     assert engine.asked == ["One is.", "Two is.", "And three is"]
 
 
+async def test_a_voice_of_ssml_speaks_what_it_holds() -> None:
+    engine = FakeEngine(frames=1, voices=(fake_voice("anna"), fake_voice("zoe")))
+    text = (
+        "One is one. <voice name='zoe'>Two is two.</voice> Three is."
+        "<voice name='x'>Four is.</voice><voice name='zoe'>Five is.</voice>"
+    )
+    async with serving(engine) as server, peer(server) as client:
+        await client.send(Synthesize(f"<speak>{text}</speak>").event())
+        assert audio(await client.until("audio-stop"))
+    assert engine.asked == ["One is one.", "Two is two.", "Three is.", "Four is.", "Five is."]
+    # Each voice has one tone: what it says is one reply.
+    assert [(one.voice.name, one.texts) for one in engine.replies] == [
+        ("anna", ["One is one.", "Three is.", "Four is."]),
+        ("zoe", ["Two is two.", "Five is."]),
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "line"),
     [

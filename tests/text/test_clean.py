@@ -42,6 +42,7 @@ from wyoming_csm.text.clean import clean
         ("wow!!! really??!! yes......", "wow! really? yes..."),
         ("“Fancy” ‘quotes’ — and – dashes", "\"Fancy\" 'quotes', and, dashes"),
         ("word--word", "word, word"),
+        ("Jan 1 - Mar 31 - or so - 5 - 3", "Jan 1 - Mar 31, or so, 5 - 3"),
         ("5 - 3 and -5 and 10–12", "5 - 3 and -5 and 10-12"),
         ("Kitchen → Hall", "Kitchen, Hall"),
         ("21 °C, 5%, $5.00, 1,000,000", "21 °C, 5%, $5.00, 1,000,000"),

@@ -101,7 +101,16 @@ def say(text: str, *, ssml: bool = True) -> list[Piece]:
         ('<prosody volume="+900%">it is so loud</prosody>', [Speak("it is so loud", 6.0)]),
         ('<prosody volume="odd" rate="slow">as it is</prosody>', [Speak("as it is")]),
         # words stay, whatever stands round them
-        ('<voice name="x">In a voice</voice>', [Speak("In a voice")]),
+        (
+            'One is <voice name="x">in a <prosody volume="soft">voice too</prosody></voice> or not',
+            [
+                Speak("One is"),
+                Speak("in a", voice="x"),
+                Speak("voice too", -6.0, "x"),
+                Speak("or not"),
+            ],
+        ),
+        ("<voice>as it is</voice>", [Speak("as it is")]),
         ('<lang xml:lang="de-DE">Guten Tag</lang>', [Speak("Guten Tag")]),
         ('It <emphasis level="strong">is</emphasis> so', [Speak("It is so")]),
         ('<phoneme alphabet="ipa" ph="x">Words</phoneme> stay', [Speak("Words stay")]),

@@ -33,6 +33,7 @@ def split(text: str, language: str = "") -> list[str]:
         ("It is 21 °C. The door is shut.", ["It is 21 °C.", "The door is shut."]),
         ("The U.S. Army came. It left.", ["The U.S. Army came.", "It left."]),
         ("Nimm z. B. Milch. Oder Saft.", ["Nimm z. B. Milch.", "Oder Saft."]),
+        ("3 Mrd. Euro in 2 Std. 30 Min. Dann", ["3 Mrd. Euro in 2 Std. 30 Min.", "Dann"]),
         ("No. 5 is alive. No. It is not.", ["No. 5 is alive.", "No. It is not."]),
         ("Milk, eggs etc. are out.", ["Milk, eggs etc. are out."]),
         ("So do I. Then go.", ["So do I.", "Then go."]),

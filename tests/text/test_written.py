@@ -6,14 +6,14 @@ from typing import Literal
 
 import pytest
 
-from wyoming_csm.config import TextConfig
+from wyoming_csm.config import ReadingConfig
 from wyoming_csm.text.pieces import Speak
 from wyoming_csm.text.reader import TextReader
 
 SIZES = (1, 3, 7, 10_000)  # of the chunks that a text comes in
 
 
-def spoken(text: str, language: str = "en", style: TextConfig | None = None) -> list[str]:
+def spoken(text: str, language: str = "en", style: ReadingConfig | None = None) -> list[str]:
     """Return the sentences, the same for every size of chunks."""
     results = []
     for size in SIZES:
@@ -49,6 +49,10 @@ ANSWER = "The light is on."
         '<function=turn_on>{"name": "light"}</function>',
         '[TOOL_CALLS][{"name": "turn_on"}]\n',
         '<|python_tag|>{"name": "turn_on"}<|eom_id|>',
+        "<|tool_call|>[turn_on()]<|/tool_call|>",
+        "<|turn>model\n<|channel>thought\nHm.<channel|>",
+        '<|tool_call>call:turn_on{a:<|"|>b<|"|>}<tool_call|>',
+        "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>turn_on<｜tool▁call▁end｜><｜tool▁calls▁end｜>",
         "<｜tool▁calls▁begin｜>turn_on<｜tool▁calls▁end｜>",
         '```homeassistant\n{"service": "light.turn_on"}\n```\n',
         "<!-- a comment. With a stop -->",
@@ -63,7 +67,9 @@ def test_what_is_written_for_machines_is_silent(silent: str) -> None:
     assert spoken(f"Wait a moment. {silent}{ANSWER}") == ["Wait a moment.", ANSWER]
 
 
-@pytest.mark.parametrize("end", ["</s>", "<|eot_id|>", "<|im_end|>\n", "<|return|>", "<eos>"])
+@pytest.mark.parametrize(
+    "end", ["</s>", "<turn|>", "<|eot_id|>", "<|im_end|>\n", "<|return|>", "<eos>"]
+)
 def test_a_token_at_the_end_is_silent(end: str) -> None:
     assert spoken(ANSWER + end) == [ANSWER]
 
@@ -86,7 +92,7 @@ def test_an_end_without_a_beginning_is_silent_alone() -> None:
     [
         # Markdown
         ('See [the docs](https://x.y/z_(a)?q=1 "Its title.") now.', ["See the docs now."]),
-        ("![A cat](cat.png) sits.", ["A cat sits."]),
+        ("![A cat](cat.png) sits. See ![it][1]!", ["A cat sits.", "See it!"]),
         ("[**Bold** and R&amp;D](#there) [x][1] [y][]", ["Bold and R&D x y"]),
         ("[![Badge](a.svg)](b.c) is green", ["Badge is green"]),
         ("See [it]: not now.\n[it]: https://x.y/z\nDone now", ["See, it: not now.", "Done now"]),
@@ -108,6 +114,7 @@ def test_an_end_without_a_beginning_is_silent_alone() -> None:
         ("un<b>believ</b>able <img src='a.b' alt='A cat'/>", ["unbelievable A cat"]),
         ("H<sub>2</sub>O and 10 m<sup>2</sup>", ["H₂O and 10 m²"]),
         ('<a href="http://x.y/?a>b">a link</a>', ["a link"]),
+        ("It is a <function> of <reason>.", ["It is a, function, of, reason."]),
         ("I am <name>. <Turn it on>", ["I am, name.", "Turn it on"]),
         ("2 < 3, a<b and c>d, <5 kg, 1<2", ["2 < 3, a<b and c>d, <5 kg, 1<2"]),
         ("<answer>It is on.</answer>", ["It is on."]),
@@ -184,7 +191,7 @@ def test_glued_sentences_are_parted_and_nothing_else(written: str, sentences: li
 def test_settings(
     addresses: Literal["spoken", "dropped"], emoji: Literal["dropped", "named"], sentence: str
 ) -> None:
-    style = TextConfig(addresses=addresses, emoji=emoji)
+    style = ReadingConfig(addresses=addresses, emoji=emoji)
     assert spoken("So it is 🎉👍🏽, at http://a.b/c or c@d.ef.", style=style) == [sentence]
     assert spoken("🎉", style=style) == (["party popper"] if emoji == "named" else [])
 

@@ -39,7 +39,7 @@ class Reply:
 
     def __init__(self, chooser: Chooser, voice: Voice, client: str, numbers: Iterator[int]) -> None:
         self._chooser = chooser
-        self._wanted = voice
+        self.wanted = voice
         self._client = client
         self._numbers = numbers
         self._reply = next(numbers)
@@ -117,7 +117,7 @@ class Reply:
         before, failed = self._engine, self._failed
         if before and is_ready(before) and before not in failed:
             return before
-        choice = await self._chooser.choose(self._wanted, failed, before, lost)
+        choice = await self._chooser.choose(self.wanted, failed, before, lost)
         self._go_to(choice)
         engine = choice[0]
         if engine in failed:
@@ -170,10 +170,10 @@ class Reply:
         if sentence.late and not sentence.begun:
             left.add(engine)
             reason = f"no slot came free in {waited:.1f} s"
-            choice = self._chooser.another(self._wanted, left, free=True)
+            choice = self._chooser.another(self.wanted, left, free=True)
         elif not is_ready(engine):
             reason = why(engine)
-            choice = self._chooser.another(self._wanted, {engine, *self._failed}, free=False)
+            choice = self._chooser.another(self.wanted, {engine, *self._failed}, free=False)
         elif not (sentence.begun or sentence.preparing) and (
             engine.load.free < 0 or waited > MOVE_SECONDS - 0.001
         ):

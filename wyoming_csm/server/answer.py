@@ -19,7 +19,7 @@ from wyoming_csm.sound.mixer import Mixer
 from wyoming_csm.sound.pacing import Pacer
 from wyoming_csm.text.pieces import Pause, Piece, Speak
 from wyoming_csm.text.reader import TextReader
-from wyoming_csm.text.spoken import in_words
+from wyoming_csm.text.spoken import spoken
 from wyoming_csm.voices import Voice
 
 _LOGGER = logging.getLogger(__name__)
@@ -53,12 +53,12 @@ class Answer:
         self._events = events
         self._address = address
         language = voice.language if voice else ""
-        self._reader = TextReader(language, ssml=request.ssml, style=config.text)
+        self._reader = TextReader(language, ssml=request.ssml, style=config.reading)
         self._mixer = mixer
         self._sound = SoundEvents(events, config.samples_per_chunk)
         self._began = asyncio.get_running_loop().time()
         self._pacer = Pacer(self._sound, config.sound, self._began)
-        self._reply: Reply | None = None
+        self._replies: dict[str, Reply] = {}  # by the name that SSML gives; "": in the request's
         self._sentences = 0
         self.cut_because = "the client left"  # if it is cut off, and nothing here failed
 
@@ -76,15 +76,14 @@ class Answer:
             if voice is None or self._engine.voice_for(voice) is None:
                 raise EngineError("no engine here has a voice for this")
             # Before the text: an engine that is unloaded begins to load.
-            reply = self._reply = self._engine.start_reply(voice, self._address)
+            self._replies[""] = self._engine.start_reply(voice, self._address)
             async with aclosing(self._pieces()) as pieces:
-                async for written in pieces:
-                    piece = in_words(written, voice.language)
+                async for piece in pieces:
                     await self._events.drained()
                     if isinstance(piece, Pause):
                         await self._pause(piece.seconds)
                     else:
-                        await self._speak(reply, piece)
+                        await self._speak(piece)
             if self._request.text.cut and not self._sentences:
                 raise RequestError("the text is too long, and its beginning cannot be spoken")
             if not self._sound.samples:
@@ -100,8 +99,8 @@ class Answer:
         finally:
             self._pacer.close()
             self._log("" if finished else f" ({self.cut_because})")
-            if self._reply is not None:
-                await self._reply.aclose()
+            for reply in set(self._replies.values()):
+                await reply.aclose()
 
     async def _pieces(self) -> AsyncGenerator[Piece]:
         text, reader = self._request.text, self._reader
@@ -127,12 +126,23 @@ class Answer:
             self._pacer.pause(min(samples - begin, _PAUSE_SLICE))
             await self._events.drained()
 
-    async def _speak(self, reply: Reply, sentence: Speak) -> None:
+    def _reply_in(self, name: str) -> Reply:
+        """Return the reply in the voice that SSML names, or else in the request's."""
+        if name not in self._replies:
+            found = [voice for voice in self._engine.voices if voice.name == name]
+            can = found and self._engine.voice_for(found[0])
+            own = self._replies[""]
+            self._replies[name] = self._engine.start_reply(found[0], self._address) if can else own
+        return self._replies[name]
+
+    async def _speak(self, sentence: Speak) -> None:
         await self._events.surely_there()
         self._sentences += 1
-        mixed = self._mixer.sentence(sentence.text, sentence.gain)
-        self._pacer.begin(len(sentence.text))
-        async with aclosing(reply.speak(sentence)) as chunks:
+        reply = self._reply_in(sentence.voice)
+        words = spoken(sentence.text, reply.wanted.language)
+        mixed = self._mixer.sentence(words, sentence.gain)
+        self._pacer.begin(len(words))
+        async with aclosing(reply.speak(Speak(words))) as chunks:
             async for pcm in chunks:
                 speaker = reply.spoken_by
                 self._pacer.sound(mixed.feed(pcm, speaker), self._mixer.speeds[speaker])
@@ -141,10 +151,11 @@ class Answer:
     def _log(self, cut: str) -> None:
         """Write the one line of a reply; never its text."""
         seconds = self._sound.samples / SAMPLE_RATE
-        computing = self._reply.seconds if self._reply else 0.0
+        replies = list(dict.fromkeys(self._replies.values()))
+        computing = sum(reply.seconds for reply in replies)
         since = self._request.text.first_at or self._began
         first = self._sound.first_at
-        speakers = self._reply.speakers if self._reply else ""
+        speakers = ", and ".join(filter(None, (reply.speakers for reply in replies)))
         _LOGGER.info(
             "%s for %s%s%s: %s, %.1f s of sound, TTFA %s, RTF %s",
             "Cut off" if cut else "Spoken",

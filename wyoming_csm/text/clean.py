@@ -10,7 +10,7 @@ them.
 
 import re
 
-from wyoming_csm.config import TextConfig
+from wyoming_csm.config import ReadingConfig
 from wyoming_csm.text.addresses import spoken_addresses
 from wyoming_csm.text.characters import PAUSE, plain_characters
 
@@ -18,7 +18,8 @@ _PASSES = 8  # what one uncovers, the next takes; ordinary text needs one, and o
 
 
 _ORDINARY = re.compile(
-    r"[A-Za-z0-9]+(?:,? [A-Za-z0-9]+|'[A-Za-z]+|(?<=\d)[.:,]\d+|-[A-Za-z]+)*[.!?,;:]?"
+    r"(?:\d{1,3}\. )?[A-Za-z0-9]+"
+    r"(?:,? [A-Za-z0-9]+|'[A-Za-z]+|(?<=\d)[.:,]\d+|-[A-Za-z]+)*[.!?,;:]?"
 )
 _FENCE = re.compile(r"^ *(?:`{3,}|~{3,}) *[\w+#.-]*(?: *\{[^}\n]*\})? *$", re.M)
 _ESCAPE = re.compile(r"\\+(?=[!-/:-@\[-`{-~])")
@@ -36,12 +37,14 @@ _COMPARED = re.compile(r"<=(?![=>])|(?<![-=>])>=(?!=)|!=(?!=)")
 _COMPARISONS = {"<=": "≤", ">=": "≥", "!=": "≠"}
 _BREAKS = re.compile(
     r"(?<![-=])[-=]+>|<(?:-+(?!\d)|[-=]{2,})|[\[\](){}|]+|—+|-{2,}"
-    r"|(?<!\S)-(?!\S)(?! \d)|(?<!\d )(?<!\S)-(?!\S)"  # but "5 - 3"
+    # but "5 - 3", "1 - Mar 31"
+    r"|(?<!\S)-(?!\S)(?! \d| [A-Z][a-z]{2,8}\.? \d)|(?<!\d )(?<!\S)-(?!\S)"
 )
 _BLANKS = re.compile(r"[ \n]+")
 _HASHES = re.compile(r"(?<!\S)#+(?!\S)|(?<!\w)#+(?=[^\W\d_])")
 _DOTS = re.compile(r"\.{2,}")
 _CRIES = re.compile(r"[!?]{2,}")
+_STRAY_CRY = re.compile(r"(?<!\S)!(?=\w)")  # of a picture
 _REPEATED = re.compile(r"([^\w\s.])\1{2,}")
 _SEPARATORS = re.compile(rf"[\s,{PAUSE}]+")
 _GLUED = re.compile(r"(?<=[^\W\d_])[,;](?=\w)|(?<=\w)[,;](?=[^\W\d_])|(?<=[a-z]):(?=[A-Z][a-z])")
@@ -52,13 +55,13 @@ _LEADING = re.compile(
 )
 
 
-def clean(text: str, style: TextConfig | None = None, *, begins_line: bool = True) -> str:
+def clean(text: str, style: ReadingConfig | None = None, *, begins_line: bool = True) -> str:
     """Return `text` as it can be read aloud, on one line, in NFC; "" without a letter or digit.
 
     Cleaning twice changes nothing more. Only odd text comes out longer: a bracket becomes two
     characters. Where the text does not begin a line, "+ 5" is no item of a list.
     """
-    style = style or TextConfig()
+    style = style or ReadingConfig()
     named = style.emoji == "named"
     for _ in range(_PASSES):
         if _ORDINARY.fullmatch(text := text.strip()):
@@ -72,7 +75,7 @@ def clean(text: str, style: TextConfig | None = None, *, begins_line: bool = Tru
     return text if any(map(str.isalnum, text)) else ""
 
 
-def _markup(text: str, style: TextConfig, begins_line: bool) -> str:
+def _markup(text: str, style: ReadingConfig, begins_line: bool) -> str:
     """Take out Markdown; its pauses become PAUSE."""
     if begins_line:
         text = _FENCE.sub("", text)
@@ -94,7 +97,7 @@ def _punctuation(text: str) -> str:
     """Leave each stop once, and white space only where words part."""
     text = _DOTS.sub("...", text)
     text = _CRIES.sub(lambda found: "?" if "?" in found[0] else "!", text)
-    text = _REPEATED.sub(r"\1", text)
+    text = _REPEATED.sub(r"\1", _STRAY_CRY.sub("", text))
     text = _GLUED.sub(r"\g<0> ", text)
     text = _SEPARATORS.sub(_separator, text)
     text = _PAUSE_AT_STOP.sub(" ", text)

@@ -98,8 +98,8 @@ _OPENERS: dict[str, Callable[[], Generator[None, str, Any]]] = {
 }
 # An opener, unless the character after it shows that it is only text: that saves reading it.
 _OPENER = re.compile(
-    r"<(?=[A-Za-z/!?|｜]|\Z)|&(?=[#\w]|\Z)|\[(?!\[|\n)|\((?=\[[^\[(\n]|\[?\Z)|【(?!【)|\ue200(?!\ue200)"
-    r"|◁(?=[/\w]|\Z)|`(?=``[a-z]|`{0,2}\Z)"
+    r"<(?=[A-Za-z/!?|｜]|\Z)|&(?=[#\w]|\Z)|\[(?=[^\[\]\n]*(?:\]|\Z))|\((?=\[[^\[(\n]|\[?\Z)"
+    r"|【(?!【)|\ue200(?!\ue200)|◁(?=[/\w]|\Z)|`(?=``[a-z]|`{0,2}\Z)"
 )
 
 
@@ -118,6 +118,7 @@ class Markup:
         self._script: dict[int, int] = {}  # digits, as they are raised or lowered here
         self._began = False  # with more than white space
         self._last = ""  # the last character that was said
+        self._ended = True  # a sentence, before what comes next
         self._spoken: list[Spoken] = []
 
     @property
@@ -214,7 +215,7 @@ class Markup:
             case Tag():
                 self._tag(found, held)
             case ControlToken():
-                self._silence = silence_of_token(found.name)
+                self._silence = silence_of_token(found.name, opens=found.opens)
                 self._say(" ")
             case Silence():
                 self._silence = found
@@ -242,7 +243,7 @@ class Markup:
     def _tag(self, tag: Tag, held: str) -> None:
         if tag.name == "speak":
             self._ssml = self._declared or (not tag.closes and (self._ssml or not self._began))
-        silence = silence_of_element(tag.name)
+        silence = silence_of_element(tag.name, self._ended or tag.closes or "=" in tag.written)
         if silence and not tag.empty:
             self._silence = None if tag.closes else silence
             self._say("\n")
@@ -273,4 +274,6 @@ class Markup:
     def _say(self, text: str) -> None:
         if text:
             self._last = text[-1]
+            if end := text.strip(" \t")[-1:]:
+                self._ended = end in "\n\r.!?:…"
             self._spoken.append(text)

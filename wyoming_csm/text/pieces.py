@@ -9,6 +9,7 @@ class Speak:
 
     text: str
     gain: float = 0.0  # dB that its sound is made louder; -inf: as long, but silent
+    voice: str = ""  # the name of another voice than the request's, if there is one
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ What comes out is the same for every way to cut the text into pushes.
 
 import re
 
-from wyoming_csm.config import TextConfig
+from wyoming_csm.config import ReadingConfig
 from wyoming_csm.text.characters import mended
 from wyoming_csm.text.clean import clean
 from wyoming_csm.text.glued import Gluing
 from wyoming_csm.text.markup import Markup
 from wyoming_csm.text.pieces import Pause, Piece, Speak
-from wyoming_csm.text.ssml import LONGEST_PAUSE, Gain, Spoken
+from wyoming_csm.text.ssml import LONGEST_PAUSE, Manner, Spoken
 from wyoming_csm.text.stream import LONGEST, NEWLINES, SentenceSplitter, is_one_word
 
 LONGEST_SILENCE = 60.0  # seconds, of all pauses in one text
@@ -26,17 +26,17 @@ class TextReader:
     """Reads one text, plain or SSML; see `push`, `flush`, `finish`."""
 
     def __init__(
-        self, language: str = "", *, ssml: bool = False, style: TextConfig | None = None
+        self, language: str = "", *, ssml: bool = False, style: ReadingConfig | None = None
     ) -> None:
         """Take the `language` ("de", "en-GB") of the voice.
 
         A text that begins with <speak> is SSML also if nobody said so.
         """
-        self._style = style or TextConfig()
+        self._style = style or ReadingConfig()
         self._markup = Markup(language, ssml=ssml)
         self._gluing = Gluing()
         self._splitter = SentenceSplitter(language)
-        self._gain = 0.0  # dB
+        self._manner = Manner()
         self._waiting = ""  # one word, which is spoken with what follows
         self._joint = ""  # between the two
         self._pause = 0.0  # seconds asked for since the last sentence
@@ -94,9 +94,9 @@ class TextReader:
                 return self._fragments(self._splitter.cut(self._gluing.push(spoken)))
             case Pause():
                 return [*self._end_sentence(), *self._silent(spoken.seconds)]
-            case Gain():
+            case Manner():
                 pieces = self._end_sentence()
-                self._gain = spoken.decibel
+                self._manner = spoken
                 return pieces
 
     def _end_sentence(self) -> list[Piece]:
@@ -130,7 +130,7 @@ class TextReader:
 
     def _speak(self, text: str) -> Speak:
         self._said, self._pause = True, 0.0
-        return Speak(text, self._gain)
+        return Speak(text, self._manner.gain, self._manner.voice)
 
     def _silent(self, seconds: float) -> list[Piece]:
         """Return a pause within the bounds of what one text may ask for."""

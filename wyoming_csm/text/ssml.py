@@ -6,7 +6,7 @@ harm: an end closes all that was opened inside, and what means nothing is only t
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from wyoming_csm.text.pieces import Pause
 from wyoming_csm.text.say_as import say_as
@@ -35,14 +35,15 @@ _CHANGE = re.compile(r"([+-]\d{1,3}(?:\.\d{1,6})?)%?")
 
 
 @dataclass(frozen=True)
-class Gain:
-    """The sound from here on is so many dB louder."""
+class Manner:
+    """How the text from here on is spoken."""
 
-    decibel: float
+    gain: float = 0.0  # dB
+    voice: str = ""  # its name, "" for that of the request
 
 
 SENTENCE_END = "\n"
-Spoken = str | Pause | Gain
+Spoken = str | Pause | Manner
 
 
 @dataclass
@@ -50,7 +51,7 @@ class _Open:
     """An element whose end has not come."""
 
     name: str
-    gain: float  # dB, outside of it
+    outside: Manner
     interpret_as: str = ""  # of say-as
     format: str = ""
     replaced: bool = False  # its words are: something else was said instead
@@ -63,7 +64,7 @@ class Elements:
     def __init__(self, language: str) -> None:
         self._language = language
         self._open: list[_Open] = []
-        self._gain = 0.0
+        self._manner = Manner()
         self.ignores_rate = False  # somewhere the text asked for another rate
 
     def start(self, tag: Tag) -> list[Spoken]:
@@ -77,7 +78,7 @@ class Elements:
             return [*spoken, *self._alias(tag)]
         if len(self._open) == DEEPEST:
             return spoken
-        opened = _Open(tag.name, self._gain)
+        opened = _Open(tag.name, self._manner)
         self._open.append(opened)
         if tag.name == "say-as":
             opened.interpret_as = tag.attributes.get("interpret-as", "").lower()
@@ -86,7 +87,9 @@ class Elements:
             opened.replaced = True
         elif tag.name == "prosody":
             self.ignores_rate |= "rate" in tag.attributes
-            spoken += self._louder(_decibel(tag.attributes.get("volume", "")))
+            spoken += self._change(self._louder(_decibel(tag.attributes.get("volume", ""))))
+        elif tag.name == "voice":
+            spoken += self._change(replace(self._manner, voice=tag.attributes.get("name", "")))
         return [*spoken, *self._alias(tag)]
 
     def end(self, name: str) -> list[Spoken]:
@@ -128,17 +131,18 @@ class Elements:
         if one.interpret_as:
             said = say_as(one.inside, one.interpret_as, one.format, self._language)
             spoken.append(self.words(said))
-        if one.gain != self._gain:
-            self._gain = one.gain
-            spoken.append(Gain(self._gain))
-        return spoken
+        return spoken + self._change(one.outside)
 
-    def _louder(self, decibel: float) -> list[Spoken]:
-        if not decibel:
+    def _louder(self, decibel: float) -> Manner:
+        gain = self._manner.gain + decibel
+        bounded = gain if gain == -math.inf else min(max(gain, _SOFTEST), _LOUDEST)
+        return replace(self._manner, gain=bounded)
+
+    def _change(self, manner: Manner) -> list[Spoken]:
+        if manner == self._manner:
             return []
-        louder = self._gain + decibel
-        self._gain = louder if louder == -math.inf else min(max(louder, _SOFTEST), _LOUDEST)
-        return [Gain(self._gain)]
+        self._manner = manner
+        return [manner]
 
 
 def break_seconds(attributes: dict[str, str]) -> float:

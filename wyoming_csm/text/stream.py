@@ -34,7 +34,8 @@ _ALWAYS = frozenset(
     # English
     "mr mrs ms mx dr prof rev hon st sr messrs gen col capt lt sgt cmdr gov sen rep pres supt vs "
     # German
-    "hr fr dipl ing bzw evtl ggf inkl exkl bspw vgl sog insb mind zzgl abzgl zz str tel "
+    "hr fr dipl ing bzw evtl ggf inkl exkl bspw vgl sog insb mind zzgl abzgl zz str tel mio mrd "
+    "tsd "
     # French, Spanish, Italian, Portuguese
     "mm mme mlle mgr cf env ste sra srta dra ud uds av avda ej sig sigg dott avv rag arch gent "
     # Dutch, Nordic, Polish, Czech
@@ -43,7 +44,7 @@ _ALWAYS = frozenset(
 # Only before a number: "No. 5", but "No. The door is shut."
 _BEFORE_NUMBER = frozenset(
     "no nr núm num fig vol vols ch chap pp pag pág art sec para abs kap approx ca circa "
-    "jan feb mar apr jun jul aug sep sept oct okt nov dec dez min max".split()
+    "jan feb mar apr jun jul aug sep sept oct okt nov dec dez min max std sek".split()
 )
 # Dotted, and still at home at the end of a sentence.
 _CLOCK = frozenset({"a.m", "p.m"})

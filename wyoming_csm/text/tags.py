@@ -36,9 +36,10 @@ class Tag:
 
 @dataclass(frozen=True)
 class ControlToken:
-    """A language model's <|name|>."""
+    """A language model's <|name|>, or Gemma's <|name> and <name|> round what it belongs to."""
 
     name: str
+    opens: bool = False  # <|name>
 
 
 class Comment:
@@ -96,6 +97,8 @@ def _tag(written: str) -> Reading[Angle]:
             quote = char
         elif char.isspace():
             word = word if word.endswith("=") else ""
+        elif char == "|" and written.isidentifier():
+            return ControlToken(written) if (yield) == ">" else None
         elif char == "<" or not (_may_go_on(word, char) or "=" in word):
             return None
         written, word = written + char, word + char
@@ -125,6 +128,8 @@ def _control_token(bar: str) -> Reading[Angle]:
         char = yield
         if char == bar:
             return ControlToken(name) if (yield) == ">" else None
+        if char == ">" and name:
+            return ControlToken(name, opens=True)
         if not char or char in "<>" or char.isspace():
             return None
         name += char

@@ -21,10 +21,11 @@ _TOOLS = frozenset(
     " tool_outputs function_call function_calls function_response function_results function invoke"
     " tools tool".split()
 )
+_WORDS_TOO = frozenset("thought thoughts reason reflection analysis function tool tools".split())
 _MUTE = frozenset("script style svg head template noscript metadata desc".split())
 FENCED = ("homeassistant", "tool_code", "tool_call", "tool_calls", "tool_outputs")
 _TOKEN = r"<[|｜]{}[|｜]>"
-_TURN_OVER = _TOKEN.format(r"(?:end|eom|eot|call|return|start|channel|im_end)\w*")
+_ENDS = re.compile(_TOKEN.format(r"(?:/|[^<>|｜]*(?:end|eom|eot|eos))[^<>|｜]*") + "$", re.I)
 
 
 @dataclass(frozen=True)
@@ -43,12 +44,17 @@ _REASONING_ENDS = re.compile(
     rf"(?:</(?:[\w-]+:)?(?:{_REASONING})\s*>|◁/(?:{_REASONING})▷|\[/(?:{_REASONING})\])$", re.I
 )
 _FOR_EARS = re.compile(r"(?:^|<\|channel\|>)(?:final|assistant)[^<>]*<\|message\|>$")
-_OF_MACHINES = re.compile(r"(?:begin|start)?.*?(think|thought|tool|reason|function)", re.I)
+_OF_MACHINES = re.compile(r"think|thought|tool|reason|function|python_tag")
 
 
-def silence_of_element(name: str) -> Silence | None:
-    """Return the silence that the start of an element brings, if it does."""
+def silence_of_element(name: str, begins_sentence: bool) -> Silence | None:
+    """Return the silence that the start of an element brings, if it does.
+
+    In the middle of a sentence, "a <function> of it", names that are also words bring none.
+    """
     local = name.rpartition(":")[2].lower()
+    if local in _WORDS_TOO and not begins_sentence:
+        return None
     if _REASONING_NAME.fullmatch(local):
         return Silence(f"<{local}>", _REASONING_ENDS)
     if local in _TOOLS or local in _MUTE:
@@ -78,25 +84,21 @@ def is_bracket_token(inner: str) -> bool:
     return inner.strip("/") in ("INST", "SYSTEM_PROMPT", "THINK", "AVAILABLE_TOOLS", "TOOL_RESULTS")
 
 
-def silence_of_token(name: str) -> Silence | None:
-    """Return the silence that the control token <|name|> begins, if it does.
+def silence_of_token(name: str, *, opens: bool = False) -> Silence | None:
+    """Return the silence that the control token <|name|>, or <|name> that `opens`, begins.
 
     What follows some is the name of a role or a channel, what follows others is for machines:
-    the formats of Llama, ChatML, Harmony, DeepSeek and Cohere.
+    the formats of Llama, ChatML, Harmony, DeepSeek, Cohere and Gemma.
     """
-    name = name.lower().replace("▁", "_")
-    if name == "im_start":
-        return Silence(f"<|{name}|>", re.compile(r"\n$"))
+    name = name.lower()
+    began = f"<|{name}|>"
+    if name in ("im_start", "turn"):
+        return Silence(began, re.compile(r"\n$"))
+    if opens:
+        return Silence(f"<|{name}>", re.compile(rf"<{re.escape(name)}\|>$"))
     if name == "start_header_id":
-        return Silence(f"<|{name}|>", re.compile(_TOKEN.format("end_header_id") + "$"))
+        return Silence(began, re.compile(_TOKEN.format("end_header_id") + "$"))
     if name in ("start", "channel"):
-        return Silence(f"<|{name}|>", _FOR_EARS)
-    if name == "python_tag":
-        return Silence(f"<|{name}|>", re.compile(_TURN_OVER + "$"))
-    kind = _OF_MACHINES.match(name)
-    if kind and "end" not in name and not name.startswith("/"):
-        ends = rf"(?:end\w*|/){kind[1]}\w*|end\w*"
-        return Silence(
-            f"<|{name}|>", re.compile(_TOKEN.format(ends.replace("_", "[_▁]")) + "$", re.I)
-        )
-    return None
+        return Silence(began, _FOR_EARS)
+    for_machines = _OF_MACHINES.search(name) and "end" not in name and not name.startswith("/")
+    return Silence(began, _ENDS) if for_machines else None
