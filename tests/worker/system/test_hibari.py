@@ -102,8 +102,8 @@ def test_endless_words_and_numbers_are_spoken_in_parts(voice: Hibari, word: str)
 
 
 @needs_hibari
-@settings(max_examples=150, deadline=None)
-@given(st.text(max_size=40))
+@settings(max_examples=60, deadline=None)
+@given(st.text(max_size=25))
 def test_no_text_is_too_odd(voice: Hibari, text: str) -> None:
     sound(voice, text)
 

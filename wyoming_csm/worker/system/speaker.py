@@ -120,7 +120,8 @@ class SystemSpeaker:
         return self._say(text, language, sorted(able, key=lambda name: name != first))
 
     def _say(self, text: str, language: Language, names: Sequence[str]) -> Iterator[bytes]:
-        """By the first of these; by the next one, if that fails before anything was heard."""
+        """Yield the sound made by the first of these, or by the next one if that fails before
+        anything was heard."""
         for name in names:
             heard = False
             try:
