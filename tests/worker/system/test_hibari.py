@@ -83,6 +83,7 @@ def test_what_cannot_be_spoken_is_no_sound(voice: Hibari, text: str) -> None:
         ("50 %", "fifty percent"),
         ("12,345", "twelve thousand three hundred forty five"),
         ("1,2,3", "one, two, three"),
+        ("Lights 1,2 and 3", "Lights one, two and three"),
         ("007", "zero zero seven"),
         ("a ≥ b", "a greater than or equal to b"),
         ("⅓ cup", "one third cup"),
