@@ -62,7 +62,10 @@ def install_with_voice(packages: Packages) -> InstallError | None:
     except InstallError as error:
         if isinstance(error, Unreachable):
             packages.hurry()  # it was waited for
-        packages.install_locked(REQUIREMENTS / "base.txt", quick=True)
+        try:
+            packages.install_locked(REQUIREMENTS / "base.txt", quick=True)
+        except InstallError:
+            raise error from None
         tell(f"without Hibari, Pico speaks English: {error}")
         return error
     return None
