@@ -69,7 +69,7 @@ class Hibari:
             self._hibari: Any = hibari.Hibari(threads=1)  # one thread: none that spins
         low, high = _SPEEDS
         self._speed = min(high, max(low, speed))
-        for _ in self.say("A zyx.", "en-US"):  # reads the dictionaries, and how to spell others
+        for _ in self.say("A zyx.", "en-US"):  # reads all dictionaries
             pass
 
     def say(self, text: str, language: str) -> Iterator[bytes]:
