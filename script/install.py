@@ -60,7 +60,12 @@ def install_with_voice(packages: Packages) -> InstallError | None:
     try:
         packages.install_locked(REQUIREMENTS / "hibari.txt", quick=True)
     except InstallError as error:
-        packages.install_locked(REQUIREMENTS / "base.txt", quick=True)
+        if isinstance(error, Unreachable):
+            packages.hurry()  # it was waited for
+        try:
+            packages.install_locked(REQUIREMENTS / "base.txt", quick=True)
+        except InstallError:
+            raise error from None
         tell(f"without Hibari, Pico speaks English: {error}")
         return error
     return None
@@ -69,7 +74,8 @@ def install_with_voice(packages: Packages) -> InstallError | None:
 def try_voice(python: Path) -> subprocess.Popen[bytes]:
     """Begin to speak with Hibari: a processor that it was not built for ends the process."""
     words = [str(python), "-c", "import hibari; hibari.Hibari()('Hello.')"]
-    return subprocess.Popen(words, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    quiet = {**os.environ, "ORT_DISABLE_TELEMETRY": "1"}  # onnxruntime would report its use
+    return subprocess.Popen(words, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=quiet)
 
 
 def remove_broken_voice(packages: Packages, trial: subprocess.Popen[bytes]) -> None:

@@ -163,8 +163,11 @@ class Packages:
         return self._run([*base, command, *bars, *words])
 
     def hurry(self) -> None:
-        """Give up at once where no index answers: there is something to go on with."""
-        self._env = {"PIP_RETRIES": "0", "PIP_TIMEOUT": "5", "UV_HTTP_TIMEOUT": "5"} | self._env
+        """Give up soon where no index answers: there is something to go on with.
+
+        One retry: without any, pip does not tell that from an index without the package.
+        """
+        self._env = {"PIP_RETRIES": "1", "PIP_TIMEOUT": "5", "UV_HTTP_TIMEOUT": "5"} | self._env
 
     def _run_uv(self, uv: str, words: list[str]) -> None:
         folders = (Path("/etc"), Path(self._env.get("XDG_CONFIG_HOME") or Path.home() / ".config"))

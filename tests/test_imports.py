@@ -11,7 +11,10 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = "wyoming_csm"
-HEAVY = ("torch", "torchaudio", "transformers", "TTS", "scipy", "huggingface_hub", "tokenizers")
+HEAVY = (
+    *("torch", "torchaudio", "transformers", "TTS", "scipy", "huggingface_hub", "tokenizers"),
+    *("onnxruntime", "hibari"),
+)
 
 # Who may not import whom, with the reason. Packages with all below them.
 FORBIDDEN = {

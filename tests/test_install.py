@@ -225,8 +225,8 @@ def test_a_driver_too_old_is_said_at_each_start(clone: Clone) -> None:
 def packages(clone: Clone, monkeypatch: pytest.MonkeyPatch) -> Packages:
     """What install.py installs with, in the clone's environment; without uv."""
     monkeypatch.setattr("install.REQUIREMENTS", clone.root / "requirements")
-    for name, value in {"NO_INDEX": "1", "FIND_LINKS": str(clone.wheels)}.items():
-        monkeypatch.setenv(f"PIP_{name}", value)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(clone.wheels))
     monkeypatch.setenv("PATH", str(clone.bin))
     return Packages(clone.python, lambda words: None)
 
@@ -237,25 +237,16 @@ def lock_voice(clone: Clone, said: str) -> None:
     module = f"class Hibari:\n    def __call__(self, text):\n        {said}\n"
     voice = make_wheel(clone.wheels, "hibari_tts", "0.2.1", {"hibari/__init__.py": module})
     base = (clone.root / "requirements/base.txt").read_text()
-    lock = f"{base}hibari-tts==0.2.1 --hash=sha256:{voice}\n"
-    (clone.root / "requirements/hibari.txt").write_text(lock)
+    locked = f"{base}hibari-tts==0.2.1 --hash=sha256:{voice}"
+    (clone.root / "requirements/hibari.txt").write_text(locked)
 
 
-def test_the_voice_is_installed_where_it_runs(clone: Clone, packages: Packages) -> None:
-    lock_voice(clone, "return b''")
+@pytest.mark.parametrize("runs", [True, False])
+def test_a_voice_stays_where_it_runs(clone: Clone, packages: Packages, runs: bool) -> None:
+    lock_voice(clone, "return b''" if runs else "import os; os.kill(os.getpid(), 4)  # SIGILL")
     assert install_with_voice(packages) is None
     remove_broken_voice(packages, try_voice(clone.python))
-    assert clone.installed() == {"server-1.0", "hibari_tts-0.2.1"}
-
-
-def test_a_voice_that_ends_its_process_is_not_left_there(
-    clone: Clone, packages: Packages, capsys: pytest.CaptureFixture[str]
-) -> None:
-    lock_voice(clone, "import os; os.kill(os.getpid(), 4)  # SIGILL")
-    assert install_with_voice(packages) is None
-    remove_broken_voice(packages, try_voice(clone.python))
-    assert "Hibari does not run on this machine: Pico speaks English" in capsys.readouterr().err
-    assert clone.installed() == {"server-1.0"}
+    assert clone.installed() == {"server-1.0", *(["hibari_tts-0.2.1"] if runs else [])}
 
 
 def test_where_there_is_no_wheel_the_base_is_installed(
@@ -272,10 +263,7 @@ def test_where_there_is_no_wheel_the_base_is_installed(
 def test_where_the_voice_fails_the_base_is_installed(clone: Clone, packages: Packages) -> None:
     lock_voice(clone, "return b''")
     make_wheel(clone.wheels, "hibari_tts", "0.2.1", {"hibari/__init__.py": "another"})
-    why = install_with_voice(packages)
-    assert isinstance(why, InstallError)
-    assert not isinstance(why, NoFile), "the next start tries again"
-    assert "a file is not the one" in str(why)
+    assert type(install_with_voice(packages)) is InstallError, "the next start tries again"
     assert clone.installed() == {"server-1.0"}
 
 

@@ -8,7 +8,9 @@ import install
 import pytest
 from package_calls import (
     InstallError,
+    NoFile,
     Packages,
+    Unreachable,
     as_toml,
     clean_environment,
     explain,
@@ -188,3 +190,24 @@ def test_a_users_install_setting_harms_nothing(
     locked.write_text(f"thing==2.0 --hash=sha256:{'0' * 64}\n")
     with pytest.raises(InstallError, match="a mirror or proxy changed it"):
         Packages(python, lambda words: None).install_locked(locked)
+
+
+@pytest.mark.slow
+def test_in_a_hurry_a_silent_index_is_still_not_one_without_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")  # no uv
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:1/simple")
+    for name in ("PIP_FIND_LINKS", "PIP_EXTRA_INDEX_URL"):
+        monkeypatch.delenv(name, raising=False)
+    packages = Packages(make_environment(tmp_path / "venv"), lambda words: None)
+    packages.hurry()
+    locked = tmp_path / "locked.txt"
+    locked.write_text(f"thing==1.0 --hash=sha256:{'0' * 64}\n")
+    with pytest.raises(Unreachable):
+        packages.install_locked(locked)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    with pytest.raises(NoFile):
+        Packages(tmp_path / "venv/bin/python", lambda words: None).install_locked(locked)

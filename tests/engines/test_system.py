@@ -47,11 +47,24 @@ def test_without_pico_the_names_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     assert voices[0].description == "English (US), eSpeak NG"
 
 
+def test_us_english_is_hibaris_where_it_is_and_picos_by_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    find = "wyoming_csm.engines.system.find_synthesisers"
+    for found, by in {("Hibari", "SVOX Pico"): "Hibari", ("SVOX Pico",): "SVOX Pico"}.items():
+        monkeypatch.setattr(find, lambda found=found: found)
+        described = {voice.name: voice.description for voice in system_voices("en")}
+        assert described["system_en-US"] == f"English (US), {by}"
+        assert described["system_pico_en-US"] == "English (US), SVOX Pico"
+        assert described["system_en-GB"] == "English (UK), SVOX Pico"
+
+
 def test_the_voices_are_known_without_a_synthesiser_or_a_resampler() -> None:
     code = (
         "import sys; from wyoming_csm.engines.system import system_engine;"
         "from wyoming_csm.config import Config; assert system_engine(Config()).voices;"
-        "print([name for name in ('py_nanotts', 'espeakng_loader', 'soxr') if name in sys.modules])"
+        "heavy = {'hibari', 'py_nanotts', 'espeakng_loader', 'soxr'} & sys.modules.keys();"
+        "print(sorted(heavy))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -48,10 +48,10 @@ _LETTERS = set("ßæœøþðłđıŋÆŒØÞŁĐ")  # that are no others with a 
 _SIGNS = "[" + "".join(_MONEY) + "]"
 _MONEY_BEHIND = re.compile(rf"(\d[\d,.]*) ?({_SIGNS})(?! ?\d)")  # it wants it before the number
 _MONEY_ALONE = re.compile(rf"{_SIGNS}(?! ?\d)")
-_DECIMAL_COMMA = re.compile(r"(?<![\d,])(\d+),(\d{1,2})(?![\d,])")
+_DECIMAL_COMMA = re.compile(rf"(?<![\d,])(\d+),(\d{{1,2}})(?= ?(?:[%°]|{_SIGNS}))")
 _LIST_COMMA = re.compile(r"(?<=\d),(?=\d)(?!\d{3}(?!\d))")  # no thousands
 _MINUS = re.compile(r"(?<=\d) - ?(?=\d)")
-_LONG_NUMBER = re.compile(r"\d[\d,]{15,}|\d{10,}|(?<![\d.,:/-])0\d+(?![\d:/-])")
+_LONG_NUMBER = re.compile(r"\d[\d,]{15,}|\d{10,}|(?<![\d.,:/-])0\d+(?![\d:/-]|\.\d)")
 _SLASH = re.compile(r"(?<=[^\W\d_])/(?=[^\W\d_])(?<!km/)")  # passed over, but in its own km/h
 _COMMAS = re.compile(r"(?:\s*,)+(?=\s|$)")
 _MARKS = re.compile(r"[.!?;:,—] ")
@@ -69,7 +69,7 @@ class Hibari:
             self._hibari: Any = hibari.Hibari(threads=1)  # one thread: none that spins
         low, high = _SPEEDS
         self._speed = min(high, max(low, speed))
-        for _ in self.say("A zyx.", "en-US"):  # reads the dictionaries, and how to spell others
+        for _ in self.say("A zyx.", "en-US"):  # reads all dictionaries
             pass
 
     def say(self, text: str, language: str) -> Iterator[bytes]:

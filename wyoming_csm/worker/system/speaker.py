@@ -120,16 +120,17 @@ class SystemSpeaker:
         return self._say(text, language, sorted(able, key=lambda name: name != first))
 
     def _say(self, text: str, language: Language, names: Sequence[str]) -> Iterator[bytes]:
-        """By the first of these; by the next one, if that fails before anything was heard."""
+        """Yield the sound made by the first of these, or by the next one if that fails before
+        anything sounded."""
         for name in names:
-            heard = False
+            sounded = False
             try:
                 for pcm in self._synthesisers[name](text, language.codes[name]):
-                    heard = True
+                    sounded = True
                     yield pcm
                 return
             except EngineError as error:
-                if heard or name == names[-1]:
+                if sounded or name == names[-1]:
                     raise
                 _LOGGER.warning("%s; another speaks", error)
 
