@@ -63,7 +63,7 @@ def engines(wanted: list[str]) -> None:
     if not extras or stamp.holds():
         sys.exit(NOTHING_TO_DO)
     if choice.build == "cpu":
-        tell("no GPU here that CSM runs on: installing Coqui, 1.7 GB, while the server speaks")
+        tell("no GPU here that CSM runs on: installing Coqui, 1.8 GB, while the server speaks")
     else:
         tell("a GPU is here: installing CSM, several gigabytes, while the server speaks")
     with whole_or_not_at_all():

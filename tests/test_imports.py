@@ -54,10 +54,12 @@ BROAD_EXCEPT = {
     "worker/sentence_loop.py": "an edge: the child's loop",
     "worker/__main__.py": "an edge: the child itself",
     "worker/coqui/model.py": "an edge: coqui-tts may raise anything over files and texts",
+    "worker/coqui/export.py": "an edge: the exporter may raise anything, and torch speaks",
     "verify/command.py": "an edge: a fault of the libraries is not a difference",
     "model/frame.py": "an edge: compilers may raise anything, and all speaks without them",
     "model/attention.py": "an edge: a build for another PyTorch may raise anything",
     "model/quantization/linear.py": "an edge: as model/frame.py",
+    "worker/coqui/exported.py": "onnxruntime raises nothing narrower: it is translated",
     "model/prompt.py": "tokenizers raises nothing narrower than Exception: it is translated",
 }
 

@@ -27,10 +27,16 @@ def make_here(
     folder: Path,
     *,
     speakers: Sequence[str] = (),
+    languages: Sequence[str] = (),
     phonemes: bool = False,
     cleaner: str = "basic_cleaners",
+    vectors: bool = False,
+    stochastic: bool = False,
 ) -> None:
-    """Make it in this process, which becomes one like the child's; not for the tests' own."""
+    """Make it in this process, which becomes one like the child's; not for the tests' own.
+
+    `vectors`: speakers are vectors in a file; `stochastic`: the predictor of durations with noise.
+    """
     from wyoming_csm.worker.coqui.setup import prepare
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -48,12 +54,26 @@ def make_here(
         num_layers_flow=1,
         num_layers_posterior_encoder=1,
         upsample_initial_channel_decoder=16,
-        use_sdp=False,  # the other predictor: durations without noise
+        use_sdp=stochastic,
         init_discriminator=False,
-        use_speaker_embedding=bool(speakers),
+        use_speaker_embedding=bool(speakers) and not vectors,
         speaker_embedding_channels=4,
+        use_language_embedding=bool(languages),
+        embedded_language_dim=4,
     )
-    if speakers:
+    if languages:
+        args.language_ids_file = str(folder / "language_ids.json")
+        numbers = {name: number for number, name in enumerate(languages)}
+        Path(args.language_ids_file).write_text(json.dumps(numbers), encoding="utf-8")
+    if vectors:
+        args.use_d_vector_file, args.d_vector_dim = True, 4
+        args.d_vector_file = [str(folder / "speakers.json")]
+        clips = {
+            f"{name}.wav": {"name": name, "embedding": [number, 1, -number, 0.5]}
+            for number, name in enumerate(speakers)
+        }
+        Path(args.d_vector_file[0]).write_text(json.dumps(clips), encoding="utf-8")
+    elif speakers:
         args.speakers_file = str(folder / "speaker_ids.json")
         names = {name: number for number, name in enumerate(speakers)}
         Path(args.speakers_file).write_text(json.dumps(names), encoding="utf-8")
@@ -63,11 +83,12 @@ def make_here(
         phonemizer="espeak" if phonemes else None,
         phoneme_language="en-us" if phonemes else None,
         text_cleaner=cleaner,
-        use_speaker_embedding=bool(speakers),
+        use_speaker_embedding=bool(speakers) and not vectors,
     )
-    model = Vits(config)
+    model = Vits.init_from_config(config)
     with torch.no_grad():
-        model.duration_predictor.proj.bias.fill_(1.5)  # exp(1.5) rounded up: 5 frames a letter
+        if not stochastic:
+            model.duration_predictor.proj.bias.fill_(1.5)  # exp(1.5) rounded up: 5 frames a letter
     torch.save({"model": model.state_dict()}, folder / "model.pth")
     model.config.save_json(folder / "config.json")
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from tests.model.checkpoint.test_adapter import Q, lora, make_adapter
+from wyoming_csm import disk_cache
 from wyoming_csm.errors import CheckpointError
 from wyoming_csm.model.checkpoint import load as loading
 from wyoming_csm.model.checkpoint import quantized_cache
@@ -167,7 +168,7 @@ def test_it_is_of_this_checkpoint(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of its bytes, too: copies of different fine-tunes may have the same time and size."""
-    monkeypatch.setattr(quantized_cache, "_SMALL_BYTES", 10_000)
+    monkeypatch.setattr(disk_cache, "_SMALL_BYTES", 10_000)
     cache = tmp_path / "cache"
     load(folder, cache)
     before = files(cache)

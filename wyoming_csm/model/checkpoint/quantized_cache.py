@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from wyoming_csm.disk_cache import DiskCache
+from wyoming_csm.disk_cache import DiskCache, fingerprint
 from wyoming_csm.errors import CheckpointError
 from wyoming_csm.model.checkpoint.files import chunks, opened
 from wyoming_csm.model.csm import CsmModel
@@ -31,9 +31,6 @@ _TYPES = {
     torch.float16: "F16",
     torch.float32: "F32",
 }
-# To tell files apart: small ones are read whole, of large ones so many samples.
-_SMALL_BYTES = 2**20
-_SAMPLES, _SAMPLE_BYTES = 256, 64
 
 
 class WeightsCache:
@@ -44,7 +41,7 @@ class WeightsCache:
 
         A new one must leave `least_free` bytes free on the disk. Raises OSError.
         """
-        key = [_FORMAT, what, *(_fingerprint(path) for path in sorted(set(made_from)))]
+        key = [_FORMAT, what, *(fingerprint(path) for path in sorted(set(made_from)))]
         digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()
         self._cache = DiskCache(folder, ".safetensors", _FILES)
         self._path = self._cache.path(digest[:32])
@@ -98,19 +95,6 @@ def _check(path: Path, wanted: Mapping[str, Tensor]) -> None:
             found = file.get_slice(name)
             if (found.get_dtype(), found.get_shape()) != (_TYPES[tensor.dtype], [*tensor.shape]):
                 raise CheckpointError(f"{name} is of another shape or type")
-
-
-def _fingerprint(path: Path) -> list[object]:
-    """Tell a file from others of its name without reading gigabytes."""
-    found, digest = path.stat(), hashlib.sha256()
-    with path.open("rb", buffering=0) as file:
-        digest.update(file.read(_SMALL_BYTES))
-        if found.st_size <= _SMALL_BYTES:
-            return [path.name, digest.hexdigest()]
-        for sample in range(_SAMPLES):
-            file.seek(found.st_size * sample // _SAMPLES)
-            digest.update(file.read(_SAMPLE_BYTES))
-    return [path.name, found.st_size, found.st_mtime_ns, digest.hexdigest()]
 
 
 def _file_chunks(tensors: Mapping[str, Tensor]) -> Iterator[bytes | memoryview]:

@@ -19,6 +19,7 @@ CONNECT_SECONDS = 10.0
 STALL_SECONDS = 30.0  # without a byte
 PROGRESS_SECONDS = 2.0
 _CHUNK_BYTES = 256 * 1024
+_NOT_THE_MODEL = ("model_se.pth", "model_se.pth.tar", "speakers.pth")  # of speakers, beside it
 
 Progress = Callable[[str], None]
 Item = Mapping[str, Any]  # what coqui-tts's list says about one model
@@ -42,6 +43,18 @@ def local_files(checkpoint: str, config: str | None) -> ModelFiles:
         if not path.is_file():
             raise EngineUnavailable(f"{path} does not exist", f"correct coqui.{setting}")
     return ModelFiles(model, beside)
+
+
+def downloaded_files(name: str, folder: Path) -> ModelFiles | None:
+    """Find a model of coqui-tts's list where it was downloaded to, without coqui-tts.
+
+    None also if it is elsewhere, or seems not to be whole: `named_files` knows.
+    """
+    there = folder / "tts" / name.replace("/", "--")
+    if not there.is_dir() or find_fault(there):
+        return None
+    checkpoints = [path for path in there.rglob("*.pt*") if path.name not in _NOT_THE_MODEL]
+    return ModelFiles(checkpoints[0], there / "config.json") if len(checkpoints) == 1 else None
 
 
 def named_files(name: str, folder: Path, *, agreed: bool, progress: Progress) -> ModelFiles:

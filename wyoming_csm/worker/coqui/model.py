@@ -5,19 +5,21 @@ or damaged files, a missing phonemizer or too little memory.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
 from TTS.tts.models.vits import Vits
 from TTS.utils.synthesizer import PAD_SILENCE_SAMPLES, Synthesizer
 
 from wyoming_csm.audio import Samples
 from wyoming_csm.errors import EngineUnavailable
 from wyoming_csm.worker.coqui.files import ModelFiles
-from wyoming_csm.worker.coqui.vits_streaming import in_chunks
+from wyoming_csm.worker.coqui.vits_streaming import in_chunks, reach
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -48,8 +50,10 @@ class CoquiModel:
         self.name = name
         self.rate = int(self._synthesizer.output_sample_rate)  # Hz
         self._model: Any = self._synthesizer.tts_model
-        if getattr(self._model, "disc", None) is not None:
-            self._model.disc = None  # VITS's judge in training: over half of its memory
+        self.vits = self._model if isinstance(self._model, Vits) else None
+        if self.vits is not None:
+            self.vits.disc = None  # its judge in training: over half of its memory
+            fold_weights(self.vits)
         self._tokenizer: Any = self._model.tokenizer
         self._has_ids = hasattr(self._tokenizer, "text_to_ids")
         if self._has_ids:  # asked twice for each sentence
@@ -79,8 +83,9 @@ class CoquiModel:
             return
         name = self._speakers.get(speaker) or next(iter(self._speakers.values()), None)
         if isinstance(self._model, Vits):
-            yield from in_chunks(
+            yield from speak_vits(
                 self._model,
+                self.rate,
                 lambda: self._model.synthesize(text=text, speaker=name, language=language),
             )
             return
@@ -98,3 +103,33 @@ class CoquiModel:
             language = manager.language_names[0]
         ids = self._tokenizer.text_to_ids(text, language=language)
         return any(self._tokenizer.characters.id_to_char(i).isalnum() for i in ids)
+
+
+def speak_vits(vits: Any, rate: int, synthesize: Callable[[], object]) -> Iterator[Samples]:
+    """Yield the sound that `synthesize()` has `vits` make, in chunks [samples] at `rate`."""
+    decoder = vits.waveform_decoder
+    layouts: list[tuple[Tensor, Tensor | None]] = []
+
+    def put_aside(
+        _: object, args: tuple[Tensor, ...], kwargs: dict[str, Tensor | None]
+    ) -> tuple[tuple[Tensor, ...], dict[str, Tensor | None]]:
+        layouts.append((args[0], kwargs.get("g")))
+        return (args[0][..., :1],), kwargs
+
+    with decoder.register_forward_pre_hook(put_aside, with_kwargs=True):
+        synthesize()
+    layout, tone = layouts[0]  # [1, channels, frames], [1, channels, 1]
+
+    def decode(start: int, end: int) -> Samples:
+        with torch.inference_mode():
+            sound = decoder(layout[..., start:end], g=tone)  # [1, 1, samples]
+        return np.asarray(sound[0, 0].float().cpu().numpy(), np.float32)
+
+    yield from in_chunks(layout.shape[-1], reach(vits.args), rate, decode)
+
+
+def fold_weights(module: nn.Module) -> None:
+    """Make plain weights of normalised ones, which are computed anew each time they are used."""
+    for part in module.modules():
+        if parametrize.is_parametrized(part, "weight"):
+            parametrize.remove_parametrizations(part, "weight")

@@ -6,34 +6,39 @@ command. What it makes of them, and how it divides a text at punctuation, stays 
 """
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
+from types import ModuleType
 
 from wyoming_csm.errors import EngineUnavailable
 from wyoming_csm.worker.system.espeak_ng import Library
 
-_CURE = "pip install espeakng-loader"
 
-
-def provide_espeak() -> None:
-    """Make coqui-tts's wrapper of the command ask the library. Raises EngineUnavailable."""
-    from TTS.tts.utils.text.phonemizers import espeak_wrapper
-
-    try:
-        library = Library()
-    except (ImportError, OSError) as error:
-        raise EngineUnavailable(f"espeak-ng cannot be loaded ({error})", _CURE) from error
+def use_library(wrapper: ModuleType) -> None:
+    """Make coqui-tts's `espeak_wrapper` ask the library. Raises EngineUnavailable."""
+    library = _library()
 
     def answer(_command: str, words: Sequence[str]) -> list[str]:
         lines = _voices(library) if "--voices" in words else _phonemes(library, words)
         return [line.strip() for line in lines if line.strip()]
 
-    vars(espeak_wrapper).update(
+    vars(wrapper).update(
         _espeak_exe=answer,
         _is_tool=lambda name: name == "espeak-ng",
         get_espeakng_version=lambda: library.version,
         _DEF_ESPEAK_LIB="espeak-ng",
         _DEF_ESPEAK_VER=library.version,
     )
+
+
+@cache  # it can be initialised once in a process
+def _library() -> Library:
+    try:
+        return Library()
+    except (ImportError, OSError) as error:
+        raise EngineUnavailable(
+            f"espeak-ng cannot be loaded ({error})", "pip install espeakng-loader"
+        ) from error
 
 
 def _voices(library: Library) -> list[str]:

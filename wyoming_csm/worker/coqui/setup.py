@@ -3,13 +3,15 @@
 import logging
 import os
 import sys
+from importlib import import_module
 from importlib.machinery import ModuleSpec
 from importlib.util import module_from_spec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from wyoming_csm.errors import EngineUnavailable
-from wyoming_csm.worker.coqui.phonemes import provide_espeak
+from wyoming_csm.worker.coqui.phonemes import use_library
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -17,18 +19,45 @@ _LOGGER = logging.getLogger(__name__)
 def prepare(*, download_dir: Path, agreed: bool, debug: bool) -> None:
     """Change this process so that coqui-tts can be imported, and asks and tells nothing.
 
-    Raises EngineUnavailable if that cannot be.
+    Raises EngineUnavailable if that cannot be, ImportError or OSError if coqui-tts is not here.
     """
     # Threads that spin while they wait for each other make a busy machine 12 times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ["HF_HUB_CACHE"] = str(download_dir)
     if agreed:
         os.environ["COQUI_TOS_AGREED"] = "1"
+    quieten(debug=debug)
+    provide_torchaudio()
+    from TTS.tts.utils.text.phonemizers import espeak_wrapper
+
+    use_library(espeak_wrapper)
+
+
+def quieten(*, debug: bool) -> None:
+    """Have coqui-tts and onnxruntime tell nobody what is spoken, or that something is."""
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # it tells its makers of its use, from 1.29 on
     if not debug:  # at lower levels it logs the text it speaks
         for name in ("TTS", "trainer"):
             logging.getLogger(name).setLevel(logging.ERROR)
-    provide_torchaudio()
-    provide_espeak()
+
+
+def import_inflect() -> None:
+    """Import what coqui-tts puts numbers into words with, in a tenth of the seconds that takes.
+
+    Nearly all of them go to checks of types that `typeguard` writes into it. coqui-tts itself
+    imports it when the first number comes, and does without it where no cleaner needs it.
+    """
+    if "typeguard" in sys.modules or "inflect" in sys.modules:
+        return
+    plain = ModuleType("typeguard")
+    vars(plain)["typechecked"] = lambda function: function
+    sys.modules["typeguard"] = plain
+    try:
+        import_module("inflect")
+    except ImportError:
+        pass  # said by coqui-tts when it needs it
+    finally:
+        del sys.modules["typeguard"]
 
 
 def provide_torchaudio() -> None:

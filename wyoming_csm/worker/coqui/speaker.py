@@ -4,8 +4,6 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec.structs import replace
@@ -14,12 +12,9 @@ from wyoming_csm.audio import SAMPLE_RATE, Samples, to_pcm
 from wyoming_csm.config import CoquiConfig
 from wyoming_csm.errors import EngineError, EngineUnavailable
 from wyoming_csm.voices import Voice
-from wyoming_csm.worker.coqui.files import Progress, local_files, named_files
-from wyoming_csm.worker.coqui.setup import prepare
+from wyoming_csm.worker.coqui.files import Progress
+from wyoming_csm.worker.coqui.models import Model, Models
 from wyoming_csm.worker.protocol import Configure
-
-if TYPE_CHECKING:
-    from wyoming_csm.worker.coqui.model import CoquiModel
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -50,7 +45,7 @@ class LoadedVoice:
     """A voice and the model that speaks for it."""
 
     voice: Voice
-    model: "CoquiModel"
+    model: Model
     language: str | None  # as a multilingual model calls it
 
 
@@ -60,24 +55,8 @@ def load(configure: Configure, progress: Progress) -> "CoquiSpeaker":
     Raises EngineUnavailable if nothing is left.
     """
     settings = msgspec.convert(configure.settings, CoquiConfig)
-    download_dir = Path(configure.download_dir)
-    progress("starting coqui-tts")
-    try:
-        prepare(
-            download_dir=download_dir,
-            agreed=settings.agree_to_licence,
-            debug=configure.log_level == "DEBUG",
-        )
-    except (ImportError, OSError) as error:
-        raise EngineUnavailable(
-            f"coqui-tts cannot be imported ({error})", "pip install '.[coqui]'"
-        ) from error
-    device = choose_device(settings.device)
-
-    @cache  # a model that serves several languages is loaded once
-    def model(name: str) -> "CoquiModel":
-        return _load_model(name, settings, download_dir, device, progress)
-
+    models = Models(configure, settings, progress)
+    model = cache(models.load)  # one that serves several languages is loaded once
     loaded: dict[str, LoadedVoice] = {}
     absent: dict[str, EngineUnavailable] = {}
     for voice in configure.voices:
@@ -90,42 +69,10 @@ def load(configure: Configure, progress: Progress) -> "CoquiSpeaker":
     if not loaded:
         nothing = EngineUnavailable("no model is named", "set coqui.models")
         raise next(iter(absent.values()), nothing)
-    return CoquiSpeaker(loaded, absent, device)
+    return CoquiSpeaker(loaded, absent, models.device)
 
 
-def choose_device(wanted: str) -> str:
-    """Return `cpu`, `cuda` or `cuda:N`. Raises EngineUnavailable if that is not here."""
-    import torch
-
-    if wanted == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    there = torch.cuda.device_count()
-    if wanted != "cpu" and int(wanted.partition(":")[2] or 0) >= there:
-        raise EngineUnavailable(
-            f"there is no {wanted} here (torch sees {there} GPUs)", "set coqui.device: auto"
-        )
-    return wanted
-
-
-def _load_model(
-    name: str, settings: CoquiConfig, download_dir: Path, device: str, progress: Progress
-) -> "CoquiModel":
-    try:  # heavy, and only importable once `prepare` has run
-        from wyoming_csm.worker.coqui.model import CoquiModel
-    except (ImportError, OSError) as error:
-        raise EngineUnavailable(
-            f"coqui-tts cannot be imported ({error})", "pip install '.[coqui]'"
-        ) from error
-    if settings.checkpoint:
-        files = local_files(settings.checkpoint, settings.checkpoint_config)
-    else:
-        agreed = settings.agree_to_licence
-        files = named_files(name, download_dir, agreed=agreed, progress=progress)
-    progress(f"loading {name}")
-    return CoquiModel(name, files, device)
-
-
-def _with_model(voice: Voice, model: "CoquiModel") -> LoadedVoice:
+def _with_model(voice: Voice, model: Model) -> LoadedVoice:
     language = matching(voice.language, model.languages)
     if model.languages and language is None:
         raise EngineUnavailable(

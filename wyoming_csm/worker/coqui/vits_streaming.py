@@ -1,55 +1,46 @@
 """VITS streamed: its sound made in chunks while the rest is still to come.
 
-VITS lays out a whole sentence quickly, then spends nine tenths of its time in the waveform
-decoder, a stack of convolutions. A convolution looks only so far: a window of the layout gives
-the same samples as the whole, except within that reach of its ends.
+VITS lays out a whole sentence quickly, then spends most of its time in the waveform decoder, a
+stack of convolutions. A convolution looks only so far: a window of the layout gives the same
+samples as the whole, except within that reach of its ends.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from math import ceil
 from typing import Any
 
-import numpy as np
-import torch
-from torch import Tensor
-
 from wyoming_csm.audio import Samples
 
-CHUNK_FRAMES = 96  # about 1.1 s: larger comes later, smaller makes more of the margins twice
+FIRST, LEAST, MOST = 32, 48, 192  # frames of the first chunk and of later ones, 12 ms each
+
+Decode = Callable[[int, int], Samples]  # the samples of a window [start, end) of the layout
 
 
-def in_chunks(model: Any, synthesize: Callable[[], object]) -> Iterator[Samples]:
-    """Yield the sound that `synthesize()` has VITS `model` make, in chunks [samples]."""
-    decoder = model.waveform_decoder
-    layouts: list[tuple[Tensor, Tensor | None]] = []
+def in_chunks(
+    frames: int,
+    margin: int,
+    rate: int,
+    decode: Decode,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Iterator[Samples]:
+    """Yield the sound of a layout of so many frames in chunks [samples] at `rate` Hz.
 
-    def put_aside(
-        _: object, args: tuple[Tensor, ...], kwargs: dict[str, Tensor | None]
-    ) -> tuple[tuple[Tensor, ...], dict[str, Tensor | None]]:
-        layouts.append((args[0], kwargs.get("g")))
-        return (args[0][..., :1],), kwargs
-
-    with decoder.register_forward_pre_hook(put_aside, with_kwargs=True):
-        synthesize()
-    layout, speaker = layouts[0]  # [1, channels, frames], [1, channels, 1]
-    margin = reach(model.args)
-    for start, end in spans(layout.shape[-1]):
-        left = max(0, start - margin)
-        window = layout[..., left : end + margin]
-        with torch.inference_mode():
-            sound = decoder(window, g=speaker)  # [1, 1, samples]
-        hop = sound.shape[-1] // window.shape[-1]
-        chunk = sound[0, 0, (start - left) * hop : (end - left) * hop]
-        yield chunk.float().cpu().numpy().astype(np.float32)
-
-
-def spans(frames: int) -> Iterator[tuple[int, int]]:
-    """Cut `frames` into chunks [start, end); the last is up to half as long again."""
-    start = 0
-    while frames - start >= CHUNK_FRAMES * 3 // 2:
-        yield start, start + CHUNK_FRAMES
-        start += CHUNK_FRAMES
-    yield start, frames
+    Each is decoded with `margin` frames to either side, work that larger chunks save; it is as
+    large as can be decoded while half of the chunk before it is heard.
+    """
+    start, size = 0, FIRST
+    while start < frames:
+        end = start + size if frames - start >= size * 3 // 2 else frames
+        left, right = max(0, start - margin), min(frames, end + margin)
+        began = clock()
+        sound = decode(left, right)
+        hop = len(sound) // (right - left)
+        chunk = sound[(start - left) * hop : (end - left) * hop]
+        each = max(1e-6, clock() - began) / (right - left)  # seconds for a frame
+        yield chunk
+        size = int(len(chunk) / rate / 2 / each) - 2 * margin
+        start, size = end, min(MOST, max(LEAST, size))
 
 
 def reach(args: Any) -> int:

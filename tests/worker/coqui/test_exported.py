@@ -1,0 +1,172 @@
+"""VITS by onnxruntime: the sound that torch makes of it, and starts without torch."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.tiny_coqui import make_tiny_coqui
+from tests.worker.coqui.coqui_child import CoquiChild
+from wyoming_csm.config import CoquiConfig
+from wyoming_csm.worker.protocol import Ready
+
+pytest.importorskip("onnxruntime", reason="of the extra coqui")
+pytest.importorskip("onnx", reason="of the extra coqui")
+
+ROOT = Path(__file__).parents[3]
+SENTENCE = "The kitchen light is on, the front door is locked, and it is warm outside."
+MODELS: dict[str, dict[str, Any]] = {
+    "one voice": {},
+    "phonemes": {"phonemes": True, "cleaner": "english_cleaners"},
+    "speakers": {"speakers": ["ann", " bob "], "stochastic": True},
+    "languages": {"speakers": ["ann", "bob"], "languages": ["de", "en", "pt-br"]},
+    "vectors": {"speakers": ["ann", "bob"], "vectors": True, "languages": ["en"]},
+}
+
+SCRIPT = """
+import json, sys
+from pathlib import Path
+from tests.tiny_coqui import make_here
+here, options = Path(sys.argv[1]), json.loads(sys.argv[2])
+make_here(here, **options)
+import numpy as np, torch
+from wyoming_csm.worker.coqui.exported import Exported, ExportedModel
+from wyoming_csm.worker.coqui.export import export
+from wyoming_csm.worker.coqui.files import local_files
+from wyoming_csm.worker.coqui.model import CoquiModel
+
+def joined(model, *words):
+    chunks = [*model.say(*words)]
+    return len(chunks), np.concatenate([*chunks, np.zeros(0, np.float32)])
+
+by_torch = CoquiModel("tiny", local_files(here / "model.pth", None), "cpu")
+by_torch.vits.inference_noise_scale = by_torch.vits.inference_noise_scale_dp = 0.0
+exported = export(by_torch.vits, by_torch.rate)
+(here / "file").write_bytes(b"".join(exported.chunks()))
+by_onnx = ExportedModel("tiny", Exported.read(here / "file"))
+found = []
+for text in json.loads(sys.argv[3]):
+    for speaker in ("", "ann", "bob", "unknown"):
+        for language in by_torch.languages or (None,):
+            words = text, speaker, language
+            (_, wanted), (count, sound) = joined(by_torch, *words), joined(by_onnx, *words)
+            rms = lambda it: float(np.sqrt(np.mean(it ** 2)))
+            fault = rms(sound - wanted) / rms(wanted) if len(wanted) == len(sound) != 0 else None
+            found.append([*words, len(wanted), len(sound), count, fault])
+print(json.dumps({
+    "found": found,
+    "speakers": [by_torch.speakers, by_onnx.speakers],
+    "languages": [by_torch.languages, by_onnx.languages],
+    "rates": [by_torch.rate, by_onnx.rate],
+}))
+"""
+
+
+@pytest.mark.slow(seconds=8)
+@pytest.mark.parametrize("model", MODELS)
+def test_it_sounds_as_by_torch(tmp_path: Path, model: str) -> None:
+    """Without noise, to 60 dB below the sound: short texts and long, each speaker and language."""
+    texts = ["a", "no", SENTENCE, "It's 7:45, and 21 degrees.", "你好", "..."]
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(tmp_path), json.dumps(MODELS[model]), json.dumps(texts)],
+        stdout=subprocess.PIPE,
+        check=True,
+        cwd=ROOT,
+    )
+    found = json.loads(done.stdout)
+    for pair in ("speakers", "languages", "rates"):
+        assert found[pair][0] == found[pair][1]
+    assert len(found["speakers"][0]) == (2 if "speakers" in MODELS[model] else 0)
+    for text, *_, wanted, got, chunks, fault in found["found"]:
+        assert got == wanted
+        assert (fault < 1e-3) if wanted else text in ("你好", "...")
+        assert chunks > 1 or text != SENTENCE
+
+
+# -- the child
+
+
+BLOCKED = "import sys\nfor name in {names!r}: sys.modules[name] = None\n"
+
+
+class House:
+    """A model and the folder in which children store what they made of it."""
+
+    def __init__(self, folder: Path, checkpoint: Path) -> None:
+        self.folder, self.checkpoint = folder, checkpoint
+
+    def start(self, *without: str) -> CoquiChild:
+        """Start a child on a machine that lacks these modules."""
+        block = self.folder / "without"
+        shutil.rmtree(block, ignore_errors=True)
+        block.mkdir()
+        (block / "sitecustomize.py").write_text(BLOCKED.format(names=without))
+        return CoquiChild(
+            self.folder,
+            CoquiConfig(checkpoint=str(self.checkpoint), checkpoint_language="en", device="cpu"),
+            PYTHONPATH=os.pathsep.join((str(block), str(ROOT))),
+        )
+
+    def stored(self) -> list[Path]:
+        return sorted((self.folder / "exported").glob("*"))
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    return House(tmp_path, make_tiny_coqui(tmp_path / "model", speakers=("ann", "bob")))
+
+
+def lengths(child: CoquiChild) -> list[int]:
+    """Return how much ann and bob say: of this model's sounds by chance, that is not."""
+    try:
+        assert isinstance(child.started, Ready), child.started
+        voice = child.started.voices[0]
+        assert set(voice.speakers) == {"ann", "bob"}
+        each = [msgspec.structs.replace(voice, speaker=name) for name in ("ann", "bob")]
+        return [len(child.say(SENTENCE, voice)) for voice in each]
+    finally:
+        child.close()
+
+
+@pytest.mark.slow(seconds=15)
+def test_a_second_start_needs_no_torch(house: House) -> None:
+    first = lengths(house.start())
+    assert min(first) > 48_000
+    (file,) = house.stored()
+    second = house.start("torch", "torchaudio", "trainer", "typeguard")
+    assert lengths(second) == first
+    assert isinstance(second.started, Ready)
+    assert second.started.detail == "coqui_en on cpu"
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-1000])  # the disk was full, or worse
+    assert lengths(house.start()) == first
+    assert file.stat().st_size == len(whole)
+
+
+@pytest.mark.slow(seconds=10)
+def test_another_checkpoint_or_speakers_file_is_exported_anew(house: House) -> None:
+    first = lengths(house.start())
+    (house.checkpoint.parent / "speaker_ids.json").write_text('{"bob": 0, "ann": 1}')
+    assert lengths(house.start()) == first[::-1]
+    make_tiny_coqui(house.checkpoint.parent, speakers=("ann", "bob"), phonemes=True)
+    assert lengths(house.start()) != first
+    assert len(house.stored()) == 2
+
+
+@pytest.mark.slow(seconds=10)
+@pytest.mark.parametrize(
+    ("missing", "told"),
+    [("onnxruntime", "Without onnxruntime"), ("onnx", "stays with torch, which is slower")],
+)
+def test_what_cannot_be_exported_speaks_by_torch(
+    house: House, capfd: pytest.CaptureFixture[str], missing: str, told: str
+) -> None:
+    assert min(lengths(house.start(missing))) > 48_000
+    assert house.stored() == []
+    assert told in capfd.readouterr().err
