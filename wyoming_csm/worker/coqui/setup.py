@@ -19,7 +19,7 @@ _LOGGER = logging.getLogger(__name__)
 def prepare(*, download_dir: Path, agreed: bool, debug: bool) -> None:
     """Change this process so that coqui-tts can be imported, and asks and tells nothing.
 
-    Raises EngineUnavailable if that cannot be, ImportError or OSError if coqui-tts is not here.
+    Raises ImportError or OSError if coqui-tts is not here.
     """
     # Threads that spin while they wait for each other make a busy machine 12 times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -12,7 +12,7 @@ from typing import Any
 
 from wyoming_csm.audio import Samples
 
-FIRST, LEAST, MOST = 32, 48, 192  # frames of the first chunk and of later ones, 12 ms each
+FIRST, LEAST, MOST = 32, 48, 128  # frames of the first chunk and of later ones, 12 ms each
 
 Decode = Callable[[int, int], Samples]  # the samples of a window [start, end) of the layout
 
