@@ -72,7 +72,7 @@ class Models:
         self._cache = DiskCache(folder, ".zip", len(configure.voices) + 1)
 
     def load(self, name: str) -> Model:
-        """Raises EngineUnavailable if its files are not here, or do not make a model."""
+        """Load one. Raises EngineUnavailable if its files are not here, or do not make a model."""
         self._progress(f"loading {name}")
         files = self._files_here(name)
         if files and (path := self._path(files)):
@@ -119,7 +119,7 @@ class Models:
         return self._cache.path(hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32])
 
     def _coqui_tts(self) -> None:
-        """Raises EngineUnavailable if coqui-tts cannot be imported."""
+        """Start coqui-tts. Raises EngineUnavailable if it cannot be imported."""
         if "TTS" in sys.modules:
             return
         self._progress("starting coqui-tts")

@@ -34,7 +34,7 @@ def prepare(*, download_dir: Path, agreed: bool, debug: bool) -> None:
 
 
 def quieten(*, debug: bool) -> None:
-    """Have coqui-tts and onnxruntime tell nobody what is spoken, or that something is."""
+    """Stop coqui-tts and onnxruntime from telling what is spoken, or that something is."""
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # it tells its makers of its use, from 1.29 on
     if not debug:  # at lower levels it logs the text it speaks
         for name in ("TTS", "trainer"):

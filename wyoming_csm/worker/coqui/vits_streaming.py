@@ -27,7 +27,7 @@ def in_chunks(
     """Yield the sound of a layout of so many frames in chunks [samples] at `rate` Hz.
 
     Each is decoded with `margin` frames to either side, work that larger chunks save; it is as
-    large as can be decoded while half of the chunk before it is heard.
+    large as can be decoded while half of the chunk before it is played.
     """
     start, size = 0, FIRST
     while start < frames:
