@@ -1,8 +1,11 @@
 """Measures Coqui's default kind of model through its child: a full-size VITS, weights at random.
 
-The weights' values do not change the speed. Prints a table, then one line of JSON.
+The weights' values do not change the speed. With `--checkpoint MODEL.pth --voice VOICE.onnx`, the
+same weights for Coqui and for Piper, it also compares this server with wyoming-piper, whose command
+is on PATH or named by WYOMING_PIPER. Prints a table, then one line of JSON.
 """
 
+import argparse
 import asyncio
 import json
 import os
@@ -14,6 +17,7 @@ import time
 from contextlib import aclosing
 from pathlib import Path
 
+from benchmarks.coqui_and_piper import PIPER, compare, piper_command, sound_apart
 from wyoming_csm import __version__
 from wyoming_csm.audio import BYTES_PER_SECOND
 from wyoming_csm.config import Config, CoquiConfig
@@ -31,8 +35,32 @@ ROUNDS = 5
 
 
 async def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--checkpoint", type=Path, help="a VITS of Coqui's, config.json beside it")
+    parser.add_argument("--voice", type=Path, help="Piper's voice of the same weights")
+    parser.add_argument("--rounds", type=int, default=3, help="each of 20 sentences so often")
+    options = parser.parse_args()
+    found = await of_random_weights()
+    if options.checkpoint and options.voice and piper_command():
+        found["onnxruntime_from_torch_db"] = await asyncio.to_thread(
+            sound_apart, options.checkpoint
+        )
+        with tempfile.TemporaryDirectory() as folder:
+            found |= await compare(
+                options.checkpoint.absolute(), options.voice, Path(folder), options.rounds
+            )
+    else:
+        reason = "no --checkpoint and --voice" if piper_command() else f"no command: {PIPER}"
+        print(f"Not compared with wyoming-piper: {reason}")
+    for name, value in found.items():
+        print(f"{name:24} {value!s:>8}")
+    print(json.dumps(found))
+
+
+async def of_random_weights() -> dict[str, object]:
+    """Measure the engine."""
     with tempfile.TemporaryDirectory() as folder:
-        make = [sys.executable, "-m", "benchmarks.coqui", folder]
+        make = [sys.executable, "-m", "benchmarks.coqui", "--make", folder]
         await asyncio.to_thread(subprocess.run, make, check=True)
         config = Config(
             coqui=CoquiConfig(checkpoint=f"{folder}/model.pth", device="cpu"), data_dir=folder
@@ -51,9 +79,7 @@ async def main() -> None:
             found[f"{name}_rtf"] = round(statistics.median(rtf), 2)
             found[f"{name}_rtf_worst"] = round(max(rtf), 2)
         await engine.stop()
-    for name, value in found.items():
-        print(f"{name:24} {value!s:>8}")
-    print(json.dumps(found))
+    return found
 
 
 async def speak(engine: ChildEngine, text: str) -> tuple[float, float, float]:
@@ -87,7 +113,7 @@ def make_vits(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:]:
-        make_vits(Path(sys.argv[1]))
+    if sys.argv[1:2] == ["--make"]:
+        make_vits(Path(sys.argv[2]))
     else:
         asyncio.run(main())

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from tests.worker.coqui.coqui_child import CoquiChild
 from wyoming_csm.config import CoquiConfig
 from wyoming_csm.worker.protocol import Ready
 
-pytest.importorskip("onnxruntime", reason="of the extra coqui")
-pytest.importorskip("onnx", reason="of the extra coqui")
+pytestmark = pytest.mark.skipif(
+    not (find_spec("onnxruntime") and find_spec("onnx")), reason="of the extra coqui"
+)
 
 ROOT = Path(__file__).parents[3]
 SENTENCE = "The kitchen light is on, the front door is locked, and it is warm outside."
@@ -98,8 +100,9 @@ BLOCKED = "import sys\nfor name in {names!r}: sys.modules[name] = None\n"
 class House:
     """A model and the folder in which children store what they made of it."""
 
-    def __init__(self, folder: Path, checkpoint: Path) -> None:
+    def __init__(self, folder: Path, checkpoint: Path, settings: CoquiConfig | None = None) -> None:
         self.folder, self.checkpoint = folder, checkpoint
+        self.settings = settings or CoquiConfig(checkpoint=str(checkpoint), device="cpu")
 
     def start(self, *without: str) -> CoquiChild:
         """Start a child on a machine that lacks these modules."""
@@ -109,7 +112,7 @@ class House:
         (block / "sitecustomize.py").write_text(BLOCKED.format(names=without))
         return CoquiChild(
             self.folder,
-            CoquiConfig(checkpoint=str(self.checkpoint), checkpoint_language="en", device="cpu"),
+            self.settings,
             PYTHONPATH=os.pathsep.join((str(block), str(ROOT))),
         )
 
@@ -147,6 +150,16 @@ def test_a_second_start_needs_no_torch(house: House) -> None:
     file.write_bytes(whole[:-1000])  # the disk was full, or worse
     assert lengths(house.start()) == first
     assert file.stat().st_size == len(whole)
+
+
+@pytest.mark.slow(seconds=8)
+def test_nor_does_that_of_a_model_of_the_list(tmp_path: Path) -> None:
+    name = "tts_models/en/ljspeech/vits"
+    folder = tmp_path / "models" / "tts" / name.replace("/", "--")
+    checkpoint = make_tiny_coqui(folder, speakers=("ann", "bob"))
+    house = House(tmp_path, checkpoint, CoquiConfig(models={"en": name}, device="cpu"))
+    first = lengths(house.start())
+    assert lengths(house.start("torch", "torchaudio", "trainer")) == first
 
 
 @pytest.mark.slow(seconds=10)

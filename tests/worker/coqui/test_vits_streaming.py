@@ -45,15 +45,15 @@ def test_the_first_is_short_and_later_ones_are_as_long_as_the_machine_is_quick()
 
 
 @pytest.mark.parametrize("real_time", [0.02, 0.1, 0.25])
-def test_each_is_made_while_the_one_before_it_is_heard(real_time: float) -> None:
+def test_each_is_made_while_the_one_before_it_is_played(real_time: float) -> None:
     """On machines that take this share of a sound's length to decode it."""
-    heard, at = 0.0, 0.0
+    played, at = 0.0, 0.0
     each = real_time * HOP / RATE
     chunks = chunks_of(1_000, each)
     for n, chunk in zip(count(), chunks, strict=False):
         at += (len(chunk) // HOP + (24 if 0 < n < len(chunks) - 1 else 12)) * each
-        assert n == 0 or at <= heard
-        heard = (at if n == 0 else heard) + len(chunk) / RATE
+        assert n == 0 or at <= played
+        played = (at if n == 0 else played) + len(chunk) / RATE
 
 
 SCRIPT = """

@@ -131,7 +131,7 @@ def _undone(vits: Any) -> Iterator[None]:
 
 
 class _Layout(nn.Module):
-    """All of VITS but the decoder: ids [1, letters] to its input [1, channels, frames], and to the
+    """VITS without its decoder: ids [1, letters] to its input [1, channels, frames], and to the
     speaker's conditioning [1, channels, 1] where there is one."""
 
     def __init__(self, vits: Any, names: Sequence[str]) -> None:
@@ -169,8 +169,8 @@ class _Seen(nn.Module):
 
 
 class _RelativeEmbeddings:
-    """As coqui-tts's, for every length: its choices by Python's `max` and `if` would be made for
-    the traced one and hold for all."""
+    """Do as coqui-tts does, for every length: its choices by Python's `max` and `if` would be made
+    for the traced one and hold for all."""
 
     def __init__(self, window: int) -> None:
         self._window = window

@@ -101,7 +101,8 @@ class ExportedModel:
         about = exported.about
         self.name, self.rate = name, about.rate
         self._about = about
-        self._layout, self._decoder = _session(exported.layout), _session(exported.decoder)
+        self._layout = _session(exported.layout)
+        self._decoder = _session(exported.decoder, arena=True)
         self._tokens = Tokenizer(about.tokens)
         self._speakers = {name.strip(): name for name in about.names if name.strip()}
         self.speakers = tuple(self._speakers) if len(self._speakers) > 1 else ()
@@ -155,8 +156,11 @@ class ExportedModel:
         return given
 
 
-def _session(graph: bytes) -> Any:
-    """Load a graph. Raises ValueError if onnxruntime cannot use it, ImportError without that."""
+def _session(graph: bytes, *, arena: bool = False) -> Any:
+    """Load a graph. Raises ValueError if onnxruntime cannot use it, ImportError without that.
+
+    `arena`: hold on to the memory of the largest run, which spares asking the system for it anew.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -164,8 +168,8 @@ def _session(graph: bytes) -> Any:
     options.inter_op_num_threads = 1
     # Threads that spin while they wait make a busy machine many times slower.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.enable_cpu_mem_arena = False  # it holds on to what the longest sentence took
-    options.enable_mem_pattern = False
+    options.enable_cpu_mem_arena = arena
+    options.enable_mem_pattern = False  # lengths differ
     options.log_severity_level = _ERRORS
     try:
         return onnxruntime.InferenceSession(graph, options, providers=_PROVIDERS)

@@ -72,15 +72,18 @@ class Models:
         self._cache = DiskCache(folder, ".zip", len(configure.voices) + 1)
 
     def load(self, name: str) -> Model:
-        """Raises EngineUnavailable if its files are not here, or do not make a model."""
+        """Load one. Raises EngineUnavailable if its files are not here, or do not make a model."""
         self._progress(f"loading {name}")
         files = self._files_here(name)
-        if files and self._may_export and (found := self._exported(name, files)):
-            return found
+        if files and (path := self._path(files)):
+            found = self._cache.read(path, lambda file: ExportedModel(name, Exported.read(file)))
+            if found is not None:
+                return found
         self._coqui_tts()
-        if files is None or not self._settings.checkpoint:
+        if not self._settings.checkpoint:
             agreed = self._settings.agree_to_licence
             files = named_files(name, self._download_dir, agreed=agreed, progress=self._progress)
+        assert files is not None
         self._progress(f"loading {name}")
         return self._by_torch(name, files)
 
@@ -101,19 +104,22 @@ class Models:
             return False
         return True
 
-    def _exported(self, name: str, files: ModelFiles) -> Model | None:
-        return self._cache.read(
-            self._path(files), lambda path: ExportedModel(name, Exported.read(path))
-        )
+    def _path(self, files: ModelFiles) -> Path | None:
+        """Return where the export of these files is to be, named by all that it is made from; None
+        if there is none, or the files cannot be read."""
+        if not self._may_export:
+            return None
+        import onnxruntime
 
-    def _path(self, files: ModelFiles) -> Path:
-        """Return where the export of these files is, named by all that it is made from."""
-        versions = [version(package) for package in ("coqui-tts", "onnxruntime")]
-        key = [FORMAT, *versions, fingerprint(files.checkpoint), fingerprint(files.config)]
+        try:
+            made_from = [fingerprint(files.checkpoint), fingerprint(files.config)]
+        except OSError:
+            return None  # said by coqui-tts
+        key = [FORMAT, version("coqui-tts"), onnxruntime.__version__, *made_from]
         return self._cache.path(hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32])
 
     def _coqui_tts(self) -> None:
-        """Raises EngineUnavailable if coqui-tts cannot be imported."""
+        """Start coqui-tts. Raises EngineUnavailable if it cannot be imported."""
         if "TTS" in sys.modules:
             return
         self._progress("starting coqui-tts")
@@ -136,11 +142,10 @@ class Models:
                 f"coqui-tts cannot be imported ({error})", "pip install '.[coqui]'"
             ) from error
         model = CoquiModel(name, files, self.device)
-        if model.vits is None or not self._may_export:
-            return model
-        return self._export(model, files) or model
+        path = self._path(files) if model.vits is not None else None
+        return (self._export(model, path) if path else None) or model
 
-    def _export(self, model: "CoquiModel", files: ModelFiles) -> Model | None:
+    def _export(self, model: "CoquiModel", path: Path) -> Model | None:
         from wyoming_csm.worker.coqui.export import exported_or_none
 
         self._progress(f"preparing {model.name} for onnxruntime, once")
@@ -148,7 +153,7 @@ class Models:
         if found is None:
             return None
         exported, speaking = found
-        for _ in self._cache.write(self._path(files), exported.chunks()):
+        for _ in self._cache.write(path, exported.chunks()):
             pass
         return speaking
 

@@ -5,18 +5,22 @@ asks for nothing but phonemes and the list of voices: here are both, as it would
 command. What it makes of them, and how it divides a text at punctuation, stays its own.
 """
 
+import logging
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 
-from wyoming_csm.errors import EngineUnavailable
 from wyoming_csm.worker.system.espeak_ng import Library
+
+_LOGGER = logging.getLogger(__name__)
 
 
 def use_library(wrapper: ModuleType) -> None:
-    """Make coqui-tts's `espeak_wrapper` ask the library. Raises EngineUnavailable."""
+    """Make coqui-tts's `espeak_wrapper` ask the library; where there is none, leave it as it is."""
     library = _library()
+    if library is None:
+        return
 
     def answer(_command: str, words: Sequence[str]) -> list[str]:
         lines = _voices(library) if "--voices" in words else _phonemes(library, words)
@@ -32,13 +36,12 @@ def use_library(wrapper: ModuleType) -> None:
 
 
 @cache  # it can be initialised once in a process
-def _library() -> Library:
+def _library() -> Library | None:
     try:
         return Library()
     except (ImportError, OSError) as error:
-        raise EngineUnavailable(
-            f"espeak-ng cannot be loaded ({error})", "pip install espeakng-loader"
-        ) from error
+        _LOGGER.warning("Without espeak-ng's library Coqui needs an espeak-ng command: %s", error)
+        return None
 
 
 def _voices(library: Library) -> list[str]:

@@ -19,7 +19,7 @@ _LOGGER = logging.getLogger(__name__)
 def prepare(*, download_dir: Path, agreed: bool, debug: bool) -> None:
     """Change this process so that coqui-tts can be imported, and asks and tells nothing.
 
-    Raises EngineUnavailable if that cannot be, ImportError or OSError if coqui-tts is not here.
+    Raises ImportError or OSError if coqui-tts is not here.
     """
     # Threads that spin while they wait for each other make a busy machine 12 times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -34,7 +34,7 @@ def prepare(*, download_dir: Path, agreed: bool, debug: bool) -> None:
 
 
 def quieten(*, debug: bool) -> None:
-    """Have coqui-tts and onnxruntime tell nobody what is spoken, or that something is."""
+    """Stop coqui-tts and onnxruntime from telling what is spoken, or that something is."""
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # it tells its makers of its use, from 1.29 on
     if not debug:  # at lower levels it logs the text it speaks
         for name in ("TTS", "trainer"):

@@ -12,7 +12,7 @@ from typing import Any
 
 from wyoming_csm.audio import Samples
 
-FIRST, LEAST, MOST = 32, 48, 192  # frames of the first chunk and of later ones, 12 ms each
+FIRST, LEAST, MOST = 32, 48, 128  # frames of the first chunk and of later ones, 12 ms each
 
 Decode = Callable[[int, int], Samples]  # the samples of a window [start, end) of the layout
 
@@ -27,7 +27,7 @@ def in_chunks(
     """Yield the sound of a layout of so many frames in chunks [samples] at `rate` Hz.
 
     Each is decoded with `margin` frames to either side, work that larger chunks save; it is as
-    large as can be decoded while half of the chunk before it is heard.
+    large as can be decoded while half of the chunk before it is played.
     """
     start, size = 0, FIRST
     while start < frames:
