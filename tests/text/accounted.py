@@ -64,7 +64,7 @@ ARROWS = re.compile(r"<?[-–—−‐‑=]+>|<[-–—−‐‑=]{2,}|<[-–—
 LINE_MARKS = re.compile(r"^(?:_|[^\w%°€$£¥&=<@/^±÷§])+", re.M)
 # A stretch of signs between two stops, without a letter or digit: no sentence.
 NO_SENTENCE = re.compile(r"(?:\A|(?<=[.!?…\n]))[\W_]*(?=[.!?…\n]|\Z)")
-ENTITY = re.compile(r"&(#?\w+;|#?\w+(?![\w=;]))")
+ENTITY = re.compile(r"&(#?\w+;|#\w+|\w+(?![\w=;]))")
 LINE_ENDS = re.compile("[\v\f\r\x85\u2028\u2029]")
 
 
