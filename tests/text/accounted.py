@@ -15,7 +15,10 @@ SIGNS = frozenset("%°€$£¥+=&§±÷µ<>#@/^")  # each is a word, or changes 
 SAME = {"≤": "<=", "≥": ">=", "≠": "=", "μ": "µ"}
 
 REASONING = "think|thinking|thought|thoughts|reasoning|reason|reflection|scratchpad|analysis"
-SILENT = REASONING + "|tool_call|tool_calls|function_call|function|tools|script|style|svg|head"
+SILENT = (
+    REASONING + "|inner_monologue|antthinking|tool_\\w+|function_\\w+|function|invoke|tools|tool"
+    "|script|style|svg|head|template|noscript|metadata|desc"
+)
 ELEMENTS = (
     "a|b|i|s|u|p|q|br|hr|em|li|ul|ol|td|th|tr|div|img|pre|sub|sup|code|span|table|strong|h[1-6]"
     "|answer|output|result|final|user|speak|break|prosody|say-as|voice"
@@ -30,7 +33,16 @@ OPTIONAL = [
         rf"</?(?:{ELEMENTS})\b[^<>]*>",
         r"</[a-z][^<>]*>|<[a-z][^<>]*=[^<>]*>",  # with attributes, or an end
         r"<[a-z_][^<>]*>",  # its words may not go, but its signs
-        r"<[|｜][^\s<>]*[|｜]>",
+        r"<[|｜][^\s<>]*>|<\w*\|>",
+        r"<[|｜][^\s<>]*(?:think|thought|tool|reason|function|python_tag)[^\s<>]*>.*",
+        r"<[|｜](?:im_start|start|start_header_id|channel|turn)[|｜]?>.*",
+        r"\[TOOL_CALLS\].*?(?:\n|\Z)",
+        r"\[(?:THINK|AVAILABLE_TOOLS|TOOL_RESULTS)\].*?(?:\[/\w+\]|◁/\w+▷|</\w+>|\Z)",
+        r"\[/?(?:INST|SYSTEM_PROMPT|THINK|AVAILABLE_TOOLS|TOOL_RESULTS)\]",
+        r"◁\w+▷.*?(?:◁/\w+▷|</\w+>|\Z)|◁/?\w+▷",
+        r"```(?:homeassistant|tool_\w+)\n.*?(?:```|\Z)",
+        r"\[oaicite:\d+\]|:contentReference|\{index=\d+\}",
+        r"\ue200[^\ue200\ue201]*\ue201",
         r"\[\^?\d{1,3}(?:\s*[,;–-]\s*\^?\d{1,3})*\]",
         r"\[\^[\w-]+\]",
         r"【[^】]*(?:†[^】]*)?】",
@@ -40,9 +52,9 @@ OPTIONAL = [
         r"[(\[](?:\[[^\[\]\n]*\]\([^()\s]*\)[,; ]*)+[)\]]",
         r"\[\s*pause[^\]]*\]",
         r"(?:(?:https?|ftp):/|www\.)\S*",
-        r"(?<![^\W_<=-])[:;=]-?[()dp](?![^\W_])",
+        r"(?<![^\W_])(?<![<=-])[:;=]-?[()dp](?![^\W_])",
         r"(?:`{3,}|~{3,})[^`\n]*$",
-        r"([^\w\s.])\1{2,}",
+        r"([^\w\s.])\1{2,}|(?:[<>!]=){3,}",
         r"(?<![^\W_])#+(?!\d)",
         r"[™℠®ℹ🅪🅫🅬]",
     )
@@ -52,7 +64,7 @@ ARROWS = re.compile(r"<?[-–—−‐‑=]+>|<[-–—−‐‑=]{2,}|<[-–—
 LINE_MARKS = re.compile(r"^(?:_|[^\w%°€$£¥&=<@/^±÷§])+", re.M)
 # A stretch of signs between two stops, without a letter or digit: no sentence.
 NO_SENTENCE = re.compile(r"(?:\A|(?<=[.!?…\n]))[\W_]*(?=[.!?…\n]|\Z)")
-ENTITY = re.compile(r"&(#?\w+;|#?\w+(?![\w=;]))")
+ENTITY = re.compile(r"&(#?\w+;|#\w+|\w+(?![\w=;]))")
 LINE_ENDS = re.compile("[\v\f\r\x85\u2028\u2029]")
 
 
@@ -99,6 +111,7 @@ def is_accounted(text: str, spoken: Iterable[str]) -> bool:
     text = LINE_ENDS.sub("\n", mended(text))
     for _ in range(8):  # what was escaped many times
         text = ENTITY.sub(_entity, text)
+    text = "".join(" " if c.isspace() and c != "\n" else c for c in text)
     text = "".join(c for c in text if c == "\n" or unicodedata.category(c) not in ("Cc", "Cf"))
     text = re.sub(r"\*|\\+(?=[!-/:-@\[-`{-~])|(?<!`)`{1,2}(?!`)", "", text)  # marks of emphasis
     text = text.replace("\\", " ")

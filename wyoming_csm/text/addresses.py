@@ -7,9 +7,9 @@ on hostile text.
 import re
 from re import Match
 
-_ANGLED = re.compile(r"<((?:https?://|mailto:)[^\s<>]+|[^\s<>@]+@[^\s<>]+)>", re.I)
+_ANGLED = re.compile(r"<((?:https?://|mailto:)[^\s<>]+|[\w.+-]+@[\w.-]+)>", re.I)
 _URL = re.compile(
-    r"(?:\b(?:https?|ftp)://|(?<![\w.-])www\.)([^\s<>\"\u3000-\u303f\uff00-\uff65]+)", re.I
+    r"(?:(?<![^\W_])(?:https?|ftp)://|(?<![\w.-])www\.)([^\s<>\"\u3000-\u303f\uff00-\uff65]+)", re.I
 )
 _ALONE = re.compile(r"[(\[]\s*<?(?:https?://|www\.)[^\s<>\"()\[\]]+>?\s*[)\]]", re.I)
 _HOST = re.compile(r"(?:[^/?#@]*@)?(?:www\.)*([\w-]+(?:\.[\w-]+)*)", re.I)

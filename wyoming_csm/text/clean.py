@@ -18,8 +18,8 @@ _PASSES = 8  # what one uncovers, the next takes; ordinary text needs one, and o
 
 
 _ORDINARY = re.compile(
-    r"(?:\d{1,3}\. )?[A-Za-z0-9]+"
-    r"(?:,? [A-Za-z0-9]+|'[A-Za-z]+|(?<=\d)[.:,]\d+|-[A-Za-z]+)*[.!?,;:]?"
+    r"(?:\d{1,3}\. )?"
+    r"[A-Za-z0-9]+(?:,? [A-Za-z0-9]+|'[A-Za-z]+|(?<=\d)[.:,]\d+|-[A-Za-z]+)*[.!?,;:]?"
 )
 _FENCE = re.compile(r"^ *(?:`{3,}|~{3,}) *[\w+#.-]*(?: *\{[^}\n]*\})? *$", re.M)
 _ESCAPE = re.compile(r"\\+(?=[!-/:-@\[-`{-~])")

@@ -94,7 +94,7 @@ def silence_of_token(name: str, *, opens: bool = False) -> Silence | None:
     began = f"<|{name}|>"
     if name in ("im_start", "turn"):
         return Silence(began, re.compile(r"\n$"))
-    if opens:
+    if opens and (name == "channel" or _OF_MACHINES.search(name)):
         return Silence(f"<|{name}>", re.compile(rf"<{re.escape(name)}\|>$"))
     if name == "start_header_id":
         return Silence(began, re.compile(_TOKEN.format("end_header_id") + "$"))
