@@ -110,7 +110,7 @@ class CsmStreaming:
         audio = self._audio(tokens[..., :-1] + self._offsets)  # [1, n, codebooks, width]
         embedded = torch.cat((audio, text), dim=2) * said[..., None]
         last = self._backbone(embedded.sum(dim=2), positions, mask)[:, -1]  # [1, width]
-        code = self._draw(self._head(last))
+        code = self.draw(self._head(last))
         found = [code]
         x = torch.stack((last, self._audio(code[:, 0])), dim=1)
         at = torch.arange(2, device=self.device)[None]
@@ -118,13 +118,13 @@ class CsmStreaming:
             cache.zero_()
         for codebook in range(1, self._codebooks):
             hidden = self._decoder(self._projection(x), at, self._depth_mask[at])
-            code = self._draw(torch.mm(hidden[:, -1], self._heads[codebook - 1]))
+            code = self.draw(torch.mm(hidden[:, -1], self._heads[codebook - 1]))
             found.append(code)
             x = self._audio(code + codebook * self._vocabulary)  # [1, 1, width]
             at = at[:, -1:] + 1
         return torch.cat(found, dim=1)
 
-    def _draw(self, logits: Tensor) -> Tensor:
+    def draw(self, logits: Tensor) -> Tensor:
         """logits [1, vocabulary] to a code [1, 1]."""
         logits = logits / self._temperature
         least = logits.topk(self._top_k).values[..., -1:]

@@ -72,7 +72,6 @@ class ScriptedRunner:
     steps: list[Launched] = field(default_factory=list)
     chunks: list[tuple[int, int]] = field(default_factory=list)  # sentence, positions
     ended: list[int] = field(default_factory=list)  # replies
-    wake: Callable[[], None] = lambda: None
     _slots: dict[int, tuple[Sentence, Script]] = field(default_factory=dict, init=False)
     _frames: dict[int, int] = field(default_factory=dict, init=False)  # launched, by sentence
     _read: dict[int, int] = field(default_factory=dict, init=False)  # positions, by sentence
@@ -100,9 +99,8 @@ class ScriptedRunner:
     def prepare(self, voices: Sequence[Voice]) -> None:
         """Do nothing: they are ready."""
 
-    def is_prepared(self, say: Say, wake: Callable[[], None]) -> bool:
+    def is_prepared(self, say: Say) -> bool:
         """Return whether it is that late."""
-        self.wake = wake
         return self.clock() >= self.prepared_at.get(say.sentence, 0.0)
 
     def idle(self) -> bool:

@@ -85,9 +85,9 @@ class FakeEngine:
     def load(self) -> Load:
         return Load(self.slots - self.speaking - self.waiting, len(self._open) / self.slots)
 
-    def become(self, phase: Phase, detail: str = "") -> None:
+    def become(self, phase: Phase, detail: str = "", *, unsuited: bool = False) -> None:
         """Another status, told to the subscribers."""
-        self.status = Status(phase, detail)
+        self.status = Status(phase, detail, unsuited)
         self._tell()
 
     def have_voices(self, *voices: Voice) -> None:
@@ -106,7 +106,7 @@ class FakeEngine:
             self._open[sentence.reply] = FakeReply(sentence.voice)
             self.replies.append(self._open[sentence.reply])
         self._waiting.append(sentence)
-        self._go_on()
+        self.admit()
 
     def take_back(self, sentence: Sentence) -> None:
         if sentence in self._waiting:
@@ -114,7 +114,7 @@ class FakeEngine:
         elif (task := self._speaking.pop(sentence, None)) is not None:
             self.cancelled.append(sentence.text)
             task.cancel()
-        self._go_on()
+        self.admit()
 
     def end_reply(self, reply: int) -> None:
         if (one := self._open.pop(reply, None)) is not None:
@@ -155,7 +155,7 @@ class FakeEngine:
     async def stop(self) -> None:
         self.stopped += 1
 
-    def _go_on(self) -> None:
+    def admit(self) -> None:
         while self._waiting and self.speaking < self.slots:
             sentence = self._waiting.popleft()
             self.asked.append(sentence.text)
@@ -178,7 +178,7 @@ class FakeEngine:
         self._speaking.pop(sentence, None)
         sentence.over, sentence.seconds = True, asyncio.get_running_loop().time() - began
         sentence.news()
-        self._go_on()
+        self.admit()
 
     def _tell(self) -> None:
         for changed, _ in self._subscribers:

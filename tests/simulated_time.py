@@ -1,6 +1,7 @@
 """Simulated time for an event loop and for threads that work beside it: nothing is waited for."""
 
 import asyncio
+import math
 import selectors
 import threading
 from collections.abc import Callable, Coroutine
@@ -9,6 +10,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 PIPE_SECONDS = 0.0005  # from one end of a pipe to the other
+TICKS = 2.0**29  # in a second: floats of whole ticks are added without an error
 
 
 class JumpingSelector(selectors.DefaultSelector):
@@ -27,7 +29,12 @@ class JumpingSelector(selectors.DefaultSelector):
 
 
 class SimulatedLoop(asyncio.SelectorEventLoop):
-    """An event loop with a clock of its own; work for other threads is done at once."""
+    """An event loop with a clock of its own; work for other threads is done at once.
+
+    A timer goes off at the first tick that is not before its time. Were it early by the error of a
+    float, whoever compares its clock with a deadline would wait once more. A tick is longer than
+    the nanosecond by which asyncio lets timers be early.
+    """
 
     def __init__(self) -> None:
         self._jumping = JumpingSelector()
@@ -35,6 +42,12 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self._jumping.now
+
+    def call_at(  # type: ignore[override]
+        self, when: float, callback: Callable[..., Any], *args: Any, context: Any = None
+    ) -> asyncio.TimerHandle:
+        when = math.ceil(when * TICKS) / TICKS
+        return super().call_at(when, callback, *args, context=context)
 
     def run_in_executor(  # type: ignore[override]
         self, executor: object, func: Callable[..., T], *args: Any
@@ -61,7 +74,7 @@ class Worker(threading.Thread):
     """A thread in simulated time: it and the event loop take turns, so nothing depends on chance.
 
     `act` is what it does until it is killed; whatever takes time in there calls `sleep`, or waits
-    for `inbox`.
+    for `inbox`. While it is paused it does nothing, and what takes time is not over.
     """
 
     def __init__(self, act: Callable[[], None]) -> None:
@@ -73,6 +86,7 @@ class Worker(threading.Thread):
         self._again: asyncio.TimerHandle | None = None
         self._until = 0.0
         self._listens = False
+        self._paused = False
         self._killed = False
         self._fault: Exception | None = None
         self._outbox: list[tuple[float, Callable[[], None]]] = []
@@ -81,13 +95,22 @@ class Worker(threading.Thread):
 
     def begin(self) -> None:
         self.start()
-        self._go()
+        self._schedule(self._loop.time())
 
     def wake(self) -> None:
         """If it waits for a message, it goes on now."""
         if self._listens:
             self._listens = False
             self._schedule(self._loop.time())
+
+    def pause(self) -> None:
+        self._paused = True
+        if self._again is not None:
+            self._again.cancel()
+
+    def go_on(self) -> None:
+        self._paused = False
+        self._schedule(max(self._until, self._loop.time()))
 
     def kill(self) -> None:
         if not self._killed and self.is_alive():
@@ -109,16 +132,19 @@ class Worker(threading.Thread):
         self._schedule(self._until)
 
     def _schedule(self, at: float) -> None:
+        self._until = at
         if self._again is not None:
             self._again.cancel()
-        self._again = self._loop.call_at(at, self._go)
+        if not self._paused and self.is_alive():
+            self._again = self._loop.call_at(at, self._go)
 
     # -- for the thread
 
     def run(self) -> None:
         self._mine.acquire()
         try:
-            self._act()
+            if not self._killed:
+                self._act()
         except Killed:
             pass
         except Exception as error:  # raised where the test sees it

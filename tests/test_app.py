@@ -63,12 +63,14 @@ def test_a_configured_folder_of_voices_that_is_missing_is_said(
 
 @pytest.mark.parametrize(("settings", "seconds"), [({}, 0.0), ({"while_waking": "wait"}, 3.0)])
 def test_how_long_a_request_waits_for_an_engine_asleep(
-    tmp_path: Path, settings: dict[str, str], seconds: float
+    tmp_path: Path, settings: dict[str, str], seconds: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    asked: list[float] = []
+    monkeypatch.setattr("wyoming_csm.app.Fallback", lambda engines, waits: asked.append(waits))
     csm = CsmConfig(device=("cuda:0", "cuda:1"), **settings)  # type: ignore[arg-type]
     house = App(replace(Config(), csm=csm, data_dir=str(tmp_path)))
     assert [engine.name for engine in house.engines] == ["csm", "csm", "coqui", "system"]
-    assert house.engine._chooser._waking_seconds == seconds
+    assert asked == [seconds]
 
 
 def test_a_clone_that_is_only_to_be_read_serves_from_a_folder_of_the_users_own(

@@ -78,7 +78,7 @@ def test_channels_are_mixed(tmp_path: Path) -> None:
     assert np.abs(read_clip(tmp_path / "a.wav") - (left + right) / 2).max() < 1e-4
 
 
-def test_of_channels_that_cancel_each_other_one_is_heard(tmp_path: Path) -> None:
+def test_of_channels_that_cancel_each_other_one_is_used(tmp_path: Path) -> None:
     """A plug wired the wrong way round."""
     left = tone(0.1)
     soundfile.write(tmp_path / "a.wav", np.stack([0.9 * left, -left], axis=1), SAMPLE_RATE)

@@ -73,7 +73,7 @@ def test_the_loop_of_csm_streaming_makes_the_same_codes(checkpoint: Path, theirs
 def test_the_loop_of_csm_streaming_draws_among_the_likeliest(theirs: Any) -> None:
     loop = CsmStreaming(theirs, temperature=0.9, top_k=3, compiled=False)
     logits = torch.arange(128.0)[None] / 9  # the likeliest draws most, the others now and then
-    drawn = {int(loop._draw(logits)) for _ in range(200)}
+    drawn = {int(loop.draw(logits)) for _ in range(200)}
     assert drawn == {125, 126, 127}
 
 

@@ -1,6 +1,7 @@
 """What counts the code: the rule for docstrings, words in names, what one sentence enters."""
 
 import ast
+import re
 
 import pytest
 
@@ -31,6 +32,14 @@ class Good:
         return b""
     async def stop(self): ...
 '''
+FOREIGN = (  # without a public name
+    "os._exit",
+    "_embed",  # of transformers' codec, which is cached
+    "part._embed",
+    "torch._dynamo",
+    "torch._inductor",
+    "torch.ops.aten._scaled_dot_product_flash_attention",
+)
 SOURCE = Source("wyoming_csm/worker/good.py", CODE, ast.parse(CODE))
 
 
@@ -63,6 +72,57 @@ def test_docstrings_of_the_package_are_sentences() -> None:
     assert not wrong
 
 
+@pytest.mark.parametrize(
+    ("code", "wrong"),
+    [
+        ("self._one + cls._two + super()._three", []),
+        ("self.engine._one.two", ["self.engine._one"]),
+        ("torch._dynamo.reset()", []),
+        ("engine.__class__ = Slow", ["engine.__class__"]),
+        ("type(engine).__name__", []),
+        ("patch.setattr(engine, '_one', 1); patch.setattr('a._two', '')", ["_one", "a._two"]),
+        ("from a.b import c, _d", ["a.b._d"]),
+    ],
+)
+def test_private_names_of_others_are_found(code: str, wrong: list[str]) -> None:
+    assert private_names(ast.parse(code)) == wrong
+
+
+def test_tests_use_no_private_names() -> None:
+    found = {
+        str(path.relative_to(ROOT)): names
+        for folder in ("tests", "benchmarks/fixtures")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        if (names := private_names(ast.parse(path.read_text(encoding="utf-8"))))
+    }
+    assert not found
+
+
+def private_names(tree: ast.Module) -> list[str]:
+    """List the names that begin with `_` of anything but the class itself, and `__class__`."""
+    names = [name for node in ast.walk(tree) for name in reached(node)]
+    return [
+        name
+        for name in names
+        if re.search(r"(^|\.)(_(?!_)\w+|__class__)$", name) and name not in FOREIGN
+    ]
+
+
+def reached(node: ast.AST) -> list[str]:
+    """Return the names in other objects that a node asks for."""
+    match node:
+        case ast.Attribute(value=ast.Name(id="self" | "cls") | ast.Call(func=ast.Name(id="super"))):
+            return []
+        case ast.Attribute():
+            return [ast.unparse(node)]
+        case ast.ImportFrom():
+            return [f"{node.module}.{one.name}" for one in node.names]
+        case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if name.endswith("attr"):
+            values = [one.value for one in node.args[:2] if isinstance(one, ast.Constant)]
+            return [value for value in values if isinstance(value, str)]
+    return []
+
+
 def test_words_are_found_inside_of_names_and_not_inside_of_words() -> None:
     lines = ("class KeptPrompts:", "def as_kept(self)", "KEPT = 1", "housekeeping", "keeps it")
     assert lines_with(lines, codebase.WORDS["kept"]) == 4
@@ -78,7 +138,7 @@ def test_shapes_of_functions_and_protocols_are_counted() -> None:
     found = codebase.engines([SOURCE])
     assert found["Engine members"] == 2
     assert found["Engine implementations"] == ["Good"]
-    assert found["records of a sentence in a child (with its Say)"] == ["Good"]
+    assert found["records of a sentence in a child (with its Say)"] == ["good.py: Good"]
     assert list(codebase.log_lines(SOURCE)) == ["'%d slots' 1"]
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from benchmarks.fixtures.random_csm import make_tiny_csm
-from tests.engines.helpers import hear
+from tests.engines.helpers import speak
 from wyoming_csm.config import Config, CsmConfig
 from wyoming_csm.engines.base import Phase
 from wyoming_csm.engines.child_engine import ChildEngine
@@ -74,7 +74,7 @@ async def test_asleep_it_holds_no_memory_and_wakes_soon(tmp_path: Path) -> None:
         await until(each, lambda: engine.status.phase is Phase.READY)
         print(f"woken in {time.perf_counter() - begin:.1f} s")
         reply = engine.start_reply(engine.voices[0])
-        assert b"".join(await hear(reply))
+        assert b"".join(await speak(reply))
         await reply.aclose()
     assert before - free_mib() < 32
 
@@ -92,7 +92,7 @@ async def test_two_children_share_the_replies(tmp_path: Path) -> None:
     async with speaking(tmp_path, csm) as (engine, each):
         await until(each, lambda: all(one.status.phase is Phase.READY for one in each))
         replies = [engine.start_reply(engine.voices[0]) for _ in range(4)]
-        sounds = await asyncio.gather(*(hear(reply) for reply in replies))
+        sounds = await asyncio.gather(*(speak(reply) for reply in replies))
         assert all(b"".join(sound) for sound in sounds)
         assert [one.load.share for one in each] == [1, 1]
         for reply in replies:

@@ -12,6 +12,7 @@ from torch import Tensor
 from benchmarks.fixtures.random_csm import make_tiny_csm
 from wyoming_csm.model.checkpoint.load import CODEC, Checkpoint
 from wyoming_csm.model.csm import CsmModel
+from wyoming_csm.model.cuda import GraphRoom
 from wyoming_csm.model.generator import FrameGenerator
 from wyoming_csm.model.mimi.decoder import MimiDecoder
 from wyoming_csm.model.mimi.weights import load_decoder
@@ -199,16 +200,22 @@ def test_measured_times_grow_with_the_bucket_little(model: CsmModel, decoder: Mi
 
 def test_graphs_stay_within_their_room(model: CsmModel, decoder: MimiDecoder) -> None:
     """What is left out is served by larger ones, which say the same."""
-    free = torch.cuda.mem_get_info()[0]
-    whole = FramePipeline(FrameGenerator(model, 4, POSITIONS, GREEDY), decoder, graph_bytes=2**40)
-    whole.capture(lambda line: None)
-    assert whole._room is not None
-    assert whole._room.left_out == 0
-    print(f"all graphs: {whole._room.taken / 1e6:.0f} MB of {free / 1e6:.0f} MB that were free")
-    few = FramePipeline(FrameGenerator(model, 4, POSITIONS, GREEDY), decoder, graph_bytes=0)
-    few.capture(lambda line: None)
-    assert few._room is not None
-    assert few._room.left_out > 20
+
+    def free() -> int:
+        return torch.cuda.mem_get_info()[0]
+
+    def captured(room: GraphRoom) -> FramePipeline:
+        generator = FrameGenerator(model, 4, POSITIONS, GREEDY)
+        pipeline = FramePipeline(generator, decoder, room=room)
+        pipeline.capture(lambda line: None)
+        return pipeline
+
+    before, enough, none = free(), GraphRoom(2**40, free), GraphRoom(0, free)
+    whole = captured(enough)
+    assert enough.left_out == 0
+    print(f"all graphs: {enough.taken / 1e6:.0f} MB of {before / 1e6:.0f} MB that were free")
+    few = captured(none)
+    assert none.left_out > 20
     for slots in (1, 3):
         for again, expected in zip(speak(few, slots), speak(whole, slots), strict=True):
             torch.testing.assert_close(again, expected, rtol=0, atol=1e-4)

@@ -186,7 +186,7 @@ def lock_cuda(clone: Clone) -> Path:
 
 
 @without_gpu
-def test_a_gpu_gets_csm_and_coqui_and_keeps_its_torch_when_it_is_away(clone: Clone) -> None:
+def test_a_gpu_gets_csm_and_coqui_and_has_its_torch_when_it_is_away(clone: Clone) -> None:
     """A driver that is not loaded at a boot costs no gigabytes twice."""
     smi = lock_cuda(clone)
     text = (clone.root / "script/install.py").read_text()

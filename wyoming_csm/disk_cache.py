@@ -15,7 +15,7 @@ from wyoming_csm.errors import CheckpointError
 _LOGGER = logging.getLogger(__name__)
 _T = TypeVar("_T")
 # To tell files apart: small ones are read whole, of large ones so many samples.
-_SMALL_BYTES = 2**20
+SMALL_BYTES = 2**20
 _SAMPLES, _SAMPLE_BYTES = 256, 64
 
 
@@ -99,8 +99,8 @@ def fingerprint(path: Path) -> list[object]:
     """Tell a file from others of its name without reading gigabytes."""
     found, digest = path.stat(), hashlib.sha256()
     with path.open("rb", buffering=0) as file:
-        digest.update(file.read(_SMALL_BYTES))
-        if found.st_size <= _SMALL_BYTES:
+        digest.update(file.read(SMALL_BYTES))
+        if found.st_size <= SMALL_BYTES:
             return [path.name, digest.hexdigest()]
         for sample in range(_SAMPLES):
             file.seek(found.st_size * sample // _SAMPLES)

@@ -28,15 +28,12 @@ _LONG_SECONDS = 1.0  # what takes longer is worth a word
 
 async def say(config: Config, words: Sequence[str], output: str) -> int:
     """Speak the words, or standard input without any, into a WAV file or (`-`) standard output.
-
-    Return the exit code. Raises RequestError, EngineError.
-    """
+    Return the exit code. Raises RequestError, EngineError."""
     text = " ".join(words) if words else sys.stdin.read()
     limit = config.limits.text_characters
     if len(text) > limit:
         raise RequestError(f"the text has {len(text)} characters: {limit} are allowed")
-    if output == "-" and sys.stdout.isatty():
-        raise RequestError("name a file with -o, or send standard output to one")
+    _check_output(output)
     sound = bytearray()
     async with running(config) as app:
         await _best_engine(app)
@@ -51,6 +48,13 @@ async def say(config: Config, words: Sequence[str], output: str) -> int:
     await asyncio.to_thread(_write, bytes(sound), output)
     _tell(f"\r{len(sound) / BYTES_PER_SECOND:.1f} s of sound in {output}\n")
     return 0
+
+
+def _check_output(output: str) -> None:
+    if output == "-" and sys.stdout.isatty():
+        raise RequestError("name a file with -o, or send standard output to one")
+    if not (folder := Path(output).absolute().parent).is_dir():
+        raise RequestError(f"{output} cannot be written: {folder} is no folder")
 
 
 async def _best_engine(app: App) -> None:
@@ -72,7 +76,7 @@ async def _speak(app: App, config: Config, text: str) -> AsyncGenerator[bytes]:
     if voice is None:
         raise RequestError("there is no voice")
     if complaint:
-        _tell(f"{complaint}; the voice is {voice.name}\n")
+        _tell(f"{app.why_no_voice(config.voice or '')}; the voice is {voice.name}\n")
     splitter = SentenceSplitter(voice.language)
     reply = app.engine.start_reply(voice)
     try:
@@ -92,10 +96,10 @@ def _write(pcm: bytes, output: str) -> None:
         file.writeframes(pcm)
     try:
         if output == "-":
-            sys.stdout.buffer.write(wav.getbuffer())
+            sys.stdout.buffer.write(wav.getvalue())
             sys.stdout.buffer.flush()
         else:
-            Path(output).write_bytes(wav.getbuffer())
+            Path(output).write_bytes(wav.getvalue())
     except OSError as error:
         raise RequestError(f"{output} cannot be written: {error.strerror}") from error
 

@@ -20,7 +20,8 @@ class Voice(msgspec.Struct, frozen=True, kw_only=True):
 
     `engine` names the engine that the voice belongs to. `speaker` is CSM's speaker number, or the
     name of a speaker in a model of several; `speakers` are the names that a request may choose
-    among. `fault` says why the voice cannot be used: another voice speaks instead.
+    among. `fault` says why the voice cannot be used: another voice speaks instead. `last`: this
+    machine is not made for it, and it comes behind the others.
     """
 
     name: str
@@ -31,3 +32,4 @@ class Voice(msgspec.Struct, frozen=True, kw_only=True):
     speakers: tuple[str, ...] = ()
     clips: tuple[Clip, ...] = ()
     fault: str = ""
+    last: bool = False

@@ -1,12 +1,9 @@
-"""What the engines' tests share: voices, and how they hear a reply and wait for an engine."""
+"""What the engines' tests share: voices, a reply's sound, and how to wait for an engine."""
 
 import asyncio
 import itertools
-import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-
-import pytest
 
 from tests.fakes import fake_voice
 from wyoming_csm.engines.base import Engine, Sentence
@@ -62,14 +59,14 @@ class OneEngine:
         self._engine.end_reply(self._reply)
 
 
-async def hear(
+async def speak(
     reply: Reply | OneEngine, text: str = "Hello.", into: list[bytes] | None = None
 ) -> list[bytes]:
-    heard = [] if into is None else into
+    received = [] if into is None else into
     async with asyncio.timeout(20), aclosing(reply.speak(Speak(text))) as sound:
         async for pcm in sound:
-            heard.append(pcm)
-    return heard
+            received.append(pcm)
+    return received
 
 
 async def until(engine: ChildEngine, true: Callable[[], bool]) -> None:
@@ -79,9 +76,3 @@ async def until(engine: ChildEngine, true: Callable[[], bool]) -> None:
         while not true():
             changed.clear()
             await changed.wait()
-
-
-def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Our own: the loop's debug mode writes about slow moments of the machine."""
-    ours = (record for record in caplog.records if record.name.startswith("wyoming_csm"))
-    return [record.getMessage() for record in ours if record.levelno == logging.WARNING]

@@ -6,7 +6,7 @@ were sent to it, and what a slot does from what the runner was told.
 
 import asyncio
 import math
-from collections import defaultdict
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -26,6 +26,7 @@ from tests.engines.simulated_child import (
     number_of,
 )
 from wyoming_csm.config import Config
+from wyoming_csm.engines.base import PENDING, Phase
 from wyoming_csm.engines.child_engine import ChildEngine
 from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.engines.process import ChildProcess
@@ -45,7 +46,6 @@ class Told:
     client: str
     asked: float
     left: float = math.inf  # when its listener went away
-    begun: list[tuple[str, float]] = field(default_factory=list)  # where
     sound: list[tuple[float, int]] = field(default_factory=list)  # frames
 
 
@@ -74,14 +74,16 @@ class House:
     def __init__(self, devices: dict[str, Device]) -> None:
         self._devices = devices
         self._loop = asyncio.get_running_loop()
-        self._log: dict[str, list[tuple[float, int]]] = defaultdict(list)  # slots taken and freed
         self._numbers: dict[int, str] = {}
         self.told: dict[str, Told] = {}
-        self.events: list[tuple[float, str, str]] = []  # when, what, which sentence
-        self.children: dict[str, SimulatedChild] = {}
+        self.processes: list[SimulatedChild] = []  # in the order of their start
+        self.children: dict[str, SimulatedChild] = {}  # the last of each name
         self.config = Config(samples_per_chunk=FRAME_SAMPLES)
         self.engines = [self._engine(name) for name in devices]
         self.engine = Fallback(self.engines)
+        self.mute: list[tuple[float, float]] = []  # from when to when no engine could speak
+        for engine in self.engines:
+            engine.subscribe(self._changed)
 
     def _engine(self, name: str) -> ChildEngine:
         voices = (ANNA, SLOW) if name.startswith("csm") else (PICO,)
@@ -95,8 +97,9 @@ class House:
 
     async def spawn(self, command: Sequence[str]) -> SimulatedChild:
         (name,) = command
-        self.children[name] = SimulatedChild(name, self._devices[name], self)
-        return self.children[name]
+        child = self.children[name] = SimulatedChild(name, self._devices[name])
+        self.processes.append(child)
+        return child
 
     async def listen_for_a_while(
         self, address: str, texts: Sequence[str], after: float, leaves: float | None
@@ -140,20 +143,27 @@ class House:
             address=address,
         ).run()
 
-    # -- the diary
+    # -- what was noted
+
+    def _changed(self) -> None:
+        phases = {engine.status.phase for engine in self.engines}
+        if self.mute and self.mute[-1][1] == math.inf:
+            self.mute[-1] = self.mute[-1][0], self._loop.time()
+        if phases.isdisjoint((Phase.READY, *PENDING)):
+            self.mute.append((self._loop.time(), math.inf))
 
     def asks(self, client: str, text: str) -> None:
         self._numbers[number_of(text)] = text
         self.told[text] = Told(client, self._loop.time())
 
-    def begins(self, child: str, text: str, now: float) -> None:
-        self.told[text].begun.append((child, now))
-        self._log[child].append((now, 1))
-        self.events.append((now, "begins", text))
-
-    def ends(self, child: str, text: str, now: float) -> None:
-        self._log[child].append((now, -1))
-        self.events.append((now, "ends", text))
+    def begun(self, text: str) -> list[tuple[str, float]]:
+        """Where and when a sentence got a slot."""
+        return [
+            (child.name, moment.at)
+            for child in self.processes
+            for moment in child.moments
+            if (moment.what, moment.text) == ("begins", text)
+        ]
 
     def gets(self, audio: bytes) -> None:
         word = int.from_bytes(audio[:8], "little")
@@ -164,9 +174,10 @@ class House:
         """Seconds in which a slot of that child was free and this sentence waited, and how many
         others were let in there meanwhile."""
         told = self.told[text]
-        begun = told.begun[0][1]
+        _, begun = self.begun(text)[0]
         taken, since, idle, others = 0, 0.0, 0.0, 0
-        for at, change in [*self._log[child], (begun, 0)]:
+        for at, what, _ in self.children[child].moments:
+            change = (what == "begins") - (what == "ends")
             if taken < self._devices[child].slots:
                 idle += max(0.0, min(at, begun) - max(since, told.asked))
             others += change > 0 and told.asked <= at < begun
@@ -191,3 +202,27 @@ async def house_of(
         yield house
     finally:
         await house.engine.stop()
+
+
+def assert_fair(child: SimulatedChild, unsure: float) -> None:
+    """Whoever begins has no more sentences spoken than any client that waits, and of those with
+    as few was not served later: within one sentence, all get the same. It may not know for
+    `unsure` seconds that one waits."""
+    spoken: Counter[str] = Counter()
+    served: dict[str, int] = {}  # clients: the last one has the highest number
+    waits: dict[str, float] = {}  # texts
+    for number, (at, what, text) in enumerate(child.moments):
+        client = child.clients.get(text, "")
+        if what == "asked":
+            waits[text] = at
+        elif what == "ends":
+            spoken[client] -= 1
+        elif what != "begins":
+            waits.pop(text, None)
+        else:
+            del waits[text]
+            others = {child.clients[one] for one, since in waits.items() if since + unsure < at}
+            turn = {one: (spoken[one], served.get(one, -1)) for one in [client, *others]}
+            assert turn[client] == min(turn.values()), "another client's turn"
+            spoken[client] += 1
+            served[client] = number

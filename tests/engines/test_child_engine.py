@@ -1,15 +1,15 @@
 """A ChildEngine over real child processes: its sentences, its voices, and what cannot run here."""
 
 import asyncio
-import logging
 import time
 from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 
-from tests.engines.helpers import VOICES, Make, OneEngine, hear, started, until, warnings
+from tests.engines.helpers import VOICES, Make, OneEngine, speak, started, until
 from tests.fakes import fake_voice, frame
+from tests.server.clients import warnings
 from wyoming_csm.engines.base import Phase
 from wyoming_csm.errors import EngineError, EngineUnavailable, WorkerDied
 from wyoming_csm.text.pieces import Speak
@@ -23,21 +23,21 @@ async def test_a_sentence_comes_whole(make: Make) -> None:
     assert engine.status.phase is Phase.READY
     assert (engine.status.detail, engine.load) == ("fake child", (3, 0))
     reply = OneEngine(engine, VOICES[0])
-    assert await hear(reply) == [frame(number) for number in range(4)]
-    assert len(await hear(reply)) == 4
+    assert await speak(reply) == [frame(number) for number in range(4)]
+    assert len(await speak(reply)) == 4
     await reply.aclose()
     await reply.aclose()
 
 
-async def test_sentences_side_by_side_keep_their_own_sound(make: Make) -> None:
+async def test_sentences_side_by_side_have_their_own_sound(make: Make) -> None:
     engine = await started(make(frames=30, slots=3))
     replies = [OneEngine(engine, VOICES[0]) for _ in range(6)]
-    for heard in await asyncio.gather(*(hear(reply) for reply in replies)):
-        assert heard == [frame(number) for number in range(30)]
+    for received in await asyncio.gather(*(speak(reply) for reply in replies)):
+        assert received == [frame(number) for number in range(30)]
 
 
 async def test_a_closed_sentence_is_stopped(make: Make) -> None:
-    """One slot, 100 s of frames: the next sentence is heard only if the slot becomes free."""
+    """One slot, 100 s of frames: the next sentence is spoken only if the slot becomes free."""
     engine = await started(make(frames=10_000, step_seconds=0.01, slots=1))
     for _ in range(3):
         async with aclosing(OneEngine(engine, VOICES[0]).speak(Speak("Long."))) as sound:
@@ -48,7 +48,7 @@ async def test_a_closed_sentence_is_stopped(make: Make) -> None:
 
 async def test_a_cancelled_listener_stops_its_sentence(make: Make) -> None:
     engine = await started(make(frames=10_000, step_seconds=0.01, slots=1))
-    listeners = [asyncio.create_task(hear(OneEngine(engine, VOICES[0]))) for _ in range(2)]
+    listeners = [asyncio.create_task(speak(OneEngine(engine, VOICES[0]))) for _ in range(2)]
     await asyncio.sleep(0.05)
     for listener in listeners:
         listener.cancel()
@@ -61,24 +61,24 @@ async def test_one_failed_sentence_is_not_the_engines_end(make: Make) -> None:
     engine = await started(make(fault="fail", only_in="bad"))
     pid = engine.pid
     with pytest.raises(EngineError, match="fake: told to fail") as caught:
-        await hear(OneEngine(engine, VOICES[0]), "bad")
+        await speak(OneEngine(engine, VOICES[0]), "bad")
     assert not isinstance(caught.value, WorkerDied)
-    assert len(await hear(OneEngine(engine, VOICES[0]), "good")) == 5
+    assert len(await speak(OneEngine(engine, VOICES[0]), "good")) == 5
     assert engine.pid == pid
 
 
 async def test_what_is_not_ready_refuses_at_once(make: Make) -> None:
     engine = make()
     with pytest.raises(EngineError, match="not ready"):
-        await hear(OneEngine(engine, VOICES[0]))
+        await speak(OneEngine(engine, VOICES[0]))
     await engine.start()
     with pytest.raises(EngineError, match="not ready"):
-        await hear(OneEngine(engine, VOICES[0]))
+        await speak(OneEngine(engine, VOICES[0]))
 
 
 async def test_prints_never_reach_the_pipe(make: Make) -> None:
     engine = await started(make(fault="noise", frames=3))
-    assert await hear(OneEngine(engine, VOICES[0])) == [frame(number) for number in range(3)]
+    assert await speak(OneEngine(engine, VOICES[0])) == [frame(number) for number in range(3)]
 
 
 async def test_the_pipe_costs_little(make: Make) -> None:
@@ -87,7 +87,7 @@ async def test_the_pipe_costs_little(make: Make) -> None:
     costs = []
     for _ in range(15):
         asked = time.perf_counter()
-        await hear(OneEngine(engine, VOICES[0]))
+        await speak(OneEngine(engine, VOICES[0]))
         costs.append(time.perf_counter() - asked - 2 * 0.025)  # the frame, and the end
     assert min(costs) < 0.005  # other processes only add to it
 
@@ -134,8 +134,7 @@ async def test_a_probe_that_fails_leaves_it_out(
     engine = await started(make(probe=probe))
     assert engine.status.phase is Phase.ABSENT
     assert engine.status.detail == "there is no GPU: put one in"
-    warnings = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
-    assert warnings == ["fake is left out: there is no GPU: put one in"]
+    assert warnings(caplog) == ["fake is left out: there is no GPU: put one in"]
     here = True
     assert (await started(engine)).status.phase is Phase.READY
 
@@ -186,7 +185,7 @@ async def test_a_child_tells_what_may_pass(make: Make, tmp_path: Path) -> None:
     await until(engine, lambda: engine.status.phase is Phase.READY)
 
 
-async def test_a_fault_of_the_probe_does_not_keep_others_waiting(make: Make) -> None:
+async def test_a_fault_of_the_probe_delays_no_other(make: Make) -> None:
     def probe() -> None:
         raise ZeroDivisionError
 

@@ -6,8 +6,9 @@ from contextlib import aclosing
 import pytest
 
 from benchmarks.fixtures.fake_child import COMMAND
-from tests.engines.helpers import ANNA, PICO, hear, warnings
+from tests.engines.helpers import ANNA, PICO, speak
 from tests.fakes import FakeEngine, fake_voice, frame
+from tests.server.clients import warnings
 from wyoming_csm.audio import silence
 from wyoming_csm.engines.base import Phase
 from wyoming_csm.engines.child_engine import ChildEngine
@@ -29,7 +30,7 @@ async def test_a_voices_own_engine_speaks(
     for voice, engine in ((ANNA, csm), (PICO, system)):
         reply = fallback.start_reply(voice)
         assert reply.spoken_by == reply.speakers == ""
-        assert await hear(reply) == WHOLE
+        assert await speak(reply) == WHOLE
         assert reply.spoken_by == f"{engine.name}/{voice.name}"
         await reply.aclose()
         assert engine.replies[-1].closed == 1
@@ -42,16 +43,32 @@ async def test_absent_engines_are_left_out(
     csm.become(Phase.ABSENT, "no GPU: put one in")
     for _ in range(3):
         reply = fallback.start_reply(ANNA)
-        assert await hear(reply) == WHOLE
+        assert await speak(reply) == WHOLE
         assert reply.spoken_by == "coqui/lj"
     assert warnings(caplog) == ["coqui/lj speaks for csm's voices: no GPU: put one in"]
+
+
+@pytest.mark.parametrize(("phase", "unsuited"), [(Phase.STARTING, False), (Phase.ABSENT, True)])
+async def test_it_is_no_cause_for_a_warning_that_one_loads_or_is_not_made_for_this_machine(
+    fallback: Fallback,
+    csm: FakeEngine,
+    caplog: pytest.LogCaptureFixture,
+    *,
+    phase: Phase,
+    unsuited: bool,
+) -> None:
+    csm.become(phase, "no GPU: put one in", unsuited=unsuited)
+    reply = fallback.start_reply(ANNA)
+    assert await speak(reply) == WHOLE
+    assert reply.spoken_by == "coqui/lj"
+    assert warnings(caplog) == []
 
 
 async def test_an_engine_without_the_language_is_passed_over(
     fallback: Fallback, csm: FakeEngine
 ) -> None:
     reply = fallback.start_reply(fake_voice("otto", "de", "csm"))
-    await hear(reply)
+    await speak(reply)
     assert reply.spoken_by == "system/hans"
 
 
@@ -60,7 +77,7 @@ async def test_a_language_nobody_speaks_is_spoken_by_the_default(
 ) -> None:
     for _ in range(2):
         reply = fallback.start_reply(fake_voice("sven", "sv", "csm"))
-        assert await hear(reply) == WHOLE
+        assert await speak(reply) == WHOLE
         assert reply.spoken_by == "csm/anna"
     assert warnings(caplog) == ["No engine that is ready speaks 'sv': anna does"]
 
@@ -68,10 +85,10 @@ async def test_a_language_nobody_speaks_is_spoken_by_the_default(
 async def test_one_that_is_starting_is_passed_over(fallback: Fallback, csm: FakeEngine) -> None:
     csm.become(Phase.STARTING)
     early, later = fallback.start_reply(ANNA), fallback.start_reply(ANNA)
-    await hear(early)
+    await speak(early)
     csm.become(Phase.READY)
-    await hear(early)
-    await hear(later)
+    await speak(early)
+    await speak(later)
     assert (early.spoken_by, later.spoken_by) == ("coqui/lj", "csm/anna")
 
 
@@ -81,13 +98,13 @@ async def test_an_early_request_waits_for_the_first_to_be_ready(
     for engine in (csm, coqui, system):
         engine.become(Phase.STARTING)
     reply = fallback.start_reply(ANNA)
-    heard = asyncio.create_task(hear(reply))
+    received = asyncio.create_task(speak(reply))
     await asyncio.sleep(0.01)
     coqui.become(Phase.ABSENT, "not installed")
     await asyncio.sleep(0.01)
-    assert not heard.done()
+    assert not received.done()
     system.become(Phase.READY)
-    assert await heard == WHOLE
+    assert await received == WHOLE
     assert reply.spoken_by == "system/pico"
 
 
@@ -100,16 +117,16 @@ async def test_one_that_is_ready_again_speaks_though_another_still_loads(
     system.become(phase, "failed 5 times")
     fallback = Fallback([csm, system])
     reply = fallback.start_reply(ANNA)
-    heard = asyncio.create_task(hear(reply))
+    received = asyncio.create_task(speak(reply))
     loaded = asyncio.create_task(fallback.wait_loaded())
     await asyncio.sleep(0.01)
     system.become(Phase.STARTING, "trying again")
     await asyncio.sleep(0.01)
-    assert not heard.done()
+    assert not received.done()
     assert not loaded.done()
     system.become(Phase.READY)
     async with asyncio.timeout(1):
-        assert await heard == WHOLE
+        assert await received == WHOLE
         await loaded
     assert reply.spoken_by == "system/pico"
 
@@ -123,22 +140,22 @@ async def test_nobody_can(
     with pytest.raises(
         EngineError, match=r"csm: no GPU; coqui: died too often; system: system was told to fail"
     ):
-        await hear(fallback.start_reply(ANNA))
+        await speak(fallback.start_reply(ANNA))
 
 
 # -- a sentence fails
 
 
-async def test_before_the_first_sound_the_next_takes_it_and_keeps_the_reply(
+async def test_before_the_first_sound_the_next_takes_it_and_the_rest_of_the_reply(
     fallback: Fallback, csm: FakeEngine, coqui: FakeEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
     reply = fallback.start_reply(ANNA, "10.0.0.1")
-    assert await hear(reply, "One.") == WHOLE
+    assert await speak(reply, "One.") == WHOLE
     assert reply.speakers == "csm/anna"
     csm.fail_after = 0
-    assert await hear(reply, "Two.") == WHOLE
+    assert await speak(reply, "Two.") == WHOLE
     csm.fail_after = None
-    assert await hear(reply, "Three.") == WHOLE
+    assert await speak(reply, "Three.") == WHOLE
     assert csm.asked == ["One.", "Two."]
     assert coqui.asked == ["Two.", "Three."]
     assert reply.speakers == "csm/anna (1 sentence), then coqui/lj (2)"
@@ -153,7 +170,7 @@ async def test_it_goes_on_to_the_last(
 ) -> None:
     csm.fail_after = coqui.fail_after = 0
     reply = fallback.start_reply(ANNA)
-    assert await hear(reply) == WHOLE
+    assert await speak(reply) == WHOLE
     assert reply.spoken_by == "system/pico"
 
 
@@ -161,22 +178,22 @@ async def test_inside_a_sentence_the_error_goes_up(
     fallback: Fallback, csm: FakeEngine, coqui: FakeEngine
 ) -> None:
     csm.fail_after = 2
-    heard: list[bytes] = []
+    received: list[bytes] = []
     with pytest.raises(EngineError, match="after 2 frames"):
-        await hear(fallback.start_reply(ANNA), into=heard)
-    assert heard == WHOLE[:2]
+        await speak(fallback.start_reply(ANNA), into=received)
+    assert received == WHOLE[:2]
     assert not coqui.asked
 
 
-async def test_an_empty_chunk_was_not_heard(fallback: Fallback, csm: FakeEngine) -> None:
+async def test_an_empty_chunk_is_no_sound(fallback: Fallback, csm: FakeEngine) -> None:
     csm.hesitates, csm.fail_after = True, 0
-    assert await hear(fallback.start_reply(ANNA)) == WHOLE
+    assert await speak(fallback.start_reply(ANNA)) == WHOLE
 
 
 async def test_an_unspeakable_sentence_is_no_fault(fallback: Fallback, csm: FakeEngine) -> None:
     csm.frames = 0
     reply = fallback.start_reply(ANNA)
-    assert await hear(reply, "…") == []
+    assert await speak(reply, "…") == []
     assert reply.spoken_by == "csm/anna"
 
 
@@ -184,21 +201,21 @@ async def test_one_that_died_between_sentences_is_not_waited_for(
     fallback: Fallback, csm: FakeEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
     reply = fallback.start_reply(ANNA, "10.0.0.1")
-    await hear(reply)
+    await speak(reply)
     csm.become(Phase.STARTING, "its process ended")
-    assert await hear(reply) == WHOLE
+    assert await speak(reply) == WHOLE
     assert reply.spoken_by == "coqui/lj"
     assert warnings(caplog) == ["coqui/lj goes on for 10.0.0.1 instead of csm (its process ended)"]
 
 
 async def test_the_only_one_is_waited_for(csm: FakeEngine) -> None:
     reply = Fallback([csm]).start_reply(ANNA)
-    await hear(reply)
+    await speak(reply)
     csm.become(Phase.STARTING, "its process ended")
-    heard = asyncio.create_task(hear(reply))
+    received = asyncio.create_task(speak(reply))
     await asyncio.sleep(0.01)
     csm.become(Phase.READY)
-    assert await heard == WHOLE
+    assert await received == WHOLE
 
 
 async def test_closing_early_closes_the_engines_generator(
@@ -227,7 +244,7 @@ async def test_over_a_real_child_that_dies(system: FakeEngine) -> None:
     await fallback.start()
     await csm.wait_loaded()
     reply = fallback.start_reply(ANNA)
-    assert await hear(reply) == WHOLE
+    assert await speak(reply) == WHOLE
     assert reply.spoken_by == "system/pico"
     await fallback.stop()
     assert system.stopped == 1

@@ -1,4 +1,4 @@
-"""A sentence whose process ended or hung before it was heard: a new one speaks it, once."""
+"""A sentence whose process ended or hung before it was received: a new one speaks it, once."""
 
 import asyncio
 import os
@@ -9,13 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.engines.helpers import ANNA, VOICES, Make, hear, started, until, warnings
+from tests.engines.helpers import ANNA, VOICES, Make, speak, started, until
 from tests.fakes import FakeEngine, frame
+from tests.server.clients import warnings
 from wyoming_csm.engines import choice
 from wyoming_csm.engines.base import Phase, Sentence
 from wyoming_csm.engines.fallback import Fallback
+from wyoming_csm.engines.process import ChildProcess
 from wyoming_csm.errors import EngineError, WorkerDied
 from wyoming_csm.voices import Voice
+from wyoming_csm.worker.protocol import ToChild
 
 pytestmark = pytest.mark.slow
 
@@ -23,7 +26,7 @@ WHOLE = [frame(number) for number in range(5)]
 
 
 class Mortal(FakeEngine):
-    """Its process ends in each of its next `lives` sentences, before it is heard."""
+    """Its process ends in each of its next `lives` sentences, before it is received."""
 
     def __init__(self, name: str, lives: int, voice: Voice = ANNA) -> None:
         super().__init__(name, voices=(voice,))
@@ -53,17 +56,25 @@ async def test_of_one_that_was_killed_at_rest(make: Make, noticed: bool) -> None
         if noticed:
             await until(engine, lambda: engine.status.phase is Phase.STARTING)
         reply = fallback.start_reply(VOICES[0])
-        assert await hear(reply) == WHOLE
+        assert await speak(reply) == WHOLE
         await reply.aclose()
 
 
-async def test_of_one_that_cannot_be_told_any_more(make: Make) -> None:
+async def test_of_one_that_cannot_be_told_any_more(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The pipe to it is closed already, but not yet that from it: it counts as ready."""
     engine = await started(make())
-    pid, child = engine.pid, engine._supervisor.child
-    assert child is not None
-    child._to_child.close()
-    assert await hear(Fallback([engine]).start_reply(VOICES[0])) == WHOLE
+    pid, send = engine.pid, ChildProcess.send
+
+    def closed_to_the_first(child: ChildProcess, message: ToChild) -> None:
+        if child.pid == pid:
+            child.kill()
+            raise WorkerDied("its process ended")
+        send(child, message)
+
+    monkeypatch.setattr(ChildProcess, "send", closed_to_the_first)
+    assert await speak(Fallback([engine]).start_reply(VOICES[0])) == WHOLE
     assert engine.pid != pid
 
 
@@ -73,7 +84,7 @@ async def test_of_one_that_dies_or_stops_in_it(
     for fault in ("die", "stop"):
         once = str(tmp_path / fault)
         engine = await started(make(fault=fault, once=once, silent_seconds=1.5))
-        assert await hear(Fallback([engine]).start_reply(VOICES[0])) == WHOLE
+        assert await speak(Fallback([engine]).start_reply(VOICES[0])) == WHOLE
         assert any(
             "fake/anna repeats a sentence that failed: its process " in said
             for said in warnings(caplog)
@@ -81,13 +92,13 @@ async def test_of_one_that_dies_or_stops_in_it(
         caplog.clear()
 
 
-async def test_of_one_that_dies_in_each(make: Make) -> None:
+async def test_of_one_that_dies_in_each(make: Make, caplog: pytest.LogCaptureFixture) -> None:
     """Two processes are enough for one sentence."""
     engine = await started(make(fault="die"))
     with pytest.raises(EngineError, match="its process ended"):
-        await hear(Fallback([engine]).start_reply(VOICES[0]))
+        await speak(Fallback([engine]).start_reply(VOICES[0]))
     await until(engine, lambda: engine.status.phase is Phase.READY)
-    assert engine._supervisor._hold_off.deaths == 2
+    assert len([said for said in warnings(caplog) if "it starts again in" in said]) == 2
 
 
 async def test_of_several_gpus_while_one_sleeps_or_all_die(make: Make, tmp_path: Path) -> None:
@@ -99,7 +110,7 @@ async def test_of_several_gpus_while_one_sleeps_or_all_die(make: Make, tmp_path:
         await asyncio.gather(*(one.wait_loaded() for one in each))
         if "idle_seconds" in other:
             await until(each[1], lambda: each[1].status.phase is Phase.ASLEEP)  # noqa: B023
-        assert await hear(pool.start_reply(VOICES[0])) == WHOLE
+        assert await speak(pool.start_reply(VOICES[0])) == WHOLE
 
 
 # -- among others
@@ -108,7 +119,7 @@ async def test_of_several_gpus_while_one_sleeps_or_all_die(make: Make, tmp_path:
 async def test_who_is_ready_speaks_it_before(system: FakeEngine) -> None:
     csm = Mortal("csm", 1)
     reply = Fallback([csm, system]).start_reply(ANNA)
-    assert await hear(reply) == WHOLE
+    assert await speak(reply) == WHOLE
     assert reply.spoken_by == "system/pico"
     assert csm.asked == ["in vain"]
 
@@ -116,43 +127,43 @@ async def test_who_is_ready_speaks_it_before(system: FakeEngine) -> None:
 async def test_it_is_back_while_another_still_loads(coqui: FakeEngine) -> None:
     csm = Mortal("csm", 1)
     coqui.become(Phase.STARTING, "downloading")
-    heard = asyncio.create_task(hear(Fallback([csm, coqui]).start_reply(ANNA)))
+    received = asyncio.create_task(speak(Fallback([csm, coqui]).start_reply(ANNA)))
     await asyncio.sleep(0.01)
     csm.become(Phase.READY)
-    assert await heard == WHOLE
+    assert await received == WHOLE
 
 
 async def test_none_tries_it_a_third_time(system: FakeEngine) -> None:
     csm = Mortal("csm", 9)
-    heard = asyncio.create_task(hear(Fallback([csm]).start_reply(ANNA)))
+    received = asyncio.create_task(speak(Fallback([csm]).start_reply(ANNA)))
     await asyncio.sleep(0.01)
     csm.become(Phase.READY)
     with pytest.raises(EngineError, match="csm: its process ended"):
-        await heard
+        await received
     assert csm.asked == ["in vain"] * 2
 
 
 @pytest.mark.parametrize("phase", [Phase.RESTING, Phase.ABSENT])
 async def test_who_is_not_about_to_start_is_not_waited_for(phase: Phase) -> None:
     csm = Mortal("csm", 1)
-    heard = asyncio.create_task(hear(Fallback([csm]).start_reply(ANNA)))
+    received = asyncio.create_task(speak(Fallback([csm]).start_reply(ANNA)))
     await asyncio.sleep(0.01)
     csm.become(phase)
     async with asyncio.timeout(1):
         with pytest.raises(EngineError, match="csm: its process ended"):
-            await heard
+            await received
 
 
 async def test_nobody_is_waited_for_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(choice, "AGAIN_SECONDS", 0.1)
     began = time.perf_counter()
     with pytest.raises(EngineError, match="csm: its process ended"):
-        await hear(Fallback([Mortal("csm", 1)]).start_reply(ANNA))
+        await speak(Fallback([Mortal("csm", 1)]).start_reply(ANNA))
     assert 0.1 <= time.perf_counter() - began < 2
 
 
 async def test_a_sentence_that_is_refused_is_not_tried_again(csm: FakeEngine) -> None:
     csm.fail_after = 0
     with pytest.raises(EngineError, match="told to fail"):
-        await hear(Fallback([csm]).start_reply(ANNA))
+        await speak(Fallback([csm]).start_reply(ANNA))
     assert len(csm.asked) == 1

@@ -7,29 +7,35 @@ import signal
 
 import pytest
 
-from tests.engines.helpers import ANNA, HANS, LJ, PICO, VOICES, Make, hear, started, until
+from tests.engines.helpers import ANNA, HANS, LJ, PICO, VOICES, Make, speak, started, until
 from tests.fakes import FakeEngine, frame
 from tests.server.clients import eventually
 from wyoming_csm.engines.base import Phase
 from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.engines.reply import Reply
+from wyoming_csm.voices import Voice
 
 WHOLE = [frame(number) for number in range(5)]
 
 
+async def occupied(engine: FakeEngine, house: Fallback, voice: Voice) -> asyncio.Task[list[bytes]]:
+    """A sentence that has the engine's only slot until `hold` is set."""
+    engine.slots = 1
+    engine.hold.clear()
+    busy = asyncio.create_task(speak(house.start_reply(voice)))
+    await eventually(lambda: engine.speaking == 1)
+    return busy
+
+
 async def waiting(csm: FakeEngine, house: Fallback) -> tuple[Reply, asyncio.Task[list[bytes]]]:
     """A reply whose sentence waits for CSM's only slot."""
-    csm.slots = 1
-    csm.hold.clear()
-    first = house.start_reply(ANNA)
+    speaking = await occupied(csm, house, ANNA)
     asyncio.get_running_loop().call_later(5, csm.hold.set)
-    speaking = asyncio.create_task(hear(first))
-    await eventually(lambda: csm.speaking == 1)
     reply = house.start_reply(ANNA, "10.0.0.1")
-    heard = asyncio.create_task(hear(reply, "Second."))
+    received = asyncio.create_task(speak(reply, "Second."))
     await eventually(lambda: csm.waiting == 1)
     assert not speaking.done()
-    return reply, heard
+    return reply, received
 
 
 # -- late: its child says that it waits beyond all patience
@@ -39,14 +45,14 @@ async def test_late_it_goes_to_an_engine_that_is_ready(
     csm: FakeEngine, system: FakeEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    reply, heard = await waiting(csm, Fallback([csm, system]))
+    reply, received = await waiting(csm, Fallback([csm, system]))
     csm.be_late()
-    assert await heard == WHOLE
+    assert await received == WHOLE
     assert reply.spoken_by == "system/pico"
     assert csm.waiting == 0
     line = "system/pico goes on for 10.0.0.1 instead of csm (no slot came free in 0.0 s)"
     assert line in caplog.text
-    assert await hear(reply, "Third.") == WHOLE
+    assert await speak(reply, "Third.") == WHOLE
     assert system.finished == ["Second.", "Third."], "the reply stays there"
     csm.hold.set()
     await eventually(lambda: csm.speaking == 0)
@@ -59,12 +65,12 @@ async def test_late_and_no_other_can_speak_it_waits_on(csm: FakeEngine, system: 
     system.become(Phase.STARTING, "loading")
     coqui = FakeEngine("coqui")
     coqui.become(Phase.ABSENT, "not installed")
-    reply, heard = await waiting(csm, Fallback([csm, coqui, system, foreign]))
+    reply, received = await waiting(csm, Fallback([csm, coqui, system, foreign]))
     csm.be_late()
     await asyncio.sleep(0.05)
     assert csm.waiting == 1
     csm.hold.set()
-    assert await heard == WHOLE
+    assert await received == WHOLE
     assert reply.spoken_by == "csm/anna"
 
 
@@ -73,59 +79,68 @@ async def test_late_it_goes_to_an_engine_as_soon_as_that_can(
     csm: FakeEngine, system: FakeEngine, phase: Phase
 ) -> None:
     system.become(phase)
-    reply, heard = await waiting(csm, Fallback([csm, system]))
+    reply, received = await waiting(csm, Fallback([csm, system]))
     csm.be_late()
     await asyncio.sleep(0.05)
-    assert not heard.done()
+    assert not received.done()
     system.become(Phase.READY)
-    assert await heard == WHOLE
+    assert await received == WHOLE
     assert reply.spoken_by == "system/pico"
 
 
 async def test_late_it_wakes_an_engine_that_sleeps(csm: FakeEngine, system: FakeEngine) -> None:
     system.become(Phase.ASLEEP)
-    reply, heard = await waiting(csm, Fallback([csm, system]))
+    reply, received = await waiting(csm, Fallback([csm, system]))
     assert system.woken == 0
     csm.be_late()
     await eventually(lambda: system.woken == 1)
     system.become(Phase.READY)
-    assert await heard == WHOLE
+    assert await received == WHOLE
     assert reply.spoken_by == "system/pico"
 
 
 async def test_late_it_goes_to_an_engine_when_that_has_a_slot_free(
     csm: FakeEngine, system: FakeEngine
 ) -> None:
-    system.slots = 1
-    system.hold.clear()
     house = Fallback([csm, system])
-    busy = asyncio.create_task(hear(house.start_reply(HANS)))
-    await eventually(lambda: system.speaking == 1)
-    reply, heard = await waiting(csm, house)
+    busy = await occupied(system, house, HANS)
+    reply, received = await waiting(csm, house)
     csm.be_late()
     await asyncio.sleep(0.05)
     assert (csm.waiting, system.waiting) == (1, 0)
     system.hold.set()
-    assert await heard == await busy == WHOLE
+    assert await received == await busy == WHOLE
     assert reply.spoken_by == "system/pico"
 
 
 async def test_late_it_wakes_one_that_sleeps_behind_one_that_is_busy(
     csm: FakeEngine, coqui: FakeEngine, system: FakeEngine
 ) -> None:
-    coqui.slots = 1
-    coqui.hold.clear()
     house = Fallback([csm, coqui, system])
-    busy = asyncio.create_task(hear(house.start_reply(LJ)))
-    await eventually(lambda: coqui.speaking == 1)
+    busy = await occupied(coqui, house, LJ)
     system.become(Phase.ASLEEP)
-    reply, heard = await waiting(csm, house)
+    reply, received = await waiting(csm, house)
     csm.be_late()
     await eventually(lambda: system.woken == 1)
     system.become(Phase.READY)
-    assert await heard == WHOLE
+    assert await received == WHOLE
     assert reply.spoken_by == "system/pico"
     coqui.hold.set()
+    await busy
+
+
+async def test_a_replys_next_sentence_goes_to_a_replica_where_its_own_is_busy() -> None:
+    first, second = (FakeEngine("csm", voices=(ANNA,), slots=1) for _ in range(2))
+    house = Fallback([first, second])
+    reply = house.start_reply(ANNA)
+    assert await speak(reply, "First.") == WHOLE
+    second.become(Phase.STARTING)
+    busy = await occupied(first, house, ANNA)
+    second.become(Phase.READY)
+    assert await speak(reply, "Second.") == WHOLE
+    assert (first.finished, second.finished) == (["First."], ["Second."])
+    assert first.replies[0].closed == 1, "its context is there no more"
+    first.hold.set()
     await busy
 
 
@@ -136,35 +151,30 @@ async def test_a_sentence_that_failed_at_one_replica_waits_for_the_other() -> No
     first, second = (FakeEngine("csm", voices=(ANNA,), slots=1) for _ in range(2))
     first.become(Phase.STARTING)
     house = Fallback([first, second])
-    second.hold.clear()
-    busy = asyncio.create_task(hear(house.start_reply(ANNA)))
-    await eventually(lambda: second.speaking == 1)
+    busy = await occupied(second, house, ANNA)
     first.become(Phase.READY)
     first.fail_after = 0
-    heard = asyncio.create_task(hear(house.start_reply(ANNA), "Second."))
+    received = asyncio.create_task(speak(house.start_reply(ANNA), "Second."))
     await eventually(lambda: second.waiting == 1)
     await asyncio.sleep(0.1)
     assert (first.asked, second.waiting) == (["Second."], 1)
     second.hold.set()
-    assert await heard == await busy == WHOLE
+    assert await received == await busy == WHOLE
 
 
 async def test_late_it_does_not_go_back_to_one_at_which_it_failed(
     csm: FakeEngine, system: FakeEngine
 ) -> None:
-    system.slots = 1
-    system.hold.clear()
     house = Fallback([csm, system])
-    busy = asyncio.create_task(hear(house.start_reply(PICO)))
-    await eventually(lambda: system.speaking == 1)
+    busy = await occupied(system, house, PICO)
     csm.fail_after = 0
-    heard = asyncio.create_task(hear(house.start_reply(ANNA), "Second."))
+    received = asyncio.create_task(speak(house.start_reply(ANNA), "Second."))
     await eventually(lambda: system.waiting == 1)
     system.be_late()
     await asyncio.sleep(0.05)
     assert (csm.asked, system.waiting) == (["Second."], 1), "it has not lost its turn"
     system.hold.set()
-    assert await heard == await busy == WHOLE
+    assert await received == await busy == WHOLE
 
 
 # -- silent: its child misses heartbeats
@@ -180,13 +190,13 @@ async def test_a_stopped_childs_sentence_goes_to_the_next_engine_after_three_bea
     csm.subscribe(lambda: phases.append(csm.status.phase))
     caplog.set_level(logging.INFO)
     reply = house.start_reply(VOICES[0], "10.0.0.1")
-    assert await hear(reply) == WHOLE
+    assert await speak(reply) == WHOLE
     assert reply.spoken_by == "fake/anna"
     pid = csm.pid
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)
     begin = asyncio.get_running_loop().time()
-    assert await hear(reply, "Second.") == WHOLE
+    assert await speak(reply, "Second.") == WHOLE
     assert 2 <= asyncio.get_running_loop().time() - begin <= 6
     assert reply.spoken_by == "system/pico"
     assert csm.status.phase is Phase.STALLED
@@ -196,7 +206,7 @@ async def test_a_stopped_childs_sentence_goes_to_the_next_engine_after_three_bea
     await until(csm, lambda: csm.status.phase is Phase.READY)
     assert (csm.pid, csm.status.detail) == (pid, "fake child")
     assert phases == [Phase.STALLED, Phase.READY]
-    assert await hear(house.start_reply(VOICES[0])) == WHOLE, "no frame of the second one"
+    assert await speak(house.start_reply(VOICES[0])) == WHOLE, "no frame of the second one"
     assert system.finished == ["Second."]
 
 
@@ -206,12 +216,12 @@ async def test_without_another_engine_a_stopped_childs_sentence_waits_for_it(mak
     pid = csm.pid
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)
-    heard = asyncio.create_task(hear(house.start_reply(VOICES[0])))
+    received = asyncio.create_task(speak(house.start_reply(VOICES[0])))
     await until(csm, lambda: csm.status.phase is Phase.STALLED)
-    later = asyncio.create_task(hear(house.start_reply(VOICES[0])))
+    later = asyncio.create_task(speak(house.start_reply(VOICES[0])))
     await asyncio.sleep(0.1)
     os.kill(pid, signal.SIGCONT)
-    assert await heard == await later == WHOLE
+    assert await received == await later == WHOLE
     assert csm.pid == pid
 
 
@@ -221,13 +231,13 @@ async def test_a_sentence_that_sounded_stays_with_a_silent_child(
     """Nothing is spliced."""
     csm.frame_seconds = 0.05
     reply = Fallback([csm, system]).start_reply(ANNA)
-    heard: list[bytes] = []
-    speaking = asyncio.create_task(hear(reply, into=heard))
-    await eventually(lambda: bool(heard))
+    received: list[bytes] = []
+    speaking = asyncio.create_task(speak(reply, into=received))
+    await eventually(lambda: bool(received))
     csm.become(Phase.STALLED, "silent")
     assert await speaking == WHOLE
     assert not system.asked
-    assert await hear(reply) == WHOLE
+    assert await speak(reply) == WHOLE
     assert reply.spoken_by == "system/pico", "the next one does not wait for it"
 
 

@@ -8,8 +8,9 @@ import pytest
 from msgspec.structs import replace
 
 from benchmarks.fixtures.fake_child import COMMAND
-from tests.engines.helpers import ANNA, hear, started, until, warnings
+from tests.engines.helpers import ANNA, speak, started, until
 from tests.fakes import FakeEngine, fake_voice
+from tests.server.clients import warnings
 from wyoming_csm.config import Config
 from wyoming_csm.engines.child_engine import ChildEngine, RecordedVoices
 from wyoming_csm.engines.fallback import Fallback
@@ -101,22 +102,20 @@ async def test_each_of_several_children_is_told_of_all(tmp_path: Path) -> None:
 async def test_the_next_engine_speaks_for_it_and_says_so_once(
     fallback: Fallback, csm: FakeEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
-    broken = replace(ANNA, fault="nothing is heard in it")
+    broken = replace(ANNA, fault="it is silent")
     csm.have_voices(broken, fake_voice("bert", "en", "csm"))
     for _ in range(3):
         reply = fallback.start_reply(broken)
-        assert await hear(reply)
+        assert await speak(reply)
         assert reply.spoken_by == "coqui/lj"
-    assert warnings(caplog) == [
-        "coqui/lj speaks for anna, which cannot be used: nothing is heard in it"
-    ]
+    assert warnings(caplog) == ["coqui/lj speaks for anna, which cannot be used: it is silent"]
     own = fallback.voice_for(broken)
     assert own is not None
     assert own.name == "lj"
 
 
 def test_it_is_no_default_unless_it_was_configured() -> None:
-    voices = [replace(ANNA, fault="nothing is heard in it"), fake_voice("bert"), fake_voice("carl")]
+    voices = [replace(ANNA, fault="it is silent"), fake_voice("bert"), fake_voice("carl")]
     assert [voice.name for voice in default_first(voices, Config())] == ["bert", "anna", "carl"]
     assert default_first(voices, replace(Config(), voice="anna"))[0].name == "anna"
     assert default_first(voices[:1], Config()) == voices[:1]

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.engines.helpers import VOICES, Make, hear, until, warnings
+from tests.engines.helpers import VOICES, Make, speak, until
 from tests.fakes import FakeEngine, frame
-from tests.server.clients import eventually
+from tests.server.clients import eventually, warnings
 from wyoming_csm.engines.base import Phase, Status
 from wyoming_csm.engines.child_engine import ChildEngine
 from wyoming_csm.engines.fallback import Fallback
@@ -53,14 +53,14 @@ async def test_a_reply_goes_to_the_least_busy_and_stays_there(make: Make) -> Non
     house, each = await replicas(make, {"slots": 4}, {"slots": 2})
     replies = [house.start_reply(VOICES[0]) for _ in range(6)]
     for reply in replies:
-        assert await hear(reply) == WHOLE
+        assert await speak(reply) == WHOLE
     speakers = [reply.spoken_by for reply in replies]
     assert sorted(speakers) == ["fake 1/anna"] * 4 + ["fake 2/anna"] * 2, "as their slots"
     assert speakers[:2] == ["fake 1/anna", "fake 2/anna"]
     for reply in replies[1:]:
         await reply.aclose()
     assert [one.load.share for one in each] == [0.25, 0]
-    await hear(replies[0])
+    await speak(replies[0])
     assert replies[0].spoken_by == "fake 1/anna"
 
 
@@ -69,10 +69,10 @@ async def test_a_sentence_not_begun_moves_to_the_one_that_has_a_free_slot(make: 
     slow = {"slots": 1, "frames": 200, "step_seconds": 0.1}
     house, each = await replicas(make, slow, {"slots": 1, "frames": 5})
     async with asyncio.TaskGroup() as group:
-        long = group.create_task(hear(house.start_reply(VOICES[0])))
+        long = group.create_task(speak(house.start_reply(VOICES[0])))
         await eventually(lambda: each[0].load.free == 0)
         replies = [house.start_reply(VOICES[0]) for _ in range(5)]
-        sounds = await asyncio.gather(*(hear(reply) for reply in replies))
+        sounds = await asyncio.gather(*(speak(reply) for reply in replies))
         assert sounds == [WHOLE] * 5, "none is lost or doubled"
         assert {reply.spoken_by for reply in replies} == {"fake 2/anna"}
         assert not long.done()
@@ -86,10 +86,10 @@ async def test_waiting_sentences_move_to_one_that_has_loaded(make: Make) -> None
     await ready.start()
     async with asyncio.TaskGroup() as group:
         await house.wait_loaded()
-        long = group.create_task(hear(house.start_reply(VOICES[0])))
+        long = group.create_task(speak(house.start_reply(VOICES[0])))
         await eventually(lambda: ready.load.free == 0)
         replies = [house.start_reply(VOICES[0]) for _ in range(4)]
-        waiting = [group.create_task(hear(reply)) for reply in replies]
+        waiting = [group.create_task(speak(reply)) for reply in replies]
         await eventually(lambda: ready.load.free == -4)
         await loading.start()
         assert await asyncio.gather(*waiting) == [WHOLE] * 4
@@ -103,14 +103,14 @@ async def test_a_slot_that_is_free_but_not_given_is_not_waited_for(
     """As of a child that became so slow that it admits no sentence."""
 
     class Full(FakeEngine):
-        def _go_on(self) -> None:
+        def admit(self) -> None:
             """Give no slot."""
 
     caplog.set_level(logging.INFO)
     slow, other = Full(slots=4), FakeEngine(slots=4)
     reply = Fallback([slow, other]).start_reply(slow.voices[0])
     begin = asyncio.get_running_loop().time()
-    assert await hear(reply) == WHOLE
+    assert await speak(reply) == WHOLE
     assert asyncio.get_running_loop().time() - begin < 2
     assert (slow.asked, other.asked) == ([], ["Hello."])
     assert not [one for one in caplog.records if one.name == "wyoming_csm.engines.reply"]
@@ -123,9 +123,9 @@ async def test_a_lost_ones_sentence_is_spoken_by_another(
         make, {"fault": "die", "only_in": "die", "restart_seconds": 30}, {}
     )
     reply = house.start_reply(VOICES[0], "10.0.0.1")
-    assert await hear(reply, "live") == WHOLE
+    assert await speak(reply, "live") == WHOLE
     assert reply.spoken_by == "fake 1/anna"
-    assert await hear(reply, "die") == WHOLE
+    assert await speak(reply, "die") == WHOLE
     assert reply.spoken_by == "fake 2/anna"
     assert [one.load.share for one in (first, second)] == [0, 0.25]
     line = "fake 2/anna goes on for 10.0.0.1 instead of fake 1 (its process ended)"
@@ -135,7 +135,7 @@ async def test_a_lost_ones_sentence_is_spoken_by_another(
 async def test_what_one_refuses_another_may_speak(make: Make) -> None:
     house, (first, _) = await replicas(make, {"fault": "fail"}, {})
     reply = house.start_reply(VOICES[0])
-    assert await hear(reply) == WHOLE
+    assert await speak(reply) == WHOLE
     assert reply.spoken_by == "fake 2/anna"
     assert first.status.phase is Phase.READY
 
@@ -143,38 +143,38 @@ async def test_what_one_refuses_another_may_speak(make: Make) -> None:
 async def test_what_all_refuse_is_an_error(make: Make) -> None:
     house, _ = await replicas(make, {"fault": "fail"}, {"fault": "fail"})
     with pytest.raises(EngineError, match=r"fake 1: .*told to fail; fake 2: .*told to fail"):
-        await hear(house.start_reply(VOICES[0]))
+        await speak(house.start_reply(VOICES[0]))
 
 
 async def test_one_that_died_between_sentences(make: Make) -> None:
     house, (first, _) = await replicas(make, {"restart_seconds": 30}, {})
     reply = house.start_reply(VOICES[0])
-    await hear(reply)
+    await speak(reply)
     await end(first)
-    assert await hear(reply) == WHOLE
+    assert await speak(reply) == WHOLE
     assert reply.spoken_by == "fake 2/anna"
 
 
 async def test_inside_a_sentence_the_error_goes_up(make: Make) -> None:
     house, _ = await replicas(make, {"fault": "die", "fault_at": 2}, {})
-    heard: list[bytes] = []
+    received: list[bytes] = []
     with pytest.raises(WorkerDied):
-        await hear(house.start_reply(VOICES[0]), into=heard)
-    assert heard == WHOLE[:2]
+        await speak(house.start_reply(VOICES[0]), into=received)
+    assert received == WHOLE[:2]
 
 
 async def test_all_are_lost(make: Make) -> None:
     dying = {"fault": "die"}
     house, _ = await replicas(make, dying, dying)
     with pytest.raises(EngineError, match=r"fake 1: .*its process ended.*; fake 2: .*ended"):
-        await hear(house.start_reply(VOICES[0]))
+        await speak(house.start_reply(VOICES[0]))
 
 
 async def test_one_that_cannot_run_here_is_left_out(make: Make) -> None:
     house, _ = await replicas(make, {"fault": "unavailable"}, {})
     assert house.status == Status(Phase.READY, "fake 2: fake child")
     reply = house.start_reply(VOICES[0])
-    assert await hear(reply) == WHOLE
+    assert await speak(reply) == WHOLE
     assert reply.spoken_by == "fake 2/anna"
 
 
@@ -195,11 +195,11 @@ async def test_each_sleeps_by_itself_and_wakes_when_it_is_needed(make: Make) -> 
     await eventually(lambda: [one.status.phase for one in each] == [Phase.ASLEEP] * 2)
     assert house.status == Status(Phase.ASLEEP, "fake 1: unloaded until the next request")
     replies = [house.start_reply(VOICES[0]) for _ in range(3)]
-    assert await hear(replies[0]) == WHOLE
+    assert await speak(replies[0]) == WHOLE
     assert [one.status.phase for one in each] == [Phase.READY, Phase.ASLEEP]
-    assert await hear(replies[1]) == WHOLE  # it takes the last slot
+    assert await speak(replies[1]) == WHOLE  # it takes the last slot
     await until(each[1], lambda: each[1].status.phase is Phase.READY)
-    assert await hear(replies[2]) == WHOLE
+    assert await speak(replies[2]) == WHOLE
     assert [one.load.share for one in each] == [1, 0.5]
     for reply in replies:
         await reply.aclose()
@@ -210,11 +210,11 @@ async def test_another_wakes_for_one_that_could_not(make: Make) -> None:
     await eventually(lambda: [one.status.phase for one in each] == [Phase.ASLEEP] * 2)
     reply = house.start_reply(VOICES[0])
     async with asyncio.TaskGroup() as group:
-        heard = group.create_task(hear(reply))
+        received = group.create_task(speak(reply))
         await asyncio.sleep(0)  # it waits for the first
         assert each[0].status.phase is Phase.WAKING
         await each[0].stop()
-    assert heard.result() == WHOLE
+    assert received.result() == WHOLE
     await reply.aclose()
 
 
@@ -223,5 +223,5 @@ async def test_one_is_lost_while_the_other_sleeps(make: Make) -> None:
     house, each = await replicas(make, first, second)
     await eventually(lambda: each[1].status.phase is Phase.ASLEEP)
     await end(each[0])
-    assert await hear(house.start_reply(VOICES[0])) == WHOLE
+    assert await speak(house.start_reply(VOICES[0])) == WHOLE
     assert each[1].status.phase is Phase.READY

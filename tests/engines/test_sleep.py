@@ -3,15 +3,18 @@
 import asyncio
 import logging
 import os
+import shlex
 import signal
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
-from tests.engines.helpers import VOICES, Make, OneEngine, hear, started, until, warnings
+from benchmarks.fixtures.fake_child import COMMAND
+from tests.engines.helpers import VOICES, Make, OneEngine, speak, started, until
 from tests.engines.test_supervisor import is_alive
 from tests.fakes import frame
-from tests.server.clients import eventually
+from tests.server.clients import eventually, warnings
 from wyoming_csm.engines.base import Phase, Status
 from wyoming_csm.engines.child_engine import ChildEngine
 from wyoming_csm.engines.process import ChildProcess
@@ -34,15 +37,15 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Told:
 
     async def spawn_and_tell(command: Sequence[str]) -> ChildProcess:
         child = await spawn(command)
-        heard: list[ToChild] = []
+        received: list[ToChild] = []
         send = child.send
 
         def tell(message: ToChild) -> None:
-            heard.append(message)
+            received.append(message)
             send(message)
 
         monkeypatch.setattr(child, "send", tell)
-        children.append((child, heard))
+        children.append((child, received))
         return child
 
     monkeypatch.setattr(ChildProcess, "spawn", spawn_and_tell)
@@ -79,7 +82,7 @@ async def test_it_sleeps_and_is_woken_by_a_fresh_child_that_stood_by(
     assert (await started(engine)).status == Status(Phase.READY, "fake child")
     assert engine.pid == standby.pid
     assert [type(message) for message in told[1][1]] == [Prepare, Configure]
-    assert await hear(OneEngine(engine, VOICES[0])) == [frame(number) for number in range(5)]
+    assert await speak(OneEngine(engine, VOICES[0])) == [frame(number) for number in range(5)]
     lines = [r.getMessage() for r in caplog.records if r.name.startswith("wyoming_csm")]
     assert lines[2:4] == [
         "fake is unloaded, no request came for a while; the next one loads it again",
@@ -113,11 +116,11 @@ async def test_woken_in_the_moment_it_falls_asleep(make: Make, told: Told) -> No
     assert [type(message) for message in told[1][1]] == [Configure]
 
 
-async def test_an_open_reply_keeps_it_awake(make: Make) -> None:
+async def test_with_an_open_reply_it_does_not_sleep(make: Make) -> None:
     idle = 1.2
     engine = await started(make(idle_seconds=idle, frames=30, step_seconds=0.05))
     reply = OneEngine(engine, VOICES[0])
-    assert len(await hear(reply)) == 30  # 1.5 s
+    assert len(await speak(reply)) == 30  # 1.5 s
     await asyncio.sleep(1.3)  # more than a beat: its text takes its time
     assert engine.status.phase is Phase.READY
     begin = asyncio.get_running_loop().time()
@@ -143,7 +146,7 @@ async def test_asleep_it_refuses_and_sighup_leaves_it_so(make: Make, told: Told)
     assert is_alive(standby.pid)
     assert len(told) == 2
     with pytest.raises(EngineError, match="not ready"):
-        await hear(OneEngine(engine, VOICES[0]))
+        await speak(OneEngine(engine, VOICES[0]))
 
 
 async def test_stop_ends_who_stands_by(make: Make, told: Told) -> None:
@@ -185,7 +188,7 @@ async def test_a_standby_that_died_is_started_again_at_the_wake(
         assert engine.status == ASLEEP
         assert len(told) == 3, "no restart loop"
     else:
-        await standby._process.wait()
+        await eventually(lambda: not is_alive(standby.pid))
     engine.wake()
     assert (await started(engine)).status.phase is Phase.READY
     assert len(told) == 4
@@ -193,10 +196,13 @@ async def test_a_standby_that_died_is_started_again_at_the_wake(
 
 
 async def test_a_standby_that_cannot_be_started_is_not_missed(
-    make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    make: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    engine = await started(make(idle_seconds=IDLE))
-    monkeypatch.setattr(engine._supervisor, "_command", ("/does/not/exist",))
+    program = tmp_path / "child"
+    program.write_text(f"#!/bin/sh\nexec {shlex.join(COMMAND)}\n")
+    program.chmod(0o700)
+    engine = await started(make(idle_seconds=IDLE, command=(str(program),)))
+    program.unlink()
     await asleep(engine)
     await asyncio.sleep(0.5)
     assert engine.status == ASLEEP

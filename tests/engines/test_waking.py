@@ -6,8 +6,9 @@ import time
 
 import pytest
 
-from tests.engines.helpers import ANNA, HANS, LJ, PICO, hear, warnings
+from tests.engines.helpers import ANNA, HANS, LJ, PICO, speak
 from tests.fakes import FakeEngine, frame
+from tests.server.clients import warnings
 from wyoming_csm.engines.base import Phase, Status
 from wyoming_csm.engines.fallback import Fallback
 
@@ -25,10 +26,10 @@ async def test_it_is_woken_and_another_speaks_at_once(
 ) -> None:
     caplog.set_level(logging.INFO)
     early, later = fallback.start_reply(ANNA), fallback.start_reply(ANNA)
-    assert await hear(early) == WHOLE
+    assert await speak(early) == WHOLE
     assert csm.woken == 1
     csm.become(Phase.READY)
-    assert await hear(early) == await hear(later) == WHOLE
+    assert await speak(early) == await speak(later) == WHOLE
     assert (early.spoken_by, later.spoken_by) == ("coqui/lj", "csm/anna")
     assert not warnings(caplog)
     assert "coqui/lj speaks while csm loads" in caplog.text
@@ -43,7 +44,7 @@ async def test_a_request_wakes_before_its_text_is_there(
 
 async def test_another_engines_voice_lets_it_sleep(fallback: Fallback, csm: FakeEngine) -> None:
     for voice in (PICO, LJ, HANS):
-        await hear(fallback.start_reply(voice))
+        await speak(fallback.start_reply(voice))
     assert csm.woken == 0
 
 
@@ -52,7 +53,7 @@ async def test_it_stands_in_for_one_that_is_absent(
 ) -> None:
     coqui.become(Phase.ABSENT, "not installed")
     reply = fallback.start_reply(LJ)
-    await hear(reply)
+    await speak(reply)
     assert csm.woken == 1
     assert reply.spoken_by == "system/pico"
 
@@ -62,11 +63,11 @@ async def test_as_configured_the_request_waits_for_it(
 ) -> None:
     caplog.set_level(logging.INFO)
     reply = Fallback([csm, system], waking_seconds=20).start_reply(ANNA)
-    heard = asyncio.create_task(hear(reply))
+    received = asyncio.create_task(speak(reply))
     await asyncio.sleep(0.02)
     assert not system.asked
     csm.become(Phase.READY)
-    assert await heard == WHOLE
+    assert await received == WHOLE
     assert reply.spoken_by == "csm/anna"
     assert not caplog.records
 
@@ -77,15 +78,15 @@ async def test_it_does_not_wait_for_long(csm: FakeEngine, system: FakeEngine) ->
     for _ in range(2):
         begin = time.perf_counter()
         reply = fallback.start_reply(ANNA)
-        assert await hear(reply) == WHOLE
+        assert await speak(reply) == WHOLE
         assert 0.2 <= time.perf_counter() - begin < 1
         assert reply.spoken_by == "system/pico"
         begin = time.perf_counter()
-        assert await hear(reply) == WHOLE
+        assert await speak(reply) == WHOLE
         assert time.perf_counter() - begin < 0.2, "the reply stays with who speaks it"
     csm.become(Phase.STARTING)
     begin = time.perf_counter()
-    await hear(fallback.start_reply(ANNA))
+    await speak(fallback.start_reply(ANNA))
     assert time.perf_counter() - begin < 0.2
     assert csm.woken == 1
 
@@ -98,33 +99,33 @@ async def test_one_whose_process_is_silent_is_not_waited_for(
         csm.become(phase)
     system.become(other)
     reply = Fallback([csm, system], waking_seconds=20).start_reply(ANNA)
-    heard = asyncio.create_task(hear(reply))
+    received = asyncio.create_task(speak(reply))
     await asyncio.sleep(0.01)
     assert system.woken == (other is Phase.ASLEEP)
     system.become(Phase.READY)
     async with asyncio.timeout(1):
-        assert await heard == WHOLE
+        assert await received == WHOLE
     assert reply.spoken_by == "system/pico"
 
 
 @pytest.mark.parametrize("waking_seconds", [0.0, 0.02])
 async def test_without_another_engine_it_waits_on(csm: FakeEngine, waking_seconds: float) -> None:
-    heard = asyncio.create_task(hear(Fallback([csm], waking_seconds).start_reply(ANNA)))
+    received = asyncio.create_task(speak(Fallback([csm], waking_seconds).start_reply(ANNA)))
     await asyncio.sleep(0.1)
     assert csm.woken == 1
-    assert not heard.done()
+    assert not received.done()
     csm.become(Phase.READY)
-    assert await heard == WHOLE
+    assert await received == WHOLE
 
 
 async def test_a_wake_that_fails_leaves_the_reply_to_the_next(
     csm: FakeEngine, system: FakeEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
     reply = Fallback([csm, system], waking_seconds=20).start_reply(ANNA)
-    heard = asyncio.create_task(hear(reply))
+    received = asyncio.create_task(speak(reply))
     await asyncio.sleep(0.02)
     csm.become(Phase.ABSENT, "no GPU: put one in")
-    assert await heard == WHOLE
+    assert await received == WHOLE
     assert reply.spoken_by == "system/pico"
     assert warnings(caplog) == ["system/pico speaks for csm's voices: no GPU: put one in"]
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import selectors
 import signal
 import time
 from collections.abc import Iterator
@@ -11,8 +10,9 @@ from typing import cast
 
 import pytest
 
-from tests.engines.helpers import VOICES, Make, OneEngine, hear, started, until
+from tests.engines.helpers import VOICES, Make, OneEngine, speak, started, until
 from tests.fakes import frame
+from tests.simulated_time import simulate
 from wyoming_csm.engines import watchdog
 from wyoming_csm.engines.base import Phase
 from wyoming_csm.engines.process import ChildProcess
@@ -29,9 +29,9 @@ async def test_a_child_whose_computation_never_ends_is_replaced(make: Make, tmp_
     """It beats: only the limit that it announced tells."""
     engine = await started(make(fault="hang", once=str(tmp_path / "once"), limit_seconds=1.2))
     with pytest.raises(WorkerDied, match="one computation takes longer than 1 s"):
-        await hear(OneEngine(engine, VOICES[0]))
+        await speak(OneEngine(engine, VOICES[0]))
     await until(engine, lambda: engine.status.phase is Phase.READY)
-    assert len(await hear(OneEngine(engine, VOICES[0]))) == 5
+    assert len(await speak(OneEngine(engine, VOICES[0]))) == 5
 
 
 async def test_a_child_that_is_stopped_is_replaced(make: Make, tmp_path: Path) -> None:
@@ -41,10 +41,10 @@ async def test_a_child_that_is_stopped_is_replaced(make: Make, tmp_path: Path) -
     )
     begin = time.perf_counter()
     with pytest.raises(WorkerDied, match="stopped"):
-        await hear(OneEngine(engine, VOICES[0]))
+        await speak(OneEngine(engine, VOICES[0]))
     assert time.perf_counter() - begin < 2.5
     await until(engine, lambda: engine.status.phase is Phase.READY)
-    assert len(await hear(OneEngine(engine, VOICES[0]))) == 5
+    assert len(await speak(OneEngine(engine, VOICES[0]))) == 5
 
 
 async def test_an_idle_child_that_is_stopped_is_missed_before_anybody_asks(make: Make) -> None:
@@ -53,26 +53,6 @@ async def test_an_idle_child_that_is_stopped_is_missed_before_anybody_asks(make:
     os.kill(engine.pid, signal.SIGSTOP)
     await until(engine, lambda: engine.status.phase is Phase.STARTING)
     assert "stopped" in engine.status.detail
-
-
-class SkippingSelector(selectors.DefaultSelector):
-    """Where nothing happens, time is not waited for but skipped."""
-
-    skipped = 0.0
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if not (events := super().select(0)) and timeout:
-            self.skipped += timeout
-        return events
-
-
-class SkippingLoop(asyncio.SelectorEventLoop):
-    def __init__(self) -> None:
-        self._skipping = SkippingSelector()
-        super().__init__(self._skipping)
-
-    def time(self) -> float:
-        return super().time() + self._skipping.skipped
 
 
 class Stopped:
@@ -96,7 +76,7 @@ class Stopped:
 
 
 def test_a_stopped_child_is_noticed_within_16_seconds() -> None:
-    """With the patience of every engine, in skipped time; not in less than ten, either."""
+    """With the patience of every engine, in simulated time; not in less than ten, either."""
 
     async def seconds() -> float:
         watch = Watchdog(cast(ChildProcess, child := Stopped()), Timeouts())
@@ -109,8 +89,7 @@ def test_a_stopped_child_is_noticed_within_16_seconds() -> None:
         assert child.killed
         return clock() - began
 
-    with asyncio.Runner(loop_factory=SkippingLoop) as runner:
-        assert 10 <= runner.run(seconds()) <= 16
+    assert 10 <= simulate(seconds()) <= 16
 
 
 @pytest.mark.parametrize("fault", ["silent", "loading"])
@@ -129,7 +108,7 @@ async def test_a_long_computation_is_not_ended(make: Make) -> None:
     """As a minute of it, with 15 s of patience for silence."""
     engine = await started(make(frames=1, step_seconds=2.5, silent_seconds=1.5))
     pid = engine.pid
-    assert await hear(OneEngine(engine, VOICES[0])) == [frame(0)]
+    assert await speak(OneEngine(engine, VOICES[0])) == [frame(0)]
     assert engine.pid == pid
 
 
@@ -147,7 +126,7 @@ async def test_a_child_is_not_blamed_for_a_time_in_which_the_server_stood_still(
 ) -> None:
     """As one that was frozen, or slept with its machine, while the child was stopped as well."""
     monkeypatch.setattr(watchdog, "LOOK_SECONDS", 0.1)
-    monkeypatch.setattr(watchdog, "_BELIEVED_SECONDS", 0.2)
+    monkeypatch.setattr(watchdog, "BELIEVED_SECONDS", 0.2)
     engine = await started(make(silent_seconds=1.5, limit_seconds=1.5))
     pid = engine.pid
     assert pid is not None
@@ -157,7 +136,7 @@ async def test_a_child_is_not_blamed_for_a_time_in_which_the_server_stood_still(
     os.kill(pid, signal.SIGCONT)
     await asyncio.sleep(0.3)
     assert engine.status.phase is Phase.READY
-    assert len(await hear(OneEngine(engine, VOICES[0]))) == 5
+    assert len(await speak(OneEngine(engine, VOICES[0]))) == 5
     assert engine.pid == pid
 
 

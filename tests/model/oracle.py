@@ -1,6 +1,6 @@
 """transformers' own CSM, as the truth to compare with."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,12 +64,25 @@ class Oracle:
         )
         return codes
 
+    @torch.no_grad()
+    def embedded(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """What the backbone is given for the processor's inputs [1, positions, width]."""
+        given: dict[str, Tensor] = {}
+        hook = self.model.backbone_model.register_forward_pre_hook(
+            lambda module, args, named: given.update(named), with_kwargs=True
+        )
+        with hook:
+            self.model(**inputs)
+        return given["inputs_embeds"]
+
     def _inputs(self, requests: Sequence[Request]) -> dict[str, Tensor]:
-        rows = [self._ids(request) for request in requests]
-        length = max(map(len, rows))
+        tokens = [self._ids(request) for request in requests]
+        length = max(map(len, tokens))
         inputs = {
-            "input_ids": torch.tensor([[0] * (length - len(r)) + r for r in rows]),
-            "attention_mask": torch.tensor([[0] * (length - len(r)) + [1] * len(r) for r in rows]),
+            "input_ids": torch.tensor([[0] * (length - len(ids)) + ids for ids in tokens]),
+            "attention_mask": torch.tensor(
+                [[0] * (length - len(ids)) + [1] * len(ids) for ids in tokens]
+            ),
         }
         most = max(len(request.clips) for request in requests)
         if most:

@@ -1,4 +1,4 @@
-"""Sentences for a pipeline: one alone, and a crowd that comes and goes at random."""
+"""Sentences for a generator or a pipeline: one alone, and a crowd that comes and goes at random."""
 
 import random
 from collections.abc import Iterator
@@ -20,12 +20,20 @@ FRAMES = 10
 
 
 def prompt(number: int) -> Tensor:
-    """Rows [10 to 100, codebooks + 1] of frames, as good as any."""
+    """Tokens [10 to 100, codebooks + 1] of frames, as good as any."""
     generator = torch.Generator().manual_seed(number)
     n = 10 + number * 37 % 91
-    rows = torch.randint(128, (n, 9), generator=generator)
-    rows[:, -1] = -1
-    return rows
+    tokens = torch.randint(128, (n, 9), generator=generator)
+    tokens[:, -1] = -1
+    return tokens
+
+
+def speak(generator: FrameGenerator, slot: int, tokens: Tensor, seed: int) -> Tensor:
+    """FRAMES frames of one slot alone: [frames, codebooks]."""
+    generator.prefill(slot, tokens, seed)
+    made = torch.cat([generator.step([slot]) for _ in range(FRAMES)])
+    generator.release(slot)
+    return made
 
 
 @dataclass
@@ -34,23 +42,23 @@ class Sentence:
     frames: int
     codes: list[Tensor] = field(default_factory=list)
     sound: list[Tensor] = field(default_factory=list)
-    heard: int = 0  # of its prompt
+    prefilled: int = 0  # of its prompt
     launched: int = 0
 
-    def hear(self, pipeline: FramePipeline, slot: int, n: int) -> None:
-        rows = prompt(self.number)[self.heard : self.heard + n]
-        pipeline.prefill(slot, rows, self.number, start=self.heard)
-        self.heard += len(rows)
+    def prefill(self, pipeline: FramePipeline, slot: int, n: int) -> None:
+        tokens = prompt(self.number)[self.prefilled : self.prefilled + n]
+        pipeline.prefill(slot, tokens, self.number, start=self.prefilled)
+        self.prefilled += len(tokens)
 
     @property
     def is_ready(self) -> bool:
-        return self.heard == len(prompt(self.number))
+        return self.prefilled == len(prompt(self.number))
 
 
 def alone(generator: FrameGenerator, decoder: MimiDecoder, number: int) -> Sentence:
     pipeline = FramePipeline(generator, decoder)
     said = Sentence(number, FRAMES)
-    said.hear(pipeline, 0, 1000)
+    said.prefill(pipeline, 0, 1000)
     pipeline.start_sound(0)
     for _ in range(FRAMES):
         codes, samples = pipeline.launch([0])()
@@ -60,7 +68,7 @@ def alone(generator: FrameGenerator, decoder: MimiDecoder, number: int) -> Sente
 
 
 def crowd(pipeline: FramePipeline, chance: random.Random) -> Iterator[Sentence]:
-    """Sentences that come, listen in pieces, speak, pause and leave at random: those that left."""
+    """Sentences that come, are prefilled in chunks, speak, pause and leave at random."""
     speaking: dict[int, Sentence] = {}
     in_flight: list[tuple[FrameHandle, list[Sentence]]] = []
     coming = iter(range(14))
@@ -73,7 +81,7 @@ def crowd(pipeline: FramePipeline, chance: random.Random) -> Iterator[Sentence]:
             pipeline.start_sound(slot)
         for slot, sentence in speaking.items():
             if not sentence.is_ready:
-                sentence.hear(pipeline, slot, chance.choice([7, 100]))
+                sentence.prefill(pipeline, slot, chance.choice([7, 100]))
         ready = [slot for slot, sentence in speaking.items() if sentence.is_ready]
         active = chance.sample(ready, chance.randint(1, len(ready))) if ready else []
         if active:

@@ -45,7 +45,7 @@ def make_inputs(
 def attend_slowly(cache: KvCache, q: Tensor, kv: Tensor, start: list[int]) -> Tensor:
     """Word for word: each query over its row's positions up to its own, head by head."""
     rows, n = q.shape[:2]
-    heard = torch.zeros(rows, n, HEADS, HEAD_DIM)
+    attended = torch.zeros(rows, n, HEADS, HEAD_DIM)
     for row in range(rows):
         keys, values = cache.layers[0][row].clone().unbind(1)
         for i in range(n):
@@ -57,8 +57,8 @@ def attend_slowly(cache: KvCache, q: Tensor, kv: Tensor, start: list[int]) -> Te
                 shared = head // (HEADS // KV_HEADS)
                 past = slice(0, start[row] + i + 1)
                 scores = keys[shared, past] @ q[row, i, head] / math.sqrt(HEAD_DIM)
-                heard[row, i, head] = scores.softmax(0) @ values[shared, past]
-    return heard.flatten(2).flatten(0, 1)
+                attended[row, i, head] = scores.softmax(0) @ values[shared, past]
+    return attended.flatten(2).flatten(0, 1)
 
 
 def masks(positions: int, heads: int = HEADS, kv_heads: int = KV_HEADS) -> Masks:
@@ -91,7 +91,7 @@ def test_the_buckets_are_few_and_never_much_too_long() -> None:
 
 @pytest.mark.parametrize("position", [100, 600, 2000])
 def test_a_step_reads_at_most_1_3_times_what_the_rows_hold(position: int) -> None:
-    """The issue's bar, in a cache of 2048 with the backbone's own numbers of heads."""
+    """In a cache of 2048 with the backbone's own numbers of heads."""
     cache = make_cache(2048, heads=32, kv_heads=8)
     q, kv = make_inputs(heads=32, kv_heads=8)
     positions = torch.tensor([position, position - 5, position])
@@ -103,15 +103,15 @@ def test_a_step_reads_at_most_1_3_times_what_the_rows_hold(position: int) -> Non
 
 
 @pytest.mark.parametrize("length", [64, 128, 256])
-def test_a_step_hears_each_rows_own_past_and_reads_no_further(length: int) -> None:
+def test_a_step_attends_to_each_rows_own_past_and_reads_no_further(length: int) -> None:
     cache = make_cache(200)
     q, kv = make_inputs()
     start = [0, 37, 63]
     expected = attend_slowly(cache, q, kv, start)
     cache.layers[0][:, :, :, length:] = torch.nan
     at = torch.tensor(start)
-    heard = step_attention(at, masks(200)(at), length)(cache.layers[0], q, kv)
-    torch.testing.assert_close(heard, expected, rtol=0, atol=1e-6)
+    attended = step_attention(at, masks(200)(at), length)(cache.layers[0], q, kv)
+    torch.testing.assert_close(attended, expected, rtol=0, atol=1e-6)
     for row, position in enumerate(start):
         assert torch.equal(cache.layers[0][row, :, 0, position], kv[row, 0, :KV_HEADS])
         assert torch.equal(cache.layers[0][row, :, 1, position], kv[row, 0, KV_HEADS:])
@@ -123,20 +123,20 @@ def test_the_first_rows_leave_the_others_alone() -> None:
     q, kv = make_inputs(rows=2)
     few = cache.first(2)
     at = torch.tensor([5, 6])
-    heard = step_attention(at, masks(64)(at), 64)(few.layers[0], q, kv)
-    assert not heard.isnan().any()
+    attended = step_attention(at, masks(64)(at), 64)(few.layers[0], q, kv)
+    assert not attended.isnan().any()
     assert cache.layers[0][2].isnan().all()
 
 
 @pytest.mark.parametrize(("start", "n"), [(0, 1), (0, 2), (0, 9), (11, 1), (11, 9)])
-def test_a_prefill_hears_its_past_and_itself(start: int, n: int) -> None:
+def test_a_prefill_attends_to_its_past_and_itself(start: int, n: int) -> None:
     cache = make_cache(64)
     q, kv = make_inputs(n)
     expected = attend_slowly(cache, q, kv, [start] * ROWS)
     cache.layers[0][:, :, :, start + n :] = torch.nan
     mask = prefix_mask(start, n, HEADS // KV_HEADS, q)
-    heard = prefix_attention(start, n, mask)(cache.layers[0], q, kv)
-    torch.testing.assert_close(heard, expected, rtol=0, atol=1e-6)
+    attended = prefix_attention(start, n, mask)(cache.layers[0], q, kv)
+    torch.testing.assert_close(attended, expected, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("position", [0, 2, 31])
@@ -146,9 +146,9 @@ def test_one_position_of_a_static_length_equals_its_prefix(position: int) -> Non
     cache.layers[0][:, :, :, position + 1 :] = torch.nan
     past = torch.arange(32) <= position
     attend = uniform_attention(UniformPosition(torch.tensor([position]), past, position + 1))
-    heard = attend(cache.layers[0], q, kv)
+    attended = attend(cache.layers[0], q, kv)
     expected = prefix_attention(position, 1, None)(other.layers[0], q, kv)
-    torch.testing.assert_close(heard, expected, rtol=0, atol=1e-6)
+    torch.testing.assert_close(attended, expected, rtol=0, atol=1e-6)
     assert torch.equal(cache.layers[0][:, :, :, position], other.layers[0][:, :, :, position])
 
 
@@ -157,10 +157,10 @@ def test_what_is_saved_is_restored_and_moved_as_it_was() -> None:
     block = cache.save(0, 20)
     assert block.shape[3] == 20
     assert block.nbytes == 20 * 2 * KV_HEADS * HEAD_DIM * 4
-    kept = cache.layers[0][0].clone()
+    before = cache.layers[0][0].clone()
     cache.layers[0][0] = torch.nan
     cache.restore(2, block)
-    assert torch.equal(cache.layers[0][2, :, :, :20], kept[:, :, :20])
+    assert torch.equal(cache.layers[0][2, :, :, :20], before[:, :, :20])
     cache.move(2, 0, 20)
-    assert torch.equal(cache.layers[0][0, :, :, :20], kept[:, :, :20])
+    assert torch.equal(cache.layers[0][0, :, :, :20], before[:, :, :20])
     assert not cache.layers[0][0, :, :, 20:].any()  # the NaN is gone

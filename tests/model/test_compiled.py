@@ -56,11 +56,11 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> CsmModel:
 
 
 def speak(generator: FrameGenerator) -> list[Tensor]:
-    """Ragged rows, alone and together, until they cross a bucket of lengths."""
+    """Ragged prompts, alone and together, until they cross a bucket of lengths."""
     for slot in range(generator.slots):
-        rows = torch.full((52 + 7 * slot, 5), ABSENT)
-        rows[:, -1] = torch.arange(len(rows)) % 50
-        generator.prefill(slot, rows, seed=slot)
+        prompt = torch.full((52 + 7 * slot, 5), ABSENT)
+        prompt[:, -1] = torch.arange(len(prompt)) % 50
+        generator.prefill(slot, prompt, seed=slot)
     together: list[list[int]] = [[0], [0, 1], [0, 1, 2], [2]] * 4
     if generator.slots == 1:
         together = [[0]] * 26
@@ -156,9 +156,9 @@ def test_compiled_parts_say_the_same_from_few_kernels(model: CsmModel, tmp_path:
     generator = FrameGenerator(model, 1, POSITIONS, SAMPLED)
     compiled, codes = run_and_get_code(generator.compile, tmp_path)
     assert compiled
-    # Of the real size by what a block takes here at most: start, 30 steps, hear. The bar: 1500.
-    start, step, hear = (calls(code) / LAYERS for code in codes)
-    assert 4 * start + 30 * 4 * step + 16 * hear <= 1500
+    # Of the real size by what a block takes here at most: start, 30 steps, backbone. The bar: 1500.
+    start, step, backbone = (calls(code) / LAYERS for code in codes)
+    assert 4 * start + 30 * 4 * step + 16 * backbone <= 1500
     assert all(torch.equal(*pair) for pair in zip(speak(generator), expected, strict=True))
     for length in generator.lengths():
         generator.backbone_step(1, length)
@@ -241,7 +241,7 @@ def test_a_folder_that_cannot_be_made_is_no_reason_to_fail(model: CsmModel, tmp_
 
 
 def test_what_a_killed_process_left_is_not_used(tmp_path: Path) -> None:
-    """Half a library on disk would keep every later start from compiling."""
+    """Half a library on disk would stop every later start from compiling."""
     folder = tmp_path / "compiled"
     half = folder / "half.so"
 

@@ -140,6 +140,6 @@ def test_a_step_asks_what_was_found_at_load(works: bool, monkeypatch: pytest.Mon
     cache = KvCache.allocate(SIZES, 1, 63, torch.float32, CPU)
     at = torch.tensor([3])
     q, kv = torch.randn(1, 1, 4, 16), torch.randn(1, 1, 4, 16)
-    heard = step_attention(at, masks(at), 64)(cache.layers[0], q, kv)
-    assert heard.shape == (1, 64)
+    attended = step_attention(at, masks(at), 64)(cache.layers[0], q, kv)
+    assert attended.shape == (1, 64)
     assert called == ["flash-attn"] * works

@@ -1,5 +1,6 @@
 """Slots: a seed repeats, neighbours do not matter, joining, leaving and reuse leave no trace."""
 
+import itertools
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.model.sentences import FRAMES, GREEDY, POSITIONS, SAMPLED, speak
 from wyoming_csm.errors import PromptTooLong
 from wyoming_csm.model.checkpoint.load import Checkpoint
 from wyoming_csm.model.csm import CsmModel, is_end
@@ -15,11 +17,7 @@ from wyoming_csm.model.kv_cache import KvCache
 from wyoming_csm.model.prompt import PromptBuilder, Segment
 from wyoming_csm.model.sampling import Sampling
 
-GREEDY = Sampling(temperature=0.0, depth_temperature=0.0)
-SAMPLED = Sampling(temperature=0.9, top_k=50, depth_temperature=0.8, depth_top_k=20)
 MODES = pytest.mark.parametrize("sampling", [GREEDY, SAMPLED], ids=["greedy", "sampled"])
-POSITIONS = 100
-FRAMES = 12
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +26,7 @@ def prompts(tiny_csm: Path) -> PromptBuilder:
 
 
 @pytest.fixture(scope="module")
-def rows(prompts: PromptBuilder) -> list[Tensor]:
+def tokens(prompts: PromptBuilder) -> list[Tensor]:
     """Eight prompts of different lengths, half of them with a voice."""
     codes = torch.randint(128, (20, 8), generator=torch.Generator().manual_seed(1))
     voice = [Segment(0, "the door", codes)]
@@ -36,21 +34,13 @@ def rows(prompts: PromptBuilder) -> list[Tensor]:
     return [prompts.build(v, 0, text) for text in texts for v in ([], voice)]
 
 
-def speak(generator: FrameGenerator, slot: int, rows: Tensor, seed: int) -> Tensor:
-    """FRAMES frames of one slot alone: [frames, codebooks]."""
-    generator.prefill(slot, rows, seed)
-    made = torch.cat([generator.step([slot]) for _ in range(FRAMES)])
-    generator.release(slot)
-    return made
-
-
-def speak_ragged(generator: FrameGenerator, rows: list[Tensor], joins: Iterable[int]) -> Tensor:
-    """Row i joins slot i before step joins[i]: [rows, FRAMES, codebooks]."""
+def speak_ragged(generator: FrameGenerator, tokens: list[Tensor], joins: Iterable[int]) -> Tensor:
+    """Prompt i joins slot i before step joins[i]: [prompts, FRAMES, codebooks]."""
     starts = dict(enumerate(joins))
     made: dict[int, list[Tensor]] = {slot: [] for slot in starts}
     for step in range(max(starts.values()) + FRAMES):
         for slot in [slot for slot, start in starts.items() if start == step]:
-            generator.prefill(slot, rows[slot], seed=slot)
+            generator.prefill(slot, tokens[slot], seed=slot)
         active = [slot for slot, start in starts.items() if start <= step < start + FRAMES]
         # The order of `active` is the order of what comes back.
         active = active[::-1] if step % 2 else active
@@ -63,46 +53,46 @@ def speak_ragged(generator: FrameGenerator, rows: list[Tensor], joins: Iterable[
 
 @MODES
 def test_a_ragged_batch_equals_each_row_alone(
-    model: CsmModel, rows: list[Tensor], sampling: Sampling
+    model: CsmModel, tokens: list[Tensor], sampling: Sampling
 ) -> None:
     together = speak_ragged(
-        FrameGenerator(model, 8, POSITIONS, sampling), rows, (0, 0, 1, 3, 3, 7, 9, 14)
+        FrameGenerator(model, 8, POSITIONS, sampling), tokens, (0, 0, 1, 3, 3, 7, 9, 14)
     )
     alone = FrameGenerator(model, 1, POSITIONS, sampling)
-    for slot, row in enumerate(rows):
-        assert torch.equal(together[slot], speak(alone, 0, row, seed=slot)), slot
+    for slot, prompt in enumerate(tokens):
+        assert torch.equal(together[slot], speak(alone, 0, prompt, seed=slot)), slot
 
 
 @MODES
 def test_a_slot_used_before_says_the_same(
-    model: CsmModel, rows: list[Tensor], sampling: Sampling
+    model: CsmModel, tokens: list[Tensor], sampling: Sampling
 ) -> None:
     generator = FrameGenerator(model, 2, POSITIONS, sampling)
-    first = speak(generator, 1, rows[0], seed=5)
-    speak(generator, 1, rows[5], seed=6)
-    assert torch.equal(speak(generator, 1, rows[0], seed=5), first)
+    first = speak(generator, 1, tokens[0], seed=5)
+    speak(generator, 1, tokens[5], seed=6)
+    assert torch.equal(speak(generator, 1, tokens[0], seed=5), first)
 
 
-def test_nan_left_in_a_slot_reaches_nobody(model: CsmModel, rows: list[Tensor]) -> None:
+def test_nan_left_in_a_slot_reaches_nobody(model: CsmModel, tokens: list[Tensor]) -> None:
     """Half precision can overflow: a sentence that did must not spoil its neighbour or the next."""
     generator = FrameGenerator(model, 2, POSITIONS, GREEDY)
-    expected = speak(generator, 0, rows[0], seed=0)
-    generator.prefill(0, rows[0], seed=0)
-    generator.prefill(1, rows[1], seed=0)
-    generator._hidden[1] = torch.nan
-    for layer in generator._kv.layers:
+    expected = speak(generator, 0, tokens[0], seed=0)
+    generator.prefill(0, tokens[0], seed=0)
+    generator.prefill(1, tokens[1], seed=0)
+    generator.hidden[1] = torch.nan
+    for layer in generator.kv.layers:
         layer[1] = torch.nan
     beside = torch.cat([generator.step([0, 1])[:1] for _ in range(FRAMES)])
     assert torch.equal(beside, expected)
     generator.release(1)
-    assert torch.equal(speak(generator, 1, rows[0], seed=0), expected)
+    assert torch.equal(speak(generator, 1, tokens[0], seed=0), expected)
 
 
-def test_a_seed_repeats_and_another_differs(model: CsmModel, rows: list[Tensor]) -> None:
+def test_a_seed_repeats_and_another_differs(model: CsmModel, tokens: list[Tensor]) -> None:
     generator = FrameGenerator(model, 1, POSITIONS, SAMPLED)
-    first = speak(generator, 0, rows[0], seed=2**63 - 1)
-    assert torch.equal(speak(generator, 0, rows[0], seed=2**63 - 1), first)
-    assert not torch.equal(speak(generator, 0, rows[0], seed=1), first)
+    first = speak(generator, 0, tokens[0], seed=2**63 - 1)
+    assert torch.equal(speak(generator, 0, tokens[0], seed=2**63 - 1), first)
+    assert not torch.equal(speak(generator, 0, tokens[0], seed=1), first)
 
 
 def test_the_slot_holds_what_a_prompt_of_its_frames_would(
@@ -122,23 +112,23 @@ def test_the_slot_holds_what_a_prompt_of_its_frames_would(
         assert torch.equal(continued, fresh)
 
 
-def test_a_slot_keeps_its_beginning(model: CsmModel, rows: list[Tensor]) -> None:
+def test_a_slots_beginning_stays(model: CsmModel, tokens: list[Tensor]) -> None:
     """What a voice's prompt left is used again; what came after it is forgotten."""
     generator = FrameGenerator(model, 1, POSITIONS, GREEDY)
-    expected = speak(generator, 0, rows[1], seed=0)
-    generator.prefill(0, rows[1], seed=0)
+    expected = speak(generator, 0, tokens[1], seed=0)
+    generator.prefill(0, tokens[1], seed=0)
     generator.step([0])
-    generator.prefill(0, rows[1][20:], seed=0, start=20)
+    generator.prefill(0, tokens[1][20:], seed=0, start=20)
     assert torch.equal(torch.cat([generator.step([0]) for _ in range(FRAMES)]), expected)
 
 
 @MODES
-def test_a_slot_may_pause(model: CsmModel, rows: list[Tensor], sampling: Sampling) -> None:
+def test_a_slot_may_pause(model: CsmModel, tokens: list[Tensor], sampling: Sampling) -> None:
     """A sentence whose listener has enough waits, while others speak."""
     generator = FrameGenerator(model, 2, POSITIONS, sampling)
-    expected = speak(generator, 0, rows[1], seed=3)
-    generator.prefill(0, rows[1], seed=3)
-    generator.prefill(1, rows[4], seed=4)
+    expected = speak(generator, 0, tokens[1], seed=3)
+    generator.prefill(0, tokens[1], seed=3)
+    generator.prefill(1, tokens[4], seed=4)
     made = []
     for step in range(FRAMES):
         made.append(generator.step([1, 0])[1])
@@ -148,7 +138,7 @@ def test_a_slot_may_pause(model: CsmModel, rows: list[Tensor], sampling: Samplin
 
 
 def test_a_frame_computes_the_rows_and_reads_the_positions_it_needs(
-    model: CsmModel, rows: list[Tensor], monkeypatch: pytest.MonkeyPatch
+    model: CsmModel, tokens: list[Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     generator = FrameGenerator(model, 6, 1200, GREEDY)
     calls: list[tuple[int, ...]] = []
@@ -156,7 +146,7 @@ def test_a_frame_computes_the_rows_and_reads_the_positions_it_needs(
     monkeypatch.setattr(
         generator, "backbone_step", lambda rows, length: calls.append((rows, length))
     )
-    long = rows[1].repeat(20, 1)
+    long = tokens[1].repeat(20, 1)
     for slot, n in enumerate((10, 63, 64, 300, 10, 10)):
         generator.prefill(slot, long[:n], seed=0)
     for active in ([0], [1], [2], [0, 3], [4]):
@@ -170,37 +160,37 @@ def test_a_frame_computes_the_rows_and_reads_the_positions_it_needs(
     ]
     lengths = generator.lengths()
     assert lengths == sorted(set(lengths))
-    assert lengths[-1] == 1216 < generator._kv.positions
+    assert lengths[-1] == 1216 < generator.kv.positions
 
 
-def test_positions_are_counted_on_the_host(model: CsmModel, rows: list[Tensor]) -> None:
-    length = len(rows[0])
+def test_positions_are_counted_on_the_host(model: CsmModel, tokens: list[Tensor]) -> None:
+    length = len(tokens[0])
     generator = FrameGenerator(model, 2, length + 3, GREEDY)
-    generator.prefill(0, rows[0], seed=0)
+    generator.prefill(0, tokens[0], seed=0)
     for _ in range(3):
         generator.step([0])
     with pytest.raises(ValueError, match="full"):
         generator.step([0])
-    generator.prefill(1, rows[2][:4], seed=0)  # a full slot does not disturb its neighbour
+    generator.prefill(1, tokens[2][:4], seed=0)  # a full slot does not disturb its neighbour
     alone = FrameGenerator(model, 1, length + 3, GREEDY)
-    alone.prefill(0, rows[2][:4], seed=0)
+    alone.prefill(0, tokens[2][:4], seed=0)
     assert torch.equal(generator.step([1]), alone.step([0]))
     generator.release(0)
-    generator.prefill(0, rows[0], seed=0)
+    generator.prefill(0, tokens[0], seed=0)
     generator.step([0])
     with pytest.raises(PromptTooLong):
-        FrameGenerator(model, 1, length, GREEDY).prefill(0, rows[0], seed=0)
+        FrameGenerator(model, 1, length, GREEDY).prefill(0, tokens[0], seed=0)
 
 
-def test_every_position_of_the_model_can_be_used(model: CsmModel, rows: list[Tensor]) -> None:
+def test_every_position_of_the_model_can_be_used(model: CsmModel, tokens: list[Tensor]) -> None:
     positions = model.sizes.backbone.positions
     generator = FrameGenerator(model, 2, positions, GREEDY)
-    long = rows[1].repeat(positions, 1)[: positions - 1]
+    long = tokens[1].repeat(positions, 1)[: positions - 1]
     generator.prefill(0, long, seed=0)
     generator.step([0])
     with pytest.raises(ValueError, match="full"):
         generator.step([0])
-    generator.prefill(1, rows[0], seed=0)
+    generator.prefill(1, tokens[0], seed=0)
     generator.step([1])
     with pytest.raises(ValueError, match="positions"):
         FrameGenerator(model, 1, positions + 1, GREEDY)
@@ -211,17 +201,18 @@ def test_a_slot_without_a_prompt_does_not_speak(model: CsmModel) -> None:
         FrameGenerator(model, 1, POSITIONS, GREEDY).step([0])
 
 
-def test_a_step_changes_no_address(model: CsmModel, rows: list[Tensor]) -> None:
+def test_a_step_changes_no_address(model: CsmModel, tokens: list[Tensor]) -> None:
     """What a CUDA graph relies on."""
     generator = FrameGenerator(model, 2, POSITIONS, SAMPLED)
 
     def addresses() -> list[int]:
-        state = [t for t in vars(generator).values() if isinstance(t, Tensor)]
-        caches = (generator._kv, generator._depth_kv)
-        return [t.data_ptr() for t in (*state, *(x for c in caches for x in c.layers))]
+        state = vars(generator).values()
+        caches = [one.layers for one in state if isinstance(one, KvCache)]
+        tensors = [one for one in state if isinstance(one, Tensor)]
+        return [one.data_ptr() for one in itertools.chain(tensors, *caches)]
 
     before = addresses()
-    speak(generator, 0, rows[0], seed=0)
+    speak(generator, 0, tokens[0], seed=0)
     assert addresses() == before
 
 
@@ -235,39 +226,39 @@ def test_the_end_is_a_frame_of_zeros_or_nearly(codebooks: int, zeros: int) -> No
     assert bool(is_end(torch.zeros_like(codes[0])))
 
 
-def test_an_end_is_kept_as_zeros(model: CsmModel, rows: list[Tensor]) -> None:
+def test_an_end_is_read_as_zeros(model: CsmModel, tokens: list[Tensor]) -> None:
     """As the prompt that it becomes part of has it; its neighbour's frame stays as it is."""
     states = []
     for missing in (0, 5):
         generator = FrameGenerator(model, 2, POSITIONS, GREEDY)
         for slot in range(2):
-            generator.prefill(slot, rows[slot], seed=0)
+            generator.prefill(slot, tokens[slot], seed=0)
         generator.active.fill_(True)
         generator.decode_frame(2)
         generator.codes[0] = 0
         generator.codes[0, 3] = missing
         generator.backbone_step(2, generator.length_of([0, 1]))
         assert generator.codes[0, 3] == missing
-        states.append(generator._hidden.clone())
+        states.append(generator.hidden.clone())
     assert torch.equal(*states)
 
 
-def test_a_long_prompt_is_heard_in_pieces_that_take_bounded_memory(
-    model: CsmModel, rows: list[Tensor], monkeypatch: pytest.MonkeyPatch
+def test_a_long_prompt_is_prefilled_in_chunks_that_take_bounded_memory(
+    model: CsmModel, tokens: list[Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    long = rows[1].repeat(60, 1)[:1100]
+    long = tokens[1].repeat(60, 1)[:1100]
     generator, other = (FrameGenerator(model, 1, 1200, GREEDY) for _ in range(2))
     for start in (0, 400, 800):
         other.prefill(0, long[start : start + 400], seed=0, start=start)
-    heard: list[int] = []
+    chunks: list[int] = []
     real = model.backbone.prefill
 
     def prefill(x: Tensor, start: int, cache: KvCache, mask: Tensor | None = None) -> Tensor:
-        heard.append(x.shape[1])
+        chunks.append(x.shape[1])
         return real(x, start, cache, mask)
 
     monkeypatch.setattr(model.backbone, "prefill", prefill)
     generator.prefill(0, long, seed=0)
-    assert heard == [512, 512, 76]
+    assert chunks == [512, 512, 76]
     assert generator.save(0, 1100).shape[3] == 1100
     assert torch.equal(generator.step([0]), other.step([0]))

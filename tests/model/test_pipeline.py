@@ -2,12 +2,13 @@
 
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache, partial
 from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
 from tests.model.sentences import (
     FRAMES,
@@ -22,8 +23,9 @@ from tests.model.sentences import (
 )
 from wyoming_csm.model.checkpoint.load import CODEC, Checkpoint
 from wyoming_csm.model.csm import CsmModel
-from wyoming_csm.model.cuda import GraphRoom, Graphs
+from wyoming_csm.model.cuda import GraphRoom
 from wyoming_csm.model.generator import FrameGenerator
+from wyoming_csm.model.kv_cache import KvCache
 from wyoming_csm.model.mimi.decoder import MimiDecoder
 from wyoming_csm.model.mimi.weights import load_decoder
 from wyoming_csm.model.pipeline import FramePipeline
@@ -38,21 +40,26 @@ def decoder(tiny_csm: Path) -> MimiDecoder:
     return load_decoder(found.codec_config, tensors)
 
 
-def few_graphs(pipeline: FramePipeline, generator: FrameGenerator) -> None:
-    """Captured are two buckets of rows and one of lengths: most calls are served by larger ones."""
+class Device:
+    """Takes a byte of its memory for each graph, and replays one by plain calls."""
 
-    def capture(run: Callable[[], None]) -> Callable[[], None]:
+    def __init__(self, graphs: int) -> None:
+        self.free = 1000
+        self.room = GraphRoom(graphs, lambda: self.free)
+        self.captures = self.capture, self.capture
+
+    def capture(self, run: Callable[[], None]) -> Callable[[], None]:
+        self.free -= 1
         return run
 
-    graphs = [
-        Graphs(run, capture)
-        for run in (generator.decode_frame, generator.backbone_step, pipeline._decode)
-    ]
-    pipeline._decode_graphs, pipeline._backbone_graphs, pipeline._codec_graphs = graphs
-    for rows in (SLOTS, 2):
-        pipeline._decode_graphs.capture(rows)
-        pipeline._backbone_graphs.capture(rows, generator.lengths()[-1])
-        pipeline._codec_graphs.capture(rows)
+
+class ScriptedGenerator(FrameGenerator):
+    """Makes the frames [slots, codebooks] of a script."""
+
+    script: Iterator[Tensor]
+
+    def decode_frame(self, rows: int) -> None:
+        self.codes.copy_(next(self.script))
 
 
 @pytest.fixture(scope="module")
@@ -79,8 +86,10 @@ def test_each_in_a_crowd_says_what_it_says_alone(
 ) -> None:
     generator = FrameGenerator(model, SLOTS, POSITIONS, sampling)
     pipeline = FramePipeline(generator, decoder, ahead)
-    if graphs:
-        few_graphs(pipeline, generator)
+    if graphs:  # two buckets of rows and one of lengths: most calls are served by larger ones
+        device = Device(graphs=6)
+        pipeline = FramePipeline(generator, decoder, ahead, device.room, device.captures)
+        pipeline.capture(lambda line: None)
     said = list(crowd(pipeline, random.Random(ahead + 2 * graphs)))
     assert len(said) == 14
     for sentence in said:
@@ -91,11 +100,13 @@ def test_each_in_a_crowd_says_what_it_says_alone(
         torch.testing.assert_close(sound, wanted_sound, rtol=0, atol=1e-5)
 
 
-def test_those_who_speak_share_the_smallest_bucket(model: CsmModel, decoder: MimiDecoder) -> None:
-    generator = FrameGenerator(model, 4, POSITIONS, GREEDY)
-    pipeline = FramePipeline(generator, decoder)
+def test_those_who_speak_share_the_smallest_bucket(
+    model: CsmModel, decoder: MimiDecoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rows: list[int] = []
-    pipeline._decode_graphs = Graphs(rows.append, None)
+    generator = FrameGenerator(model, 4, POSITIONS, GREEDY)
+    monkeypatch.setattr(generator, "decode_frame", rows.append)
+    pipeline = FramePipeline(generator, decoder)
     for slot in range(4):
         pipeline.prefill(slot, prompt(slot), 0)
     pipeline.launch([0, 1, 2, 3])()
@@ -106,29 +117,24 @@ def test_those_who_speak_share_the_smallest_bucket(model: CsmModel, decoder: Mim
     assert rows == [4, 2, 1, 3]
 
 
-def test_what_is_kept_of_a_slot_starts_another(model: CsmModel, decoder: MimiDecoder) -> None:
+def test_what_is_saved_of_a_slot_starts_another(model: CsmModel, decoder: MimiDecoder) -> None:
     generator = FrameGenerator(model, 2, POSITIONS, SAMPLED)
     expected = alone(FrameGenerator(model, 1, POSITIONS, SAMPLED), decoder, 1)
     pipeline = FramePipeline(generator, decoder)
     pipeline.prefill(1, prompt(1), 5)
-    kept = pipeline.save(1, 12)
-    pipeline.restore(0, kept)
+    pipeline.restore(0, pipeline.save(1, 12))
     pipeline.prefill(0, prompt(1)[12:], 1, start=12)
     made = [pipeline.launch([0])()[0][0] for _ in range(FRAMES)]
     assert torch.equal(torch.stack(made), torch.stack(expected.codes))
 
 
-def test_the_frame_of_zeros_is_not_heard(model: CsmModel, decoder: MimiDecoder) -> None:
+def test_the_frame_of_zeros_makes_no_sound(model: CsmModel, decoder: MimiDecoder) -> None:
     """The codec's state stays as it was before the end, without the host's looking."""
-    pipeline = FramePipeline(FrameGenerator(model, 2, POSITIONS, GREEDY), decoder)
     script = torch.randint(1, 128, (3, 2, 8), generator=torch.Generator().manual_seed(0))
     script[1, 0] = 0
-    frames = iter(script)
-
-    def spell(rows: int) -> None:
-        pipeline._generator.codes.copy_(next(frames))
-
-    pipeline._decode_graphs = Graphs(spell, None)
+    generator = ScriptedGenerator(model, 2, POSITIONS, GREEDY)
+    generator.script = iter(script)
+    pipeline = FramePipeline(generator, decoder)
     for slot in range(2):
         pipeline.prefill(slot, prompt(slot), 0)
     sound = [pipeline.launch([0, 1])()[1] for _ in range(3)]
@@ -149,10 +155,10 @@ def test_a_frame_stays_as_it_was_while_the_next_is_made(
     with pytest.raises(ValueError, match="waited"):
         pipeline.launch([0])
     codes, sound = first()
-    kept = codes.clone(), sound.clone()
+    before = codes.clone(), sound.clone()
     third = pipeline.launch([0])
-    assert torch.equal(codes, kept[0])
-    assert torch.equal(sound, kept[1])
+    assert torch.equal(codes, before[0])
+    assert torch.equal(sound, before[1])
     expected = alone(FrameGenerator(model, 1, POSITIONS, GREEDY), decoder, 1).codes[:3]
     assert torch.equal(
         torch.stack((codes[0], second()[0][0], third()[0][0])), torch.stack(expected)
@@ -185,41 +191,50 @@ def test_a_frames_time_is_known_once_measured(model: CsmModel, decoder: MimiDeco
     assert torch.equal(torch.cat(said.sound), torch.cat(fresh.sound))
 
 
-@pytest.mark.parametrize("graphs", [3, 8, 100])
+@pytest.mark.parametrize(
+    ("graphs", "one", "two"),
+    [(3, (4, 320), (4, 320)), (8, (1, 320), (2, 320)), (100, (1, 64), (2, 192))],
+)
 def test_graphs_for_which_room_is_short_are_left_out_from_the_finest_on(
-    model: CsmModel, decoder: MimiDecoder, caplog: pytest.LogCaptureFixture, graphs: int
+    model: CsmModel,
+    decoder: MimiDecoder,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    graphs: int,
+    one: tuple[int, int],
+    two: tuple[int, int],
 ) -> None:
-    """Each takes 1 byte here; the frame that serves for all, one voice alone, finer lengths."""
+    """The frame that serves for all comes first, then one voice alone, then finer lengths.
+
+    `one`: the rows and positions that are computed for one short prompt; `two`: for two, one of
+    them long.
+    """
+    device, lines, computed = Device(graphs), list[str](), list[tuple[int, int]]()
     generator = FrameGenerator(model, 4, 300, GREEDY)
-    pipeline = FramePipeline(generator, decoder)
-    free, lines = [1000], list[str]()
+    step = generator.backbone_step
 
-    def capture(run: Callable[[], None]) -> Callable[[], None]:
-        run()
-        free[0] -= 1
-        return run
+    def backbone_step(rows: int, length: int) -> None:
+        computed.append((rows, length))
+        step(rows, length)
 
-    room = GraphRoom(graphs, lambda: free[0])
-    pipeline._room = room
-    pipeline._decode_graphs = Graphs(generator.decode_frame, capture, room)
-    pipeline._backbone_graphs = Graphs(generator.backbone_step, capture, room)
-    pipeline._codec_graphs = Graphs(pipeline._decode, capture, room)
+    monkeypatch.setattr(generator, "backbone_step", backbone_step)
+    pipeline = FramePipeline(generator, decoder, 0, device.room, device.captures)
     with caplog.at_level(logging.INFO):
-        pipeline._capture_graphs(lines.append)
+        pipeline.capture(lines.append)
     assert len(lines) == 3
-    lengths = generator.lengths()
-    assert lengths == [64, 128, 192, 256, 320]
-    every = 3 * (2 + len(lengths))
-    assert (room.taken, room.left_out) == (min(graphs, every), max(0, every - graphs))
-    assert (f"{every - graphs} sizes" in caplog.text) is (graphs < every)
-    expected = {3: [(4, 320), (4, 320)], 8: [(1, 320), (2, 320)], 100: [(1, 64), (2, 192)]}
-    assert [
-        pipeline._backbone_graphs.pick(1, 64),
-        pipeline._backbone_graphs.pick(2, 150),
-    ] == expected[graphs]
+    assert generator.lengths() == [64, 128, 192, 256, 320]
+    every = 3 * (2 + 5)
+    left_out = max(0, every - graphs)
+    assert (device.room.taken, device.room.left_out) == (min(graphs, every), left_out)
+    assert (f"{left_out} sizes" in caplog.text) is (left_out > 0)
+    pipeline.prefill(0, prompt(0), seed=0)
+    pipeline.prefill(1, prompt(0).repeat(15, 1), seed=0)
+    for active in ([0], [0, 1]):
+        pipeline.launch(active)()
+    assert computed[-2:] == [one, two]
 
 
-def test_slots_that_could_not_change_places_keep_what_is_theirs(
+def test_slots_whose_swap_failed_have_the_content_they_had(
     model: CsmModel, decoder: MimiDecoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     generator = FrameGenerator(model, 2, POSITIONS, GREEDY)
@@ -232,7 +247,7 @@ def test_slots_that_could_not_change_places_keep_what_is_theirs(
         raise torch.OutOfMemoryError
 
     with monkeypatch.context() as patch:
-        patch.setattr(generator._kv.__class__, "save", no_memory)
+        patch.setattr(KvCache, "save", no_memory)
         with pytest.raises(torch.OutOfMemoryError):
             pipeline.launch([1])
     for slot, n in enumerate((2, 5)):

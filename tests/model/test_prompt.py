@@ -1,4 +1,4 @@
-"""Rows equal those of transformers' processor; text brings in only text; the budget holds."""
+"""Tokens equal those of transformers' processor; text brings in only text; the budget holds."""
 
 import random
 import shutil
@@ -60,8 +60,8 @@ def codes_of(frames: int, codebooks: int = 8) -> Tensor:
     return torch.randint(128, (frames, codebooks))
 
 
-def equal(rows: Tensor, *parts: Tensor) -> bool:
-    return torch.equal(rows, torch.cat(parts))
+def equal(prompt: Tensor, *parts: Tensor) -> bool:
+    return torch.equal(prompt, torch.cat(parts))
 
 
 @pytest.mark.parametrize("text", TEXTS)
@@ -75,7 +75,7 @@ def test_text_is_tokenized_as_by_the_chat_template(
     assert tokenizer.encode(3, text) == plain["input_ids"][0].tolist()
 
 
-def test_rows_stand_where_the_processor_puts_tokens_and_frames(
+def test_positions_are_the_tokens_and_frames_of_the_processor(
     processor: Any, tiny_csm: Path
 ) -> None:
     oracle = Oracle(tiny_csm)
@@ -94,18 +94,16 @@ def test_rows_stand_where_the_processor_puts_tokens_and_frames(
     ids = inputs["input_ids"][0]
 
     segments = [oracle.encode(clip) for clip in clips]
-    rows = PromptBuilder.of(oracle.checkpoint).build(segments, 0, "and then?")
+    prompt = PromptBuilder.of(oracle.checkpoint).build(segments, 0, "and then?")
     audio, audio_eos = (oracle.checkpoint.config[f"audio_{n}_id"] for n in ("token", "eos_token"))
     is_frame = (ids == audio) | (ids == audio_eos)
-    assert torch.equal(rows[:, -1], torch.where(is_frame, ABSENT, ids))
-    assert (rows[~is_frame, :-1] == ABSENT).all()
-    assert (rows[ids == audio_eos, :-1] == 0).all()
-    assert torch.equal(rows[ids == audio, :-1], torch.cat([s.codes for s in segments]))  # type: ignore[misc]
-    embedded = oracle.model._merge_input_ids_with_input_values(
-        inputs["input_ids"], inputs["input_values"], inputs["input_values_cutoffs"]
-    )["inputs_embeds"]
+    assert torch.equal(prompt[:, -1], torch.where(is_frame, ABSENT, ids))
+    assert (prompt[~is_frame, :-1] == ABSENT).all()
+    assert (prompt[ids == audio_eos, :-1] == 0).all()
+    assert torch.equal(prompt[ids == audio, :-1], torch.cat([s.codes for s in segments]))  # type: ignore[misc]
     model = oracle.checkpoint.load(torch.float32, torch.device("cpu"))
-    torch.testing.assert_close(model.embed_prompt(rows), embedded[0], rtol=0, atol=1e-6)
+    embedded = oracle.embedded(inputs)
+    torch.testing.assert_close(model.embed_prompt(prompt), embedded[0], rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("token", SPECIAL_TOKENS)
@@ -153,7 +151,7 @@ def test_half_a_surrogate_pair_is_no_error(tokenizer: TextTokenizer) -> None:
 def test_the_budget_drops_the_oldest_of_the_reply_and_never_the_voice(
     tiny_csm: Path, prompts: PromptBuilder
 ) -> None:
-    """Random conversations: what is kept fits, and one segment more would not."""
+    """Random conversations: what is left fits, and one segment more would not."""
     rng = random.Random(0)
     positions = 200
     small = PromptBuilder.of(Checkpoint(tiny_csm), positions)
@@ -170,26 +168,26 @@ def test_the_budget_drops_the_oldest_of_the_reply_and_never_the_voice(
             with pytest.raises(PromptTooLong, match="shorter"):
                 small.fit(voice, said, text, frames)
             continue
-        rows = small.fit(voice, said, text, frames)
-        assert len(rows) + frames <= positions
-        kept = [n for n in range(len(said) + 1) if equal(rows, voice, *said[n:], text)]
-        assert kept, "the voice, the newest of what was said, the text, and nothing else"
-        if kept[0]:
+        prompt = small.fit(voice, said, text, frames)
+        assert len(prompt) + frames <= positions
+        first = [n for n in range(len(said) + 1) if equal(prompt, voice, *said[n:], text)]
+        assert first, "the voice, the newest of what was said, the text, and nothing else"
+        if first[0]:
             dropped += 1
-            assert len(rows) + len(said[kept[0] - 1]) + frames > positions
+            assert len(prompt) + len(said[first[0] - 1]) + frames > positions
     assert dropped > 5
     assert refused > 2
 
 
-def test_a_prompt_begins_with_the_rows_of_what_was_said(prompts: PromptBuilder) -> None:
-    """So that what was heard of one is known again in another."""
+def test_a_prompt_begins_with_what_was_said(prompts: PromptBuilder) -> None:
+    """So that what is cached of one is found again for another."""
     segments = [Segment(0, "the door", codes_of(5)), Segment(1, "yes", codes_of(0))]
-    rows = prompts.build(segments, 0, "no")
-    assert equal(rows, *map(prompts.segment, (*segments, Segment(0, "no"))))
+    prompt = prompts.build(segments, 0, "no")
+    assert equal(prompt, *map(prompts.segment, (*segments, Segment(0, "no"))))
     said = segments[0].codes
     assert said is not None
     assert equal(prompts.segment(segments[0])[-6:], prompts.frames(said))
-    assert prompts.join(()).shape == (0, rows.shape[1])
+    assert prompts.join(()).shape == (0, prompt.shape[1])
 
 
 def test_codes_of_another_model_are_refused(prompts: PromptBuilder) -> None:

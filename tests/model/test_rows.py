@@ -1,4 +1,4 @@
-"""Slots keep their content wherever it moves, and those that speak share the first rows."""
+"""Slots have their content wherever it moves, and those that speak share the first rows."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -18,9 +18,9 @@ def test_draws_follow_the_softmax_of_the_top_k() -> None:
     noise = draw_noise(torch.tensor([5]), torch.tensor([330]), noise_offsets(draws, 3, CPU))[0]
     codes = sample(logits.expand(draws, -1), 0.7, 3, noise)
     found = torch.bincount(codes, minlength=5) / draws
-    kept = logits.clone()
-    kept[[1, 3]] = -torch.inf
-    expected = torch.softmax(kept / 0.7, dim=-1)
+    likeliest = logits.clone()
+    likeliest[[1, 3]] = -torch.inf
+    expected = torch.softmax(likeliest / 0.7, dim=-1)
     torch.testing.assert_close(found, expected, rtol=0, atol=0.015)  # about 4 sigma
     assert found[[1, 3]].sum() == 0
 
@@ -44,9 +44,9 @@ def correlation(a: torch.Tensor, b: torch.Tensor) -> float:
 
 def test_noise_is_gumbels_whichever_way_one_counts() -> None:
     """Seeds and positions that follow each other are what a reply has."""
-    places = noise_offsets(32, 50, CPU)
+    offsets = noise_offsets(32, 50, CPU)
     numbers, one = torch.arange(400), torch.full((400,), 3)
-    for noise in (draw_noise(numbers, one, places), draw_noise(one, numbers, places)):
+    for noise in (draw_noise(numbers, one, offsets), draw_noise(one, numbers, offsets)):
         assert noise.isfinite().all()
         even = torch.exp(-torch.exp(-noise.double()))  # Gumbel's distribution: uniform then
         parts = torch.histc(even, 50, 0, 1) / even.numel() * 50
@@ -58,11 +58,11 @@ def test_noise_is_gumbels_whichever_way_one_counts() -> None:
 
 def test_noise_is_a_rows_own() -> None:
     """By seed and position alone: neighbours and buckets do not matter, and no row repeats."""
-    places = noise_offsets(4, 5, CPU)
+    offsets = noise_offsets(4, 5, CPU)
     seeds, positions = torch.tensor([7, 7, 8, 2**63 - 1]), torch.tensor([1, 2, 1, 1])
-    noise = draw_noise(seeds, positions, places)
+    noise = draw_noise(seeds, positions, offsets)
     for row in range(4):
-        alone = draw_noise(seeds[row : row + 1], positions[row : row + 1], places)
+        alone = draw_noise(seeds[row : row + 1], positions[row : row + 1], offsets)
         assert torch.equal(noise[row], alone[0])
     assert len(set(noise.flatten().tolist())) == noise.numel()
 

@@ -1,10 +1,9 @@
-"""A slot's content comes in pieces, is kept, moves and changes places: its codes stay the same."""
+"""A slot's content comes in chunks, is saved, moves and is swapped: its codes stay the same."""
 
 import pytest
 import torch
-from torch import Tensor
 
-from tests.model.sentences import FRAMES, GREEDY, POSITIONS, SAMPLED, prompt
+from tests.model.sentences import FRAMES, GREEDY, POSITIONS, SAMPLED, prompt, speak
 from wyoming_csm.model.csm import CsmModel
 from wyoming_csm.model.generator import FrameGenerator
 from wyoming_csm.model.sampling import Sampling
@@ -12,25 +11,17 @@ from wyoming_csm.model.sampling import Sampling
 MODES = pytest.mark.parametrize("sampling", [GREEDY, SAMPLED], ids=["greedy", "sampled"])
 
 
-def speak(generator: FrameGenerator, slot: int, rows: Tensor, seed: int) -> Tensor:
-    """FRAMES frames of one slot alone: [frames, codebooks]."""
-    generator.prefill(slot, rows, seed)
-    made = torch.cat([generator.step([slot]) for _ in range(FRAMES)])
-    generator.release(slot)
-    return made
-
-
 def spoil(generator: FrameGenerator, slot: int, start: int = 0) -> None:
     """What half precision leaves where it overflowed."""
-    for layer in generator._kv.layers:
+    for layer in generator.kv.layers:
         layer[slot, ..., start:, :] = torch.nan
 
 
 @MODES
-def test_a_prompt_may_come_in_pieces_while_others_speak(
+def test_a_prompt_may_come_in_chunks_while_others_speak(
     model: CsmModel, sampling: Sampling
 ) -> None:
-    """What a step writes for a slot that still listens is written over."""
+    """What a step writes for a slot in its prefill is written over."""
     generator = FrameGenerator(model, 2, POSITIONS, sampling)
     expected = speak(generator, 0, prompt(1), seed=3)
     generator.prefill(1, prompt(4), seed=4)
@@ -41,17 +32,17 @@ def test_a_prompt_may_come_in_pieces_while_others_speak(
 
 
 @MODES
-def test_what_was_saved_is_heard_again_in_another_slot(model: CsmModel, sampling: Sampling) -> None:
+def test_what_was_saved_serves_another_slot(model: CsmModel, sampling: Sampling) -> None:
     """A prompt with frames behind it is saved; the other slot is full of NaN from before."""
     generator = FrameGenerator(model, 2, POSITIONS, sampling)
     expected = speak(generator, 0, prompt(1), seed=3)
     generator.prefill(0, prompt(1), seed=9)
     generator.step([0])
-    kept = generator.save(0, 20)
-    assert kept.shape[3] == 20
+    saved = generator.save(0, 20)
+    assert saved.shape[3] == 20
     generator.prefill(1, prompt(5), seed=4)
     spoil(generator, 1)
-    generator.restore(1, kept)
+    generator.restore(1, saved)
     generator.step([0])  # a frame between is no harm
     generator.prefill(1, prompt(1)[20:], seed=3, start=20)
     assert torch.equal(torch.cat([generator.step([1]) for _ in range(FRAMES)]), expected)
@@ -61,10 +52,10 @@ def test_what_was_saved_is_heard_again_in_another_slot(model: CsmModel, sampling
 
 @MODES
 @pytest.mark.parametrize("pair", [(1, 2), (2, 1)])
-def test_slots_that_move_or_change_places_go_on(
+def test_slots_that_move_or_are_swapped_go_on(
     model: CsmModel, sampling: Sampling, pair: tuple[int, int]
 ) -> None:
-    """What was in the place before, NaN too, is not heard there."""
+    """What was in a slot before, NaN too, has no effect there."""
     generator = FrameGenerator(model, 3, POSITIONS, sampling)
     long, short = (speak(generator, 0, prompt(n), seed=n) for n in (2, 5))
     generator.prefill(0, prompt(2), seed=2)

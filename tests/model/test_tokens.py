@@ -75,7 +75,7 @@ def test_embeddings_of_their_own_for_the_depth_decoder(tmp_path: Path) -> None:
     assert torch.equal(speak(folder, oracle), oracle.generate(REQUESTS, FRAMES))
 
 
-def test_rope_scaling_is_heard(tmp_path: Path) -> None:
+def test_rope_scaling_changes_the_codes(tmp_path: Path) -> None:
     """The same weights without scaling say something else: the comparison can fail."""
     scaled = make_tiny_csm(tmp_path / "scaled", codebooks=8)
     plain = make_tiny_csm(tmp_path / "plain", codebooks=8, scaling=False)
@@ -90,12 +90,12 @@ def test_logits_equal_transformers_to_rounding(tiny_csm: Path) -> None:
     oracle = Oracle(tiny_csm)
     checkpoint = oracle.checkpoint
     segment = oracle.encode(LONG)
-    rows = PromptBuilder.of(checkpoint).build([segment], 0, "and then?")
+    prompt = PromptBuilder.of(checkpoint).build([segment], 0, "and then?")
     model = checkpoint.load(torch.float32, CPU)
     depth_sizes = checkpoint.sizes.depth
     with torch.inference_mode():
-        cache = KvCache.allocate(checkpoint.sizes.backbone, 1, len(rows), torch.float32, CPU)
-        embedded = model.embed_prompt(rows)
+        cache = KvCache.allocate(checkpoint.sizes.backbone, 1, len(prompt), torch.float32, CPU)
+        embedded = model.embed_prompt(prompt)
         hidden = model.backbone.prefill(embedded[None], 0, cache)[0]
         theirs = oracle.model.backbone_model(inputs_embeds=embedded[None])
         torch.testing.assert_close(hidden, theirs.last_hidden_state[0], rtol=0, atol=2e-5)

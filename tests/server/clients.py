@@ -14,6 +14,7 @@ from wyoming.client import AsyncTcpClient
 from wyoming.event import Event, async_read_event
 from wyoming.tts import Synthesize
 
+from tests.fakes import FakeEngine
 from wyoming_csm.config import Config, Limits
 from wyoming_csm.engines.base import Engine
 from wyoming_csm.engines.fallback import Fallback
@@ -99,6 +100,16 @@ async def peer(server: Server, source: str = "127.0.0.1", port: int = 0) -> Asyn
             await writer.wait_closed()
 
 
+@asynccontextmanager
+async def spoken_to(engine: FakeEngine, **settings: Any) -> AsyncIterator[tuple[Server, Peer]]:
+    """A server, and a client whose sentence has a slot, but no sound until `hold` is set."""
+    engine.hold.clear()
+    async with serving(engine, **settings) as server, peer(server) as client:
+        await client.send(say())
+        await eventually(lambda: engine.speaking == 1)
+        yield server, client
+
+
 def say(text: str = "Hello.") -> Event:
     return Synthesize(text).event()
 
@@ -127,3 +138,7 @@ async def eventually(condition: Callable[[], bool]) -> float:
 def logged(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
     """Our own lines: the loop's debug mode writes about slow moments of the machine."""
     return [record for record in caplog.records if record.name.startswith("wyoming_csm")]
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [one.getMessage() for one in logged(caplog) if one.levelno == logging.WARNING]

@@ -7,6 +7,7 @@ import logging
 import pytest
 from msgspec.structs import replace
 from wyoming.audio import AudioChunk, AudioStart
+from wyoming.client import AsyncTcpClient
 from wyoming.event import Event
 from wyoming.info import Describe, Info
 from wyoming.ping import Ping, Pong
@@ -43,16 +44,20 @@ def chunk(text: str) -> Event:
     return SynthesizeChunk(text).event()
 
 
+async def until(client: AsyncTcpClient, last: str) -> list[Event]:
+    """What the library's client reads up to the first event of this type, or the end."""
+    events: list[Event] = []
+    while (not events or events[-1].type != last) and (event := await client.read_event()):
+        events.append(event)
+    return events
+
+
 async def test_home_assistants_plain_request() -> None:
     engine = FakeEngine()
     async with serving(engine) as server, library_client(server) as client:
         voice = SynthesizeVoice(name="fake_en")
         await client.write_event(Synthesize("Hello there.", voice=voice).event())
-        events = []
-        while (event := await client.read_event()) is not None:
-            events.append(event)
-            if event.type == "audio-stop":
-                break
+        events = await until(client, "audio-stop")
     assert types(events) == PLAIN
     assert audio(events) == SENTENCE
     assert engine.asked == engine.finished == ["Hello there."]
@@ -68,11 +73,7 @@ async def test_home_assistants_stream_is_spoken_once() -> None:
             await client.write_event(chunk(delta))
         await client.write_event(say("".join(deltas)))
         await client.write_event(STOP)
-        events = []
-        while (event := await client.read_event()) is not None:
-            events.append(event)
-            if event.type == "synthesize-stopped":
-                break
+        events = await until(client, "synthesize-stopped")
     assert types(events) == STREAM
     assert audio(events) == SENTENCE * 2
     assert engine.asked == ["The light is on.", "It is warm."]
@@ -280,16 +281,14 @@ async def test_a_reply_that_is_cut_off_is_logged_with_the_reason(
 async def test_a_voice_that_cannot_be_used_is_named_once_when_it_is_asked_for(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    broken = replace(fake_voice("bob"), fault="nothing is heard in it")
+    broken = replace(fake_voice("bob"), fault="it is silent")
     house = Fallback([FakeEngine(voices=(broken,)), FakeEngine("system")])
     async with serving(house) as server, peer(server) as client:
         for _ in range(2):
             await client.send(Synthesize("Hello.", voice=SynthesizeVoice(name="bob")).event())
             await client.until("audio-stop")
     lines = [one.getMessage() for one in logged(caplog) if "cannot be used" in one.getMessage()]
-    assert lines == [
-        "system/system_en speaks for bob, which cannot be used: nothing is heard in it"
-    ]
+    assert lines == ["system/system_en speaks for bob, which cannot be used: it is silent"]
 
 
 async def test_pauses_between_requests_do_not_end_the_connection() -> None:

@@ -13,7 +13,16 @@ from wyoming.info import Describe
 from wyoming.ping import Ping
 
 from tests.fakes import FakeEngine
-from tests.server.clients import PATIENCE, eventually, logged, peer, port_of, say, serving, types
+from tests.server.clients import (
+    PATIENCE,
+    eventually,
+    logged,
+    peer,
+    port_of,
+    serving,
+    spoken_to,
+    types,
+)
 from tests.server.test_requests import NOT_WYOMING
 from tests.server.test_wire import HOSTILE, line
 from wyoming_csm.config import Limits
@@ -44,7 +53,7 @@ async def test_a_peer_that_is_still_sending_can_read_the_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Closing on what it sends meanwhile is a reset, which can take the error from it."""
-    monkeypatch.setattr("wyoming_csm.server.connection._LINGER_SECONDS", PATIENCE)
+    monkeypatch.setattr("wyoming_csm.server.connection.LINGER_SECONDS", PATIENCE)
     async with serving(FakeEngine()) as server, peer(server) as client:
         await client.send_bytes(line(type="audio-chunk", payload_length=10**6))
         assert types(await client.rest()) == ["error"]
@@ -55,7 +64,7 @@ async def test_a_peer_that_is_still_sending_can_read_the_error(
 
 async def test_a_flood_after_a_refusal_is_not_waited_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beside what the kernel takes, which is some megabytes on either side."""
-    monkeypatch.setattr("wyoming_csm.server.connection._LINGER_SECONDS", PATIENCE)
+    monkeypatch.setattr("wyoming_csm.server.connection.LINGER_SECONDS", PATIENCE)
     sent = 0
     async with serving(FakeEngine()) as server, peer(server) as client:
         await client.send_bytes(line(type="audio-chunk", payload_length=10**6))
@@ -92,10 +101,7 @@ async def test_a_flood_of_them_is_one_line(caplog: pytest.LogCaptureFixture) -> 
 
 async def test_a_bad_event_while_speaking_ends_the_reply_with_an_error() -> None:
     engine = FakeEngine()
-    engine.hold.clear()
-    async with serving(engine) as server, peer(server) as client:
-        await client.send(say())
-        await eventually(lambda: engine.speaking == 1)
+    async with spoken_to(engine) as (_, client):
         await client.send_bytes(b"[]\n")
         assert types(await client.rest()) == ["error"]
     assert len(engine.cancelled) == 1

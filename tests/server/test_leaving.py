@@ -20,6 +20,7 @@ from tests.server.clients import (
     port_of,
     say,
     serving,
+    spoken_to,
     types,
 )
 from wyoming_csm.config import Limits
@@ -80,10 +81,7 @@ async def test_where_only_a_write_can_notice(monkeypatch: pytest.MonkeyPatch) ->
 async def test_leaving_before_the_first_sound_stops_without_one() -> None:
     """A slow engine makes nothing that could be sent to find out."""
     engine = FakeEngine()
-    engine.hold.clear()
-    async with serving(engine) as server, peer(server) as client:
-        await client.send(say())
-        await eventually(lambda: engine.speaking == 1)
+    async with spoken_to(engine) as (_, client):
         close(client)
         assert await eventually(lambda: engine.speaking == 0) < 1
     assert engine.frames_made == 0
@@ -92,10 +90,7 @@ async def test_leaving_before_the_first_sound_stops_without_one() -> None:
 @asynccontextmanager
 async def one_spoken_and_one_queued(engine: FakeEngine) -> AsyncIterator[tuple[Server, Peer, Peer]]:
     """On an engine of one slot, which holds its breath until `hold` is set."""
-    engine.hold.clear()
-    async with serving(engine) as server, peer(server) as first, peer(server) as second:
-        await first.send(say("First."))
-        await eventually(lambda: engine.speaking == 1)
+    async with spoken_to(engine) as (server, first), peer(server) as second:
         await second.send(say("Second."))
         await eventually(lambda: engine.waiting == 1)
         yield server, first, second
@@ -112,7 +107,7 @@ async def test_who_leaves_while_queued_never_reaches_the_engine(leave) -> None: 
         async with peer(server) as third:
             await third.send(say("Third."))
             await third.until("audio-stop")
-    assert engine.asked == ["First.", "Third."]
+    assert engine.asked == ["Hello.", "Third."]
 
 
 @pytest.mark.parametrize("leave", [close, reset])
@@ -139,7 +134,7 @@ async def test_who_leaves_in_the_moment_when_its_sentence_begins_is_soon_known()
         engine.hold.set()
         await first.until("audio-stop")
         await eventually(lambda: len(server.connections) == 1)
-    assert engine.finished == ["First."]
+    assert engine.finished == ["Hello."]
     assert engine.frames_made == 3, "at most its beginning was computed"
 
 

@@ -15,7 +15,16 @@ from wyoming.info import Describe
 from wyoming.ping import Ping
 
 from tests.fakes import FakeEngine
-from tests.server.clients import Peer, eventually, logged, peer, port_of, say, serving, types
+from tests.server.clients import (
+    Peer,
+    logged,
+    peer,
+    port_of,
+    say,
+    serving,
+    spoken_to,
+    types,
+)
 from wyoming_csm.config import Limits
 from wyoming_csm.errors import ConfigError
 
@@ -142,10 +151,7 @@ async def test_beyond_the_limits_the_longest_idle_of_the_greediest_goes() -> Non
 
 async def test_a_peer_sent_away_while_spoken_to_is_told() -> None:
     engine = FakeEngine()
-    engine.hold.clear()
-    async with serving(engine, limits=Limits(connections=1)) as server, peer(server) as client:
-        await client.send(say())
-        await eventually(lambda: engine.speaking == 1)
+    async with spoken_to(engine, limits=Limits(connections=1)) as (server, client):
         async with peer(server, "127.0.0.2") as other:
             await pinged(other)
         assert types(await client.rest()) == ["error"]

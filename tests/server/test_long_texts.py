@@ -1,7 +1,6 @@
 """Long texts: the loop is never held for long, and over the limit they are spoken up to it."""
 
 import asyncio
-import logging
 import time
 
 import pytest
@@ -10,7 +9,7 @@ from wyoming.ping import Ping
 from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart, SynthesizeStop
 
 from tests.fakes import FakeEngine
-from tests.server.clients import logged, peer, say, serving, types
+from tests.server.clients import logged, peer, say, serving, types, warnings
 from tests.server.test_wire import line
 from wyoming_csm.config import Limits
 
@@ -41,6 +40,10 @@ async def test_the_loop_goes_round_while_a_text_is_cut(event: Event) -> None:
     assert held < HELD_SECONDS
 
 
+TOO_LONG = (
+    "A text of 127.0.0.1 is longer than 40 characters (limits.text_characters):"
+    " it is spoken up to the last sentence that ends before"
+)
 SHORT = Limits(text_characters=40)
 START, STOP = SynthesizeStart().event(), SynthesizeStop().event()
 
@@ -89,11 +92,7 @@ async def test_over_the_limit_it_is_spoken_to_the_last_sentence_that_ends(
             await client.send(Ping().event())  # nothing was wrong with the connection
             assert types(await client.until("pong")) == ["pong"]
         assert engine.asked == engine.finished == asked
-        (warning,) = [one.getMessage() for one in logged(caplog) if one.levelno == logging.WARNING]
-        assert warning == (
-            "A text of 127.0.0.1 is longer than 40 characters (limits.text_characters):"
-            " it is spoken up to the last sentence that ends before"
-        )
+        assert warnings(caplog) == [TOO_LONG]
 
 
 async def test_a_report_of_more_than_ten_thousand_characters() -> None:

@@ -1,14 +1,12 @@
 """How a request wants to be spoken: its voice, its speaker, its text's format."""
 
-import logging
-
 import msgspec
 import pytest
 from wyoming.event import Event
 from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStop, SynthesizeVoice
 
 from tests.fakes import FakeEngine, fake_voice, frame
-from tests.server.clients import audio, logged, peer, serving, types
+from tests.server.clients import audio, peer, serving, types, warnings
 
 
 async def test_an_unknown_voice_gets_the_default_and_a_warning(
@@ -25,8 +23,7 @@ async def test_an_unknown_voice_gets_the_default_and_a_warning(
                 "audio-stop",
             ]
     assert {reply.voice.name for reply in engine.replies} == {"anna"}
-    warnings = [one.getMessage() for one in logged(caplog) if one.levelno == logging.WARNING]
-    (warning,) = warnings  # rate-limited
+    (warning,) = warnings(caplog)  # rate-limited
     assert "'../../etc/passwd'" in warning
 
 
@@ -73,7 +70,7 @@ async def test_a_request_that_cannot_be_fulfilled_is_a_warning_and_is_spoken(
         await client.send(Event("synthesize", {"text": 42, **asked}))
         assert audio(await client.until("audio-stop")) == frame(0)
     assert engine.asked == ["42"]
-    (warning,) = [one.getMessage() for one in logged(caplog) if one.levelno == logging.WARNING]
+    (warning,) = warnings(caplog)
     assert warning == (
         "A request from 127.0.0.1 cannot be fulfilled exactly: there is no voice '5';"
         " there is no text format '1'; the voice is fake_en"

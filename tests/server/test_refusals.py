@@ -1,5 +1,6 @@
 """Well-formed requests that cannot be answered: an `error`, then the end, never silence."""
 
+import asyncio
 import gc
 
 import pytest
@@ -57,14 +58,14 @@ async def test_a_server_that_stops_says_nothing_more_to_a_refused_client(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Though a request of it was never answered: the refusal was the answer."""
-    monkeypatch.setattr("wyoming_csm.server.connection._LINGER_SECONDS", 60)
+    monkeypatch.setattr("wyoming_csm.server.connection.LINGER_SECONDS", 60)
     engine = FakeEngine()
     engine.hold.clear()
     async with serving(engine) as server, peer(server) as client:
         await client.send(say())
         await client.send_bytes(b"hello\n")
         assert types(await client.rest()) == ["error"]
-        (serving_it,) = server._serving
+        (serving_it,) = [one for one in asyncio.all_tasks() if "127.0.0.1" in one.get_name()]
         await server.__aexit__(None, None, None)
         assert serving_it.cancelled()
     gc.collect()

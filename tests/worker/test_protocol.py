@@ -57,7 +57,7 @@ FROM_CHILD: list[FromChild] = [
     Preparing(2),
     Done(1, 0.25),
     Failed(1, "too long"),
-    Prepared(CLIPS[0], "nothing is heard in it"),
+    Prepared(CLIPS[0], "it is silent"),
     Heartbeat(),
     Working(15.0),
 ]

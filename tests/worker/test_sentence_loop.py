@@ -174,7 +174,7 @@ def test_what_cannot_be_spoken_is_done_without_sound(child: FakeChild, loop: Sen
 
 
 def limits(child: FakeChild) -> list[float]:
-    return [message.limit for message in child.sent if isinstance(message, Working)]
+    return [message.limit_seconds for message in child.sent if isinstance(message, Working)]
 
 
 def test_a_sentences_limit_follows_what_others_took(child: FakeChild, loop: SentenceLoop) -> None:

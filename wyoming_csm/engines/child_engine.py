@@ -188,25 +188,19 @@ class ChildEngine:
     def receive(self, message: protocol.FromChild) -> None:
         """Note what the child says; what comes of a sentence that was taken back is dropped."""
         match message:
-            case protocol.Begun() | protocol.Preparing() | protocol.Late() | protocol.Audio():
-                if (sentence := self._sentences.get(message.sentence)) is None:
-                    return
-                sentence.begun |= isinstance(message, protocol.Begun)
-                sentence.preparing |= isinstance(message, protocol.Preparing)
-                sentence.late |= isinstance(message, protocol.Late)
-                if isinstance(message, protocol.Audio):
-                    sentence.sound.append(message.pcm)
-                sentence.news()
-            case protocol.Done(number, seconds):
-                self._finish(number, seconds=seconds)
-            case protocol.Failed(number, reason):
-                self._finish(number, EngineError(f"{self._title}: {reason}"))
             case protocol.Ready(_, slots, voices):
                 self._slots, self._learned_voices = max(1, slots), voices
                 self._told = ()
                 self._idle_since = asyncio.get_running_loop().time()
             case protocol.Prepared(clip, fault) if self._recorded.prepared(clip, fault):
                 self.changed()
+            case protocol.Done(number, seconds):
+                self._finish(number, seconds=seconds)
+            case protocol.Failed(number, reason):
+                self._finish(number, EngineError(f"{self._title}: {reason}"))
+            case protocol.OfSentence(number) if sentence := self._sentences.get(number):
+                _note(sentence, message)
+                sentence.news()
 
     @property
     def idle_seconds(self) -> float:
@@ -233,3 +227,15 @@ class ChildEngine:
         self._told = now
         if new:
             self._tell(protocol.Learn(new))
+
+
+def _note(sentence: Sentence, message: protocol.OfSentence) -> None:
+    match message:
+        case protocol.Audio(_, pcm):
+            sentence.sound.append(pcm)
+        case protocol.Begun():
+            sentence.begun = True
+        case protocol.Preparing():
+            sentence.preparing = True
+        case protocol.Late():
+            sentence.late = True

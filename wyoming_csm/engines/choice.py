@@ -34,7 +34,7 @@ class Chooser:
         self.engines = tuple(engines)
         self._waking_seconds = waking_seconds
         self._said: set[str] = set()  # what is true for long is not said again at each reply
-        self._watching: set[Callable[[], None]] = set()
+        self._watching: dict[Callable[[], None], None] = {}  # told in the order in which they came
 
     def changed(self) -> None:
         """Tell all that watch: an engine became another, or a slot of one came free."""
@@ -44,11 +44,11 @@ class Chooser:
     @contextmanager
     def watched(self, news: Callable[[], None]) -> Iterator[None]:
         """Call `news` at each change meanwhile."""
-        self._watching.add(news)
+        self._watching[news] = None
         try:
             yield
         finally:
-            self._watching.discard(news)
+            self._watching.pop(news, None)
 
     async def until(self, find: Callable[[], T | None]) -> T:
         """Return what `find` finds; while that is nothing, it is asked again after each change."""
@@ -173,9 +173,9 @@ class Chooser:
                 f"{engine.name}/{own.name} speaks for {voice.name}, which cannot be used:"
                 f" {voice.fault}"
             )
-        elif owner.name == engine.name:
+        elif owner.name == engine.name or owner.status.unsuited:
             pass
-        elif owner.status.phase is Phase.WAKING:
+        elif owner.status.phase in (Phase.STARTING, Phase.WAKING):
             _LOGGER.info("%s/%s speaks while %s loads", engine.name, own.name, owner.name)
         else:
             self._warn_once(

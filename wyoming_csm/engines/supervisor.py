@@ -10,16 +10,8 @@ from typing import Protocol
 from wyoming_csm.engines.base import PENDING, Phase, Status
 from wyoming_csm.engines.process import ChildProcess
 from wyoming_csm.engines.watchdog import STALL_SECONDS, HoldOff, Timeouts, Watchdog
-from wyoming_csm.errors import EngineUnavailable, WorkerDied
-from wyoming_csm.worker.protocol import (
-    Configure,
-    Done,
-    FromChild,
-    Prepare,
-    Ready,
-    Starting,
-    Unavailable,
-)
+from wyoming_csm.errors import EngineUnavailable, Unsuited, WorkerDied
+from wyoming_csm.worker import protocol
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -29,7 +21,7 @@ COMMAND = (sys.executable, "-m", "wyoming_csm.worker")
 class Owner(Protocol):
     """What a supervisor works for."""
 
-    def receive(self, message: FromChild) -> None:
+    def receive(self, message: protocol.FromChild) -> None:
         """Take a message of a child that is ready; `Ready` itself is the first."""
 
     def lost(self, why: str) -> None:
@@ -57,7 +49,7 @@ class Supervisor:
     def __init__(
         self,
         name: str,
-        configure: Configure,
+        configure: protocol.Configure,
         owner: Owner,
         *,
         probe: Callable[[], None],
@@ -147,7 +139,7 @@ class Supervisor:
                 if unavailable.passing:
                     self._hold_off.away()
                 # Whereupon `hurry` may shorten the wait.
-                self._become(Phase.ABSENT, str(unavailable))
+                self._become(Phase.ABSENT, str(unavailable), isinstance(unavailable, Unsuited))
                 if not unavailable.passing:
                     level = logging.INFO if unavailable.expected else logging.WARNING
                     _LOGGER.log(level, "%s is left out: %s", self._name, unavailable)
@@ -161,7 +153,7 @@ class Supervisor:
 
     def _rest(self, why: str) -> None:
         news = self._hold_off.rest(why)
-        detail = f"failed {self._hold_off.deaths} times in a row, tried again later: {why}"
+        detail = f"failed {self._hold_off.deaths} times one after another, tried again later: {why}"
         self._become(Phase.RESTING, detail)  # whereupon `hurry` may shorten the rest
         _LOGGER.log(
             logging.WARNING if news else logging.DEBUG,
@@ -195,7 +187,7 @@ class Supervisor:
         try:
             if self._status.phase is Phase.ASLEEP:
                 self._standby = watch
-                child.send(Prepare(self._configure.engine))
+                child.send(protocol.Prepare(self._configure.engine))
             else:
                 self._configure_child(watch)
             await self._listen(child, watch)
@@ -222,20 +214,22 @@ class Supervisor:
             if self._status.phase is Phase.STALLED:
                 self._become(Phase.READY, self._detail)
             match message:
-                case Starting(detail):
+                case protocol.Starting(detail):
                     _LOGGER.info("%s: %s", self._name, detail)
                     waking = self._status.phase is Phase.WAKING
                     self._become(Phase.WAKING if waking else Phase.STARTING, detail)
-                case Unavailable(reason, cure, passing):
+                case protocol.Unavailable(reason, cure, passing, unsuited):
+                    if unsuited:
+                        raise Unsuited(reason, cure)
                     raise EngineUnavailable(reason, cure, passing=passing)
-                case Ready(detail, slots):
+                case protocol.Ready(detail, slots):
                     _LOGGER.info("%s is ready: %s; slots: %d", self._name, detail, slots)
                     self._child, self._detail = child, detail
                     self._hold_off.loaded()
                     self._owner.receive(message)
                     self._become(Phase.READY, detail)
                 case _:
-                    if isinstance(message, Done) and self._hold_off.deaths:
+                    if isinstance(message, protocol.Done) and self._hold_off.deaths:
                         self._hold_off.forget()
                     self._owner.receive(message)
 
@@ -262,10 +256,10 @@ class Supervisor:
             self._become(Phase.STARTING, why)
             self._owner.lost(why)
 
-    def _become(self, phase: Phase, detail: str = "") -> None:
+    def _become(self, phase: Phase, detail: str = "", unsuited: bool = False) -> None:
         before = self._status.phase
         assert before.may_become(phase), f"{self._name}: from {before} to {phase}"
-        self._status = Status(phase, detail)
+        self._status = Status(phase, detail, unsuited)
         if phase in PENDING:
             self._loaded.clear()
         else:

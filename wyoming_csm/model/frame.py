@@ -68,10 +68,8 @@ class FrameParts:
     def decode_frame(
         self, hidden: Tensor, seeds: Tensor, positions: Tensor, cache: KvCache
     ) -> Tensor:
-        """Return the codes [rows, codebooks] that follow the backbone's hidden [rows, width].
-
-        The noise is that of seeds and positions [rows]; `cache` is the depth decoder's.
-        """
+        """Return the codes [rows, codebooks] that follow the backbone's hidden [rows, width]. The
+        noise is that of seeds and positions [rows]; `cache` is the depth decoder's."""
         layers = cache.layers
         first, second, noise = self._start(hidden, seeds, positions, layers, self._start_mask)
         codes = [first, second]
@@ -89,9 +87,7 @@ class FrameParts:
         length: int,
     ) -> None:
         """Read codes [rows, codebooks] at positions [rows] < length; hidden and positions go on.
-
-        Those of rows that are not active [rows] stay.
-        """
+        Those of rows that are not active [rows] stay."""
         # Outside of what is compiled, where each layer would make it anew.
         mask, span = self._masks(positions), self._span[:length]
         if self._is_trial:
@@ -101,10 +97,8 @@ class FrameParts:
     def start_part(
         self, hidden: Tensor, seeds: Tensor, positions: Tensor, layers: _Layers, mask: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return codebooks 0 and 1, [rows] each, and the frame's noise [rows, codebooks, k].
-
-        `mask` is that of the depth decoder's start.
-        """
+        """Return codebooks 0 and 1, [rows] each, and the frame's noise [rows, codebooks, k]. `mask`
+        is that of the depth decoder's start."""
         noise = draw_noise(seeds, positions, self._noise)
         logits = self._model.first_logits(hidden)
         code = sample(logits, self._sampling.temperature, self._sampling.top_k, noise[:, 0])
@@ -126,10 +120,8 @@ class FrameParts:
         mask: Tensor | None,
         span: Tensor,
     ) -> None:
-        """Do as `backbone_step`; the length is that of `span`, which a compiler may leave open.
-
-        The end is read as zeros, whatever is missing to them: so it stands in prompts.
-        """
+        """Do as `backbone_step`; the length is that of `span`, which a compiler may leave open. The
+        end is read as zeros, whatever is missing to them: so it stands in prompts."""
         x = self._model.embed_frames(codes.masked_fill(is_end(codes)[:, None], 0))
         following = self._model.backbone.step(x, positions, KvCache(layers), mask, len(span))
         hidden.copy_(torch.where(active[:, None], following, hidden))

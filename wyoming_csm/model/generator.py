@@ -21,7 +21,7 @@ PREFILL_POSITIONS = 512  # at a time, at most: what is in between takes memory f
 class FrameGenerator:
     """Slots that speak independently: what one does never changes another's codes.
 
-    After `prefill` and after every frame, `_hidden` holds what the slot's next frame is made
+    After `prefill` and after every frame, `hidden` holds what the slot's next frame is made
     from. `decode_frame` makes that frame's codes, `backbone_step` reads them, so a slot's KV
     always is its prompt and every frame made, the final one too, as zeros: a segment as a prompt
     has it. Both compute the first slots, a bucket of them, at addresses that never change.
@@ -38,9 +38,9 @@ class FrameGenerator:
         self.codes = torch.zeros(slots, sizes.codebooks, dtype=torch.long, device=device)
         self.active = torch.zeros(slots, dtype=torch.bool, device=device)
         self._longest = longest_bucket(positions)
-        self._kv = KvCache.allocate(sizes.backbone, slots, self._longest, model.dtype, device)
+        self.kv = KvCache.allocate(sizes.backbone, slots, self._longest, model.dtype, device)
         self._depth_kv = KvCache.allocate(sizes.depth, slots, sizes.codebooks, model.dtype, device)
-        self._hidden = torch.zeros(slots, sizes.backbone.width, dtype=model.dtype, device=device)
+        self.hidden = torch.zeros(slots, sizes.backbone.width, dtype=model.dtype, device=device)
         self._position = torch.zeros(slots, dtype=torch.long, device=device)
         self._seed = torch.zeros(slots, dtype=torch.long, device=device)
         self._parts = FrameParts(model, sampling)
@@ -48,10 +48,8 @@ class FrameGenerator:
         self._used = [0] * slots
 
     def compile(self, folder: Path) -> bool:
-        """Let a compiler fuse the frame, before the first sentence; False: it stays as it is.
-
-        The result is cached in `folder`, for the next process.
-        """
+        """Let a compiler fuse the frame, before the first sentence; False: it stays as it is. The
+        result is cached in `folder`, for the next process."""
 
         def trial() -> None:
             for rows in range(1, min(self.slots, 2) + 1):
@@ -73,7 +71,7 @@ class FrameGenerator:
         end = start + len(prompt)
         if end >= self.positions:
             raise PromptTooLong(f"a prompt of {end} positions: a slot has {self.positions}")
-        cache = self._kv.slot(slot)
+        cache = self.kv.slot(slot)
         if not 0 < start == self._used[slot]:  # else it is clear behind it
             cache.clear(start)
         prompt = upload(prompt, self.model.text_embedding.weight.device)
@@ -81,7 +79,7 @@ class FrameGenerator:
             x = self.model.embed_prompt(chunk)[None]  # [1, n, width]
             hidden = self.model.backbone.prefill(x, start, cache)
             start += len(chunk)
-        self._hidden[slot] = hidden[0, -1]
+        self.hidden[slot] = hidden[0, -1]
         self._position[slot].fill_(end)
         self._seed[slot].fill_(seed)
         self._used[slot] = end
@@ -91,14 +89,14 @@ class FrameGenerator:
         """Return a copy of the slot's first `n` positions. Raises ValueError if it has fewer."""
         if not 0 < n <= self._used[slot]:
             raise ValueError(f"slot {slot} has {self._used[slot]} positions, not {n}")
-        return self._kv.save(slot, n)
+        return self.kv.save(slot, n)
 
     @torch.inference_mode()
     def restore(self, slot: int, block: KvBlock) -> None:
         """Make what was saved the slot's whole content; a prefill must follow from there."""
         positions = block.shape[3]
-        self._kv.restore(slot, block)
-        self._kv.slot(slot).clear(positions)
+        self.kv.restore(slot, block)
+        self.kv.slot(slot).clear(positions)
         self._position[slot].fill_(positions)
         self._used[slot] = positions
 
@@ -108,11 +106,11 @@ class FrameGenerator:
         if self._used[one] > self._used[other]:
             one, other = other, one  # the shorter is copied aside, often nothing
         shorter, longer = self._used[one], self._used[other]
-        states = (self._hidden, self._position, self._seed)
-        aside, saved = self._kv.save(one, shorter), [state[one].clone() for state in states]
-        self._kv.move(other, one, longer)
-        self._kv.restore(other, aside)
-        self._kv.slot(other).clear(shorter)
+        states = (self.hidden, self._position, self._seed)
+        aside, saved = self.kv.save(one, shorter), [state[one].clone() for state in states]
+        self.kv.move(other, one, longer)
+        self.kv.restore(other, aside)
+        self.kv.slot(other).clear(shorter)
         for state, mine in zip(states, saved, strict=True):
             state[one].copy_(state[other])
             state[other].copy_(mine)
@@ -121,7 +119,7 @@ class FrameGenerator:
     @torch.inference_mode()
     def release(self, slot: int) -> None:
         """Free the slot. Safe to call twice."""
-        self._hidden[slot].zero_()
+        self.hidden[slot].zero_()
         self._position[slot].zero_()
         self._used[slot] = 0
 
@@ -139,10 +137,8 @@ class FrameGenerator:
         return self.codes[upload(chosen, self.codes.device)]
 
     def length_of(self, active: Sequence[int]) -> int:
-        """Return what `backbone_step` has to read for the next frame of these slots.
-
-        Raises ValueError if one of them has no prompt, or is full.
-        """
+        """Return what `backbone_step` has to read for the next frame of these slots. Raises
+        ValueError if one of them has no prompt, or is full."""
         for slot in active:
             if not 0 < self._used[slot] < self.positions:
                 raise ValueError(f"slot {slot} has no prompt, or is full")
@@ -159,22 +155,18 @@ class FrameGenerator:
 
     @torch.inference_mode()
     def decode_frame(self, rows: int) -> None:
-        """Make the next codes of the first `rows` slots, active or not, in `codes`.
-
-        On the device alone, and nothing is allocated that outlives it: a graph can hold it.
-        """
+        """Make the next codes of the first `rows` slots, active or not, in `codes`. On the device
+        alone, and nothing is allocated that outlives it: a graph can hold it."""
         cache = self._depth_kv.first(rows)
-        hidden, seeds, positions = self._hidden[:rows], self._seed[:rows], self._position[:rows]
+        hidden, seeds, positions = self.hidden[:rows], self._seed[:rows], self._position[:rows]
         self.codes[:rows].copy_(self._parts.decode_frame(hidden, seeds, positions, cache))
 
     @torch.inference_mode()
     def backbone_step(self, rows: int, length: int) -> None:
         """Read the `codes` of those of the first `rows` slots that are active; these move on.
-
-        `length` is what `length_of` says, or more. On the device alone, as `decode_frame`.
-        """
-        codes, hidden, active = self.codes[:rows], self._hidden[:rows], self.active[:rows]
-        cache = self._kv.first(rows)
+        `length` is what `length_of` says, or more. On the device alone, as `decode_frame`."""
+        codes, hidden, active = self.codes[:rows], self.hidden[:rows], self.active[:rows]
+        cache = self.kv.first(rows)
         self._parts.backbone_step(codes, hidden, active, self._position[:rows], cache, length)
 
     def _readable(self, n: int) -> int:

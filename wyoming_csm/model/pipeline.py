@@ -9,6 +9,7 @@ from torch import Tensor
 
 from wyoming_csm.model.csm import is_end
 from wyoming_csm.model.cuda import (
+    Capture,
     CudaCapture,
     DeviceEvent,
     GraphRoom,
@@ -58,11 +59,13 @@ class FramePipeline:
         generator: FrameGenerator,
         decoder: MimiDecoder,
         ahead: int | None = None,
-        graph_bytes: int | None = None,
+        room: GraphRoom | None = None,
+        captures: tuple[Capture, Capture] | None = None,
     ) -> None:
         """Launch `ahead` frames before the first is waited for; by default 1 on a GPU only.
 
-        CUDA graphs may take `graph_bytes` of the device's memory, by default all of it.
+        Graphs are made by `captures`, one for the main stream and one for the codec's, as far as
+        they find `room`; by default by CUDA on a GPU only, as far as it has memory.
         """
         self._generator, self._decoder = generator, decoder
         self.slots = generator.slots
@@ -76,14 +79,13 @@ class FramePipeline:
         self._table = RowTable(self.slots)
         on_gpu = device.type == "cuda"
         self.ahead = int(on_gpu) if ahead is None else ahead
-        main = CudaCapture(device) if on_gpu else None
-        beside = CudaCapture(device, self._side.stream) if on_gpu else None
-        self._room: GraphRoom | None = None
-        if on_gpu and graph_bytes is not None:
-            self._room = GraphRoom(graph_bytes, lambda: torch.cuda.mem_get_info(device)[0])
-        self._decode_graphs = Graphs(generator.decode_frame, main, self._room)
-        self._backbone_graphs = Graphs(generator.backbone_step, main, self._room)
-        self._codec_graphs = Graphs(self._decode, beside, self._room)
+        if on_gpu and captures is None:
+            captures = CudaCapture(device), CudaCapture(device, self._side.stream)
+        self._room, self._has_graphs = room, captures is not None
+        main, beside = captures or (None, None)
+        self._decode_graphs = Graphs(generator.decode_frame, main, room)
+        self._backbone_graphs = Graphs(generator.backbone_step, main, room)
+        self._codec_graphs = Graphs(self._decode, beside, room)
         self._ring = [_HostBuffers(self._codes, self._samples) for _ in range(self.ahead + 1)]
         # Where the codec had its own copy of the last frame.
         self._copied = DeviceEvent(None, device)
@@ -152,15 +154,15 @@ class FramePipeline:
 
         Raises torch.OutOfMemoryError if there is no room for the largest.
         """
-        if self.device.type == "cuda":
+        if self._has_graphs:
             self._capture_graphs(progress)
         for rows in row_buckets(self.slots):
             self._seconds[rows] = self._measure(rows)
 
     def _capture_graphs(self, progress: Callable[[str], None]) -> None:
         """Capture what serves for all others, then for one voice alone, then the finer lengths."""
-        most, *fewer = reversed(row_buckets(self.slots))
-        buckets = [most, *reversed(fewer)]
+        *fewer, most = row_buckets(self.slots)
+        buckets = [most, *fewer]
         longest, *shorter = by_use(self._generator.lengths())
         for n, rows in enumerate(buckets, start=1):
             progress(f"preparing frames of {rows} at once ({n} of {len(buckets)})")

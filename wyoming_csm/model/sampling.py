@@ -46,21 +46,9 @@ class Sampling:
         depth_temperature, depth_top_k = _read(config, "depth_decoder_")
         return cls(temperature, top_k, depth_temperature, depth_top_k)
 
-    def replaced(
-        self,
-        *,
-        temperature: float | None = None,
-        top_k: int | None = None,
-        depth_temperature: float | None = None,
-        depth_top_k: int | None = None,
-    ) -> "Sampling":
-        """Return a copy with what is not None put in its stead."""
-        return Sampling(
-            self.temperature if temperature is None else temperature,
-            self.top_k if top_k is None else top_k,
-            self.depth_temperature if depth_temperature is None else depth_temperature,
-            self.depth_top_k if depth_top_k is None else depth_top_k,
-        )
+    def replaced(self, **wanted: Any) -> "Sampling":
+        """Return a copy with the fields that are given and not None."""
+        return dataclasses.replace(self, **{k: v for k, v in wanted.items() if v is not None})
 
 
 def noise_offsets(codebooks: int, k: int, device: torch.device) -> Tensor:

@@ -24,7 +24,7 @@ from wyoming_csm.within import within
 
 _LOGGER = logging.getLogger(__name__)
 
-_LINGER_SECONDS = 0.04  # closing on unread input would take our last events from the peer
+LINGER_SECONDS = 0.04  # closing on unread input would take our last events from the peer
 _LINGER_BYTES = 256 * 1024  # of that input
 _ERROR_SECONDS = 0.25  # for the `error` to a peer that is sent away
 
@@ -62,7 +62,7 @@ class Connection:
 
     @property
     def busy(self) -> bool:
-        """Whether a request is not fully answered."""
+        """Return whether a request is not fully answered."""
         return self._unanswered > 0
 
     def start(self) -> asyncio.Task[None]:
@@ -223,7 +223,7 @@ async def _say_goodbye(
     """Send an `error`, if there is one, let everything go out, and end our side."""
     with suppress(OSError, RequestError):  # it left first, or takes nothing
         if await within(seconds, _send_end(writer, events, error)):
-            await within(_LINGER_SECONDS, _read_rest(reader))
+            await within(LINGER_SECONDS, _read_rest(reader))
 
 
 async def _send_end(writer: asyncio.StreamWriter, events: EventWriter, error: str) -> None:

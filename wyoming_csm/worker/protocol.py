@@ -98,45 +98,43 @@ class Unavailable(_Message, frozen=True):
     reason: str
     cure: str
     passing: bool = False
+    unsuited: bool = False
 
 
-class Begun(_Message, frozen=True):
+class OfSentence(_Message, frozen=True):
+    """What is said of one sentence."""
+
+    sentence: int
+
+
+class Begun(OfSentence, frozen=True):
     """A sentence left the queue: it has a slot. What is made for it is lost if it is stopped."""
 
-    sentence: int
 
-
-class Preparing(_Message, frozen=True):
+class Preparing(OfSentence, frozen=True):
     """A sentence's voice is being prepared, which may take longer than a slot to be given."""
 
-    sentence: int
 
-
-class Late(_Message, frozen=True):
+class Late(OfSentence, frozen=True):
     """A sentence waits for a slot beyond all patience, and waits on. It is said once: another
     engine may be quicker, and `Stop` takes the sentence away."""
 
-    sentence: int
 
-
-class Audio(_Message, frozen=True):
+class Audio(OfSentence, frozen=True):
     """A chunk of a sentence's sound: 24 kHz mono s16le."""
 
-    sentence: int
     pcm: bytes
 
 
-class Done(_Message, frozen=True):
+class Done(OfSentence, frozen=True):
     """A sentence's last sound was sent. `seconds`: what its computing took, without its waiting."""
 
-    sentence: int
     seconds: float
 
 
-class Failed(_Message, frozen=True):
+class Failed(OfSentence, frozen=True):
     """A sentence failed; the child goes on."""
 
-    sentence: int
     reason: str
 
 
@@ -154,14 +152,14 @@ class Heartbeat(_Message, frozen=True):
 class Working(_Message, frozen=True):
     """The working loop of a child that is ready goes round: at least once a second between
     computations. Until it says another, each of its messages follows the one before within
-    `limit` seconds, or it hangs."""
+    `limit_seconds`, or it hangs."""
 
-    limit: float
+    limit_seconds: float
 
 
 ToChild = Prepare | Configure | Learn | Say | Stop | EndReply
-OfSentence = Begun | Preparing | Late | Audio | Done | Failed
-FromChild = Starting | Ready | Unavailable | OfSentence | Prepared | Heartbeat | Working
+_FromChild = Starting | Ready | Unavailable | Prepared | Heartbeat | Working
+FromChild = _FromChild | Begun | Preparing | Late | Audio | Done | Failed
 
 _ENCODER = msgspec.msgpack.Encoder()
 _TO_CHILD: msgspec.msgpack.Decoder[ToChild] = msgspec.msgpack.Decoder(ToChild)

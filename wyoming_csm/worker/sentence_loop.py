@@ -13,7 +13,7 @@ from wyoming_csm.errors import EngineError
 from wyoming_csm.voices import Voice
 from wyoming_csm.worker import protocol
 from wyoming_csm.worker.fair_queue import MOST_WAITING, FairQueue
-from wyoming_csm.worker.pipe import HEARTBEAT_SECONDS, Child, limit
+from wyoming_csm.worker.pipe import HEARTBEAT_SECONDS, Child, limit_seconds
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ class SentenceLoop:
         """Take what has arrived; without work, beat and wait a second at the most for it."""
         busy = bool(self._speaking or len(self._queue))
         if not busy:
-            self._send(protocol.Working(limit(0)))
+            self._send(protocol.Working(limit_seconds(0)))
         try:
             self._take(self._inbox.get(not busy, HEARTBEAT_SECONDS))
             while True:
@@ -149,7 +149,7 @@ class SentenceLoop:
     def _deliver(self, say: protocol.Say) -> None:
         began = self._clock()
         expected = self._pace.expected(say.voice.name, say.text)
-        self._send(protocol.Working(limit(expected)))
+        self._send(protocol.Working(limit_seconds(expected)))
         with closing(self._sound(say.text, say.voice)) as chunks:
             for pcm in chunks:
                 self._receive()

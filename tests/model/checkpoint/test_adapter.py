@@ -108,7 +108,7 @@ def test_chunks_of_a_tensor_get_their_part(
     added = whole.text_embedding.weight - load(folder).text_embedding.weight
     expected = 1.5 * (noise(32, 4) @ noise(4, words)).T
     torch.testing.assert_close(added, expected, rtol=0, atol=1e-5)
-    monkeypatch.setattr(files, "_CHUNK_BYTES", 1_000)
+    monkeypatch.setattr(files, "CHUNK_BYTES", 1_000)
     assert_same(load(folder, adapter), whole)
 
 

@@ -111,8 +111,8 @@ def test_shards_load_like_one_file(folder: Path, tmp_path: Path) -> None:
 
 def test_large_tensors_come_in_chunks(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = load(folder)
-    monkeypatch.setattr(files, "_CHUNK_BYTES", 5_000)
-    monkeypatch.setattr(loading, "_FOLD_ENTRIES", 7)
+    monkeypatch.setattr(files, "CHUNK_BYTES", 5_000)
+    monkeypatch.setattr(loading, "FOLD_ENTRIES", 7)
     assert_same(load(folder), whole)
 
 

@@ -25,8 +25,8 @@ ALL = pytest.mark.parametrize("kind", [*KINDS, None])
 @pytest.fixture(autouse=True)
 def room(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever this machine's disk has left."""
-    monkeypatch.setattr(loading, "_FREE_BYTES", 0)
-    monkeypatch.setattr(loading, "_FREE_BYTES_INT4", 0)
+    monkeypatch.setattr(loading, "FREE_BYTES", 0)
+    monkeypatch.setattr(loading, "FREE_BYTES_INT4", 0)
 
 
 def cache_of(
@@ -63,7 +63,7 @@ def no_reading(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         pytest.fail("it read the checkpoint's weights again")
 
-    monkeypatch.setattr(Checkpoint, "_fill", refuse)
+    monkeypatch.setattr(Checkpoint, "merged", refuse)
 
 
 @ALL
@@ -87,7 +87,7 @@ def test_it_is_written_chunk_by_chunk_and_not_there_before_the_last(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A GPU's weights stay as they are: they may be written whenever there is time."""
-    monkeypatch.setattr(quantized_cache, "_CHUNK_BYTES", 1_000)
+    monkeypatch.setattr(quantized_cache, "CHUNK_BYTES", 1_000)
     monkeypatch.setattr(WeightsCache, "save", lambda *_: None)
     model = load(folder, tmp_path / "cache", None)
     checkpoint = Checkpoint(folder)
@@ -140,35 +140,32 @@ def test_it_is_stored_only_where_it_spares_reading(folder: Path, tmp_path: Path)
 
 
 @ALL
+@pytest.mark.parametrize(
+    ("setting", "is_of_int4"), [("FREE_BYTES", False), ("FREE_BYTES_INT4", True)]
+)
 def test_it_leaves_room_on_the_disk(
     folder: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     kind: QuantKind | None,
+    setting: str,
+    is_of_int4: bool,
 ) -> None:
     """Whatever the type; less with int4, which takes minutes to make again."""
-    monkeypatch.setattr(loading, "_FREE_BYTES", 10**18)
+    monkeypatch.setattr(loading, setting, 10**18)
     with caplog.at_level(logging.INFO):
         load(folder, tmp_path / "cache", kind)
-    is_stored = kind == "int4"
+    is_stored = is_of_int4 != (kind == "int4")
     assert len(files(tmp_path / "cache")) == is_stored
     assert ("leaves less than 1000000000 GB free" in caplog.text) != is_stored
-
-
-def test_int4_leaves_room_too(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(loading, "_FREE_BYTES_INT4", 10**18)
-    load(folder, tmp_path / "cache", "int4")
-    assert not files(tmp_path / "cache")
 
 
 def test_it_is_of_this_checkpoint(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of its bytes, too: copies of different fine-tunes may have the same time and size."""
-    monkeypatch.setattr(disk_cache, "_SMALL_BYTES", 10_000)
+    monkeypatch.setattr(disk_cache, "SMALL_BYTES", 10_000)
     cache = tmp_path / "cache"
     load(folder, cache)
     before = files(cache)
@@ -252,7 +249,7 @@ def test_where_nothing_can_be_written_it_loads_all_the_same(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(quantized_cache, "_header", full)
+    monkeypatch.setattr(os, "fsync", full)
     assert bits(load(folder, tmp_path / "full")) == expected
     assert not files(tmp_path / "full")
 

@@ -24,7 +24,7 @@ def test_absent_keys_mean_what_they_mean_to_transformers() -> None:
     assert read_config(theirs.to_dict()).samples_per_frame == ours.samples_per_frame == 1920
 
 
-def test_an_older_checkpoint_keeps_theta_and_frame_rate_elsewhere() -> None:
+def test_an_older_checkpoint_has_theta_and_frame_rate_elsewhere() -> None:
     config = read_config({"rope_theta": 500.0, "frame_rate": 12.5, "head_dim": None})
     assert (config.theta, config.positions_per_frame, config.head_width) == (500.0, 2, 64)
 

@@ -67,23 +67,23 @@ def test_frame_by_frame_equals_the_whole_past_the_window(dtype: torch.dtype, bar
     codes = random_codes(model, slots=3, frames=310)
     breath = torch.rand(310, generator=torch.Generator().manual_seed(3)) < 0.3
     state = decoder.new_state(3, "cpu", dtype)
-    heard: list[list[Tensor]] = [[], [], []]
+    streams: list[list[Tensor]] = [[], [], []]
     for n in range(310):
         if n == 150:
             decoder.reset(state, 1)
         active = torch.tensor([True, True, not breath[n]])
         sound = decoder.step(codes[:, n], state, active)
         for slot in active.nonzero().flatten().tolist():
-            heard[slot].append(sound[slot])
-    assert error(torch.cat(heard[0]), whole(model, codes[0])) < bar
-    assert error(torch.cat(heard[1][:150]), whole(model, codes[1, :150])) < bar
-    assert error(torch.cat(heard[1][150:]), whole(model, codes[1, 150:])) < bar
-    assert error(torch.cat(heard[2]), whole(model, codes[2, ~breath])) < bar
+            streams[slot].append(sound[slot])
+    assert error(torch.cat(streams[0]), whole(model, codes[0])) < bar
+    assert error(torch.cat(streams[1][:150]), whole(model, codes[1, :150])) < bar
+    assert error(torch.cat(streams[1][150:]), whole(model, codes[1, 150:])) < bar
+    assert error(torch.cat(streams[2]), whole(model, codes[2, ~breath])) < bar
 
 
 @pytest.mark.parametrize("use_cache", [False, True])
 def test_the_window_is_the_one_transformers_sees(use_cache: bool) -> None:
-    """Small windows roll after few frames, so every off-by-one is heard at once."""
+    """Small windows roll after few frames, so every off-by-one shows at once."""
     for window in (1, 2, 3, 7, 8):
         model, decoder = tiny_codec(F64, sliding_window=window)
         codes = random_codes(model, slots=1, frames=12)
@@ -140,7 +140,7 @@ def test_an_inactive_slot_stays_as_it_is_and_its_codes_are_not_looked_at() -> No
     assert not any(torch.equal(a, b) for a, b in zip(before[1], seen(0), strict=True))
 
 
-def test_slots_do_not_hear_each_other() -> None:
+def test_slots_do_not_change_each_others_sound() -> None:
     model, decoder = tiny_codec(F64)
     codes = random_codes(model, slots=3, frames=6)
     together = streamed(decoder, codes, decoder.new_state(3, "cpu", F64))
@@ -160,8 +160,8 @@ def test_state_is_changed_in_place_and_a_reset_slot_is_a_new_one() -> None:
         cache[1] = float("nan")  # even hidden by the mask it would spread: zero times NaN
     decoder.reset(state, 1)
     assert [tensor.data_ptr() for tensor in state.tensors()] == addresses
-    for tensor, kept, fresh in zip(state.tensors(), before, new.tensors(), strict=True):
-        assert torch.equal(tensor[0], kept)
+    for tensor, old, fresh in zip(state.tensors(), before, new.tensors(), strict=True):
+        assert torch.equal(tensor[0], old)
         assert torch.equal(tensor[1], fresh[1])
     assert decoder.step(codes[:, 0], state, torch.tensor([True, True])).isfinite().all()
 
@@ -171,27 +171,27 @@ def test_the_first_slots_go_on_alone() -> None:
     model, decoder = tiny_codec(F64)
     codes = random_codes(model, slots=3, frames=6)
     state, both = decoder.new_state(3, "cpu", F64), torch.tensor([True, True])
-    heard = [streamed(decoder, codes[:, :3], state)]
+    streams = [streamed(decoder, codes[:, :3], state)]
     behind = [tensor[2].clone() for tensor in state.tensors()]
     few = torch.cat([decoder.step(codes[:2, n], state, both) for n in range(3, 6)], dim=1)
     for slot in range(2):
         whole_sound = whole(model, codes[slot])
-        assert error(torch.cat((heard[0][slot], few[slot])), whole_sound) < 1e-9
+        assert error(torch.cat((streams[0][slot], few[slot])), whole_sound) < 1e-9
     after = [tensor[2] for tensor in state.tensors()]
     assert all(torch.equal(a, b) for a, b in zip(behind, after, strict=True))
 
 
-def test_slots_that_move_or_change_places_go_on() -> None:
+def test_slots_that_move_or_are_swapped_go_on() -> None:
     model, decoder = tiny_codec(F64)
     codes = random_codes(model, slots=2, frames=9)
     state, every = decoder.new_state(4, "cpu", F64), torch.tensor([True, True, True])
     anything = codes[0, 0]
 
-    def step(n: int, places: list[int]) -> Tensor:
+    def step(n: int, slots: list[int]) -> Tensor:
         """Frame `n` of the two sentences, each in its slot."""
         now = anything.repeat(3, 1)
-        now[places] = codes[:, n]
-        return decoder.step(now, state, every)[places]
+        now[slots] = codes[:, n]
+        return decoder.step(now, state, every)[slots]
 
     made = [step(n, [0, 1]) for n in range(3)]
     decoder.swap(state, 0, 1, spare=3)

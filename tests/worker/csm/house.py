@@ -28,13 +28,13 @@ def device(
 class House:
     """A sentence of n characters lasts n frames; "bad" cannot begin, "long" cannot be read."""
 
-    def __init__(self, runs_on: Device | None = None, least_limit: float = 15.0) -> None:
+    def __init__(self, runs_on: Device | None = None, least_seconds: float = 15.0) -> None:
         self.inbox: SimpleQueue[ToChild | None] = SimpleQueue()
         self.sent: list[FromChild] = []
         self.clock = Clock(100.0)
         self.runner = ScriptedRunner(runs_on or device(), self._script, self.clock)
         self.loop = FrameLoop(
-            self.inbox, self.sent.append, self.runner, self.clock, least_limit=least_limit
+            self.inbox, self.sent.append, self.runner, self.clock, least_seconds=least_seconds
         )
 
     def say(self, number: int, text: str, reply: int | None = None, client: str = "") -> None:
@@ -69,7 +69,7 @@ class House:
         return [message for message in self.sent if isinstance(message, Failed)]
 
     def limits(self) -> list[float]:
-        return [message.limit for message in self.sent if isinstance(message, Working)]
+        return [message.limit_seconds for message in self.sent if isinstance(message, Working)]
 
     def _script(self, say: Say) -> Script:
         return Script(len(say.text), 100, bad=say.text == "bad", unreadable=say.text == "long")

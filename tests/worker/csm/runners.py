@@ -1,11 +1,11 @@
 """CSM's runner over a tiny checkpoint, driven as by the frame loop; frames can be scripted."""
 
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
 from typing import NamedTuple
 
 import msgspec
@@ -87,10 +87,10 @@ class Driver:
         self.in_flight: deque[tuple[Sequence[Sentence], Wait]] = deque()
 
     def prepare(self, say: Say) -> None:
-        ready = Event()
-        if not self.runner.is_prepared(say, ready.set):
-            assert ready.wait(60)
-            assert self.runner.is_prepared(say, ready.set)
+        given_up = time.monotonic() + 60
+        while not self.runner.is_prepared(say):
+            assert time.monotonic() < given_up
+            time.sleep(0.001)
 
     def start(self, say: Say, slot: int = 0, chunk: int = 10_000) -> Sentence:
         """Until its prompt is read, so many positions at a time."""

@@ -8,8 +8,8 @@ import pytest
 
 from wyoming_csm.worker.csm.cost import (
     PREFILL_CHUNK,
-    Load,
     PrefillPace,
+    StepPace,
     capacity,
     how_many,
     longest_chunk,
@@ -29,42 +29,42 @@ def test_capacity_is_what_real_time_allows() -> None:
     assert capacity(8, lambda n: 0.04 if n in (1, 2, 4) else math.inf) == 4
 
 
-def test_load_follows_what_steps_take() -> None:
-    load = Load(cost)
-    assert load.fits(8)
+def test_the_pace_follows_what_steps_take() -> None:
+    pace = StepPace(cost)
+    assert pace.fits(8)
     for _ in range(50):
-        load.observe(8, 1.5 * cost(8), 0.1, pure=True)
-    assert load.cost(8) == pytest.approx(1.5 * cost(8), rel=0.01)
-    assert not load.fits(8)
-    assert load.fits(6)
+        pace.observe(8, 1.5 * cost(8), 0.1, pure=True)
+    assert pace.cost(8) == pytest.approx(1.5 * cost(8), rel=0.01)
+    assert not pace.fits(8)
+    assert pace.fits(6)
 
 
 def test_one_step_that_took_for_ever_is_forgotten() -> None:
-    load = Load(cost)
-    load.observe(8, 3_600.0, 3_600.0, pure=True)
+    pace = StepPace(cost)
+    pace.observe(8, 3_600.0, 3_600.0, pure=True)
     for _ in range(30):
-        load.observe(8, cost(8), cost(8), pure=True)
-    assert load.fits(8)
+        pace.observe(8, cost(8), cost(8), pure=True)
+    assert pace.fits(8)
 
 
 def test_prompts_take_their_share_of_real_time() -> None:
-    load = Load(cost)
+    pace = StepPace(cost)
     for _ in range(50):
-        load.observe(7, cost(7), cost(7), pure=True)
-        load.observe(7, cost(7) + 0.1, cost(7) + 0.1, pure=False)
-    assert load.cost(7) == pytest.approx(cost(7))
-    assert not load.fits(8)
-    assert load.fits(1)
-    load.observe(1, cost(1), 10.0, pure=True)
-    assert load.fits(8), "the newcomers of ten seconds ago are no load"
+        pace.observe(7, cost(7), cost(7), pure=True)
+        pace.observe(7, cost(7) + 0.1, cost(7) + 0.1, pure=False)
+    assert pace.cost(7) == pytest.approx(cost(7))
+    assert not pace.fits(8)
+    assert pace.fits(1)
+    pace.observe(1, cost(1), 10.0, pure=True)
+    assert pace.fits(8), "the newcomers of ten seconds ago are no load"
 
 
 def test_what_was_never_measured_fits_one() -> None:
-    load = Load(lambda n: math.inf)
-    load.observe(1, 0.02, 0.02, pure=True)
-    assert load.cost(1) == 0.0
-    assert load.fits(1)
-    assert not load.fits(2)
+    pace = StepPace(lambda n: math.inf)
+    pace.observe(1, 0.02, 0.02, pure=True)
+    assert pace.cost(1) == 0.0
+    assert pace.fits(1)
+    assert not pace.fits(2)
 
 
 def test_a_constant_and_so_much_a_position_are_found() -> None:

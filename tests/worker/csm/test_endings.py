@@ -154,4 +154,4 @@ def test_a_second_try_ends_where_the_first_would(talk: Callable[..., Talk]) -> N
     endless = talk()
     sentence = begin(endless, 0, say(1, 1, TEXTS[0], ANNA))
     endless.follow(*[SOME] * 100, END)
-    assert len(endless.finish(sentence)) == 1 + sentence.limit
+    assert len(endless.finish(sentence)) == 1 + sentence.max_frames

@@ -94,7 +94,7 @@ def test_no_other_waits_for_a_voice_that_is_being_prepared(house: House) -> None
     assert house.sound(2) == [0, 1]
     assert [one for one in house.sent if isinstance(one, Preparing)] == [Preparing(1)]
     house.runner.prepared_at.clear()
-    house.runner.wake()
+    house.inbox.put(None)
     house.turns(2)
     assert house.sound(1) == [0]
 

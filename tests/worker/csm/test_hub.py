@@ -1,7 +1,8 @@
 """Finding the weights: every way it can fail names its cure."""
 
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from wyoming_csm.errors import EngineUnavailable
 from wyoming_csm.worker.csm.checkpoints import find_checkpoint
 
 NAME = "somebody/csm"
+CONFIG = CsmConfig(checkpoint=NAME)
 
 
 @pytest.fixture
@@ -36,21 +38,29 @@ def repository(tmp_path: Path) -> Path:
     return folder
 
 
-def checkpoint_folder(config: CsmConfig, models: Path, progress: Callable[[str], None]) -> Path:
+@pytest.fixture
+def hub(repository: Path, endpoint: pytest.MonkeyPatch) -> Iterator[FakeHub]:
+    with serving(FakeHub(NAME, repository)) as hub:
+        point_at(endpoint, hub.url)
+        yield hub
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    return tmp_path / "models"
+
+
+def fetch(
+    models: Path, config: CsmConfig = CONFIG, progress: Callable[[str], None] = print
+) -> Path:
     return find_checkpoint(config, models, progress).folder
 
 
-def test_only_the_files_that_serve_are_fetched_and_once(
-    repository: Path, tmp_path: Path, endpoint: pytest.MonkeyPatch
-) -> None:
+def test_only_the_files_that_serve_are_fetched_and_once(hub: FakeHub, models: Path) -> None:
     said: list[str] = []
-    config = CsmConfig(checkpoint=NAME)
-    with serving(FakeHub(NAME, repository)) as hub:
-        point_at(endpoint, hub.url)
-        folder = checkpoint_folder(config, tmp_path / "models", said.append)
-        first = list(hub.fetched)
-        again = checkpoint_folder(config, tmp_path / "models", said.append)
-    assert folder == again
+    folder = fetch(models, progress=said.append)
+    first = list(hub.fetched)
+    assert fetch(models, progress=said.append) == folder
     assert folder.name == COMMIT
     assert "model.safetensors" not in first
     assert "ckpt.pt" not in first
@@ -61,45 +71,39 @@ def test_only_the_files_that_serve_are_fetched_and_once(
 
 
 def test_gated_weights_name_the_page_and_the_token(
-    repository: Path, tmp_path: Path, endpoint: pytest.MonkeyPatch
+    hub: FakeHub, models: Path, tmp_path: Path
 ) -> None:
-    with serving(FakeHub(NAME, repository, token="secret")) as hub:
-        point_at(endpoint, hub.url)
-        with pytest.raises(EngineUnavailable) as refused:
-            checkpoint_folder(CsmConfig(checkpoint=NAME), tmp_path / "models", print)
-        assert f"https://huggingface.co/{NAME}" in refused.value.cure
-        assert "HF_TOKEN" in refused.value.cure
-        assert "unsloth" not in refused.value.cure, "no copy of another's weights"
-
-        token = tmp_path / "token"
-        token.write_text("secret\n")
-        config = CsmConfig(checkpoint=NAME, token_file=str(token))
-        assert checkpoint_folder(config, tmp_path / "models", print).is_dir()
+    hub.token = "secret"
+    with pytest.raises(EngineUnavailable) as refused:
+        fetch(models)
+    assert f"https://huggingface.co/{NAME}" in refused.value.cure
+    assert "HF_TOKEN" in refused.value.cure
+    assert "unsloth" not in refused.value.cure, "no copy of another's weights"
+    token = tmp_path / "token"
+    token.write_text("secret\n")
+    assert fetch(models, CsmConfig(checkpoint=NAME, token_file=str(token))).is_dir()
 
 
 def test_a_copy_that_is_not_gated_is_named_beside_the_gated_page(
-    repository: Path, tmp_path: Path, endpoint: pytest.MonkeyPatch
+    hub: FakeHub, models: Path
 ) -> None:
-    with serving(FakeHub("sesame/csm-1b", repository, token="secret")) as hub:
-        point_at(endpoint, hub.url)
-        with pytest.raises(EngineUnavailable) as refused:
-            checkpoint_folder(CsmConfig(), tmp_path / "models", print)
+    hub.repository, hub.token = "sesame/csm-1b", "secret"
+    with pytest.raises(EngineUnavailable) as refused:
+        fetch(models, CsmConfig())
     assert "https://huggingface.co/sesame/csm-1b" in refused.value.cure
     assert "csm.checkpoint to unsloth/csm-1b" in refused.value.cure
 
 
 def test_the_environments_token_is_used_and_forgotten(
-    repository: Path, tmp_path: Path, endpoint: pytest.MonkeyPatch
+    hub: FakeHub, models: Path, endpoint: pytest.MonkeyPatch
 ) -> None:
-    import os
-
     endpoint.setenv("HF_TOKEN", "secret\n")
-    with serving(FakeHub(NAME, repository, token="secret")) as hub:
-        point_at(endpoint, hub.url)
-        checkpoint_folder(CsmConfig(checkpoint=NAME), tmp_path / "models", print)
+    hub.token = "secret"
+    fetch(models)
     assert "HF_TOKEN" not in os.environ
 
 
+@pytest.mark.usefixtures("hub")
 @pytest.mark.parametrize(
     ("config", "words"),
     [
@@ -111,89 +115,71 @@ def test_the_environments_token_is_used_and_forgotten(
         (CsmConfig(checkpoint=NAME, token_file="/no/token"), "token's file cannot be read"),
     ],
 )
-def test_what_cannot_be_found_is_said(
-    repository: Path, tmp_path: Path, endpoint: pytest.MonkeyPatch, config: CsmConfig, words: str
-) -> None:
-    with serving(FakeHub(NAME, repository)) as hub:
-        point_at(endpoint, hub.url)
-        with pytest.raises(EngineUnavailable, match=words.replace("?", r"\?")) as refused:
-            checkpoint_folder(config, tmp_path / "models", print)
+def test_what_cannot_be_found_is_said(models: Path, config: CsmConfig, words: str) -> None:
+    with pytest.raises(EngineUnavailable, match=words) as refused:
+        fetch(models, config)
     assert refused.value.cure
 
 
 def test_a_connection_that_ends_midway_is_said(
-    repository: Path, tmp_path: Path, endpoint: pytest.MonkeyPatch
+    hub: FakeHub, models: Path, endpoint: pytest.MonkeyPatch
 ) -> None:
     endpoint.setattr("time.sleep", lambda _: None)  # the hub's pauses between its attempts
-    with serving(FakeHub(NAME, repository, cut="transformers-2.safetensors")) as hub:
-        point_at(endpoint, hub.url)
-        with pytest.raises(EngineUnavailable, match="could not be fetched") as refused:
-            checkpoint_folder(CsmConfig(checkpoint=NAME), tmp_path / "models", print)
+    hub.cut = "transformers-2.safetensors"
+    with pytest.raises(EngineUnavailable, match="could not be fetched") as refused:
+        fetch(models)
     assert "goes on where this stopped" in refused.value.cure
 
 
 def test_a_download_tells_how_far_it_is(
-    repository: Path, tmp_path: Path, endpoint: pytest.MonkeyPatch
+    hub: FakeHub, models: Path, endpoint: pytest.MonkeyPatch
 ) -> None:
     """Without a word for half an hour the child would be taken for hung, and ended."""
-    (repository / "transformers-2.safetensors").write_bytes(bytes(3_000_000))
+    hub.files["transformers-2.safetensors"] = bytes(3_000_000)
     endpoint.setattr("wyoming_csm.worker.csm.checkpoints.PROGRESS_SECONDS", 0.0)
     said: list[str] = []
-    with serving(FakeHub(NAME, repository)) as hub:
-        point_at(endpoint, hub.url)
-        checkpoint_folder(CsmConfig(checkpoint=NAME), tmp_path / "models", said.append)
+    fetch(models, progress=said.append)
     assert f"downloading {NAME}: 3 MB" in said
 
 
 @pytest.mark.parametrize("token", ["sec\nret", "sec ret", "\u201csecret\u201d", "s\xe9cret"])
 def test_a_token_that_cannot_be_one_is_never_shown(
-    repository: Path, tmp_path: Path, endpoint: pytest.MonkeyPatch, token: str
+    hub: FakeHub, models: Path, endpoint: pytest.MonkeyPatch, token: str
 ) -> None:
     endpoint.setenv("HF_TOKEN", token)
-    with serving(FakeHub(NAME, repository)) as hub:
-        point_at(endpoint, hub.url)
-        with pytest.raises(EngineUnavailable, match="correct HF_TOKEN") as refused:
-            checkpoint_folder(CsmConfig(checkpoint=NAME), tmp_path / "models", print)
+    with pytest.raises(EngineUnavailable, match="correct HF_TOKEN") as refused:
+        fetch(models)
     assert not hub.fetched
     assert "cret" not in str(refused.value)
 
 
+@pytest.mark.usefixtures("hub")
 def test_offline_mode_is_said_and_what_is_here_serves(
-    repository: Path, tmp_path: Path, endpoint: pytest.MonkeyPatch
+    models: Path, tmp_path: Path, endpoint: pytest.MonkeyPatch
 ) -> None:
-    config = CsmConfig(checkpoint=NAME)
-    with serving(FakeHub(NAME, repository)) as hub:
-        point_at(endpoint, hub.url)
-        folder = checkpoint_folder(config, tmp_path / "models", print)
-        endpoint.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-        assert checkpoint_folder(config, tmp_path / "models", print) == folder
-        with pytest.raises(EngineUnavailable, match="HF_HUB_OFFLINE forbids") as refused:
-            checkpoint_folder(config, tmp_path / "nothing", print)
+    folder = fetch(models)
+    endpoint.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    assert fetch(models) == folder
+    with pytest.raises(EngineUnavailable, match="HF_HUB_OFFLINE forbids") as refused:
+        fetch(tmp_path / "nothing")
     assert "unset it" in refused.value.cure
 
 
-def test_no_network_is_said(tmp_path: Path, endpoint: pytest.MonkeyPatch) -> None:
+def test_no_network_is_said(models: Path, endpoint: pytest.MonkeyPatch) -> None:
     point_at(endpoint, "http://127.0.0.1:9")
     with pytest.raises(EngineUnavailable, match="check the network"):
-        checkpoint_folder(CsmConfig(checkpoint=NAME), tmp_path / "models", print)
+        fetch(models)
 
 
-def test_a_download_that_lacks_weights_is_not_taken_for_whole(
-    repository: Path, tmp_path: Path, endpoint: pytest.MonkeyPatch
-) -> None:
-    config = CsmConfig(checkpoint=NAME)
-    with serving(FakeHub(NAME, repository)) as hub:
-        point_at(endpoint, hub.url)
-        folder = checkpoint_folder(config, tmp_path / "models", print)
-        (folder / "transformers-2.safetensors").unlink()
-        assert checkpoint_folder(config, tmp_path / "models", print) == folder
+@pytest.mark.usefixtures("hub")
+def test_a_download_that_lacks_weights_is_not_taken_for_whole(models: Path) -> None:
+    folder = fetch(models)
+    (folder / "transformers-2.safetensors").unlink()
+    assert fetch(models) == folder
     assert (folder / "transformers-2.safetensors").read_text() == "two"
 
 
-def test_an_index_cannot_name_files_elsewhere(tmp_path: Path) -> None:
-    from wyoming_csm.worker.csm.checkpoints import _weight_files
-
-    (tmp_path / "config.json").write_text('{"model_type": "csm"}')
-    index = {"weight_map": {"a": "../../etc/passwd"}}
-    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
-    assert _weight_files(tmp_path, NAME) == ["passwd"]
+def test_an_index_cannot_name_files_elsewhere(hub: FakeHub, models: Path) -> None:
+    index = {"weight_map": {"a": "../../elsewhere/transformers-1.safetensors"}}
+    hub.files["transformers.safetensors.index.json"] = json.dumps(index).encode()
+    assert (fetch(models) / "transformers-1.safetensors").read_text() == "one"

@@ -1,6 +1,7 @@
 """CSM's child until it is ready: what is loaded, stored and told, and how it is refused."""
 
 import io
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from queue import SimpleQueue
@@ -43,6 +44,18 @@ class Recorder(Child):
             raise IsReady
 
 
+@pytest.fixture(autouse=True)
+def room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever this machine's disk has left."""
+    monkeypatch.setattr(load, "FREE_BYTES", 0)
+
+
+@pytest.fixture
+def stored_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a GPU, where weights stay as they are; on a CPU they are stored at once."""
+    monkeypatch.setattr(WeightsCache, "save", lambda *_: None)
+
+
 def configure(checkpoint: Path, data: Path, **settings: object) -> Configure:
     wanted = {"checkpoint": str(checkpoint), "device": "cpu", **settings}
     config = msgspec.to_builtins(msgspec.convert(wanted, CsmConfig))
@@ -51,9 +64,8 @@ def configure(checkpoint: Path, data: Path, **settings: object) -> Configure:
 
 @pytest.mark.parametrize("dtype", ["int8", "int4"])
 def test_quantised_weights_are_stored_and_a_runner_has_the_size_that_was_set(
-    checkpoint: Path, tmp_path: Path, dtype: str, monkeypatch: pytest.MonkeyPatch
+    checkpoint: Path, tmp_path: Path, dtype: str
 ) -> None:
-    monkeypatch.setattr(load, "_FREE_BYTES", 0)
     wanted = {"dtype": dtype, "slots": 2, "context_positions": 200, "max_seconds": 1, "seed": 1}
     config = msgspec.convert(wanted, CsmConfig)
     first = load_runner(config, checkpoint, tmp_path, CPU)
@@ -70,41 +82,39 @@ def test_quantised_weights_are_stored_and_a_runner_has_the_size_that_was_set(
         Driver(first).start(Say(2, 2, "", "The light is on. " * 60, SPEAKER))
 
 
+@pytest.mark.usefixtures("stored_later")
 def test_weights_of_a_gpu_are_stored_while_nobody_speaks(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """There they stay as they are; on a CPU they are written at once, which this one leaves out."""
-    monkeypatch.setattr(load, "_FREE_BYTES", 0)
-    monkeypatch.setattr(quantized_cache, "_CHUNK_BYTES", 10_000)
-    monkeypatch.setattr(WeightsCache, "save", lambda *_: None)
-    wanted = {"dtype": "float16", "max_seconds": 1, "seed": 1}
-    config = msgspec.convert(wanted, CsmConfig)
+    monkeypatch.setattr(quantized_cache, "CHUNK_BYTES", 10_000)
+    config = CsmConfig(dtype="float16", max_seconds=1, seed=1)
     runner = load_runner(config, checkpoint, tmp_path, CPU)
     say = Say(1, 1, "", "Hello.", SPEAKER)
     frames = Driver(runner).speak(say)
     assert not (tmp_path / "weights").exists()
     assert not runner.idle()
-    assert runner._idle_work._thread is not None
-    runner._idle_work._thread.join(10)
-    assert len(list((tmp_path / "weights").glob("*.safetensors"))) == 1
-    monkeypatch.setattr(Checkpoint, "_fill", None)
+    gives_up = time.monotonic() + 10
+    while not [*(tmp_path / "weights").glob("*.safetensors")]:
+        assert time.monotonic() < gives_up
+        time.sleep(0.01)
+    monkeypatch.setattr(Checkpoint, "merged", None)
     again = Driver(load_runner(config, checkpoint, tmp_path, CPU)).speak(say)
     assert [frame.pcm for frame in again] == [frame.pcm for frame in frames]
 
 
+@pytest.mark.usefixtures("stored_later")
 def test_packed_weights_are_never_stored(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The next start would take them for plain ones: what was not stored at once is not later."""
-    monkeypatch.setattr(load, "_FREE_BYTES", 0)
-    monkeypatch.setattr(onednn, "_LEAST", 1)
-    monkeypatch.setattr(WeightsCache, "save", lambda *_: None)
-    config = msgspec.convert({"dtype": "bfloat16"}, CsmConfig)
+    monkeypatch.setattr(onednn, "LEAST", 1)
+    config = CsmConfig(dtype="bfloat16")
     loaded = loading.load_pipeline(config, Checkpoint(checkpoint), tmp_path, CPU)
     assert list(loaded.saving) == []
     assert not (tmp_path / "weights").exists()
 
 
+@pytest.mark.usefixtures("stored_later")
 def test_a_sentence_comes_before_what_is_stored(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -117,11 +127,8 @@ def test_a_sentence_comes_before_what_is_stored(
             written.put(None)
             yield
 
-    monkeypatch.setattr(load, "_FREE_BYTES", 0)
-    monkeypatch.setattr(WeightsCache, "save", lambda *_: None)
     monkeypatch.setattr(WeightsCache, "write", slowly)
-    config = msgspec.convert({"dtype": "float16"}, CsmConfig)
-    runner = load_runner(config, checkpoint, tmp_path, CPU)
+    runner = load_runner(CsmConfig(dtype="float16"), checkpoint, tmp_path, CPU)
     runner.idle()
     driver = Driver(runner)
     sentence = driver.start(Say(1, 1, "", "Hello.", SPEAKER))
@@ -191,7 +198,7 @@ def test_memory_that_ran_out_after_all_is_told_in_numbers(
     def full(*_: object) -> None:
         raise torch.OutOfMemoryError
 
-    monkeypatch.setattr(FrameGenerator, "__init__", full)
+    monkeypatch.setattr(loading, "FrameGenerator", full)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (200_000_000, 8_000_000_000))
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 3_100_000_000)
     with pytest.raises(EngineUnavailable) as refused:

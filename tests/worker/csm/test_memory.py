@@ -237,7 +237,13 @@ def test_the_readme_says_what_is_reckoned() -> None:
             for n in (1, 4)
         ]
         assert [f"{size / 1e9:.1f}" for size in whole] == list(words)
-    assert f"each holds {full_size('bfloat16').slot(POSITIONS) / 1e6:.0f} MB" in readme
+    needs = replace(full_size("bfloat16"), node_bytes=16_384)
+    own, one, four = needs.position * POSITIONS, *(needs.graphs(n, POSITIONS) for n in (1, 4))
+    slot = (
+        f"Each slot holds {needs.slot(POSITIONS) / 1e6:.0f} MB in 16 bits: {own / 1e6:.0f} MB are"
+    )
+    assert slot in readme
+    assert f"take {one / 1e9:.2f} GB for 1 slot and {four / 1e9:.2f} GB for 4" in readme
 
 
 def test_nodes_are_about_those_that_were_counted() -> None:

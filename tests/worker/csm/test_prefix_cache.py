@@ -178,6 +178,6 @@ def test_context_that_no_longer_fits_starts_from_the_voice(
         assert talk.computed[-1] in (own, voice + own, fresh.computed[-1] - voice)
     assert voice in saved[2:], "the voice was cached, the beginning of the reply was not"
     last = talk.start(say(9, 1, "yes", ANNA))
-    assert max(fresh.computed) + last.limit + ahead <= 340
+    assert max(fresh.computed) + last.max_frames + ahead <= 340
     talk.follow()
-    assert len(talk.finish(last)) == last.limit
+    assert len(talk.finish(last)) == last.max_frames

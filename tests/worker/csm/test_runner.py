@@ -152,7 +152,7 @@ def test_a_sentence_that_was_cut_or_stopped_is_no_context(
         talk.step(sentence)
         talk.release(sentence)
     else:
-        assert len(talk.finish(sentence)) == sentence.limit
+        assert len(talk.finish(sentence)) == sentence.max_frames
     talk.start(say(2, 1, "Hello."))
     assert talk.computed == [talk.own("Hello.")] * 2
 

@@ -26,7 +26,7 @@ def late_is(device: Device, ahead: int, really: float = 1.0) -> Device:
 @pytest.mark.parametrize("spread", [0.0, 2.0])
 @pytest.mark.parametrize("ahead", [0, 1])
 @pytest.mark.parametrize(("device", "most"), [(ENOUGH, 8), (SHORT, 4)])
-def test_every_admitted_listener_hears_all_in_time(
+def test_every_admitted_listener_gets_all_sound_in_time(
     device: Device, most: int, ahead: int, spread: float
 ) -> None:
     for seed in range(10):

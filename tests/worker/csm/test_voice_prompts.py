@@ -74,3 +74,18 @@ def test_each_clip_is_reported_and_a_fault_is_one_line(
     prompts.prepare([voice(SILENT)])
     assert told.wait(3)[2:] == [(SILENT, "")], "what failed is tried again, and nothing else"
     assert len(prompts.prompt(voice(SILENT)))
+
+
+def test_a_voice_is_ready_when_its_clip_is_reported(builder: PromptBuilder) -> None:
+    told, recorded = Told(), threading.Event()
+
+    def encode(clip: Clip) -> Tensor:
+        assert recorded.wait(PATIENCE)
+        return torch.zeros(3, 8, dtype=torch.int64)
+
+    prompts = VoicePrompts(encode, builder, told)
+    assert not prompts.is_ready(voice(GOOD))
+    assert not prompts.is_ready(voice(GOOD)), "asking again encodes nothing again"
+    recorded.set()
+    assert told.wait(1) == [(GOOD, "")]
+    assert prompts.is_ready(voice(GOOD))

@@ -14,7 +14,7 @@ from torch import Tensor
 from wyoming_csm.errors import CheckpointError
 
 # The pages of a mapped file count as ours until it is closed: open it anew that often.
-_CHUNK_BYTES = 64 * 1024 * 1024
+CHUNK_BYTES = 64 * 1024 * 1024
 _LFS = b"version https://git-lfs"
 _FLOATS = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}  # bytes
 _BYTES = {**_FLOATS, "I8": 1, "U8": 1, "F8_E4M3": 1}
@@ -140,12 +140,12 @@ def _chunks_of(path: Path, names: list[str]) -> Iterator[tuple[str, int, Tensor]
             found = file.get_slice(name)
             length, *rest = found.get_shape()
             size = _BYTES[found.get_dtype()] * torch.Size(rest).numel()
-            step = max(1, _CHUNK_BYTES // size)
+            step = max(1, CHUNK_BYTES // size)
             for start in range(0, length, step):
                 end = min(start + step, length)
                 plan.append((name, start, end, before))
                 before += size * (end - start)
-    for _, near in groupby(plan, key=lambda chunk: chunk[3] // _CHUNK_BYTES):
+    for _, near in groupby(plan, key=lambda chunk: chunk[3] // CHUNK_BYTES):
         with opened(path) as file:
             for name, start, end, _ in near:
                 yield name, start, file.get_slice(name)[start:end]

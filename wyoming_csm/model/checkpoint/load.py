@@ -34,11 +34,11 @@ from wyoming_csm.model.quantization.linear import QuantizedLinear, QuantKind
 
 CODEC = "codec_model."
 _DERIVED = (".rotary_emb.inv_freq", ".audio_tokens_offsets")  # old files hold what we compute
-_FOLD_ENTRIES = 4096  # of a table at a time, which is in float32 while it is projected
+FOLD_ENTRIES = 4096  # of a table at a time, which is in float32 while it is projected
 _SPARED = 1.5  # so many times as large as what would be stored the files must be
 # That a disk must have left with the copy. int4's, the smallest, spares a CPU two minutes, too: its
 # scales are searched for; int8 and fp8 are made in a quarter of one.
-_FREE_BYTES, _FREE_BYTES_INT4 = 10**10, 10**9
+FREE_BYTES, FREE_BYTES_INT4 = 10**10, 10**9
 
 
 class Checkpoint:
@@ -83,7 +83,7 @@ class Checkpoint:
         made_from = {*self.files.values(), self.folder / "config.json"}
         if self.adapter is not None:
             made_from |= set(self.adapter.files)
-        least_free = _FREE_BYTES_INT4 if "int4" in (backbone, depth) else _FREE_BYTES
+        least_free = FREE_BYTES_INT4 if "int4" in (backbone, depth) else FREE_BYTES
         return WeightsCache(folder, made_from, f"{dtype} {backbone} {depth}", least_free)
 
     @torch.no_grad()
@@ -151,8 +151,8 @@ class Checkpoint:
                 if target != FOLDED:
                     _put(model, target, offset, part)
                     continue
-                for at in range(0, len(part), _FOLD_ENTRIES):
-                    entries = part[at : at + _FOLD_ENTRIES].to(device).float()
+                for at in range(0, len(part), FOLD_ENTRIES):
+                    entries = part[at : at + FOLD_ENTRIES].to(device).float()
                     _put(model, target, offset + at, entries @ projection.T)
 
     def merged(self, name: str, start: int, chunk: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ from wyoming_csm.model.csm import CsmModel
 _LOGGER = logging.getLogger(__name__)
 _FORMAT = 2  # another whenever codes, scales or names come to mean something else
 _FILES = 3  # that stay: of other checkpoints, or other types of weights
-_CHUNK_BYTES = 16 * 2**20
+CHUNK_BYTES = 16 * 2**20
 _TYPES = {
     torch.int8: "I8",
     torch.uint8: "U8",
@@ -101,7 +101,7 @@ def _file_chunks(tensors: Mapping[str, Tensor]) -> Iterator[bytes | memoryview]:
     """Yield a safetensors file: the library would first copy all tensors to write them."""
     yield _header(tensors)
     for tensor in tensors.values():
-        for chunk in torch.split(tensor.detach().flatten().view(torch.uint8), _CHUNK_BYTES):
+        for chunk in torch.split(tensor.detach().flatten().view(torch.uint8), CHUNK_BYTES):
             yield chunk.cpu().numpy().data
 
 

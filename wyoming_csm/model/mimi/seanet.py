@@ -9,8 +9,8 @@ from torch.nn import functional as F
 from wyoming_csm.model.mimi.config import MimiConfig
 from wyoming_csm.model.mimi.convs import Conv, StridedConv, TransposedConv
 
-_LONG_WINDOW = 256  # positions: 10.24 s
-_SHORT_WINDOW = 16  # 0.64 s: 4 MB at the first stage
+LONG_WINDOW = 256  # positions: 10.24 s
+SHORT_WINDOW = 16  # 0.64 s: 4 MB at the first stage
 
 
 class Residual(nn.Module):
@@ -26,7 +26,7 @@ class Residual(nn.Module):
         return self._convs[0].new_memory(slots, like)
 
     def forward(self, x: Tensor, memory: Tensor, active: Tensor) -> Tensor:
-        """[slots, width, time], shape kept."""
+        """[slots, width, time] to the same shape."""
         wide, narrow = self._convs
         inner = F.elu(wide(F.elu(x), memory, active))
         return x + F.conv1d(inner, narrow.weight, narrow.bias)
@@ -77,7 +77,7 @@ class EncoderResidual(nn.Module):
         return self._convs[0].new_history(like)
 
     def forward(self, x: Tensor, history: Tensor) -> Tensor:
-        """[time, width], shape kept."""
+        """[time, width] to the same shape."""
         wide, narrow = self._convs
         return narrow.convolve(F.elu_(wide(x, history))).add_(x)
 
@@ -112,8 +112,8 @@ class SeanetEncoder(nn.Module):
         """[samples] → [positions, hidden]; at least one sample."""
         convs = [(conv, conv.new_history(sound)) for conv in self._convs]
         made = []
-        for long in torch.split(sound[:, None], _LONG_WINDOW * self._step):
-            shorts = torch.split(long, _SHORT_WINDOW * self._step)
+        for long in torch.split(sound[:, None], LONG_WINDOW * self._step):
+            shorts = torch.split(long, SHORT_WINDOW * self._step)
             fine = [_run(convs[:-3], short) for short in shorts]
             made.append(_run(convs[-3:], torch.cat(fine)))
         return torch.cat(made)

@@ -1,4 +1,4 @@
-"""bfloat16 on a CPU: weights in the order that its products read the fastest."""
+"""bfloat16, int8 and int4 on a CPU: weights in the order that its products read the fastest."""
 
 import torch
 from einops import rearrange
@@ -13,7 +13,7 @@ from wyoming_csm.model.quantization.linear import (
 )
 
 _FEW = 16  # rows: with more, dequantising is faster than torch's int8 product
-_LEAST = 2**18  # weights: a smaller matrix is in the CPU's cache, and takes no time either way
+LEAST = 2**18  # weights: a smaller matrix is in the CPU's cache, and takes no time either way
 
 
 class PackedLinear(nn.Module):
@@ -91,7 +91,7 @@ def pack(model: CsmModel) -> bool:
 def _packed(layer: nn.Module) -> nn.Module | None:
     if isinstance(layer, QuantizedLinear) and layer.is_in_blocks and layer.kind != "fp8":
         return Int8Linear(layer) if layer.kind == "int8" else Int4Linear(layer)
-    if not isinstance(layer, nn.Linear) or layer.weight.numel() < _LEAST:
+    if not isinstance(layer, nn.Linear) or layer.weight.numel() < LEAST:
         return None
     has_onednn: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     return PackedLinear(layer) if has_onednn else None

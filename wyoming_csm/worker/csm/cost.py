@@ -25,7 +25,7 @@ _MOST_CHUNKS = 64
 Cost = Callable[[int], float]  # seconds of a step for so many, or of a prefill of so many positions
 
 
-class Load:
+class StepPace:
     """What steps really take, relative to what was measured at the start, and the prompts' share.
 
     `measured`: seconds of a step for n slots; inf where that is unknown.
@@ -64,8 +64,8 @@ class Load:
 
 def capacity(slots: int, measured: Cost) -> int:
     """Return how many of its slots an engine can serve in real time; one at least."""
-    load = Load(measured)
-    return max(n for n in range(1, slots + 1) if load.fits(n))
+    pace = StepPace(measured)
+    return max(n for n in range(1, slots + 1) if pace.fits(n))
 
 
 class PrefillPace:

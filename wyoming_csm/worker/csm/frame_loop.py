@@ -11,7 +11,7 @@ from wyoming_csm.voices import Voice
 from wyoming_csm.worker import protocol
 from wyoming_csm.worker.csm.cost import PREFILL_CHUNK
 from wyoming_csm.worker.csm.scheduler import Scheduler, Sentence, Step
-from wyoming_csm.worker.pipe import HEARTBEAT_SECONDS, LEAST_SECONDS, limit
+from wyoming_csm.worker.pipe import HEARTBEAT_SECONDS, LEAST_SECONDS, limit_seconds
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,9 +37,9 @@ class Runner(Protocol):
     def prepare(self, voices: Sequence[Voice]) -> None:
         """Begin with what makes these voices' first sentence quick; returns at once."""
 
-    def is_prepared(self, say: protocol.Say, wake: Callable[[], None]) -> bool:
-        """Return whether `start` can be called; if not, the voice is being prepared, and `wake`
-        will be called from any thread."""
+    def is_prepared(self, say: protocol.Say) -> bool:
+        """Return whether `start` can be called; if not, the voice is being prepared, and whoever
+        made the runner wakes the loop then."""
 
     def start(self, sentence: Sentence) -> None:
         """Make a sentence's prompt, and put what is cached of it into its slot: `positions` and
@@ -79,20 +79,17 @@ class FrameLoop:
         send: Callable[[protocol.FromChild], None],
         runner: Runner,
         clock: Callable[[], float] = time.monotonic,
-        least_limit: float = LEAST_SECONDS,
+        least_seconds: float = LEAST_SECONDS,
     ) -> None:
-        """Make a loop for which no computation counts as hung that takes less than `least_limit`
-        seconds."""
+        """Make a loop for which no computation counts as hung that takes less than
+        `least_seconds`."""
         self._inbox = inbox
         self._send = send
         self._runner = runner
         self._clock = clock
-        self._least_limit = least_limit
+        self._least_seconds = least_seconds
         self._scheduler = Scheduler(
-            runner.slots,
-            runner.step_seconds,
-            runner.prefill_seconds,
-            self._is_prepared,
+            runner.slots, runner.step_seconds, runner.prefill_seconds, runner.is_prepared
         )
         self._in_flight: deque[tuple[Step, Wait]] = deque()
         self._next_beat = 0.0
@@ -124,7 +121,7 @@ class FrameLoop:
     def _announce(self, positions: int) -> None:
         """Tell how long a step may take that reads so many positions of a prompt."""
         expected = self._scheduler.turn_seconds(positions)
-        self._send(protocol.Working(limit(expected, self._least_limit)))
+        self._send(protocol.Working(limit_seconds(expected, self._least_seconds)))
 
     def _receive(self) -> None:
         busy = bool(self._in_flight) or self._scheduler.is_computing
@@ -144,7 +141,7 @@ class FrameLoop:
             case protocol.Say():
                 try:
                     self._scheduler.add(message, self._clock())
-                    if not self._is_prepared(message):
+                    if not self._runner.is_prepared(message):
                         self._send(protocol.Preparing(message.sentence))
                 except EngineError as error:
                     self._send(protocol.Failed(message.sentence, str(error)))
@@ -156,9 +153,6 @@ class FrameLoop:
             case protocol.EndReply(reply):
                 self._scheduler.end_reply(reply)
                 self._runner.end_reply(reply)
-
-    def _is_prepared(self, say: protocol.Say) -> bool:
-        return self._runner.is_prepared(say, lambda: self._inbox.put(None))
 
     def _admit(self) -> None:
         now = self._clock()

@@ -13,6 +13,7 @@ from torch import Tensor
 from wyoming_csm.config import CsmConfig
 from wyoming_csm.disk_cache import compiled_folder
 from wyoming_csm.model.checkpoint.load import CODEC, Checkpoint
+from wyoming_csm.model.cuda import GraphRoom
 from wyoming_csm.model.generator import FrameGenerator
 from wyoming_csm.model.mimi.config import read_config
 from wyoming_csm.model.mimi.decoder import MimiDecoder
@@ -53,6 +54,7 @@ def run(child: Child, configure: Configure) -> None:
 
     def report(clip: Clip, fault: str) -> None:
         child.send(Prepared(clip, fault))
+        child.inbox.put(None)  # a sentence may wait for it
 
     # Of several GPUs the engine chooses: a child is told of its own only.
     device = choose_device(config.device if isinstance(config.device, str) else config.device[0])
@@ -70,7 +72,7 @@ def run(child: Child, configure: Configure) -> None:
     slots = capacity(runner.slots, runner.step_seconds)
     child.send(Ready(_describe(device, choose_precision(config, device), runner.slots), slots))
     least = LEAST_SECONDS if device.type == "cpu" else LEAST_ON_GPU_SECONDS
-    FrameLoop(child.inbox, child.send, runner, least_limit=least).run()
+    FrameLoop(child.inbox, child.send, runner, least_seconds=least).run()
 
 
 class Loaded(NamedTuple):
@@ -141,10 +143,11 @@ def load_pipeline(
     else:
         packed = pack(model)  # no longer what is to be stored
     decoder = load_decoder(codec, codec_tensors(checkpoint), device)
+    room = GraphRoom(planned.graphs, lambda: torch.cuda.mem_get_info(device)[0])
     return Loaded(
         generator,
         decoder,
-        FramePipeline(generator, decoder, graph_bytes=planned.graphs),
+        FramePipeline(generator, decoder, room=room),
         PromptBuilder.of(checkpoint, planned.positions),
         PrefixCache(planned.prompt_cache, needs.position),
         cache.write(model) if cache is not None and not packed else iter(()),

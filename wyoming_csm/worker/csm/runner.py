@@ -88,8 +88,8 @@ class CsmRunner:
     def idle(self) -> bool:
         return self._idle_work.step()
 
-    def is_prepared(self, say: Say, wake: Callable[[], None]) -> bool:
-        return self._voices.is_ready(say.voice, wake)
+    def is_prepared(self, say: Say) -> bool:
+        return self._voices.is_ready(say.voice)
 
     def start(self, sentence: Sentence) -> None:
         """Make the prompt: the voice's, as much of the reply as there is room for, the text.
@@ -101,11 +101,11 @@ class CsmRunner:
         voice, said = self._voices.prompt(say.voice), self._replies.said(say.reply)
         text = prompts.segment(Segment(speaker_of(say.voice), say.text))
         room = prompts.room(voice, text) - self.ahead
-        sentence.limit = frame_limit(say.text, self._config.max_seconds, room)
+        sentence.max_frames = frame_limit(say.text, self._config.max_seconds, room)
         sentence.seed = choose_seed(self._config.seed, len(said))
-        sentence.prompt = prompts.fit(voice, said, text, sentence.limit + self.ahead)
+        sentence.prompt = prompts.fit(voice, said, text, sentence.max_frames + self.ahead)
         sentence.positions = len(sentence.prompt)
-        sentence.voice, sentence.text = len(voice), len(text)
+        sentence.voice_positions, sentence.text_positions = len(voice), len(text)
         cached = self._cache.longest_prefix(sentence.prompt)
         if cached is not None:
             self._pipeline.restore(sentence.slot, cached)
@@ -117,8 +117,8 @@ class CsmRunner:
         slot, tokens = sentence.slot, sentence.prompt[start:end]
         with self._pace.measured(end - start):
             self._with_room(lambda: self._pipeline.prefill(slot, tokens, sentence.seed, start))
-        if start < sentence.voice <= end:
-            self._store(slot, sentence.prompt[: sentence.voice])
+        if start < sentence.voice_positions <= end:
+            self._store(slot, sentence.prompt[: sentence.voice_positions])
 
     def launch(self, sentences: Sequence[Sentence]) -> Wait:
         """Start a frame of each. Raises EngineError if memory is short: with fewer it may do."""
@@ -142,12 +142,12 @@ class CsmRunner:
             return b"", True
         assert frame.codes is not None
         sentence.codes.append(frame.codes)
-        cut = len(sentence.codes) >= sentence.limit
+        cut = len(sentence.codes) >= sentence.max_frames
         if cut:
             _LOGGER.warning(
                 "A sentence of %d characters did not end within %.0f s and was cut off",
                 len(sentence.say.text),
-                sentence.limit / FRAMES_PER_SECOND,
+                sentence.max_frames / FRAMES_PER_SECOND,
             )
         return frame.pcm, cut
 
@@ -177,7 +177,7 @@ class CsmRunner:
         if sentence.codes:
             frames = self._prompts.frames(torch.stack(sentence.codes))
             reply = sentence.say.reply
-            parked = self._replies.add(reply, sentence.prompt, sentence.text, frames)
+            parked = self._replies.add(reply, sentence.prompt, sentence.text_positions, frames)
             if parked is not None:
                 self._store(sentence.slot, parked)
 

@@ -36,9 +36,9 @@ class Sentence:
 
     # What a runner made of it.
     prompt: "Tensor" = field(init=False)  # [positions, codebooks + 1]
-    voice: int = 0  # so many positions, the first, are the voice's
-    text: int = 0  # and so many, the last, are the text to speak
-    limit: int = 0  # frames
+    voice_positions: int = 0  # the first, which are the voice's
+    text_positions: int = 0  # the last, which are the text to speak
+    max_frames: int = 0  # after which it is cut
     seed: int = 0
     codes: "list[Tensor]" = field(default_factory=list)  # of each frame, [codebooks]
     retried: bool = False  # it ended before it sounded, and this is its second try
@@ -79,7 +79,7 @@ class Scheduler:
         self, slots: int, step: cost.Cost, prefill: cost.Cost, is_prepared: Callable[[Say], bool]
     ) -> None:
         """`step`, `prefill`: seconds of a step for n and of n positions, as they are expected."""
-        self._load = cost.Load(step)
+        self._pace = cost.StepPace(step)
         self._prefill_seconds = prefill
         self._is_prepared = is_prepared
         self._queue: FairQueue[Sentence] = FairQueue(slots + MOST_WAITING)
@@ -101,7 +101,7 @@ class Scheduler:
 
     def turn_seconds(self, positions: int) -> float:
         """Return what a step takes that reads so many positions and makes a frame for each slot."""
-        return self._prefill_seconds(positions) + self._load.cost(self._count)
+        return self._prefill_seconds(positions) + self._pace.cost(self._count)
 
     def add(self, say: Say, now: float) -> None:
         """Let a sentence wait. Raises EngineError if too many do."""
@@ -118,7 +118,7 @@ class Scheduler:
 
     def late(self, now: float) -> list[Sentence]:
         """Return those that another engine may speak sooner by now; each of them once."""
-        return self._queue.late(now)
+        return self._queue.late(now, lambda one: self._is_ready(one, now))
 
     def admit(self, now: float) -> Iterator[Sentence]:
         """Yield those that begin now, each in its `slot`; its prompt is known before the next."""
@@ -148,7 +148,7 @@ class Scheduler:
             if end < sentence.positions:  # else it is counted with the frame that it gets
                 sentence.seconds += seconds
         decode = self._batch(now)
-        self._give(self._load.cost(len(decode)) if decode else 0.0, now)
+        self._give(self._pace.cost(len(decode)) if decode else 0.0, now)
         for sentence in decode:
             sentence.in_flight += 1
             sentence.work = self._given
@@ -163,7 +163,7 @@ class Scheduler:
     def landed(self, step: Step, now: float) -> None:
         """Note that the frames of the oldest step in flight are there."""
         took = now - max(step.start, self._landed)
-        self._load.observe(len(step.decode), took, now - self._landed, step.prefill is None)
+        self._pace.observe(len(step.decode), took, now - self._landed, step.prefill is None)
         self._landed = now
         self._offset = now - step.work
         for sentence in step.decode:
@@ -178,7 +178,7 @@ class Scheduler:
         """Return whether one more can begin; the prompt of each newcomer takes from all."""
         n = len(self._slots) + 1
         reads = any(one.prefilled < one.positions for one in self._slots.values())
-        return n <= self._count and not reads and self._load.fits(n)
+        return n <= self._count and not reads and self._pace.fits(n)
 
     def _is_ready(self, sentence: Sentence, now: float) -> bool:
         if self._is_prepared(sentence.say):
@@ -214,7 +214,7 @@ class Scheduler:
         positions = _WHOLE
         if deadlines:
             # The one that is read may join them.
-            spare = cost.slack(deadlines, self._ready(now), lambda n: self._load.cost(n + 1))
+            spare = cost.slack(deadlines, self._ready(now), lambda n: self._pace.cost(n + 1))
             positions = cost.longest_chunk(spare, self._prefill_seconds)
         if not positions and now >= sentence.advanced + _STALL_SECONDS:
             positions = cost.PREFILL_CHUNK
@@ -225,7 +225,7 @@ class Scheduler:
         """Return those that get a frame, in the order of admission."""
         urgent = sorted(self._speaking(), key=self._deadline)
         deadlines = list(map(self._deadline, urgent))
-        count = cost.how_many(deadlines, self._ready(now), self._load.cost) if urgent else 0
+        count = cost.how_many(deadlines, self._ready(now), self._pace.cost) if urgent else 0
         chosen = set(urgent[:count])
         return [one for one in self._slots.values() if one in chosen]
 

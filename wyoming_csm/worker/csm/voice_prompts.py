@@ -37,16 +37,9 @@ class VoicePrompts:
             for clip in voice.clips:
                 self._prepared(speaker_of(voice), clip, again=True)
 
-    def is_ready(self, voice: Voice, wake: Callable[[], None] | None = None) -> bool:
-        """True once all clips are encoded, or cannot be; else `wake` is called then, from any
-        thread."""
-        for clip in voice.clips:
-            future = self._prepared(speaker_of(voice), clip)
-            if not future.done():
-                if wake is not None:
-                    future.add_done_callback(lambda _: wake())
-                return False
-        return True
+    def is_ready(self, voice: Voice) -> bool:
+        """True once all clips are encoded, or cannot be; else that begins, and is reported."""
+        return all(self._prepared(speaker_of(voice), clip).done() for clip in voice.clips)
 
     def prompt(self, voice: Voice) -> Tensor:
         """Return the prompt [positions, codebooks + 1] of a voice that is ready.
