@@ -94,7 +94,7 @@ class Models:
 
     @cached_property
     def _may_export(self) -> bool:
-        """Whether onnxruntime can speak here; on a GPU torch does."""
+        """Say whether onnxruntime can speak here; on a GPU torch does."""
         if self.device != "cpu":
             return False
         try:
