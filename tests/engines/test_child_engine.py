@@ -84,12 +84,14 @@ async def test_prints_never_reach_the_pipe(make: Make) -> None:
 async def test_the_pipe_costs_little(make: Make) -> None:
     """From asking to the first sound, less the engine's own 25 ms."""
     engine = await started(make(frames=1, step_seconds=0.025))
-    costs = []
-    for _ in range(15):
+    least = 1.0
+    for _ in range(200):  # other processes only add to it: on a busy machine it takes many
         asked = time.perf_counter()
         await speak(OneEngine(engine, VOICES[0]))
-        costs.append(time.perf_counter() - asked - 2 * 0.025)  # the frame, and the end
-    assert min(costs) < 0.005  # other processes only add to it
+        least = min(least, time.perf_counter() - asked - 2 * 0.025)  # the frame, and the end
+        if least < 0.005:
+            break
+    assert least < 0.005
 
 
 # -- voices
