@@ -62,7 +62,7 @@ def say(number: int, reply: int, text: str, voice: Voice = SPEAKER) -> Say:
 
 
 def config_with(**settings: object) -> CsmConfig:
-    small = {"max_seconds": 1.0, "seed": 7, "slots": 3, "dtype": "float32"}
+    small = {"max_seconds": 1.0, "seed": 7, "slots": 3, "dtype": "float32", "guard": "none"}
     return msgspec.convert({**small, **settings}, CsmConfig)
 
 
@@ -77,6 +77,10 @@ class Sound(NamedTuple):
 
     pcm: bytes
     last: bool = False
+
+
+def _sound(frames: list[bytes], last: bool) -> Sound:
+    return Sound(b"".join(frames), last)
 
 
 class Driver:
@@ -121,7 +125,7 @@ class Driver:
         for sentence in sentences:
             sentence.in_flight -= 1
         return {
-            sentence: Sound(*self.runner.read(sentence, frame))
+            sentence: _sound(*self.runner.read(sentence, frame))
             for sentence, frame in zip(sentences, wait(), strict=True)
             if not sentence.finished
         }
