@@ -104,7 +104,7 @@ def test_what_is_shown_is_what_it_was(tmp_path: Path) -> None:
     lists = as_home_assistant_lists(make_info(config, an_engine(tmp_path, "anna", "zoe")))
     assert [shown for _, shown in lists["en-US"]] == [
         *("  zoe", " Coqui, en/vits", " English (US), SVOX Pico", " anna"),
-        *(f"CSM speaker {number}, no fixed voice" for number in range(4)),
+        *(f"CSM speaker {number}" for number in range(4)),
     ]
     assert lists["de-DE"] == [("system_de-DE", "German, SVOX Pico")]
     others = [shown for tag in lists if tag not in ENGLISH for _, shown in lists[tag]]

@@ -24,9 +24,10 @@ from wyoming_csm.model.prefix_cache import PrefixCache
 from wyoming_csm.model.sampling import Sampling
 from wyoming_csm.voices import Clip, Voice
 from wyoming_csm.worker.csm.frame_loop import Wait
-from wyoming_csm.worker.csm.load import choose_sampling, load_pipeline, load_runner
+from wyoming_csm.worker.csm.load import choose_sampling, load_pipeline, load_runner, speaker_files
 from wyoming_csm.worker.csm.runner import CsmRunner
 from wyoming_csm.worker.csm.scheduler import Sentence
+from wyoming_csm.worker.csm.speakers import SpeakerPrompts
 from wyoming_csm.worker.protocol import Say
 
 SPEAKER = Voice(name="speaker_0", language="en", description="", engine="csm", speaker="0")
@@ -234,6 +235,7 @@ class Talk(Driver):
                 self.pipeline,
                 loaded.prompts,
                 lambda clip: self.recordings[clip.path],
+                SpeakerPrompts(speaker_files(files, data), loaded.prompts),
                 config,
                 self.cache,
                 iter(saving),

@@ -2,7 +2,8 @@
 
 import logging
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import TypeVar
 
 import torch
@@ -20,8 +21,9 @@ from wyoming_csm.worker.csm.context import Replies
 from wyoming_csm.worker.csm.cost import PrefillPace
 from wyoming_csm.worker.csm.ending import Ending, Outcome, Then
 from wyoming_csm.worker.csm.frame_loop import Frame, Wait
-from wyoming_csm.worker.csm.idle_work import IdleWork
+from wyoming_csm.worker.csm.idle_work import IDLE_SLOT, IdleWork
 from wyoming_csm.worker.csm.scheduler import Sentence
+from wyoming_csm.worker.csm.speakers import Making, SpeakerPrompts
 from wyoming_csm.worker.csm.usual import UsualVoices, frame_limit
 from wyoming_csm.worker.csm.voice_prompts import Report, VoicePrompts, speaker_of
 from wyoming_csm.worker.protocol import Say
@@ -39,6 +41,7 @@ class CsmRunner:
         pipeline: FramePipeline,
         prompts: PromptBuilder,
         encode: Callable[[Clip], Tensor],
+        speakers: SpeakerPrompts,
         config: CsmConfig,
         cache: PrefixCache,
         saving: Iterator[None],
@@ -54,6 +57,7 @@ class CsmRunner:
         self._voices = VoicePrompts(encode, prompts, report)
         self._replies = Replies(cache, config.context_seconds)
         self._usual = UsualVoices()
+        self._speakers = speakers
         self._idle_work = IdleWork(pipeline, self._voices, cache, saving)
         self._pace = PrefillPace(self._mark if pipeline.device.type == "cuda" else None)
         self.slots, self.ahead = pipeline.slots, pipeline.ahead
@@ -80,6 +84,12 @@ class CsmRunner:
         self._voices.prepare(voices)
         self._idle_work.add(voices)
 
+    def prepare_speakers(self, speakers: Iterable[int]) -> None:
+        """Let these speakers, without a clip, get voices that stay in idle moments."""
+        for speaker in speakers:
+            if self._speakers.lacks(speaker):
+                self._idle_work.add_speaker(speaker, partial(self._reference, speaker))
+
     def idle(self) -> bool:
         return self._idle_work.step()
 
@@ -93,10 +103,12 @@ class CsmRunner:
         """
         self._idle_work.stop()
         say, prompts = sentence.say, self._prompts
-        voice, said = self._voices.prompt(say.voice), self._replies.said(say.reply)
+        voice, said = self._voice(say), self._replies.said(say.reply)
         text = prompts.segment(Segment(speaker_of(say.voice), say.text))
         room = prompts.room(voice, text) - self.ahead
         sentence.max_frames = frame_limit(say.text, self._config.max_seconds, room)
+        if room < sentence.max_frames and not say.voice.clips:
+            voice = voice[:0]  # rather another voice than none
         sentence.ending = self._ending(sentence)
         sentence.seed = choose_seed(self._config.seed, len(said))
         sentence.prompt = prompts.fit(voice, said, text, sentence.max_frames + self.ahead)
@@ -149,12 +161,23 @@ class CsmRunner:
 
     def end_reply(self, reply: int) -> None:
         self._replies.end(reply)
+        self._speakers.end_reply(reply)
 
     def step_seconds(self, n: int) -> float:
         return self._pipeline.step_seconds(n)
 
     def prefill_seconds(self, positions: int) -> float:
         return self._pace.seconds(positions)
+
+    def _voice(self, say: Say) -> Tensor:
+        if say.voice.clips:
+            return self._voices.prompt(say.voice)
+        speaker = speaker_of(say.voice)
+        self.prepare_speakers([speaker])
+        return self._speakers.prompt(speaker, say.reply)
+
+    def _reference(self, speaker: int) -> Making:
+        return self._speakers.make(speaker, self._pipeline, IDLE_SLOT, self._config)
 
     def _retry(self, sentence: Sentence) -> None:
         """Let another seed speak from the prompt's last position on. Frames in flight are those of
