@@ -30,7 +30,7 @@ def speech() -> list[Speech]:
 
 @pytest.fixture(scope="module")
 def good(speech: list[Speech]) -> Speech:
-    return next(one for one in speech if one.text.startswith("The "))
+    return next(one for one in speech if one.text.startswith("The light"))
 
 
 @pytest.fixture(scope="module")
@@ -55,19 +55,19 @@ def test_good_speech_is_left_alone_to_the_bit(speech: list[Speech]) -> None:
         assert (found.sent, found.then, found.tries) == (one.frames, Then.ENDED, 1), one.text
         late += found.late[1]
         frames += len(one.frames)
-    assert late < 0.06 * frames, "pauses wait, and nothing else"
+    assert late < 0.03 * frames, "silence before the first sound waits, and little else"
     assert all(one.is_known for one in usual.values())
 
 
 @pytest.mark.parametrize(
     ("kind", "most", "reason"),
     [
-        ("silence", 1.5, "fell silent"),
+        ("silence", 1.6, "fell silent"),
         ("noise", 1.0, "repeated itself"),
         ("hum", 1.0, "repeated itself"),
         ("loud noise", 0.2, "too loud"),
         ("a word again", 3.0, "repeated itself"),
-        ("babble", 10.0, "did not end"),
+        ("babble", 7.0, "did not end"),
     ],
 )
 def test_what_goes_on_wrongly_after_speech_is_cut(
@@ -91,7 +91,7 @@ def fades_out(found: Run) -> None:
 def test_a_voice_that_is_known_gets_less_time(good: Speech, wrong: dict[str, list[bytes]]) -> None:
     endless = good.frames + wrong["babble"]
     new, old = (run(usual, good.text, [endless]) for usual in (Usual(), known(good)))
-    assert len(old.sent) < len(new.sent) - SECOND
+    assert len(old.sent) < len(new.sent) - SECOND / 2
     slow = [frame for frame in good.frames for _ in range(2)]
     assert len(run(known(good), good.text, [slow]).sent) == len(slow), "half the pace is no fault"
 
@@ -198,27 +198,59 @@ class Recorded(FramePipeline):
         return waits
 
 
+@pytest.fixture
+def talk(checkpoint: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Talk:
+    """A tiny CSM that never ends, whose sound is recorded; one frame ahead or none."""
+    talk = Talk(
+        checkpoint,
+        tmp_path,
+        ahead=getattr(request, "param", 1),
+        pipeline=Recorded,
+        guard="sound",
+        max_seconds=60.0,
+    )
+    assert isinstance(talk.pipeline, Recorded)
+    talk.pipeline.played, talk.pipeline.recordings = {}, []
+    talk.generator.script = dict.fromkeys(range(1_000), SOME)
+    return talk
+
+
 @pytest.mark.usefixtures("thread")
-@pytest.mark.parametrize("ahead", [0, 1])
+@pytest.mark.parametrize(
+    ("kind", "most"), [("silence", 1.6), ("a word again", 3.0), ("noise", 1.0), ("babble", 7.0)]
+)
+def test_the_engine_never_goes_on_for_ever(
+    talk: Talk, good: Speech, wrong: dict[str, list[bytes]], kind: str, most: float
+) -> None:
+    assert isinstance(talk.pipeline, Recorded)
+    talk.pipeline.recordings = [good.frames + wrong[kind]]
+    sounds = talk.speak(say(1, 1, good.text))
+    pcm = b"".join(sound.pcm for sound in sounds)
+    assert pcm.startswith(b"".join(good.frames))
+    assert sounds[-1].last
+    assert len(pcm) / 3840 - len(good.frames) <= most * SECOND
+    talk.start(say(2, 1, good.text))
+    assert talk.computed[-1] == talk.own(good.text), "it is no context"
+
+
+@pytest.mark.usefixtures("thread")
+@pytest.mark.parametrize("talk", [0, 1], indirect=True)
 def test_the_engine_makes_again_cuts_and_forgets_what_was_cut(
-    checkpoint: Path,
-    tmp_path: Path,
+    talk: Talk,
     good: Speech,
     wrong: dict[str, list[bytes]],
-    ahead: int,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Through the frame loop, over a tiny CSM: a sentence that is silent, then spoken; one that
     hums after its words, for ever; and a last one, whose context is the first alone."""
     caplog.set_level(logging.INFO, "wyoming_csm.worker.csm.runner")
-    talk = Talk(
-        checkpoint, tmp_path, ahead=ahead, pipeline=Recorded, guard="sound", max_seconds=60.0
-    )
-    pipeline = talk.pipeline
-    assert isinstance(pipeline, Recorded)
-    pipeline.played = {}
-    pipeline.recordings = [wrong["silence"], good.frames, good.frames + wrong["hum"], good.frames]
-    talk.generator.script = dict.fromkeys(range(1_000), SOME)
+    assert isinstance(talk.pipeline, Recorded)
+    talk.pipeline.recordings = [
+        wrong["silence"],
+        good.frames,
+        good.frames + wrong["hum"],
+        good.frames,
+    ]
     inbox: SimpleQueue[ToChild | None] = SimpleQueue()
     sent: list[FromChild] = []
     loop = FrameLoop(inbox, sent.append, talk.runner)

@@ -22,7 +22,7 @@ RulesName = Literal["none", "sound", "codes"]
 LOOK_AHEAD = 10  # frames: what is suspicious is sent so much later
 
 _SILENT_DB, _BELOW_USUAL_DB = -50.0, 32.0  # a frame below both is silent
-_PAUSE = 5, 30  # silent frames inside a sentence: suspicious, bad; readers pause for 2 s at most
+_PAUSE = 13, 28  # silent frames inside a sentence: suspicious, bad; readers pause for 2 s at most
 _LATE = 25  # silent frames before a sentence
 _LOUD_DB, _ABOVE_USUAL_DB = -5.0, 15.0
 _LOUD = 1, 4  # frames

@@ -18,7 +18,8 @@ _SECONDS_PER_WORD = 0.75  # 80 a minute, where a slow reader has 100
 _SPOKEN = re.compile(r"\d|[^\W\d_]+|[%&+@#/*=<>°§$\u00a3\u20ac]")
 
 _KNOWN = 3  # sentences from which on a voice's own pace and level count
-_MARGIN_SECONDS, _MARGIN = 2.5, 2.0  # a sentence takes so much longer than is usual at most
+_MARGIN_SECONDS, _MARGIN = 2.0, 2.0  # a sentence takes so much longer than is usual at most
+_NEW_SECONDS, _NEW_PACE = 4.0, 0.6  # of a voice that is not known yet: 90 words a minute
 _LEAST_WEIGHT = 1 / 16  # of the newest sentence in a mean
 _MOST_VOICES = 256
 
@@ -39,9 +40,10 @@ class Usual:
 
     def limit(self, text: str, most: int) -> int:
         """Return the frames after which `text` does not end any more, at most `most`."""
-        if not self.is_known:
-            return most
-        seconds = _MARGIN_SECONDS + _MARGIN * self.pace * _slowest(text)
+        slowest = _slowest(text)
+        seconds = _NEW_SECONDS + _NEW_PACE * slowest
+        if self.is_known:
+            seconds = _MARGIN_SECONDS + _MARGIN * self.pace * slowest
         return min(most, int(seconds * FRAMES_PER_SECOND))
 
     def learn(self, text: str, frames: int, level: float, variety: float) -> None:
