@@ -16,6 +16,7 @@ from wyoming_csm.model.pipeline import FrameHandle, FramePipeline
 from wyoming_csm.worker.csm.ending import Ending, Then
 from wyoming_csm.worker.csm.frame_loop import FrameLoop
 from wyoming_csm.worker.csm.guard import LOOK_AHEAD, Guard, Level
+from wyoming_csm.worker.csm.runner import another_seed
 from wyoming_csm.worker.csm.usual import Usual, UsualVoices, repeats
 from wyoming_csm.worker.protocol import Audio, Done, Failed, FromChild, ToChild
 
@@ -281,3 +282,19 @@ def test_the_engine_makes_again_cuts_and_forgets_what_was_cut(
     assert "begun again" in lines[0]
     assert "cut off" in lines[1]
     assert not any(good.text in line for line in lines)
+
+
+@pytest.mark.usefixtures("thread")
+@pytest.mark.parametrize("talk", [0, 1], indirect=True)
+def test_what_is_made_again_is_what_its_seed_says_alone(
+    talk: Talk, checkpoint: Path, tmp_path: Path, good: Speech, wrong: dict[str, list[bytes]]
+) -> None:
+    """To the code: nothing of the 25 frames of the first try is left in its slot."""
+    assert isinstance(talk.pipeline, Recorded)
+    talk.pipeline.recordings = [wrong["silence"], good.frames]
+    talk.generator.script = {len(good.frames): END}
+    talk.speak(say(1, 1, good.text))
+    alone = Talk(checkpoint, tmp_path, seed=another_seed(7), max_seconds=60.0)
+    alone.generator.script = {len(good.frames): END}
+    alone.speak(say(1, 1, good.text))
+    assert torch.equal(talk.codes[0], alone.codes[0])
