@@ -76,21 +76,21 @@ class Guard:
         self._frames = 0
         self._silent = self._loud = 0  # frames, up to now
         self._power = 0.0  # the sum over all that sounded
-        self._heard = 0  # frames
+        self._sounding = 0  # frames
         self._firsts: list[int] = []  # codes
         self._variety: list[int] = []
 
     @property
     def sounded(self) -> bool:
         """True if a frame was not silent; without rules every frame counts."""
-        return self._heard > 0
+        return self._sounding > 0
 
     def judge(self, pcm: bytes, codes: "Tensor | None" = None) -> Verdict:
         """Judge with one more frame of 80 ms, s16le; `codes` [codebooks] are on the host."""
         self._frames += 1
         verdicts = [self._judge_length()]
         if self._rules == "none":
-            self._heard += 1
+            self._sounding += 1
         else:
             verdicts += self._judge_sound(from_pcm(pcm))
         if self._rules == "codes" and codes is not None:
@@ -99,9 +99,9 @@ class Guard:
 
     def learn(self) -> None:
         """Count it as usual: it ended well."""
-        if self._rules == "none" or not self._heard:
+        if self._rules == "none" or not self._sounding:
             return
-        level = 10 * np.log10(max(self._power / self._heard, 1e-12))
+        level = 10 * np.log10(max(self._power / self._sounding, 1e-12))
         variety = float(np.mean(self._variety)) if self._variety else self._usual.variety
         self._usual.learn(self._text, self._frames, float(level), variety)
 
@@ -117,7 +117,7 @@ class Guard:
         level = 10 * np.log10(max(power, 1e-12))
         silent = level < min(_SILENT_DB, self._usual.level - _BELOW_USUAL_DB)
         if not silent:
-            self._heard += 1
+            self._sounding += 1
             self._power += power
         self._silent = self._silent + 1 if silent else 0
         loudest = self._usual.level + _ABOVE_USUAL_DB if self._usual.is_known else _LOUD_DB
@@ -182,13 +182,13 @@ def _stage(count: int, limits: tuple[int, int], reason: str) -> Verdict:
 
 
 def _bands(samples: Samples) -> Features:
-    """Return dB below full scale in 12 bands; below -70 all is the same."""
+    """Return dB below full scale in 12 bands; below -90 all is the same."""
     whole = np.zeros(SAMPLES_PER_FRAME, np.float32)
     whole[: len(samples)] = samples[:SAMPLES_PER_FRAME]
     spectrum = np.fft.rfft(whole * _HANN)
     power = spectrum.real**2 + spectrum.imag**2
     bands = np.add.reduceat(power, _BANDS)[:-1] / _SCALE
-    decibels: Features = 10 * np.log10(bands + 1e-7)
+    decibels: Features = 10 * np.log10(bands + 1e-9)
     return decibels
 
 
