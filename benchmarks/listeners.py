@@ -85,6 +85,7 @@ async def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
         dtype=options.dtype,
         slots=options.slots,
         max_seconds=options.seconds,
+        guard="none",  # what random weights say is no speech
     )
     config = Config(
         uri=f"tcp://127.0.0.1:{_PORT}",

@@ -145,10 +145,10 @@ class ScriptedRunner:
         at = self._free_at
         return lambda: self._arrive(at, made)
 
-    def read(self, sentence: Sentence, frame: Frame) -> tuple[bytes, bool]:
+    def read(self, sentence: Sentence, frame: Frame) -> tuple[list[bytes], bool]:
         """Return a frame as it is."""
         assert self._slots[sentence.slot][0] is sentence
-        return frame.pcm, frame.is_end
+        return [frame.pcm] if frame.pcm else [], frame.is_end
 
     def release(self, sentence: Sentence) -> None:
         """Free its slot."""

@@ -78,7 +78,7 @@ def test_the_sound_is_that_of_the_cpu(checkpoint: Path, tmp_path: Path) -> None:
 
 @asynccontextmanager
 async def ready(folder: Path, **settings: object) -> AsyncIterator[ChildEngine]:
-    csm = msgspec.convert({"max_seconds": 1.0, **settings}, CsmConfig)
+    csm = msgspec.convert({"max_seconds": 1.0, "guard": "none", **settings}, CsmConfig)
     (engine,) = csm_engines(Config(csm=csm, data_dir=str(folder)), VoiceBook(folder))
     await engine.start()
     try:

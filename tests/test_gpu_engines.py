@@ -61,7 +61,7 @@ async def test_asleep_it_holds_no_memory_and_wakes_soon(tmp_path: Path) -> None:
     torch.zeros(1, device="cuda")  # this process's own context is there before
     before = free_mib()
     checkpoint = make_tiny_csm(tmp_path / "csm")
-    csm = CsmConfig(checkpoint=str(checkpoint), max_seconds=1.0, idle_unload="2s")
+    csm = CsmConfig(checkpoint=str(checkpoint), max_seconds=1.0, guard="none", idle_unload="2s")
     async with speaking(tmp_path, csm) as (engine, each):
         awake = free_mib()
         assert before - awake > 100
@@ -85,6 +85,7 @@ async def test_two_children_share_the_replies(tmp_path: Path) -> None:
     csm = CsmConfig(
         checkpoint=str(checkpoint),
         max_seconds=1.0,
+        guard="none",
         device=("cuda:0", "cuda:0"),
         slots=2,
         gpu_memory_share=0.3,

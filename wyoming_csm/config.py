@@ -67,6 +67,9 @@ class CsmConfig(_Section, frozen=True):
     depth_top_k: For a frame's other 31 codes; null: as the checkpoint says
     seed: A number: the same words always sound the same
     max_seconds: Longest sound of one sentence
+    guard: What stops speech that went astray. sound: what repeats itself, falls silent, is far too
+        loud or too long for its words; codes: what repeats itself in the model's codes, too; none:
+        only a time that no words take
     context_seconds: How much of the reply so far the next sentence builds on, at most
     slots: Sentences spoken at the same time; null: 4 on a GPU, or as many as fit, 1 on the CPU
     context_positions: Context length of a slot: clip, reply so far and sentence (12.5 a second of
@@ -92,6 +95,7 @@ class CsmConfig(_Section, frozen=True):
     depth_top_k: TopK | None = None
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None = None
     max_seconds: Annotated[float, Meta(ge=1, le=120)] = 90.0
+    guard: Literal["none", "sound", "codes"] = "sound"
     context_seconds: Annotated[float, Meta(ge=0, le=120)] = 20.0
     slots: Annotated[int, Meta(ge=1, le=256)] | None = None
     context_positions: Annotated[int, Meta(ge=128, le=65_536)] | None = None

@@ -6,6 +6,8 @@ CSM takes how a person sounds. A recorded voice has such a clip; all other voice
 
 import msgspec
 
+BARE_SPEAKERS = 4  # voices of CSM without a clip: speaker_0 to speaker_3
+
 
 class Clip(msgspec.Struct, frozen=True):
     """A recording and its words. `version` changes when the file at `path` does."""

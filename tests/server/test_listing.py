@@ -113,7 +113,7 @@ def test_what_is_shown_is_what_it_was(tmp_path: Path) -> None:
     lists = as_home_assistant_lists(make_info(config, an_engine(tmp_path, "anna", "zoe")))
     assert [shown for _, shown in lists["en-US"]] == [
         *("  zoe", " Coqui, en/vits", *(f" {one}" for one in US_ENGLISH), " anna"),
-        *(f"CSM speaker {number}, no fixed voice" for number in range(4)),
+        *(f"CSM speaker {number}" for number in range(4)),
     ]
     assert lists["de-DE"] == [("system_de-DE", "German, SVOX Pico")]
     alone = [voices for tag, voices in lists.items() if len(lists[primary_of(tag)]) == 1]

@@ -10,7 +10,7 @@ from wyoming_csm.engines.watchdog import Timeouts
 from wyoming_csm.gpu_signs import no_gpu, signs
 from wyoming_csm.installer import require
 from wyoming_csm.voice_book import VoiceBook
-from wyoming_csm.voices import Voice
+from wyoming_csm.voices import BARE_SPEAKERS, Voice
 
 _PACKAGES = {
     "torch": "torch",
@@ -19,13 +19,12 @@ _PACKAGES = {
     "tokenizers": "tokenizers",
     "einops": "einops",
 }
-_SPEAKERS = 4
 _UNIT_SECONDS = {"s": 1.0, "m": 60.0, "h": 3_600.0}
 
 
 def csm_engines(config: Config, book: VoiceBook) -> list[ChildEngine]:
     """Return the engine, not started yet; for a list of devices one for each of them."""
-    speakers = tuple(_bare_speaker(number) for number in range(_SPEAKERS))
+    speakers = tuple(_bare_speaker(number) for number in range(BARE_SPEAKERS))
     recorded = RecordedVoices(lambda: book.voices)
 
     def voices() -> tuple[Voice, ...]:
@@ -58,7 +57,7 @@ def _bare_speaker(number: int) -> Voice:
     return Voice(
         name=f"speaker_{number}",
         language="en",
-        description=f"CSM speaker {number}, no fixed voice",
+        description=f"CSM speaker {number}",
         engine="csm",
         speaker=str(number),
     )

@@ -24,9 +24,10 @@ from wyoming_csm.model.prefix_cache import PrefixCache
 from wyoming_csm.model.sampling import Sampling
 from wyoming_csm.voices import Clip, Voice
 from wyoming_csm.worker.csm.frame_loop import Wait
-from wyoming_csm.worker.csm.load import choose_sampling, load_pipeline, load_runner
+from wyoming_csm.worker.csm.load import choose_sampling, load_pipeline, load_runner, speaker_files
 from wyoming_csm.worker.csm.runner import CsmRunner
 from wyoming_csm.worker.csm.scheduler import Sentence
+from wyoming_csm.worker.csm.speakers import SpeakerPrompts
 from wyoming_csm.worker.protocol import Say
 
 SPEAKER = Voice(name="speaker_0", language="en", description="", engine="csm", speaker="0")
@@ -62,7 +63,7 @@ def say(number: int, reply: int, text: str, voice: Voice = SPEAKER) -> Say:
 
 
 def config_with(**settings: object) -> CsmConfig:
-    small = {"max_seconds": 1.0, "seed": 7, "slots": 3, "dtype": "float32"}
+    small = {"max_seconds": 1.0, "seed": 7, "slots": 3, "dtype": "float32", "guard": "none"}
     return msgspec.convert({**small, **settings}, CsmConfig)
 
 
@@ -77,6 +78,10 @@ class Sound(NamedTuple):
 
     pcm: bytes
     last: bool = False
+
+
+def _sound(frames: list[bytes], last: bool) -> Sound:
+    return Sound(b"".join(frames), last)
 
 
 class Driver:
@@ -121,7 +126,7 @@ class Driver:
         for sentence in sentences:
             sentence.in_flight -= 1
         return {
-            sentence: Sound(*self.runner.read(sentence, frame))
+            sentence: _sound(*self.runner.read(sentence, frame))
             for sentence, frame in zip(sentences, wait(), strict=True)
             if not sentence.finished
         }
@@ -230,6 +235,7 @@ class Talk(Driver):
                 self.pipeline,
                 loaded.prompts,
                 lambda clip: self.recordings[clip.path],
+                SpeakerPrompts(speaker_files(files, data), loaded.prompts),
                 config,
                 self.cache,
                 iter(saving),

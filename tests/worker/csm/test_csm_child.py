@@ -31,7 +31,7 @@ async def test_a_real_child_speaks_through_the_pipe(tmp_path: Path) -> None:
     """The same words, voice and seed sound the same through the engine as from the runner."""
     checkpoint = make_tiny_csm(tmp_path / "csm", codebooks=8)
     book = one_voice(tmp_path / "voices")
-    csm = CsmConfig(checkpoint=str(checkpoint), device="cpu", max_seconds=1.0, seed=7)
+    csm = CsmConfig(checkpoint=str(checkpoint), device="cpu", max_seconds=1.0, seed=7, guard="none")
     (engine,) = csm_engines(Config(csm=csm, data_dir=str(tmp_path / "data")), book)
     await engine.start()
     try:

@@ -10,8 +10,9 @@ import torch
 from tests.worker.csm.runners import END, FRAMES, SOME, Sound, Talk, say, voice_of
 from wyoming_csm.audio import SAMPLES_PER_FRAME
 from wyoming_csm.worker.csm.frame_loop import FrameLoop
-from wyoming_csm.worker.csm.runner import another_seed, frame_limit
+from wyoming_csm.worker.csm.runner import another_seed
 from wyoming_csm.worker.csm.scheduler import Sentence
+from wyoming_csm.worker.csm.usual import frame_limit
 from wyoming_csm.worker.protocol import Audio, Done, Failed, FromChild, Say, ToChild
 
 pytestmark = pytest.mark.usefixtures("thread")
@@ -36,8 +37,10 @@ def talk(checkpoint: Path, tmp_path: Path) -> Callable[..., Talk]:
 def begin(talk: Talk, slot: int, say: Say, bad_tries: int = 1) -> Sentence:
     """A sentence whose first tries end at their first frame."""
     sentence = talk.start(say, slot)
-    seeds = (sentence.seed, another_seed(sentence.seed))
-    talk.generator.bad = {(sentence.positions, seed) for seed in seeds[:bad_tries]}
+    seeds = [sentence.seed]
+    while len(seeds) < bad_tries:
+        seeds.append(another_seed(seeds[-1]))
+    talk.generator.bad = {(sentence.positions, seed) for seed in seeds}
     return sentence
 
 
@@ -95,11 +98,15 @@ def test_the_second_try_is_what_its_seed_says_alone(
 
 
 @AHEAD
-def test_there_is_no_third_try(talk: Callable[..., Talk], ahead: int) -> None:
+def test_the_third_try_is_the_last(talk: Callable[..., Talk], ahead: int) -> None:
     troubled = talk(ahead=ahead)
-    sentence = begin(troubled, 0, say(1, 1, TEXTS[0], ANNA), bad_tries=2)
-    sounds = troubled.finish(sentence)
-    assert sounds == [Sound(b"")] * (1 + ahead) + [Sound(b"", last=True)]
+    for bad_tries in (2, 3):
+        number = bad_tries
+        sentence = begin(troubled, 0, say(number, number, TEXTS[0], ANNA), bad_tries)
+        sounds = troubled.finish(sentence)
+        assert sounds[: 2 * (1 + ahead)] == [Sound(b"")] * (2 * (1 + ahead))
+        assert sounds[-1].last
+        assert (len(b"".join(sound.pcm for sound in sounds)) > 0) == (bad_tries == 2)
 
 
 @AHEAD

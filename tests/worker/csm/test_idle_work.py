@@ -83,7 +83,9 @@ def test_a_voice_that_cannot_be_used_is_said_and_left_out(
     assert talk.speak(say(2, 2, "yes", missing)), "the next that asks tries again"
 
 
-def test_weights_are_saved_in_quiet_moments_only(checkpoint: Path, tmp_path: Path) -> None:
+def test_weights_are_saved_in_quiet_moments_only(
+    checkpoint: Path, tmp_path: Path, recordings: dict[str, Tensor]
+) -> None:
     made: SimpleQueue[int] = SimpleQueue()
     step: SimpleQueue[None] = SimpleQueue()
 
@@ -93,13 +95,13 @@ def test_weights_are_saved_in_quiet_moments_only(checkpoint: Path, tmp_path: Pat
             made.put(number)
             yield
 
-    talk = Talk(checkpoint, tmp_path, saving=steps())
+    talk = Talk(checkpoint, tmp_path, recordings, saving=steps())
     step.put(None)
-    talk.release(talk.start(say(1, 1, "yes")))
+    talk.release(talk.start(say(1, 1, "yes", ANNA)))
     assert made.empty(), "there was no quiet moment yet"
     assert not talk.runner.idle()
     assert made.get(timeout=10) == 0
-    talk.release(talk.start(say(2, 2, "yes")))
+    talk.release(talk.start(say(2, 2, "yes", ANNA)))
     step.put(None)
     step.put(None)
     first = made.qsize()  # the step that was begun

@@ -92,7 +92,8 @@ def test_weights_of_a_gpu_are_stored_while_nobody_speaks(
     say = Say(1, 1, "", "Hello.", SPEAKER)
     frames = Driver(runner).speak(say)
     assert not (tmp_path / "weights").exists()
-    assert not runner.idle()
+    while runner.idle():
+        pass  # the speaker makes its reference first
     gives_up = time.monotonic() + 10
     while not [*(tmp_path / "weights").glob("*.safetensors")]:
         assert time.monotonic() < gives_up
@@ -128,7 +129,7 @@ def test_a_sentence_comes_before_what_is_stored(
             yield
 
     monkeypatch.setattr(WeightsCache, "write", slowly)
-    runner = load_runner(CsmConfig(dtype="float16"), checkpoint, tmp_path, CPU)
+    runner = load_runner(CsmConfig(dtype="float16", max_seconds=1), checkpoint, tmp_path, CPU)
     runner.idle()
     driver = Driver(runner)
     sentence = driver.start(Say(1, 1, "", "Hello.", SPEAKER))
@@ -138,7 +139,8 @@ def test_a_sentence_comes_before_what_is_stored(
     driver.step(sentence)
     assert written.empty()
     driver.release(sentence)
-    runner.idle()
+    while runner.idle():
+        pass  # the speaker makes its reference first
     for _ in range(2):
         written.get(timeout=10)
 

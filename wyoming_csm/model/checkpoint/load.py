@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from wyoming_csm.errors import CheckpointError
 from wyoming_csm.model.checkpoint.adapter import Adapter
+from wyoming_csm.model.checkpoint.digest import digest
 from wyoming_csm.model.checkpoint.files import (
     check_shapes,
     chunks,
@@ -62,6 +63,11 @@ class Checkpoint:
         """The codec's part of `config.json`."""
         config: Mapping[str, Any] = self.config["codec_config"]
         return config
+
+    def digest(self) -> str:
+        """Tell it, with its adapter, from other checkpoints, wherever it lies. Raises OSError."""
+        adapter = self.adapter.files if self.adapter is not None else []
+        return digest({*self.files.values(), self.folder / "config.json", *adapter})
 
     def names(self, prefix: str = "") -> list[str]:
         """List the tensors in the files whose names begin with `prefix`."""

@@ -51,8 +51,9 @@ class Runner(Protocol):
     def launch(self, sentences: Sequence[Sentence]) -> Wait:
         """Start a frame of each. Raises EngineError if memory is short: with fewer it may do."""
 
-    def read(self, sentence: Sentence, frame: Frame) -> tuple[bytes, bool]:
-        """Return what is to be sent of a sentence's next frame, and whether it was the last."""
+    def read(self, sentence: Sentence, frame: Frame) -> tuple[list[bytes], bool]:
+        """Take a sentence's next frame: return the frames to be sent now, and whether they are the
+        last."""
 
     def release(self, sentence: Sentence) -> None:
         """Free what is in its slot: it is over, spoken to its end or not."""
@@ -192,8 +193,8 @@ class FrameLoop:
         for sentence, frame in zip(step.decode, frames, strict=True):
             if sentence.finished:  # it was stopped, or ended before this frame
                 continue
-            pcm, last = self._runner.read(sentence, frame)
-            if pcm:
+            sound, last = self._runner.read(sentence, frame)
+            for pcm in sound:
                 self._send(protocol.Audio(sentence.say.sentence, pcm))
                 self._scheduler.sounded(sentence, now)
             if last:

@@ -2,8 +2,10 @@
 
 import logging
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from threading import Event, Thread
+from typing import NamedTuple
 
 import torch
 
@@ -11,17 +13,25 @@ from wyoming_csm.errors import EngineError
 from wyoming_csm.model.pipeline import FramePipeline
 from wyoming_csm.model.prefix_cache import PrefixCache
 from wyoming_csm.voices import Voice
+from wyoming_csm.worker.csm.speakers import Making
 from wyoming_csm.worker.csm.voice_prompts import VoicePrompts
 
 _LOGGER = logging.getLogger(__name__)
 
 _CHUNK = 32  # positions: a sentence that comes meanwhile waits for no more than these
-_SLOT = 0  # free as the others are
+IDLE_SLOT = 0  # free as the others are
+
+
+class _Job(NamedTuple):
+    name: str  # for the log
+    is_ready: Callable[[], bool]
+    begin: Callable[[], Making]
 
 
 class IdleWork:
-    """What makes a later sentence quick: voices' prompts are prefilled chunk by chunk, one voice
-    after another, as many as the cache has room for; then `saving` goes on in a thread."""
+    """What makes a later sentence quick, or steady: voices' prompts are prefilled chunk by chunk,
+    one after another, as many as the cache has room for, and speakers without a clip say their
+    reference, frame by frame; then `saving` goes on in a thread."""
 
     def __init__(
         self,
@@ -34,20 +44,28 @@ class IdleWork:
         self._pipeline = pipeline
         self._voices = voices
         self._cache = cache
-        self._coming: deque[Voice] = deque()
-        self._prefilling: Generator[None] | None = None  # the prompt of the first that is coming
+        self._jobs: deque[_Job] = deque()
+        self._running: Making | None = None  # the first of them
         self._saving = saving
         self._quiet = Event()
         self._thread: Thread | None = None
 
     def add(self, voices: Sequence[Voice]) -> None:
         """Take voices in whose clips are being encoded."""
-        self._coming.extend(voice for voice in voices if voice.clips)
+        for voice in (voice for voice in voices if voice.clips):
+            ready, begin = partial(self._voices.is_ready, voice), partial(self._prefill, voice)
+            self._jobs.append(_Job(f"Voice {voice.name}", ready, begin))
+
+    def add_speaker(self, speaker: int, make: Callable[[], Making]) -> None:
+        """Take a speaker in, unless it waits already; `make` makes its reference in IDLE_SLOT."""
+        name = f"speaker_{speaker}"
+        if all(job.name != name for job in self._jobs):
+            self._jobs.append(_Job(name, lambda: True, make))
 
     def step(self) -> bool:
         """Do one step while every slot is free. False: what is left goes on by itself, or is not
         ready yet."""
-        if self._coming and self._voices.is_ready(self._coming[0]) and self._prefill_chunk():
+        if self._jobs and self._jobs[0].is_ready() and self._go_on(self._jobs[0]):
             return True
         self._quiet.set()
         if self._thread is None:
@@ -56,31 +74,30 @@ class IdleWork:
         return False
 
     def stop(self) -> None:
-        """Free the slot for a sentence: the voice that was being prefilled begins anew later, and
-        the thread finishes at most the step that was begun."""
+        """Free the slot for a sentence: the job that was going on begins anew later, and the
+        thread finishes at most the step that was begun."""
         self._quiet.clear()
-        if self._prefilling is not None:
-            self._prefilling.close()
-            self._prefilling = None
+        if self._running is not None:
+            self._running.close()
+            self._running = None
 
-    def _prefill_chunk(self) -> bool:
-        """Prefill one chunk of the first voice. False: none is left."""
-        self._prefilling = self._prefilling or self._prefill(self._coming[0])
+    def _go_on(self, job: "_Job") -> bool:
+        """Do one step of the first job. False: none is left."""
+        self._running = self._running or job.begin()
         try:
-            next(self._prefilling)
+            next(self._running)
             return True
         except StopIteration:
             pass
         except (EngineError, torch.OutOfMemoryError) as error:
             # A clip that cannot be used was told of where that was found.
             level = logging.DEBUG if isinstance(error, EngineError) else logging.WARNING
-            name = self._coming[0].name
-            _LOGGER.log(level, "Voice %s could not be made ready: %s", name, error)
-        self._prefilling = None
-        self._coming.popleft()
-        return bool(self._coming)
+            _LOGGER.log(level, "%s could not be made ready: %s", job.name, error)
+        self._running = None
+        self._jobs.popleft()
+        return bool(self._jobs)
 
-    def _prefill(self, voice: Voice) -> Generator[None]:
+    def _prefill(self, voice: Voice) -> Making:
         """Prefill a voice's prompt, unless it is cached, or the cache has no room for it."""
         prompt = self._voices.prompt(voice)
         if prompt in self._cache or not self._cache.has_room(len(prompt)):
@@ -90,10 +107,10 @@ class IdleWork:
                 if start:
                     yield
                 chunk = prompt[start : start + _CHUNK]
-                self._pipeline.prefill(_SLOT, chunk, seed=0, start=start)
-            self._cache.store(prompt, lambda n: self._pipeline.save(_SLOT, n))
+                self._pipeline.prefill(IDLE_SLOT, chunk, seed=0, start=start)
+            self._cache.store(prompt, lambda n: self._pipeline.save(IDLE_SLOT, n))
         finally:
-            self._pipeline.release(_SLOT)
+            self._pipeline.release(IDLE_SLOT)
 
     def _save(self) -> None:
         for _ in self._saving:

@@ -23,7 +23,7 @@ from wyoming_csm.model.prefix_cache import PrefixCache
 from wyoming_csm.model.prompt import PromptBuilder
 from wyoming_csm.model.quantization.onednn import pack
 from wyoming_csm.model.sampling import Sampling
-from wyoming_csm.voices import Clip
+from wyoming_csm.voices import BARE_SPEAKERS, Clip
 from wyoming_csm.worker.csm.checkpoints import find_checkpoint
 from wyoming_csm.worker.csm.clips import ClipEncoder
 from wyoming_csm.worker.csm.cost import capacity
@@ -38,6 +38,8 @@ from wyoming_csm.worker.csm.device import (
 from wyoming_csm.worker.csm.frame_loop import FrameLoop
 from wyoming_csm.worker.csm.memory import Needs, free_bytes, graph_node_bytes, plan, ran_out, taken
 from wyoming_csm.worker.csm.runner import CsmRunner
+from wyoming_csm.worker.csm.speaker_files import SpeakerFiles
+from wyoming_csm.worker.csm.speakers import SpeakerPrompts
 from wyoming_csm.worker.csm.voice_prompts import Report
 from wyoming_csm.worker.pipe import LEAST_ON_GPU_SECONDS, LEAST_SECONDS, Child
 from wyoming_csm.worker.protocol import Configure, Prepared, Ready, Starting
@@ -66,6 +68,8 @@ def run(child: Child, configure: Configure) -> None:
     try:
         runner = load_runner(config, folder, data_dir, device, progress, adapter, report)
         runner.warm_up(progress)
+        if device.type == "cuda":  # a CPU takes minutes: only for those that are asked for
+            runner.prepare_speakers(range(BARE_SPEAKERS))
     except torch.OutOfMemoryError as error:
         raise ran_out(device) from error
     # More sentences may be spoken at once, but not in real time: the frame loop has them wait.
@@ -106,7 +110,14 @@ def load_runner(
     codec, codebooks = checkpoint.codec_config, checkpoint.sizes.codebooks
     clips = ClipEncoder(codec, partial(codec_tensors, checkpoint), codebooks, data_dir / "clips")
     _, _, pipeline, prompts, cache, saving = loaded
-    return CsmRunner(pipeline, prompts, clips.encode_clip, config, cache, saving, report)
+    speakers = SpeakerPrompts(speaker_files(checkpoint, data_dir), prompts)
+    return CsmRunner(pipeline, prompts, clips.encode_clip, speakers, config, cache, saving, report)
+
+
+def speaker_files(checkpoint: Checkpoint, data_dir: Path) -> SpeakerFiles:
+    """Return where the checkpoint's speakers have what they said."""
+    entries = read_config(checkpoint.codec_config, checkpoint.sizes.codebooks).codebook_size
+    return SpeakerFiles(data_dir, checkpoint.digest(), checkpoint.sizes.codebooks, entries)
 
 
 def load_pipeline(

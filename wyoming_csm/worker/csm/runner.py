@@ -1,9 +1,9 @@
 """CSM as the frame loop runs it: a sentence's prompt, slot, seed, frames, limit, use as context."""
 
 import logging
-import re
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import TypeVar
 
 import torch
@@ -18,22 +18,18 @@ from wyoming_csm.model.prefix_cache import PrefixCache
 from wyoming_csm.model.prompt import PromptBuilder, Segment
 from wyoming_csm.voices import Clip, Voice
 from wyoming_csm.worker.csm.context import Replies
-from wyoming_csm.worker.csm.cost import FRAMES_PER_SECOND, PrefillPace
+from wyoming_csm.worker.csm.cost import PrefillPace
+from wyoming_csm.worker.csm.ending import Ending, Outcome, Then
 from wyoming_csm.worker.csm.frame_loop import Frame, Wait
-from wyoming_csm.worker.csm.idle_work import IdleWork
+from wyoming_csm.worker.csm.idle_work import IDLE_SLOT, IdleWork
 from wyoming_csm.worker.csm.scheduler import Sentence
+from wyoming_csm.worker.csm.speakers import Making, SpeakerPrompts
+from wyoming_csm.worker.csm.usual import UsualVoices, frame_limit
 from wyoming_csm.worker.csm.voice_prompts import Report, VoicePrompts, speaker_of
 from wyoming_csm.worker.protocol import Say
 
 _LOGGER = logging.getLogger(__name__)
 _T = TypeVar("_T")
-
-# People do not speak slower than this: what is longer is babble that does not end.
-_SECONDS = 4.0
-_SECONDS_PER_CHARACTER = 0.2
-_SECONDS_PER_WORD = 0.75  # 80 a minute, where a slow reader has 100
-# A digit, a word, or a symbol that is read out, as % and +.
-_SPOKEN = re.compile(r"\d|[^\W\d_]+|[%&+@#/*=<>°§$\u00a3\u20ac]")
 _OTHER_BITS = 0x1E3779B97F4A7C15  # any that look random
 
 
@@ -45,6 +41,7 @@ class CsmRunner:
         pipeline: FramePipeline,
         prompts: PromptBuilder,
         encode: Callable[[Clip], Tensor],
+        speakers: SpeakerPrompts,
         config: CsmConfig,
         cache: PrefixCache,
         saving: Iterator[None],
@@ -59,6 +56,8 @@ class CsmRunner:
         self._cache = cache
         self._voices = VoicePrompts(encode, prompts, report)
         self._replies = Replies(cache, config.context_seconds)
+        self._usual = UsualVoices()
+        self._speakers = speakers
         self._idle_work = IdleWork(pipeline, self._voices, cache, saving)
         self._pace = PrefillPace(self._mark if pipeline.device.type == "cuda" else None)
         self.slots, self.ahead = pipeline.slots, pipeline.ahead
@@ -85,6 +84,12 @@ class CsmRunner:
         self._voices.prepare(voices)
         self._idle_work.add(voices)
 
+    def prepare_speakers(self, speakers: Iterable[int]) -> None:
+        """Let these speakers, without a clip, get voices that stay in idle moments."""
+        for speaker in speakers:
+            if self._speakers.lacks(speaker):
+                self._idle_work.add_speaker(speaker, partial(self._reference, speaker))
+
     def idle(self) -> bool:
         return self._idle_work.step()
 
@@ -98,10 +103,13 @@ class CsmRunner:
         """
         self._idle_work.stop()
         say, prompts = sentence.say, self._prompts
-        voice, said = self._voices.prompt(say.voice), self._replies.said(say.reply)
+        voice, said = self._voice(say), self._replies.said(say.reply)
         text = prompts.segment(Segment(speaker_of(say.voice), say.text))
         room = prompts.room(voice, text) - self.ahead
         sentence.max_frames = frame_limit(say.text, self._config.max_seconds, room)
+        if room < sentence.max_frames and not say.voice.clips:
+            voice = voice[:0]  # rather another voice than none
+        sentence.ending = self._ending(sentence)
         sentence.seed = choose_seed(self._config.seed, len(said))
         sentence.prompt = prompts.fit(voice, said, text, sentence.max_frames + self.ahead)
         sentence.positions = len(sentence.prompt)
@@ -126,36 +134,34 @@ class CsmRunner:
         handle = self._with_room(lambda: self._pipeline.launch(slots))
         return lambda: _frames(*handle())
 
-    def read(self, sentence: Sentence, frame: Frame) -> tuple[bytes, bool]:
-        """Return a frame's sound, and whether it is the last; the frame of zeros has none.
+    def read(self, sentence: Sentence, frame: Frame) -> tuple[list[bytes], bool]:
+        """Take a frame; the frame of zeros has no sound.
 
         A sentence spoken to its end becomes context; one that was cut or stopped does not.
         """
         if sentence.stale:
             sentence.stale -= 1
-            return b"", False
-        if frame.is_end and not sentence.codes and not sentence.retried:
-            self._retry(sentence)
-            return b"", False
+            return [], False
         if frame.is_end:
+            outcome = sentence.ending.end()
+        else:
+            assert frame.codes is not None
+            sentence.codes.append(frame.codes)
+            outcome = sentence.ending.frame(frame.pcm, frame.codes)
+        if outcome.reason:
+            self._say_fault(sentence, outcome)
+        if outcome.then is Then.AGAIN:
+            self._retry(sentence)
+        elif outcome.then is Then.ENDED:
             self._remember(sentence)
-            return b"", True
-        assert frame.codes is not None
-        sentence.codes.append(frame.codes)
-        cut = len(sentence.codes) >= sentence.max_frames
-        if cut:
-            _LOGGER.warning(
-                "A sentence of %d characters did not end within %.0f s and was cut off",
-                len(sentence.say.text),
-                sentence.max_frames / FRAMES_PER_SECOND,
-            )
-        return frame.pcm, cut
+        return outcome.sound, outcome.then in (Then.ENDED, Then.CUT)
 
     def release(self, sentence: Sentence) -> None:
         self._pipeline.release(sentence.slot)
 
     def end_reply(self, reply: int) -> None:
         self._replies.end(reply)
+        self._speakers.end_reply(reply)
 
     def step_seconds(self, n: int) -> float:
         return self._pipeline.step_seconds(n)
@@ -163,15 +169,39 @@ class CsmRunner:
     def prefill_seconds(self, positions: int) -> float:
         return self._pace.seconds(positions)
 
+    def _voice(self, say: Say) -> Tensor:
+        if say.voice.clips:
+            return self._voices.prompt(say.voice)
+        speaker = speaker_of(say.voice)
+        self.prepare_speakers([speaker])
+        return self._speakers.prompt(speaker, say.reply)
+
+    def _reference(self, speaker: int) -> Making:
+        return self._speakers.make(speaker, self._pipeline, IDLE_SLOT, self._config)
+
     def _retry(self, sentence: Sentence) -> None:
-        """Let another seed speak from the prompt's last position on: the sentence ended before it
-        sounded, as the real model does now and then. Frames in flight are the first try's."""
-        _LOGGER.info("A sentence ended before it sounded and is tried again")
-        sentence.retried = True
+        """Let another seed speak from the prompt's last position on. Frames in flight are those of
+        the try before."""
+        sentence.codes.clear()
         sentence.stale = sentence.in_flight
         sentence.seed = another_seed(sentence.seed)
         sentence.prefilled = sentence.positions - 1
         self._pipeline.start_sound(sentence.slot)
+
+    def _ending(self, sentence: Sentence) -> Ending:
+        usual = self._usual.of(sentence.say.voice)
+        return Ending(usual, sentence.say.text, sentence.max_frames, self._config.guard)
+
+    def _say_fault(self, sentence: Sentence, outcome: Outcome) -> None:
+        again = outcome.then is Then.AGAIN
+        _LOGGER.log(
+            logging.INFO if again else logging.WARNING,
+            "A sentence of %d characters went bad at its frame %d (%s) and %s",
+            len(sentence.say.text),
+            len(sentence.codes),
+            outcome.reason,
+            "is begun again with another seed" if again else "was cut off",
+        )
 
     def _remember(self, sentence: Sentence) -> None:
         if sentence.codes:
@@ -208,18 +238,6 @@ def _frames(codes: Tensor, sound: Tensor) -> list[Frame]:
     return [*map(Frame, chunks, is_end(codes).tolist(), codes)]
 
 
-def frame_limit(text: str, most_seconds: float, room: int) -> int:
-    """Return the frames after which `text` is cut, at most `most_seconds`.
-
-    4 s and 0.2 s a character: for words that is plenty. Digits and lone capitals are whole
-    words: for these it is more, as far as there are `room` frames.
-    """
-    words = sum(len(word) if word.isupper() else 1 for word in _SPOKEN.findall(text))
-    least = min(_SECONDS + _SECONDS_PER_CHARACTER * len(text), most_seconds)
-    slowly = min(_SECONDS + _SECONDS_PER_WORD * words, most_seconds)
-    return max(int(least * FRAMES_PER_SECOND), min(int(slowly * FRAMES_PER_SECOND), room))
-
-
 def choose_seed(configured: int | None, said: int) -> int:
     """Return the configured one, plus one for each sentence of the reply that is its context."""
     return secrets.randbits(63) if configured is None else (configured + said) % 2**63
@@ -227,4 +245,4 @@ def choose_seed(configured: int | None, said: int) -> int:
 
 def another_seed(seed: int) -> int:
     """Return another of 63 bits, always the same for the same `seed`."""
-    return seed ^ _OTHER_BITS
+    return (seed + _OTHER_BITS) % 2**63

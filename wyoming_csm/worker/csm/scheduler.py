@@ -15,6 +15,8 @@ from wyoming_csm.worker.protocol import Say
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from wyoming_csm.worker.csm.ending import Ending
+
 _STALL_SECONDS = 0.5  # without a chunk of its prompt, after which one is read whatever it delays
 _WHOLE = 1 << 30  # positions: more than any prompt has
 
@@ -41,8 +43,8 @@ class Sentence:
     max_frames: int = 0  # after which it is cut
     seed: int = 0
     codes: "list[Tensor]" = field(default_factory=list)  # of each frame, [codebooks]
-    retried: bool = False  # it ended before it sounded, and this is its second try
-    stale: int = 0  # frames in flight that are the first try's
+    ending: "Ending" = field(init=False)  # what is sent of it
+    stale: int = 0  # frames in flight that are those of a try before
 
 
 @dataclass(eq=False)
