@@ -7,9 +7,12 @@ from dataclasses import dataclass
 
 from benchmarks.fixtures.fake_child import FRAME_BYTES as FRAME_BYTES
 from benchmarks.fixtures.fake_child import frame as frame
+from wyoming_csm.config import SoundConfig
 from wyoming_csm.engines.base import Callback, Load, Phase, Sentence, Status
 from wyoming_csm.errors import EngineError
 from wyoming_csm.voices import Voice
+
+AS_MADE = SoundConfig(loudness=None, sentence_pause=None, fill_gaps=False)
 
 
 def fake_voice(name: str, language: str = "en", engine: str = "fake") -> Voice:

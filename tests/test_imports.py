@@ -24,6 +24,11 @@ FORBIDDEN = {
         "engines never import wyoming, torch or what is above them",
         ["wyoming", *HEAVY, f"{PACKAGE}.server", f"{PACKAGE}.model", f"{PACKAGE}.verify"],
     ),
+    "sound": (
+        "the server and `say` share it, and it knows neither text nor engines",
+        ["wyoming", *HEAVY]
+        + [f"{PACKAGE}.{p}" for p in ("server", "engines", "worker", "model", "text", "verify")],
+    ),
     "server": (
         "the front process never imports torch",
         [*HEAVY, f"{PACKAGE}.model", f"{PACKAGE}.verify"],

@@ -1,4 +1,4 @@
-"""The composition root: a configuration's voices and engines, and the fallback over them."""
+"""The composition root: a configuration's voices and engines, the fallback over them, the mixer."""
 
 import asyncio
 import logging
@@ -18,6 +18,7 @@ from wyoming_csm.engines.csm import csm_engines
 from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.engines.system import system_engine
 from wyoming_csm.errors import ConfigError
+from wyoming_csm.sound.mixer import Mixer
 from wyoming_csm.voice_book import VoiceBook
 
 _LOGGER = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ class App:
             "system": lambda: [system_engine(config)],
         }
         self.engines = tuple(engine for name in config.engines for engine in makers[name]())
+        self.mixer = Mixer(config.sound, Path(config.data_dir) / "loudness.json")
         waits = config.csm.while_waking == "wait"
         self.engine = Fallback(self.engines, _WAKING_SECONDS if waits else 0.0)
 

@@ -133,6 +133,22 @@ class SystemConfig(_Section, frozen=True):
     speed: Annotated[float, Meta(ge=0.3, le=3)] = 1.0
 
 
+class SoundConfig(_Section, frozen=True):
+    """What a listener gets of an engine's sound.
+
+    loudness: Of all voices, in LUFS; -16 is louder; null: as each engine makes it
+    sentence_pause: Seconds of silence after a sentence; null: as the engine makes it
+    lead_in: Seconds of silence before a reply, for loudspeakers that wake up late
+    fill_gaps: Silence between sentences while a slow text or engine keeps a listener waiting, and
+        a slow engine's sentence in one go; false: all as soon as it is made
+    """
+
+    loudness: Annotated[float, Meta(ge=-40, le=-10)] | None = -20.0
+    sentence_pause: Annotated[float, Meta(ge=0, le=5)] | None = 0.25
+    lead_in: Annotated[float, Meta(ge=0, le=5)] = 0.0
+    fill_gaps: bool = True
+
+
 class DiscoveryConfig(_Section, frozen=True):
     """How Home Assistant finds the server.
 
@@ -213,6 +229,7 @@ class Config(_Section, frozen=True):
     csm: CsmConfig = CsmConfig()
     coqui: CoquiConfig = msgspec.field(default_factory=CoquiConfig)
     system: SystemConfig = SystemConfig()
+    sound: SoundConfig = SoundConfig()
     discovery: DiscoveryConfig = DiscoveryConfig()
     limits: Limits = Limits()
     log: LogConfig = LogConfig()
@@ -223,7 +240,7 @@ class Config(_Section, frozen=True):
         return Path(self.download_dir) if self.download_dir else Path(self.data_dir) / "models"
 
 
-SECTIONS = ("csm", "coqui", "system", "discovery", "limits", "log")
+SECTIONS = ("csm", "coqui", "system", "sound", "discovery", "limits", "log")
 
 
 def load(

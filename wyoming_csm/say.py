@@ -20,6 +20,7 @@ from wyoming_csm.audio import (
 from wyoming_csm.config import Config
 from wyoming_csm.engines.base import Phase
 from wyoming_csm.errors import RequestError
+from wyoming_csm.text.pieces import Speak
 from wyoming_csm.text.stream import SentenceSplitter
 from wyoming_csm.voice_choice import VoiceRequest, choose_voice
 
@@ -77,9 +78,11 @@ async def _speak(app: App, config: Config, text: str) -> AsyncGenerator[bytes]:
     reply = app.engine.start_reply(voice)
     try:
         for piece in (*splitter.push(text), *splitter.finish()):
+            mixed = app.mixer.sentence(piece.text if isinstance(piece, Speak) else "")
             async with aclosing(reply.speak(piece)) as chunks:
                 async for pcm in chunks:
-                    yield pcm
+                    yield mixed.feed(pcm, reply.spoken_by)
+            yield mixed.end()
     finally:
         await reply.aclose()
 

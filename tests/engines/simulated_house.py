@@ -25,6 +25,7 @@ from tests.engines.simulated_child import (
     SimulatedChild,
     number_of,
 )
+from tests.fakes import AS_MADE
 from wyoming_csm.config import Config
 from wyoming_csm.engines.base import PENDING, Phase
 from wyoming_csm.engines.child_engine import ChildEngine
@@ -34,6 +35,7 @@ from wyoming_csm.engines.watchdog import Timeouts
 from wyoming_csm.server.answer import Answer
 from wyoming_csm.server.peer import EventWriter
 from wyoming_csm.server.requests import Request, TextStream
+from wyoming_csm.sound.mixer import Mixer
 from wyoming_csm.voice_choice import VoiceRequest
 from wyoming_csm.voices import Voice
 from wyoming_csm.worker.protocol import Configure
@@ -78,7 +80,7 @@ class House:
         self.told: dict[str, Told] = {}
         self.processes: list[SimulatedChild] = []  # in the order of their start
         self.children: dict[str, SimulatedChild] = {}  # the last of each name
-        self.config = Config(samples_per_chunk=FRAME_SAMPLES)
+        self.config = Config(samples_per_chunk=FRAME_SAMPLES, sound=AS_MADE)
         self.engines = [self._engine(name) for name in devices]
         self.engine = Fallback(self.engines)
         self.mute: list[tuple[float, float]] = []  # from when to when no engine could speak
@@ -138,6 +140,7 @@ class House:
             request,
             voice,
             engine=self.engine,
+            mixer=Mixer(self.config.sound),
             events=cast(EventWriter, Outlet(self, address, texts)),
             config=self.config,
             address=address,

@@ -14,7 +14,7 @@ from wyoming.client import AsyncTcpClient
 from wyoming.event import Event, async_read_event
 from wyoming.tts import Synthesize
 
-from tests.fakes import FakeEngine
+from tests.fakes import AS_MADE, FakeEngine
 from wyoming_csm.config import Config, Limits
 from wyoming_csm.engines.base import Engine
 from wyoming_csm.engines.fallback import Fallback
@@ -32,8 +32,9 @@ async def serving(
     limits: Limits | None = None,
     **more: Any,
 ) -> AsyncIterator[Server]:
-    """A server for `engine`; `more` are settings of the configuration."""
-    config = msgspec.structs.replace(Config(), uri=uri, limits=limits or Limits(), **more)
+    """A server for `engine`; `more` are settings. Sound comes as it is made, if they don't say."""
+    settings = {"limits": limits or Limits(), "sound": AS_MADE} | more
+    config = msgspec.structs.replace(Config(), uri=uri, **settings)
     house = engine if isinstance(engine, Fallback) else Fallback([engine])
     async with Server(config, house) as server:
         yield server

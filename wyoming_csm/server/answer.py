@@ -1,24 +1,22 @@
-"""One request's answer: its text to sentences, sentences to sound, sound to Wyoming events.
-
-Events have no timestamps, as other servers send them: no client needs ours, and one in Go stops
-at them.
-"""
+"""One request's answer: its text to sentences, sentences to sound, sound to its listener."""
 
 import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from wyoming.audio import AudioChunk, AudioStart, AudioStop
 from wyoming.tts import SynthesizeStopped
 
-from wyoming_csm.audio import CHANNELS, NOTHING_SECONDS, SAMPLE_RATE, SAMPLE_WIDTH, silence
+from wyoming_csm.audio import NOTHING_SECONDS, SAMPLE_RATE, silence
 from wyoming_csm.config import Config
 from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.engines.reply import Reply, sentences
 from wyoming_csm.errors import EngineError, RequestError
 from wyoming_csm.server.peer import EventWriter
 from wyoming_csm.server.requests import Request
+from wyoming_csm.server.sound_events import SoundEvents
+from wyoming_csm.sound.mixer import Mixer
+from wyoming_csm.sound.pacing import Pacer
 from wyoming_csm.text.pieces import Pause, Piece, Speak
 from wyoming_csm.text.ssml import ssml_pieces
 from wyoming_csm.text.stream import SentenceSplitter
@@ -35,7 +33,7 @@ class Answer:
     """Speaks one request on one connection.
 
     Pull: a sentence is asked for when little of the sound before it is unsent; it then runs at
-    the engine's pace. Audio chunks hold exactly `samples_per_chunk`, except a sentence's last.
+    the engine's pace.
     """
 
     def __init__(
@@ -44,6 +42,7 @@ class Answer:
         voice: Voice | None,
         *,
         engine: Fallback,
+        mixer: Mixer,
         events: EventWriter,
         config: Config,
         address: str,
@@ -53,20 +52,18 @@ class Answer:
         self._engine = engine
         self._events = events
         self._address = address
-        self._chunk_bytes = config.samples_per_chunk * SAMPLE_WIDTH
-        self._pending = bytearray()  # sound that fills no chunk yet
-        self._started = False  # audio-start was sent
-        self._samples = 0  # sent
+        self._mixer = mixer
+        self._sound = SoundEvents(events, config.samples_per_chunk)
         self._began = asyncio.get_running_loop().time()
+        self._pacer = Pacer(self._sound, config.sound, self._began)
         self._reply: Reply | None = None
         self._sentences = 0
-        self._first_sound_at: float | None = None
         self.cut_because = "the client left"  # if it is cut off, and nothing here failed
 
     def probe(self) -> None:
         """Send what shows whether a peer whose input ended is there. Raises ConnectionError."""
-        if not self._started:
-            self._start_sound()
+        if not self._sound.started:
+            self._sound.start()
             self._events.probed()
 
     async def run(self) -> None:
@@ -87,10 +84,10 @@ class Answer:
                         await self._speak(reply, piece)
             if self._request.text.cut and not self._sentences:
                 raise RequestError("the text is too long, and its beginning cannot be spoken")
-            if not self._samples:
-                self._add(silence(NOTHING_SECONDS))
-                self._flush()
-            self._events.send(AudioStop().event())
+            if not self._sound.samples:
+                self._sound.send(silence(NOTHING_SECONDS))
+                self._sound.flush()
+            self._sound.stop()
             if self._request.streamed:
                 self._events.send(SynthesizeStopped().event())
             spoken = True
@@ -98,6 +95,7 @@ class Answer:
             self.cut_because = str(error)
             raise
         finally:
+            self._pacer.close()
             self._log("" if spoken else f" ({self.cut_because})")
             if self._reply is not None:
                 await self._reply.aclose()
@@ -128,50 +126,27 @@ class Answer:
 
     async def _pause(self, seconds: float) -> None:
         while seconds > 0:
-            self._add(silence(min(seconds, _PAUSE_SLICE)))
-            self._flush()
+            self._pacer.pause(min(seconds, _PAUSE_SLICE))
             seconds -= _PAUSE_SLICE
             await self._events.drained()
 
     async def _speak(self, reply: Reply, sentence: Speak) -> None:
         await self._events.surely_there()
         self._sentences += 1
+        mixed = self._mixer.sentence(sentence.text)
+        self._pacer.begin(len(sentence.text))
         async with aclosing(reply.speak(sentence)) as chunks:
             async for pcm in chunks:
-                self._add(pcm)
-                if self._first_sound_at is None:
-                    self._first_sound_at = asyncio.get_running_loop().time()
-        self._flush()
-
-    def _add(self, pcm: bytes) -> None:
-        """Add 24 kHz mono s16le of any length; whole chunks are sent at once."""
-        self._pending += pcm
-        while len(self._pending) >= self._chunk_bytes:
-            self._send(bytes(self._pending[: self._chunk_bytes]))
-            del self._pending[: self._chunk_bytes]
-
-    def _flush(self) -> None:
-        """Send what is pending: a sentence's end does not wait for the next one's beginning."""
-        if self._pending:
-            self._send(bytes(self._pending))
-            self._pending.clear()
-
-    def _send(self, pcm: bytes) -> None:
-        if not self._started:
-            self._start_sound()
-        self._events.send(AudioChunk(SAMPLE_RATE, SAMPLE_WIDTH, CHANNELS, pcm).event())
-        self._samples += len(pcm) // SAMPLE_WIDTH
-
-    def _start_sound(self) -> None:
-        self._started = True
-        self._events.send(AudioStart(SAMPLE_RATE, SAMPLE_WIDTH, CHANNELS).event())
+                speaker = reply.spoken_by
+                self._pacer.sound(mixed.feed(pcm, speaker), self._mixer.speeds[speaker])
+        self._pacer.end(mixed.end(), mixed.owed)
 
     def _log(self, cut: str) -> None:
         """Write the one line of a reply; never its text."""
-        seconds = self._samples / SAMPLE_RATE
+        seconds = self._sound.samples / SAMPLE_RATE
         computing = self._reply.seconds if self._reply else 0.0
         since = self._request.text.first_at or self._began
-        first = self._first_sound_at
+        first = self._sound.first_at
         speakers = self._reply.speakers if self._reply else ""
         _LOGGER.info(
             "%s for %s%s%s: %s, %.1f s of sound, TTFA %s, RTF %s",

@@ -19,6 +19,7 @@ from wyoming_csm.server.peer import EventWriter, wait_hangup
 from wyoming_csm.server.rate_limited_log import RateLimitedLog
 from wyoming_csm.server.requests import Request, RequestReader, as_text
 from wyoming_csm.server.wire import read_event
+from wyoming_csm.sound.mixer import Mixer
 from wyoming_csm.voice_choice import choose_voice
 from wyoming_csm.within import within
 
@@ -35,6 +36,7 @@ class ServerContext:
 
     config: Config
     engine: Fallback
+    mixer: Mixer
     info: InfoBytes
     log: RateLimitedLog
 
@@ -207,6 +209,7 @@ class Connection:
             request,
             voice,
             engine=shared.engine,
+            mixer=shared.mixer,
             events=events,
             config=shared.config,
             address=self.address,

@@ -15,6 +15,7 @@ from wyoming_csm.server.connection import Connection, ServerContext
 from wyoming_csm.server.info import InfoBytes
 from wyoming_csm.server.rate_limited_log import RateLimitedLog
 from wyoming_csm.server.sockets import listen_tcp, listen_unix
+from wyoming_csm.sound.mixer import Mixer
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -25,12 +26,14 @@ _UNIX_PEER = "unix"
 class Server:
     """Serves `engine` at the configured address, from `async with` until its end."""
 
-    def __init__(self, config: Config, engine: Fallback) -> None:
+    def __init__(self, config: Config, engine: Fallback, mixer: Mixer | None = None) -> None:
+        """Take what is known of the voices' sound; None: nothing, and it is not written down."""
         self._config = config
         self._allowed = AllowList(config.limits.networks)
         self.connections: set[Connection] = set()
         self._log = RateLimitedLog(_LOGGER)
-        self._shared = ServerContext(config, engine, InfoBytes(config, engine), self._log)
+        mixer = mixer or Mixer(config.sound)
+        self._shared = ServerContext(config, engine, mixer, InfoBytes(config, engine), self._log)
         self._sockets: list[socket.socket] = []
         self._accepting: list[asyncio.Task[None]] = []
         self._serving: set[asyncio.Task[None]] = set()

@@ -81,8 +81,13 @@ class EventWriter:
             await asyncio.sleep(self._sure_at - asyncio.get_running_loop().time())
 
     @property
+    def unsent(self) -> int:
+        """Bytes that the transport holds, since the peer has not taken them."""
+        return self._transport.get_write_buffer_size()
+
+    @property
     def _taken(self) -> int:
-        return self._written - self._transport.get_write_buffer_size()
+        return self._written - self.unsent
 
 
 async def wait_hangup(sock: socket.socket) -> None:

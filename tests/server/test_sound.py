@@ -1,0 +1,73 @@
+"""What a listener gets of an engine's sound, with the settings of a new installation."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+
+import numpy as np
+import pytest
+from wyoming.tts import SynthesizeChunk, SynthesizeStart, SynthesizeStop
+
+from tests.fakes import FakeEngine
+from tests.server.clients import audio, peer, say, serving
+from tests.sound.signals import hush, parts, speech
+from wyoming_csm.audio import SAMPLE_RATE, Samples, from_pcm, to_pcm
+from wyoming_csm.config import SoundConfig
+from wyoming_csm.engines.base import Sentence
+from wyoming_csm.sound.loudness import Meter
+
+WORDS = speech(1.0, -30.0)
+
+
+class Speaking(FakeEngine):
+    """Says WORDS with too much silence at both ends, each part as soon as the one before."""
+
+    async def make(self, sentence: Sentence) -> AsyncGenerator[bytes]:
+        for part in parts(np.concatenate([hush(0.3), WORDS, hush(0.9)]), 1_920):
+            await asyncio.sleep(0)
+            yield to_pcm(part)
+
+
+def loudness(sound: Samples) -> float:
+    meter = Meter()
+    meter.feed(sound)
+    assert meter.loudness is not None
+    return meter.loudness
+
+
+@pytest.mark.parametrize("lead_in", [0.0, 0.5])
+async def test_a_reply_is_loud_enough_and_its_pauses_are_as_asked_for(lead_in: float) -> None:
+    sound = SoundConfig(sentence_pause=0.4, lead_in=lead_in)
+    async with serving(Speaking(), sound=sound) as server, peer(server) as client:
+        for _ in range(2):
+            await client.send(say("One is on. Two is off. Three is open."))
+            out = from_pcm(audio(await client.until("audio-stop")))
+    assert len(out) / SAMPLE_RATE == pytest.approx(lead_in + 3 * (0.04 + 1.0 + 0.4), abs=0.05)
+    assert loudness(out) == pytest.approx(-20.0, abs=1.0)
+    assert np.abs(out[: round((lead_in + 0.02) * SAMPLE_RATE)]).max() < 0.01
+    assert np.abs(out[round((lead_in + 0.05) * SAMPLE_RATE) :][:2_400]).max() > 0.05
+
+
+async def test_who_waits_for_text_gets_silence_and_the_text_as_soon_as_it_comes() -> None:
+    async with serving(Speaking(), sound=SoundConfig()) as server, peer(server) as client:
+        began = time.monotonic()
+        await client.send(SynthesizeStart().event(), SynthesizeChunk("It is on. Wait ").event())
+        await asyncio.sleep(2.5)
+        await client.send(SynthesizeChunk("for it.").event(), SynthesizeStop().event())
+        out = from_pcm(audio(await client.until("audio-stop")))
+        took = time.monotonic() - began
+    second = len(out) / SAMPLE_RATE - 1.25
+    assert second == pytest.approx(took, abs=0.5), "it begins when the first could be over"
+
+
+async def test_no_silence_comes_after_the_end_or_to_a_reply_that_failed() -> None:
+    engine = Speaking()
+    async with serving(engine, sound=SoundConfig()) as server, peer(server) as client:
+        await client.send(say("It is on."))
+        await client.until("audio-stop")
+        await asyncio.sleep(1.5)
+        engine.make = FakeEngine(fail_after=0).make  # type: ignore[method-assign]
+        await client.send(say("It is on."))
+        events = await client.rest()
+    assert "audio-chunk" not in [event.type for event in events[:-1]]
+    assert events[-1].type == "error"

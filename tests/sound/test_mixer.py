@@ -1,0 +1,110 @@
+"""One loudness for all voices, from the first sentence on, and clean ends."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.sound.signals import hush, parts, speech
+from wyoming_csm.audio import SAMPLE_RATE, Samples, from_pcm, to_pcm
+from wyoming_csm.config import SoundConfig
+from wyoming_csm.sound.loudness import Meter
+from wyoming_csm.sound.mixer import Mixer
+
+FRAME = 1_920
+
+
+def mixed(mixer: Mixer, sound: Samples, voice: str = "csm/anna", size: int = FRAME) -> Samples:
+    sentence = mixer.sentence("All of it.")
+    pcm = [sentence.feed(to_pcm(part), voice) for part in parts(sound, size)]
+    return from_pcm(b"".join([*pcm, sentence.end()]))
+
+
+def loudness(sound: Samples) -> float:
+    meter = Meter()
+    meter.feed(sound)
+    assert meter.loudness is not None
+    return meter.loudness
+
+
+async def test_every_voice_becomes_equally_loud_from_its_second_sentence_on() -> None:
+    mixer = Mixer(SoundConfig(loudness=-20.0))
+    for level in (-30.0, -24.0, -20.0, -12.0):
+        voice = f"csm/voice{level:g}"
+        mixed(mixer, speech(2.0, level), voice)
+        for seed in range(3):
+            out = mixed(mixer, speech(2.0, level + seed - 1, seed), voice)
+            assert loudness(out) == pytest.approx(-20.0, abs=1.5)
+            assert np.abs(out).max() < 0.9
+
+
+async def test_a_voice_s_first_sentence_glides_where_it_should_be_and_a_whole_one_is_right() -> (
+    None
+):
+    sound = speech(4.0, -28.0)
+    gliding = mixed(Mixer(SoundConfig()), sound)
+    assert loudness(gliding[2 * SAMPLE_RATE :]) == pytest.approx(-20.0, abs=0.5)
+    steps = 20 * np.log10(np.abs(gliding[4_800:48_000] / sound[4_800:48_000]).clip(1e-3))
+    assert np.median(np.abs(np.diff(steps))) < 0.02, "no step is audible"
+    whole = mixed(Mixer(SoundConfig()), sound, size=len(sound))
+    assert loudness(whole) == pytest.approx(-20.0, abs=0.3)
+
+
+async def test_what_was_learnt_of_a_voice_outlives_the_server(tmp_path: Path) -> None:
+    file = tmp_path / "loudness.json"
+    mixed(Mixer(SoundConfig(), file), speech(2.0, -30.0))
+    for _ in range(500):
+        if file.exists():
+            break
+        await asyncio.sleep(0.01)
+    out = mixed(Mixer(SoundConfig(), file), speech(0.5, -30.0))
+    assert loudness(out) == pytest.approx(-20.0, abs=1.5)
+    assert os.listdir(tmp_path) == ["loudness.json"]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b'{"a": "loud"}', b"\xff"])
+async def test_a_damaged_file_is_told_of_and_made_anew(
+    tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "loudness.json"
+    file.write_bytes(content)
+    mixer = Mixer(SoundConfig(), file)
+    assert "cannot be used" in caplog.text
+    assert len(mixed(mixer, speech(1.0)))
+
+
+async def test_a_gain_has_its_bounds() -> None:
+    mixer = Mixer(SoundConfig(loudness=-20.0))
+    for level in (-45.0, -45.0):
+        out = mixed(mixer, speech(2.0, level))
+    assert loudness(out) == pytest.approx(loudness(speech(2.0, -45.0)) + 12.0, abs=0.5)
+
+
+async def test_settings_that_are_off_change_nothing() -> None:
+    mixer = Mixer(SoundConfig(loudness=None, sentence_pause=None))
+    sentence = mixer.sentence("All of it.")
+    sound = to_pcm(np.concatenate([hush(1.0), speech(1.0, -40.0), hush(2.0)]))
+    assert sentence.feed(sound, "csm/anna") + sentence.end() == sound
+    assert sentence.owed == 0.0
+
+
+@pytest.mark.parametrize(("text", "pause"), [("It is on.", 0.4), ("It is on", 0.4), ("Now,", 0.2)])
+async def test_a_part_of_a_sentence_has_half_the_pause(text: str, pause: float) -> None:
+    mixer = Mixer(SoundConfig(sentence_pause=0.4))
+    sentence = mixer.sentence(text)
+    out = sentence.feed(to_pcm(np.concatenate([speech(1.0), hush(1.0)])), "csm/anna")
+    out += sentence.end()
+    assert len(out) / 2 / SAMPLE_RATE == pytest.approx(1.0 + pause, abs=0.02)
+    sentence = mixer.sentence(text)
+    sentence.feed(to_pcm(speech(1.0)), "csm/anna")
+    sentence.end()
+    assert sentence.owed == pytest.approx(pause, abs=0.02)
+
+
+async def test_sound_that_is_broken_breaks_nothing() -> None:
+    mixer = Mixer(SoundConfig())
+    loud = np.full(SAMPLE_RATE, 1.0, np.float32)
+    for sound in (loud, -loud, np.zeros(SAMPLE_RATE, np.float32), loud[:1], loud[:0]):
+        assert np.isfinite(mixed(mixer, sound)).all()

@@ -1,0 +1,197 @@
+"""A listener that plays from the first sound on, in simulated time, and engines of any speed."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from tests.simulated_time import simulate
+from wyoming_csm.audio import BYTES_PER_SECOND, silence
+from wyoming_csm.config import SoundConfig
+from wyoming_csm.sound.pacing import Pacer, Speed
+
+FRAME = 0.08  # seconds
+SENTENCE = 3.2  # seconds of each, in 53 characters
+CHARACTERS = 53
+
+
+class Listener:
+    """Plays what comes, and counts what it had to wait for."""
+
+    def __init__(self) -> None:
+        self.full = False
+        self.sound = bytearray()
+        self.began: float | None = None
+        self.gaps: list[float] = []  # seconds
+
+    def send(self, pcm: bytes) -> None:
+        now = asyncio.get_running_loop().time()
+        self.began = now if self.began is None else self.began
+        late = now - self.began - sum(self.gaps) - len(self.sound) / BYTES_PER_SECOND
+        if late > 0.001:
+            self.gaps.append(late)
+        self.sound += pcm
+
+    def flush(self) -> None:
+        """Nothing is held here."""
+
+    @property
+    def silence(self) -> float:
+        """Seconds of it, in what came."""
+        samples = memoryview(bytes(self.sound)).cast("h")
+        return sum(not sample for sample in samples) / 24_000
+
+
+def frame(sentence: int) -> bytes:
+    return (sentence + 1).to_bytes(2, "little") * round(FRAME * 24_000)
+
+
+async def reply(
+    pacer: Pacer, speed: float, waits: Sequence[float], known: Speed, once: bool = False
+) -> None:
+    """Sentences, each asked for so many seconds after the one before was made, frame by frame."""
+    for number, wait in enumerate(waits):
+        await asyncio.sleep(wait)
+        pacer.begin(CHARACTERS)
+        for _ in range(round(SENTENCE / FRAME)):
+            await asyncio.sleep(FRAME / speed)
+            if not once:
+                pacer.sound(frame(number), known)
+        if once:
+            pacer.sound(frame(number) * round(SENTENCE / FRAME), known)
+        pacer.end(b"", 0.0)
+    pacer.close()
+
+
+def listened(
+    speed: float,
+    waits: Sequence[float],
+    known: Speed | None = None,
+    once: bool = False,
+    **settings: object,
+) -> Listener:
+    listener = Listener()
+
+    async def scene() -> None:
+        await asyncio.sleep(1.0)
+        config = SoundConfig(**settings)  # type: ignore[arg-type]
+        pacer = Pacer(listener, config, asyncio.get_running_loop().time())
+        await reply(pacer, speed, waits, known or Speed(), once)
+
+    simulate(scene())
+    words = bytes(listener.sound)
+    for number in range(len(waits)):  # whole, in one go, in order
+        sentence = frame(number) * round(SENTENCE / FRAME)
+        assert words.count(sentence) == 1
+    return listener
+
+
+@pytest.mark.parametrize("wait", [0.0, 0.2, 1.0, 6.0, 20.0])
+@pytest.mark.parametrize("speed", [0.5, 0.8, 1.0, 2.0, 10.0])
+@pytest.mark.parametrize("once", [False, True])
+def test_a_player_never_runs_dry(speed: float, wait: float, once: bool) -> None:
+    listener = listened(speed, [0.0, *[wait] * 3], once=once)
+    assert listener.gaps == []
+    assert listener.began is not None
+    assert listener.began - 1.0 <= max(4.0, SENTENCE / speed if once else 0.0) + 0.001
+
+
+@pytest.mark.parametrize("speed", [1.5, 2.0, 10.0])
+def test_where_nothing_is_late_no_silence_is_added_and_nothing_waits(speed: float) -> None:
+    known = Speed()
+    for _ in range(2):
+        listener = listened(speed, [0.0, 0.0, 0.0, 0.0], known)
+        assert listener.silence == 0
+    assert listener.began == pytest.approx(1.0 + FRAME / speed), "its speed is known by now"
+
+
+def test_silence_is_no_longer_than_the_wait_for_text() -> None:
+    listener = listened(10.0, [0.0, 6.0])
+    made = 6.0 + 2 * SENTENCE / 10
+    assert listener.silence == pytest.approx(made - SENTENCE, abs=0.3)
+
+
+def test_silence_is_not_sent_to_who_takes_nothing() -> None:
+    class Full(Listener):
+        full = True
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.full = True
+
+    listener = Full()
+
+    async def scene() -> None:
+        pacer = Pacer(listener, SoundConfig(), 0.0)
+        await reply(pacer, 10.0, [0.0, 20.0], Speed())
+
+    simulate(scene())
+    assert listener.silence == 0
+
+
+def test_without_the_setting_all_goes_out_as_it_is_made() -> None:
+    listener = listened(0.5, [0.0, 6.0], fill_gaps=False)
+    assert listener.silence == 0
+    assert listener.began == pytest.approx(1.0 + FRAME / 0.5)
+
+
+def test_lead_in_comes_once_and_a_pause_to_the_sample() -> None:
+    listener = Listener()
+
+    async def scene() -> None:
+        pacer = Pacer(listener, SoundConfig(lead_in=0.3), asyncio.get_running_loop().time())
+        for number in range(2):
+            pacer.begin(CHARACTERS)
+            pacer.sound(frame(number), Speed())
+            pacer.end(b"", 0.25)
+            if not number:
+                pacer.pause(0.7)
+        pacer.close()
+        await asyncio.sleep(10)
+
+    simulate(scene())
+    assert listener.sound == silence(0.3) + frame(0) + silence(0.7) + frame(1)
+
+
+def test_a_sentence_s_pause_is_no_longer_for_silence_that_came_meanwhile() -> None:
+    listener = Listener()
+
+    async def scene(wait: float) -> None:
+        pacer = Pacer(listener, SoundConfig(), asyncio.get_running_loop().time())
+        for number in range(2):
+            pacer.begin(CHARACTERS)
+            pacer.sound(frame(number) * 40, Speed())
+            pacer.end(b"", 0.4)
+            await asyncio.sleep(0 if number else wait)
+        pacer.close()
+
+    simulate(scene(0.0))
+    assert listener.silence == pytest.approx(0.4)
+    listener = Listener()
+    simulate(scene(SENTENCE))  # one slice came before
+    assert listener.silence == pytest.approx(0.4)
+
+
+def test_a_peer_that_left_ends_no_more_than_its_reply(caplog: pytest.LogCaptureFixture) -> None:
+    class Gone(Listener):
+        left = False
+
+        def send(self, pcm: bytes) -> None:
+            if self.left:
+                raise ConnectionResetError
+            super().send(pcm)
+
+    listener = Gone()
+
+    async def scene() -> None:
+        pacer = Pacer(listener, SoundConfig(), asyncio.get_running_loop().time())
+        pacer.begin(CHARACTERS)
+        pacer.sound(frame(0), Speed())
+        pacer.end(b"", 0.0)
+        listener.left = True
+        await asyncio.sleep(5)
+        with pytest.raises(ConnectionResetError):
+            pacer.pause(0.1)
+
+    simulate(scene())
+    assert not caplog.records

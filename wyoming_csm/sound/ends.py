@@ -1,0 +1,75 @@
+"""The silence at both ends of a sentence: cut to what was asked for, never a sound of it."""
+
+import numpy as np
+import numpy.typing as npt
+
+from wyoming_csm.audio import SAMPLE_RATE, Samples
+
+WINDOW = 240  # samples, 10 ms: in each the sound is loud or silent as a whole
+LOUD = 10 ** (-50 / 20)  # root mean square, of 1; a breath or an "f" is louder
+BEFORE = 4  # windows of what comes before the first loud one: its onset
+AFTER = 6 * WINDOW  # samples of what comes after the last: a sound dies away
+PATIENCE = 100  # windows; a voice that is soft for longer only whispers, and keeps all it has
+
+
+class Ends:
+    """One sentence's sound, without the silence that is too much before and after its words.
+
+    Silence inside a sentence is its own. Example, 0.25 s asked for after a sentence, sound until
+    2.0 s, then nothing: what comes until 2.25 s goes on at once, the rest waits. A word at 2.8 s
+    sends it on; an end at 2.8 s drops it.
+    """
+
+    def __init__(self, after: float) -> None:
+        """Take the most silence after the sentence, in seconds."""
+        self._after = max(round(after * SAMPLE_RATE), AFTER)
+        self._begun = self._whispers = False
+        self._waiting = np.zeros(0, np.float32)  # before the first word, or no whole window
+        self._held = self._waiting  # silence that may be the last
+        self.quiet = 0  # samples of silence that went on since the last loud window
+
+    def feed(self, samples: Samples) -> Samples:
+        """Take the next samples [n]; return those that can go on, [m]."""
+        if self._whispers:
+            return samples
+        samples = np.concatenate((self._waiting, samples))
+        loud = _loud_windows(samples)
+        if not self._begun:
+            if not len(loud):
+                self._whispers = len(samples) >= PATIENCE * WINDOW
+                self._waiting = samples[:0] if self._whispers else samples
+                return samples if self._whispers else samples[:0]
+            self._begun = True
+            first = max(0, int(loud[0]) - BEFORE)
+            samples, loud = samples[first * WINDOW :], loud - first
+        whole = len(samples) // WINDOW * WINDOW
+        self._waiting = samples[whole:]
+        return self._pass(samples[:whole], loud)
+
+    def end(self) -> Samples:
+        """Return what is left of the sentence: [m]."""
+        rest, self._waiting = self._waiting, self._waiting[:0]
+        if not self._begun:  # nothing was loud: it is not for us to say that it is no sentence
+            return rest
+        return self._quiet(np.concatenate((self._held, rest)))
+
+    def _pass(self, samples: Samples, loud: npt.NDArray[np.intp]) -> Samples:
+        """Let whole windows go on, up to the silence that may be too much."""
+        if not len(loud):
+            return self._quiet(np.concatenate((self._held, samples)))
+        end = int(loud[-1] + 1) * WINDOW
+        sound, self.quiet = np.concatenate((self._held, samples[:end])), 0
+        return np.concatenate((sound, self._quiet(samples[end:])))
+
+    def _quiet(self, silence: Samples) -> Samples:
+        """Return as much of it as may go on in any case; the rest is held."""
+        room = self._after - self.quiet
+        self._held = silence[room:]
+        self.quiet += min(room, len(silence))
+        return silence[:room]
+
+
+def _loud_windows(samples: Samples) -> npt.NDArray[np.intp]:
+    """Return the numbers of the whole windows that are loud, in order."""
+    windows = samples[: len(samples) // WINDOW * WINDOW].reshape(-1, WINDOW)
+    return np.flatnonzero(np.square(windows).mean(axis=1) > LOUD**2)

@@ -1,0 +1,103 @@
+"""From an engine's sound to a listener's: one loudness for all voices, and clean ends."""
+
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+
+from wyoming_csm.audio import SAMPLE_RATE, Samples, from_pcm, to_pcm
+from wyoming_csm.config import SoundConfig
+from wyoming_csm.sound.ends import Ends
+from wyoming_csm.sound.gains import Gains
+from wyoming_csm.sound.limiter import Limiter
+from wyoming_csm.sound.loudness import Meter
+from wyoming_csm.sound.pacing import Speed
+
+_GLIDE = 12.0 / SAMPLE_RATE  # dB a sample, while a voice is measured for the first time
+_CLAUSE_ENDS = frozenset(",;:)-—，；：、،؛")  # noqa: RUF001
+_WORTH_LEARNING = 10  # hops of 0.1 s: a shorter sentence says little of its voice
+
+
+class Mixer:
+    """What is known of all voices and engines, and the settings: one for all replies."""
+
+    def __init__(self, config: SoundConfig, path: Path | None = None) -> None:
+        """Take the file for what is learnt of the voices; None: it is not written down."""
+        self.config = config
+        self.speeds: defaultdict[str, Speed] = defaultdict(Speed)  # by `engine/voice`
+        self.gains = None if config.loudness is None else Gains(path, config.loudness)
+
+    def sentence(self, text: str) -> "SentenceSound":
+        """Make what the sound of a sentence, or of a part of one, goes through."""
+        pause = self.config.sentence_pause
+        if pause is not None and text[-1:] in _CLAUSE_ENDS:
+            pause /= 2
+        return SentenceSound(self.gains, pause)
+
+
+class SentenceSound:
+    """One sentence's sound: pcm (24 kHz mono s16le) in parts of any size, in and out."""
+
+    def __init__(self, gains: Gains | None, pause: float | None) -> None:
+        """Take what is known of voices (None: no gain), and the seconds of silence that belong
+        behind it (None: what the engine makes)."""
+        self._gains = gains
+        self._pause = pause
+        self._ends = None if pause is None else Ends(pause)
+        self._limiter, self._meter = Limiter(), Meter()
+        self._voice = ""
+        self._gain: float | None = None  # dB; None: nothing came yet
+        self._fixed = False  # the gain, since the voice is known
+
+    @property
+    def owed(self) -> float:
+        """Seconds of silence that belong behind what came out."""
+        if self._ends is None or self._pause is None:
+            return 0.0
+        return max(0.0, self._pause - self._ends.quiet / SAMPLE_RATE)
+
+    def feed(self, pcm: bytes, voice: str) -> bytes:
+        """Take the next part, spoken by `engine/voice`; return what can go on."""
+        if self._gains is None and self._ends is None:
+            return pcm
+        samples = from_pcm(pcm)
+        if self._gains is not None:
+            self._voice = voice
+            self._meter.feed(samples)
+            samples = self._limiter.feed(samples * self._next_gains(self._gains, len(samples)))
+        return to_pcm(self._ends.feed(samples) if self._ends else samples)
+
+    def end(self) -> bytes:
+        """Return the rest."""
+        if self._gains is None and self._ends is None:
+            return b""
+        rest = np.zeros(0, np.float32)
+        if self._gains is not None:
+            rest = self._limiter.end()
+            if self._meter.hops >= _WORTH_LEARNING and (lufs := self._meter.loudness) is not None:
+                self._gains.learn(self._voice, lufs)
+        if self._ends:
+            rest = np.concatenate((self._ends.feed(rest), self._ends.end()))
+        return to_pcm(rest)
+
+    def _next_gains(self, gains: Gains, count: int) -> Samples:
+        """Return the factor of each of the next `count` samples."""
+        if self._gain is None:
+            known = gains.of(self._voice)
+            self._fixed = known is not None
+            self._gain = known if known is not None else self._measured(gains) or 0.0
+        if self._fixed or (goal := self._measured(gains)) is None:
+            return np.full(count, _factor(self._gain), np.float32)
+        way = goal - self._gain
+        steps = np.minimum(np.arange(1, count + 1) * _GLIDE, abs(way)) * np.sign(way)
+        decibels = self._gain + steps
+        self._gain = float(decibels[-1]) if count else self._gain
+        return np.asarray(10 ** (decibels / 20), np.float32)
+
+    def _measured(self, gains: Gains) -> float | None:
+        loudness = self._meter.loudness
+        return None if loudness is None else gains.needed(loudness)
+
+
+def _factor(decibels: float) -> float:
+    return float(10 ** (decibels / 20))

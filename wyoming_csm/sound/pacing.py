@@ -1,0 +1,204 @@
+"""What a listener has left to play: silence before that runs out, a slow engine's sentence in time.
+
+A listener plays from the first sound on, and what comes too late is a gap, in the middle of a word
+if the engine is slow. So a slow engine's sentence waits until its rest can no longer come too late;
+and while the listener waits, for text or for an engine, silence comes between sentences, where a
+pause belongs.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Protocol
+
+from wyoming_csm.audio import BYTES_PER_SECOND, silence
+from wyoming_csm.config import SoundConfig
+
+SLICE_SECONDS = 0.1  # of silence at a time
+MARGIN_SECONDS = 0.15  # so long before nothing would be left to play, silence comes
+FIRST_SOUND_SECONDS = 4.0  # nobody waits longer for the beginning
+SECONDS_A_CHARACTER = 0.08  # a slow reader's
+_SAFETY = 0.9  # of a speed that was measured: the next sentence's may be lower
+_MEASURED_SECONDS = 0.3  # after which a sentence's own speed tells more than those before it
+
+
+class Speed:
+    """Seconds of sound that an engine makes in a second, as its sentences show."""
+
+    def __init__(self) -> None:
+        self.known: float | None = None  # None: no sentence came in more than one part
+
+    def measured(self, speed: float) -> None:
+        """Note a sentence's."""
+        self.known = speed if self.known is None else (self.known + speed) / 2
+
+
+class Outlet(Protocol):
+    """Where the sound goes: 24 kHz mono s16le."""
+
+    @property
+    def full(self) -> bool:
+        """Whether the listener has more than it takes."""
+
+    def send(self, pcm: bytes) -> None:
+        """Add sound. Raises ConnectionError."""
+
+    def flush(self) -> None:
+        """Let all of it go. Raises ConnectionError."""
+
+
+class Pacer:
+    """Sends one reply's sound, in order and unchanged, when its listener is best served.
+
+    Example: an engine of half the speed of speech, a sentence of 4 s. From its first sound at 1 s
+    on 0.5 s come in a second, so all is there at 9 s. To end without a gap it begins at 5 s, when
+    2 s of it are there. The next sentence is there at 17 s and can begin at 13 s; the first is over
+    at 9 s, so 4 s of silence stand between them.
+    """
+
+    def __init__(self, outlet: Outlet, config: SoundConfig, asked_at: float) -> None:
+        """Take when the reply was asked for, in the loop's time."""
+        self._loop = asyncio.get_running_loop()
+        self._outlet = outlet
+        self._fills = config.fill_gaps
+        self._latest = asked_at + FIRST_SOUND_SECONDS  # for the first sound
+        self._owed = config.lead_in  # seconds of silence before the next sentence
+        self._empty_at: float | None = None  # when nothing is left to play; None: nothing was sent
+        self._timer: asyncio.TimerHandle | None = None
+        self._sentence = _Sentence(0)
+        self._inside = False  # a part of the sentence was sent: no silence now
+
+    def begin(self, characters: int) -> None:
+        """Note that a sentence was asked for."""
+        self._sentence = _Sentence(characters * SECONDS_A_CHARACTER)
+
+    def sound(self, pcm: bytes, speed: Speed) -> None:
+        """Take the next sound of the sentence; so its engine is known. Raises ConnectionError."""
+        now = self._loop.time()
+        self._sentence.add(pcm, now, speed)
+        began = self._empty_at is not None
+        late = not began and now >= self._latest
+        if self._inside or late or not self._fills or self._sentence.is_in_time(self._left(now)):
+            self._release()
+        elif not began:
+            self._at(self._latest, self._release)
+
+    def end(self, pcm: bytes, owed: float) -> None:
+        """Take the last of the sentence, and the seconds of silence that belong before another.
+
+        Raises ConnectionError.
+        """
+        self._sentence.end(pcm)
+        self._release()
+        self._outlet.flush()
+        self._inside, self._owed = False, owed
+        self._watch()
+
+    def pause(self, seconds: float) -> None:
+        """Send exactly so much silence, as the text asks for it. Raises ConnectionError."""
+        self._owed = 0.0
+        self._silence(seconds)
+        self._watch()
+
+    def close(self) -> None:
+        """Send no more silence: the reply is over. Calling it twice is harmless."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _release(self) -> None:
+        """Send what there is of the sentence."""
+        if not (pcm := self._sentence.take()):
+            return
+        self.close()
+        if not self._inside:
+            self._inside = True
+            self._silence(self._owed)
+        self._put(pcm)
+
+    def _silence(self, seconds: float) -> None:
+        if seconds > 0:
+            self._put(silence(seconds))
+            self._outlet.flush()
+
+    def _put(self, pcm: bytes) -> None:
+        now = self._loop.time()
+        self._empty_at = max(self._empty_at or now, now) + len(pcm) / BYTES_PER_SECOND
+        self._outlet.send(pcm)
+
+    def _left(self, now: float) -> float:
+        """Return how many seconds are left to play."""
+        return max(0.0, (self._empty_at or now) - now)
+
+    def _watch(self) -> None:
+        """See to it that silence comes in time, while no sentence does."""
+        if self._fills and self._empty_at is not None:
+            self._at(self._empty_at - MARGIN_SECONDS, self._fill)
+
+    def _fill(self) -> None:
+        if self._outlet.full:
+            self._at(self._loop.time() + MARGIN_SECONDS, self._fill)
+            return
+        self._owed = max(0.0, self._owed - SLICE_SECONDS)
+        self._silence(SLICE_SECONDS)
+        self._watch()
+
+    def _at(self, moment: float, act: Callable[[], None]) -> None:
+        self.close()
+        self._timer = self._loop.call_at(moment, self._act, act)
+
+    def _act(self, act: Callable[[], None]) -> None:
+        with suppress(ConnectionError):  # whoever sends next learns of it
+            act()
+
+
+class _Sentence:
+    """What came of a sentence, and how quickly."""
+
+    def __init__(self, expected: float) -> None:
+        """Take how many seconds it will probably have."""
+        self._expected = expected
+        self._speed = Speed()
+        self._first_at: float | None = None
+        self._first = self._made = 0.0  # seconds of sound: in the first part, in all
+        self._last_at = 0.0
+        self._held = bytearray()
+
+    def add(self, pcm: bytes, now: float, speed: Speed) -> None:
+        self._held += pcm
+        self._made += len(pcm) / BYTES_PER_SECOND
+        if self._first_at is None:
+            self._first_at, self._first, self._speed = now, self._made, speed
+        self._last_at = now
+
+    def take(self) -> bytes:
+        pcm = bytes(self._held)
+        self._held.clear()
+        return pcm
+
+    def is_in_time(self, left: float) -> bool:
+        """Tell whether no part would come too late if it were played now, `left` seconds on."""
+        speed = self._own_speed()
+        if speed is None:
+            return False
+        if speed * _SAFETY >= 1:
+            return True
+        expected = max(self._expected, self._made)
+        return self._made >= expected - speed * _SAFETY * (expected + left)
+
+    def end(self, pcm: bytes) -> None:
+        """Take the rest, which was held back here, and tell the engine's speed of it all."""
+        self._held += pcm
+        if (speed := self._measured()) is not None:
+            self._speed.measured(speed)
+
+    def _own_speed(self) -> float | None:
+        known = self._speed.known
+        if known is None or self._last_at - (self._first_at or 0.0) >= _MEASURED_SECONDS:
+            return self._measured() or known
+        return known
+
+    def _measured(self) -> float | None:
+        """Return its speed after its first part; None: there is no second one."""
+        if self._made <= self._first or self._first_at is None:
+            return None
+        return (self._made - self._first) / max(self._last_at - self._first_at, 0.001)
