@@ -23,7 +23,7 @@ from wyoming_csm.voice_book import VoiceBook
 
 _LOGGER = logging.getLogger(__name__)
 
-VOICES_SECONDS = 10.0  # how soon a new folder of a voice is seen; Home Assistant asks every 30 s
+VOICES_SECONDS = 2.0  # between two looks: what changed is listed within 5 s, also under load
 _WAKING_SECONDS = 3.0  # a listener waits no longer: then another engine's first sound comes
 
 

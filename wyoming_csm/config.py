@@ -66,6 +66,8 @@ class CsmConfig(_Section, frozen=True):
     depth_temperature: For a frame's other 31 codes; null: as the checkpoint says
     depth_top_k: For a frame's other 31 codes; null: as the checkpoint says
     seed: A number: the same words always sound the same
+    clip_loudness: Loudness to which clips are brought before CSM takes after them, in LUFS; null:
+        as they are
     max_seconds: Longest sound of one sentence
     context_seconds: How much of the reply so far the next sentence builds on, at most
     slots: Sentences spoken at the same time; null: 4 on a GPU, or as many as fit, 1 on the CPU
@@ -91,6 +93,7 @@ class CsmConfig(_Section, frozen=True):
     depth_temperature: Temperature | None = None
     depth_top_k: TopK | None = None
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None = None
+    clip_loudness: Annotated[float, Meta(ge=-40, le=-10)] | None = -23.0
     max_seconds: Annotated[float, Meta(ge=1, le=120)] = 90.0
     context_seconds: Annotated[float, Meta(ge=0, le=120)] = 20.0
     slots: Annotated[int, Meta(ge=1, le=256)] | None = None

@@ -104,7 +104,13 @@ def load_runner(
     checkpoint = Checkpoint(folder, adapter)
     loaded = load_pipeline(config, checkpoint, data_dir, device, progress)
     codec, codebooks = checkpoint.codec_config, checkpoint.sizes.codebooks
-    clips = ClipEncoder(codec, partial(codec_tensors, checkpoint), codebooks, data_dir / "clips")
+    clips = ClipEncoder(
+        codec,
+        partial(codec_tensors, checkpoint),
+        codebooks,
+        data_dir / "clips",
+        config.clip_loudness,
+    )
     _, _, pipeline, prompts, cache, saving = loaded
     return CsmRunner(pipeline, prompts, clips.encode_clip, config, cache, saving, report)
 
