@@ -78,7 +78,10 @@ async def _speak(app: App, config: Config, text: str) -> AsyncGenerator[bytes]:
     reply = app.engine.start_reply(voice)
     try:
         for piece in (*splitter.push(text), *splitter.finish()):
-            mixed = app.mixer.sentence(piece.text if isinstance(piece, Speak) else "")
+            if isinstance(piece, Speak):
+                piece = Speak(app.lexicons.respelled(piece.text, voice))
+            words = piece.text if isinstance(piece, Speak) else ""
+            mixed = app.mixer.sentence(words, voice.manner.gain, voice.manner.pause)
             async with aclosing(reply.speak(piece)) as chunks:
                 async for pcm in chunks:
                     yield mixed.feed(pcm, reply.spoken_by)

@@ -12,6 +12,7 @@ from wyoming_csm.config import Config
 from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.engines.reply import Reply, sentences
 from wyoming_csm.errors import EngineError, RequestError
+from wyoming_csm.lexicons import Lexicons
 from wyoming_csm.server.peer import EventWriter
 from wyoming_csm.server.requests import Request
 from wyoming_csm.server.sound_events import SoundEvents
@@ -20,7 +21,7 @@ from wyoming_csm.sound.pacing import Pacer
 from wyoming_csm.text.pieces import Pause, Piece, Speak
 from wyoming_csm.text.ssml import ssml_pieces
 from wyoming_csm.text.stream import SentenceSplitter
-from wyoming_csm.voices import Voice
+from wyoming_csm.voices import Manner, Voice
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ class Answer:
         *,
         engine: Fallback,
         mixer: Mixer,
+        lexicons: Lexicons,
         events: EventWriter,
         config: Config,
         address: str,
@@ -53,6 +55,7 @@ class Answer:
         self._events = events
         self._address = address
         self._mixer = mixer
+        self._lexicons = lexicons
         self._sound = SoundEvents(events, config.samples_per_chunk)
         self._began = asyncio.get_running_loop().time()
         self._pacer = Pacer(self._sound, config.sound, self._began)
@@ -81,7 +84,8 @@ class Answer:
                     if isinstance(piece, Pause):
                         await self._pause(piece.seconds)
                     else:
-                        await self._speak(reply, piece)
+                        text = self._lexicons.respelled(piece.text, voice)
+                        await self._speak(reply, Speak(text), voice.manner)
             if self._request.text.cut and not self._sentences:
                 raise RequestError("the text is too long, and its beginning cannot be spoken")
             if not self._sound.samples:
@@ -130,10 +134,10 @@ class Answer:
             seconds -= _PAUSE_SLICE
             await self._events.drained()
 
-    async def _speak(self, reply: Reply, sentence: Speak) -> None:
+    async def _speak(self, reply: Reply, sentence: Speak, manner: Manner) -> None:
         await self._events.surely_there()
         self._sentences += 1
-        mixed = self._mixer.sentence(sentence.text)
+        mixed = self._mixer.sentence(sentence.text, manner.gain, manner.pause)
         self._pacer.begin(len(sentence.text))
         async with aclosing(reply.speak(sentence)) as chunks:
             async for pcm in chunks:

@@ -64,7 +64,7 @@ class Meter:
 
     @property
     def hops(self) -> int:
-        """So many hops were measured."""
+        """How many hops were measured."""
         return len(self._powers)
 
     @property

@@ -27,21 +27,26 @@ class Mixer:
         self.speeds: defaultdict[str, Speed] = defaultdict(Speed)  # by `engine/voice`
         self.gains = None if config.loudness is None else Gains(path, config.loudness)
 
-    def sentence(self, text: str) -> "SentenceSound":
-        """Make what the sound of a sentence, or of a part of one, goes through."""
-        pause = self.config.sentence_pause
+    def sentence(self, text: str, gain: float = 0.0, pause: float | None = None) -> "SentenceSound":
+        """Make what the sound of a sentence, or of a part of one, goes through.
+
+        `gain`: dB more than all voices have; `pause`: seconds after it, None: as configured.
+        """
+        if pause is None:
+            pause = self.config.sentence_pause
         if pause is not None and text[-1:] in _CLAUSE_ENDS:
             pause /= 2
-        return SentenceSound(self.gains, pause)
+        return SentenceSound(self.gains, pause, gain)
 
 
 class SentenceSound:
     """One sentence's sound: pcm (24 kHz mono s16le) in parts of any size, in and out."""
 
-    def __init__(self, gains: Gains | None, pause: float | None) -> None:
-        """Take what is known of voices (None: no gain), and the seconds of silence that belong
-        behind it (None: what the engine makes)."""
+    def __init__(self, gains: Gains | None, pause: float | None, more: float = 0.0) -> None:
+        """Take what is known of voices (None: they stay as loud as they are), the seconds of
+        silence that belong behind it (None: what the engine makes), and dB to add."""
         self._gains = gains
+        self._more = more
         self._pause = pause
         self._ends = None if pause is None else Ends(pause)
         self._limiter, self._meter = Limiter(), Meter()
@@ -58,24 +63,23 @@ class SentenceSound:
 
     def feed(self, pcm: bytes, voice: str) -> bytes:
         """Take the next part, spoken by `engine/voice`; return what can go on."""
-        if self._gains is None and self._ends is None:
+        if self._gains is None and self._ends is None and not self._more:
             return pcm
         samples = from_pcm(pcm)
         if self._gains is not None:
             self._voice = voice
             self._meter.feed(samples)
-            samples = self._limiter.feed(samples * self._next_gains(self._gains, len(samples)))
+            samples = samples * self._next_gains(self._gains, len(samples))
+        if self._gains is not None or self._more:
+            samples = self._limiter.feed(samples * np.float32(_factor(self._more)))
         return to_pcm(self._ends.feed(samples) if self._ends else samples)
 
     def end(self) -> bytes:
         """Return the rest."""
-        if self._gains is None and self._ends is None:
-            return b""
-        rest = np.zeros(0, np.float32)
-        if self._gains is not None:
-            rest = self._limiter.end()
-            if self._meter.hops >= _WORTH_LEARNING and (lufs := self._meter.loudness) is not None:
-                self._gains.learn(self._voice, lufs)
+        rest = self._limiter.end()
+        lufs = self._meter.loudness if self._meter.hops >= _WORTH_LEARNING else None
+        if self._gains is not None and lufs is not None:
+            self._gains.learn(self._voice, lufs)
         if self._ends:
             rest = np.concatenate((self._ends.feed(rest), self._ends.end()))
         return to_pcm(rest)

@@ -34,7 +34,7 @@ class Speed:
 
 
 class Outlet(Protocol):
-    """Where the sound goes: 24 kHz mono s16le."""
+    """What the sound goes to: 24 kHz mono s16le."""
 
     @property
     def full(self) -> bool:
