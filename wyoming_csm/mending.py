@@ -1,11 +1,12 @@
 """A recording as CSM should have it: mended where that is honest, doubted where no change helps."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from wyoming_csm.audio import SAMPLE_RATE, Samples
+from wyoming_csm.audio import SAMPLE_RATE, Samples, read_clip
 from wyoming_csm.errors import VoiceError
 from wyoming_csm.sound.loudness import Meter
 
@@ -37,6 +38,15 @@ class Mended:
     samples: Samples
     changes: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
+
+
+def mend_file(path: Path, loudness: float | None = CLIP_LUFS) -> Mended:
+    """Read a recording and mend it. Raises VoiceError, with the file's name."""
+    samples = read_clip(path)
+    try:
+        return mend(samples, loudness)
+    except VoiceError as error:
+        raise VoiceError(f"{path.name}: {error}") from error
 
 
 def mend(samples: Samples, loudness: float | None = CLIP_LUFS) -> Mended:

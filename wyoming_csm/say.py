@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import wave
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, suppress
 from io import BytesIO
 from pathlib import Path
@@ -23,6 +23,7 @@ from wyoming_csm.errors import RequestError
 from wyoming_csm.text.pieces import Speak
 from wyoming_csm.text.stream import SentenceSplitter
 from wyoming_csm.voice_choice import VoiceRequest, choose_voice
+from wyoming_csm.voices import Voice
 
 _LONG_SECONDS = 1.0  # what takes longer is worth a word
 
@@ -36,12 +37,23 @@ async def say(config: Config, words: Sequence[str], output: str) -> int:
     limit = config.limits.text_characters
     if len(text) > limit:
         raise RequestError(f"the text has {len(text)} characters: {limit} are allowed")
+    return await speak_into(config, lambda voice: text, output)
+
+
+async def speak_into(
+    config: Config, text_of: Callable[[Voice], str], output: str, exactly: bool = False
+) -> int:
+    """Speak the text for the configured voice into a file; `exactly` that voice, or none.
+
+    Return the exit code. Raises RequestError, EngineError.
+    """
     if output == "-" and sys.stdout.isatty():
         raise RequestError("name a file with -o, or send standard output to one")
     sound = bytearray()
     async with running(config) as app:
+        voice = _choose(app, config, exactly)
         await _best_engine(app)
-        async with aclosing(_speak(app, config, text)) as chunks:
+        async with aclosing(_speak(app, voice, text_of(voice))) as chunks:
             async for pcm in chunks:
                 sound += pcm
                 if sys.stderr.isatty():
@@ -68,12 +80,16 @@ async def _best_engine(app: App) -> None:
             return
 
 
-async def _speak(app: App, config: Config, text: str) -> AsyncGenerator[bytes]:
+def _choose(app: App, config: Config, exactly: bool) -> Voice:
     voice, complaint = choose_voice(app.engine.voices, VoiceRequest(name=config.voice), config)
-    if voice is None:
-        raise RequestError("there is no voice")
+    if voice is None or (complaint and exactly):
+        raise RequestError(complaint or "there is no voice")
     if complaint:
         _tell(f"{complaint}; the voice is {voice.name}\n")
+    return voice
+
+
+async def _speak(app: App, voice: Voice, text: str) -> AsyncGenerator[bytes]:
     splitter = SentenceSplitter(voice.language)
     reply = app.engine.start_reply(voice)
     try:

@@ -13,10 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wyoming_csm.audio import Samples, read_clip
+from wyoming_csm.audio import Samples
 from wyoming_csm.disk_cache import DiskCache
-from wyoming_csm.errors import VoiceError
-from wyoming_csm.mending import CLIP_LUFS, mend
+from wyoming_csm.mending import CLIP_LUFS, mend_file
 from wyoming_csm.model.mimi.config import read_config
 from wyoming_csm.model.mimi.weights import NamedTensors, flat_name, is_encoded_with, load_encoder
 from wyoming_csm.voices import Clip
@@ -55,11 +54,7 @@ class ClipEncoder:
 
     def encode_clip(self, clip: Clip) -> Tensor:
         """Return the codes of a voice's recording. Raises VoiceError, CheckpointError."""
-        samples = read_clip(Path(clip.path))
-        try:
-            mended = mend(samples, self._loudness)
-        except VoiceError as error:
-            raise VoiceError(f"{Path(clip.path).name}: {error}") from error
+        mended = mend_file(Path(clip.path), self._loudness)
         for level, what in ((logging.INFO, mended.changes), (logging.WARNING, mended.doubts)):
             if what:
                 _LOGGER.log(level, "The clip %s: %s", clip.path, "; ".join(what))
