@@ -30,12 +30,14 @@ def read_words(path: Path, language: str) -> str:
     try:
         text = unicodedata.normalize("NFC", _decode(data, language))
     except UnicodeDecodeError:
-        raise VoiceError(f"{name} is not UTF-8 text") from None
+        raise VoiceError(f"{name} is not UTF-8 text: save it as such") from None
     text = " ".join(text.replace("\ufeff", "").split())
     if not text:
         raise VoiceError(f"{name} is empty: write the exact words of the clip there")
     if len(text) > MAX_WORDS:
-        raise VoiceError(f"{name} is longer than {MAX_WORDS} characters")
+        raise VoiceError(
+            f"{name} is longer than {MAX_WORDS} characters: write only the words of the clip"
+        )
     if data.startswith(b"{\\rtf") or not all(
         c.isprintable() or c in "\u200c\u200d\xad" for c in text
     ):
@@ -46,7 +48,7 @@ def read_words(path: Path, language: str) -> str:
 def read_start(path: Path, most: int) -> bytes:
     """Return the first bytes of a file. Raises VoiceError if it is none, OSError."""
     if not path.is_file():  # reading a pipe would wait for ever
-        raise VoiceError(f"{names_of([path])} is not a file")
+        raise VoiceError(f"{names_of([path])} is not a file: put one there")
     with path.open("rb") as file:
         return file.read(most)
 
