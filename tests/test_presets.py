@@ -4,12 +4,14 @@ import logging
 from pathlib import Path
 
 import pytest
+import soundfile
 import yaml
 from msgspec.structs import replace
 
 from tests.engines.helpers import speak
 from tests.fakes import FakeEngine, fake_voice
 from tests.voice_folders import make
+from wyoming_csm.__main__ import main
 from wyoming_csm.app import App
 from wyoming_csm.config import Config, PresetConfig, parse
 from wyoming_csm.engines.base import Phase
@@ -127,6 +129,25 @@ def test_wrong_settings_are_named_with_the_cure(text: str, words: str) -> None:
     with pytest.raises(ConfigError) as refused:
         parse(yaml.safe_load(text))
     assert words in str(refused.value)
+
+
+def test_say_makes_the_pause_and_says_the_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "c.yaml").write_text(
+        "engines: [system]\npresets:\n"
+        "  short: {voice: system_en-US, pause: 0}\n"
+        "  long: {voice: system_en-US, pause: 2}\n"
+        "  wordy: {voice: system_en-US, pause: 0, lexicon: {door: the door of the kitchen}}\n"
+    )
+    seconds = {}
+    for name in ("short", "long", "wordy"):
+        words = ["say", "The door is open.", "Come in, it is cold.", "--voice", name]
+        assert main([*words, "--config", "c.yaml", "-o", f"{name}.wav"]) == 0
+        seconds[name] = soundfile.info(f"{name}.wav").duration
+    assert 1.6 < seconds["long"] - seconds["short"] < 4.1
+    assert seconds["wordy"] - seconds["short"] > 0.4
 
 
 def said(presets: dict[str, object], folder: Path, caplog: pytest.LogCaptureFixture) -> App:

@@ -172,7 +172,7 @@ async def test_a_server_tells_the_words(
 ) -> None:
     events: list[Event] = []
     async with asr(events.append) as uri:
-        await add_voice(config(tmp_path), new(clip, text=None, asr=uri, language="fr"))
+        await add_voice(config(tmp_path), new(clip, text=None, asr=uri, language="fr_CA"))
     assert read_voice(tmp_path / "voices/anna").clips[0].text == WORDS
     assert f"Understood: {WORDS}" in capsys.readouterr().err
     assert Transcribe.from_event(events[0]).language == "fr"

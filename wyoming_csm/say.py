@@ -92,16 +92,19 @@ def _choose(app: App, config: Config, exactly: bool) -> Voice:
 async def _speak(app: App, voice: Voice, text: str) -> AsyncGenerator[bytes]:
     splitter = SentenceSplitter(voice.language)
     reply = app.engine.start_reply(voice)
+    owed = 0.0  # seconds of the pause after the sentence before
     try:
         for piece in (*splitter.push(text), *splitter.finish()):
             if isinstance(piece, Speak):
                 piece = Speak(app.lexicons.respelled(piece.text, voice))
             words = piece.text if isinstance(piece, Speak) else ""
             mixed = app.mixer.sentence(words, voice.manner.gain, voice.manner.pause)
+            yield silence(owed if words else 0.0)
             async with aclosing(reply.speak(piece)) as chunks:
                 async for pcm in chunks:
                     yield mixed.feed(pcm, reply.spoken_by)
             yield mixed.end()
+            owed = mixed.owed if words else 0.0
     finally:
         await reply.aclose()
 

@@ -22,7 +22,7 @@ from wyoming_csm.recordings import is_recording, read_voice
 from wyoming_csm.say import speak_into
 from wyoming_csm.transcription import transcribe
 from wyoming_csm.voice_book import NO_VOICES, VoiceBook
-from wyoming_csm.voice_choice import primary_of
+from wyoming_csm.voice_choice import primary_of, standard_tag
 from wyoming_csm.voices import Voice
 
 _CONSENT = "Use only the voice of a person who agrees to it."
@@ -108,7 +108,8 @@ async def add_voice(config: Config, new: NewVoice) -> None:
         _fill(aside, new, _words_given(new) or "To be understood.")
         clips = _mended(config, read_voice(aside))
         if not _words_given(new):
-            words = await transcribe(new.asr or "", clips[0].samples, new.language)
+            language = primary_of(standard_tag(new.language))  # all that such servers know
+            words = await transcribe(new.asr or "", clips[0].samples, language)
             _tell(f"Understood: {words}")
             _fill(aside, new, words)
             read_voice(aside)
@@ -141,7 +142,7 @@ async def preview(config: Config, name: str, output: str | None) -> int:
     """Speak a sentence in a voice into a WAV file. Raises RequestError, EngineError."""
 
     def sentence(voice: Voice) -> str:
-        return _SENTENCES.get(primary_of(voice.language.replace("_", "-")), _SENTENCES["en"])
+        return _SENTENCES.get(primary_of(standard_tag(voice.language)), _SENTENCES["en"])
 
     safe = "".join("_" if c in _FORBIDDEN else c for c in name)
     config = replace(config, voice=name)

@@ -62,6 +62,8 @@ def respelled(text: str, lexicons: Sequence[Lexicon]) -> str:
     Of entries for the same words that of the first lexicon counts. Whole words only; what was put
     in is not looked at again. Takes time in proportion to the text.
     """
+    if not lexicons:
+        return text
     tokens = _TOKEN.findall(text)
     folded, found, at = _folded(tokens), [], 0
     while at < len(tokens):
