@@ -10,4 +10,5 @@ TELLER=run.sh
 ensure_base
 export WYOMING_CSM_INSTALLER=$PWD/script/install.py
 trap - INT
+trap '' HUP # which is for the server: it listens to it as soon as it runs
 exec "$PYTHON" -m wyoming_csm "$@"

@@ -181,9 +181,16 @@ def engines(package: list[Source]) -> Found:
             if members and members <= methods(one) and one not in protocol
         ]
     found["records of a sentence in a child (with its Say)"] = [
-        one.name for name, one in classes if "/worker/" in name and holds(one, "Say")
+        f"{name.removeprefix('wyoming_csm/worker/')}: {one.name}"
+        for name, one in classes
+        if "/worker/" in name and holds(one, "Say") and "Protocol" not in map(base_name, one.bases)
     ]
     return found
+
+
+def base_name(base: ast.expr) -> str:
+    """Return a base class's name without its parameters."""
+    return ast.unparse(base).partition("[")[0]
 
 
 def methods(one: ast.ClassDef) -> set[str]:

@@ -21,7 +21,7 @@ _NO_BEGINNING = (
     "should safe cheap still about against less more into through than when where nothing "
     "nobody same another other others again all any some most least here there so such "
     "because since though although not no yes else otherwise already instead per via like "
-    "unlike across along among around "
+    "whether unlike across along among around "
 )
 
 

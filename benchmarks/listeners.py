@@ -44,7 +44,7 @@ _LATE = 0.005  # seconds: arriving so late is no gap that a person hears
 
 
 @dataclass(frozen=True)
-class Heard:
+class Received:
     """What one listener noticed, in seconds."""
 
     first: float
@@ -120,17 +120,17 @@ async def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     return found
 
 
-async def crowd(count: int) -> list[Heard]:
-    """Let `count` listeners arrive, five a second, and return what each heard."""
+async def crowd(count: int) -> list[Received]:
+    """Let `count` listeners arrive, five a second, and return what each received."""
 
-    async def after(seconds: float) -> Heard:
+    async def after(seconds: float) -> Received:
         await asyncio.sleep(seconds)
         return await listen()
 
     return await asyncio.gather(*(after(number / 5) for number in range(count)))
 
 
-async def listen() -> Heard:
+async def listen() -> Received:
     """One request, played as it comes."""
     began, first, sound, silence = time.perf_counter(), 0.0, 0.0, 0.0
     async with AsyncTcpClient("127.0.0.1", _PORT) as client:
@@ -147,7 +147,7 @@ async def listen() -> Heard:
             sound += len(AudioChunk.from_event(event).audio) / BYTES_PER_SECOND
     if not sound:
         raise SystemExit("no sound")
-    return Heard(first - began, sound, silence)
+    return Received(first - began, sound, silence)
 
 
 @asynccontextmanager

@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 from wyoming.audio import AudioChunk, AudioStop
@@ -32,6 +33,8 @@ from wyoming_csm.engines.watchdog import Timeouts
 from wyoming_csm.server.listener import Server
 from wyoming_csm.voices import Voice
 from wyoming_csm.worker.protocol import Configure
+
+Engine = TypeVar("Engine", bound=ChildEngine)
 
 STEP = 0.025
 SPEAKING = 20
@@ -145,9 +148,9 @@ async def fake_server() -> AsyncGenerator[None]:
         await process.wait()
 
 
-async def start_fake_engine(settings: FakeSettings) -> ChildEngine:
+async def start_fake_engine(settings: FakeSettings, make: type[Engine]) -> Engine:
     voice = Voice(name="fake_en", language="en", description="Frames by the clock", engine="fake")
-    engine = ChildEngine(
+    engine = make(
         Configure("fake", msgspec.to_builtins(settings), "", ""),
         voices=lambda: (voice,),
         probe=lambda: None,
@@ -161,7 +164,7 @@ async def start_fake_engine(settings: FakeSettings) -> ChildEngine:
 
 async def serve() -> None:
     engine = await start_fake_engine(
-        FakeSettings(frames=40, step_seconds=STEP, slots=SPEAKING, stamp=True)
+        FakeSettings(frames=40, step_seconds=STEP, slots=SPEAKING, stamp=True), ChildEngine
     )
     config = Config(uri=f"tcp://127.0.0.1:{PORT}")
     config = msgspec.structs.replace(

@@ -186,7 +186,8 @@ def main() -> int:
         tell(f"not installed: {error}")
         return NOTHING_TO_DO if isinstance(error, Hopeless) else 1
     except KeyboardInterrupt:
-        tell("stopped; the next start goes on")
+        if command != "base":  # whose caller says so
+            tell("stopped; the next start goes on")
         return 130
     return 0
 

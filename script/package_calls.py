@@ -195,7 +195,7 @@ class Packages:
                 if large := _LARGE.search(line):
                     self._tell(f"downloading {large[1]} ({large[2]})")
                 elif "Installing collected" in line:
-                    self._tell("unpacking")
+                    self._tell(f"unpacking {_counted(line.partition(': ')[2])}")
         if process.returncode:
             told = "".join(said)
             kind = Unreachable if re.search(_NETWORK, told) else InstallError
@@ -227,6 +227,11 @@ def _value(value: Any) -> str:
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{key} = {_value(item)}" for key, item in value.items()) + " }"
     return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def _counted(names: str) -> str:
+    found = names.strip().split(", ")
+    return found[0] if len(found) == 1 else f"{len(found)} packages"
 
 
 def _last(said: str) -> str:

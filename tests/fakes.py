@@ -88,9 +88,9 @@ class FakeEngine:
     def load(self) -> Load:
         return Load(self.slots - self.speaking - self.waiting, len(self._open) / self.slots)
 
-    def become(self, phase: Phase, detail: str = "") -> None:
+    def become(self, phase: Phase, detail: str = "", *, unsuited: bool = False) -> None:
         """Another status, told to the subscribers."""
-        self.status = Status(phase, detail)
+        self.status = Status(phase, detail, unsuited)
         self._tell()
 
     def have_voices(self, *voices: Voice) -> None:

@@ -11,6 +11,38 @@ from wyoming_csm.config import parse
 
 
 @pytest.mark.parametrize(
+    ("words", "cure"),
+    [
+        ("--ligth", "unknown word '--ligth'; did you mean --light?"),
+        ("serve --vioce=anna", "unknown word '--vioce=anna'; did you mean --voice?"),
+        ("say Hello. --ouput x", "unknown word '--ouput'; did you mean --output?"),
+        ("verify --frame 2", "unknown word '--frame'; did you mean --frames?"),
+        ("verfy --frames 2", "unknown word 'verfy'; did you mean verify?"),
+        ("say Hello. --uri tcp://a:1", "unknown word '--uri'; --help names all"),
+    ],
+)
+def test_a_wrong_word_gets_the_nearest_right_one(
+    words: str, cure: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        parse_words(words.split())
+    assert capsys.readouterr().err.splitlines()[-1] == f"wyoming-csm: error: {cure}"
+
+
+@pytest.mark.parametrize("command", ["say", "verify"])
+def test_what_only_a_server_does_is_no_word_of_the_others(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for words in (["serve", "--help"], [command, "--help"]):
+        with pytest.raises(SystemExit):
+            parse_words(words)
+        said = capsys.readouterr().out
+        of_a_server = [word for word in ("--uri", "--zeroconf", "--no-zeroconf") if word in said]
+        assert len(of_a_server) == (3 if words[0] == "serve" else 0)
+        assert "--voice" in said
+
+
+@pytest.mark.parametrize(
     ("words", "settings"),
     [
         ("", {}),

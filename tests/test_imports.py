@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = "wyoming_csm"
 HEAVY = ("torch", "torchaudio", "transformers", "TTS", "scipy", "huggingface_hub", "tokenizers")
 
-# Who may not import whom, with the reason in DESIGN.md's words. Packages with all below them.
+# Who may not import whom, with the reason. Packages with all below them.
 FORBIDDEN = {
     "model": (
         "the numerics can be lifted out unchanged",

@@ -1,7 +1,9 @@
 """--light: the system voice alone, whatever is installed or configured; and what is said of it."""
 
+import asyncio
 import json
 import logging
+import os
 import subprocess
 import sys
 import wave
@@ -12,9 +14,9 @@ from msgspec.structs import replace
 
 from tests.server.clients import logged
 from tests.voice_folders import make
-from wyoming_csm.__main__ import configure, parse_words
+from wyoming_csm.__main__ import configure, main, parse_words
 from wyoming_csm.app import App, running
-from wyoming_csm.config import Config, with_system_voice_only
+from wyoming_csm.config import Config, CsmConfig, with_system_voice_only
 from wyoming_csm.engines.base import Phase
 from wyoming_csm.installer import INSTALLER
 from wyoming_csm.voice_choice import VoiceRequest, choose_voice
@@ -84,6 +86,19 @@ def test_say_speaks_though_the_files_voice_is_anothers(tmp_path: Path) -> None:
         assert sound.getnframes() > 6_000
 
 
+@pytest.mark.parametrize(
+    ("words", "works"), [(["serve"], True), (["serve", "--light"], False), (["say", "Hi."], False)]
+)
+def test_an_installer_works_beside_a_server_only(
+    tmp_path: Path, words: list[str], works: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(INSTALLER, "install.py")
+    monkeypatch.setattr(asyncio, "run", lambda work: work.close() or 0)  # just its beginning
+    assert main(words) == 0
+    assert (INSTALLER in os.environ) is works
+
+
 @pytest.mark.parametrize("installing", ["", "1"])
 async def test_nobody_is_told_to_start_what_is_at_work_already(
     tmp_path: Path,
@@ -95,7 +110,8 @@ async def test_nobody_is_told_to_start_what_is_at_work_already(
     caplog.set_level(logging.INFO)
     monkeypatch.setenv(INSTALLER, installing)
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)  # as if it were not installed
-    house = App(Config(engines=("csm",), data_dir=str(tmp_path), voices=str(tmp_path)))
+    csm = CsmConfig(device="cuda")
+    house = App(Config(engines=("csm",), csm=csm, data_dir=str(tmp_path), voices=str(tmp_path)))
     await house.engine.start()
     await house.engine.wait_loaded()
     await house.engine.stop()

@@ -72,8 +72,19 @@ def test_say_names_the_voice_that_speaks_instead_of_an_unknown_one(
 ) -> None:
     done = run(tmp_path, "say", "Hello.", "--voice", "zoe", *light, "-o", "said.wav")
     assert done.returncode == 0, done.stderr
-    assert done.stderr.splitlines()[0] == b"there is no voice 'zoe'; the voice is system_en-US"
+    assert done.stderr.splitlines()[0] == b"There is no voice 'zoe'; the voice is system_en-US"
     assert seconds_of((tmp_path / "said.wav").read_bytes()) > 0.2
+
+
+@pytest.mark.parametrize(("voice", "engine"), [("anna", "csm"), ("coqui_en", "coqui")])
+def test_say_names_whose_voice_was_left_out(tmp_path: Path, voice: str, engine: str) -> None:
+    make_voice(tmp_path / "config/voices/anna")
+    words = ("say", "Hello.", "--voice", voice, "--light", "-o", "said.wav")
+    said = run(tmp_path, *words, settings={}).stderr.decode().splitlines()
+    assert said[0] == (
+        f"{voice!r} is a voice of {engine}, left out by --light or `engines`;"
+        " the voice is system_en-US"
+    )
 
 
 def test_nothing_to_say_is_a_moment_of_silence(tmp_path: Path) -> None:
@@ -92,7 +103,7 @@ def test_nothing_to_say_is_a_moment_of_silence(tmp_path: Path) -> None:
         (["serve", "--log-format", "%(nonsense"], SYSTEM_ONLY, b"log.format"),
         (["serve", "--log-format", "%(nonsense)s"], SYSTEM_ONLY, b"log.format"),
         (["serve", "--data-dir", "settings.json/x"], SYSTEM_ONLY, b"data_dir"),
-        (["say", "Hello.", "-o", "no/such/folder.wav"], SYSTEM_ONLY, b"cannot be written"),
+        (["say", "Hello.", "-o", "."], SYSTEM_ONLY, b"wyoming-csm: . cannot be written: Is a dir"),
         (["say", "a" * 20_000], SYSTEM_ONLY, b"10000 are allowed"),
     ],
 )
@@ -104,6 +115,13 @@ def test_what_the_user_can_correct_is_exit_2_without_a_traceback(
     assert complaint in done.stderr
     assert b"Traceback" not in done.stderr
     assert b"s of sound in" not in done.stderr, "nothing was written"
+
+
+def test_where_to_write_is_looked_at_before_anything_is_spoken(tmp_path: Path) -> None:
+    done = run(tmp_path, "say", "Hello.", "-o", "no/such.wav")
+    assert done.returncode == 2
+    complaint = f"wyoming-csm: no/such.wav cannot be written: {tmp_path}/no is no folder\n"
+    assert done.stderr.decode() == complaint
 
 
 def test_a_setting_of_an_earlier_release_is_a_line_in_the_log(tmp_path: Path) -> None:
@@ -212,6 +230,8 @@ async def test_it_serves_speaks_is_small_and_ends_with_0(tmp_path: Path) -> None
         server.process.terminate()
         assert await asyncio.wait_for(server.process.wait(), 10) == 0
         assert resident < 80
+        assert server.process.stderr is not None
+        assert (await server.process.stderr.read()).decode().splitlines()[-1].endswith(": Ended")
         await asyncio.to_thread(wait_until_gone, processes)
 
 

@@ -1,8 +1,10 @@
 """What of a user's settings pip and uv get to see, and how a failure is told."""
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
 
+import install
 import pytest
 from package_calls import (
     InstallError,
@@ -125,6 +127,34 @@ def test_what_is_not_known_is_told_in_its_own_words() -> None:
     said = "WARNING: x\nERROR: Can not perform a '--user' install.\nnotice"
     assert explain(said) == "ERROR: Can not perform a '--user' install."
     assert "network" not in explain(said)
+
+
+def test_what_is_unpacked_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\necho "$TOLD"\n')
+    python.chmod(0o755)
+    monkeypatch.setenv("TOLD", "Installing collected packages: torch, numpy, six")
+    Packages(python, said.append).pip("install", "torch")
+    monkeypatch.setenv("TOLD", "Installing collected packages: wyoming-csm")
+    Packages(python, said.append).pip("install", ".")
+    assert said == ["unpacking 3 packages", "unpacking wyoming-csm"]
+
+
+@pytest.mark.parametrize(("command", "says"), [("base", False), ("development", True)])
+def test_one_of_installer_and_caller_says_that_it_was_stopped(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str, says: bool
+) -> None:
+    """run.sh runs `base` and says it; `development` takes the place of its shell."""
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(install, command, interrupted)
+    monkeypatch.setattr(install, "alone", nullcontext)
+    monkeypatch.setattr("sys.argv", ["install.py", command])
+    assert install.main() == 130
+    assert ("stopped; the next start goes on" in capsys.readouterr().err) is says
 
 
 @pytest.mark.slow

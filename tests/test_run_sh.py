@@ -39,6 +39,12 @@ def test_the_server_is_the_process_that_was_started(clone: Clone) -> None:
         assert f"serving {process.pid} " in process.stdout.read()
 
 
+def test_a_sighup_while_the_server_starts_does_not_end_it(clone: Clone) -> None:
+    server = PYTHON.replace('echo "serving', 'kill -HUP $$; echo "serving')
+    clone.add("python3.11", server)
+    assert clone.run().stdout.startswith("serving")
+
+
 def test_the_exit_code_is_the_commands(clone: Clone) -> None:
     clone.run("--light")
     (clone.root / ".venv/bin/python").write_text(PYTHON.replace("shift 2; echo", "exit 2; echo"))
@@ -169,7 +175,7 @@ def test_a_start_that_is_stopped_says_so_in_a_line(clone: Clone) -> None:
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
         said = process.stdout.read()
     assert process.returncode == 130
-    assert "[run.sh] stopped; the next start goes on\n" in said
+    assert said.count("[run.sh] stopped; the next start goes on\n") == 1
     assert "Traceback" not in said
 
 

@@ -286,6 +286,6 @@ def test_the_words_of_the_command(
     with wave.open(io.BytesIO((tmp_path / "slow.wav").read_bytes())) as file:
         assert file.getnframes() > 4 * 24_000
     assert main(["voices", "preview", "zoe", *end]) == 2
-    assert "there is no voice 'zoe'" in capsys.readouterr().err
+    assert "There is no voice 'zoe'" in capsys.readouterr().err
     assert main(["voices", "remove", "anna", *end]) == 0
     assert list((tmp_path / "voices").iterdir()) == []

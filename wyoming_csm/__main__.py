@@ -2,8 +2,10 @@
 
 import argparse
 import asyncio
+import difflib
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -26,8 +28,8 @@ COMMANDS = ("serve", "say", "voices", "verify")
 def main(words: Sequence[str] | None = None) -> int:
     """Run a command; return the exit code: 0, 2 for what the user can correct, or `verify`'s."""
     arguments = parse_words(sys.argv[1:] if words is None else list(words))
-    if arguments.light:
-        os.environ.pop(INSTALLER, None)
+    if arguments.light or arguments.command != "serve":
+        os.environ.pop(INSTALLER, None)  # nothing is installed meanwhile
     notes: list[str] = []  # on the configuration, which also says how to log them
     try:
         config = configure(arguments, notes.append)
@@ -65,17 +67,8 @@ def parse_words(words: list[str]) -> argparse.Namespace:
     common = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     add = common.add_argument  # `dest` is the setting that a word sets
     add("--config", type=Path, metavar="FILE", help=f"YAML or JSON ({DEFAULT_CONFIG} if it exists)")
-    add("--uri", help="where to listen: tcp://ADDRESS:PORT or unix:///PATH")
     add("--voice", help="default voice")
     add("--light", action="store_true", help="only the system voice, whatever else is installed")
-    add(
-        "--zeroconf", dest="discovery.name", nargs="?", const="", metavar="NAME",
-        help="announce, under this name",
-    )  # fmt: skip
-    add(
-        "--no-zeroconf", dest="discovery.enabled", action="store_const", const=False,
-        help="do not announce",
-    )  # fmt: skip
     add("--data-dir", metavar="DIR", help="for what the server stores")
     add("--download-dir", metavar="DIR", help="for downloaded models")
     add("--debug", dest="log.level", action="store_const", const="DEBUG", help="log everything")
@@ -93,6 +86,16 @@ def parse_words(words: list[str]) -> argparse.Namespace:
     )
     add_command = partial(commands.add_parser, parents=[common], allow_abbrev=False)
     serve = add_command("serve", help="serve Wyoming (the default)")
+    add = serve.add_argument
+    add("--uri", help="where to listen: tcp://ADDRESS:PORT or unix:///PATH")
+    add(
+        "--zeroconf", dest="discovery.name", nargs="?", const="", metavar="NAME",
+        help="announce, under this name",
+    )  # fmt: skip
+    add(
+        "--no-zeroconf", dest="discovery.enabled", action="store_const", const=False,
+        help="do not announce",
+    )  # fmt: skip
     say = add_command("say", help="speak a text into a file")
     say.add_argument("text", nargs="*", help="the text; without one, standard input")
     say.add_argument(
@@ -113,7 +116,14 @@ def parse_words(words: list[str]) -> argparse.Namespace:
     if not words or (words[0] not in COMMANDS and words[0] not in ("-h", "--help", "--version")):
         words = ["serve", *words]
     command = 2 if words[0] == "voices" else 1  # so many words
-    return parser.parse_args([*words[:command], *light, *words[command:]])
+    found, unknown = parser.parse_known_args([*words[:command], *light, *words[command:]])
+    if unknown:
+        told = each if words[0] == "voices" else commands.choices[words[0]].format_help()
+        known = [*COMMANDS, *re.findall(r"--[a-z-]+", told)]
+        near = difflib.get_close_matches(unknown[0].partition("=")[0], known, n=1)
+        cure = f"did you mean {near[0]}?" if near else "--help names all"
+        parser.error(f"unknown word {unknown[0]!r}; {cure}")
+    return found
 
 
 def _add_voices(commands: Any, common: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:

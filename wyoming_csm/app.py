@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import tempfile
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import get_args
@@ -44,12 +44,13 @@ class App:
                 "The folder of recorded voices %s does not exist: create it, or correct `voices`"
             )
             _LOGGER.warning(words, config.voices)
-        makers: dict[str, Callable[[], Sequence[ChildEngine]]] = {
-            "csm": lambda: csm_engines(config, self.book),
-            "coqui": lambda: [coqui_engine(config)],
-            "system": lambda: [system_engine(config)],
+        made: dict[str, Sequence[ChildEngine]] = {
+            "csm": csm_engines(config, self.book),
+            "coqui": [coqui_engine(config)],
+            "system": [system_engine(config)],
         }
-        self.engines = tuple(engine for name in config.engines for engine in makers[name]())
+        self.engines = tuple(engine for name in config.engines for engine in made.pop(name))
+        self._left_out = tuple(engine for engines in made.values() for engine in engines)
         self.mixer = Mixer(config.sound, Path(config.data_dir) / "loudness.json")
         waits = config.csm.while_waking == "wait"
         self.engine = Fallback(
@@ -59,6 +60,13 @@ class App:
         self._presets = config.presets
         self._told: set[str] = set()  # of presets, so that it is logged once
         self._tell_presets()
+
+    def why_no_voice(self, name: str) -> str:
+        """Say why no engine here has a voice of this name."""
+        for engine in self._left_out:
+            if name in (voice.name for voice in engine.voices):
+                return f"{name!r} is a voice of {engine.name}, left out by --light or `engines`"
+        return f"There is no voice {name!r}"
 
     def _tell_voices(self) -> None:
         usable = [voice.name for voice in self.book.voices if not voice.fault]
@@ -88,10 +96,8 @@ class App:
 
 
 def _make_data_dir(folder: str) -> str:
-    """Make the folder; where the default one cannot be made, one of the user's own, or any.
-
-    Return its path. Raises ConfigError.
-    """
+    """Make the folder; where the default one cannot be made, one of the user's own, or any. Return
+    its path. Raises ConfigError."""
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
         return folder

@@ -41,6 +41,13 @@ class EngineUnavailable(EngineError):
         self.expected = expected
 
 
+class Unsuited(EngineUnavailable):
+    """A machine is not made for an engine: no cause for a warning, and nothing passes or helps."""
+
+    def __init__(self, reason: str, cure: str) -> None:
+        super().__init__(reason, cure, expected=True)
+
+
 class WorkerDied(EngineError):
     """The child process of an engine ended or hung."""
 

@@ -59,10 +59,8 @@ async def _run(script: str, engines: Sequence[str]) -> int:
 
 
 def require(packages: Mapping[str, str], cure: str) -> None:
-    """Raise EngineUnavailable if one of `packages` (imported as → installed as) is missing.
-
-    They are not imported. While an installer is at work, the cure is to wait for it.
-    """
+    """Raise EngineUnavailable if one of `packages` (imported as → installed as) is missing. They
+    are not imported. While an installer is at work, the cure is to wait for it."""
     invalidate_caches()  # they may have been installed while the server ran
     missing = [package for name, package in packages.items() if find_spec(name) is None]
     if missing and os.environ.get(INSTALLER):

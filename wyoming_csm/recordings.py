@@ -100,12 +100,12 @@ def _read_clip(recording: Path, text: Path, language: str) -> tuple[Clip, float]
 
 
 def is_recording(path: Path) -> bool:
-    """Whether it is a recording by its name, also of a kind that cannot be read."""
+    """Return whether it is a recording by its name, also of a kind that cannot be read."""
     return _kind(path) in _READABLE or _kind(path) in _UNREADABLE
 
 
 def holds_recording(folder: Path) -> bool:
-    """Whether the folder was meant as a voice."""
+    """Return whether the folder was meant as a voice."""
     try:
         return any(map(is_recording, _files_in(folder)))
     except OSError:

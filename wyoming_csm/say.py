@@ -30,9 +30,7 @@ _LONG_SECONDS = 1.0  # what takes longer is worth a word
 
 async def say(config: Config, words: Sequence[str], output: str) -> int:
     """Speak the words, or standard input without any, into a WAV file or (`-`) standard output.
-
-    Return the exit code. Raises RequestError, EngineError.
-    """
+    Return the exit code. Raises RequestError, EngineError."""
     text = " ".join(words) if words else sys.stdin.read()
     limit = config.limits.text_characters
     if len(text) > limit:
@@ -47,8 +45,7 @@ async def speak_into(
 
     Return the exit code. Raises RequestError, EngineError.
     """
-    if output == "-" and sys.stdout.isatty():
-        raise RequestError("name a file with -o, or send standard output to one")
+    _check_output(output)
     sound = bytearray()
     async with running(config) as app:
         voice = _choose(app, config, exactly)
@@ -64,6 +61,13 @@ async def speak_into(
     await asyncio.to_thread(_write, bytes(sound), output)
     _tell(f"\r{len(sound) / BYTES_PER_SECOND:.1f} s of sound in {output}\n")
     return 0
+
+
+def _check_output(output: str) -> None:
+    if output == "-" and sys.stdout.isatty():
+        raise RequestError("name a file with -o, or send standard output to one")
+    if not (folder := Path(output).absolute().parent).is_dir():
+        raise RequestError(f"{output} cannot be written: {folder} is no folder")
 
 
 async def _best_engine(app: App) -> None:
@@ -83,9 +87,9 @@ async def _best_engine(app: App) -> None:
 def _choose(app: App, config: Config, exactly: bool) -> Voice:
     voice, complaint = choose_voice(app.engine.voices, VoiceRequest(name=config.voice), config)
     if voice is None or (complaint and exactly):
-        raise RequestError(complaint or "there is no voice")
+        raise RequestError(app.why_no_voice(config.voice or ""))
     if complaint:
-        _tell(f"{complaint}; the voice is {voice.name}\n")
+        _tell(f"{app.why_no_voice(config.voice or '')}; the voice is {voice.name}\n")
     return voice
 
 
@@ -117,10 +121,10 @@ def _write(pcm: bytes, output: str) -> None:
         file.writeframes(pcm)
     try:
         if output == "-":
-            sys.stdout.buffer.write(wav.getbuffer())
+            sys.stdout.buffer.write(wav.getvalue())
             sys.stdout.buffer.flush()
         else:
-            Path(output).write_bytes(wav.getbuffer())
+            Path(output).write_bytes(wav.getvalue())
     except OSError as error:
         raise RequestError(f"{output} cannot be written: {error.strerror}") from error
 

@@ -22,9 +22,7 @@ LOOK_SECONDS = 5.0  # how soon it is seen that the network changed; a look takes
 
 async def serve(config: Config, installer: str | None = None) -> None:
     """Serve until SIGTERM or SIGINT; SIGHUP probes engines and voices again. Raises ConfigError.
-
-    `installer` is the script that installs more engines meanwhile.
-    """
+    `installer` is the script that installs more engines meanwhile."""
     loop = asyncio.get_running_loop()
     ending, again = asyncio.Event(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -36,7 +34,7 @@ async def serve(config: Config, installer: str | None = None) -> None:
     ):
         _LOGGER.info("wyoming-csm %s listens on %s", __version__, config.uri)
         if config.voice and config.voice not in (voice.name for voice in app.engine.voices):
-            _LOGGER.warning("There is no voice %r (yet): the first is the default", config.voice)
+            _LOGGER.warning("%s: the first is the default", app.why_no_voice(config.voice))
         async with asyncio.TaskGroup() as group:
             work = [_stay_findable(config, server), _probe_when_asked(app, again)]
             work.append(app.watch_voices())
@@ -44,10 +42,10 @@ async def serve(config: Config, installer: str | None = None) -> None:
                 work.append(install_engines(installer, config.engines, again.set))
             behind = [group.create_task(one) for one in work]
             await ending.wait()
-            _LOGGER.info("Ending: replies in flight are finished first")
             await server.drain()
             for task in behind:
                 task.cancel()
+    _LOGGER.info("Ended")
 
 
 async def _stay_findable(config: Config, server: Server) -> None:
@@ -58,15 +56,10 @@ async def _stay_findable(config: Config, server: Server) -> None:
 
 
 async def follow(
-    hosts: Sequence[str],
-    port: int,
-    announcement: Announcement,
-    wait: Callable[[], Awaitable[None]],
+    hosts: Sequence[str], port: int, announcement: Announcement, wait: Callable[[], Awaitable[None]]
 ) -> None:
     """Log the address for people and announce it for machines, as the network changes, for ever.
-
-    `wait` ends when it is time to look again.
-    """
+    `wait` ends when it is time to look again."""
     found: dict[Address, int] | None = None
     while True:
         before = found

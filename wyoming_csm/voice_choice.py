@@ -34,7 +34,7 @@ def choose_voice(
         found = [one for one in ordered if one.name == wanted.name]
         complaint = f"there is no voice {wanted.name[:_SHOWN]!r}"
     elif wanted.language is not None:
-        found = of_language(ordered, wanted.language)
+        found = of_language([one for one in ordered if not one.last], wanted.language)
         complaint = f"there is no voice for {wanted.language[:_SHOWN]!r}"
     if not found:
         return ordered[0], complaint
@@ -50,14 +50,15 @@ def default_first(voices: Sequence[Voice], config: Config) -> list[Voice]:
     """Return the voices with the default one first: most clients take the first of the list.
 
     The default is the configured voice, or the first of the configured language, a recorded one
-    before others, or the first.
+    before others, or the first. Those that this machine is not made for come last.
     """
     named = [voice for voice in voices if voice.name == config.voice]
-    usable = [voice for voice in voices if not voice.fault]
+    usable = [voice for voice in voices if not voice.fault and not voice.last]
     recorded = of_language([voice for voice in usable if voice.clips], config.language)
     of_its_language = recorded or of_language(usable, config.language)
     default = [*named, *of_its_language, *usable, *voices][:1]
-    return [*default, *(voice for voice in voices if voice not in default)]
+    others = [voice for voice in voices if voice not in default]
+    return [*default, *sorted(others, key=lambda voice: voice.last)]
 
 
 def of_language(voices: Sequence[Voice], language: str) -> list[Voice]:

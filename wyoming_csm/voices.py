@@ -31,7 +31,8 @@ class Voice(msgspec.Struct, frozen=True, kw_only=True):
     `engine` names the engine that the voice belongs to. `speaker` is CSM's speaker number, or the
     name of a speaker in a model of several; `speakers` are the names that a request may choose
     among. `fault` says why the voice cannot be used: another voice speaks instead. `base` is the
-    name of the voice that a preset is made of, `manner` what is its own.
+    name of the voice that a preset is made of, `manner` what is its own. `last`: this machine is
+    not made for it, and it comes behind the others.
     """
 
     name: str
@@ -44,3 +45,4 @@ class Voice(msgspec.Struct, frozen=True, kw_only=True):
     fault: str = ""
     base: str = ""
     manner: Manner = Manner()
+    last: bool = False

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.engines.helpers import OneEngine
+from tests.server.clients import warnings
 from tests.tiny_coqui import make_tiny_coqui
 from wyoming_csm.config import Config, CoquiConfig
 from wyoming_csm.engines.base import Phase
@@ -113,8 +114,11 @@ async def test_what_cannot_be_had_is_left_out_and_the_rest_speaks(
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("offline")
-async def test_nothing_to_be_had_makes_the_engine_absent(tmp_path: Path) -> None:
-    """The child does not ask whether the licence is accepted: its input is the pipe."""
+async def test_nothing_to_be_had_makes_the_engine_absent(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The child does not ask whether the licence is accepted: its input is the pipe. The reason is
+    said once, by the front."""
     config = Config(coqui=CoquiConfig(models={"en": XTTS}), data_dir=str(tmp_path))
     engine = coqui_engine(config)
     await engine.start()
@@ -125,3 +129,6 @@ async def test_nothing_to_be_had_makes_the_engine_absent(tmp_path: Path) -> None
         assert "coqui.agree_to_licence: true" in engine.status.detail
     finally:
         await engine.stop()
+    (said,) = warnings(caplog)
+    assert "accept its licence" in said
+    assert "licence" not in capfd.readouterr().err

@@ -1,6 +1,7 @@
 """CSM's voices as the server sees them."""
 
 import asyncio
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,14 +10,17 @@ import pytest
 from msgspec.structs import replace
 
 from tests.engines.helpers import started
+from tests.server.clients import logged
 from tests.simulated_time import simulate
 from tests.voice_folders import make
 from wyoming_csm.config import Config, CsmConfig
+from wyoming_csm.engines import csm
 from wyoming_csm.engines.base import Phase
 from wyoming_csm.engines.csm import csm_engines, probe
 from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.engines.process import ChildProcess
-from wyoming_csm.errors import EngineUnavailable
+from wyoming_csm.errors import EngineUnavailable, Unsuited
+from wyoming_csm.installer import INSTALLER
 from wyoming_csm.voice_book import VoiceBook
 from wyoming_csm.worker.protocol import Configure, FromChild, Prepared, Ready, ToChild, Working
 
@@ -93,7 +97,7 @@ def test_a_list_of_devices_is_a_child_on_each(
         return Idle(told)
 
     async def scene() -> float:
-        each = csm_engines(Config(csm=csm), VoiceBook(tmp_path))
+        each = csm_engines(Config(csm=settings), VoiceBook(tmp_path))
         assert [engine.name for engine in each] == ["csm", "csm"]
         assert [engine.title for engine in each] == ["csm on cuda:0", "csm on cpu"]
         for engine in each:
@@ -109,7 +113,7 @@ def test_a_list_of_devices_is_a_child_on_each(
         return worked
 
     monkeypatch.setattr(ChildProcess, "spawn", spawn)
-    csm = CsmConfig(device=("cuda:0", "cpu"), idle_unload=unload)
+    settings = CsmConfig(device=("cuda:0", "cpu"), idle_unload=unload)
     assert simulate(scene()) == pytest.approx(seconds, abs=3)
     first = [one for one in told if isinstance(one, Configure)]
     assert [(one.engine, one.settings["device"]) for one in first] == [
@@ -120,7 +124,31 @@ def test_a_list_of_devices_is_a_child_on_each(
 
 def test_a_package_that_is_needed_and_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)  # as if it were not installed
-    probe()
+    probe("cpu")
     monkeypatch.setitem(sys.modules, "tokenizers", None)
     with pytest.raises(EngineUnavailable, match="not installed: tokenizers"):
-        probe()
+        probe("cpu")
+
+
+async def test_a_machine_that_is_not_made_for_csm_is_no_cause_for_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing is started, and nobody is told that CSM will be installed."""
+    caplog.set_level(logging.INFO)
+    monkeypatch.setenv(INSTALLER, "install.py")
+    monkeypatch.setattr(csm, "signs", frozenset)
+    (engine,) = csm_engines(Config(), VoiceBook(tmp_path))
+    await started(engine)
+    await engine.stop()
+    ((level, said),) = [(one.levelno, one.getMessage()) for one in logged(caplog)]
+    assert level == logging.INFO
+    assert said.startswith("csm is left out: no GPU is here: another engine speaks; `csm: {dev")
+
+
+def test_who_names_a_gpu_has_the_child_look_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csm, "signs", frozenset)
+    probe("cuda:0")
+    with pytest.raises(Unsuited):
+        probe("auto")
+    monkeypatch.setattr(csm, "signs", lambda: frozenset({"kfd"}))
+    probe("auto")

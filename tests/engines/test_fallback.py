@@ -48,6 +48,22 @@ async def test_absent_engines_are_left_out(
     assert warnings(caplog) == ["coqui/lj speaks for csm's voices: no GPU: put one in"]
 
 
+@pytest.mark.parametrize(("phase", "unsuited"), [(Phase.STARTING, False), (Phase.ABSENT, True)])
+async def test_it_is_no_cause_for_a_warning_that_one_loads_or_is_not_made_for_this_machine(
+    fallback: Fallback,
+    csm: FakeEngine,
+    caplog: pytest.LogCaptureFixture,
+    *,
+    phase: Phase,
+    unsuited: bool,
+) -> None:
+    csm.become(phase, "no GPU: put one in", unsuited=unsuited)
+    reply = fallback.start_reply(ANNA)
+    assert await speak(reply) == WHOLE
+    assert reply.spoken_by == "coqui/lj"
+    assert warnings(caplog) == []
+
+
 async def test_an_engine_without_the_language_is_passed_over(
     fallback: Fallback, csm: FakeEngine
 ) -> None:

@@ -9,9 +9,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.engines.simulated_child import SLOW, Device, frames_of, sentence
+from tests.engines.simulated_child import ANNA, PICO, SLOW, Device, frames_of, sentence
 from tests.engines.simulated_house import House, assert_fair, house_of
 from tests.simulated_time import PIPE_SECONDS, simulate
+from wyoming_csm.engines.reply import LATE_SECONDS
+from wyoming_csm.voices import Voice
+from wyoming_csm.worker.fair_queue import FIRST_SOUND_SECONDS, PATIENCE_SECONDS
 
 STEP = 0.010
 UNSURE = STEP + 2 * PIPE_SECONDS  # so long a child may not know, or not do yet, what it was told
@@ -77,6 +80,70 @@ def test_a_busy_engines_next_listener_is_spoken_to_by_an_idle_one(
             assert [child for child, _ in house.begun(second)] == ["system"]
             assert told.sound[0][0] - told.asked <= 1 + 10.5
             assert_all_whole(house)
+
+    simulate(scene())
+
+
+@pytest.mark.parametrize(
+    ("busy", "idle", "voice"), [("csm", "system", ANNA), ("system", "csm", PICO)]
+)
+def test_a_child_that_computes_for_long_says_nothing_and_patience_ends_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, busy: str, idle: str, voice: Voice
+) -> None:
+    """One step of a frame loop, or one chunk of a sentence loop, takes 14 s."""
+    assert FIRST_SOUND_SECONDS + PATIENCE_SECONDS < LATE_SECONDS <= 11.5, "the child first"
+    first, second = sentence(1, 1), sentence(2, 1)
+
+    async def scene() -> None:
+        step = {busy: 14.0, idle: 0.001}
+        csm, system = Device(1, step["csm"]), Device(1, step["system"])
+        async with house_of(monkeypatch, csm=csm, system=system) as house:
+            await asyncio.gather(
+                house.listen("10.0.0.1", [first], voice=voice),
+                house.listen("10.0.0.2", [second], after=0.05, voice=voice),
+            )
+            told = house.told[second]
+            assert [child for child, _ in house.begun(second)] == [idle]
+            assert told.sound[0][0] - told.asked <= 1 + 10.5
+
+    simulate(scene())
+
+
+@pytest.mark.parametrize("others", [0, 200])
+def test_the_wait_for_a_voice_is_no_wait_for_a_slot(
+    monkeypatch: pytest.MonkeyPatch, others: int
+) -> None:
+    """Its own engine speaks, whether a slot is free meanwhile or another listener's for 16 s."""
+    text = sentence(1, 5)
+
+    async def scene() -> None:
+        csm = Device(1, 0.08, preparing=60.0)
+        async with house_of(monkeypatch, csm=csm, system=Device(1, 0.001)) as house:
+            async with asyncio.TaskGroup() as group:
+                if others:
+                    group.create_task(house.listen("10.0.0.2", [sentence(2, others)]))
+                group.create_task(house.listen("10.0.0.1", [text], after=0.1, voice=SLOW))
+            assert [child for child, _ in house.begun(text)] == ["csm"]
+
+    simulate(scene())
+
+
+def test_a_voice_that_is_prepared_here_is_not_prepared_again_elsewhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Another child's slot comes free meanwhile, and its own is taken."""
+    text = sentence(1, 5)
+
+    async def scene() -> None:
+        device = Device(1, 0.05, preparing=5.0)
+        async with house_of(monkeypatch, csm=device, csm2=device) as house:
+            await asyncio.gather(
+                house.listen("10.0.0.1", [text], voice=SLOW),
+                house.listen("10.0.0.2", [sentence(2, 20)], after=0.02),
+                house.listen("10.0.0.3", [sentence(3, 60)], after=0.1),
+            )
+            told = house.told[text]
+            assert told.sound[0][0] - told.asked <= 5 + 0.05 + 2 * UNSURE
 
     simulate(scene())
 

@@ -41,7 +41,7 @@ async def kill_five_times(engine: ChildEngine) -> None:
 async def test_it_rests_after_five_deaths(make: Make, caplog: pytest.LogCaptureFixture) -> None:
     engine = await started(make(command=DYING))
     assert engine.status.phase is Phase.RESTING
-    assert "failed 5 times in a row, tried again later" in engine.status.detail
+    assert "failed 5 times one after another, tried again later" in engine.status.detail
     assert "exit code 4" in engine.status.detail
     assert len(warnings(caplog)) == 5
     assert "fake failed too often, tried again in 1000 s" in warnings(caplog)[-1]

@@ -1,6 +1,7 @@
 """The end of the server: replies in flight get their time, and whoever is cut off is told."""
 
 import asyncio
+import logging
 import time
 from contextlib import AsyncExitStack
 
@@ -9,10 +10,29 @@ from wyoming.ping import Ping
 from wyoming.tts import SynthesizeChunk, SynthesizeStart, SynthesizeStop
 
 from tests.fakes import FakeEngine
-from tests.server.clients import eventually, peer, say, serving, spoken_to, types
+from tests.server.clients import eventually, logged, peer, say, serving, spoken_to, types
 from wyoming_csm.config import Limits
 
 START = SynthesizeStart().event()
+
+
+@pytest.mark.parametrize("speaking", [True, False])
+async def test_the_end_is_waited_for_only_where_somebody_is_spoken_to(
+    speaking: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    engine = FakeEngine(frames=3, frame_seconds=0.02)
+    limits = Limits(shutdown_seconds=7)
+    async with serving(engine, limits=limits) as server, peer(server) as client:
+        await client.send(Ping().event())
+        await client.until("pong")
+        if speaking:
+            await client.send(say())
+            await client.read()
+        await server.drain()
+    waits = ["Ending: replies in flight are finished first, in 7 s at most"]
+    said = [one.getMessage() for one in logged(caplog) if "Ending" in one.getMessage()]
+    assert said == (waits if speaking else [])
 
 
 async def test_draining_lets_a_reply_in_flight_end() -> None:

@@ -30,7 +30,7 @@ async def test_one_program_with_the_default_voice_first() -> None:
     assert program.supports_synthesize_streaming
     assert [voice.name for voice in program.voices] == ["anna", "hans"]
     anna = program.voices[0]
-    assert (anna.description, anna.languages, anna.installed) == ("Anna", ["en-GB"], True)
+    assert (anna.description, anna.languages, anna.installed) == ("Anna", ["en-GB", "en"], True)
     assert [speaker.name for speaker in anna.speakers or ()] == ["calm", "glad"]
     assert program.voices[1].speakers is None
     assert info.satellite is None

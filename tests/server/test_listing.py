@@ -19,7 +19,13 @@ from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.engines.system import system_voices
 from wyoming_csm.server.info import listed, make_info
 from wyoming_csm.voice_book import VoiceBook
-from wyoming_csm.voice_choice import default_first, primary_of, standard_tag
+from wyoming_csm.voice_choice import (
+    VoiceRequest,
+    choose_voice,
+    default_first,
+    primary_of,
+    standard_tag,
+)
 from wyoming_csm.voices import Clip, Voice
 
 SPEAKERS = [f"speaker_{number}" for number in range(4)]
@@ -107,8 +113,46 @@ def test_what_is_shown_is_what_it_was(tmp_path: Path) -> None:
         *(f"CSM speaker {number}, no fixed voice" for number in range(4)),
     ]
     assert lists["de-DE"] == [("system_de-DE", "German, SVOX Pico")]
-    others = [shown for tag in lists if tag not in ENGLISH for _, shown in lists[tag]]
-    assert all(shown == shown.strip() for shown in others)
+    alone = [voices for tag, voices in lists.items() if len(lists[primary_of(tag)]) == 1]
+    assert len(alone) > 4
+    assert all(shown == shown.strip() for ((_, shown),) in alone)
+
+
+def test_without_a_gpu_what_speaks_here_comes_first_and_every_name_is_spoken(
+    tmp_path: Path,
+) -> None:
+    csm = FakeEngine("csm", voices=csm_engines(Config(), VoiceBook(tmp_path))[0].voices)
+    engine = Fallback([csm, FakeEngine("system", voices=system_voices("en"))])
+    assert names(engine, "en")[0] == "speaker_0"
+    for phase in (Phase.STARTING, Phase.RESTING, Phase.ABSENT):
+        csm.become(phase, "not installed yet")
+        assert names(engine, "en")[0] == "speaker_0"  # it will speak
+    csm.become(Phase.ABSENT, "no GPU is here: another engine speaks", unsuited=True)
+    assert names(engine, "en") == [*reversed(SYSTEM), *SPEAKERS]
+    listed_last = make_info(Config(), engine).tts[0].voices[-4:]
+    assert [voice.name for voice in listed_last] == SPEAKERS
+    assert [names(engine, "en", voice="speaker_2")[0]] == ["speaker_2"]
+    for wanted, name in (("speaker_0", "speaker_0"), (None, "system_en-US")):
+        voice, complaint = choose_voice(engine.voices, VoiceRequest(name=wanted), Config())
+        assert voice is not None
+        assert (voice.name, complaint) == (name, "")
+    voice, complaint = choose_voice(engine.voices, VoiceRequest(language="en"), Config())
+    assert voice is not None
+    assert (voice.name, complaint) == ("system_en-US", "")
+
+
+def test_a_recorded_voice_stays_the_first_without_a_gpu(tmp_path: Path) -> None:
+    make(tmp_path, "anna")
+    book = VoiceBook(tmp_path)
+    book.refresh()
+    nothing = Status(Phase.ABSENT, "no GPU is here: another engine speaks", unsuited=True)
+    csm = FakeEngine("csm", voices=csm_engines(Config(), book)[0].voices, status=nothing)
+    engine = Fallback([csm, FakeEngine("system", voices=system_voices("en"))])
+    assert names(engine, "en") == ["anna", *SYSTEM, *SPEAKERS]
+    first = make_info(Config(), engine).tts[0].voices[0]
+    assert (first.description or "").strip() == (
+        "anna (now spoken by English (US), SVOX Pico: no GPU is here)"
+    )
 
 
 def test_which_engine_speaks_for_a_voice_stands_in_the_list(tmp_path: Path) -> None:
@@ -125,7 +169,17 @@ def test_with_the_system_voice_alone_each_country_has_its_own() -> None:
     engine = FakeEngine("system", voices=system_voices("en"))
     lists = as_home_assistant_lists(make_info(Config(), Fallback([engine])))
     assert lists["en-GB"] == [("system_en-GB", "English (UK), SVOX Pico")]
-    assert all(len(voices) == 1 for voices in lists.values())
+    assert all(len(voices) == 1 for tag, voices in lists.items() if "-" in tag)
+
+
+@pytest.mark.parametrize("settings", [{}, {"language": "en-GB"}, {"voice": "system_en-GB"}])
+def test_a_language_without_a_region_finds_its_voices(settings: dict[str, str]) -> None:
+    """Home Assistant refuses a `language: de` of a script if no voice names just that."""
+    engine = Fallback([FakeEngine("system", voices=system_voices(settings.get("language", "en")))])
+    for tag in ("de", "fr", "es", "it"):
+        assert names(engine, tag, **settings)[0].startswith(f"system_{tag}")
+    assert names(engine, "de", **settings) == ["system_de-DE"]
+    assert names(engine, "en", **settings) == (SYSTEM if settings else SYSTEM[::-1])
 
 
 VOICES = st.builds(

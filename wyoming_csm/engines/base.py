@@ -2,7 +2,7 @@
 
 The life of an engine: it is probed for (ABSENT → STARTING), its child process loads and is READY.
 A child that misses its heartbeats is STALLED until it beats again or is ended. One that died
-starts again (STARTING); after five deaths in a row it holds off for minutes (RESTING). One
+starts again (STARTING); after five deaths one after another it holds off for minutes (RESTING). One
 without requests for long is ended, and a fresh child stands by (ASLEEP) until a request wakes it
 (WAKING).
 What cannot run here, or was stopped, is ABSENT.
@@ -57,6 +57,7 @@ class Status:
 
     phase: Phase
     detail: str = ""
+    unsuited: bool = False  # absent, as this machine is not made for it
 
 
 class Load(NamedTuple):
@@ -135,10 +136,8 @@ class Engine(Protocol):
         """Let it not wait for long if it waits to try again: no engine can speak."""
 
     async def start(self) -> None:
-        """Start it, or probe again if it is absent or resting; returns at once. Never raises.
-
-        If it is asleep, it stays so.
-        """
+        """Start it, or probe again if it is absent or resting; returns at once. Never raises. If it
+        is asleep, it stays so."""
 
     async def stop(self) -> None:
         """End it and everything it started. Safe to call twice."""

@@ -173,9 +173,9 @@ class Chooser:
                 f"{engine.name}/{own.name} speaks for {voice.name}, which cannot be used:"
                 f" {voice.fault}"
             )
-        elif owner.name == engine.name:
+        elif owner.name == engine.name or owner.status.unsuited:
             pass
-        elif owner.status.phase is Phase.WAKING:
+        elif owner.status.phase in (Phase.STARTING, Phase.WAKING):
             _LOGGER.info("%s/%s speaks while %s loads", engine.name, own.name, owner.name)
         else:
             self._warn_once(

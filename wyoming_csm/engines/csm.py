@@ -1,10 +1,13 @@
 """CSM as the server sees it: voices of clips and bare speakers; the work is the child's."""
 
+from functools import partial
+
 from msgspec.structs import replace
 
 from wyoming_csm.config import Config
 from wyoming_csm.engines.child_engine import ChildEngine, RecordedVoices, first_message
 from wyoming_csm.engines.watchdog import Timeouts
+from wyoming_csm.gpu_signs import no_gpu, signs
 from wyoming_csm.installer import require
 from wyoming_csm.voice_book import VoiceBook
 from wyoming_csm.voices import Voice
@@ -34,7 +37,7 @@ def csm_engines(config: Config, book: VoiceBook) -> list[ChildEngine]:
         return ChildEngine(
             first_message(replace(config, csm=replace(config.csm, device=device)), "csm"),
             voices=voices,
-            probe=probe,
+            probe=partial(probe, device),
             patience=Timeouts(idle=_seconds(config.csm.idle_unload)),
             title=title,
             recorded=recorded,
@@ -61,8 +64,11 @@ def _bare_speaker(number: int) -> Voice:
     )
 
 
-def probe() -> None:
-    """Raise EngineUnavailable if packages are missing; what the GPU is like the child finds out."""
+def probe(device: str) -> None:
+    """Raise EngineUnavailable if packages are missing, or for `auto` any sign of a GPU; what that
+    is like the child finds out."""
+    if device == "auto" and not signs():
+        raise no_gpu()
     require(
         _PACKAGES,
         "./run.sh (without --light) installs them where there is a GPU, or pip install '.[csm]'",

@@ -94,8 +94,11 @@ class Fallback:
     def _described(self, owner: Engine, voice: Voice) -> Voice:
         if voice.fault:
             return _saying(voice, f"cannot be used: {_cut(voice.fault, LONG)}")
-        if any(one.status.phase in HEALTHY for one in self._chooser.alike(owner)):
+        alike = self._chooser.alike(owner)
+        if any(one.status.phase in HEALTHY for one in alike):
             return voice
+        last = not voice.clips and all(one.status.unsuited for one in alike)
+        voice = replace(voice, last=last)
         order = self._chooser.order(voice)
         if (choice := self._chooser.first_able(order, voice, [Phase.READY])) is None:
             return voice

@@ -16,6 +16,7 @@ from wyoming_csm.voices import Voice
 _LOGGER = logging.getLogger(__name__)
 
 LEAST_SECONDS = 0.05  # of sound; an engine that gives less has not said the sentence
+LATE_SECONDS = 11.25  # after which a child that computes had said that it is late
 MOVE_SECONDS = 0.5  # for a free slot to be given to a voice that is ready: a slow engine gives none
 
 
@@ -131,6 +132,7 @@ class Reply:
         left = set(self._failed)  # and engines that gave it no slot in time
         sentence = self._ask(text, news.set)
         timer = loop.call_later(MOVE_SECONDS, news.set)
+        patience = loop.call_later(LATE_SECONDS, news.set)
         sounded = False
         try:
             with self._chooser.watched(news.set):
@@ -141,6 +143,8 @@ class Reply:
                         yield sentence.sound.popleft()
                     if sentence.over:
                         break
+                    if not self._spoken and loop.time() > patience.when() - 0.001:
+                        sentence.late |= not sentence.preparing
                     waited = loop.time() - timer.when() + MOVE_SECONDS
                     if not sounded and self._moves(sentence, left, waited):
                         sentence = self._ask(text, news.set)
@@ -150,6 +154,7 @@ class Reply:
                         await news.wait()
         finally:
             timer.cancel()
+            patience.cancel()
             if self._engine:
                 self._engine.take_back(sentence)
         if sentence.fault is not None:
@@ -169,8 +174,8 @@ class Reply:
         elif not is_ready(engine):
             reason = why(engine)
             choice = self._chooser.another(self._wanted, {engine, *self._failed}, free=False)
-        elif not sentence.begun and (
-            engine.load.free < 0 or (waited > MOVE_SECONDS - 0.001 and not sentence.preparing)
+        elif not (sentence.begun or sentence.preparing) and (
+            engine.load.free < 0 or waited > MOVE_SECONDS - 0.001
         ):
             reason = "no slot is free there"
             spare = self._chooser.spare(engine, left)

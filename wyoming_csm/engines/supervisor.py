@@ -10,7 +10,7 @@ from typing import Protocol
 from wyoming_csm.engines.base import PENDING, Phase, Status
 from wyoming_csm.engines.process import ChildProcess
 from wyoming_csm.engines.watchdog import STALL_SECONDS, HoldOff, Timeouts, Watchdog
-from wyoming_csm.errors import EngineUnavailable, WorkerDied
+from wyoming_csm.errors import EngineUnavailable, Unsuited, WorkerDied
 from wyoming_csm.worker import protocol
 
 _LOGGER = logging.getLogger(__name__)
@@ -139,7 +139,7 @@ class Supervisor:
                 if unavailable.passing:
                     self._hold_off.away()
                 # Whereupon `hurry` may shorten the wait.
-                self._become(Phase.ABSENT, str(unavailable))
+                self._become(Phase.ABSENT, str(unavailable), isinstance(unavailable, Unsuited))
                 if not unavailable.passing:
                     level = logging.INFO if unavailable.expected else logging.WARNING
                     _LOGGER.log(level, "%s is left out: %s", self._name, unavailable)
@@ -153,7 +153,7 @@ class Supervisor:
 
     def _rest(self, why: str) -> None:
         news = self._hold_off.rest(why)
-        detail = f"failed {self._hold_off.deaths} times in a row, tried again later: {why}"
+        detail = f"failed {self._hold_off.deaths} times one after another, tried again later: {why}"
         self._become(Phase.RESTING, detail)  # whereupon `hurry` may shorten the rest
         _LOGGER.log(
             logging.WARNING if news else logging.DEBUG,
@@ -218,7 +218,9 @@ class Supervisor:
                     _LOGGER.info("%s: %s", self._name, detail)
                     waking = self._status.phase is Phase.WAKING
                     self._become(Phase.WAKING if waking else Phase.STARTING, detail)
-                case protocol.Unavailable(reason, cure, passing):
+                case protocol.Unavailable(reason, cure, passing, unsuited):
+                    if unsuited:
+                        raise Unsuited(reason, cure)
                     raise EngineUnavailable(reason, cure, passing=passing)
                 case protocol.Ready(detail, slots):
                     _LOGGER.info("%s is ready: %s; slots: %d", self._name, detail, slots)
@@ -254,10 +256,10 @@ class Supervisor:
             self._become(Phase.STARTING, why)
             self._owner.lost(why)
 
-    def _become(self, phase: Phase, detail: str = "") -> None:
+    def _become(self, phase: Phase, detail: str = "", unsuited: bool = False) -> None:
         before = self._status.phase
         assert before.may_become(phase), f"{self._name}: from {before} to {phase}"
-        self._status = Status(phase, detail)
+        self._status = Status(phase, detail, unsuited)
         if phase in PENDING:
             self._loaded.clear()
         else:

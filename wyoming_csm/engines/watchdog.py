@@ -14,7 +14,7 @@ from wyoming_csm.worker import protocol
 LOOK_SECONDS = 1.0  # between two looks at the clock
 STALL_SECONDS = 3.5  # without a message of a ready child: three heartbeats are missed
 BELIEVED_SECONDS = 2.0  # of the time between two looks: in the rest we did not run ourselves
-DEATHS_IN_A_ROW = 5
+MOST_DEATHS = 5
 LONGEST_DELAY = 30.0  # before a restart
 LONGEST_RETRY = 900.0  # for what may pass by itself, as a network that is away
 
@@ -163,7 +163,7 @@ class HoldOff:
     def died(self) -> bool:
         """Begin a wait before the next life; False if that was one death too many: let it rest."""
         self.deaths += 1
-        if self.deaths >= DEATHS_IN_A_ROW:
+        if self.deaths >= MOST_DEATHS:
             return False
         self._begin(min(LONGEST_DELAY, self._patience.restart * 2.0 ** (self.deaths - 1)))
         return True

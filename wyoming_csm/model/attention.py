@@ -24,7 +24,7 @@ _FLASH = "flash_attn"
 _OLDEST = (8, 0)  # of NVIDIA's compute capabilities, for flash-attn
 _MULTIPLE = 64
 _GROWTH = 1.33
-_ALIGNMENT = 16  # numbers: CUDA's kernels read a mask whose rows begin at a multiple of so many
+_ALIGNMENT = 16  # numbers: CUDA's kernels read a mask whose lines begin at a multiple of so many
 
 
 def length_bucket(n: int) -> int:
@@ -61,7 +61,7 @@ def prefix_mask(start: int, n: int, group: int, like: Tensor) -> Tensor | None:
     if n == 1:
         return None
     end = start + n
-    # Its rows begin where CUDA's kernels want them to: else each layer copies it.
+    # Its lines begin where CUDA's kernels want them to: else each layer copies it.
     future = torch.full(
         (n, -(-end // _ALIGNMENT) * _ALIGNMENT), -torch.inf, dtype=like.dtype, device=like.device
     )

@@ -96,9 +96,7 @@ class FrameParts:
         length: int,
     ) -> None:
         """Read codes [rows, codebooks] at positions [rows] < length; hidden and positions go on.
-
-        Those of rows that are not active [rows] stay.
-        """
+        Those of rows that are not active [rows] stay."""
         # Outside of what is compiled, where each layer would make it anew.
         mask, span = self._masks(positions), self._span[:length]
         if self._is_trial:
@@ -114,10 +112,8 @@ class FrameParts:
         layers: _Layers,
         mask: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return codebooks 0 and 1, [rows] each, and the frame's noise [rows, codebooks, k].
-
-        `mask` is that of the depth decoder's start.
-        """
+        """Return codebooks 0 and 1, [rows] each, and the frame's noise [rows, codebooks, k]. `mask`
+        is that of the depth decoder's start."""
         noise = draw_noise(seeds, positions, self._noise)
         logits = self._model.first_logits(hidden)
         chosen = temperatures if self._sampling.temperature else 0.0
@@ -140,10 +136,8 @@ class FrameParts:
         mask: Tensor | None,
         span: Tensor,
     ) -> None:
-        """Do as `backbone_step`; the length is that of `span`, which a compiler may leave open.
-
-        The end is read as zeros, whatever is missing to them: so it stands in prompts.
-        """
+        """Do as `backbone_step`; the length is that of `span`, which a compiler may leave open. The
+        end is read as zeros, whatever is missing to them: so it stands in prompts."""
         x = self._model.embed_frames(codes.masked_fill(is_end(codes)[:, None], 0))
         following = self._model.backbone.step(x, positions, KvCache(layers), mask, len(span))
         hidden.copy_(torch.where(active[:, None], following, hidden))

@@ -51,10 +51,8 @@ class FrameGenerator:
         self._used = [0] * slots
 
     def compile(self, folder: Path) -> bool:
-        """Let a compiler fuse the frame, before the first sentence; False: it stays as it is.
-
-        The result is cached in `folder`, for the next process.
-        """
+        """Let a compiler fuse the frame, before the first sentence; False: it stays as it is. The
+        result is cached in `folder`, for the next process."""
 
         def trial() -> None:
             for rows in range(1, min(self.slots, 2) + 1):
@@ -156,10 +154,8 @@ class FrameGenerator:
         return self.codes[upload(chosen, self.codes.device)]
 
     def length_of(self, active: Sequence[int]) -> int:
-        """Return what `backbone_step` has to read for the next frame of these slots.
-
-        Raises ValueError if one of them has no prompt, or is full.
-        """
+        """Return what `backbone_step` has to read for the next frame of these slots. Raises
+        ValueError if one of them has no prompt, or is full."""
         for slot in active:
             if not 0 < self._used[slot] < self.positions:
                 raise ValueError(f"slot {slot} has no prompt, or is full")
@@ -176,10 +172,8 @@ class FrameGenerator:
 
     @torch.inference_mode()
     def decode_frame(self, rows: int) -> None:
-        """Make the next codes of the first `rows` slots, active or not, in `codes`.
-
-        On the device alone, and nothing is allocated that outlives it: a graph can hold it.
-        """
+        """Make the next codes of the first `rows` slots, active or not, in `codes`. On the device
+        alone, and nothing is allocated that outlives it: a graph can hold it."""
         cache = self._depth_kv.first(rows)
         hidden, seeds, positions = self.hidden[:rows], self._seed[:rows], self._position[:rows]
         made = self._parts.decode_frame(hidden, seeds, positions, self._temperature[:rows], cache)
@@ -188,9 +182,7 @@ class FrameGenerator:
     @torch.inference_mode()
     def backbone_step(self, rows: int, length: int) -> None:
         """Read the `codes` of those of the first `rows` slots that are active; these move on.
-
-        `length` is what `length_of` says, or more. On the device alone, as `decode_frame`.
-        """
+        `length` is what `length_of` says, or more. On the device alone, as `decode_frame`."""
         codes, hidden, active = self.codes[:rows], self.hidden[:rows], self.active[:rows]
         cache = self.kv.first(rows)
         self._parts.backbone_step(codes, hidden, active, self._position[:rows], cache, length)

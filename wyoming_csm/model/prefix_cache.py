@@ -36,7 +36,7 @@ class PrefixCache:
         return _key(prompt) in self._blocks
 
     def has_room(self, positions: int) -> bool:
-        """Whether so many more positions fit without another prompt going."""
+        """Return whether so many more positions fit without another prompt going."""
         return self.nbytes + positions * self._position_bytes <= self._limit
 
     def store(self, prompt: Tensor, copy: Callable[[int], KvBlock]) -> bool:

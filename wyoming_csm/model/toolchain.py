@@ -25,12 +25,12 @@ def has_triton() -> bool:
 
 
 def builds_for(device: torch.device) -> bool:
-    """Whether Triton can build kernels here for this GPU."""
+    """Return whether Triton can build kernels here for this GPU."""
     return has_triton() and is_at_least(OLDEST, device)
 
 
 def has_dots(device: torch.device) -> bool:
-    """Whether Triton's matrix products use this GPU's tensor cores."""
+    """Return whether Triton's matrix products use this GPU's tensor cores."""
     return is_at_least(_WITH_DOTS, device)
 
 

@@ -110,7 +110,7 @@ class Evictable(Protocol):
 
     @property
     def busy(self) -> bool:
-        """Whether its peer waits for sound."""
+        """Return whether its peer waits for sound."""
 
 
 C = TypeVar("C", bound=Evictable)

@@ -66,7 +66,7 @@ class Connection:
 
     @property
     def busy(self) -> bool:
-        """Whether a request is not fully answered."""
+        """Return whether a request is not fully answered."""
         return self._unanswered > 0
 
     def start(self) -> asyncio.Task[None]:

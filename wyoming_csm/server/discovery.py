@@ -60,7 +60,7 @@ class Announcement:
 
     @property
     def is_complete(self) -> bool:
-        """Whether nothing has to be tried again."""
+        """Return whether nothing has to be tried again."""
         return self._known is not None or not self._enabled
 
     async def announce(self, addresses: Sequence[Address]) -> str | None:

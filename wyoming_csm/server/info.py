@@ -98,14 +98,13 @@ def listed(voices: Sequence[Voice], configured: str | None) -> list[TtsVoice]:
 
 
 def _languages(voices: Sequence[Voice], configured: str | None) -> list[list[str]]:
-    """Return the tags under which each voice is listed: its own, and the one without a region.
-
-    A voice without a region, and the configured voice, are listed under all tags of the language.
-    """
+    """Return the tags under which each voice is listed: its own, and the one without a region,
+    which Home Assistant is given by who writes `language: de` into a script. A voice without a
+    region, and the configured voice, are listed under all tags of the language."""
     tags = [standard_tag(voice.language) for voice in voices]
     there: dict[str, dict[str, None]] = defaultdict(dict)  # in the order of the voices
     for tag in tags:
-        there[primary_of(tag)][tag] = None
+        there[primary_of(tag)] |= {tag: None, primary_of(tag): None}
     found = []
     for voice, tag in zip(voices, tags, strict=True):
         primary = primary_of(tag)

@@ -78,10 +78,13 @@ class Server:
     async def drain(self) -> None:
         """Take no new work and wait until the replies in flight are over, or their time is."""
         await self._stop_listening()
+        limit = self._config.limits.shutdown_seconds
+        if any(connection.busy for connection in self.connections):
+            _LOGGER.info("Ending: replies in flight are finished first, in %.0f s at most", limit)
         for connection in self.connections:
             connection.close_after_reply("the server is stopping")
         if self._serving:
-            await asyncio.wait(self._serving, timeout=self._config.limits.shutdown_seconds)
+            await asyncio.wait(self._serving, timeout=limit)
 
     async def _stop_listening(self) -> None:
         for task in self._accepting:

@@ -103,7 +103,7 @@ class RequestReader:
 
     @property
     def in_stream(self) -> bool:
-        """Whether a stream is open."""
+        """Return whether a stream is open."""
         return self._stream is not None
 
     def take(self, event: Event) -> None:

@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 
 from wyoming_csm.disk_cache import store_compiled
-from wyoming_csm.errors import CheckpointError, EngineUnavailable
+from wyoming_csm.errors import CheckpointError, EngineUnavailable, Unsuited
 from wyoming_csm.worker import sentence_loop
 from wyoming_csm.worker.pipe import Child
 from wyoming_csm.worker.protocol import Configure, Prepare, Starting, Unavailable
@@ -37,7 +37,8 @@ def main() -> int:
     try:
         run(child, configure)
     except EngineUnavailable as error:
-        child.send(Unavailable(error.reason, error.cure, error.passing))
+        unsuited = isinstance(error, Unsuited)
+        child.send(Unavailable(error.reason, error.cure, error.passing, unsuited))
     except CheckpointError as error:  # loading it again would end in the same way
         child.send(Unavailable(str(error), ""))
     except Exception:

@@ -83,12 +83,12 @@ class FairQueue(Generic[T]):
         """Forget a reply's listener."""
         self.empty_at.pop(reply, None)
 
-    def late(self, now: float) -> list[T]:
-        """Return those whose deadline was PATIENCE_SECONDS ago; each of them once."""
+    def late(self, now: float, may: Callable[[T], bool] = lambda _: True) -> list[T]:
+        """Return those that may begin, and should PATIENCE_SECONDS ago; each of them once."""
         found = [
             one
             for number, one in self._waiting.items()
-            if number not in self._late and now > one.deadline + PATIENCE_SECONDS
+            if number not in self._late and may(one) and now > one.deadline + PATIENCE_SECONDS
         ]
         self._late.update(one.say.sentence for one in found)
         return found

@@ -38,8 +38,8 @@ class Child:
     def __init__(self, source: BinaryIO, sink: BinaryIO, gone: Callable[[], None]) -> None:
         self.inbox: SimpleQueue[ToChild | None] = SimpleQueue()  # None only wakes
         self._source = source
-        self._sink = sink
-        self._gone = gone
+        self.sink = sink
+        self.gone = gone
         self._over = Event()
 
     @classmethod
@@ -64,11 +64,11 @@ class Child:
     def send(self, message: FromChild) -> None:
         """Send a message; waits while the pipe is full."""
         try:
-            self._sink.write(encode(message))  # whole: a buffered file locks itself
-            self._sink.flush()
+            self.sink.write(encode(message))  # whole: a buffered file locks itself
+            self.sink.flush()
         except OSError:  # the other end was closed
             self._over.set()
-            self._gone()
+            self.gone()
 
     def _read(self) -> None:
         try:
@@ -77,7 +77,7 @@ class Child:
         except (OSError, ValueError, msgspec.DecodeError) as error:
             _LOGGER.error("A message from the server cannot be read: %s", error)
         self._over.set()
-        self._gone()
+        self.gone()
 
     def _beat(self) -> None:
         while not self._over.wait(HEARTBEAT_SECONDS):

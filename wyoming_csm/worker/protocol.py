@@ -98,6 +98,7 @@ class Unavailable(_Message, frozen=True):
     reason: str
     cure: str
     passing: bool = False
+    unsuited: bool = False
 
 
 class OfSentence(_Message, frozen=True):

@@ -115,6 +115,9 @@ def test_a_gpu_that_no_kernel_is_built_for_is_slow_and_that_is_said(
 NVIDIA = frozenset({"nvidiactl"})
 WSL = frozenset({"dxg"})
 AMD = frozenset({"kfd"})
+CARD = frozenset({"card"})
+DRIVER = frozenset({"driver"})
+DOCKER = frozenset({"container"})
 
 
 @pytest.mark.parametrize(
@@ -122,45 +125,49 @@ AMD = frozenset({"kfd"})
     [
         (Surroundings(), "no GPU is here", "another engine speaks"),
         (Surroundings(cuda="13.0"), "no GPU is here", "another engine speaks"),
-        (Surroundings(devices=WSL), "no GPU is here", "another engine speaks"),  # always there
-        (Surroundings(card=True), "a build without CUDA", "TORCH=cu130"),
-        (Surroundings(devices=NVIDIA, library=(13, 0)), "without CUDA", "TORCH=cu130"),
-        (Surroundings(devices=NVIDIA, library=(12, 4)), "without CUDA", "TORCH=cu126"),
-        (Surroundings(devices=NVIDIA, library=(11, 4)), "without CUDA", "update the driver to 580"),
-        (Surroundings(devices=WSL, library=(13, 0)), "without CUDA", "./run.sh again"),
-        (Surroundings(devices=AMD), "an AMD GPU is here", "ROCm wheels"),
-        (Surroundings(cuda="13.0", devices=AMD), "an AMD GPU is here", "ROCm wheels"),
+        (Surroundings(signs=WSL), "no GPU is here", "another engine speaks"),  # always there
+        (Surroundings(signs=CARD), "a build without CUDA", "TORCH=cu130"),
+        (Surroundings(signs=NVIDIA, library=(13, 0)), "without CUDA", "TORCH=cu130"),
+        (Surroundings(signs=NVIDIA, library=(12, 4)), "without CUDA", "TORCH=cu126"),
+        (Surroundings(signs=NVIDIA, library=(11, 4)), "without CUDA", "update the driver to 580"),
+        (Surroundings(signs=WSL, library=(13, 0)), "without CUDA", "./run.sh again"),
+        (Surroundings(signs=AMD), "an AMD GPU is here", "ROCm wheels"),
+        (Surroundings(cuda="13.0", signs=AMD), "an AMD GPU is here", "ROCm wheels"),
         (Surroundings(hip="7.2"), "PyTorch finds no AMD GPU", "rocminfo"),
-        (Surroundings(cuda="13.0", card=True), "driver is not loaded", "install the NVIDIA driver"),
         (
-            Surroundings(cuda="13.0", container=True, kernel_driver=True),
+            Surroundings(cuda="13.0", signs=CARD),
+            "driver is not loaded",
+            "install the NVIDIA driver",
+        ),
+        (
+            Surroundings(cuda="13.0", signs=DOCKER | DRIVER),
             "the container was given no GPU",
             "the host needs the NVIDIA Container Toolkit",
         ),
         (
-            Surroundings(cuda="13.0", container=True),
+            Surroundings(cuda="13.0", signs=DOCKER),
             "the container was given no GPU",
             "the host needs the NVIDIA driver and the NVIDIA Container Toolkit",
         ),
         (
-            Surroundings(cuda="13.0", container=True, devices=NVIDIA),
+            Surroundings(cuda="13.0", signs=DOCKER | NVIDIA),
             "libcuda.so.1) is missing",
             "let the NVIDIA Container Toolkit",
         ),
-        (Surroundings(cuda="13.0", devices=NVIDIA), "libcuda.so.1) is missing", "nvidia-driver"),
-        (Surroundings(cuda="13.0", devices=WSL), "to WSL", "driver in Windows"),
+        (Surroundings(cuda="13.0", signs=NVIDIA), "libcuda.so.1) is missing", "nvidia-driver"),
+        (Surroundings(cuda="13.0", signs=WSL), "to WSL", "driver in Windows"),
         (
-            Surroundings(cuda="13.0", devices=NVIDIA, library=(12, 4)),
+            Surroundings(cuda="13.0", signs=NVIDIA, library=(12, 4)),
             "it knows CUDA 12.4, PyTorch needs 13.0",
             "update the driver to 580 or newer; or start ./run.sh again",
         ),
         (
-            Surroundings(cuda="12.6", devices=NVIDIA, library=(12, 4)),
+            Surroundings(cuda="12.6", signs=NVIDIA, library=(12, 4)),
             "though the driver is here",
             "nvidia-smi",
         ),
         (
-            Surroundings(cuda="13.0", devices=NVIDIA, library=(13, 0), hidden=True),
+            Surroundings(cuda="13.0", signs=NVIDIA, library=(13, 0), hidden=True),
             "CUDA_VISIBLE_DEVICES",
             "unset it",
         ),

@@ -80,7 +80,7 @@ class WholeTransformer(Layers):
     def _seen(self, positions: int, block: int, device: torch.device) -> Tensor:
         """[blocks, 1, block, 2 blocks]: which of its own block and the one before a position sees.
 
-        Those behind the last position see something too: no row of a softmax may be empty.
+        Those behind the last position see something too: no softmax may be empty.
         """
         blocks = -(-positions // block)
         start = torch.arange(blocks, device=device)[:, None, None] * block

@@ -24,7 +24,7 @@ class Transformer(Layers):
         new = config.positions_per_frame
         self._window = config.sliding_window
         self._ring = self._window + new - 1
-        length = -(-(self._ring + new) // 8) * 8  # a multiple of 8: aligned rows in the mask
+        length = -(-(self._ring + new) // 8) * 8  # a multiple of 8: aligned lines in the mask
         self.register_buffer("entries", torch.arange(length), persistent=False)
         self.register_buffer("steps", torch.arange(new), persistent=False)
 

@@ -1,4 +1,4 @@
-"""bfloat16 on a CPU: weights in the order that its products read the fastest."""
+"""bfloat16, int8 and int4 on a CPU: weights in the order that its products read the fastest."""
 
 import torch
 from einops import rearrange

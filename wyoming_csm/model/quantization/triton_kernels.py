@@ -20,7 +20,7 @@ _FEW_WITHOUT_DOTS = 4  # rows, each for itself: with more, cuBLAS has the tensor
 _HALF = tl.constexpr(16)  # of an int4 group: its bytes hold the first 16 weights and the others
 _NATIVE_FP8 = (8, 9)  # from there on a GPU converts fp8 itself
 _FP8_SHIFT = 256.0  # 2 ** (15 - 7): between the exponents' biases of float16 and e4m3
-_PARTS = 4  # of the columns, for matrices whose rows alone would leave most of a GPU idle
+_PARTS = 4  # of the columns, for matrices whose outputs alone would leave most of a GPU idle
 
 
 @torch.library.custom_op("wyoming_csm::multiply", mutates_args=())

@@ -55,10 +55,8 @@ class LoadedVoice:
 
 
 def load(configure: Configure, progress: Progress) -> "CoquiSpeaker":
-    """Load the model of every voice; what cannot be had is left out with a warning.
-
-    Raises EngineUnavailable if nothing is left.
-    """
+    """Load the model of every voice; what cannot be had is left out with a warning. Raises
+    EngineUnavailable if nothing is left."""
     settings = msgspec.convert(configure.settings, CoquiConfig)
     download_dir = Path(configure.download_dir)
     progress("starting coqui-tts")
@@ -81,11 +79,12 @@ def load(configure: Configure, progress: Progress) -> "CoquiSpeaker":
             name = settings.checkpoint or settings.models[voice.language]
             loaded[voice.name] = _with_model(voice, model(name))
         except EngineUnavailable as error:
-            _LOGGER.warning("%s is left out: %s", voice.name, error)
             absent[voice.name] = error
     if not loaded:
         nothing = EngineUnavailable("no model is named", "set coqui.models")
         raise next(iter(absent.values()), nothing)
+    for absentee, why in absent.items():
+        _LOGGER.warning("%s is left out: %s", absentee, why)
     return CoquiSpeaker(loaded, absent, device)
 
 

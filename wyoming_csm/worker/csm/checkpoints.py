@@ -44,10 +44,8 @@ class Found(NamedTuple):
 
 
 def find_checkpoint(config: CsmConfig, models_dir: Path, progress: Callable[[str], None]) -> Found:
-    """Find the configured checkpoint, downloaded if need be (minutes).
-
-    Raises EngineUnavailable, CheckpointError.
-    """
+    """Find the configured checkpoint, downloaded if need be (minutes). Raises EngineUnavailable,
+    CheckpointError."""
     token = take_token(config)
 
     def find(wanted: CheckpointName) -> Found:
@@ -108,10 +106,8 @@ def _base_of(folder: Path) -> CheckpointName:
 def _fetch(
     wanted: CheckpointName, models_dir: Path, token: str | None, progress: Callable[[str], None]
 ) -> Path:
-    """Return the folder with a repository's checkpoint or adapter, downloaded if need be.
-
-    Raises EngineUnavailable, for what cannot be spoken with, too.
-    """
+    """Return the folder with a repository's checkpoint or adapter, downloaded if need be. Raises
+    EngineUnavailable, for what cannot be spoken with, too."""
     from huggingface_hub import constants, errors
 
     name, page = wanted.name, f"https://huggingface.co/{wanted.name}"
@@ -197,9 +193,7 @@ def _download(
 
 def _weight_files(folder: Path, name: str) -> list[str]:
     """List the files that hold the weights in transformers' layout, by the folder's small files.
-
-    There are none without a config.json. Raises EngineUnavailable if it is another model's.
-    """
+    There are none without a config.json. Raises EngineUnavailable if it is another model's."""
     if not (folder / "config.json").is_file():
         return []
     try:
@@ -248,10 +242,8 @@ def _first_line(error: BaseException) -> str:
 
 
 def take_token(config: CsmConfig) -> str | None:
-    """Take the hub's token from its file or the environment, which then forgets it.
-
-    Raises EngineUnavailable.
-    """
+    """Take the hub's token from its file or the environment, which then forgets it. Raises
+    EngineUnavailable."""
     found, where = os.environ.pop("HF_TOKEN", ""), "HF_TOKEN"
     if config.token_file is not None:
         where = "csm.token_file"

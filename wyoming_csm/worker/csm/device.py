@@ -4,23 +4,18 @@ import ctypes
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
 from wyoming_csm.config import CsmConfig, WeightType
 from wyoming_csm.errors import EngineUnavailable
+from wyoming_csm.gpu_signs import no_gpu, signs
 from wyoming_csm.model.quantization.linear import KINDS, QuantKind
 from wyoming_csm.model.toolchain import CURE, OLDEST, builds_for, has_triton
 
-_NVIDIA_VENDOR = "0x10de"  # as PCI numbers them
 _TOOLKIT = "https://docs.nvidia.com/datacenter/cloud-native/container-toolkit"
 _AGAIN = "start ./run.sh again; in Docker build with TORCH={}"
 _UPDATE = "update the driver to 580 or newer"
-_NO_GPU = EngineUnavailable(
-    "no GPU is here",
-    "another engine speaks; `csm: {device: cpu}` makes CSM speak without one, far too slowly",
-)
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -28,7 +23,8 @@ def choose_device(wanted: str) -> torch.device:
     if wanted == "cpu":
         return torch.device("cpu")
     if not torch.cuda.is_available():
-        raise explain_absence(look_for_gpu())
+        fault = explain_absence(look_for_gpu())
+        raise fault if wanted == "auto" else EngineUnavailable(fault.reason, fault.cure)
     device = torch.device("cuda:0" if wanted in ("auto", "cuda") else wanted)
     if device.index >= torch.cuda.device_count():
         raise EngineUnavailable(
@@ -46,10 +42,7 @@ class Surroundings:
 
     cuda: str | None = None  # that PyTorch was built for
     hip: str | None = None
-    devices: frozenset[str] = frozenset()  # of nvidiactl, kfd (AMD), dxg (Windows' WSL)
-    card: bool = False  # an NVIDIA card on the bus
-    kernel_driver: bool = False  # loaded; a container sees the host's
-    container: bool = False
+    signs: frozenset[str] = frozenset()
     library: tuple[int, int] | None = None  # CUDA's version that the driver's library knows
     hidden: bool = False  # by CUDA_VISIBLE_DEVICES
 
@@ -59,13 +52,7 @@ def look_for_gpu() -> Surroundings:
     return Surroundings(
         cuda=torch.version.cuda,
         hip=torch.version.hip,
-        devices=frozenset(n for n in ("nvidiactl", "kfd", "dxg") if Path("/dev", n).exists()),
-        card=any(
-            path.read_text().strip() == _NVIDIA_VENDOR
-            for path in Path("/sys/bus/pci/devices").glob("*/vendor")
-        ),
-        kernel_driver=Path("/proc/driver/nvidia/version").exists(),
-        container=any(Path(name).exists() for name in ("/.dockerenv", "/run/.containerenv")),
+        signs=signs(),
         library=driver_cuda(),
         hidden=os.environ.get("CUDA_VISIBLE_DEVICES", "0").strip() in ("", "-1"),
     )
@@ -73,42 +60,43 @@ def look_for_gpu() -> Surroundings:
 
 def explain_absence(here: Surroundings) -> EngineUnavailable:
     """Say why PyTorch finds no GPU; each case has its own cure."""
-    nvidia = "nvidiactl" in here.devices or here.card or here.kernel_driver or here.library
+    devices = here.signs & {"nvidiactl", "kfd", "dxg"}
+    nvidia = here.signs & {"nvidiactl", "card", "driver"} or here.library
     if here.hip:
         return EngineUnavailable("PyTorch finds no AMD GPU", "check that `rocminfo` works here")
-    if "kfd" in here.devices and not nvidia:
+    if "kfd" in devices and not nvidia:
         return EngineUnavailable(
             "an AMD GPU is here, but the installed PyTorch is no build for it",
             "set WYOMING_CSM_TORCH_INDEX to PyTorch's index of ROCm wheels, start ./run.sh again",
         )
-    if here.container and not here.devices and (nvidia or here.cuda):
-        driver = "" if here.kernel_driver else "the NVIDIA driver and "
+    if "container" in here.signs and not devices and (nvidia or here.cuda):
+        driver = "" if "driver" in here.signs else "the NVIDIA driver and "
         return EngineUnavailable(
             "the container was given no GPU",
             "start it with docker/compose.yaml or --gpus all; the host needs"
             f" {driver}the NVIDIA Container Toolkit ({_TOOLKIT})",
         )
-    if not nvidia and not (here.cuda and "dxg" in here.devices):
-        return _NO_GPU
+    if not nvidia and not (here.cuda and "dxg" in devices):
+        return no_gpu()
     if not here.cuda:
         return EngineUnavailable(
             "a GPU is here, but the installed PyTorch is a build without CUDA", _other_build(here)
         )
     if here.hidden:
         return EngineUnavailable("CUDA_VISIBLE_DEVICES hides the GPU", "unset it")
-    if "dxg" in here.devices and here.library is None:
+    if "dxg" in devices and here.library is None:
         return EngineUnavailable(
             "Windows does not lend its GPU to WSL",
             "install the newest NVIDIA driver in Windows, none inside WSL",
         )
-    if not here.devices:
+    if not devices:
         return EngineUnavailable(
             "an NVIDIA card is here, but its driver is not loaded",
             "install the NVIDIA driver, 580 or newer",
         )
     if here.library is None:
         cure = "install all of the NVIDIA driver (Debian: nvidia-driver)"
-        if here.container:
+        if "container" in here.signs:
             cure = f"let the NVIDIA Container Toolkit give the container the GPU ({_TOOLKIT})"
         return EngineUnavailable("the NVIDIA driver's CUDA library (libcuda.so.1) is missing", cure)
     if here.library[0] < int(here.cuda.partition(".")[0]):
@@ -210,9 +198,7 @@ def _half(device: torch.device) -> WeightType:
 
 def chooses_compile(config: CsmConfig, device: torch.device) -> bool:
     """Say whether parts are compiled: as configured, else on a GPU for which kernels can be built.
-
-    A CPU has its time at matrix products, which no compiler makes quicker.
-    """
+    A CPU has its time at matrix products, which no compiler makes quicker."""
     if config.compile is not None:
         return config.compile
     return device.type == "cuda" and builds_for(device)

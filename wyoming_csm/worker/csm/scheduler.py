@@ -118,7 +118,7 @@ class Scheduler:
 
     def late(self, now: float) -> list[Sentence]:
         """Return those that another engine may speak sooner by now; each of them once."""
-        return self._queue.late(now)
+        return self._queue.late(now, lambda one: self._is_ready(one, now))
 
     def admit(self, now: float) -> Iterator[Sentence]:
         """Yield those that begin now, each in its `slot`; its prompt is known before the next."""
