@@ -36,7 +36,10 @@ def example() -> str:
 
 def page() -> str:
     """The text of docs/settings.md."""
-    lines = [f"| `{s.path}` | `{_plain(s.default)}` | {_meaning(s)} |\n" for s in _leaves()]
+    lines = [
+        f"| `{s.path}` | {'' if s.needed else f'`{_plain(s.default)}`'} | {_meaning(s)} |\n"
+        for s in _leaves()
+    ]
     return PAGE + "".join(lines)
 
 
@@ -49,7 +52,7 @@ def _entry(setting: Setting, indent: str) -> str:
 
 def _leaves() -> Iterator[Setting]:
     for setting in settings_of(Config):
-        yield from setting.parts or (setting,)
+        yield from setting.parts or (setting, *setting.of_each)
 
 
 def _meaning(setting: Setting) -> str:

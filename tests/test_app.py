@@ -1,14 +1,18 @@
 """The composition root: what is found while it runs is listed."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
+from tests.engines.helpers import speak
 from tests.voice_folders import make
 from wyoming_csm.app import App
-from wyoming_csm.config import Config, CsmConfig
+from wyoming_csm.config import Config, CsmConfig, PresetConfig, parse
+from wyoming_csm.engines.base import Engine
+from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.errors import ConfigError
 from wyoming_csm.server.info import make_info
 
@@ -24,6 +28,43 @@ async def test_a_new_voice_is_listed_after_the_regular_look(tmp_path: Path) -> N
     listed = app.engine.voices
     await app.look_at_voices()
     assert app.engine.voices is listed  # nothing is new
+
+
+@pytest.mark.parametrize(
+    ("language", "speaker"),
+    [
+        ("de-AT", "system_de-DE"),
+        ("en-GB", "system_en-GB"),
+        ("en", "system_en-US"),
+        ("fr_CA", "system_fr-FR"),
+    ],
+)
+async def test_while_csm_is_away_the_nearest_voice_of_the_language_speaks_and_it_is_said(
+    tmp_path: Path, language: str, speaker: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    make(tmp_path / "voices", "anna", f"language: {language}\n")
+    config = parse(
+        {
+            "voices": str(tmp_path / "voices"),
+            "data_dir": str(tmp_path),
+            "engines": ["csm", "system"],
+            "presets": {"night": {"voice": "anna", "gain": -6}},
+        }
+    )
+    app = App(config)
+    system = app.engines[1]
+    await system.start()
+    await system.wait_loaded()
+    described = {voice.name: voice for voice in app.engine.voices}
+    instead = described[speaker].description
+    for name in ("anna", "night"):
+        assert described[name].description.startswith(f"{name} (now spoken by {instead}: ")
+        reply = app.engine.start_reply(described[name])
+        assert await speak(reply)
+        assert reply.spoken_by == f"system/{speaker}"
+        await reply.aclose()
+    assert f"system/{speaker} speaks for csm's voices: " in caplog.text
+    await app.engine.stop()
 
 
 def said_at_start(config: Config, caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
@@ -66,7 +107,12 @@ def test_how_long_a_request_waits_for_an_engine_asleep(
     tmp_path: Path, settings: dict[str, str], seconds: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[float] = []
-    monkeypatch.setattr("wyoming_csm.app.Fallback", lambda engines, waits: asked.append(waits))
+
+    def made(engines: Sequence[Engine], waits: float, presets: dict[str, PresetConfig]) -> Fallback:
+        asked.append(waits)
+        return Fallback(engines, waits, presets)
+
+    monkeypatch.setattr("wyoming_csm.app.Fallback", made)
     csm = CsmConfig(device=("cuda:0", "cuda:1"), **settings)  # type: ignore[arg-type]
     house = App(replace(Config(), csm=csm, data_dir=str(tmp_path)))
     assert [engine.name for engine in house.engines] == ["csm", "csm", "coqui", "system"]

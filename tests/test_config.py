@@ -37,7 +37,7 @@ def test_nothing_is_needed(tmp_path: Path) -> None:
 
 
 def test_a_section_with_all_commented_out_is_the_default(tmp_path: Path) -> None:
-    text = "".join(f"{name}:\n  # nothing\n" for name in SECTIONS)
+    text = "".join(f"{name}:\n  # nothing\n" for name in (*SECTIONS, "presets"))
     assert load(written(tmp_path, text)) == Config()
 
 

@@ -81,6 +81,7 @@ TIMEOUTS = {
     "server/discovery.py": "before the announcement",
     "server/peer.py": "the last events are sent by a task of their own",
     "server/requests.py": "before a sentence",
+    "transcription.py": "before a folder is made",
     "server/wire.py": "the receiving half reads no more once it is cancelled",
 }
 

@@ -66,6 +66,39 @@ def test_what_is_there_is_found(tmp_path: Path, sounds: Path, files: str, found:
 
 
 @pytest.mark.parametrize(
+    ("files", "found"),
+    [
+        ("b.wav|b.txt|clip.wav|clip.txt", "clip.wav b.wav"),
+        ("Part10.mp3|part10.txt|Part2.flac|part2.TXT", "Part2.flac Part10.mp3"),
+        ("clip.wav|clip.mp3|clip.txt|clip2.mp3|clip2.wav|clip2.txt", "clip.wav clip2.wav"),
+        ("clip.wav|clip.txt|clip2.wav|clip2.txt|raw.wav|notes.txt", "clip.wav clip2.wav"),
+    ],
+)
+def test_each_recording_with_a_text_of_its_name_is_a_clip(
+    tmp_path: Path, sounds: Path, files: str, found: str
+) -> None:
+    folder = fill(tmp_path, sounds, files)
+    for text in folder.glob("*.[tT]*"):
+        text.write_text(f"The words of {text.stem.lower()}.")
+    clips = read_voice(folder).clips
+    assert [Path(clip.path).name for clip in clips] == found.split()
+    said = [f"The words of {Path(clip.path).stem.lower()}." for clip in clips]
+    assert [clip.text for clip in clips] == said
+
+
+def test_several_clips_fit_together_or_are_refused_with_a_cure(tmp_path: Path) -> None:
+    folder = tmp_path / "ann"
+    folder.mkdir()
+    for name in ("one", "two", "three"):
+        record(folder / f"{name}.wav", seconds=25)
+        (folder / f"{name}.txt").write_text("Hello.")
+    with pytest.raises(VoiceError, match=r"its 3 clips last 75 s: 60 s in all are .* take some"):
+        read_voice(folder)
+    (folder / "two.txt").unlink()
+    assert len(read_voice(folder).clips) == 2
+
+
+@pytest.mark.parametrize(
     ("files", "said"),
     [
         ("clip.m4a|clip.txt", f"found clip.m4a: {CURE}"),

@@ -22,7 +22,7 @@ from wyoming_csm.installer import INSTALLER
 _LOGGER = logging.getLogger(__name__)
 
 DEFAULT_CONFIG = Path("config/config.yaml")
-COMMANDS = ("serve", "say", "text", "verify")
+COMMANDS = ("serve", "say", "text", "voices", "verify")
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -45,6 +45,10 @@ def main(words: Sequence[str] | None = None) -> int:
 
             print_words(sys.stdin, config.language, arguments.ssml, arguments.explain)
             return 0
+        if arguments.command == "voices":
+            from wyoming_csm.voices_command import run
+
+            return run(config, arguments)
         if arguments.command == "verify":
             from wyoming_csm.verify import require_packages
 
@@ -76,14 +80,14 @@ def parse_words(words: list[str]) -> argparse.Namespace:
     add("--log-format", dest="log.format", metavar="FORMAT", help="as Python's logging takes it")
     parser = argparse.ArgumentParser(
         prog="wyoming-csm",
-        usage="%(prog)s [-h] [--version] [serve|say|text|verify] [words]",
+        usage="%(prog)s [-h] [--version] [serve|say|text|voices|verify] [words]",
         description="Text to speech over the Wyoming protocol with CSM-1B.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(
-        dest="command", metavar="serve|say|text|verify", prog=parser.prog
+        dest="command", metavar="serve|say|text|voices|verify", prog=parser.prog
     )
     add_command = partial(commands.add_parser, parents=[common], allow_abbrev=False)
     serve = add_command("serve", help="serve Wyoming (the default)")
@@ -109,6 +113,7 @@ def parse_words(words: list[str]) -> argparse.Namespace:
     )
     text.add_argument("--ssml", action="store_true", help="each line is SSML")
     text.add_argument("--explain", action="store_true", help="name the rule of each change")
+    of_voices = _add_voices(commands, common)
     check = add_command("verify", help="compare CSM's codes and sound with transformers'")
     check.add_argument("--frames", type=_count, metavar="N", help="of 80 ms, to be compared")
     check.add_argument("--text", dest="words", metavar="TEXT", help="what is spoken")
@@ -116,19 +121,45 @@ def parse_words(words: list[str]) -> argparse.Namespace:
     check.add_argument(
         "--dtype", dest="csm.dtype", help="instead of csm.dtype and csm.depth_dtype: float32, int8"
     )
-    each = "\n\n".join(command.format_help() for command in (serve, say, text, check))
+    each = "\n\n".join(command.format_help() for command in (serve, say, text, *of_voices, check))
     parser.epilog = f"With --light ./run.sh installs no more engines. The words of each:\n\n{each}"
     light = [word for word in words[:1] if word == "--light"]  # the only one before a command
     words = words[len(light) :]
     if not words or (words[0] not in COMMANDS and words[0] not in ("-h", "--help", "--version")):
         words = ["serve", *words]
-    found, unknown = parser.parse_known_args([words[0], *light, *words[1:]])
+    command = 2 if words[0] == "voices" else 1  # so many words
+    found, unknown = parser.parse_known_args([*words[:command], *light, *words[command:]])
     if unknown:
-        known = [*COMMANDS, *re.findall(r"--[a-z-]+", commands.choices[words[0]].format_help())]
+        told = each if words[0] == "voices" else commands.choices[words[0]].format_help()
+        known = [*COMMANDS, *re.findall(r"--[a-z-]+", told)]
         near = difflib.get_close_matches(unknown[0].partition("=")[0], known, n=1)
         cure = f"did you mean {near[0]}?" if near else "--help names all"
         parser.error(f"unknown word {unknown[0]!r}; {cure}")
     return found
+
+
+def _add_voices(commands: Any, common: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
+    """Add `voices` with its actions; return their parsers."""
+    voices = commands.add_parser("voices", help="list, add, remove or preview voices")
+    actions = voices.add_subparsers(dest="action", required=True, metavar="list|add|remove|preview")
+    new = partial(actions.add_parser, parents=[common], allow_abbrev=False)
+    each = new("list", help="the recorded voices and presets, and what is wrong with them")
+    add = new("add", help="make a voice of a recording")
+    add.add_argument("name", help="as Home Assistant will show it")
+    add.add_argument("clip", type=Path, help="10 to 30 seconds of one person: WAV, FLAC, OGG, MP3")
+    words = add.add_mutually_exclusive_group()
+    words.add_argument("--text", help="exactly the words in it; else those in a .txt beside it")
+    words.add_argument(
+        "--asr", metavar="tcp://HOST:10300", help="a Wyoming speech-to-text server that tells them"
+    )
+    add.add_argument("--language", dest="spoken_language", help="of the clip: en, de-CH")
+    add.add_argument("--replace", action="store_true", help="a voice of that name goes")
+    remove = new("remove", help="take a recorded voice away")
+    remove.add_argument("name")
+    preview = new("preview", help="speak a sentence in a voice into a file")
+    preview.add_argument("name")
+    preview.add_argument("-o", "--output", metavar="FILE", help="WAV file; else NAME.wav")
+    return [each, add, remove, preview]
 
 
 def _count(word: str) -> int:

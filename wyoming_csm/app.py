@@ -18,12 +18,14 @@ from wyoming_csm.engines.csm import csm_engines
 from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.engines.system import system_engine
 from wyoming_csm.errors import ConfigError
+from wyoming_csm.lexicons import Lexicons
+from wyoming_csm.presets import complaints
 from wyoming_csm.sound.mixer import Mixer
 from wyoming_csm.voice_book import VoiceBook
 
 _LOGGER = logging.getLogger(__name__)
 
-VOICES_SECONDS = 10.0  # how soon a new folder of a voice is seen; Home Assistant asks every 30 s
+VOICES_SECONDS = 2.0  # between two looks: what changed is listed within 5 s, also under load
 _WAKING_SECONDS = 3.0  # a listener waits no longer: then another engine's first sound comes
 
 
@@ -51,7 +53,13 @@ class App:
         self._left_out = tuple(engine for engines in made.values() for engine in engines)
         self.mixer = Mixer(config.sound, Path(config.data_dir) / "loudness.json")
         waits = config.csm.while_waking == "wait"
-        self.engine = Fallback(self.engines, _WAKING_SECONDS if waits else 0.0)
+        self.engine = Fallback(
+            self.engines, _WAKING_SECONDS if waits else 0.0, presets=config.presets
+        )
+        self.lexicons = Lexicons(config)
+        self._presets = config.presets
+        self._told: set[str] = set()  # of presets, so that it is logged once
+        self._tell_presets()
 
     def why_no_voice(self, name: str) -> str:
         """Say why no engine here has a voice of this name."""
@@ -64,12 +72,21 @@ class App:
         usable = [voice.name for voice in self.book.voices if not voice.fault]
         _LOGGER.info("Recorded voices: %s", ", ".join(usable) or "-")
 
+    def _tell_presets(self) -> None:
+        voices = {voice.name: voice for voice in self.engine.voices}
+        said = set(complaints(self._presets, voices))
+        for line in sorted(said - self._told):
+            _LOGGER.warning("%s", line)
+        self._told = said
+
     async def look_at_voices(self) -> None:
-        """Read the folders of voices again, in a thread: it may take a while."""
+        """Read the folders of voices and the lexicons again, in a thread: it may take a while."""
+        await asyncio.to_thread(self.lexicons.refresh)
         if await asyncio.to_thread(self.book.refresh):
             self._tell_voices()
             for engine in self.engines:
                 engine.changed()
+            self._tell_presets()
 
     async def watch_voices(self) -> None:
         """Look at the voices regularly, for ever: folders do not tell when they change."""

@@ -65,11 +65,13 @@ def read_clip(path: Path) -> Samples:
     try:
         samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
     except (OSError, soundfile.LibsndfileError) as error:
-        raise VoiceError(f"{path.name} is not a recording that can be read ({error})") from error
+        raise VoiceError(
+            f"{path.name} is not a recording that can be read ({error}): convert it to WAV"
+        ) from error
     if not len(samples):
-        raise VoiceError(f"{path.name} is empty")
+        raise VoiceError(f"{path.name} is empty: copy it again")
     if not np.isfinite(samples).all():
-        raise VoiceError(f"{path.name} holds values that are not numbers")
+        raise VoiceError(f"{path.name} holds values that are not numbers: convert it again")
     return resample(_mono(samples), rate)
 
 

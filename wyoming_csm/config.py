@@ -28,6 +28,7 @@ Temperature = Annotated[float, Meta(ge=0, le=5)]
 TopK = Annotated[int, Meta(ge=1, le=2048)]
 Language = Annotated[str, Meta(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$")]
 FilePath = Annotated[str, Meta(min_length=1, pattern=r"^[^\x00]*$")]  # or a folder's
+VoiceName = Annotated[str, Meta(min_length=1, max_length=100)]
 Device = Annotated[str, Meta(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
 
 LOCAL_WORD = "local"  # in `limits.networks`: private networks and this machine's own
@@ -66,6 +67,8 @@ class CsmConfig(_Section, frozen=True):
     depth_temperature: For a frame's other 31 codes; null: as the checkpoint says
     depth_top_k: For a frame's other 31 codes; null: as the checkpoint says
     seed: A number: the same words always sound the same
+    clip_loudness: Loudness to which clips are brought before CSM takes after them, in LUFS; null:
+        as they are
     max_seconds: Longest sound of one sentence
     guard: What stops speech that went astray. sound: what repeats itself, falls silent, is far too
         loud or too long for its words; codes: what repeats itself in the model's codes, too; none:
@@ -94,6 +97,7 @@ class CsmConfig(_Section, frozen=True):
     depth_temperature: Temperature | None = None
     depth_top_k: TopK | None = None
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None = None
+    clip_loudness: Annotated[float, Meta(ge=-40, le=-10)] | None = -23.0
     max_seconds: Annotated[float, Meta(ge=1, le=120)] = 90.0
     guard: Literal["none", "sound", "codes"] = "sound"
     context_seconds: Annotated[float, Meta(ge=0, le=120)] = 20.0
@@ -164,6 +168,27 @@ class ReadingConfig(_Section, frozen=True):
     emoji: Literal["dropped", "named"] = "dropped"
 
 
+class PresetConfig(_Section, frozen=True):
+    """A voice made of another.
+
+    voice: The voice that it is made of; needed
+    description: What Home Assistant lists; null: the preset's name
+    temperature: As csm.temperature, for a voice of CSM
+    rate: Speed of the speech, for a system voice; 1.0 is normal
+    gain: dB louder than other voices; -6 is softer
+    pause: Seconds of silence after a sentence; null: as sound.sentence_pause says
+    lexicon: What is said instead of a word or phrase, beside lexicon.yaml
+    """
+
+    voice: VoiceName
+    description: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    temperature: Temperature | None = None
+    rate: Annotated[float, Meta(ge=0.5, le=2)] = 1.0
+    gain: Annotated[float, Meta(ge=-30, le=12)] = 0.0
+    pause: Annotated[float, Meta(ge=0, le=5)] | None = None
+    lexicon: dict[str, str] = {}
+
+
 class DiscoveryConfig(_Section, frozen=True):
     """How Home Assistant finds the server.
 
@@ -229,6 +254,8 @@ class Config(_Section, frozen=True):
     language: Default language: en, de-CH
     samples_per_chunk: Samples in an audio event; 1920: one frame of 80 ms
     voices: Folder of recorded voices
+    lexicon: File of words and phrases that are said otherwise than they are written
+    presets: Voices made of other voices, as anna_night: {voice: anna, gain: -6}
     data_dir: Folder for what the server stores
     download_dir: Folder for downloaded models; null: DATA_DIR/models
     """
@@ -239,6 +266,10 @@ class Config(_Section, frozen=True):
     language: Language = "en"
     samples_per_chunk: Annotated[int, Meta(ge=160, le=24_000)] = 1_920
     voices: FilePath = "config/voices"
+    lexicon: FilePath = "config/lexicon.yaml"
+    presets: Annotated[dict[VoiceName, PresetConfig], Meta(max_length=100)] = msgspec.field(
+        default_factory=dict
+    )
     data_dir: FilePath = "data"
     download_dir: FilePath | None = None
     csm: CsmConfig = CsmConfig()
@@ -287,7 +318,10 @@ def parse(found: Any, warn: Callable[[str], None] = _LOGGER.warning) -> Config:
     if not isinstance(found, dict):
         raise ConfigError("the configuration must be a table of settings, like `uri: tcp://…`")
     # a section whose settings are all commented out reads as null
-    found = {key: value for key, value in found.items() if value is not None or key not in SECTIONS}
+    may_be_null = (*SECTIONS, "presets")
+    found = {
+        key: value for key, value in found.items() if value is not None or key not in may_be_null
+    }
     notes = _update(found)
     try:
         config = msgspec.convert(found, Config)
@@ -300,6 +334,7 @@ def parse(found: Any, warn: Callable[[str], None] = _LOGGER.warning) -> Config:
         raise ConfigError("discovery.name: only what can be printed")
     if len(set(config.engines)) < len(config.engines):
         raise ConfigError("engines: an engine is named twice")
+    _check_presets(config.presets)
     for note in notes:
         warn(note)
     return _at_home(config)
@@ -357,6 +392,16 @@ def _check_networks(networks: tuple[str, ...]) -> None:
                 ipaddress.ip_network(network, strict=False)
         except ValueError as error:
             raise ConfigError(f"limits.networks: {error}") from error
+
+
+def _check_presets(presets: Mapping[str, PresetConfig]) -> None:
+    for name, preset in presets.items():
+        if not f"{name}{preset.description or ''}".isprintable() or name != name.strip():
+            raise ConfigError(f"presets: {name!a}: name and description are one line each")
+        if preset.voice in presets:
+            raise ConfigError(
+                f"presets.{name}.voice: {preset.voice!r} is a preset, too: name a voice"
+            )
 
 
 def _check_devices(devices: str | tuple[str, ...]) -> None:

@@ -1,8 +1,8 @@
-"""The folder of one recorded voice, as phones, laptops and file managers fill it: which file is the
-recording, which holds its words, whether they can be read, and the voice they make."""
+"""The folder of one recorded voice, as phones, laptops and file managers fill it: which files are
+recordings, which hold their words, whether they can be read, and the voice they make."""
 
-import codecs
 import os
+import re
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from wyoming_csm.clip_words import names_of, read_start, read_words
 from wyoming_csm.config import Language
 from wyoming_csm.documents import DocumentError, read_document
 from wyoming_csm.errors import VoiceError
@@ -21,7 +22,7 @@ _MIN_SECONDS = 1.0  # what is shorter is a slip of the finger
 _MAX_SECONDS = 60.0  # 750 of the 2048 positions: what is longer leaves no room to speak
 _MAX_RATE = 192_000  # Hz
 _MAX_CHANNELS = 8
-_MAX_WORDS = 3_000  # characters: far more than a minute holds
+
 
 # The best first: of several that have the right name it is taken.
 _READABLE = (
@@ -49,16 +50,6 @@ _DOCUMENTS = (".doc", ".docx", ".htm", ".html", ".md", ".odt", ".pages", ".pdf",
 _SETTINGS = ("voice.yaml", "voice.yml", "voice.json", "voice.yaml.txt", "voice.yml.txt")
 _OTHER_TEXTS = ("readme", "license", "licence", "notes", "source", "credits")
 _JUNK = ("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r")  # what file managers leave behind
-_SHOWN = 3  # names in a complaint
-# What Windows wrote texts in before UTF-8, by primary language; all others: 1252.
-_CODE_PAGES = {
-    "cp1250": "pl cs sk hu sl hr ro bs sq",
-    "cp1251": "ru uk be bg mk sr kk",
-    "cp1253": "el",
-    "cp1254": "tr az",
-    "cp1257": "et lv lt",
-}
-_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 class _Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -79,23 +70,33 @@ def read_voice(folder: Path) -> Voice:
     try:
         files = _files_in(folder)
         settings = _read_settings(files)
-        recording = _find_recording(files)
-        words = _read_words(_find_words(files, recording), settings.language)
-        _check_recording(recording)
-        stat = recording.stat()
+        found = [_read_clip(*pair, settings.language) for pair in _find_pairs(files)]
     except OSError as error:
-        name = _names([Path(error.filename or folder)])
+        name = names_of([Path(error.filename or folder)])
         raise VoiceError(f"{name} cannot be read: {error.strerror}") from error
+    whole = sum(seconds for _, seconds in found)
+    if whole > _MAX_SECONDS:
+        raise VoiceError(
+            f"its {len(found)} clips last {whole:.0f} s: {_MAX_SECONDS:.0f} s in all are allowed,"
+            " 10 to 30 s serve best; take some away"
+        )
     name = unicodedata.normalize("NFC", folder.name)
-    version = f"{stat.st_size}-{stat.st_mtime_ns}"
     return Voice(
         name=name,
         language=settings.language,
         description=settings.description.strip() or name,
         engine="csm",
         speaker=str(settings.speaker),
-        clips=(Clip(os.path.abspath(recording), words, version),),
+        clips=tuple(clip for clip, _ in found),
     )
+
+
+def _read_clip(recording: Path, text: Path, language: str) -> tuple[Clip, float]:
+    """Return a clip and its seconds."""
+    words, seconds = read_words(text, language), _seconds_of(recording)
+    stat = recording.stat()
+    version = f"{stat.st_size}-{stat.st_mtime_ns}"
+    return Clip(os.path.abspath(recording), words, version), seconds
 
 
 def is_recording(path: Path) -> bool:
@@ -132,6 +133,23 @@ def _read_settings(files: Sequence[Path]) -> _Settings:
     return settings
 
 
+def _find_pairs(files: Sequence[Path]) -> list[tuple[Path, Path]]:
+    """Return the recordings with their texts, `clip` first: several if each has a text of its own
+    name, else the one that there is."""
+    texts = _texts_in(files)
+    own: dict[str, Path] = {}  # by name without ending
+    for path in sorted(
+        files, key=lambda p: (_kind(p) in _READABLE and _READABLE.index(_kind(p)), p)
+    ):
+        if _kind(path) in _READABLE and path.stem.lower() in texts:
+            own.setdefault(path.stem.lower(), path)
+    if len(own) > 1:
+        order = sorted(own, key=lambda name: (name != "clip", _by_number(name)))
+        return [(own[name], texts[name]) for name in order]
+    recording = _find_recording(files)
+    return [(recording, _find_words(files, recording))]
+
+
 def _find_recording(files: Sequence[Path]) -> Path:
     """Return `clip` of any kind, or what is called like it, or the only recording."""
     sounds = [path for path in files if _kind(path) in _READABLE]
@@ -141,47 +159,53 @@ def _find_recording(files: Sequence[Path]) -> Path:
     foreign = [path for path in files if _kind(path) in _UNREADABLE]
     foreign.sort(key=lambda path: _base(path) != "clip")
     if foreign and (_base(foreign[0]) == "clip" or not sounds):
-        raise VoiceError(f"found {_names(foreign[:1])}: {_CURE}")
+        raise VoiceError(f"found {names_of(foreign[:1])}: {_CURE}")
     sounds = [path for path in sounds if _base(path).startswith("clip")] or sounds
     if len(sounds) > 1:
-        raise VoiceError(f"several recordings ({_names(sounds)}): call the right one clip.wav")
+        raise VoiceError(f"several recordings ({names_of(sounds)}): call the right one clip.wav")
     if sounds:
         return sounds[0]
     unfinished = [path for path in files if path.name.lower().endswith(_UNFINISHED)]
     if unfinished:
-        raise VoiceError(f"{_names(unfinished[:1])} is not copied to its end")
-    there = f" (there is {_names(files)})" if files else ""
+        raise VoiceError(f"{names_of(unfinished[:1])} is not copied to its end")
+    there = f" (there is {names_of(files)})" if files else ""
     raise VoiceError(f"clip.wav is missing{there}: put a recording of 10 to 30 seconds there")
 
 
 def _find_words(files: Sequence[Path], recording: Path) -> Path:
     """Return the text of the recording's name, or `clip.txt`, or the only text."""
-    texts: dict[str, Path] = {}
-    for path in files:
-        if _kind(path) in _TEXTS:
-            texts.setdefault(_without_txt(path), path)
+    texts = _texts_in(files)
     for name in (recording.stem, recording.name, _base(recording), "clip"):
         if name.lower() in texts:
             return texts[name.lower()]
     others = [path for name, path in texts.items() if name not in _OTHER_TEXTS]
     if len(others) > 1:
-        raise VoiceError(f"several texts ({_names(others)}): call the clip's words clip.txt")
+        raise VoiceError(f"several texts ({names_of(others)}): call the clip's words clip.txt")
     if others:
         return others[0]
     for path in files:
         if _kind(path) in _DOCUMENTS and _base(path) not in _OTHER_TEXTS:
             raise VoiceError(
-                f"found {_names([path])}: save the clip's words as plain text, clip.txt"
+                f"found {names_of([path])}: save the clip's words as plain text, clip.txt"
             )
     raise VoiceError("clip.txt is missing: write the exact words of the clip there")
 
 
-def _check_recording(path: Path) -> None:
+def _texts_in(files: Sequence[Path]) -> dict[str, Path]:
+    """Return the plain texts by their names without ending, in lower case."""
+    texts: dict[str, Path] = {}
+    for path in files:
+        if _kind(path) in _TEXTS:
+            texts.setdefault(_without_txt(path), path)
+    return texts
+
+
+def _seconds_of(path: Path) -> float:
     """Find out from the first bytes whether it can be read, and how long it is."""
     import soundfile
 
-    name = _names([path])
-    if not (head := _read(path, 16)):
+    name = names_of([path])
+    if not (head := read_start(path, 16)):
         raise VoiceError(f"{name} is empty: copy it again")
     try:
         info = soundfile.info(path)
@@ -197,59 +221,25 @@ def _check_recording(path: Path) -> None:
             f"{name} has {info.channels} channels at {info.samplerate} Hz:"
             f" {_MAX_CHANNELS} channels at {_MAX_RATE} Hz are the most"
         )
-    seconds = info.frames / info.samplerate
+    seconds = float(info.frames / info.samplerate)
     if not _MIN_SECONDS <= seconds <= _MAX_SECONDS:
         raise VoiceError(
             f"{name} lasts {seconds:.1f} s: 10 to 30 s serve best,"
             f" {_MIN_SECONDS:.0f} to {_MAX_SECONDS:.0f} s are allowed"
         )
-
-
-def _read_words(path: Path, language: str) -> str:
-    """Read a text in one line: UTF-8, UTF-16, or what Windows wrote the language in."""
-    name = _names([path])
-    data = _read(path, 4 * _MAX_WORDS + 4)
-    try:
-        text = unicodedata.normalize("NFC", _decode(data, language))
-    except UnicodeDecodeError:
-        raise VoiceError(f"{name} is not UTF-8 text") from None
-    text = " ".join(text.replace("\ufeff", "").split())
-    if not text:
-        raise VoiceError(f"{name} is empty: write the exact words of the clip there")
-    if len(text) > _MAX_WORDS:
-        raise VoiceError(f"{name} is longer than {_MAX_WORDS} characters")
-    if data.startswith(b"{\\rtf") or not all(
-        c.isprintable() or c in "\u200c\u200d\xad" for c in text
-    ):
-        raise VoiceError(f"{name} is no plain text: save the exact words of the clip as such")
-    return text
-
-
-def _read(path: Path, most: int) -> bytes:
-    if not path.is_file():  # reading a pipe would wait for ever
-        raise VoiceError(f"{_names([path])} is not a file")
-    with path.open("rb") as file:
-        return file.read(most)
-
-
-def _decode(data: bytes, language: str) -> str:
-    """Decode a text that may be cut within its last letter. Raises UnicodeDecodeError."""
-    if data.startswith(_UTF_16):
-        return data.decode("utf-16", errors="ignore" if len(data) > 4 * _MAX_WORDS else "strict")
-    if data[1:2] == b"\0":  # the same without its mark
-        return data.decode("utf-16-le", errors="ignore" if len(data) % 2 else "strict")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        if len(data) > 4 * _MAX_WORDS:  # too long in any case, and cut perhaps within a letter
-            return data.decode("utf-8-sig", errors="ignore")
-    primary = language.replace("_", "-").lower().partition("-")[0]
-    pages = (page for page, languages in _CODE_PAGES.items() if primary in languages.split())
-    return data.decode(next(pages, "cp1252"))
+    return seconds
 
 
 def _kind(path: Path) -> str:
     return path.suffix.lower()
+
+
+def _by_number(name: str) -> list[tuple[bool, int, str]]:
+    """Return what sorts clip2 before clip10."""
+    return [
+        (part.isdecimal(), int(part) if part.isdecimal() else 0, part)
+        for part in re.split(r"(\d{1,9})", name)
+    ]
 
 
 def _base(path: Path) -> str:
@@ -263,9 +253,3 @@ def _without_txt(path: Path) -> str:
     while name.endswith(_TEXTS):
         name = name.rpartition(".")[0]
     return name
-
-
-def _names(paths: Sequence[Path]) -> str:
-    """Return the names of the first few, safe to print."""
-    shown = [p.name if p.name.isprintable() else ascii(p.name) for p in paths[:_SHOWN]]
-    return ", ".join([*shown, "…"] if len(paths) > _SHOWN else shown)

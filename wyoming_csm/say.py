@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import wave
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, suppress
 from io import BytesIO
 from pathlib import Path
@@ -22,8 +22,9 @@ from wyoming_csm.engines.base import Phase
 from wyoming_csm.errors import RequestError
 from wyoming_csm.text.pieces import Speak
 from wyoming_csm.text.reader import TextReader
-from wyoming_csm.text.spoken import in_words
+from wyoming_csm.text.spoken import spoken
 from wyoming_csm.voice_choice import VoiceRequest, choose_voice
+from wyoming_csm.voices import Voice
 
 _LONG_SECONDS = 1.0  # what takes longer is worth a word
 
@@ -35,11 +36,22 @@ async def say(config: Config, words: Sequence[str], output: str) -> int:
     limit = config.limits.text_characters
     if len(text) > limit:
         raise RequestError(f"the text has {len(text)} characters: {limit} are allowed")
+    return await speak_into(config, lambda voice: text, output)
+
+
+async def speak_into(
+    config: Config, text_of: Callable[[Voice], str], output: str, exactly: bool = False
+) -> int:
+    """Speak the text for the configured voice into a file; `exactly` that voice, or none.
+
+    Return the exit code. Raises RequestError, EngineError.
+    """
     _check_output(output)
     sound = bytearray()
     async with running(config) as app:
+        voice = _choose(app, config, exactly)
         await _best_engine(app)
-        async with aclosing(_speak(app, config, text)) as chunks:
+        async with aclosing(_speak(app, config, voice, text_of(voice))) as chunks:
             async for pcm in chunks:
                 sound += pcm
                 if sys.stderr.isatty():
@@ -73,23 +85,32 @@ async def _best_engine(app: App) -> None:
             return
 
 
-async def _speak(app: App, config: Config, text: str) -> AsyncGenerator[bytes]:
+def _choose(app: App, config: Config, exactly: bool) -> Voice:
     voice, complaint = choose_voice(app.engine.voices, VoiceRequest(name=config.voice), config)
-    if voice is None:
-        raise RequestError("there is no voice")
+    if voice is None or (complaint and exactly):
+        raise RequestError(app.why_no_voice(config.voice or ""))
     if complaint:
         _tell(f"{app.why_no_voice(config.voice or '')}; the voice is {voice.name}\n")
+    return voice
+
+
+async def _speak(app: App, config: Config, voice: Voice, text: str) -> AsyncGenerator[bytes]:
     reader = TextReader(voice.language, style=config.reading)
     reply = app.engine.start_reply(voice)
+    owed = 0.0  # seconds of the pause after the sentence before
     try:
-        for written in (*reader.push(text), *reader.finish()):
-            piece = in_words(written, voice.language)
-            sentence = piece if isinstance(piece, Speak) else Speak("")
-            mixed = app.mixer.sentence(sentence.text, sentence.gain)
+        for piece in (*reader.push(text), *reader.finish()):
+            words, gain = "", voice.manner.gain
+            if isinstance(piece, Speak):
+                words = spoken(app.lexicons.respelled(piece.text, voice), voice.language)
+                piece, gain = Speak(words), gain + piece.gain
+            mixed = app.mixer.sentence(words, gain, voice.manner.pause)
+            yield silence(owed if words else 0.0)
             async with aclosing(reply.speak(piece)) as chunks:
                 async for pcm in chunks:
                     yield mixed.feed(pcm, reply.spoken_by)
             yield mixed.end()
+            owed = mixed.owed if words else 0.0
     finally:
         await reply.aclose()
 

@@ -29,7 +29,10 @@ async def serve(config: Config, installer: str | None = None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ending.set)
     loop.add_signal_handler(signal.SIGHUP, again.set)
-    async with running(config) as app, Server(config, app.engine, app.mixer) as server:
+    async with (
+        running(config) as app,
+        Server(config, app.engine, app.mixer, app.lexicons) as server,
+    ):
         _LOGGER.info("wyoming-csm %s listens on %s", __version__, config.uri)
         if config.voice and config.voice not in (voice.name for voice in app.engine.voices):
             _LOGGER.warning("%s: the first is the default", app.why_no_voice(config.voice))

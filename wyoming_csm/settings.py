@@ -22,13 +22,18 @@ _CURES = (
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting, or a section of them, which has a `schema` of its own and no default."""
+    """One setting, or a section of them, which has a `schema` of its own and no default.
+
+    `entries` is the schema of what stands below each name that a user gives, as in `presets`.
+    """
 
     path: str
     description: str
     default: Any = None
     choices: tuple[str, ...] = ()
     schema: type[msgspec.Struct] | None = None
+    entries: type[msgspec.Struct] | None = None
+    needed: bool = False
 
     @property
     def name(self) -> str:
@@ -39,6 +44,12 @@ class Setting:
     def parts(self) -> tuple["Setting", ...]:
         """The settings of a section."""
         return () if self.schema is None else tuple(settings_of(self.schema, f"{self.path}."))
+
+    @property
+    def of_each(self) -> tuple["Setting", ...]:
+        """The settings of each entry, below a NAME."""
+        above = f"{self.path}.NAME."
+        return () if self.entries is None else tuple(settings_of(self.entries, above))
 
 
 def settings_of(schema: type[msgspec.Struct], above: str = "") -> Iterator[Setting]:
@@ -55,10 +66,18 @@ def settings_of(schema: type[msgspec.Struct], above: str = "") -> Iterator[Setti
         if isinstance(kind, inspect.StructType):
             yield Setting(path, (kind.cls.__doc__ or "").partition("\n")[0], schema=kind.cls)
             continue
-        default = field.default
+        default = None if field.required else field.default
         if field.default_factory is not msgspec.NODEFAULT:
             default = field.default_factory()
-        yield Setting(path, meanings.get(field.name, ""), default, _choices(kind))
+        entries = kind.value_type if isinstance(kind, inspect.DictType) else None
+        yield Setting(
+            path,
+            meanings.get(field.name, ""),
+            default,
+            _choices(kind),
+            entries=entries.cls if isinstance(entries, inspect.StructType) else None,
+            needed=field.required,
+        )
 
 
 def _choices(kind: inspect.Type) -> tuple[str, ...]:
@@ -97,8 +116,13 @@ def complaint(
                 return complaint(value, setting.schema, old, f"{setting.path}.", whole)
             entries = [{key: one} for key, one in value.items()] if isinstance(value, dict) else []
             wrong = next((entry for entry in entries if _fault(name, entry, schema)), value)
+            if setting.entries is not None and isinstance(wrong, dict) and len(wrong) == 1:
+                ((key, one),) = wrong.items()
+                if isinstance(key, str) and isinstance(one, dict):
+                    return complaint(one, setting.entries, old, f"{setting.path}.{key}.", whole)
             return _wrong(wrong, setting, fault)
-    raise ValueError("nothing is wrong")
+    missing = next(one for one in known.values() if one.needed and one.name not in found)
+    return f"{missing.path} is missing ({missing.description})"
 
 
 def _fault(name: str, value: Any, schema: type[msgspec.Struct]) -> str:
@@ -138,7 +162,11 @@ def _wrong(value: Any, setting: Setting, message: str) -> str:
     if expected.startswith("Expected `array"):
         text = f"write a list, as [{setting.default[0] if value == [] else _shown(value)}]"
     elif expected == "Expected `object`":
-        entry = "its settings" if setting.schema else f"`{min(setting.default)}: {_shown(value)}`"
+        entry = (
+            "its settings"
+            if setting.schema or not setting.default
+            else f"`{min(setting.default)}: {_shown(value)}`"
+        )
         text = f"write below it, indented, {entry}"
     for kind, taken_for, cure in _CURES:
         if kind in expected and got in taken_for:

@@ -12,7 +12,7 @@ _LOGGER = logging.getLogger(__name__)
 
 MAX_VOICES = 200
 # Folders that file managers, archives and disks leave behind.
-_NO_VOICES = ("__macosx", "@eadir", "#recycle", "$recycle.bin", "system volume information")
+NO_VOICES = ("__macosx", "@eadir", "#recycle", "$recycle.bin", "system volume information")
 _Stamp = tuple[tuple[str, int, int], ...]  # names, sizes and times of a folder's files
 
 
@@ -72,7 +72,7 @@ class VoiceBook:
         except OSError as error:
             self._complain(f"The folder of voices {self._folder} cannot be read: {error.strerror}")
             return []
-        folders = [p for p in found if p.is_dir() and p.name.lower() not in _NO_VOICES]
+        folders = [p for p in found if p.is_dir() and p.name.lower() not in NO_VOICES]
         loose = [path.name for path in found if is_recording(path) and path.is_file()]
         complaint = ""
         if len(folders) > MAX_VOICES:

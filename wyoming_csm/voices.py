@@ -17,13 +17,24 @@ class Clip(msgspec.Struct, frozen=True):
     version: str = ""
 
 
+class Manner(msgspec.Struct, frozen=True):
+    """How a preset's voice is spoken: CSM's temperature, the speed of an engine that has one, dB
+    to add, and seconds of silence after a sentence; None: as configured."""
+
+    temperature: float | None = None
+    rate: float = 1.0
+    gain: float = 0.0
+    pause: float | None = None
+
+
 class Voice(msgspec.Struct, frozen=True, kw_only=True):
     """A name to pick, and what an engine needs to speak with it.
 
     `engine` names the engine that the voice belongs to. `speaker` is CSM's speaker number, or the
     name of a speaker in a model of several; `speakers` are the names that a request may choose
-    among. `fault` says why the voice cannot be used: another voice speaks instead. `last`: this
-    machine is not made for it, and it comes behind the others.
+    among. `fault` says why the voice cannot be used: another voice speaks instead. `base` is the
+    name of the voice that a preset is made of, `manner` what is its own. `last`: this machine is
+    not made for it, and it comes behind the others.
     """
 
     name: str
@@ -34,4 +45,6 @@ class Voice(msgspec.Struct, frozen=True, kw_only=True):
     speakers: tuple[str, ...] = ()
     clips: tuple[Clip, ...] = ()
     fault: str = ""
+    base: str = ""
+    manner: Manner = Manner()
     last: bool = False

@@ -32,6 +32,7 @@ from wyoming_csm.engines.child_engine import ChildEngine
 from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.engines.process import ChildProcess
 from wyoming_csm.engines.watchdog import Timeouts
+from wyoming_csm.lexicons import Lexicons
 from wyoming_csm.server.answer import Answer
 from wyoming_csm.server.peer import EventWriter
 from wyoming_csm.server.requests import Request, TextStream
@@ -81,6 +82,7 @@ class House:
         self.processes: list[SimulatedChild] = []  # in the order of their start
         self.children: dict[str, SimulatedChild] = {}  # the last of each name
         self.config = Config(samples_per_chunk=FRAME_SAMPLES, sound=AS_MADE)
+        self._lexicons = Lexicons(Config(voices="none", lexicon="none"))
         self.engines = [self._engine(name) for name in devices]
         self.engine = Fallback(self.engines)
         self.mute: list[tuple[float, float]] = []  # from when to when no engine could speak
@@ -141,6 +143,7 @@ class House:
             voice,
             engine=self.engine,
             mixer=Mixer(self.config.sound),
+            lexicons=self._lexicons,
             events=cast(EventWriter, Outlet(self, address, texts)),
             config=self.config,
             address=address,

@@ -23,11 +23,12 @@ def count_frame(model: CsmModel, rows: int) -> OpCounter:
     hidden = torch.zeros(rows, sizes.backbone.width, dtype=model.dtype, device=device)
     seeds = torch.zeros(rows, dtype=torch.long, device=device)
     positions, active = seeds + 100, seeds == 0
+    temperatures = torch.ones(rows, device=device)
     depth_kv = KvCache.allocate(sizes.depth, rows, sizes.codebooks, model.dtype, device)
     kv = KvCache.allocate(sizes.backbone, rows, 256, model.dtype, device)
     counter = OpCounter()
     with torch.no_grad(), counter:
-        codes = parts.decode_frame(hidden, seeds, positions, depth_kv)
+        codes = parts.decode_frame(hidden, seeds, positions, temperatures, depth_kv)
         parts.backbone_step(codes, hidden, active, positions, kv, 128)
     assert codes.shape == (rows, sizes.codebooks)
     return counter

@@ -25,6 +25,18 @@ def test_draws_follow_the_softmax_of_the_top_k() -> None:
     assert found[[1, 3]].sum() == 0
 
 
+def test_each_row_may_have_a_temperature_of_its_own() -> None:
+    logits = torch.tensor([2.0, 0.5, 1.0, -1.0, 1.9]).expand(60_000, -1)
+    noise = draw_noise(torch.tensor([5]), torch.tensor([330]), noise_offsets(60_000, 5, CPU))[0]
+    temperatures = torch.tensor([0.0, 0.4, 1.3]).repeat_interleave(20_000)
+    codes = sample(logits, temperatures, 50, noise).view(3, -1)
+    assert set(codes[0].tolist()) == {0}
+    for row, temperature in ((1, 0.4), (2, 1.3)):
+        found = torch.bincount(codes[row], minlength=5) / 20_000
+        expected = torch.softmax(logits[0] / temperature, dim=-1)
+        torch.testing.assert_close(found, expected, rtol=0, atol=0.015)
+
+
 def test_temperature_zero_is_the_likeliest() -> None:
     logits = torch.tensor([[0.0, 3.0, 1.0]])
     assert sample(logits, 0.0, 1, torch.full((1, 3), 9e9)).tolist() == [1]

@@ -50,6 +50,33 @@ def test_what_was_saved_serves_another_slot(model: CsmModel, sampling: Sampling)
         generator.save(0, len(prompt(1)) + 3)
 
 
+def test_a_slots_temperature_is_its_own_and_moves_with_it(model: CsmModel) -> None:
+    sampling = Sampling(temperature=0.9, top_k=50, depth_temperature=0.0)
+    generator = FrameGenerator(model, 3, POSITIONS, sampling)
+    usual = speak(generator, 0, prompt(1), seed=1)
+    greedy = speak(FrameGenerator(model, 1, POSITIONS, GREEDY), 0, prompt(2), seed=2)
+    assert not torch.equal(speak(generator, 1, prompt(2), seed=2), greedy)
+    generator.prefill(0, prompt(1), seed=1)
+    generator.prefill(1, prompt(2), seed=2)
+    assert generator.set_temperature(1, 0.0)
+    made = [generator.step([0, 1]) for _ in range(2)]
+    generator.swap(1, 2)
+    generator.swap(0, 1)
+    made += [generator.step([1, 2]) for _ in range(FRAMES - 2)]
+    assert torch.equal(torch.stack([frame[0] for frame in made]), usual)
+    assert torch.equal(torch.stack([frame[1] for frame in made]), greedy)
+    assert generator.set_temperature(2, None)
+    assert torch.equal(speak(generator, 2, prompt(1), seed=1), usual)
+
+
+def test_where_the_likeliest_is_always_taken_no_temperature_can_be_had(model: CsmModel) -> None:
+    generator = FrameGenerator(model, 1, POSITIONS, GREEDY)
+    greedy = speak(generator, 0, prompt(2), seed=2)
+    assert not generator.set_temperature(0, 0.9)
+    assert generator.set_temperature(0, None)
+    assert torch.equal(speak(generator, 0, prompt(2), seed=2), greedy)
+
+
 @MODES
 @pytest.mark.parametrize("pair", [(1, 2), (2, 1)])
 def test_slots_that_move_or_are_swapped_go_on(

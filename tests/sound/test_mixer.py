@@ -82,6 +82,27 @@ async def test_a_gain_has_its_bounds() -> None:
     assert loudness(out) == pytest.approx(loudness(speech(2.0, -45.0)) + 12.0, abs=0.5)
 
 
+@pytest.mark.parametrize("configured", [-20.0, None])
+@pytest.mark.parametrize("gain", [-6.0, 4.0])
+async def test_a_gain_comes_on_top_and_teaches_nothing(
+    configured: float | None, gain: float
+) -> None:
+    mixer = Mixer(SoundConfig(loudness=configured))
+    plain = [mixed(mixer, speech(2.0, -26.0)) for _ in range(2)][-1]
+    sentence = mixer.sentence("All of it.", gain)
+    pcm = sentence.feed(to_pcm(speech(2.0, -26.0)), "csm/anna") + sentence.end()
+    assert loudness(from_pcm(pcm)) == pytest.approx(loudness(plain) + gain, abs=0.3)
+    again = mixed(mixer, speech(2.0, -26.0))
+    assert loudness(again) == pytest.approx(loudness(plain), abs=0.1)
+
+
+async def test_a_pause_of_its_own_counts_more_than_the_configured_one() -> None:
+    sentence = Mixer(SoundConfig(sentence_pause=0.4)).sentence("It is on.", pause=1.5)
+    sentence.feed(to_pcm(speech(1.0)), "csm/anna")
+    sentence.end()
+    assert sentence.owed == pytest.approx(1.5, abs=0.02)
+
+
 async def test_settings_that_are_off_change_nothing() -> None:
     mixer = Mixer(SoundConfig(loudness=None, sentence_pause=None))
     sentence = mixer.sentence("All of it.")

@@ -121,10 +121,15 @@ class ChildEngine:
 
     def voice_for(self, voice: Voice) -> Voice | None:
         usable = [own for own in self.voices if not own.fault]
-        own = next((own for own in usable if own.name == voice.name), None)
+        name = voice.base or voice.name
+        own = next((own for own in usable if own.name == name), None)
         if own is None:
-            return next(iter(of_language(usable, voice.language)), None)
-        return replace(own, speaker=voice.speaker) if voice.speaker in own.speakers else own
+            own = next(iter(of_language(usable, voice.language)), None)
+        elif voice.speaker in own.speakers:
+            own = replace(own, speaker=voice.speaker)
+        return (
+            own if own is None or own.manner == voice.manner else replace(own, manner=voice.manner)
+        )
 
     def subscribe(self, changed: Callback, freed: Callback = lambda: None) -> None:
         self._subscribers.append((changed, freed))

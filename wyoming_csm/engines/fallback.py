@@ -2,13 +2,16 @@
 
 import asyncio
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from msgspec.structs import replace
 
+from wyoming_csm.config import PresetConfig
 from wyoming_csm.engines.base import HEALTHY, PENDING, Engine, Phase, Status
 from wyoming_csm.engines.choice import Chooser
 from wyoming_csm.engines.reply import Reply
+from wyoming_csm.presets import preset_voices
 from wyoming_csm.voices import Voice
 
 BRIEF = 60  # characters of a reason in a list of voices
@@ -18,9 +21,15 @@ LONG = 120  # and of one with its cure
 class Fallback:
     """Speaks with the first engine that can; see `Chooser` for the rules and the parameters."""
 
-    def __init__(self, engines: Sequence[Engine], waking_seconds: float = 0.0) -> None:
+    def __init__(
+        self,
+        engines: Sequence[Engine],
+        waking_seconds: float = 0.0,
+        presets: Mapping[str, PresetConfig] = MappingProxyType({}),
+    ) -> None:
         self._chooser = Chooser(engines, waking_seconds)
         self._numbers = itertools.count(1)  # of replies and sentences; none is given twice
+        self._presets = presets
         self._voices: tuple[Voice, ...] | None = None  # as described until an engine changes
         for engine in engines:
             engine.subscribe(self._changed, self._chooser.changed)
@@ -37,15 +46,18 @@ class Fallback:
 
     @property
     def voices(self) -> tuple[Voice, ...]:
-        """Return those of all engines, by name; a description says what speaks if its own engine
-        cannot now."""
+        """Return those of all engines and the presets, by name; a description says what speaks if
+        its own engine cannot now."""
         if self._voices is None:  # describing hundreds takes 30 ms: not again for each request
-            voices: dict[str, Voice] = {}
+            found: dict[str, tuple[Engine, Voice]] = {}
             for engine in self._chooser.engines:
                 for voice in engine.voices:
-                    if voice.name not in voices:
-                        voices[voice.name] = self._described(engine, voice)
-            self._voices = tuple(voices.values())
+                    found.setdefault(voice.name, (engine, voice))
+            own = {name: voice for name, (_, voice) in found.items()}
+            for preset in preset_voices(self._presets, own):
+                owner, _ = found.get(preset.base, (self._chooser.engines[0], preset))
+                found[preset.name] = owner, preset
+            self._voices = tuple(self._described(*one) for one in found.values())
         return self._voices
 
     def voice_for(self, voice: Voice) -> Voice | None:

@@ -66,12 +66,21 @@ class FrameParts:
         return False
 
     def decode_frame(
-        self, hidden: Tensor, seeds: Tensor, positions: Tensor, cache: KvCache
+        self,
+        hidden: Tensor,
+        seeds: Tensor,
+        positions: Tensor,
+        temperatures: Tensor,
+        cache: KvCache,
     ) -> Tensor:
-        """Return the codes [rows, codebooks] that follow the backbone's hidden [rows, width]. The
-        noise is that of seeds and positions [rows]; `cache` is the depth decoder's."""
-        layers = cache.layers
-        first, second, noise = self._start(hidden, seeds, positions, layers, self._start_mask)
+        """Return the codes [rows, codebooks] that follow the backbone's hidden [rows, width].
+
+        The noise is that of seeds and positions [rows]; temperatures float32 [rows] are for the
+        first codebook, and not used where the likeliest is always taken; `cache` is the depth
+        decoder's.
+        """
+        layers, mask = cache.layers, self._start_mask
+        first, second, noise = self._start(hidden, seeds, positions, temperatures, layers, mask)
         codes = [first, second]
         for step in self._steps:
             codes.append(self._step(codes[-1], noise, step, layers))
@@ -95,13 +104,20 @@ class FrameParts:
         self._backbone(codes, hidden, active, positions, cache.layers, mask, span)
 
     def start_part(
-        self, hidden: Tensor, seeds: Tensor, positions: Tensor, layers: _Layers, mask: Tensor
+        self,
+        hidden: Tensor,
+        seeds: Tensor,
+        positions: Tensor,
+        temperatures: Tensor,
+        layers: _Layers,
+        mask: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return codebooks 0 and 1, [rows] each, and the frame's noise [rows, codebooks, k]. `mask`
         is that of the depth decoder's start."""
         noise = draw_noise(seeds, positions, self._noise)
         logits = self._model.first_logits(hidden)
-        code = sample(logits, self._sampling.temperature, self._sampling.top_k, noise[:, 0])
+        chosen = temperatures if self._sampling.temperature else 0.0
+        code = sample(logits, chosen, self._sampling.top_k, noise[:, 0])
         logits = self._model.depth.start(hidden, code, KvCache(layers), mask)
         return code, self._sample(logits, noise[:, 1]), noise
 

@@ -43,6 +43,9 @@ class FrameGenerator:
         self.hidden = torch.zeros(slots, sizes.backbone.width, dtype=model.dtype, device=device)
         self._position = torch.zeros(slots, dtype=torch.long, device=device)
         self._seed = torch.zeros(slots, dtype=torch.long, device=device)
+        self._usual = sampling.temperature
+        self._temperature = torch.full((slots,), self._usual, device=device)
+        self._temperatures = [self._usual] * slots  # the same for the host
         self._parts = FrameParts(model, sampling)
         # The same counters for the host, so that no step has to ask the device.
         self._used = [0] * slots
@@ -85,6 +88,18 @@ class FrameGenerator:
         self._used[slot] = end
 
     @torch.inference_mode()
+    def set_temperature(self, slot: int, temperature: float | None) -> bool:
+        """Draw the first code of the slot's frames with this temperature, None: as all others.
+
+        False: that cannot be, since the likeliest codes are always taken.
+        """
+        wanted = self._usual if temperature is None else temperature
+        if self._usual and wanted != self._temperatures[slot]:
+            self._temperature[slot].fill_(wanted)
+            self._temperatures[slot] = wanted
+        return bool(self._usual) or temperature is None
+
+    @torch.inference_mode()
     def save(self, slot: int, n: int) -> KvBlock:
         """Return a copy of the slot's first `n` positions. Raises ValueError if it has fewer."""
         if not 0 < n <= self._used[slot]:
@@ -106,7 +121,7 @@ class FrameGenerator:
         if self._used[one] > self._used[other]:
             one, other = other, one  # the shorter is copied aside, often nothing
         shorter, longer = self._used[one], self._used[other]
-        states = (self.hidden, self._position, self._seed)
+        states = (self.hidden, self._position, self._seed, self._temperature)
         aside, saved = self.kv.save(one, shorter), [state[one].clone() for state in states]
         self.kv.move(other, one, longer)
         self.kv.restore(other, aside)
@@ -115,6 +130,8 @@ class FrameGenerator:
             state[one].copy_(state[other])
             state[other].copy_(mine)
         self._used[one], self._used[other] = longer, shorter
+        both = self._temperatures
+        both[one], both[other] = both[other], both[one]
 
     @torch.inference_mode()
     def release(self, slot: int) -> None:
@@ -159,7 +176,8 @@ class FrameGenerator:
         alone, and nothing is allocated that outlives it: a graph can hold it."""
         cache = self._depth_kv.first(rows)
         hidden, seeds, positions = self.hidden[:rows], self._seed[:rows], self._position[:rows]
-        self.codes[:rows].copy_(self._parts.decode_frame(hidden, seeds, positions, cache))
+        made = self._parts.decode_frame(hidden, seeds, positions, self._temperature[:rows], cache)
+        self.codes[:rows].copy_(made)
 
     @torch.inference_mode()
     def backbone_step(self, rows: int, length: int) -> None:

@@ -95,6 +95,10 @@ class FramePipeline:
         """Prefill as the generator does."""
         self._generator.prefill(self._table.take(slot), prompt, seed, start)
 
+    def set_temperature(self, slot: int, temperature: float | None) -> bool:
+        """Set it as the generator does."""
+        return self._generator.set_temperature(self._table.take(slot), temperature)
+
     def save(self, slot: int, n: int) -> KvBlock:
         """Save as the generator does."""
         return self._generator.save(self._table.take(slot), n)

@@ -70,17 +70,22 @@ def draw_noise(seeds: Tensor, positions: Tensor, offsets: Tensor) -> Tensor:
     return uniform.log_().neg_().log_().neg_()
 
 
-def sample(logits: Tensor, temperature: float, top_k: int, noise: Tensor) -> Tensor:
+def sample(logits: Tensor, temperature: float | Tensor, top_k: int, noise: Tensor) -> Tensor:
     """logits float32 [slots, entries] and noise [slots, ≥ top_k] to codes [slots].
 
     The likeliest of `logits / temperature + noise` is a draw from the softmax (Gumbel-max), here
-    of the `top_k` likeliest. Static shapes, no read by the host, rows independent of each other.
+    of the `top_k` likeliest; the same is that of `logits + temperature * noise`, where 0 is no
+    exception. A temperature for each row is float32 [slots]. Static shapes, no read by the host,
+    rows independent of each other.
     """
-    if temperature == 0:
+    if isinstance(temperature, float | int) and temperature == 0:
         return logits.argmax(dim=-1)
     k = min(top_k, logits.shape[-1])
     values, entries = logits.topk(k, dim=-1)  # [slots, k]
-    odds = torch.add(noise[:, :k], values, alpha=1 / temperature)
+    if isinstance(temperature, Tensor):
+        odds = torch.addcmul(values, noise[:, :k], temperature[:, None])
+    else:
+        odds = torch.add(noise[:, :k], values, alpha=1 / temperature)
     return entries.gather(-1, odds.argmax(dim=-1, keepdim=True))[:, 0]
 
 

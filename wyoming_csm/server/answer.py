@@ -12,6 +12,7 @@ from wyoming_csm.config import Config
 from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.engines.reply import Reply, sentences
 from wyoming_csm.errors import EngineError, RequestError
+from wyoming_csm.lexicons import Lexicons
 from wyoming_csm.server.peer import EventWriter
 from wyoming_csm.server.requests import Request
 from wyoming_csm.server.sound_events import SoundEvents
@@ -43,6 +44,7 @@ class Answer:
         *,
         engine: Fallback,
         mixer: Mixer,
+        lexicons: Lexicons,
         events: EventWriter,
         config: Config,
         address: str,
@@ -55,6 +57,7 @@ class Answer:
         language = voice.language if voice else ""
         self._reader = TextReader(language, ssml=request.ssml, style=config.reading)
         self._mixer = mixer
+        self._lexicons = lexicons
         self._sound = SoundEvents(events, config.samples_per_chunk)
         self._began = asyncio.get_running_loop().time()
         self._pacer = Pacer(self._sound, config.sound, self._began)
@@ -139,8 +142,10 @@ class Answer:
         await self._events.surely_there()
         self._sentences += 1
         reply = self._reply_in(sentence.voice)
-        words = spoken(sentence.text, reply.wanted.language)
-        mixed = self._mixer.sentence(words, sentence.gain)
+        voice = reply.wanted
+        words = spoken(self._lexicons.respelled(sentence.text, voice), voice.language)
+        gain = voice.manner.gain + sentence.gain
+        mixed = self._mixer.sentence(words, gain, voice.manner.pause)
         self._pacer.begin(len(words))
         async with aclosing(reply.speak(Speak(words))) as chunks:
             async for pcm in chunks:

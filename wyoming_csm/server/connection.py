@@ -13,6 +13,7 @@ from wyoming.ping import Ping, Pong
 from wyoming_csm.config import Config
 from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.errors import EngineError, ProtocolError, RequestError
+from wyoming_csm.lexicons import Lexicons
 from wyoming_csm.server.answer import Answer
 from wyoming_csm.server.info import InfoBytes
 from wyoming_csm.server.peer import EventWriter, wait_hangup
@@ -37,6 +38,7 @@ class ServerContext:
     config: Config
     engine: Fallback
     mixer: Mixer
+    lexicons: Lexicons
     info: InfoBytes
     log: RateLimitedLog
 
@@ -210,6 +212,7 @@ class Connection:
             voice,
             engine=shared.engine,
             mixer=shared.mixer,
+            lexicons=shared.lexicons,
             events=events,
             config=shared.config,
             address=self.address,

@@ -10,6 +10,7 @@ import msgspec
 
 from wyoming_csm.config import Config
 from wyoming_csm.engines.fallback import Fallback
+from wyoming_csm.lexicons import Lexicons
 from wyoming_csm.server.admission import AllowList, plain_address, to_evict
 from wyoming_csm.server.connection import Connection, ServerContext
 from wyoming_csm.server.info import InfoBytes
@@ -26,14 +27,23 @@ _UNIX_PEER = "unix"
 class Server:
     """Serves `engine` at the configured address, from `async with` until its end."""
 
-    def __init__(self, config: Config, engine: Fallback, mixer: Mixer | None = None) -> None:
-        """Take what is known of the voices' sound; None: nothing, and it is not written down."""
+    def __init__(
+        self,
+        config: Config,
+        engine: Fallback,
+        mixer: Mixer | None = None,
+        lexicons: Lexicons | None = None,
+    ) -> None:
+        """Take what is known of the voices' sound (None: nothing, and it is not written down) and
+        of words (None: what the configuration's files have now)."""
         self._config = config
         self._allowed = AllowList(config.limits.networks)
         self.connections: set[Connection] = set()
         self._log = RateLimitedLog(_LOGGER)
         mixer = mixer or Mixer(config.sound)
-        self._shared = ServerContext(config, engine, mixer, InfoBytes(config, engine), self._log)
+        lexicons = lexicons or Lexicons(config)
+        info = InfoBytes(config, engine)
+        self._shared = ServerContext(config, engine, mixer, lexicons, info, self._log)
         self._sockets: list[socket.socket] = []
         self._accepting: list[asyncio.Task[None]] = []
         self._serving: set[asyncio.Task[None]] = set()

@@ -28,7 +28,7 @@ class SoundEvents:
 
     @property
     def full(self) -> bool:
-        """Whether the peer takes the sound so slowly that no silence need be added."""
+        """Tell whether the peer takes the sound so slowly that no silence need be added."""
         return self._events.unsent > UNSENT_BYTES
 
     def start(self) -> None:

@@ -27,12 +27,13 @@ class Mixer:
         self.speeds: defaultdict[str, Speed] = defaultdict(Speed)  # by `engine/voice`
         self.gains = None if config.loudness is None else Gains(path, config.loudness)
 
-    def sentence(self, text: str, gain: float = 0.0) -> "SentenceSound":
+    def sentence(self, text: str, gain: float = 0.0, pause: float | None = None) -> "SentenceSound":
         """Make what the sound of a sentence, or of a part of one, goes through.
 
-        It becomes `gain` dB louder than others.
+        `gain`: dB more than all voices have; `pause`: seconds after it, None: as configured.
         """
-        pause = self.config.sentence_pause
+        if pause is None:
+            pause = self.config.sentence_pause
         if pause is not None and text[-1:] in _CLAUSE_ENDS:
             pause /= 2
         return SentenceSound(self.gains, pause, gain)

@@ -38,7 +38,7 @@ class Outlet(Protocol):
 
     @property
     def full(self) -> bool:
-        """Whether the listener has more than it takes."""
+        """Tell whether the listener has more than it takes."""
 
     def send(self, pcm: bytes) -> None:
         """Add sound. Raises ConnectionError."""

@@ -34,7 +34,7 @@ class Gluing:
 
     @property
     def in_doubt(self) -> bool:
-        """Whether letters are held back."""
+        """Return whether letters are held back."""
         return bool(self._next)
 
     def push(self, text: str) -> str:

@@ -128,7 +128,7 @@ class Markup:
 
     @property
     def ignores_rate(self) -> bool:
-        """Whether the text asked for another rate of speech."""
+        """Return whether the text asked for another rate of speech."""
         return self._elements.ignores_rate
 
     def push(self, text: str) -> list[Spoken]:

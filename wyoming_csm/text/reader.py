@@ -52,7 +52,7 @@ class TextReader:
 
     @property
     def ignores_rate(self) -> bool:
-        """Whether the text asked for another rate of speech, which it does not get."""
+        """Return whether the text asked for another rate of speech, which it does not get."""
         return self._markup.ignores_rate
 
     def push(self, text: str) -> list[Piece]:

@@ -74,7 +74,7 @@ class SentenceSplitter:
 
     @property
     def has_words(self) -> bool:
-        """Whether a word or a number waits for its sentence's end."""
+        """Return whether a word or a number waits for its sentence's end."""
         return any(map(str.isalnum, self._text))
 
     def flush(self) -> list[str]:

@@ -30,7 +30,7 @@ class Tag:
 
     @property
     def is_bare(self) -> bool:
-        """Whether it has words where attributes would be: perhaps no tag at all."""
+        """Return whether it has words where attributes would be: perhaps no tag at all."""
         return not self.closes and " " in self.written.strip(" /") and not self.attributes
 
 

@@ -25,7 +25,7 @@ from wyoming_csm.config import CsmConfig
 from wyoming_csm.errors import EngineError
 from wyoming_csm.model.pipeline import FrameHandle, FramePipeline
 from wyoming_csm.model.sampling import Sampling
-from wyoming_csm.voices import Clip
+from wyoming_csm.voices import Clip, Manner, Voice
 from wyoming_csm.worker.csm.load import choose_sampling
 
 pytestmark = pytest.mark.usefixtures("thread")
@@ -52,6 +52,32 @@ def test_a_sentence_is_cut_at_its_limit_in_whole_frames(checkpoint: Path, tmp_pa
 def test_the_limit_follows_the_text(checkpoint: Path, tmp_path: Path) -> None:
     sounds = drive(checkpoint, tmp_path, max_seconds=60.0).speak(say(1, 1, "Hi."))
     assert len(sounds) == int((4 + 0.75) * 12.5)
+
+
+def test_a_presets_temperature_is_that_of_its_sentences_alone(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    calm = msgspec.structs.replace(SPEAKER, manner=Manner(temperature=0.0))
+    settings = {"temperature": 1.5, "depth_temperature": 0.0}
+
+    def spoken(seed: int, voice: Voice) -> bytes:
+        driver = drive(checkpoint, tmp_path, seed=seed, **settings)
+        driver.speak(say(1, 1, "The door is open.", SPEAKER if voice is calm else calm))
+        sounds = driver.speak(say(2, 2, "The door is open.", voice))
+        return b"".join(sound.pcm for sound in sounds)
+
+    assert spoken(1, calm) == spoken(2, calm)
+    assert spoken(1, SPEAKER) != spoken(2, SPEAKER)
+
+
+def test_a_presets_temperature_without_effect_is_one_warning(
+    checkpoint: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    driver = drive(checkpoint, tmp_path, temperature=0.0)
+    for number in (1, 2):
+        voice = msgspec.structs.replace(SPEAKER, manner=Manner(temperature=0.7))
+        driver.speak(say(number, number, "Hello.", voice))
+    assert caplog.text.count("A preset's temperature has no effect") == 1
 
 
 def test_a_seed_repeats_a_sentence_and_its_neighbours_do_not_matter(

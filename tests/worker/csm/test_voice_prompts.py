@@ -76,6 +76,18 @@ def test_each_clip_is_reported_and_a_fault_is_one_line(
     assert len(prompts.prompt(voice(SILENT)))
 
 
+def test_several_clips_are_one_prompt_in_their_order(builder: PromptBuilder) -> None:
+    told = Told()
+    other = Clip("other.wav", "good bye")
+    several = msgspec.structs.replace(SPEAKER, clips=(GOOD, other))
+    prompts = VoicePrompts(encoder([]), builder, told)
+    prompts.prepare([several])
+    told.wait(2)
+    assert prompts.is_ready(several)
+    each = [prompts.prompt(voice(clip)) for clip in (GOOD, other)]
+    assert torch.equal(prompts.prompt(several), torch.cat(each))
+
+
 def test_a_voice_is_ready_when_its_clip_is_reported(builder: PromptBuilder) -> None:
     told, recorded = Told(), threading.Event()
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from wyoming_csm.audio import SAMPLE_RATE, from_pcm
 from wyoming_csm.errors import EngineError, EngineUnavailable
-from wyoming_csm.voices import Voice
+from wyoming_csm.voices import Manner, Voice
 from wyoming_csm.worker.protocol import Configure
 from wyoming_csm.worker.system.espeak_ng import find_command
 from wyoming_csm.worker.system.languages import (
@@ -29,9 +30,9 @@ class Named:
     def __init__(self, name: str, fails_after: int | None = None) -> None:
         self._name, self._fails_after = name, fails_after
 
-    def say(self, text: str, language: str) -> Iterator[bytes]:
+    def say(self, text: str, language: str, rate: float) -> Iterator[bytes]:
         if self._fails_after != 0:
-            yield f"{self._name} {language}".encode()
+            yield f"{self._name} {language}{'' if rate == 1 else f' {rate}x'}".encode()
         if self._fails_after is not None:
             raise EngineError(f"{self._name} failed")
 
@@ -92,6 +93,18 @@ def test_the_next_one_speaks_where_one_fails_before_it_is_heard() -> None:
     assert next(said) == b"hibari en-US"
     with pytest.raises(EngineError, match="hibari failed"):
         next(said)
+
+
+@pytest.mark.parametrize("tag", ["en-US", "nb"])
+def test_a_presets_rate_makes_it_slower_and_faster(tag: str) -> None:
+    speaker = load(configure())
+
+    def seconds(rate: float) -> float:
+        one = replace(voice(tag), manner=Manner(rate=rate))
+        return len(b"".join(speaker.say("The door of the kitchen is open.", one))) / 48_000
+
+    slow, usual, fast = seconds(0.6), seconds(1.0), seconds(1.6)
+    assert slow > 1.3 * usual > 1.3 * 1.2 * fast
 
 
 def test_what_none_of_them_speaks_is_an_error() -> None:

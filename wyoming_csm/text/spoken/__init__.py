@@ -6,10 +6,8 @@ its name or digit by digit. Everything here is linear in the length of the sente
 """
 
 import re
-from dataclasses import replace
 from functools import lru_cache
 
-from wyoming_csm.text.pieces import Piece, Speak
 from wyoming_csm.text.spoken.abbreviations import abbreviation_rules, compass_rules, whole_day_rules
 from wyoming_csm.text.spoken.addresses import address_rules
 from wyoming_csm.text.spoken.capitals import calm
@@ -34,13 +32,6 @@ _BLANK_BEFORE_STOP = re.compile(r" +(?=[.,;:!?](?:\s|\Z))")
 def spoken(text: str, language: str) -> str:
     """Return the words of one cleaned sentence; `language` is like en, en-GB, de_DE."""
     return explained(text, language).text
-
-
-def in_words(piece: Piece, language: str) -> Piece:
-    """Return a pause as it is, a sentence in the words that are read aloud."""
-    if isinstance(piece, Speak):
-        return replace(piece, text=spoken(piece.text, language))
-    return piece
 
 
 def explained(text: str, language: str) -> Sentence:
@@ -103,4 +94,4 @@ def _capital(char: str) -> str:
     return upper if len(upper) == 1 else char
 
 
-__all__ = ["Change", "Sentence", "explained", "in_words", "spoken"]
+__all__ = ["Change", "Sentence", "explained", "spoken"]

@@ -108,7 +108,13 @@ def load_runner(
     checkpoint = Checkpoint(folder, adapter)
     loaded = load_pipeline(config, checkpoint, data_dir, device, progress)
     codec, codebooks = checkpoint.codec_config, checkpoint.sizes.codebooks
-    clips = ClipEncoder(codec, partial(codec_tensors, checkpoint), codebooks, data_dir / "clips")
+    clips = ClipEncoder(
+        codec,
+        partial(codec_tensors, checkpoint),
+        codebooks,
+        data_dir / "clips",
+        config.clip_loudness,
+    )
     _, _, pipeline, prompts, cache, saving = loaded
     speakers = SpeakerPrompts(speaker_files(checkpoint, data_dir), prompts)
     return CsmRunner(pipeline, prompts, clips.encode_clip, speakers, config, cache, saving, report)

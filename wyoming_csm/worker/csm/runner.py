@@ -60,6 +60,7 @@ class CsmRunner:
         self._speakers = speakers
         self._idle_work = IdleWork(pipeline, self._voices, cache, saving)
         self._pace = PrefillPace(self._mark if pipeline.device.type == "cuda" else None)
+        self._warned = False  # of temperatures that cannot be had
         self.slots, self.ahead = pipeline.slots, pipeline.ahead
 
     def warm_up(self, progress: Callable[[str], None]) -> None:
@@ -119,6 +120,8 @@ class CsmRunner:
             self._pipeline.restore(sentence.slot, cached)
             sentence.prefilled = cached.shape[3]
         self._pipeline.start_sound(sentence.slot)
+        if not self._pipeline.set_temperature(sentence.slot, say.voice.manner.temperature):
+            self._warn_of_temperature()
 
     def prefill(self, sentence: Sentence, start: int, end: int) -> None:
         """Read these positions of the prompt. Raises EngineError if memory is short."""
@@ -178,6 +181,14 @@ class CsmRunner:
 
     def _reference(self, speaker: int) -> Making:
         return self._speakers.make(speaker, self._pipeline, IDLE_SLOT, self._config)
+
+    def _warn_of_temperature(self) -> None:
+        if not self._warned:
+            _LOGGER.warning(
+                "A preset's temperature has no effect: csm.temperature is 0 (or the checkpoint says"
+                " so), so that the likeliest codes are always taken"
+            )
+        self._warned = True
 
     def _retry(self, sentence: Sentence) -> None:
         """Let another seed speak from the prompt's last position on. Frames in flight are those of

@@ -37,25 +37,26 @@ _WAV_HEADER_BYTES, _WAV_RATE_OFFSET = 44, 24
 
 
 # Makes the sound of a text, as 24 kHz mono s16le, in a language by the synthesiser's own name of
-# it. Raises EngineError.
-Synthesise = Callable[[str, str], Iterator[bytes]]
+# it, so many times as fast as configured. Raises EngineError.
+Synthesise = Callable[[str, str, float], Iterator[bytes]]
 
 
 class Espeak:
     """The espeak-ng command, a process for each sentence."""
 
     def __init__(self, speed: float, command: Sequence[str] | None = None) -> None:
-        low, high = _ESPEAK_SPEEDS
-        rate = min(high, max(low, round(speed * _WORDS_PER_MINUTE)))
+        self._speed = speed
         command = command or find_command() or ()
-        self._command = (*command, "-b", "1", "-s", str(rate), "--stdin", "--stdout", "-v")
+        self._command = (*command, "-b", "1", "--stdin", "--stdout", "-v")
 
-    def say(self, text: str, language: str) -> Iterator[bytes]:
+    def say(self, text: str, language: str, rate: float = 1.0) -> Iterator[bytes]:
+        low, high = _ESPEAK_SPEEDS
+        words = min(high, max(low, round(self._speed * rate * _WORDS_PER_MINUTE)))
         # It would read [[…]] as phonemes.
         plain = re.sub(r"\[(?=\[)", "[ ", text.replace("\0", " "))
         try:
             done = subprocess.run(
-                (*self._command, language),
+                (*self._command, language, "-s", str(words)),
                 input=plain.encode("utf-8", "replace"),
                 capture_output=True,
                 timeout=_SECONDS,
@@ -67,8 +68,8 @@ class Espeak:
         except (OSError, subprocess.TimeoutExpired) as error:
             raise EngineError(f"espeak-ng: {error}") from error
         if len(done.stdout) > _WAV_HEADER_BYTES:
-            (rate,) = struct.unpack_from("<I", done.stdout, _WAV_RATE_OFFSET)
-            yield to_pcm(resample(from_pcm(done.stdout[_WAV_HEADER_BYTES:]), rate))
+            (made_at,) = struct.unpack_from("<I", done.stdout, _WAV_RATE_OFFSET)
+            yield to_pcm(resample(from_pcm(done.stdout[_WAV_HEADER_BYTES:]), made_at))
 
 
 class Platform:
@@ -78,9 +79,10 @@ class Platform:
         import pyttsx3
 
         self._engine: Any = pyttsx3.init()
-        self._engine.setProperty("rate", self._engine.getProperty("rate") * speed)
+        self._usual = self._engine.getProperty("rate") * speed
 
-    def say(self, text: str, language: str) -> Iterator[bytes]:
+    def say(self, text: str, language: str, rate: float = 1.0) -> Iterator[bytes]:
+        self._engine.setProperty("rate", self._usual * rate)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "sentence.wav"
             self._engine.save_to_file(text, str(path))
@@ -117,15 +119,17 @@ class SystemSpeaker:
         first = next((name for name in able if not _unknown(name, text)), able[0])
         if unknown := _unknown(first, text):
             _LOGGER.warning("%s leaves out %d letters that it does not know", first, len(unknown))
-        return self._say(text, language, sorted(able, key=lambda name: name != first))
+        return self._say(text, voice, language, sorted(able, key=lambda name: name != first))
 
-    def _say(self, text: str, language: Language, names: Sequence[str]) -> Iterator[bytes]:
+    def _say(
+        self, text: str, voice: Voice, language: Language, names: Sequence[str]
+    ) -> Iterator[bytes]:
         """Yield the sound made by the first of these, or by the next one if that fails before
         anything sounded."""
         for name in names:
             sounded = False
             try:
-                for pcm in self._synthesisers[name](text, language.codes[name]):
+                for pcm in self._synthesisers[name](text, language.codes[name], voice.manner.rate):
                     sounded = True
                     yield pcm
                 return

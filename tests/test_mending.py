@@ -5,7 +5,8 @@ import pytest
 
 from wyoming_csm.audio import SAMPLE_RATE, Samples
 from wyoming_csm.errors import VoiceError
-from wyoming_csm.worker.csm.clips import Mended, mend
+from wyoming_csm.mending import Mended, mend
+from wyoming_csm.sound.loudness import Meter
 
 OVERDRIVEN = "it is overdriven: record it again, softer or from farther away"
 
@@ -34,13 +35,23 @@ def with_pauses(*seconds: float) -> Samples:
     return np.concatenate([speech(7), *parts])
 
 
+def lufs(samples: Samples) -> float:
+    """As BS.1770 measures it: a sine of 997 Hz at full scale has -3.01."""
+    meter = Meter()
+    meter.feed(samples)
+    assert meter.loudness is not None
+    return meter.loudness
+
+
 def seconds_of(found: Mended) -> float:
     return len(found.samples) / SAMPLE_RATE
 
 
 def test_a_good_recording_stays_as_it_is() -> None:
     found = mend(speech())
-    assert np.abs(found.samples - speech()).max() < 1e-3
+    factor = float(found.samples.max() / speech().max())
+    assert np.abs(found.samples / factor - speech()).max() < 1e-3
+    assert factor == pytest.approx(1, abs=0.12), "less than 1 dB"
     assert (found.changes, found.doubts) == ((), ())
 
 
@@ -67,19 +78,26 @@ def test_soft_words_at_the_edge_stay() -> None:
     assert seconds_of(soft) == pytest.approx(10, abs=0.3)
 
 
-@pytest.mark.parametrize(
-    ("factor", "said"), [(0.2, "louder"), (0.02, "louder"), (5.0, "softer"), (30.0, "softer")]
-)
-def test_what_is_far_too_soft_or_too_loud_gets_a_common_level(factor: float, said: str) -> None:
-    usual = mend(speech(level=0.25))
-    assert usual.changes == ()
-    found = mend(speech(level=0.25) * np.float32(factor))
-    (change,) = found.changes
-    assert change.endswith(f"dB {said}")
-    assert np.abs(found.samples).max() < 1
-    ratio = np.square(found.samples).mean() / np.square(usual.samples).mean()
-    assert abs(10 * np.log10(ratio)) < 9
-    assert bool(found.doubts) is (factor == 0.02)
+@pytest.mark.parametrize("factor", [0.02, 0.2, 1.0, 5.0, 30.0])
+def test_every_clip_gets_the_same_loudness(factor: float) -> None:
+    found = mend(speech() * np.float32(factor))
+    assert lufs(found.samples) == pytest.approx(-23, abs=0.05)
+    way = -23 - lufs(speech() * np.float32(factor))
+    said = [f"{abs(way):.0f} dB {'louder' if way > 0 else 'softer'}"] if abs(way) >= 1 else []
+    assert list(found.changes) == said
+    assert bool(found.doubts) is (way > 20)
+
+
+def test_the_loudness_may_be_chosen_or_left() -> None:
+    assert lufs(mend(speech(), -30).samples) == pytest.approx(-30, abs=0.05)
+    assert np.abs(mend(speech(), None).samples - speech()).max() < 1e-3
+
+
+def test_no_loudness_is_worth_a_clipped_sample() -> None:
+    sharp = speech(level=0.05)
+    sharp[::6_000] = 0.5
+    found = mend(sharp, -10)
+    assert 0.97 < np.abs(found.samples).max() < 1
 
 
 def test_an_offset_goes() -> None:

@@ -1,0 +1,109 @@
+"""Files of words that change while they are used: an installation's, voices', presets'."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from wyoming.event import Event
+from wyoming.tts import Synthesize
+
+from tests.fakes import FakeEngine, fake_voice
+from tests.server.clients import peer, serving
+from wyoming_csm.config import Config, PresetConfig
+from wyoming_csm.errors import ConfigError
+from wyoming_csm.lexicons import Lexicons
+from wyoming_csm.voices import Voice
+
+ANNA, BOB = fake_voice("anna"), fake_voice("bob")
+NIGHT = Voice(name="night", base="anna", language="en", description="", engine="fake")
+
+
+def config(folder: Path, **presets: PresetConfig) -> Config:
+    (folder / "voices/anna").mkdir(parents=True, exist_ok=True)
+    return Config(
+        voices=str(folder / "voices"), lexicon=str(folder / "lexicon.yaml"), presets=presets
+    )
+
+
+def test_a_presets_words_count_before_its_voices_and_those_before_the_houses(
+    tmp_path: Path,
+) -> None:
+    settings = config(tmp_path, night=PresetConfig(voice="anna", lexicon={"one": "preset"}))
+    (tmp_path / "lexicon.yaml").write_text("one: house\ntwo: house\nthree: house\n")
+    (tmp_path / "voices/anna/lexicon.yaml").write_text("one: voice\ntwo: voice\n")
+    lexicons = Lexicons(settings)
+    said = [lexicons.respelled("one two three", voice) for voice in (NIGHT, ANNA, BOB)]
+    assert said == ["preset voice house", "voice voice house", "house house house"]
+
+
+def test_files_are_read_again_when_they_change(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lexicons = Lexicons(config(tmp_path))
+    file = tmp_path / "voices/anna/lexicon.yaml"
+    file.write_text("Nest: nesst")
+    assert lexicons.respelled("The Nest.", ANNA) == "The Nest."
+    lexicons.refresh()
+    assert lexicons.respelled("The Nest.", ANNA) == "The nesst."
+    file.write_text("Nest: ne")
+    lexicons.refresh()
+    assert lexicons.respelled("The Nest.", ANNA) == "The ne."
+    file.unlink()
+    lexicons.refresh()
+    assert lexicons.respelled("The Nest.", ANNA) == "The Nest."
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("Nest: [a", "line 1, column"),
+        ("[Nest]", "write a table of words"),
+        ("Nest: 3", "'Nest': write both words in quotes"),
+        ("a: b\na: c", "line 2: 'a' is set twice"),
+        ("a" * 300_000, "it is larger than 256 KiB"),
+    ],
+)
+def test_a_broken_file_is_named_once_and_the_last_good_one_counts(
+    tmp_path: Path, text: str, fault: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "lexicon.yaml"
+    file.write_text("Nest: nesst")
+    lexicons = Lexicons(config(tmp_path))
+    file.write_text(text)
+    for _ in range(3):
+        lexicons.refresh()
+    assert lexicons.respelled("The Nest.", BOB) == "The nesst."
+    (line,) = caplog.messages
+    assert line.startswith(f"The lexicon {file} cannot be used: ")
+    assert fault in line
+    assert line.endswith("; what it had before is used")
+    file.write_text("Nest: ne")
+    lexicons.refresh()
+    assert lexicons.respelled("The Nest.", BOB) == "The ne."
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    os.mkfifo(tmp_path / "lexicon.yaml")
+    assert Lexicons(config(tmp_path)).respelled("The Nest.", BOB) == "The Nest."
+    assert "it is not a file" in caplog.text
+
+
+def test_a_presets_wrong_words_are_named(tmp_path: Path) -> None:
+    wrong = config(tmp_path, night=PresetConfig(voice="anna", lexicon={"a": ""}))
+    with pytest.raises(ConfigError, match=r"presets\.night\.lexicon: 'a': on each side"):
+        Lexicons(wrong)
+
+
+async def test_a_listener_gets_the_words_of_the_lexicon(tmp_path: Path) -> None:
+    (tmp_path / "lexicon.yaml").write_text("wi-fi: why fie")
+    settings = config(tmp_path)
+    engine = FakeEngine(voices=(ANNA,))
+    more: dict[str, Any] = {"voices": settings.voices, "lexicon": settings.lexicon}
+    ssml = Event("synthesize", {"text": "<speak>Wi-Fi!</speak>", "text_format": "ssml"})
+    async with serving(engine, **more) as server, peer(server) as client:
+        for event in (Synthesize("The Wi-Fi is on.").event(), ssml):
+            await client.send(event)
+            await client.until("audio-stop")
+    assert engine.asked == ["The why fie is on.", "why fie!"]

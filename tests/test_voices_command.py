@@ -1,0 +1,291 @@
+"""The folder of voices from the command line: what goes in, what is refused, what is left."""
+
+import asyncio
+import io
+import os
+import wave
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import soundfile
+from wyoming.asr import Transcribe, Transcript
+from wyoming.audio import AudioChunk, AudioStop
+from wyoming.error import Error
+from wyoming.event import Event, async_read_event, async_write_event
+
+from tests.test_mending import silence, speech
+from wyoming_csm.__main__ import main
+from wyoming_csm.config import Config, PresetConfig
+from wyoming_csm.errors import RequestError, VoiceError
+from wyoming_csm.recordings import read_voice
+from wyoming_csm.voice_book import VoiceBook
+from wyoming_csm.voices_command import NewVoice, add_voice, list_voices, remove_voice
+
+WORDS = "To be or not to be."
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    path = tmp_path / "My Recording.WAV"
+    soundfile.write(path, speech(8.0), 24_000)
+    return path
+
+
+def config(folder: Path, **presets: PresetConfig) -> Config:
+    return Config(voices=str(folder / "voices"), data_dir=str(folder), presets=presets)
+
+
+def left(folder: Path) -> dict[str, list[str]]:
+    """What stands in the folder of voices, hidden things too."""
+    voices = folder / "voices"
+    there = voices.iterdir() if voices.exists() else ()
+    return {path.name: sorted(os.listdir(path)) for path in there}
+
+
+def new(clip: Path, name: str = "anna", **more: Any) -> NewVoice:
+    return NewVoice(name, clip, **({"language": "en", "text": WORDS} | more))
+
+
+async def test_a_recording_and_its_words_become_a_voice(
+    tmp_path: Path, clip: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await add_voice(config(tmp_path), new(clip, "Zoë 2", language="de-CH"))
+    assert left(tmp_path) == {"Zoë 2": ["clip.txt", "clip.wav", "voice.yaml"]}
+    voice = read_voice(tmp_path / "voices/Zoë 2")
+    assert (voice.name, voice.language, voice.clips[0].text) == ("Zoë 2", "de-CH", WORDS)
+    said = capsys.readouterr()
+    assert "a person who agrees to it" in said.err
+    assert "Take care" not in said.err
+    assert said.out.startswith("Zoë 2: 8.0 s, de-CH.")
+
+
+async def test_words_may_stand_beside_the_clip(tmp_path: Path, clip: Path) -> None:
+    clip.with_suffix(".txt").write_text(WORDS)
+    await add_voice(config(tmp_path), new(clip, text=None))
+    assert read_voice(tmp_path / "voices/anna").clips[0].text == WORDS
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("", ".anna", "~a", "-a", "a/b", "../a", "a\\b", "a:b", "a\nb", " a", "a.", "a" * 61),
+        *("system_en-US", "coqui_de", "night", "@eaDir"),
+    ],
+)
+async def test_bad_names_are_refused(tmp_path: Path, clip: Path, name: str) -> None:
+    presets = {"night": PresetConfig(voice="anna")}
+    with pytest.raises(RequestError, match=r"name|preset"):
+        await add_voice(config(tmp_path, **presets), new(clip, name))
+    assert left(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    ("make", "fault"),
+    [
+        (lambda p: soundfile.write(p, speech(0.5), 24_000), "lasts 0.5 s: 10 to 30 s serve best"),
+        (lambda p: soundfile.write(p, speech(61), 24_000), "lasts 61.0 s: 10 to 30 s serve best"),
+        (lambda p: soundfile.write(p, silence(9), 24_000), "clip.wav: nothing is heard in it: rec"),
+        (lambda p: p.write_bytes(b"\0\0\0\x1cftypM4A \0\0\0\0"), "is really M4A or MP4: this kind"),
+        (lambda p: p.write_bytes(b""), "clip.wav is empty: copy it again"),
+    ],
+)
+async def test_a_clip_that_cannot_serve_leaves_nothing(
+    tmp_path: Path, clip: Path, make: Callable[[Path], object], fault: str
+) -> None:
+    make(clip)
+    with pytest.raises(VoiceError) as refused:
+        await add_voice(config(tmp_path), new(clip))
+    assert fault in str(refused.value)
+    assert left(tmp_path) == {}
+
+
+async def test_what_is_missing_is_named(tmp_path: Path, clip: Path) -> None:
+    with pytest.raises(RequestError, match=r"missing: --text .*My Recording\.txt beside it"):
+        await add_voice(config(tmp_path), new(clip, text=None))
+    with pytest.raises(RequestError, match="there is no file"):
+        await add_voice(config(tmp_path), new(tmp_path / "none.wav"))
+    with pytest.raises(VoiceError, match="language: wrong form"):
+        await add_voice(config(tmp_path), new(clip, language="english!"))
+    (tmp_path / "voices").rmdir()
+    (tmp_path / "voices").write_text("")
+    with pytest.raises(RequestError, match=r"Not a directory|File exists"):
+        await add_voice(config(tmp_path), new(clip))
+
+
+async def test_a_voice_is_replaced_only_when_asked_and_only_by_a_good_one(
+    tmp_path: Path, clip: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await add_voice(config(tmp_path), new(clip))
+    with pytest.raises(RequestError, match="--replace"):
+        await add_voice(config(tmp_path), new(clip, text="Other words."))
+    with pytest.raises(VoiceError, match="empty"):
+        await add_voice(config(tmp_path), new(clip, text=" ", replace=True))
+    assert read_voice(tmp_path / "voices/anna").clips[0].text == WORDS
+    soundfile.write(clip, speech(3.0, 0.01), 24_000)
+    await add_voice(config(tmp_path), new(clip, text="Other words.", replace=True))
+    assert read_voice(tmp_path / "voices/anna").clips[0].text == "Other words."
+    assert list(left(tmp_path)) == ["anna"]
+    said = capsys.readouterr().err
+    assert "Take care: it is short (2." in said
+    assert "Take care: it is very soft" in said
+
+
+async def test_the_folder_is_never_there_in_part(tmp_path: Path, clip: Path) -> None:
+    """A server that looks at any moment sees the voice whole, or not at all."""
+    book, seen = VoiceBook(tmp_path / "voices"), []
+
+    async with asr(lambda event: seen.append(book.refresh() or book.voices)) as uri:
+        await add_voice(config(tmp_path), new(clip, text=None, asr=uri))
+    assert seen
+    assert set(seen) == {()}
+    assert book.refresh()
+    assert [(voice.name, voice.fault) for voice in book.voices] == [("anna", "")]
+
+
+@asynccontextmanager
+async def asr(
+    told: Callable[[Event], object] = lambda event: None, answer: Event | bytes | None = None
+) -> AsyncIterator[str]:
+    """A speech-to-text server; it answers once the sound is over."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while (event := await async_read_event(reader)) is not None:
+            told(event)
+            if AudioStop.is_type(event.type):
+                if isinstance(answer, bytes):
+                    writer.write(answer)
+                else:
+                    await async_write_event(answer or Transcript(f" {WORDS}\n").event(), writer)
+                break
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+async def test_a_server_tells_the_words(
+    tmp_path: Path, clip: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    events: list[Event] = []
+    async with asr(events.append) as uri:
+        await add_voice(config(tmp_path), new(clip, text=None, asr=uri, language="fr_CA"))
+    assert read_voice(tmp_path / "voices/anna").clips[0].text == WORDS
+    assert f"Understood: {WORDS}" in capsys.readouterr().err
+    assert Transcribe.from_event(events[0]).language == "fr"
+    chunks = [AudioChunk.from_event(event) for event in events if AudioChunk.is_type(event.type)]
+    assert {(one.rate, one.width, one.channels) for one in chunks} == {(16_000, 2, 1)}
+    assert sum(one.seconds for one in chunks) == pytest.approx(8.0, abs=0.3)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (Error("no model").event(), "the speech-to-text server: no model"),
+        (Transcript(" ").event(), "understood no words: give them with --text"),
+        (Event("transcript"), "is no Wyoming server"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "is no Wyoming server"),
+        (b"[]\n", "is no Wyoming server"),
+        (b"", "is no Wyoming server"),
+    ],
+)
+async def test_a_server_that_tells_no_words_is_named(
+    tmp_path: Path, clip: Path, answer: Event | bytes, said: str
+) -> None:
+    async with asr(answer=answer) as uri:
+        with pytest.raises(RequestError) as refused:
+            await add_voice(config(tmp_path), new(clip, text=None, asr=uri))
+    assert said in str(refused.value)
+    assert left(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    "uri", ["localhost:10300", "tcp://a", "tcp://a:b", "stdio://", "http://a:1"]
+)
+async def test_a_wrong_address_is_named(tmp_path: Path, clip: Path, uri: str) -> None:
+    with pytest.raises(RequestError, match="is not like tcp://"):
+        await add_voice(config(tmp_path), new(clip, text=None, asr=uri))
+
+
+async def test_a_server_that_is_not_there_is_named(tmp_path: Path, clip: Path) -> None:
+    async with asr() as uri:
+        pass
+    with pytest.raises(RequestError, match="cannot be reached: "):
+        await add_voice(config(tmp_path), new(clip, text=None, asr=uri))
+
+
+async def test_a_server_that_is_silent_is_not_waited_for(
+    tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wyoming_csm.transcription.SECONDS", 0.3)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        uri = f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        with pytest.raises(RequestError, match="no answer in time"):
+            await add_voice(config(tmp_path), new(clip, text=None, asr=uri))
+
+
+async def test_a_voice_is_removed(
+    tmp_path: Path, clip: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = config(tmp_path, night=PresetConfig(voice="anna"))
+    for name in ("anna", "bob"):
+        await add_voice(settings, new(clip, name))
+    (tmp_path / "voices/linked").symlink_to(tmp_path / "voices/bob")
+    for name in ("anna", "linked"):
+        remove_voice(settings, name)
+    assert list(left(tmp_path)) == ["bob"]
+    assert "The preset night is made of it" in capsys.readouterr().err
+    for name in ("anna", "../voices/bob", ""):
+        with pytest.raises(RequestError, match="there is no voice"):
+            remove_voice(settings, name)
+
+
+async def test_all_are_listed_with_what_is_wrong(
+    tmp_path: Path, clip: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = config(tmp_path, night=PresetConfig(voice="anna"))
+    for name in ("anna", "bob", "carl"):
+        await add_voice(settings, new(clip, name))
+    soundfile.write(tmp_path / "voices/bob/clip.wav", silence(9), 24_000)
+    (tmp_path / "voices/carl/clip.txt").unlink()
+    capsys.readouterr()
+    list_voices(settings)
+    assert capsys.readouterr().out.splitlines() == [
+        "anna  en  8.0 s",
+        "bob  en  cannot be used: clip.wav: nothing is heard in it: record it again, with the"
+        " microphone on",
+        "carl  en  cannot be used, as said above",
+        "night  preset of anna",
+    ]
+    assert "Voice 'carl' cannot be used: clip.txt is missing" in caplog.text
+
+
+def test_the_words_of_the_command(
+    tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "c.yaml").write_text(
+        "engines: [system]\nvoices: voices\npresets: {slow: {voice: system_de-DE, rate: 0.7}}\n"
+    )
+    end = ["--config", "c.yaml"]
+    added = ["voices", "add", "anna", str(clip), "--text", WORDS, "--language", "de", *end]
+    assert [main(added), main(added)] == [0, 2]
+    assert "there is a voice 'anna'" in capsys.readouterr().err
+    assert main(["--light", "voices", "list", *end]) == 0
+    assert "anna  de  8.0 s" in capsys.readouterr().out
+    assert main(["voices", "preview", "slow", *end]) == 0
+    with wave.open(io.BytesIO((tmp_path / "slow.wav").read_bytes())) as file:
+        assert file.getnframes() > 4 * 24_000
+    assert main(["voices", "preview", "zoe", *end]) == 2
+    assert "There is no voice 'zoe'" in capsys.readouterr().err
+    assert main(["voices", "remove", "anna", *end]) == 0
+    assert list((tmp_path / "voices").iterdir()) == []

@@ -1,0 +1,83 @@
+"""The lexicons of the installation, of voices and of presets: files, read while they change."""
+
+import logging
+import os
+import unicodedata
+from pathlib import Path
+
+from wyoming_csm.config import Config
+from wyoming_csm.documents import DocumentError, read_document
+from wyoming_csm.errors import ConfigError
+from wyoming_csm.text.lexicon import Lexicon, read_entries, respelled
+from wyoming_csm.voice_book import MAX_VOICES
+from wyoming_csm.voices import Voice
+
+_LOGGER = logging.getLogger(__name__)
+
+FILE = "lexicon.yaml"
+_Stamp = tuple[int, int]  # size and time of change
+
+
+class Lexicons:
+    """What is said instead of what is written, for each voice. A file that cannot be used is one
+    warning, and what it had before counts on."""
+
+    def __init__(self, config: Config) -> None:
+        """Read the files. Raises ConfigError for a wrong lexicon of a preset."""
+        self._file, self._voices = Path(config.lexicon), Path(config.voices)
+        self._presets: dict[str, Lexicon] = {}
+        for name, preset in config.presets.items():
+            try:
+                self._presets[name] = Lexicon(read_entries(preset.lexicon))
+            except ConfigError as error:
+                raise ConfigError(f"presets.{name}.lexicon: {error}") from error
+        self._stamps: dict[Path, _Stamp] = {}
+        self._found: dict[Path, Lexicon] = {}
+        self._of_voices: dict[str, Lexicon] = {}
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Look at the files again, from any thread; only those that changed are read."""
+        of_voices = self._files_of_voices()
+        read = {path: self._read(path) for path in (self._file, *of_voices)}
+        self._found = {path: lexicon for path, lexicon in read.items() if lexicon is not None}
+        self._of_voices = {
+            unicodedata.normalize("NFC", path.parent.name): self._found[path]
+            for path in of_voices
+            if path in self._found
+        }
+
+    def respelled(self, text: str, voice: Voice) -> str:
+        """Return a sentence as this voice is to say it: its preset's entries count before its
+        own, and those before the installation's."""
+        there = (
+            self._presets.get(voice.name),
+            self._of_voices.get(voice.base or voice.name),
+            self._found.get(self._file),
+        )
+        return respelled(text, [lexicon for lexicon in there if lexicon is not None])
+
+    def _files_of_voices(self) -> list[Path]:
+        try:
+            folders = sorted(p for p in self._voices.iterdir() if p.name[0] != ".")
+        except OSError:  # the book of voices says it
+            return []
+        return [folder / FILE for folder in folders[:MAX_VOICES]]
+
+    def _read(self, path: Path) -> Lexicon | None:
+        try:
+            status = os.stat(path)
+        except OSError:
+            self._stamps.pop(path, None)
+            return None
+        stamp = status.st_size, status.st_mtime_ns
+        before = self._found.get(path)
+        if self._stamps.get(path) == stamp:
+            return before
+        self._stamps[path] = stamp
+        try:
+            return Lexicon(read_entries(read_document(path)))
+        except (DocumentError, ConfigError) as error:
+            rest = "; what it had before is used" if before else ""
+            _LOGGER.warning("The lexicon %s cannot be used: %s%s", path, error, rest)
+            return before
