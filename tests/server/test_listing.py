@@ -154,7 +154,7 @@ def test_a_recorded_voice_stays_the_first_without_a_gpu(tmp_path: Path) -> None:
     assert names(engine, "en") == ["anna", *SYSTEM, *SPEAKERS]
     first = make_info(Config(), engine).tts[0].voices[0]
     assert (first.description or "").strip() == (
-        "anna (now spoken by English (US), SVOX Pico: no GPU is here)"
+        f"anna (now spoken by {US_ENGLISH[0]}: no GPU is here)"
     )
 
 
