@@ -1,9 +1,10 @@
 """Dates, in figures and with the name of a month."""
 
+import re
 from re import Match
 
 from wyoming_csm.text.spoken import english
-from wyoming_csm.text.spoken.rule import Rule, rule, word_before, word_list
+from wyoming_csm.text.spoken.rule import Rule, rule, text_after, word_before, word_list
 from wyoming_csm.text.spoken.words import Words
 
 _ISO = (
@@ -20,6 +21,8 @@ _TWO = (
     r"(?![\d/\w]|[.,]\d| (?:in|inch|cup|tsp|mile)\w*)"
 )
 _GERMAN_TWO = r"(?<![\w./-])(?P<first>\d{1,2})\. ?(?P<second>\d{1,2})\.(?!\d)"
+_BEFORE_DATES = ("on", "due", "ships", "arrives", "until", "since")
+_AFTER_DATE = re.compile(r"\s*\Z|[.,;:!?)]| (?:at|from|and|to|for)\b")
 _ALL_DAY = ("24/7", "7/24")
 _YEAR = r"(?:(?:,? |,)(?P<year>[12]\d{3})\b(?! ?[%°€$]))?"
 _ORDINAL = "(?:st|nd|rd|th)?"
@@ -78,7 +81,8 @@ def _two(found: Match[str], words: Words) -> str | None:
     if not _is_date(day, month) or found[0] in _ALL_DAY:
         return None
     small = day <= 12 and (first <= second or second in (2, 3, 4, 8))
-    if "/" in found[0] and (small or second in (16, 20, 24)):
+    told = word_before(found).lower() in _BEFORE_DATES and _AFTER_DATE.match(text_after(found))
+    if "/" in found[0] and not told and (small or second in (16, 20, 24)):
         return None
     return words.date(day, month, "", word_before(found))
 
