@@ -19,6 +19,7 @@ _FRACTION = (
 _RATIO = rf"{_START}(?P<above>\d{{1,4}}) ?: ?(?P<below>\d{{1,4}})(?![\w:])"
 _OVER = {"en": "over", "de": "zu", "fr": "sur", "es": "sobre", "it": "su", "nl": "op"}
 
+_COUNTED = re.compile(r" (?:(?!hours)[a-z]+s|on|off|open|closed|done)\b")
 _PART_OF = re.compile(r" (?:of|in|inch|cup|tsp|mile)")
 _OF = {"en": "out of", "de": "von", "fr": "sur", "es": "de", "it": "su", "nl": "van"}
 
@@ -61,7 +62,7 @@ def _power(found: Match[str], words: Words) -> str:
 def _score(found: Match[str], words: Words) -> str | None:
     """Take "4.5/5", and "3/10 files", for so many out of so many."""
     above, below = found["above"], int(found["below"])
-    counts = words.language.startswith("en") and re.match(r" (?!hours)[a-z]+s\b", text_after(found))
+    counts = words.language.startswith("en") and _COUNTED.match(text_after(found))
     if above.isdigit() and not (counts and int(above) <= below and below not in (2, 3, 4, 8, 16)):
         return None
     return f"{said(above, words)} {_OF[words.language[:2]]} {said(found['below'], words)}"

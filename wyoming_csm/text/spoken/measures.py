@@ -192,7 +192,7 @@ def _product(found: Match[str], words: Words) -> str | None:
     written = found["unit"]
     name = unit_name(written, words.language) if written else None
     numbers = [found["first"], *re.split(" ?[x×*] ?", found["more"])[1:]]
-    is_sum = re.match(r" ?[=+]", text_after(found)) is not None
+    is_sum = re.match(r" ?[=+]|[⁻⁺⁰¹²³⁴-⁹]", text_after(found)) is not None
     spaced = "×" in found["more"] or "*" in found["more"]
     if written and name is None:
         return None

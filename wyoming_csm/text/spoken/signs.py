@@ -11,6 +11,7 @@ from wyoming_csm.text.spoken.words import Words
 
 _TWICE = {">=": "≥", "<=": "≤", "=>": "≥", "!=": "≠", "+/-": "±", "+-": "±"}
 _FEET = r"(?<![\w'.])(?P<feet>\d{1,2})['′] ?(?P<inches>\d{1,2})[\"″]"
+_LENGTH = r"(?<![\w'.])(?P<feet>\d{1,3})['′](?= (?:long|tall|wide|high|deep)\b)"
 _DETERMINERS = ("a", "an", "the", "my", "your", "our", "new")
 _NAME = re.compile(r" [A-Z]")
 _INCHES = r"(?<![\w.,\"])(?P<inches>\d{1,3}(?:\.\d+)?)(?P<mark>[″\"])(?!\w)"
@@ -27,6 +28,7 @@ def sign_before_number_rules(words: Words) -> list[Rule]:
     if words.language.startswith("en"):
         rules += [
             rule("feet", _FEET, lambda f, w: f"{f['feet']} ft {f['inches']} in", words, needs="'′"),
+            rule("feet", _LENGTH, lambda f, w: f"{f['feet']} ft", words, needs="'′"),
             rule("inches", _INCHES, _inches, words, needs='"″'),
         ]
     return rules
