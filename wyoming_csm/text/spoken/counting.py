@@ -20,7 +20,7 @@ _RATIO = rf"{_START}(?P<above>\d{{1,4}}) ?: ?(?P<below>\d{{1,4}})(?![\w:])"
 _OVER = {"en": "over", "de": "zu", "fr": "sur", "es": "sobre", "it": "su", "nl": "op"}
 
 _COUNTED = re.compile(r" (?:(?!hours)[a-z]+s|on|off|open|closed|done)\b")
-_PART_OF = re.compile(r" (?:of|in|inch|cup|tsp|mile)")
+_PART_OF = re.compile(r" (?:of|inch|cup|tsp|mile)")
 _OF = {"en": "out of", "de": "von", "fr": "sur", "es": "de", "it": "su", "nl": "van"}
 
 
@@ -100,13 +100,18 @@ def _ratio(found: Match[str], words: Words) -> str:
     return f"{above} {words.ratio} {below}"
 
 
+def _is_order_number(low: str, high: str) -> bool:
+    """Tell "114-3941689" from a range: its parts are of other lengths, and not round."""
+    return len(high) > max(6, len(low) + 2) and high.isdigit() and not high.endswith("00")
+
+
 def _range(found: Match[str], words: Words) -> str:
     low, high = parts(found["low"], words), parts(found["high"], words)
     spaced = found["joint"].startswith(" ") and found["joint"].endswith(" ")
     down = (int(low[0] or 0), low[1]) > (int(high[0] or 0), high[1])
     first = f"{said_sign(found['sign'], words)}{said(found['low'], words)}"
     last = said(found["high"], words)
-    if max(map(len, low + high)) > 6 and found["high"].isdigit():  # an order's number
+    if _is_order_number(found["low"], found["high"]):
         return f"{words.digits(low[0])}, {words.digits(high[0])}"
     if re.match(r" ?=", text_after(found)) or (spaced and down):
         return f"{first} {words.minus} {last}"

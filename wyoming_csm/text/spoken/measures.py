@@ -34,6 +34,7 @@ _TIME_UNITS = {
 }  # fmt: skip
 
 
+_LETTERED = ("seat", "row", "port", "vitamin", "floor", "group", "class", "type", "bay")
 _START = r"(?<![\w.,:])(?<!\d/)"
 _TIMES = {"en": "times", "de": "mal", "fr": "fois", "es": "veces", "it": "volte", "nl": "keer"}
 
@@ -73,7 +74,7 @@ def _temperature_rules(words: Words) -> list[Rule]:
 
 def _temperature(found: Match[str], words: Words) -> str | None:
     before = word_before(found)
-    if before[:1].isupper() or before.lower() in words.places.split("|"):
+    if before != before.lower() or before in (*words.places.split("|"), *_LETTERED):
         return None  # flat 3C
     return f"{found['number']} °{found['scale']}"
 
