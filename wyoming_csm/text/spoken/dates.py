@@ -11,7 +11,9 @@ _ISO = (
     r"(?<![\w./-])(?P<year>[12]\d{3})(?P<mark>[-/])(?P<month>\d{1,2})(?P=mark)(?P<day>\d{1,2})"
     r"(?!\d|[./-]\d)(?P<time>[T ](?=\d\d:\d\d))?"
 )
-_ZONE = r"(?<=\d\d:\d\d)(?P<second>:\d\d)?(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)(?!\w)"
+_ZONE = r"(?<=\d\d:\d\d)(?P<second>:\d\d)?(?:\.\d+)?(?:Z|\+\d\d:?\d\d)(?!\w)"
+# "10:30-11:15" is a zone only after a date.
+_WEST = r"(?<=-\d\d[T ]\d\d:\d\d)(?P<second>:\d\d)?(?:\.\d+)?-\d\d:?\d\d(?![\w:])"
 _NUMERIC = (
     r"(?<![\w./-])(?P<first>\d{1,2})(?P<mark>[./-]) ?(?P<second>\d{1,2})(?P=mark) ?"
     r"(?P<year>\d{4}|\d{2})(?!\d|[./-]\d|\w)"
@@ -32,7 +34,10 @@ _FIRST = {"de": r"\.", "fr": "(?:er)?", "es": "(?:º|°)?", "it": "(?:º|°)?", 
 def date_rules(words: Words) -> list[Rule]:
     """Return the rules of dates; times that follow them are left to theirs."""
     rules = [
-        rule("time zone", _ZONE, lambda found, w: found["second"] or "", words, needs=":"),
+        *(
+            rule("time zone", zone, lambda found, w: found["second"] or "", words, needs=":")
+            for zone in (_ZONE, _WEST)
+        ),
         rule("date", _ISO, _iso, words, needs="-/"),
         rule("date", _NUMERIC, _numeric, words, needs="./-"),
         rule("date", _TWO, _two, words, needs="/"),
