@@ -108,6 +108,7 @@ CCF|hundred cubic feet;hundred cubic feet|hundert Kubikfuß;hundert Kubikfuß|ce
 MCF|thousand cubic feet;thousand cubic feet|tausend Kubikfuß;tausend Kubikfuß|mille pieds cubes;mille pieds cubes|mil pies cúbicos;mil pies cúbicos|mille piedi cubi;mille piedi cubi|duizend kubieke voet;duizend kubieke voet
 inH₂O|inch of water;inches of water|Zoll Wassersäule;Zoll Wassersäule|pouce d'eau;pouces d'eau|pulgada de agua;pulgadas de agua|pollice d'acqua;pollici d'acqua|inch waterkolom;inch waterkolom
 cfm|cubic foot per minute;cubic feet per minute|Kubikfuß pro Minute;Kubikfuß pro Minute|pied cube par minute;pieds cubes par minute|pie cúbico por minuto;pies cúbicos por minuto|piede cubo al minuto;piedi cubi al minuto|kubieke voet per minuut;kubieke voet per minuut
+s²|second squared;seconds squared|Quadratsekunde;Quadratsekunden|seconde au carré;secondes au carré|segundo al cuadrado;segundos al cuadrado|secondo quadrato;secondi quadrati|secondekwadraat;secondekwadraat
 UV index|UV index;UV index|UV-Index;UV-Index|indice UV;indice UV|índice UV;índice UV|indice UV;indice UV|uv-index;uv-index
 """
 # Prefixes of those: symbol, CLDR's prefix, the symbol without.

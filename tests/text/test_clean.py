@@ -19,6 +19,8 @@ from wyoming_csm.text.clean import clean
         ("un*believ*able", "unbelievable"),
         ("## Heading ##", "Heading"),
         ("- [x] Task one", "Task one"),
+        ("* [x] Task one", "Task one"),
+        ("Set to #FF8800 #hashtag", "Set to #FF8800 hashtag"),
         ("> quoted", "quoted"),
         ("half of](https://example.com/a) a link", "half of a link"),
         ("| a | b |", "a, b"),

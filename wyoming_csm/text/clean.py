@@ -25,7 +25,7 @@ _FENCE = re.compile(r"^ *(?:`{3,}|~{3,}) *[\w+#.-]*(?: *\{[^}\n]*\})? *$", re.M)
 _ESCAPE = re.compile(r"\\+(?=[!-/:-@\[-`{-~])")
 _TIMES = re.compile(r"(?<=\d)( ?)\*( ?)(?=\d)")
 _EMPHASIS = re.compile(r"[*`]+|~{2,}")
-_LINE_MARKS = re.compile(r"^ *(?:(?:#{1,6}|>+|[-+—])(?: +|$))+(?:\[[ xX]\] )?", re.M)
+_LINE_MARKS = re.compile(r"^ *(?:(?:(?:#{1,6}|>+|[-+—])(?: +|$))+(?:\[[ xX]\] )?|\[[ xX]\] )", re.M)
 _LINK_TAIL = re.compile(
     r"\]\((?=\)|[^()\s./:#]*+[./:#])[^()\s]*+\)"
 )  # of a link round other brackets
@@ -41,7 +41,8 @@ _BREAKS = re.compile(
     r"|(?<!\S)-(?!\S)(?! \d| [A-Z][a-z]{2,8}\.? \d)|(?<!\d )(?<!\S)-(?!\S)"
 )
 _BLANKS = re.compile(r"[ \n]+")
-_HASHES = re.compile(r"(?<!\S)#+(?!\S)|(?<!\w)#+(?=[^\W\d_])")
+_COLOR = r"(?=[A-Fa-f]{1,5}\d)[0-9A-Fa-f]{6}(?!\w)"
+_HASHES = re.compile(rf"(?<!\S)#+(?!\S)|(?<!\w)#+(?=[^\W\d_])(?!{_COLOR})")
 _DOTS = re.compile(r"\.{2,}")
 _CRIES = re.compile(r"[!?]{2,}")
 _STRAY_CRY = re.compile(r"(?<!\S)!(?=\w)")  # of a picture

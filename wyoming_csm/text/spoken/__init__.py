@@ -8,7 +8,12 @@ its name or digit by digit. Everything here is linear in the length of the sente
 import re
 from functools import lru_cache
 
-from wyoming_csm.text.spoken.abbreviations import abbreviation_rules, compass_rules, whole_day_rules
+from wyoming_csm.text.spoken.abbreviations import (
+    abbreviation_rules,
+    compass_rules,
+    number_sign_rule,
+    whole_day_rules,
+)
 from wyoming_csm.text.spoken.addresses import address_rules
 from wyoming_csm.text.spoken.capitals import calm
 from wyoming_csm.text.spoken.characters import character_rules
@@ -55,6 +60,7 @@ def _characters(words: Words) -> tuple[Rule, ...]:
 @lru_cache(maxsize=8)
 def _rules(words: Words) -> tuple[Rule, ...]:
     return (
+        number_sign_rule(words),
         *address_rules(words),
         *short_name_rules(words),
         *date_rules(words),

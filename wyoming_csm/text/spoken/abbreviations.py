@@ -23,10 +23,8 @@ def abbreviation_rules(words: Words) -> list[Rule]:
         rf"(?<![\w.])(?:(?P<short>{word_list(short.keys() - names)})(?!\w)"
         rf"|(?P<name>{word_list(names)})(?= ?(?-i:[A-ZÀ-Þ\d])|(?<=-)\w))"
     )
-    number = rf"(?:(?<!\w)(?:{words.number_words})|№) ?(?=\d)"
     return [
         *_own_rules(words),
-        rule("number sign", number, lambda f, w: f"{w.number} ", words, any_case=True),
         rule(
             "abbreviation",
             pattern,
@@ -37,6 +35,12 @@ def abbreviation_rules(words: Words) -> list[Rule]:
             any_case=True,
         ),
     ]
+
+
+def number_sign_rule(words: Words) -> Rule:
+    """Return the rule of "No. 10"; it goes before the streets."""
+    number = rf"(?:(?<!\w)(?:{words.number_words})|№) ?(?=\d)"
+    return rule("number sign", number, lambda f, w: f"{w.number} ", words, any_case=True)
 
 
 def _own_rules(words: Words) -> list[Rule]:

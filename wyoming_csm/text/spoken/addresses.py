@@ -23,6 +23,7 @@ _URL = r"(?<!\w)(?:https?|ftp|file|tcp)://[^\s,;!?\"'<>()]{1,400}(?<![.,;:!?])"
 _HOST = (
     rf"(?<![\w@.-])(?:www\.)?(?:{_LABEL}\.){{1,5}}(?:{'|'.join(_ENDINGS)})(?![\w-])(?!\.\w){_PATH}"
 )
+_COLOR = r"(?<![\w#])#(?=\d{0,5}[A-Fa-f])(?P<code>[0-9A-Fa-f]{6})(?!\w)"
 _PART = re.compile(r"[A-Za-zÀ-ž]+|\d|.", re.S)
 _NAMES = {
     "en": "slash dash underscore colon", "de": "Schrägstrich Strich Unterstrich Doppelpunkt",
@@ -53,7 +54,14 @@ def address_rules(words: Words) -> list[Rule]:
         rule("address", pattern, _spelled, words, digit=False, needs=needs)
         for pattern, needs in ((_URL, "/"), (_EMAIL, "@"), (_HOST, "."))
     ]
+    rules.append(rule("color", _COLOR, _color, words, needs="#"))
     return rules + (_street_rules(words) if words.language.startswith("en") else [])
+
+
+def _color(found: Match[str], words: Words) -> str:
+    """Return letters and digits one by one: "#FF8800"."""
+    code = (words.digits(char) if char.isdigit() else char for char in found["code"].upper())
+    return f"{words.signs['#']} {' '.join(code)}"
 
 
 def _spelled(found: Match[str], words: Words) -> str:
@@ -89,7 +97,7 @@ def _street_rules(words: Words) -> list[Rule]:
     """Return the rules of American streets and states."""
     states = dict(entry.split(" ", 1) for entry in " ".join(_STATES.split()).split(", "))
     house = r"(?<![\w.])(?P<number>\d{1,5})(?P<letter>[A-Z]?) (?P<point>[NSEW]\.? )?"
-    name = r"(?P<name>(?:[A-Z][\w']*|\d{1,3}(?:st|nd|rd|th))(?: [A-Z][\w']*){0,2}) "
+    name = r"(?P<name>(?:St\. )?(?:[A-Z][\w']*|\d{1,3}(?:st|nd|rd|th))(?: [A-Z][\w']*){0,2}) "
     kinds = word_list([*_STREETS, *_STREETS.values(), "Drive", "Way", "Terrace"])
     kind = rf"(?P<kind>{kinds})\b(?P<dot>\.)?(?!\w)"
     ordinal = rf"(?<![\w.])(?P<name>\d{{1,3}}(?:st|nd|rd|th)) (?P<kind>{word_list(_STREETS)})(?!\w)"

@@ -164,8 +164,8 @@ def _model(found: Match[str], words: Words) -> str | None:
 
 def _letters(part: str, first: bool) -> str:
     """Return what is said letter by letter with blanks between; a word as it is."""
-    spelled = part.isupper() or not re.search("[aeiouyäöü]", part)
-    if first and len(part) <= 2 and spelled:
+    spelled = part.isupper() or (first and not re.search("[aeiouyäöü]", part))
+    if len(part) <= 2 and spelled:
         return " ".join(part.upper())
     return "K" if part == "k" else part
 

@@ -4,6 +4,7 @@
 
 import re
 import unicodedata
+from math import gcd
 from re import Match
 
 from wyoming_csm.text.spoken.numbers import SIGN, number_pattern, parts, said, said_sign, said_whole
@@ -18,6 +19,8 @@ _FRACTION = (
 _RATIO = rf"{_START}(?P<above>\d{{1,4}}) ?: ?(?P<below>\d{{1,4}})(?![\w:])"
 _OVER = {"en": "over", "de": "zu", "fr": "sur", "es": "sobre", "it": "su", "nl": "op"}
 
+_COUNTED = re.compile(r" (?:(?!hours)[a-z]+s|on|off|open|closed|done)\b")
+_PART_OF = re.compile(r" (?:of|inch|cup|tsp|mile)")
 _OF = {"en": "out of", "de": "von", "fr": "sur", "es": "de", "it": "su", "nl": "van"}
 
 
@@ -59,7 +62,7 @@ def _power(found: Match[str], words: Words) -> str:
 def _score(found: Match[str], words: Words) -> str | None:
     """Take "4.5/5", and "3/10 files", for so many out of so many."""
     above, below = found["above"], int(found["below"])
-    counts = words.language.startswith("en") and re.match(r" (?!hours)[a-z]+s\b", text_after(found))
+    counts = words.language.startswith("en") and _COUNTED.match(text_after(found))
     if above.isdigit() and not (counts and int(above) <= below and below not in (2, 3, 4, 8, 16)):
         return None
     return f"{said(above, words)} {_OF[words.language[:2]]} {said(found['below'], words)}"
@@ -74,6 +77,8 @@ def _fraction(found: Match[str], words: Words) -> str:
         of = "" if above == 50 else f" {_OF[words.language[:2]]}"
         return f"{said(written_above, words)}{of} {said(written_below, words)}"
     sign = said_sign(found["sign"], words)
+    if not (whole or sign) and _is_score(above, below, found, words):
+        return f"{said(written_above, words)} {_OF['en']} {said(written_below, words)}"
     odd = above > 99 or (above > below > 16) or written_above[0] == "0"
     if odd or not 2 <= below <= 100:
         over = _OVER[words.language[:2]]
@@ -83,9 +88,21 @@ def _fraction(found: Match[str], words: Words) -> str:
     return sign + (words.mixed(int(whole), fraction) if whole else fraction)
 
 
+def _is_score(above: int, below: int, found: Match[str], words: Words) -> bool:
+    """Tell whether "7/10" or "2/4" is so many out of so many: such parts of a thing are rare."""
+    if not words.language.startswith("en") or _PART_OF.match(text_after(found)):
+        return False
+    return 0 < above < below <= 100 and (below in (10, 100) or gcd(above, below) > 1)
+
+
 def _ratio(found: Match[str], words: Words) -> str:
     above, below = said_whole(found["above"], words), said_whole(found["below"], words)
     return f"{above} {words.ratio} {below}"
+
+
+def _is_order_number(low: str, high: str) -> bool:
+    """Tell "114-3941689" from a range: its parts are of other lengths, and not round."""
+    return len(high) > max(6, len(low) + 2) and high.isdigit() and not high.endswith("00")
 
 
 def _range(found: Match[str], words: Words) -> str:
@@ -94,6 +111,8 @@ def _range(found: Match[str], words: Words) -> str:
     down = (int(low[0] or 0), low[1]) > (int(high[0] or 0), high[1])
     first = f"{said_sign(found['sign'], words)}{said(found['low'], words)}"
     last = said(found["high"], words)
+    if _is_order_number(found["low"], found["high"]):
+        return f"{words.digits(low[0])}, {words.digits(high[0])}"
     if re.match(r" ?=", text_after(found)) or (spaced and down):
         return f"{first} {words.minus} {last}"
     if len(found["low"]) > 1 and found["low"].startswith("0") and found["low"].isdigit():

@@ -1,16 +1,19 @@
 """Dates, in figures and with the name of a month."""
 
+import re
 from re import Match
 
 from wyoming_csm.text.spoken import english
-from wyoming_csm.text.spoken.rule import Rule, rule, word_before, word_list
+from wyoming_csm.text.spoken.rule import Rule, rule, text_after, word_before, word_list
 from wyoming_csm.text.spoken.words import Words
 
 _ISO = (
     r"(?<![\w./-])(?P<year>[12]\d{3})(?P<mark>[-/])(?P<month>\d{1,2})(?P=mark)(?P<day>\d{1,2})"
     r"(?!\d|[./-]\d)(?P<time>[T ](?=\d\d:\d\d))?"
 )
-_ZONE = r"(?<=\d\d:\d\d)(?P<second>:\d\d)?(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)(?!\w)"
+_ZONE = r"(?<=\d\d:\d\d)(?P<second>:\d\d)?(?:\.\d+)?(?:Z|\+\d\d:?\d\d)(?!\w)"
+# "10:30-11:15" is a zone only after a date.
+_WEST = r"(?<=-\d\d[T ]\d\d:\d\d)(?P<second>:\d\d)?(?:\.\d+)?-\d\d:?\d\d(?![\w:])"
 _NUMERIC = (
     r"(?<![\w./-])(?P<first>\d{1,2})(?P<mark>[./-]) ?(?P<second>\d{1,2})(?P=mark) ?"
     r"(?P<year>\d{4}|\d{2})(?!\d|[./-]\d|\w)"
@@ -20,6 +23,8 @@ _TWO = (
     r"(?![\d/\w]|[.,]\d| (?:in|inch|cup|tsp|mile)\w*)"
 )
 _GERMAN_TWO = r"(?<![\w./-])(?P<first>\d{1,2})\. ?(?P<second>\d{1,2})\.(?!\d)"
+_BEFORE_DATES = ("on", "due", "ships", "arrives", "until", "since")
+_AFTER_DATE = re.compile(r"\s*\Z|[.,;:!?)]| (?:at|from|and|to|for)\b")
 _ALL_DAY = ("24/7", "7/24")
 _YEAR = r"(?:(?:,? |,)(?P<year>[12]\d{3})\b(?! ?[%°€$]))?"
 _ORDINAL = "(?:st|nd|rd|th)?"
@@ -29,7 +34,10 @@ _FIRST = {"de": r"\.", "fr": "(?:er)?", "es": "(?:º|°)?", "it": "(?:º|°)?", 
 def date_rules(words: Words) -> list[Rule]:
     """Return the rules of dates; times that follow them are left to theirs."""
     rules = [
-        rule("time zone", _ZONE, lambda found, w: found["second"] or "", words, needs=":"),
+        *(
+            rule("time zone", zone, lambda found, w: found["second"] or "", words, needs=":")
+            for zone in (_ZONE, _WEST)
+        ),
         rule("date", _ISO, _iso, words, needs="-/"),
         rule("date", _NUMERIC, _numeric, words, needs="./-"),
         rule("date", _TWO, _two, words, needs="/"),
@@ -78,7 +86,8 @@ def _two(found: Match[str], words: Words) -> str | None:
     if not _is_date(day, month) or found[0] in _ALL_DAY:
         return None
     small = day <= 12 and (first <= second or second in (2, 3, 4, 8))
-    if "/" in found[0] and (small or second in (16, 20, 24)):
+    told = word_before(found).lower() in _BEFORE_DATES and _AFTER_DATE.match(text_after(found))
+    if "/" in found[0] and not told and (small or second in (16, 20, 24)):
         return None
     return words.date(day, month, "", word_before(found))
 

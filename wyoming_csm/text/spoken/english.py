@@ -229,7 +229,7 @@ WORDS = Words(
     number_words=r"(?:no|nos|nr|num)\.|n\.?[°º]",
     ordinal_endings="st|nd|rd|th",
     dials="ending in|call|dial|ring|phone|pin|code|passcode|password|extension|ext|zip|postcode",
-    places="room|rooms|suite|apartment|flat|gate|flight|bus|route|highway|interstate|unit|channel",
+    places="room|rooms|suite|apartment|flat|gate|flight|bus|route|highway|interstate|unit|channel|error",
     rulers="King|Queen|Pope|Emperor|Empress|Tsar|Prince|Charles|Elizabeth|Henry|George|Edward"
     "|James|"
     "William|Louis|Francis|Philip|John Paul|Benedict|Pius|Richard|Frederick|Napoleon|Catherine",

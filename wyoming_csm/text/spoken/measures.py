@@ -34,6 +34,7 @@ _TIME_UNITS = {
 }  # fmt: skip
 
 
+_LETTERED = ("seat", "row", "port", "vitamin", "floor", "group", "class", "type", "bay")
 _START = r"(?<![\w.,:])(?<!\d/)"
 _TIMES = {"en": "times", "de": "mal", "fr": "fois", "es": "veces", "it": "volte", "nl": "keer"}
 
@@ -50,7 +51,9 @@ def measure_rules(words: Words) -> list[Rule]:
     )
     between = r"(?<=\d)(?P<unit> ?(?:mm|cm|m|ft|in|\"|″)) ?[x×] ?(?=\d)"
     factor = rf"{_START}(?P<number>{number})(?:[x×](?!\w)| [x×](?= [^\W\d]))"
+    rules = _temperature_rules(words) if words.language.startswith("en") else []
     return [
+        *rules,
         rule("duration", durations, _duration, words, any_case=True),
         rule("size", product, _product, words, needs="x×*"),
         rule("size", between, lambda f, w: f"{f['unit']} {w.by} ", words, needs="x×"),
@@ -58,6 +61,22 @@ def measure_rules(words: Words) -> list[Rule]:
         rule("measure", _measure_pattern(words), _measure, words),
         rule("rate", rf"{_START}(?P<number>{number})/(?P<unit>{unit})", _rate, words, needs="/"),
     ]
+
+
+def _temperature_rules(words: Words) -> list[Rule]:
+    """Return the rule of "72F" and "21C", as weather is written in a hurry."""
+    number = r"\d{1,3}(?:\.\d)?"
+    pattern = (
+        rf"(?<![\w.,#/])(?P<number>{number}(?: ?[-–] ?{number})?)(?P<scale>[CF])(?![\w+#]|[-/.]\w)"
+    )
+    return [rule("temperature", pattern, _temperature, words, needs="CF")]
+
+
+def _temperature(found: Match[str], words: Words) -> str | None:
+    before = word_before(found)
+    if before != before.lower() or before in (*words.places.split("|"), *_LETTERED):
+        return None  # flat 3C
+    return f"{found['number']} °{found['scale']}"
 
 
 def unit_rule(words: Words) -> Rule:
@@ -174,7 +193,7 @@ def _product(found: Match[str], words: Words) -> str | None:
     written = found["unit"]
     name = unit_name(written, words.language) if written else None
     numbers = [found["first"], *re.split(" ?[x×*] ?", found["more"])[1:]]
-    is_sum = re.match(r" ?[=+]", text_after(found)) is not None
+    is_sum = re.match(r" ?[=+]|[⁻⁺⁰¹²³⁴-⁹]", text_after(found)) is not None
     spaced = "×" in found["more"] or "*" in found["more"]
     if written and name is None:
         return None

@@ -32,7 +32,13 @@ def money_rules(words: Words) -> list[Rule]:
     before = rf"{minus}(?<!\w){sign} ?(?P<number>{number}){magnitude}{per}(?:{to}|(?!\w))"
     after = rf"{minus}(?<![\w.,])(?P<number>{number}){magnitude} ?{sign}{per}(?!\w)"
     needs = "".join(name[0] for name in (*words.currencies, *_CODES))
-    return [rule("money", pattern, _money, words, needs=needs) for pattern in (before, after)]
+    rules = [rule("money", pattern, _money, words, needs=needs) for pattern in (before, after)]
+    if words.language.startswith("en"):
+        pence = (
+            r"(?<![\w.,])(?P<number>\d{1,2}(?:\.\d+)?)p(?:/(?P<per>kWh|h|min|day|L|l))?(?![\w/])"
+        )
+        rules.append(rule("money", pence, _pence, words, needs="p"))
+    return rules
 
 
 def _money(found: Match[str], words: Words) -> str | None:
@@ -53,25 +59,27 @@ def _money(found: Match[str], words: Words) -> str | None:
     return f"{minus}{amount} {per}{to}" if per else f"{minus}{amount}{to}"
 
 
+def _pence(found: Match[str], words: Words) -> str:
+    pence = words.currencies["£"]
+    per = f" {per_name(found['per'], words.language)}" if found["per"] else ""
+    return f"{counted(found['number'], pence.cent, pence.cents, words)}{per}"
+
+
 def _amount(written: str, currency: Currency, words: Words) -> str:
     whole, decimals = parts(written, words)
     cents = decimals.rstrip("0") if len(decimals) > 2 else decimals
     if len(cents) > 2 or (cents and not currency.cent):
         return f"{said(written, words)} {currency.several}"
     cents = cents.ljust(2, "0") if cents else ""
+    bare = whole if decimals else written
     number = int(cents or 0)
     if not number:
-        bare = _without_decimals(written, decimals)
         return counted(bare, currency.one, currency.several, words)
     name = currency.cent if number == 1 else currency.cents
     part = f"{words.cardinal(number, words.gender(currency.cent) or 'm')} {name}"
     if not int(whole or 0):
         return part
-    head = counted(_without_decimals(written, decimals), currency.one, currency.several, words)
+    head = counted(bare, currency.one, currency.several, words)
     if not words.says_cents:
         part = words.cardinal(number, "")
     return f"{head}{words.cents_after}{part}"
-
-
-def _without_decimals(written: str, decimals: str) -> str:
-    return written[: -len(decimals) - 1] if decimals else written

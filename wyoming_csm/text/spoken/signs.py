@@ -6,11 +6,14 @@ import re
 import unicodedata
 from re import Match
 
-from wyoming_csm.text.spoken.rule import Rule, rule, text_after, text_before, word_list
+from wyoming_csm.text.spoken.rule import Rule, rule, text_after, text_before, word_before, word_list
 from wyoming_csm.text.spoken.words import Words
 
 _TWICE = {">=": "≥", "<=": "≤", "=>": "≥", "!=": "≠", "+/-": "±", "+-": "±"}
 _FEET = r"(?<![\w'.])(?P<feet>\d{1,2})['′] ?(?P<inches>\d{1,2})[\"″]"
+_LENGTH = r"(?<![\w'.])(?P<feet>\d{1,3})['′](?= (?:long|tall|wide|high|deep)\b)"
+_DETERMINERS = ("a", "an", "the", "my", "your", "our", "new")
+_NAME = re.compile(r" [A-Z]")
 _INCHES = r"(?<![\w.,\"])(?P<inches>\d{1,3}(?:\.\d+)?)(?P<mark>[″\"])(?!\w)"
 
 
@@ -25,6 +28,7 @@ def sign_before_number_rules(words: Words) -> list[Rule]:
     if words.language.startswith("en"):
         rules += [
             rule("feet", _FEET, lambda f, w: f"{f['feet']} ft {f['inches']} in", words, needs="'′"),
+            rule("feet", _LENGTH, lambda f, w: f"{f['feet']} ft", words, needs="'′"),
             rule("inches", _INCHES, _inches, words, needs='"″'),
         ]
     return rules
@@ -32,8 +36,10 @@ def sign_before_number_rules(words: Words) -> list[Rule]:
 
 def _inches(found: Match[str], words: Words) -> str | None:
     """Take a mark for inches, unless it may end what another began."""
-    sure = found["mark"] == "″" or found.string.count('"') == 1
-    return f"{found['inches']} in" if sure else None
+    if found["mark"] != "″" and found.string.count('"') != 1:
+        return None
+    of_a_thing = word_before(found).lower() in _DETERMINERS or _NAME.match(text_after(found))
+    return f"{found['inches']} {'inch' if of_a_thing else 'in'}"
 
 
 def sign_rules(words: Words) -> list[Rule]:

@@ -35,6 +35,7 @@ _TOGETHER = """
 kph=km/h kmh=km/h Km/h=km/h km/hr=km/h kmph=km/h km/u=km/h bps=bit/s kbps=kbit/s Kbps=kbit/s
 Mbps=Mbit/s
 mbps=Mbit/s Gbps=Gbit/s MBps=MB/s U/min=rpm tr/min=rpm giri/min=rpm t/min=rpm
+m/s2=m/s²
 """
 # With a blank inside; a blank in a table of words would part them.
 _SPACED = {"° C": "°C", "° F": "°F", "º C": "°C", "fl. oz.": "fl oz", "sq ft": "ft²", "sq m": "m²"}
