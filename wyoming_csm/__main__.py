@@ -43,7 +43,8 @@ def main(words: Sequence[str] | None = None) -> int:
         if arguments.command == "text":
             from wyoming_csm.text_command import print_words
 
-            print_words(sys.stdin, config.language, arguments.ssml, arguments.explain)
+            lines = [" ".join(arguments.words)] if arguments.words else sys.stdin
+            print_words(lines, config.language, arguments.ssml, arguments.explain)
             return 0
         if arguments.command == "voices":
             from wyoming_csm.voices_command import run
@@ -106,7 +107,10 @@ def parse_words(words: list[str]) -> argparse.Namespace:
     say.add_argument(
         "-o", "--output", default="-", metavar="FILE", help="WAV file; -: standard output"
     )
-    text = add_command("text", help="show how standard input would be read aloud, line by line")
+    text = add_command("text", help="show how a text would be read aloud")
+    text.add_argument(
+        "words", nargs="*", help="the text; without one, standard input, line by line"
+    )
     text.add_argument("--language", help="instead of `language`: en, en-GB, de")
     text.add_argument(
         "--engine", choices=get_args(EngineName), help="that would speak; all get the same words"

@@ -16,7 +16,9 @@ def trimmed(samples: Samples, after: float, size: int = 1_920) -> Samples:
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize(("before", "after"), [(0.0, 0.0), (0.02, 0.1), (0.3, 0.45), (0.9, 3.0)])
+@pytest.mark.parametrize(
+    ("before", "after"), [(0.0, 0.0), (0.02, 0.1), (0.3, 0.45), (0.9, 3.0), (1.9, 1.0)]
+)
 def test_the_words_are_whole_and_the_silence_at_both_ends_is_what_was_asked_for(
     size: int, before: float, after: float
 ) -> None:

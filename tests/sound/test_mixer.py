@@ -1,6 +1,7 @@
 """One loudness for all voices, from the first sentence on, and clean ends."""
 
 import asyncio
+import math
 import os
 from pathlib import Path
 
@@ -129,3 +130,9 @@ async def test_sound_that_is_broken_breaks_nothing() -> None:
     loud = np.full(SAMPLE_RATE, 1.0, np.float32)
     for sound in (loud, -loud, np.zeros(SAMPLE_RATE, np.float32), loud[:1], loud[:0]):
         assert np.isfinite(mixed(mixer, sound)).all()
+
+
+async def test_a_sentence_that_shall_be_silent_is_as_long_as_it_was_made() -> None:
+    sentence = Mixer(SoundConfig()).sentence("All of it.", -math.inf)
+    out = sentence.feed(to_pcm(speech(1.0)), "csm/anna") + sentence.end()
+    assert out == bytes(2 * SAMPLE_RATE)

@@ -150,7 +150,8 @@ class Answer:
         async with aclosing(reply.speak(Speak(words))) as chunks:
             async for pcm in chunks:
                 speaker = reply.spoken_by
-                self._pacer.sound(mixed.feed(pcm, speaker), self._mixer.speeds[speaker])
+                speed = self._mixer.speeds[speaker]
+                self._pacer.sound(mixed.feed(pcm, speaker), speed, len(pcm))
         self._pacer.end(mixed.end(), mixed.owed)
 
     def _log(self, cut: str) -> None:

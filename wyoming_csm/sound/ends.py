@@ -9,7 +9,8 @@ WINDOW = 240  # samples, 10 ms: in each the sound is loud or silent as a whole
 LOUD = 10 ** (-50 / 20)  # root mean square, of 1; a breath or an "f" is louder
 BEFORE = 4  # windows of what comes before the first loud one: its onset
 AFTER = 6 * WINDOW  # samples of what comes after the last: a sound dies away
-PATIENCE = 100  # windows; a voice that is soft for longer only whispers, and keeps all it has
+WHISPER = 10 ** (-65 / 20)
+PATIENCE = 100  # windows; a voice that whispers for longer is soft, and keeps all it has
 
 
 class Ends:
@@ -33,12 +34,10 @@ class Ends:
         if self._whispers:
             return samples
         samples = np.concatenate((self._waiting, samples))
-        loud = _loud_windows(samples)
+        loud = _windows_above(samples, LOUD)
         if not self._begun:
             if not len(loud):
-                self._whispers = len(samples) >= PATIENCE * WINDOW
-                self._waiting = samples[:0] if self._whispers else samples
-                return samples if self._whispers else samples[:0]
+                return self._without_words(samples)
             self._begun = True
             first = max(0, int(loud[0]) - BEFORE)
             samples, loud = samples[first * WINDOW :], loud - first
@@ -52,6 +51,17 @@ class Ends:
         if not self._begun:  # nothing was loud: it is not for us to say that it is no sentence
             return rest
         return self._quiet(np.concatenate((self._held, rest)))
+
+    def _without_words(self, samples: Samples) -> Samples:
+        """Take what has no loud window yet; return it if it is a voice that only whispers."""
+        quiet = _windows_above(samples, WHISPER)
+        self._whispers = len(quiet) >= PATIENCE
+        if self._whispers:
+            self._waiting = samples[:0]
+            return samples
+        begin = int(quiet[0]) if len(quiet) else len(samples) // WINDOW
+        self._waiting = samples[max(0, begin - BEFORE) * WINDOW :]
+        return samples[:0]
 
     def _pass(self, samples: Samples, loud: npt.NDArray[np.intp]) -> Samples:
         """Let whole windows go on, up to the silence that may be too much."""
@@ -69,7 +79,7 @@ class Ends:
         return silence[:room]
 
 
-def _loud_windows(samples: Samples) -> npt.NDArray[np.intp]:
-    """Return the numbers of the whole windows that are loud, in order."""
+def _windows_above(samples: Samples, level: float) -> npt.NDArray[np.intp]:
+    """Return the numbers of the whole windows that are louder, in order."""
     windows = samples[: len(samples) // WINDOW * WINDOW].reshape(-1, WINDOW)
-    return np.flatnonzero(np.square(windows).mean(axis=1) > LOUD**2)
+    return np.flatnonzero(np.square(windows).mean(axis=1) > level**2)

@@ -9,7 +9,7 @@ import msgspec
 
 _LOGGER = logging.getLogger(__name__)
 _MOST = 1_000  # voices in the file
-_WEIGHT = 8  # sentences: a voice's loudness is about the mean of so many
+_WEIGHT = 32  # sentences: a voice's loudness is about the mean of so many
 _WORTH_WRITING = 0.3  # LU
 STRONGEST = 12.0  # dB, louder or softer
 _Known = dict[str, tuple[float, int]]  # LUFS, and of how many sentences that is the mean

@@ -1,5 +1,6 @@
 """From an engine's sound to a listener's: one loudness for all voices, and clean ends."""
 
+import math
 from collections import defaultdict
 from pathlib import Path
 
@@ -48,7 +49,8 @@ class SentenceSound:
         self._gains = gains
         self._louder = louder
         self._pause = pause
-        self._ends = None if pause is None else Ends(pause)
+        silent = louder == -math.inf  # as long as it was made
+        self._ends = None if pause is None or silent else Ends(pause)
         self._limiter, self._meter = Limiter(), Meter()
         self._voice = ""
         self._gain: float | None = None  # dB; None: nothing came yet

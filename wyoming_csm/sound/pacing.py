@@ -15,6 +15,7 @@ from wyoming_csm.audio import BYTES_PER_SECOND, SAMPLE_RATE, silence
 from wyoming_csm.config import SoundConfig
 
 SLICE_SECONDS = 0.1  # of silence at a time
+MOST_SECONDS = 30.0  # of silence in one place: whoever sends no more has left it open
 MARGIN_SECONDS = 0.15  # so long before nothing would be left to play, silence comes
 FIRST_SOUND_SECONDS = 4.0  # nobody waits longer for the beginning
 SECONDS_A_CHARACTER = 0.08  # a slow reader's
@@ -67,15 +68,17 @@ class Pacer:
         self._timer: asyncio.TimerHandle | None = None
         self._sentence = _Sentence(0)
         self._inside = False  # a part of the sentence was sent: no silence now
+        self._filled = 0.0  # seconds of silence since the last one
 
     def begin(self, characters: int) -> None:
         """Note that a sentence was asked for."""
         self._sentence = _Sentence(characters * SECONDS_A_CHARACTER)
 
-    def sound(self, pcm: bytes, speed: Speed) -> None:
-        """Take the next sound of the sentence; so its engine is known. Raises ConnectionError."""
+    def sound(self, pcm: bytes, speed: Speed, made: int) -> None:
+        """Take the next sound of the sentence; so its engine is known, which made so many bytes,
+        silence that goes included. Raises ConnectionError."""
         now = self._loop.time()
-        self._sentence.add(pcm, now, speed)
+        self._sentence.add(pcm, now, speed, made)
         began = self._empty_at is not None
         late = not began and now >= self._latest
         if self._inside or late or not self._fills or self._sentence.is_in_time(self._left(now)):
@@ -91,7 +94,7 @@ class Pacer:
         self._sentence.end(pcm)
         self._release()
         self._outlet.flush()
-        self._inside, self._owed = False, owed
+        self._inside, self._owed, self._filled = False, owed, 0.0
         self._watch()
 
     def pause(self, samples: int) -> None:
@@ -131,7 +134,7 @@ class Pacer:
 
     def _watch(self) -> None:
         """See to it that silence comes in time, while no sentence does."""
-        if self._fills and self._empty_at is not None:
+        if self._fills and self._empty_at is not None and self._filled < MOST_SECONDS:
             self._at(self._empty_at - MARGIN_SECONDS, self._fill)
 
     def _fill(self) -> None:
@@ -139,6 +142,7 @@ class Pacer:
             self._at(self._loop.time() + MARGIN_SECONDS, self._fill)
             return
         self._owed = max(0.0, self._owed - SLICE_SECONDS)
+        self._filled += SLICE_SECONDS
         self._silence(SLICE_SECONDS)
         self._watch()
 
@@ -163,9 +167,9 @@ class _Sentence:
         self._last_at = 0.0
         self._held = bytearray()
 
-    def add(self, pcm: bytes, now: float, speed: Speed) -> None:
+    def add(self, pcm: bytes, now: float, speed: Speed, made: int) -> None:
         self._held += pcm
-        self._made += len(pcm) / BYTES_PER_SECOND
+        self._made += made / BYTES_PER_SECOND
         if self._first_at is None:
             self._first_at, self._first, self._speed = now, self._made, speed
         self._last_at = now

@@ -167,3 +167,13 @@ def test_voices_are_remembered_apart_and_not_without_end() -> None:
         voice = type(one)(name=str(number), language="en", description="", engine="csm")
         assert voices.of(voice).sentences == 0
     assert voices.of(one).sentences == 0
+
+
+def test_an_end_before_all_can_have_been_said_is_no_example_for_the_next(good: Speech) -> None:
+    """Its pace would make the limit of the voice's next sentences too short for them."""
+    usual = known(good)
+    sounds = next(number for number, pcm in enumerate(good.frames) if from_pcm(pcm).std() > 0.02)
+    for _ in range(3):
+        found = run(usual, good.text, [good.frames[: sounds + 3]])
+        assert (found.then, found.tries) == (Then.CUT, 1), "a part of it was sent"
+    assert run(usual, good.text, [good.frames]).then is Then.ENDED

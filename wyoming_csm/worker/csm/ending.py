@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MOST_TRIES = 3
+_EARLY = "it ended before all can have been said"
 
 
 class Then(Enum):
@@ -63,6 +64,10 @@ class Ending:
         """Take the frame that ends it."""
         if not (self._sent or self._guard.sounded):
             return self._went_bad(Verdict(Level.BAD, "it ended before it sounded"))
+        if self._guard.ended_early and not self._sent:
+            return self._went_bad(Verdict(Level.BAD, _EARLY))
+        if self._guard.ended_early:
+            return self._send(len(self._waiting))._replace(then=Then.CUT, reason=_EARLY)
         self._guard.learn()
         return self._send(len(self._waiting))._replace(then=Then.ENDED)
 

@@ -97,6 +97,11 @@ class Guard:
             verdicts += self._judge_codes(codes.numpy())
         return max(verdicts, key=lambda verdict: verdict.level)
 
+    @property
+    def ended_early(self) -> bool:
+        """Return whether nobody can have said all of its words by now."""
+        return self._rules != "none" and self._usual.too_short(self._text, self._frames)
+
     def learn(self) -> None:
         """Count it as usual: it ended well."""
         if self._rules == "none" or not self._sounding:

@@ -48,7 +48,7 @@ class Usual:
         return min(most, int(seconds * FRAMES_PER_SECOND))
 
     def too_short(self, text: str, frames: int) -> bool:
-        """Return whether nobody can have said `text` in so many frames."""
+        """Return whether nobody can say `text` in so many frames; a few words are always said."""
         return _words(text) > 3 and frames * FRAME_SECONDS < _QUICKEST_PACE * _slowest(text)
 
     def learn(self, text: str, frames: int, level: float, variety: float) -> None:

@@ -54,6 +54,7 @@ _MINUS = re.compile(r"(?<=\d) - ?(?=\d)")
 _LONG_NUMBER = re.compile(r"\d[\d,]{15,}|\d{10,}|(?<![\d.,:/-])0\d+(?![\d:/-]|\.\d)")
 _SLASH = re.compile(r"(?<=[^\W\d_])/(?=[^\W\d_])(?<!km/)")  # passed over, but in its own km/h
 _COMMAS = re.compile(r"(?:\s*,)+(?=\s|$)")
+_FADE = 120  # samples, 5 ms
 _MARKS = re.compile(r"[.!?;:,—] ")
 
 
@@ -91,6 +92,8 @@ class Hibari:
                 phonemes, speed=speed, seed=zlib.crc32(phonemes.encode())
             )
         samples = without_silence(made, SAMPLE_RATE, _QUIET, _LEAD_SECONDS, _END_SECONDS)
+        fade = min(_FADE, len(samples))  # a lone vowel may stop without dying away
+        samples[len(samples) - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
         loudest = float(np.abs(samples).max(initial=0.0))
         return samples * np.float32(min(_GAIN, _LOUDEST / max(loudest, _QUIET)))
 
