@@ -44,7 +44,10 @@ _ALWAYS = frozenset(
 # Only before a number: "No. 5", but "No. The door is shut."
 _BEFORE_NUMBER = frozenset(
     "no nr núm num fig vol vols ch chap pp pag pág art sec para abs kap approx ca circa "
-    "jan feb mar apr jun jul aug sep sept oct okt nov dec dez min max std sek".split()
+    "jan feb mar apr jun jul aug sep sept oct okt nov dec dez min max mín máx std sek "
+    # Days and months in other languages than English, but no English words
+    "mo lun mer jeu ven sam jue vie sáb gio vr za zo ma di wo janv févr juil déc "
+    "ene abr mrt".split()
 )
 # Dotted, and still at home at the end of a sentence.
 _CLOCK = frozenset({"a.m", "p.m"})

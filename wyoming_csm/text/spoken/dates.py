@@ -1,16 +1,18 @@
 """Dates, in figures and with the name of a month."""
 
+import re
 from re import Match
 
 from wyoming_csm.text.spoken import english
-from wyoming_csm.text.spoken.rule import Rule, rule, word_before, word_list
+from wyoming_csm.text.spoken.rule import Rule, rule, text_before, word_before, word_list
 from wyoming_csm.text.spoken.words import Words
 
 _ISO = (
     r"(?<![\w./-])(?P<year>[12]\d{3})(?P<mark>[-/])(?P<month>\d{1,2})(?P=mark)(?P<day>\d{1,2})"
     r"(?!\d|[./-]\d)(?P<time>[T ](?=\d\d:\d\d))?"
 )
-_ZONE = r"(?<=\d\d:\d\d)(?P<second>:\d\d)?(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)(?!\w)"
+_ZONE = r"(?<=\d\d:\d\d)(?P<second>:\d\d)?(?:\.\d+)?(?P<zone>Z|[+-]\d\d:?\d\d)(?!\w)"
+_DATE_AND_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d\Z")
 _NUMERIC = (
     r"(?<![\w./-])(?P<first>\d{1,2})(?P<mark>[./-]) ?(?P<second>\d{1,2})(?P=mark) ?"
     r"(?P<year>\d{4}|\d{2})(?!\d|[./-]\d|\w)"
@@ -29,7 +31,7 @@ _FIRST = {"de": r"\.", "fr": "(?:er)?", "es": "(?:º|°)?", "it": "(?:º|°)?", 
 def date_rules(words: Words) -> list[Rule]:
     """Return the rules of dates; times that follow them are left to theirs."""
     rules = [
-        rule("time zone", _ZONE, lambda found, w: found["second"] or "", words, needs=":"),
+        rule("time zone", _ZONE, _zone, words, needs=":"),
         rule("date", _ISO, _iso, words, needs="-/"),
         rule("date", _NUMERIC, _numeric, words, needs="./-"),
         rule("date", _TWO, _two, words, needs="/"),
@@ -39,6 +41,13 @@ def date_rules(words: Words) -> list[Rule]:
     if words.language.startswith("en"):
         return rules + _english_rules(words)
     return [*rules, _named(words)]
+
+
+def _zone(found: Match[str], words: Words) -> str | None:
+    """Drop a zone; "10:30-11:45" without a date is from one time to another."""
+    if found["zone"][0] == "-" and not _DATE_AND_TIME.search(text_before(found)):
+        return None
+    return found["second"] or ""
 
 
 def _is_date(day: int, month: int) -> bool:
