@@ -35,6 +35,7 @@ def split(text: str, language: str = "") -> list[str]:
         ("Nimm z. B. Milch. Oder Saft.", ["Nimm z. B. Milch.", "Oder Saft."]),
         ("3 Mrd. Euro in 2 Std. 30 Min. Dann", ["3 Mrd. Euro in 2 Std. 30 Min.", "Dann"]),
         ("Op vr. 3 okt. 2 taken. Ja.", ["Op vr. 3 okt. 2 taken.", "Ja."]),
+        ("In der Hauptstr. 5 brennt Licht. Ja.", ["In der Hauptstr. 5 brennt Licht.", "Ja."]),
         ("Hay 21 °C, mín. 18 °C. Sí.", ["Hay 21 °C, mín. 18 °C.", "Sí."]),
         ("No. 5 is alive. No. It is not.", ["No. 5 is alive.", "No. It is not."]),
         ("Milk, eggs etc. are out.", ["Milk, eggs etc. are out."]),

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from re import Match
 
+from wyoming_csm.text.spoken.measures import half
 from wyoming_csm.text.spoken.numbers import SIGN, number_pattern, parts, said, said_sign, said_whole
 from wyoming_csm.text.spoken.rule import Rule, rule, text_after, text_before
 from wyoming_csm.text.spoken.words import Words
@@ -80,7 +81,9 @@ def _fraction(found: Match[str], words: Words) -> str:
         said_both = f"{said_whole(written_above, words)} {over} {said_whole(written_below, words)}"
         return sign + (f"{said_whole(whole, words)} {said_both}" if whole else said_both)
     fraction = words.fraction(above, below)
-    return sign + (words.mixed(int(whole), fraction) if whole else fraction)
+    if whole:
+        return sign + words.mixed(int(whole), fraction)
+    return sign + half(fraction, words.noun_gender(_noun(text_after(found)), "1"))
 
 
 def _ratio(found: Match[str], words: Words) -> str:

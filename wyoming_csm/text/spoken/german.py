@@ -107,6 +107,8 @@ def clock(hour: int, minute: int) -> str:
 
 def date(day: int, month: int, year_words: str, before: str) -> str:
     """Return siebenundzwanzigste November, bent as the word before it asks."""
+    if before.lower() in ("und", "oder"):
+        before = "am"  # am ersten und zweiten Mai
     known = before.lower() in _BENT or before.lower() in ("der", "die", "das")
     return f"{ordinal(day, before if known else 'er')} {_MONTHS[month - 1]} {year_words}".strip()
 

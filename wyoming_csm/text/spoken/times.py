@@ -16,18 +16,26 @@ _TO = r"(?P<to> ?[-–—] ?(?=\d{1,2}(?:[:.h]\d\d| ?[apAP]\.?[mM]\b| ?Uhr\b| ?u
 _BARE = r" ?[-–] ?(?=\d{1,2}(?::\d\d)? ?[apAP]\.?[mM]\b)"  # "2-4 PM"
 _LEFT = r"(?<![\w:.])(?P<minute>\d{1,3}):(?P<second>[0-5]\d)(?= (?:left|remaining|elapsed|to go)\b)"
 _HOURS = r"(?<![\w:.])(?P<hour>\d{1,3}):(?P<minute>[0-5]\d) ?(?:h|Std|Stunden)\b"
-_START = r"(?<![\w:,/+\-.])"
+_START = r"(?:(?<![\w:,/+\-.])|(?<=[.:h]\d\d-))"
+_DOTTED = rf"{_START}{_HOUR}\.{_MINUTE}(?P<to> ?[-–—] ?)(?=\d{{1,2}}\.\d\d ?(?:Uhr|uur|u)\b)"
 # Beside hours and minutes with a colon.
 _OTHERS = {
     "en": (rf"(?<![\d:/+.\w]){_HOUR}(?:\.{_MINUTE})?{_HALF}{_ZONE}{_TO}",),
-    "de": (rf"{_START}{_HOUR}(?:\.{_MINUTE})? ?Uhr\b{_TO}",),
+    "de": (
+        _DOTTED,
+        rf"{_START}{_HOUR}(?:\.{_MINUTE})? ?Uhr\b{_TO}",
+    ),
     "fr": (
         rf"{_START}{_HOUR} ?(?:h|heures?)\b(?! ?\d+ ?(?:min|mn|s)\b)(?: {_MINUTE}\b)?{_TO}",
         rf"{_START}{_HOUR} ?h{_MINUTE}\b{_TO}",
     ),
     "es": (rf"{_START}{_HOUR}\.{_MINUTE} ?(?:h|horas)\b{_TO}",),
-    "it": (rf"(?<=\bore ){_HOUR}\.{_MINUTE}{_TO}", rf"(?<=\balle ){_HOUR}\.{_MINUTE}(?!\d){_TO}"),
+    "it": (
+        rf"(?<=\b[Oo]re ){_HOUR}\.{_MINUTE}{_TO}",
+        rf"(?<=[Aa]lle ){_HOUR}\.{_MINUTE}(?!\d){_TO}",
+    ),
     "nl": (
+        _DOTTED,
         rf"{_START}{_HOUR}(?:\.{_MINUTE})? ?(?:uur|u)\b{_TO}",
         rf"{_START}{_HOUR}u{_MINUTE}\b{_TO}",
     ),
