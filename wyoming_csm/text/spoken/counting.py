@@ -8,7 +8,7 @@ from re import Match
 
 from wyoming_csm.text.spoken.measures import half
 from wyoming_csm.text.spoken.numbers import SIGN, number_pattern, parts, said, said_sign, said_whole
-from wyoming_csm.text.spoken.rule import Rule, rule, text_after, text_before
+from wyoming_csm.text.spoken.rule import Rule, joint, rule, text_after, text_before
 from wyoming_csm.text.spoken.words import Words
 
 _START = r"(?<![\w.,])"
@@ -101,7 +101,7 @@ def _range(found: Match[str], words: Words) -> str:
         return f"{first} {words.minus} {last}"
     if len(found["low"]) > 1 and found["low"].startswith("0") and found["low"].isdigit():
         return f"{first}, {last}"
-    return f"{first} {words.to} {last}"
+    return f"{first} {joint(found, words)} {last}"
 
 
 def _number(found: Match[str], words: Words) -> str:

@@ -1,5 +1,7 @@
 """Dates, in figures and with the name of a month."""
 
+# ruff: noqa: RUF001  (look-alike characters are meant)
+
 import re
 from re import Match
 
@@ -37,6 +39,9 @@ def date_rules(words: Words) -> list[Rule]:
         rule("date", _TWO, _two, words, needs="/"),
     ]
     if words.language == "de":
+        later = rf"(?=\d{{1,2}}\.(?:\d{{1,2}}\.| ?(?:{_month_pattern(words, 'month')})))"
+        to = rf"(?<=\d\.) ?[-–] ?{later}"
+        rules.insert(0, rule("dates", to, lambda f, w: f" {w.to} ", words, needs="-–"))
         rules.append(rule("date", _GERMAN_TWO, _two, words, needs="."))
     if words.language.startswith("en"):
         return rules + _english_rules(words)
@@ -87,7 +92,8 @@ def _two(found: Match[str], words: Words) -> str | None:
     if not _is_date(day, month) or found[0] in _ALL_DAY:
         return None
     small = day <= 12 and (first <= second or second in (2, 3, 4, 8))
-    if "/" in found[0] and (small or second in (16, 20, 24)):
+    no_fraction = found["first"][0] == "0"
+    if "/" in found[0] and not no_fraction and (small or second in (16, 20, 24)):
         return None
     return words.date(day, month, "", word_before(found))
 

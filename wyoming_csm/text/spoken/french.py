@@ -115,7 +115,9 @@ _FEMININE = frozenset(
 def _noun_gender(noun: str, number: str) -> str:
     one = noun.lower().removesuffix("s")
     return (
-        "f" if one.endswith(("ion", "ée", "té", "elle", "ette", "ure")) or one in _FEMININE else ""
+        "f"
+        if one.endswith(("ion", "ée", "té", "elle", "ette", "ure", "erie")) or one in _FEMININE
+        else ""
     )
 
 

@@ -6,7 +6,7 @@ import re
 from re import Match
 
 from wyoming_csm.text.spoken.numbers import SIGN, is_one, number_pattern, said, said_sign
-from wyoming_csm.text.spoken.rule import Rule, rule, text_after, text_before, word_before
+from wyoming_csm.text.spoken.rule import Rule, joint, rule, text_after, text_before, word_before
 from wyoming_csm.text.spoken.units import (
     is_surely_unit,
     is_written_alone,
@@ -155,7 +155,7 @@ def _measure(found: Match[str], words: Words) -> str | None:
         return f"{sign}{said(low, words)}{found['magnitude']} {noun}{to}"
     if high:
         return (
-            f"{sign}{said(low, words)} {words.to} "
+            f"{sign}{said(low, words)} {joint(found, words)} "
             f"{said_sign(found['high_sign'], words)}{counted(high, name.one, name.several, words)}"
             f"{to}"
         )

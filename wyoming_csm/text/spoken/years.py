@@ -135,7 +135,11 @@ def short_name_rules(words: Words) -> list[Rule]:
     )
     date = rf"(?=the |(?:{word_list({*words.months, *months})})\b|\d)"
     one_day = rf"(?<!\w)(?P<day>{word_list(days)})(?P<mark>\.?,? ){date}"
+    label = rf"(?<!\w)(?P<day>{word_list(days)})(?P<mark>\.?)(?=: ?[-−]?\d)"
+    up_to = [rule("days", "(?<!\\w)t/m(?!\\w)", lambda f, w: w.days_to, words, needs="/")]
     return [
+        *(up_to if words.language == "nl" else ()),
+        rule("days", label, day, words, needs=":", any_case=True),
         rule("days", range_of(days), said, words, digit=False, needs="-–", any_case=True),
         rule("days", range_of(months), said, words, digit=False, needs="-–", any_case=True),
         rule("days", between, worded, words, digit=False, any_case=True),
