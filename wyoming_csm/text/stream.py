@@ -46,7 +46,7 @@ _BEFORE_NUMBER = frozenset(
     "no nr núm num fig vol vols ch chap pp pag pág art sec para abs kap approx ca circa "
     "jan feb mar apr jun jul aug sep sept oct okt nov dec dez min max mín máx std sek "
     # Days and months in other languages than English, said with the number
-    "mo do so di mi lun mer jeu ven sam dim jue vie sáb dom gio vr za zo ma wo "
+    "mo do so di mi lun mer jeu ven sam dim jue vie sáb sab dom gio vr za zo ma wo "
     "janv févr juil déc ene abr ago dic gen mag giu lug set ott mrt".split()
 )
 # Dotted, and still at home at the end of a sentence.

@@ -108,7 +108,8 @@ _FEMININE = frozenset(
     "lampe porte fenêtre lumière minute heure pièce tâche alarme caméra prise personne chambre"
     " piste chanson page fois seconde semaine année journée notification ampoule erreur mise lettre"
     " question demande panne zone machine voie carte liste photo vidéo batterie pile sonnette"
-    " télécommande entrée seule petite grande dernière première tasse cuillère voiture".split()
+    " télécommande entrée seule petite grande dernière première tasse cuillère voiture"
+    " bouteille pomme tomate boîte tranche".split()
 )
 
 

@@ -125,7 +125,7 @@ def is_feminine(noun: str) -> bool:
     """Return whether a noun that homes say is feminine."""
     feminine = (
         "ung", "heit", "keit", "schaft", "tion", "e", "tür", "nachricht", "uhr", "zahl", "wand",
-        "nacht", "stadt", "bank", "bahn",
+        "nacht", "stadt", "bank", "bahn", "person", "mail", "kamera", "antwort", "datei", "nummer",
     )  # fmt: skip
     return noun.lower().endswith(feminine)
 

@@ -78,7 +78,8 @@ def _ordinal(found: Match[str], words: Words) -> str | None:
 def _german(number: int, before: str, after: str) -> str:
     """Return an ordinal, or the number of a list's line: 1. Milch kaufen."""
     noun = after.lstrip().partition(" ")[0].rstrip(".,;:!?")
-    if not before and not _COUNTED_IN_ORDER.fullmatch(noun):
+    begins = not before and not _COUNTED_IN_ORDER.fullmatch(noun)
+    if begins or before.lower() in ("es", "er", "sind", "waren"):  # Es sind 3. Danach …
         return f"{german.cardinal(number)}."
     return german.ordinal_between(number, before, noun)
 
