@@ -1,20 +1,18 @@
 """Dates, in figures and with the name of a month."""
 
-# ruff: noqa: RUF001  (look-alike characters are meant)
-
-import re
 from re import Match
 
 from wyoming_csm.text.spoken import english
-from wyoming_csm.text.spoken.rule import Rule, rule, text_before, word_before, word_list
+from wyoming_csm.text.spoken.rule import Rule, rule, word_before, word_list
 from wyoming_csm.text.spoken.words import Words
 
 _ISO = (
     r"(?<![\w./-])(?P<year>[12]\d{3})(?P<mark>[-/])(?P<month>\d{1,2})(?P=mark)(?P<day>\d{1,2})"
     r"(?!\d|[./-]\d)(?P<time>[T ](?=\d\d:\d\d))?"
 )
-_ZONE = r"(?<=\d\d:\d\d)(?P<second>:\d\d)?(?:\.\d+)?(?P<zone>Z|[+-]\d\d:?\d\d)(?!\w)"
-_DATE_AND_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d\Z")
+_ZONE = r"(?<=\d\d:\d\d)(?P<second>:\d\d)?(?:\.\d+)?(?:Z|\+\d\d:?\d\d)(?!\w)"
+# "10:30-11:15" is a zone only after a date.
+_WEST = r"(?<=-\d\d[T ]\d\d:\d\d)(?P<second>:\d\d)?(?:\.\d+)?-\d\d:?\d\d(?![\w:])"
 _NUMERIC = (
     r"(?<![\w./-])(?P<first>\d{1,2})(?P<mark>[./-]) ?(?P<second>\d{1,2})(?P=mark) ?"
     r"(?P<year>\d{4}|\d{2})(?!\d|[./-]\d|\w)"
@@ -33,26 +31,22 @@ _FIRST = {"de": r"\.", "fr": "(?:er)?", "es": "(?:º|°)?", "it": "(?:º|°)?", 
 def date_rules(words: Words) -> list[Rule]:
     """Return the rules of dates; times that follow them are left to theirs."""
     rules = [
-        rule("time zone", _ZONE, _zone, words, needs=":"),
+        *(
+            rule("time zone", zone, lambda found, w: found["second"] or "", words, needs=":")
+            for zone in (_ZONE, _WEST)
+        ),
         rule("date", _ISO, _iso, words, needs="-/"),
         rule("date", _NUMERIC, _numeric, words, needs="./-"),
         rule("date", _TWO, _two, words, needs="/"),
     ]
     if words.language == "de":
         later = rf"(?=\d{{1,2}}\.(?:\d{{1,2}}\.| ?(?:{_month_pattern(words, 'month')})))"
-        to = rf"(?<=\d\.) ?[-–] ?{later}"
-        rules.insert(0, rule("dates", to, lambda f, w: f" {w.to} ", words, needs="-–"))
+        to = rf"(?<=\d\.) ?[-\u2013] ?{later}"
+        rules.insert(0, rule("dates", to, lambda f, w: f" {w.to} ", words, needs="-\u2013"))
         rules.append(rule("date", _GERMAN_TWO, _two, words, needs="."))
     if words.language.startswith("en"):
         return rules + _english_rules(words)
     return [*rules, _named(words)]
-
-
-def _zone(found: Match[str], words: Words) -> str | None:
-    """Drop a zone; "10:30-11:45" without a date is from one time to another."""
-    if found["zone"][0] == "-" and not _DATE_AND_TIME.search(text_before(found)):
-        return None
-    return found["second"] or ""
 
 
 def _is_date(day: int, month: int) -> bool:
@@ -89,11 +83,12 @@ def _two(found: Match[str], words: Words) -> str | None:
     """Take "11/27" for a date where it cannot well be a fraction."""
     first, second = int(found["first"]), int(found["second"])
     day, month = (second, first) if words.language == "en" else (first, second)
+    if found["first"][0] == "0" and _is_date(day, month):
+        return words.date(day, month, "", word_before(found))
     if not _is_date(day, month) or found[0] in _ALL_DAY:
         return None
     small = day <= 12 and (first <= second or second in (2, 3, 4, 8))
-    no_fraction = found["first"][0] == "0"
-    if "/" in found[0] and not no_fraction and (small or second in (16, 20, 24)):
+    if "/" in found[0] and (small or second in (16, 20, 24)):
         return None
     return words.date(day, month, "", word_before(found))
 
