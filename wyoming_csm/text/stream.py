@@ -44,7 +44,10 @@ _ALWAYS = frozenset(
 # Only before a number: "No. 5", but "No. The door is shut."
 _BEFORE_NUMBER = frozenset(
     "no nr núm num fig vol vols ch chap pp pag pág art sec para abs kap approx ca circa "
-    "jan feb mar apr jun jul aug sep sept oct okt nov dec dez min max std sek".split()
+    "jan feb mar apr jun jul aug sep sept oct okt nov dec dez min max mín máx std sek "
+    # Days and months in other languages than English, said with the number
+    "mo do so di mi lun mer jeu ven sam dim jue vie sáb sab dom gio vr za zo ma wo "
+    "janv févr juil déc ene abr ago dic gen mag giu lug set ott mrt".split()
 )
 # Dotted, and still at home at the end of a sentence.
 _CLOCK = frozenset({"a.m", "p.m"})
@@ -178,7 +181,8 @@ class SentenceSplitter:
         if "." in word:
             parts = folded.split(".")
             return folded not in _CLOCK and all(p.isalpha() and len(p) <= 3 for p in parts)
-        return folded in _ALWAYS or (folded in _BEFORE_NUMBER and following.isdecimal())
+        before_number = folded in _BEFORE_NUMBER or folded.endswith("str")  # Hauptstr. 5
+        return folded in _ALWAYS or (before_number and following.isdecimal())
 
     def _clause_end(self, char: str, at: int) -> int:
         """Return where a fragment that is long enough ends with a clause; 0: not here."""

@@ -20,6 +20,7 @@ from wyoming_csm.text.spoken.characters import character_rules
 from wyoming_csm.text.spoken.codes import code_rules, model_rule
 from wyoming_csm.text.spoken.counting import counting_rules, number_rule
 from wyoming_csm.text.spoken.dates import date_rules
+from wyoming_csm.text.spoken.german_one import one_rules
 from wyoming_csm.text.spoken.measures import measure_rules, unit_rule
 from wyoming_csm.text.spoken.money import money_rules
 from wyoming_csm.text.spoken.ordinals import ordinal_rules
@@ -69,6 +70,7 @@ def _rules(words: Words) -> tuple[Rule, ...]:
         *time_rules(words),
         *ordinal_rules(words),
         *sign_before_number_rules(words),
+        *one_rules(words),
         *money_rules(words),
         *compass_rules(words),
         *measure_rules(words),

@@ -7,8 +7,9 @@ import unicodedata
 from math import gcd
 from re import Match
 
+from wyoming_csm.text.spoken.measures import half
 from wyoming_csm.text.spoken.numbers import SIGN, number_pattern, parts, said, said_sign, said_whole
-from wyoming_csm.text.spoken.rule import Rule, rule, text_after, text_before
+from wyoming_csm.text.spoken.rule import Rule, joint, rule, text_after, text_before
 from wyoming_csm.text.spoken.words import Words
 
 _START = r"(?<![\w.,])"
@@ -85,7 +86,9 @@ def _fraction(found: Match[str], words: Words) -> str:
         said_both = f"{said_whole(written_above, words)} {over} {said_whole(written_below, words)}"
         return sign + (f"{said_whole(whole, words)} {said_both}" if whole else said_both)
     fraction = words.fraction(above, below)
-    return sign + (words.mixed(int(whole), fraction) if whole else fraction)
+    if whole:
+        return sign + words.mixed(int(whole), fraction)
+    return sign + half(fraction, words.noun_gender(_noun(text_after(found)), "1"))
 
 
 def _is_score(above: int, below: int, found: Match[str], words: Words) -> bool:
@@ -117,7 +120,7 @@ def _range(found: Match[str], words: Words) -> str:
         return f"{first} {words.minus} {last}"
     if len(found["low"]) > 1 and found["low"].startswith("0") and found["low"].isdigit():
         return f"{first}, {last}"
-    return f"{first} {words.to} {last}"
+    return f"{first} {joint(found, words)} {last}"
 
 
 def _number(found: Match[str], words: Words) -> str:

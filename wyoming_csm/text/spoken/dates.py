@@ -43,6 +43,9 @@ def date_rules(words: Words) -> list[Rule]:
         rule("date", _TWO, _two, words, needs="/"),
     ]
     if words.language == "de":
+        later = rf"(?=\d{{1,2}}\.(?:\d{{1,2}}\.| ?(?:{_month_pattern(words, 'month')})))"
+        to = rf"(?<=\d\.) ?[-\u2013] ?{later}"
+        rules.insert(0, rule("dates", to, lambda f, w: f" {w.to} ", words, needs="-\u2013"))
         rules.append(rule("date", _GERMAN_TWO, _two, words, needs="."))
     if words.language.startswith("en"):
         return rules + _english_rules(words)
@@ -83,6 +86,8 @@ def _two(found: Match[str], words: Words) -> str | None:
     """Take "11/27" for a date where it cannot well be a fraction."""
     first, second = int(found["first"]), int(found["second"])
     day, month = (second, first) if words.language == "en" else (first, second)
+    if found["first"][0] == "0" and _is_date(day, month):
+        return words.date(day, month, "", word_before(found))
     if not _is_date(day, month) or found[0] in _ALL_DAY:
         return None
     small = day <= 12 and (first <= second or second in (2, 3, 4, 8))

@@ -162,7 +162,8 @@ WORDS = Words(
         "s.v.p.": "alstublieft", "m.b.t.": "met betrekking tot", "n.v.t.": "niet van toepassing",
         "t.o.v.": "ten opzichte van", "i.v.m.": "in verband met", "mln.": "miljoen",
         "mld.": "miljard",
-        "blz. ": "bladzijde", "ir. ": "ingenieur", "ing. ": "ingenieur", "jl.": "jongstleden",
+        "blz. ": "bladzijde",
+        "a.s.": "aanstaande", "ir. ": "ingenieur", "ing. ": "ingenieur", "jl.": "jongstleden",
     },
     compass={
         "N": "noord", "O": "oost", "Z": "zuid", "W": "west", "NO": "noordoost", "NW": "noordwest",

@@ -106,13 +106,20 @@ def _gender(noun: str) -> str:
 
 _FEMININE = frozenset(
     "lampe porte fenêtre lumière minute heure pièce tâche alarme caméra prise personne chambre"
-    " piste chanson page fois seconde semaine année journée notification".split()
+    " piste chanson page fois seconde semaine année journée notification ampoule erreur mise lettre"
+    " question demande panne zone machine voie carte liste photo vidéo batterie pile sonnette"
+    " télécommande entrée seule petite grande dernière première tasse cuillère voiture"
+    " bouteille pomme tomate boîte tranche".split()
 )
 
 
 def _noun_gender(noun: str, number: str) -> str:
     one = noun.lower().removesuffix("s")
-    return "f" if one.endswith(("ion", "ée", "té")) or one in _FEMININE else ""
+    return (
+        "f"
+        if one.endswith(("ion", "ée", "té", "elle", "ette", "ure", "erie")) or one in _FEMININE
+        else ""
+    )
 
 
 WORDS = Words(

@@ -14,7 +14,12 @@ _GROUPS = (
     ("Billiarde", "Billiarden"), ("Trillion", "Trillionen"), ("Trilliarde", "Trilliarden"),
 )  # fmt: skip
 _ORDINALS = {"eins": "erst", "drei": "dritt", "sieben": "siebt", "acht": "acht"}
-_BENT = frozenset("am dem den im vom zum beim ab seit bis des unserem jedem".split())
+_BENT = frozenset(
+    "am dem den im vom zum beim ab seit bis des unserem jedem diesem diesen einem einen einer"
+    " meinem meinen meiner deinem deinen deiner".split()
+)
+_UNBENT = frozenset("ein kein mein dein sein unser ihr".split())  # dein zweiter Timer
+_NEUTER = ("licht", "gerät", "fenster", "paket", "zimmer", "update", "tor", "thermostat", "mal")
 _MONTHS = tuple(
     "Januar Februar März April Mai Juni Juli August September Oktober November Dezember".split()
 )
@@ -66,6 +71,13 @@ def ordinal(number: int, before: str = "") -> str:
     return f"{words}e{'n' if before.lower() in _BENT else ''}"
 
 
+def ordinal_between(number: int, before: str, noun: str) -> str:
+    """Return zweiter Timer, zweites Licht after words like `dein`, else as `ordinal` does."""
+    if before.lower() in _UNBENT:
+        before = "es" if noun.lower().endswith(_NEUTER) else "er"
+    return ordinal(number, before)
+
+
 def fraction(above: int, below: int) -> str:
     """Return drei Viertel."""
     if below == 2:
@@ -95,6 +107,8 @@ def clock(hour: int, minute: int) -> str:
 
 def date(day: int, month: int, year_words: str, before: str) -> str:
     """Return siebenundzwanzigste November, bent as the word before it asks."""
+    if before.lower() in ("und", "oder"):
+        before = "am"  # am ersten und zweiten Mai
     known = before.lower() in _BENT or before.lower() in ("der", "die", "das")
     return f"{ordinal(day, before if known else 'er')} {_MONTHS[month - 1]} {year_words}".strip()
 
@@ -107,14 +121,19 @@ def _gender(noun: str) -> str:
     return "f" if noun.lower().split(" ")[0].endswith(feminine) else "m"
 
 
-def _noun_gender(noun: str, number: str) -> str:
+def is_feminine(noun: str) -> bool:
+    """Return whether a noun that homes say is feminine."""
     feminine = (
         "ung", "heit", "keit", "schaft", "tion", "e", "tür", "nachricht", "uhr", "zahl", "wand",
-        "nacht", "stadt", "bank", "bahn",
+        "nacht", "stadt", "bank", "bahn", "person", "mail", "kamera", "antwort", "datei", "nummer",
     )  # fmt: skip
+    return noun.lower().endswith(feminine)
+
+
+def _noun_gender(noun: str, number: str) -> str:
     if number != "1" or not noun[:1].isupper():
         return ""
-    return "f" if noun.lower().endswith(feminine) else "m"
+    return "f" if is_feminine(noun) else "m"
 
 
 WORDS = Words(
@@ -187,7 +206,8 @@ WORDS = Words(
         "z. b.": "zum Beispiel", "d.h.": "das heißt", "d. h.": "das heißt", "u.a.": "unter anderem",
         "u. a.": "unter anderem", "usw.": "und so weiter", "etc.": "et cetera",
         "bzw.": "beziehungsweise",
-        "ca.": "circa", "evtl.": "eventuell", "ggf.": "gegebenenfalls", "inkl.": "inklusive",
+        "ca.": "circa", "evtl.": "eventuell", "ggf.": "gegebenenfalls", "ggü.": "gegenüber",
+        "inkl.": "inklusive",
         "exkl.": "exklusive", "max.": "maximal", "min.": "minimal", "mind.": "mindestens",
         "str.": "Straße", "st. ": "Sankt", "std.": "Stunden", "sek.": "Sekunden", "tel.": "Telefon",
         "temp.": "Temperatur", "vgl.": "vergleiche", "sog.": "sogenannt", "bspw.": "beispielsweise",

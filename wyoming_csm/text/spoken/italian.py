@@ -112,7 +112,8 @@ _NO_NOUNS = frozenset("e di a in con per su è sono al del alla o da il la".spli
 def _noun_gender(noun: str, number: str) -> str:
     if number != "1" or not noun or noun.lower() in _NO_NOUNS:
         return ""
-    return "f" if noun.endswith(("a", "ione", "ce", "tà")) else "m"
+    feminine = noun.endswith(("a", "ione", "ce", "tà")) or noun in ("auto", "foto", "moto", "radio")
+    return "f" if feminine else "m"
 
 
 WORDS = Words(

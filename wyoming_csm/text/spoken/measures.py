@@ -6,7 +6,7 @@ import re
 from re import Match
 
 from wyoming_csm.text.spoken.numbers import SIGN, is_one, number_pattern, said, said_sign
-from wyoming_csm.text.spoken.rule import Rule, rule, text_after, text_before, word_before
+from wyoming_csm.text.spoken.rule import Rule, joint, rule, text_after, text_before, word_before
 from wyoming_csm.text.spoken.units import (
     is_surely_unit,
     is_written_alone,
@@ -27,10 +27,13 @@ _MAGNITUDES = {
 _OF_MILLIONS = {"fr": "de", "es": "de", "it": "di"}
 # German: "mit 5 km/h" is "mit fünf Kilometern pro Stunde".
 _DATIVE = frozenset("mit bei von nach seit in vor aus zu ab unter über auf".split())
+_GERMAN_ONE = re.compile(r"^ein(e)? (?=\w)")
+_DATIVE_ONE = frozenset("mit bei von nach seit in vor aus zu ab".split())
+_HALVES = ("un medio", "un mezzo")
 _FIRST_WORD = re.compile(r"^(\w+(?:er|e))\b")
 _TIME_UNITS = {
     "d": "d", "h": "h", "hr": "h", "hrs": "h", "std": "h", "min": "min", "mins": "min", "m": "min",
-    "sec": "s", "sek": "s", "s": "s", "w": "w", "u": "h", "g": "d", "j": "d", "t": "d",
+    "sec": "s", "sek": "s", "s": "s", "u": "h", "g": "d", "j": "d", "t": "d",
 }  # fmt: skip
 
 
@@ -42,7 +45,7 @@ _TIMES = {"en": "times", "de": "mal", "fr": "fois", "es": "veces", "it": "volte"
 def measure_rules(words: Words) -> list[Rule]:
     """Return the rules for durations, sizes and measures."""
     number, unit = number_pattern(words), unit_pattern()
-    step = rf"\d{{1,4}} ?(?:{'|'.join(_TIME_UNITS)})(?![^\W\d])"
+    step = rf"\d{{1,4}} ?(?:{'|'.join(_TIME_UNITS)}|(?-i:w))(?![^\W\d])"  # W is watt
     durations = (
         rf"{_START}{step}(?: ?,? ?{step}){{1,4}}(?!\w)|{_START}\d{{1,2}} ?h ?[0-5]\d(?![\w:])"
     )
@@ -111,7 +114,7 @@ def _duration(found: Match[str], words: Words) -> str | None:
     steps = re.findall(r"(\d+) ?([a-z]*)", found[0], re.I)
     said_steps = []
     for position, (number, unit) in enumerate(steps):
-        short = _TIME_UNITS.get(unit.lower(), "min" if position else "")
+        short = _TIME_UNITS.get(unit.lower(), unit or ("min" if position else ""))
         if words.language[:2] in ("en", "es", "it") and unit.lower() in ("j", "t", "u", "g"):
             return None
         name = unit_name(short, words.language)
@@ -171,11 +174,22 @@ def _measure(found: Match[str], words: Words) -> str | None:
         return f"{sign}{said(low, words)}{found['magnitude']} {noun}{to}"
     if high:
         return (
-            f"{sign}{said(low, words)} {words.to} "
+            f"{sign}{said(low, words)} {joint(found, words)} "
             f"{said_sign(found['high_sign'], words)}{counted(high, name.one, name.several, words)}"
             f"{to}"
         )
-    return sign + counted(low, name.one, name.several, words) + to
+    amount = counted(low, name.one, name.several, words)
+    if words.language == "de" and not sign and word_before(found).lower() in _DATIVE_ONE:
+        amount = _GERMAN_ONE.sub(lambda one: "einer " if one[1] else "einem ", amount)
+    return sign + amount + to
+
+
+def half(fraction: str, gender: str) -> str:
+    """Return a Spanish or Italian half as it stands before a noun: media hora, mezzo grado."""
+    if fraction not in _HALVES or not gender:
+        return fraction
+    bare = fraction.removeprefix("un ")
+    return f"{bare[:-1]}a" if gender == "f" else bare
 
 
 def _fraction(part: Match[str], one: str, several: str, words: Words) -> str:
@@ -186,7 +200,7 @@ def _fraction(part: Match[str], one: str, several: str, words: Words) -> str:
     fraction = words.fraction(above, below)
     if part[1]:
         return f"{words.mixed(int(part[1]), fraction)} {several}"
-    return f"{fraction} {one}"
+    return f"{half(fraction, words.gender(one))} {one}"
 
 
 def _product(found: Match[str], words: Words) -> str | None:

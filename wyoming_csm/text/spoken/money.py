@@ -28,9 +28,10 @@ def money_rules(words: Words) -> list[Rule]:
     magnitude = rf"(?: ?(?P<magnitude>(?:{short})(?!\w)|(?:{_LONG[words.language[:2]]})\b))?"
     per = r"(?:/(?P<per>[A-Za-zμ²³íñ]+))?"
     minus = r"(?P<minus>(?<![\w)])[-−] ?)?"
+    flat = "(?:,[-–—]+)?" if words.comma else ""  # 5,- €
     to = r"(?P<to> ?[-–] ?(?=[$€£¥\d]))"
-    before = rf"{minus}(?<!\w){sign} ?(?P<number>{number}){magnitude}{per}(?:{to}|(?!\w))"
-    after = rf"{minus}(?<![\w.,])(?P<number>{number}){magnitude} ?{sign}{per}(?!\w)"
+    before = rf"{minus}(?<!\w){sign} ?(?P<number>{number}){magnitude}{flat}{per}(?:{to}|(?!\w))"
+    after = rf"{minus}(?<![\w.,])(?P<number>{number}){magnitude}{flat} ?{sign}{per}(?!\w)"
     needs = "".join(name[0] for name in (*words.currencies, *_CODES))
     rules = [rule("money", pattern, _money, words, needs=needs) for pattern in (before, after)]
     if words.language.startswith("en"):

@@ -3,12 +3,17 @@
 import re
 from re import Match
 
+from wyoming_csm.text.spoken import german
 from wyoming_csm.text.spoken.rule import Rule, rule, text_after, word_before
 from wyoming_csm.text.spoken.words import Words
 
 _ROMAN = re.compile("M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})")
 _VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
 _GERMAN = r"(?<![\w.,])(?P<digits>\d{1,3})(?P<ending>\.)(?= [A-ZÄÖÜa-zäöü])"
+# What a German sentence may begin with in place of a list's line.
+_COUNTED_IN_ORDER = re.compile(
+    "[a-zäöü].*|.*(?:Stock|Etage|[OU]G|geschoss|Advent|tag|Platz|Runde|Halbzeit|Quartal|Mal)"
+)
 _SHORTENED = re.compile(" (?:piso|día|puesto|lugar|grado|trimestre|mes|nivel)")  # primer, tercer
 
 
@@ -64,10 +69,19 @@ def _ordinal(found: Match[str], words: Words) -> str | None:
         case "en":
             return words.ordinal(number, "") if ending == _english_ending(number) else None
         case "de":
-            return words.ordinal(number, word_before(found))
+            return _german(number, word_before(found), text_after(found))
         case "es" if _SHORTENED.match(text_after(found)):
             return words.ordinal(number, "er")
     return words.ordinal(number, ending) if number else None
+
+
+def _german(number: int, before: str, after: str) -> str:
+    """Return an ordinal, or the number of a list's line: 1. Milch kaufen."""
+    noun = after.lstrip().partition(" ")[0].rstrip(".,;:!?")
+    begins = not before and not _COUNTED_IN_ORDER.fullmatch(noun)
+    if begins or before.lower() in ("es", "er", "sind", "waren"):  # Es sind 3. Danach …
+        return f"{german.cardinal(number)}."
+    return german.ordinal_between(number, before, noun)
 
 
 def _english_ending(number: int) -> str:

@@ -98,6 +98,14 @@ _SIGHT = 40  # characters
 _LAST_WORD = re.compile(r"\w+\Z")
 
 
+_BETWEEN = frozenset(["between", "zwischen", "entre", "tra", "fra", "tussen"])
+
+
+def joint(found: Match[str], words: Words) -> str:
+    """Return the word between two numbers of a range: from 18 to 22, but between 18 and 22."""
+    return words.and_ if word_before(found).lower() in _BETWEEN else words.to
+
+
 def text_before(found: Match[str]) -> str:
     """Return what stands before a match, as far as a rule may look: a long text costs no more."""
     return found.string[max(0, found.start() - _SIGHT) : found.start()]

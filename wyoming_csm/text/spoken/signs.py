@@ -83,5 +83,15 @@ def elision_rules(words: Words) -> list[Rule]:
     """Return what Italian does to its article of one before a vowel: un'ora."""
     if words.language != "it":
         return []
-    one = r"(?<!\w)(?P<one>[Uu]n)a (?=[aeiou])"
-    return [rule("elision", one, lambda f, w: f"{f['one']}'", words, digit=False, needs="1")]
+    one = r"(?<!\w)(?P<one>[Uu]n)a (?=[aeiou][^\W\d_]{2})"
+    impure = r"(?<!\w)(?P<one>[Uu]n) (?=(?:s[bcdfghklmnpqrtvw]|z|gn|ps)[^\W\d_])"
+    first = r"(?<!\w)(?P<article>[Ll]|(?:a|da|de|ne)l?l)['’](?=primo )"  # l'1 ottobre
+    return [
+        rule("elision", one, lambda f, w: f"{f['one']}'", words, digit=False, needs="1"),
+        rule("elision", impure, lambda f, w: f"{f['one']}o ", words, digit=False, needs="1"),
+        rule("elision", first, lambda f, w: _before_first(f["article"]), words, digit=False),
+    ]
+
+
+def _before_first(article: str) -> str:
+    return {"l": "il ", "L": "Il "}.get(article) or f"{article[:-1]} "

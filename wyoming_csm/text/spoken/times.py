@@ -15,18 +15,30 @@ _ZONE = r"(?: ?(?P<zone>[ECMP][SD]T|UTC|GMT|CEST|CET|e\.s\.t\.?|est)\b)?"
 _TO = r"(?P<to> ?[-–—] ?(?=\d{1,2}(?:[:.h]\d\d| ?[apAP]\.?[mM]\b| ?Uhr\b| ?uur\b| ?h\b)))?"
 _BARE = r" ?[-–] ?(?=\d{1,2}(?::\d\d)? ?[apAP]\.?[mM]\b)"  # "2-4 PM"
 _LEFT = r"(?<![\w:.])(?P<minute>\d{1,3}):(?P<second>[0-5]\d)(?= (?:left|remaining|elapsed|to go)\b)"
-_START = r"(?<![\w:,/+\-.])"
+_HOURS = r"(?<![\w:.])(?P<hour>\d{1,3}):(?P<minute>[0-5]\d) ?(?:h|Std|Stunden)\b"
+_START = r"(?:(?<![\w:,/+\-.])|(?<=[.:h]\d\d-))"
+_DOTTED = rf"{_START}{_HOUR}\.{_MINUTE}(?P<to> ?[-–—] ?)(?=\d{{1,2}}\.\d\d ?(?:Uhr|uur|u)\b)"
 # Beside hours and minutes with a colon.
 _OTHERS = {
     "en": (rf"(?<![\d:/+.\w]){_HOUR}(?:\.{_MINUTE})?{_HALF}{_ZONE}{_TO}",),
-    "de": (rf"{_START}{_HOUR}(?:\.{_MINUTE})? ?Uhr\b{_TO}",),
+    "de": (
+        _DOTTED,
+        rf"{_START}{_HOUR}(?:\.{_MINUTE})? ?Uhr\b{_TO}",
+    ),
     "fr": (
         rf"{_START}{_HOUR} ?(?:h|heures?)\b(?! ?\d+ ?(?:min|mn|s)\b)(?: {_MINUTE}\b)?{_TO}",
         rf"{_START}{_HOUR} ?h{_MINUTE}\b{_TO}",
     ),
     "es": (rf"{_START}{_HOUR}\.{_MINUTE} ?(?:h|horas)\b{_TO}",),
-    "it": (rf"(?<=\bore ){_HOUR}\.{_MINUTE}{_TO}", rf"(?<=\balle ){_HOUR}\.{_MINUTE}(?!\d){_TO}"),
-    "nl": (rf"{_START}{_HOUR}(?:\.{_MINUTE})? ?(?:uur|u)\b{_TO}",),
+    "it": (
+        rf"(?<=\b[Oo]re ){_HOUR}\.{_MINUTE}{_TO}",
+        rf"(?<=[Aa]lle ){_HOUR}\.{_MINUTE}(?!\d){_TO}",
+    ),
+    "nl": (
+        _DOTTED,
+        rf"{_START}{_HOUR}(?:\.{_MINUTE})? ?(?:uur|u)\b{_TO}",
+        rf"{_START}{_HOUR}u{_MINUTE}\b{_TO}",
+    ),
 }
 
 
@@ -38,6 +50,8 @@ def time_rules(words: Words) -> list[Rule]:
     colon = rf"{start}{_HOUR}:{_MINUTE}{_SECOND}(?![\d:]){half}{clock_word}{_TO}"
     others = [rule("time", pattern, _said, words) for pattern in _OTHERS[code]]
     first: list[Rule] = []
+    if code == "de":
+        first.append(rule("duration", _HOURS, _hours, words, needs=":"))
     if code == "en":
         bare = rf"(?<![\d:/+.\w]){_HOUR}{_BARE}"
         first.append(rule("duration", _LEFT, _left, words, needs=":"))
@@ -65,6 +79,11 @@ def _left(found: Match[str], words: Words) -> str:
     second = int(found["second"])
     minutes = _counted(int(found["minute"]), "min", words)
     return f"{minutes} {_counted(second, 's', words)}" if second else minutes
+
+
+def _hours(found: Match[str], words: Words) -> str:
+    hours, minute = _counted(int(found["hour"]), "h", words), int(found["minute"])
+    return f"{hours} {_counted(minute, 'min', words)}" if minute else hours
 
 
 def _bare(found: Match[str], words: Words) -> str:

@@ -7,6 +7,7 @@ from functools import lru_cache
 # "3° piano", but "21°" and "5° con vento": the degree sign in place of º.
 DEGREE_AS_ORDINAL = (
     r"(?<!\d\d)°(?= (?!(?:con|e|y|en|in|di|de|a|da|al|per|por|ma|pero|ora|ahora)\b)[a-zà-ù]{3})"
+    r"|°(?= (?:piano|posto|compleanno|anniversario|giorno|secolo|piso|puesto|aniversario)\b)"
 )
 
 

@@ -21,6 +21,8 @@ _BEFORE = {
     "nl": "in|sinds|uit|jaar|van|tot",
 }  # in the other languages a year is a number like any
 
+_JOINTS = {"de": "bis", "fr": "au|à", "es": "al?", "it": "al?", "nl": "t/m|tot|tot en met"}
+
 
 def year_rules(words: Words) -> list[Rule]:
     """Return the rules of years; full dates and units went before."""
@@ -45,7 +47,13 @@ def decade_rules(words: Words) -> list[Rule]:
             return [rule("decade", nineties, _german_decade, words, needs="r")]
         case "it":
             return [
-                rule("decade", r"['\u2019](?=\d0(?!\w))", lambda f, w: "", words, needs="'\u2019")
+                rule(
+                    "decade",
+                    r"(?<!\w)['\u2019](?=\d0(?!\w))",
+                    lambda f, w: "",
+                    words,
+                    needs="'\u2019",
+                )
             ]
     return []
 
@@ -101,6 +109,13 @@ def short_name_rules(words: Words) -> list[Rule]:
         one = f"(?:{word_list({*names, *(name.casefold() for name in names.values())})})"
         return rf"(?<!\w)(?P<from>{one})\.? ?[-–] ?(?P<to>{one})(?:\.(?= \w))?(?!\w)"
 
+    def worded(found: Match[str], words: Words) -> str | None:
+        first, last = found["from"], found["to"]
+        short = first.casefold() in days or last.casefold() in days
+        if not short or long(first) == long(last):
+            return None
+        return f"{long(first)}{found['joint']}{long(last)}"
+
     def long(name: str) -> str:
         key = name.casefold()
         return days.get(key) or months.get(key) or full[key]
@@ -113,10 +128,20 @@ def short_name_rules(words: Words) -> list[Rule]:
             return None
         return long(found["day"]) + found["mark"].replace(".", "")
 
+    some_day = f"(?:{word_list({*days, *(day.casefold() for day in words.weekdays)})})"
+    between = (
+        rf"(?<!\w)(?P<from>{some_day})\.?(?P<joint> (?:{_JOINTS.get(words.language, 'to')}) )"
+        rf"(?P<to>{some_day})(?:\.(?= \w))?(?!\w)"
+    )
     date = rf"(?=the |(?:{word_list({*words.months, *months})})\b|\d)"
     one_day = rf"(?<!\w)(?P<day>{word_list(days)})(?P<mark>\.?,? ){date}"
+    label = rf"(?<!\w)(?P<day>{word_list(days)})(?P<mark>\.?)(?=: ?[-−]?\d)"
+    up_to = [rule("days", "(?<!\\w)t/m(?!\\w)", lambda f, w: w.days_to, words, needs="/")]
     return [
+        *(up_to if words.language == "nl" else ()),
+        rule("days", label, day, words, needs=":", any_case=True),
         rule("days", range_of(days), said, words, digit=False, needs="-–", any_case=True),
         rule("days", range_of(months), said, words, digit=False, needs="-–", any_case=True),
+        rule("days", between, worded, words, digit=False, any_case=True),
         rule("days", one_day, day, words, digit=False, any_case=True),
     ]
