@@ -55,6 +55,7 @@ _TWO_WORDS = re.compile(r"\w\S*\s+\S*\w")
 _LONGEST_WORD = 40  # characters; scripts without blanks write sentences as one
 _WIDE_WORDS = 4  # characters of Chinese or Japanese that are more than a word
 _LAST_WORD = re.compile(r"[\w.'’-]*\Z")
+_SPAN = re.compile(r"^\d{1,2}\.[-–]")
 _LOOKBACK = 24  # longer words are no abbreviations
 
 
@@ -168,6 +169,7 @@ class SentenceSplitter:
         before = self._text[max(0, self._dot - _LOOKBACK) : self._dot]
         found = _LAST_WORD.search(before)
         word = found[0] if found else ""
+        word = _SPAN.sub("", word) if before[-1:].isdecimal() else word  # 3.-5. Mai
         if word.isdecimal():
             only_a_number = not any(map(str.isalnum, before[: -len(word)]))  # "1. Milk"
             return len(word) <= 2 and (self._ordinals or only_a_number)

@@ -132,7 +132,7 @@ def _gender(noun: str) -> str:
 
 
 _NO_NOUNS = frozenset(
-    "para hasta como cuando pero está son los las por que más con del y o a de en el la".split()
+    "para hasta como cuando pero está son los las por que más con del y o a al de en el la".split()
 )
 
 

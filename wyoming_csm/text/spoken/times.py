@@ -5,7 +5,7 @@
 from re import Match
 
 from wyoming_csm.text.spoken.rule import Rule, rule, stop_after
-from wyoming_csm.text.spoken.units import unit_name
+from wyoming_csm.text.spoken.units import counted_unit as _counted
 from wyoming_csm.text.spoken.words import Words
 
 _HOUR, _MINUTE = r"(?P<hour>[01]?\d|2[0-4])", r"(?P<minute>[0-5]\d)"
@@ -76,10 +76,3 @@ def _with_seconds(hour: int, minute: int, second: int, words: Words) -> str:
     if not words.language.startswith("en"):
         return f"{words.clock(hour, minute)} {words.and_} {seconds}"
     return f"{_counted(hour, 'h', words)} {_counted(minute, 'min', words)} and {seconds}"
-
-
-def _counted(number: int, unit: str, words: Words) -> str:
-    name = unit_name(unit, words.language)
-    assert name is not None
-    noun = name.one if number == 1 else name.several
-    return f"{words.cardinal(number, words.gender(name.one) or 'm')} {noun}"

@@ -118,6 +118,14 @@ def unit_name(written: str, language: str) -> Name | None:
     return Name(f"{name.one} {per}", f"{name.several} {per}", "") if name and per else None
 
 
+def counted_unit(number: int, unit: str, words: Words) -> str:
+    """Return a whole number of a unit that the table has: two hours."""
+    name = unit_name(unit, words.language)
+    assert name is not None
+    noun = name.one if number == 1 else name.several
+    return f"{words.cardinal(number, words.gender(name.one) or 'm')} {noun}"
+
+
 def _simple(written: str, code: str) -> Name | None:
     return _table().get(_aliases().get(written, written), {}).get(code)
 
