@@ -30,6 +30,7 @@ _TIMES = re.compile(
     r"(?<=[A-Za-z0-9)]) \* (?=[A-Za-z0-9(])"
     rf"|(?:{_OPERAND}|(?<=\)))\*(?=[A-Za-z0-9(])|(?<=[A-Za-z0-9)])\*(?=\d|[A-Za-z](?![A-Za-z0-9_*]))"
 )
+_PER_BOTH = re.compile(r"(?<=[A-Za-z]/)\((\w{1,4})[·⋅*.](\w{1,4})\)")  # J/(kg·K)
 _EMPHASIS = re.compile(r"[*`]+|~{2,}")
 _LINE_MARKS = re.compile(r"^ *(?:(?:(?:#{1,6}|>+|[-+—])(?: +|$))+(?:\[[ xX]\] )?|\[[ xX]\] )", re.M)
 _LINK_TAIL = re.compile(
@@ -87,6 +88,7 @@ def _markup(text: str, style: ReadingConfig, begins_line: bool) -> str:
     if begins_line:
         text = _FENCE.sub("", text)
     text = _MACHINES.sub("", _ESCAPE.sub("", text).replace("\\", " "))
+    text = _PER_BOTH.sub(r"\1/\2", text)
     text = _EMPHASIS.sub("", _TIMES.sub(_times, _POWER.sub("^", text)))
     if begins_line:
         text = _LINE_MARKS.sub(PAUSE, text)

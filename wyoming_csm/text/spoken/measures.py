@@ -35,6 +35,7 @@ _TIME_UNITS = {
 }  # fmt: skip
 
 
+OVER = {"en": "over", "de": "zu", "fr": "sur", "es": "sobre", "it": "su", "nl": "op"}
 _LETTERED = ("seat", "row", "port", "vitamin", "floor", "group", "class", "type", "bay")
 _START = r"(?<![\w.,:])(?<!\d/)"
 _TIMES = {"en": "times", "de": "mal", "fr": "fois", "es": "veces", "it": "volte", "nl": "keer"}
@@ -217,8 +218,10 @@ def _measure(found: Match[str], words: Words) -> str | None:
 
 def _fraction(part: Match[str], one: str, several: str, words: Words) -> str:
     above, below = int(part[2]), int(part[3])
-    if not 1 < below <= 100:
-        head = f"{said(part[2], words)} {words.by} {said(part[3], words)}"
+    improper = above > 99 or above > below > 16  # 120/80 mmHg
+    if improper or not 1 < below <= 100:
+        joint = OVER[words.language[:2]] if improper else words.by
+        head = f"{said(part[2], words)} {joint} {said(part[3], words)}"
         return f"{said(part[1], words)} {head} {several}" if part[1] else f"{head} {several}"
     fraction = words.fraction(above, below)
     if part[1]:

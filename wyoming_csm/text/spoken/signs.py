@@ -13,7 +13,12 @@ _TWICE = {">=": "≥", "<=": "≤", "=>": "≥", "!=": "≠", "+/-": "±", "+-":
 _FEET = r"(?<![\w'.])(?P<feet>\d{1,2})['′] ?(?P<inches>\d{1,2})[\"″]"
 _LENGTH = r"(?<![\w'.])(?P<feet>\d{1,3})['′](?= (?:long|tall|wide|high|deep)\b)"
 _DETERMINERS = ("a", "an", "the", "my", "your", "our", "new")
-_NAME = re.compile(r" [A-Z]")
+_THING = re.compile(
+    r" (?!(?:and|or|of|by|to|from|in|on|at|is|are|was|per|more|less|today|yesterday|tonight"
+    r"|tomorrow|this|last|next|for|with|the|a|above|below|deep|wide|long|tall|high|thick|now|so"
+    r"|but|than|during|over|since|expected|possible|fell|across)\b)\w"  # 3" pipe
+)
+_QUOTE = re.compile(r'(?<!\d)"')
 _INCHES = r"(?<![\w.,\"])(?P<inches>\d{1,3}(?:\.\d+)?)(?P<mark>[″\"])(?!\w)"
 
 
@@ -36,10 +41,13 @@ def sign_before_number_rules(words: Words) -> list[Rule]:
 
 def _inches(found: Match[str], words: Words) -> str | None:
     """Take a mark for inches, unless it may end what another began."""
-    if found["mark"] != "″" and found.string.count('"') != 1:
+    if found["mark"] != "″" and _QUOTE.search(found.string):
         return None
-    of_a_thing = word_before(found).lower() in _DETERMINERS or _NAME.match(text_after(found))
-    return f"{found['inches']} {'inch' if of_a_thing else 'in'}"
+    after = text_after(found)
+    if re.match(" ?[x×]", after):
+        return f"{found['inches']} in"
+    a_thing = word_before(found).lower() in _DETERMINERS or _THING.match(after)
+    return f"{found['inches']} {'inch' if a_thing or found['inches'] == '1' else 'inches'}"
 
 
 def sign_rules(words: Words) -> list[Rule]:
