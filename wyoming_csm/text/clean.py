@@ -23,6 +23,7 @@ _ORDINARY = re.compile(
 )
 _FENCE = re.compile(r"^ *(?:`{3,}|~{3,}) *[\w+#.-]*(?: *\{[^}\n]*\})? *$", re.M)
 _ESCAPE = re.compile(r"\\+(?=[!-/:-@\[-`{-~])")
+_BACKSLASH = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]:(?:\\[\w-][\w.-]{0,63})+|\\")  # or C:\\temp
 _POWER = re.compile(r"(?<=\d) ?\*\* ?(?=\d)")
 # Between words without blanks it is as well the end of an emphasis: "un*believ*able".
 _OPERAND = r"(?<=\d)|(?<![A-Za-z0-9_*][A-Za-z])(?<=[A-Za-z])"
@@ -87,7 +88,7 @@ def _markup(text: str, style: ReadingConfig, begins_line: bool) -> str:
     """Take out Markdown; its pauses become PAUSE."""
     if begins_line:
         text = _FENCE.sub("", text)
-    text = _MACHINES.sub("", _ESCAPE.sub("", text).replace("\\", " "))
+    text = _MACHINES.sub("", _BACKSLASH.sub(_path_or_blank, _ESCAPE.sub("", text)))
     text = _PER_BOTH.sub(r"\1/\2", text)
     text = _EMPHASIS.sub("", _TIMES.sub(_times, _POWER.sub("^", text)))
     if begins_line:
@@ -100,6 +101,10 @@ def _markup(text: str, style: ReadingConfig, begins_line: bool) -> str:
     text = _COMPARED.sub(lambda found: _COMPARISONS[found[0]], text)
     text = _BREAKS.sub(PAUSE, text)
     return _HASHES.sub("", text)
+
+
+def _path_or_blank(found: re.Match[str]) -> str:
+    return " " if found[0] == "\\" else found[0]
 
 
 def _times(found: re.Match[str]) -> str:

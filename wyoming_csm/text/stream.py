@@ -43,7 +43,8 @@ _ALWAYS = frozenset(
 )
 # Only before a number: "No. 5", but "No. The door is shut."
 _BEFORE_NUMBER = frozenset(
-    "no nr núm num fig vol vols ch chap pp pag pág art sec para abs kap approx ca circa "
+    "mon tue tues wed thu thur thurs fri sat sun "
+    "no nos nr núm num fig vol vols ch chap pp pag pág art sec para abs kap approx ca circa "
     "jan feb mar apr jun jul aug sep sept oct okt nov dec dez min max std sek".split()
 )
 # Dotted, and still at home at the end of a sentence.

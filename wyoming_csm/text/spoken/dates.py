@@ -28,7 +28,9 @@ _TWO = (
 _GERMAN_TWO = r"(?<![\w./-])(?P<first>\d{1,2})\. ?(?P<second>\d{1,2})\.(?!\d)"
 BEFORE_DATES = ("on", "due", "ships", "arrives", "until", "since")
 _AFTER_DATE = re.compile(r"\s*\Z|[.,;:!?)]| (?:at|from|and|to|for)\b")
+_AT_A_TIME = re.compile(r" at \d")
 _ALL_DAY = ("24/7", "7/24")
+_SEPTEMBER_11 = "9/11"
 _YEAR = r"(?:(?:,? |,)(?P<year>[12]\d{3})\b(?! ?[%°€$]))?"
 _ORDINAL = "(?:st|nd|rd|th)?"
 _FIRST = {"de": r"\.", "fr": "(?:er)?", "es": "(?:º|°)?", "it": "(?:º|°)?", "nl": "e?"}
@@ -100,7 +102,14 @@ def _two(found: Match[str], words: Words) -> str | None:
     if not is_date(day, month) or found[0] in _ALL_DAY:
         return None
     small = day <= 12 and (first <= second or second in (2, 3, 4, 8))
-    told = word_before(found).lower() in BEFORE_DATES and _AFTER_DATE.match(text_after(found))
+    if found[0] == _SEPTEMBER_11 and words.language == "en":
+        return "nine eleven"
+    before, after = word_before(found), text_after(found)
+    told = (
+        (before.lower() in BEFORE_DATES and _AFTER_DATE.match(after))
+        or before in words.weekdays
+        or _AT_A_TIME.match(after)
+    )
     if "/" in found[0] and not told and (small or second in (16, 20, 24)):
         return None
     return words.date(day, month, "", word_before(found))

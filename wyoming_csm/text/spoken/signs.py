@@ -18,6 +18,11 @@ _THING = re.compile(
     r"|tomorrow|this|last|next|for|with|the|a|above|below|deep|wide|long|tall|high|thick|now|so"
     r"|but|than|during|over|since|expected|possible|fell|across)\b)\w"  # 3" pipe
 )
+_SHARP = r"(?<![\w'])(?P<key>[A-GJ])#(?!\w)"  # of music and of languages for programs
+_BACKSLASH = {
+    "en": "backslash", "de": "Backslash", "fr": "antislash", "es": "barra invertida",
+    "it": "barra rovesciata", "nl": "backslash",
+}  # fmt: skip
 _QUOTE = re.compile(r'(?<!\d)"')
 _INCHES = r"(?<![\w.,\"])(?P<inches>\d{1,3}(?:\.\d+)?)(?P<mark>[″\"])(?!\w)"
 
@@ -56,7 +61,12 @@ def sign_rules(words: Words) -> list[Rule]:
     letters = "".join(sign for sign in words.signs if sign.isalpha())  # but not in Greek words
     alone = rf"(?<![\u0370-\u03ff])[{letters}](?![\u0370-\u03ff])"
     both = r"(?P<left>(?<![^\W_])[A-Z]{1,5})/(?=[A-Z]{1,5}(?!\w))"
+    sharps = [rule("sign", _SHARP, lambda f, w: f"{f['key']} sharp", words, digit=False, needs="#")]
     return [
+        *(sharps if words.language.startswith("en") else []),
+        rule("sign", r"(?<![\w/])~/(?=\w)", _home, words, digit=False, needs="~"),
+        rule("sign", "©", lambda f, w: " copyright ", words, digit=False, needs="©"),
+        rule("sign", r"\\", _backslash, words, digit=False, needs="\\"),
         rule("sign", f"[{signs}]+|{alone}", _signs, words, digit=False),
         rule("sign", r"[^\x00-\x7f\w\s]", _other_sign, words, digit=False),
         rule("slash", r"(?<!\w)and/or(?!\w)", lambda f, w: "and or", words, digit=False, needs="/"),
@@ -64,6 +74,14 @@ def sign_rules(words: Words) -> list[Rule]:
         rule("slash", "(?: ?[/⁄|])+ ?", _slash, words, digit=False, needs="/⁄|"),
         rule("underscore", "_+", lambda f, w: " ", words, digit=False, needs="_"),
     ]
+
+
+def _home(found: Match[str], words: Words) -> str:
+    return "tilde slash " if words.language.startswith("en") else "tilde "
+
+
+def _backslash(found: Match[str], words: Words) -> str:
+    return f" {_BACKSLASH[words.language[:2]]} "
 
 
 def _other_sign(found: Match[str], words: Words) -> str | None:

@@ -15,6 +15,8 @@ _ZONE = r"(?: ?(?P<zone>[ECMP][SD]T|UTC|GMT|CEST|CET|e\.s\.t\.?|est)\b)?"
 _TO = r"(?P<to> ?[-–—] ?(?=\d{1,2}(?:[:.h]\d\d| ?[apAP]\.?[mM]\b| ?Uhr\b| ?uur\b| ?h\b)))?"
 _BARE = r" ?[-–] ?(?=\d{1,2}(?::\d\d)? ?[apAP]\.?[mM]\b)"  # "2-4 PM"
 _LEFT = r"(?<![\w:.])(?P<minute>\d{1,3}):(?P<second>[0-5]\d)(?= (?:left|remaining|elapsed|to go)\b)"
+_RATIO = r" (?:scale|ratio|odds|model)\b"
+_LASTS = r"(?<![\w:.])(?P<hour>\d{1,3}):(?P<minute>[0-5]\d) ?(?:h|hrs?|hours)\b"
 _START = r"(?<![\w:,/+\-.])"
 # Beside hours and minutes with a colon.
 _OTHERS = {
@@ -35,12 +37,13 @@ def time_rules(words: Words) -> list[Rule]:
     code = words.language[:2]
     start, half = r"(?<![\w:/+.])", f"(?:{_HALF})?{_ZONE}" if code == "en" else ""
     clock_word = rf"(?: ?(?:{words.clock_word})\b)?"
-    colon = rf"{start}{_HOUR}:{_MINUTE}{_SECOND}(?![\d:]){half}{clock_word}{_TO}"
+    colon = rf"{start}{_HOUR}:{_MINUTE}{_SECOND}(?![\d:]|{_RATIO}){half}{clock_word}{_TO}"
     others = [rule("time", pattern, _said, words) for pattern in _OTHERS[code]]
     first: list[Rule] = []
     if code == "en":
         bare = rf"(?<![\d:/+.\w]){_HOUR}{_BARE}"
         first.append(rule("duration", _LEFT, _left, words, needs=":"))
+        first.append(rule("duration", _LASTS, _lasts, words, needs=":"))
         first.append(rule("time", bare, _bare, words, needs="-–"))
     return [*first, rule("time", colon, _said, words, needs=":"), *others]
 
@@ -65,6 +68,11 @@ def _left(found: Match[str], words: Words) -> str:
     second = int(found["second"])
     minutes = _counted(int(found["minute"]), "min", words)
     return f"{minutes} {_counted(second, 's', words)}" if second else minutes
+
+
+def _lasts(found: Match[str], words: Words) -> str:
+    steps = [(int(found["hour"]), "h"), (int(found["minute"]), "min")]
+    return " ".join(_counted(number, unit, words) for number, unit in steps if number)
 
 
 def _bare(found: Match[str], words: Words) -> str:

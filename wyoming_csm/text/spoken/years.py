@@ -13,6 +13,7 @@ _DECADE = (
     r"(?:(?P<joint>-| and | or | to | through )(?P<second>(?:[12]\d)?[1-9]0)s\b)?"
 )
 _HUNDREDS = r"(?<![\w.,])(?P<number>10|100|1,?000)s(?= (?:of|more)\b)"
+_BEFORE_DAYS = ("on", "by", "until", "till", "you", "this", "next", "last", "every")
 _NO_SECONDS = (
     "the early late mid low lower high upper middle her his their my your our nineteen"
 ).split()
@@ -126,10 +127,18 @@ def short_name_rules(words: Words) -> list[Rule]:
             return None
         return long(found["day"]) + found["mark"].replace(".", "")
 
+    def last_day(found: Match[str], words: Words) -> str | None:
+        if word_before(found).lower() not in _BEFORE_DAYS:
+            return None
+        return long(found["day"]) + found["stop"]
+
     date = rf"(?=the |(?:{word_list({*words.months, *months})})\b|\d)"
+    short_days = word_list(name for names in words.short_weekdays for name in names)
+    at_the_end = rf"(?<!\w)(?P<day>{short_days})(?P<stop>[.!?]?)\Z"
     one_day = rf"(?<!\w)(?P<day>{word_list(days)})(?P<mark>\.?,? ){date}"
     return [
         rule("days", range_of(days), said, words, digit=False, needs="-–", any_case=True),
         rule("days", range_of(months), said, words, digit=False, needs="-–", any_case=True),
         rule("days", one_day, day, words, digit=False, any_case=True),
+        rule("days", at_the_end, last_day, words, digit=False),
     ]
