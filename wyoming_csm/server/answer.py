@@ -120,8 +120,8 @@ class Answer:
             yield piece
         if reader.silenced_by:
             _LOGGER.info("A text of %s is silent from %s on", self._address, reader.silenced_by)
-        if reader.ignores_rate:
-            _LOGGER.info("A text of %s asks for a rate, which is not changed", self._address)
+        for asked in sorted(reader.ignored):
+            _LOGGER.info("A text of %s asks for a %s, which is not changed", self._address, asked)
 
     async def _pause(self, seconds: float) -> None:
         samples = round(seconds * SAMPLE_RATE)
