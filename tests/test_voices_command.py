@@ -72,7 +72,7 @@ async def test_words_may_stand_beside_the_clip(tmp_path: Path, clip: Path) -> No
     "name",
     [
         *("", ".anna", "~a", "-a", "a/b", "../a", "a\\b", "a:b", "a\nb", " a", "a.", "a" * 61),
-        *("system_en-US", "coqui_de", "night", "@eaDir"),
+        *("system_en-US", "coqui_de", "speaker_0", "default", "night", "@eaDir"),
     ],
 )
 async def test_bad_names_are_refused(tmp_path: Path, clip: Path, name: str) -> None:
@@ -105,6 +105,8 @@ async def test_a_clip_that_cannot_serve_leaves_nothing(
 async def test_what_is_missing_is_named(tmp_path: Path, clip: Path) -> None:
     with pytest.raises(RequestError, match=r"missing: --text .*My Recording\.txt beside it"):
         await add_voice(config(tmp_path), new(clip, text=None))
+    with pytest.raises(VoiceError, match="--text are empty"):
+        await add_voice(config(tmp_path), new(clip, text=""))
     with pytest.raises(RequestError, match="there is no file"):
         await add_voice(config(tmp_path), new(tmp_path / "none.wav"))
     with pytest.raises(VoiceError, match="language: wrong form"):

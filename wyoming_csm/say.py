@@ -3,8 +3,9 @@
 import asyncio
 import sys
 import wave
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing, suppress
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -20,9 +21,9 @@ from wyoming_csm.audio import (
 from wyoming_csm.config import Config
 from wyoming_csm.engines.base import Phase
 from wyoming_csm.errors import RequestError
-from wyoming_csm.text.pieces import Speak
+from wyoming_csm.text.pieces import Pause, Piece, Speak
 from wyoming_csm.text.reader import TextReader
-from wyoming_csm.text.spoken import spoken
+from wyoming_csm.text.spoken.parts import spoken_parts
 from wyoming_csm.voice_choice import VoiceRequest, choose_voice
 from wyoming_csm.voices import Voice
 
@@ -99,11 +100,10 @@ async def _speak(app: App, config: Config, voice: Voice, text: str) -> AsyncGene
     reply = app.engine.start_reply(voice)
     owed = 0.0  # seconds of the pause after the sentence before
     try:
-        for piece in (*reader.push(text), *reader.finish()):
+        for piece in _in_words(app, voice, (*reader.push(text), *reader.finish())):
             words, gain = "", voice.manner.gain
             if isinstance(piece, Speak):
-                words = spoken(app.lexicons.respelled(piece.text, voice), voice.language)
-                piece, gain = Speak(words), gain + piece.gain
+                words, gain = piece.text, gain + piece.gain
             mixed = app.mixer.sentence(words, gain, voice.manner.pause)
             yield silence(owed if words else 0.0)
             async with aclosing(reply.speak(piece)) as chunks:
@@ -113,6 +113,16 @@ async def _speak(app: App, config: Config, voice: Voice, text: str) -> AsyncGene
             owed = mixed.owed if words else 0.0
     finally:
         await reply.aclose()
+
+
+def _in_words(app: App, voice: Voice, pieces: Iterable[Piece]) -> Iterator[Piece]:
+    """Yield pauses as they are, and sentences in the words that the engine gets."""
+    for piece in pieces:
+        if isinstance(piece, Pause):
+            yield piece
+            continue
+        text = app.lexicons.respelled(piece.text, voice)
+        yield from (replace(piece, text=part) for part in spoken_parts(text, voice.language))
 
 
 def _write(pcm: bytes, output: str) -> None:

@@ -28,7 +28,8 @@ from wyoming_csm.voices import Voice
 _CONSENT = "Use only the voice of a person who agrees to it."
 _FORBIDDEN = frozenset('/\\:*?"<>|')  # on some disk
 _LONGEST_NAME = 60  # characters
-_OTHERS = ("system_", "coqui_")  # the engines' own voices begin so
+_OTHERS = ("system_", "coqui_", "speaker_")  # the engines' own voices begin so
+_TAKEN = ("default", *NO_VOICES)
 _SENTENCES = {
     "en": "Good morning. It is half past seven, and the kitchen light is on. Shall I turn it off?",
     "de": "Guten Morgen. Es ist halb acht, und das Licht in der Küche ist an. Soll ich es"
@@ -157,7 +158,7 @@ def _checked_name(config: Config, name: str) -> str:
         raise RequestError(f"{name!a} is no name for a voice: use letters, digits, _ and -")
     if len(name) > _LONGEST_NAME:
         raise RequestError(f"the name has {len(name)} characters: {_LONGEST_NAME} are allowed")
-    if name.startswith(_OTHERS) or name.lower() in NO_VOICES:
+    if name.startswith(_OTHERS) or name.lower() in _TAKEN:
         raise RequestError(f"{name!r} is the name of something else: choose another")
     if name in config.presets:
         raise RequestError(f"{name!r} is a preset: choose another name")
@@ -165,7 +166,12 @@ def _checked_name(config: Config, name: str) -> str:
 
 
 def _words_given(new: NewVoice) -> str | None:
-    """Return the clip's words if the user gave them; None: a server is to be asked."""
+    """Return the clip's words if the user gave them; None: a server is to be asked.
+
+    Raises RequestError, VoiceError.
+    """
+    if new.text is not None and not new.text.strip():
+        raise VoiceError("the words in --text are empty: give those that are spoken in the clip")
     beside = new.clip.with_suffix(".txt")
     if new.text is not None or new.asr is not None:
         return new.text

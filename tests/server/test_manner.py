@@ -121,6 +121,10 @@ async def test_a_voice_of_ssml_speaks_what_it_holds() -> None:
             "<prosody rate='fast'>Two is.",
             "A text of 127.0.0.1 asks for a rate, which is not changed",
         ),
+        (
+            "<speak><lang xml:lang='de'>Two is.</lang></speak>",
+            "A text of 127.0.0.1 asks for a language, which is not changed",
+        ),
     ],
 )
 async def test_what_is_not_done_is_a_line_in_the_log(

@@ -28,6 +28,10 @@ from wyoming_csm.text.clean import clean
         ("```python", ""),
         ("5\\. not a \\*list\\*", "5. not a list"),
         ("2 * 3 = 6", "2 × 3 = 6"),
+        ("2**8, x*5 and 2 * x", "2^8, x×5 and 2 × x"),
+        ("3 J/(kg·K)", "3 J/kg/K"),
+        ("Open C:\\temp\\a.txt, not a\\b", "Open C:\\temp\\a.txt, not a b"),
+        ("Press *x* or **5** now", "Press x or 5 now"),
         # comparisons
         ("2 < 3 and 5 > 4", "2 < 3 and 5 > 4"),
         ("x <= 5, y >= 6, z != 7", "x ≤ 5, y ≥ 6, z ≠ 7"),

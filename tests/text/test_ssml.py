@@ -69,6 +69,13 @@ def say(text: str, *, ssml: bool = True) -> list[Piece]:
         # say-as: what is written so that it is read as meant
         ('<say-as interpret-as="digits">2026</say-as>', [Speak("2 0 2 6")]),
         ('<say-as interpret-as="characters">Ab 3</say-as> x', [Speak("A b 3 x")]),
+        ('<say-as interpret-as="digits">12.5</say-as> x', [Speak("1 2 point 5 x")]),
+        ('<say-as interpret-as="characters">AB-1</say-as> x', [Speak("A B dash 1 x")]),
+        (
+            'on <say-as interpret-as="date" format="yyyymmdd">20260525</say-as>',
+            [Speak("on 2026-05-25")],
+        ),
+        ("in <say-as interpret-as='time'>1&apos;30&quot;</say-as>", [Speak("in 1 min 30 s")]),
         ('<say-as interpret-as="spell-out">TV</say-as> is', [Speak("T V is")]),
         (
             '<say-as interpret-as="telephone">+49 30 12-34</say-as>',
@@ -118,6 +125,8 @@ def say(text: str, *, ssml: bool = True) -> list[Piece]:
         ("<nonsense a='b'>Words stay</nonsense>", [Speak("Words stay")]),
         ("<!-- not this -->But <![CDATA[<this> & 5]]> too", [Speak("But <this> & 5 too")]),
         ('<sub alias="so and so"/> on', [Speak("so and so on")]),
+        ('<sub alias="Tom &amp; Ben">They</sub> came', [Speak("Tom & Ben came")]),
+        (f'<speak a="{"x" * 2_100}" b="y">One and two</speak>', [Speak("One and two")]),
         ('<sub alias="a b">' + "x" * 200 + "y is said", [Speak("a by is said")]),
         # tags that cross or never end
         ("<p>One and two<p>Three and four", [Speak("One and two"), Speak("Three and four")]),

@@ -20,7 +20,7 @@ from wyoming_csm.sound.mixer import Mixer
 from wyoming_csm.sound.pacing import Pacer
 from wyoming_csm.text.pieces import Pause, Piece, Speak
 from wyoming_csm.text.reader import TextReader
-from wyoming_csm.text.spoken import spoken
+from wyoming_csm.text.spoken.parts import spoken_parts
 from wyoming_csm.voices import Voice
 
 _LOGGER = logging.getLogger(__name__)
@@ -120,8 +120,8 @@ class Answer:
             yield piece
         if reader.silenced_by:
             _LOGGER.info("A text of %s is silent from %s on", self._address, reader.silenced_by)
-        if reader.ignores_rate:
-            _LOGGER.info("A text of %s asks for a rate, which is not changed", self._address)
+        for asked in sorted(reader.ignored):
+            _LOGGER.info("A text of %s asks for a %s, which is not changed", self._address, asked)
 
     async def _pause(self, seconds: float) -> None:
         samples = round(seconds * SAMPLE_RATE)
@@ -139,13 +139,16 @@ class Answer:
         return self._replies[name]
 
     async def _speak(self, sentence: Speak) -> None:
-        await self._events.surely_there()
         self._sentences += 1
         reply = self._reply_in(sentence.voice)
         voice = reply.wanted
-        words = spoken(self._lexicons.respelled(sentence.text, voice), voice.language)
-        gain = voice.manner.gain + sentence.gain
-        mixed = self._mixer.sentence(words, gain, voice.manner.pause)
+        text = self._lexicons.respelled(sentence.text, voice)
+        for words in spoken_parts(text, voice.language):
+            await self._speak_words(words, reply, voice.manner.gain + sentence.gain)
+
+    async def _speak_words(self, words: str, reply: Reply, gain: float) -> None:
+        await self._events.surely_there()
+        mixed = self._mixer.sentence(words, gain, reply.wanted.manner.pause)
         self._pacer.begin(len(words))
         async with aclosing(reply.speak(Speak(words))) as chunks:
             async for pcm in chunks:

@@ -23,7 +23,15 @@ _ORDINARY = re.compile(
 )
 _FENCE = re.compile(r"^ *(?:`{3,}|~{3,}) *[\w+#.-]*(?: *\{[^}\n]*\})? *$", re.M)
 _ESCAPE = re.compile(r"\\+(?=[!-/:-@\[-`{-~])")
-_TIMES = re.compile(r"(?<=\d)( ?)\*( ?)(?=\d)")
+_BACKSLASH = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]:(?:\\[\w-][\w.-]{0,63})+|\\")  # or C:\\temp
+_POWER = re.compile(r"(?<=\d) ?\*\* ?(?=\d)")
+# Between words without blanks it is as well the end of an emphasis: "un*believ*able".
+_OPERAND = r"(?<=\d)|(?<![A-Za-z0-9_*][A-Za-z])(?<=[A-Za-z])"
+_TIMES = re.compile(
+    r"(?<=[A-Za-z0-9)]) \* (?=[A-Za-z0-9(])"
+    rf"|(?:{_OPERAND}|(?<=\)))\*(?=[A-Za-z0-9(])|(?<=[A-Za-z0-9)])\*(?=\d|[A-Za-z](?![A-Za-z0-9_*]))"
+)
+_PER_BOTH = re.compile(r"(?<=[A-Za-z]/)\((\w{1,4})[·⋅*.](\w{1,4})\)")  # J/(kg·K)
 _EMPHASIS = re.compile(r"[*`]+|~{2,}")
 _LINE_MARKS = re.compile(r"^ *(?:(?:(?:#{1,6}|>+|[-+—])(?: +|$))+(?:\[[ xX]\] )?|\[[ xX]\] )", re.M)
 _LINK_TAIL = re.compile(
@@ -80,8 +88,9 @@ def _markup(text: str, style: ReadingConfig, begins_line: bool) -> str:
     """Take out Markdown; its pauses become PAUSE."""
     if begins_line:
         text = _FENCE.sub("", text)
-    text = _MACHINES.sub("", _ESCAPE.sub("", text).replace("\\", " "))
-    text = _EMPHASIS.sub("", _TIMES.sub(r"\1×\2", text))
+    text = _MACHINES.sub("", _BACKSLASH.sub(_path_or_blank, _ESCAPE.sub("", text)))
+    text = _PER_BOTH.sub(r"\1/\2", text)
+    text = _EMPHASIS.sub("", _TIMES.sub(_times, _POWER.sub("^", text)))
     if begins_line:
         text = _LINE_MARKS.sub(PAUSE, text)
     text = _LINK_TAIL.sub(" ", text)
@@ -92,6 +101,14 @@ def _markup(text: str, style: ReadingConfig, begins_line: bool) -> str:
     text = _COMPARED.sub(lambda found: _COMPARISONS[found[0]], text)
     text = _BREAKS.sub(PAUSE, text)
     return _HASHES.sub("", text)
+
+
+def _path_or_blank(found: re.Match[str]) -> str:
+    return " " if found[0] == "\\" else found[0]
+
+
+def _times(found: re.Match[str]) -> str:
+    return found[0].replace("*", "×")
 
 
 def _punctuation(text: str) -> str:

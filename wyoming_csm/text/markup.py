@@ -127,9 +127,9 @@ class Markup:
         return self._silence.began if self._silence else ""
 
     @property
-    def ignores_rate(self) -> bool:
-        """Return whether the text asked for another rate of speech."""
-        return self._elements.ignores_rate
+    def ignored(self) -> set[str]:
+        """Return what the text asked to be other and is not: rate, language."""
+        return self._elements.ignored
 
     def push(self, text: str) -> list[Spoken]:
         """Read on; return what is to be said: text, pauses, other gains. Raises RequestError."""

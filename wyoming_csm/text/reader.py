@@ -51,9 +51,9 @@ class TextReader:
         return self._markup.silenced_by
 
     @property
-    def ignores_rate(self) -> bool:
-        """Return whether the text asked for another rate of speech, which it does not get."""
-        return self._markup.ignores_rate
+    def ignored(self) -> set[str]:
+        """Return what the text asked to be other and is not: rate, language."""
+        return self._markup.ignored
 
     def push(self, text: str) -> list[Piece]:
         """Read on; return what can be spoken now.

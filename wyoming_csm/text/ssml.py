@@ -65,7 +65,7 @@ class Elements:
         self._language = language
         self._open: list[_Open] = []
         self._manner = Manner()
-        self.ignores_rate = False  # somewhere the text asked for another rate
+        self.ignored: set[str] = set()  # what the text asked to be other, and is not
 
     def start(self, tag: Tag) -> list[Spoken]:
         """Return what the start of an element asks for; beyond DEEPEST it asks for nothing."""
@@ -86,8 +86,10 @@ class Elements:
         elif tag.name == "sub" and "alias" in tag.attributes:
             opened.replaced = True
         elif tag.name == "prosody":
-            self.ignores_rate |= "rate" in tag.attributes
+            self.ignored |= {"rate"} & tag.attributes.keys()
             spoken += self._change(self._louder(_decibel(tag.attributes.get("volume", ""))))
+        elif tag.name == "lang":
+            self.ignored.add("language")
         elif tag.name == "voice":
             spoken += self._change(replace(self._manner, voice=tag.attributes.get("name", "")))
         return [*spoken, *self._alias(tag)]

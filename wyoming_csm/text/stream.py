@@ -43,7 +43,8 @@ _ALWAYS = frozenset(
 )
 # Only before a number: "No. 5", but "No. The door is shut."
 _BEFORE_NUMBER = frozenset(
-    "no nr núm num fig vol vols ch chap pp pag pág art sec para abs kap approx ca circa "
+    "mon tue tues wed thu thur thurs fri sat sun "
+    "no nos nr núm num fig vol vols ch chap pp pag pág art sec para abs kap approx ca circa "
     "jan feb mar apr jun jul aug sep sept oct okt nov dec dez min max mín máx std sek "
     # Days and months in other languages than English, said with the number
     "mo do so di mi lun mer jeu ven sam dim jue vie sáb sab dom gio vr za zo ma wo "
@@ -58,6 +59,7 @@ _TWO_WORDS = re.compile(r"\w\S*\s+\S*\w")
 _LONGEST_WORD = 40  # characters; scripts without blanks write sentences as one
 _WIDE_WORDS = 4  # characters of Chinese or Japanese that are more than a word
 _LAST_WORD = re.compile(r"[\w.'’-]*\Z")
+_SPAN = re.compile(r"^\d{1,2}\.[-–]")
 _LOOKBACK = 24  # longer words are no abbreviations
 
 
@@ -171,6 +173,7 @@ class SentenceSplitter:
         before = self._text[max(0, self._dot - _LOOKBACK) : self._dot]
         found = _LAST_WORD.search(before)
         word = found[0] if found else ""
+        word = _SPAN.sub("", word) if before[-1:].isdecimal() else word  # 3.-5. Mai
         if word.isdecimal():
             only_a_number = not any(map(str.isalnum, before[: -len(word)]))  # "1. Milk"
             return len(word) <= 2 and (self._ordinals or only_a_number)

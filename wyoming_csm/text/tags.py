@@ -7,6 +7,7 @@ none of these ("2 < 3", "<anna@example.com>") is text.
 import re
 from collections.abc import Generator
 from dataclasses import dataclass, field
+from html import unescape
 from typing import TypeVar
 
 LONGEST_TAG = 2_048  # characters, for the pictures that stand in attributes
@@ -85,8 +86,10 @@ def _tag(written: str) -> Reading[Angle]:
     quote, word = "", written  # since the last white space
     while True:
         char = yield
-        if not char or len(written) > LONGEST_TAG:
+        if not char:
             return None
+        if len(written) > LONGEST_TAG:
+            return (yield from _rest_of_speak()) if written.startswith("speak ") else None
         if quote:
             quote = "" if char == quote else quote
         elif char == ">":
@@ -106,6 +109,13 @@ def _tag(written: str) -> Reading[Angle]:
             return None
 
 
+def _rest_of_speak() -> Reading[Angle]:
+    """Pass over the rest of the tag round a whole text, which is surely one."""
+    while (char := (yield)) and char != ">":
+        pass
+    return Tag("speak", "speak")
+
+
 def _may_go_on(word: str, char: str) -> bool:
     """Tell whether `char` can follow `word`, the name of a tag or of an attribute."""
     return (char.isascii() and char.isalnum()) or char in "_:-=/" or (char == "." and not word)
@@ -116,7 +126,7 @@ def _read(written: str) -> Angle | None:
     if found is None:
         return None
     given = _ATTRIBUTE.findall(written, found.end())
-    attributes = {name.rpartition(":")[2].lower(): a or b or c for name, a, b, c in given}
+    attributes = {name.rpartition(":")[2].lower(): unescape(a or b or c) for name, a, b, c in given}
     name = found[1].rpartition(":")[2].lower()
     closes, empty = written.startswith("/"), written.endswith("/")
     return Tag(name, " ".join(written.split()), attributes, closes, empty)

@@ -26,6 +26,7 @@ from wyoming_csm.text.spoken.money import money_rules
 from wyoming_csm.text.spoken.ordinals import ordinal_rules
 from wyoming_csm.text.spoken.rule import Change, Rule, Sentence
 from wyoming_csm.text.spoken.signs import elision_rules, sign_before_number_rules, sign_rules
+from wyoming_csm.text.spoken.spans import span_rules
 from wyoming_csm.text.spoken.times import time_rules
 from wyoming_csm.text.spoken.words import Words, words_of
 from wyoming_csm.text.spoken.years import decade_rules, short_name_rules, year_rules
@@ -64,6 +65,7 @@ def _rules(words: Words) -> tuple[Rule, ...]:
         number_sign_rule(words),
         *address_rules(words),
         *short_name_rules(words),
+        *span_rules(words),
         *date_rules(words),
         *decade_rules(words),
         *whole_day_rules(words),

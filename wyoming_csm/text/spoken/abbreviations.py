@@ -1,5 +1,6 @@
 """Words cut short, initials, and points of the compass."""
 
+import re
 from re import Match
 
 from wyoming_csm.text.spoken.rule import Rule, rule, stop_after, text_after, word_list
@@ -9,6 +10,7 @@ _INITIALS = r"(?<!\w)(?:[A-Z]\. ?){1,4}[A-Z]\.(?=\W|\Z)|(?<!\w)(?:[A-Z]\.){1,4}[
 _SPEEDS = "km/h|km/u|kph|mph|m/s|kn|kts?|knots|Bft"
 _SPEED = rf"(?=,? (?:mit |at |à |a |met )?\d+(?:[.,]\d+)? ?(?:{_SPEEDS})(?!\w))"
 _FROM = "(?:aus|from|du|de|da|del|uit|to|vers|nach)(?: (?:the|dem|le|la|el|il|het))?"
+_NEXT_SENTENCE = re.compile(r" (?:It|He|She|We|They|I|You|This|That|The|There|But|And|In|A)\b")
 _TITLES = frozenset(
     {"general", "governor", "captain", "sergeant", "lieutenant", "reverend", "mount", "fort"}
 )
@@ -40,7 +42,12 @@ def abbreviation_rules(words: Words) -> list[Rule]:
 def number_sign_rule(words: Words) -> Rule:
     """Return the rule of "No. 10"; it goes before the streets."""
     number = rf"(?:(?<!\w)(?:{words.number_words})|№) ?(?=\d)"
-    return rule("number sign", number, lambda f, w: f"{w.number} ", words, any_case=True)
+    return rule("number sign", number, _number_sign, words, any_case=True)
+
+
+def _number_sign(found: Match[str], words: Words) -> str:
+    several = words.language.startswith("en") and found[0].lower().startswith("nos")
+    return f"{words.number}{'s' if several else ''} "
 
 
 def _own_rules(words: Words) -> list[Rule]:
@@ -71,7 +78,8 @@ def _always(found: Match[str], words: Words) -> str:
 
 
 def _initials(found: Match[str], words: Words) -> str:
-    return found[0].replace(".", "").replace(" ", "") + stop_after(found)
+    stop = stop_after(found) or ("." if _NEXT_SENTENCE.match(text_after(found)) else "")
+    return found[0].replace(".", "").replace(" ", "") + stop
 
 
 def _long(found: Match[str], short: dict[str, str]) -> str | None:

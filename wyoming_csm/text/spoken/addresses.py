@@ -64,7 +64,8 @@ def _color(found: Match[str], words: Words) -> str:
     return f"{words.signs['#']} {' '.join(code)}"
 
 
-def _spelled(found: Match[str], words: Words) -> str:
+def sign_name(char: str, words: Words) -> str:
+    """Return the name of a sign where each character is said; others stay."""
     slash, dash, underscore, colon = (
         name.replace("_", " ") for name in _NAMES[words.language[:2]].split()
     )
@@ -72,6 +73,10 @@ def _spelled(found: Match[str], words: Words) -> str:
         ".": words.dot, "@": words.signs["@"], "/": slash, "-": dash, "_": underscore, ":": colon,
         "?": "?", "!": "!", "&": "ampersand" if slash == "slash" and dash == "dash" else words.and_,
     }  # fmt: skip
+    return names.get(char) or words.signs.get(char, char)
+
+
+def _spelled(found: Match[str], words: Words) -> str:
     said = []
     parts = _PART.findall(found[0])
     for position, part in enumerate(parts):
@@ -89,7 +94,7 @@ def _spelled(found: Match[str], words: Words) -> str:
             )
             said.append(part.upper() if short else part)
         else:
-            said.append(names.get(part) or words.signs.get(part, part))
+            said.append(sign_name(part, words))
     return " ".join(said)
 
 

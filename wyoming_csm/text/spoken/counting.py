@@ -7,7 +7,7 @@ import unicodedata
 from math import gcd
 from re import Match
 
-from wyoming_csm.text.spoken.measures import half
+from wyoming_csm.text.spoken.measures import OVER, half
 from wyoming_csm.text.spoken.numbers import SIGN, number_pattern, parts, said, said_sign, said_whole
 from wyoming_csm.text.spoken.rule import Rule, joint, rule, text_after, text_before
 from wyoming_csm.text.spoken.words import Words
@@ -18,7 +18,6 @@ _FRACTION = (
     r"(?P<below>\d{1,5})(?:st|nd|rd|th)?(?![\w/]|[.,]\d)"
 )
 _RATIO = rf"{_START}(?P<above>\d{{1,4}}) ?: ?(?P<below>\d{{1,4}})(?![\w:])"
-_OVER = {"en": "over", "de": "zu", "fr": "sur", "es": "sobre", "it": "su", "nl": "op"}
 
 _COUNTED = re.compile(r" (?:(?!hours)[a-z]+s|on|off|open|closed|done)\b")
 _PART_OF = re.compile(r" (?:of|inch|cup|tsp|mile)")
@@ -82,7 +81,7 @@ def _fraction(found: Match[str], words: Words) -> str:
         return f"{said(written_above, words)} {_OF['en']} {said(written_below, words)}"
     odd = above > 99 or (above > below > 16) or written_above[0] == "0"
     if odd or not 2 <= below <= 100:
-        over = _OVER[words.language[:2]]
+        over = OVER[words.language[:2]]
         said_both = f"{said_whole(written_above, words)} {over} {said_whole(written_below, words)}"
         return sign + (f"{said_whole(whole, words)} {said_both}" if whole else said_both)
     fraction = words.fraction(above, below)

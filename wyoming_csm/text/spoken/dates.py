@@ -4,16 +4,19 @@ import re
 from re import Match
 
 from wyoming_csm.text.spoken import english
-from wyoming_csm.text.spoken.rule import Rule, rule, text_after, word_before, word_list
+from wyoming_csm.text.spoken.rule import Rule, rule, text_after, text_before, word_before, word_list
+from wyoming_csm.text.spoken.units import counted_unit
 from wyoming_csm.text.spoken.words import Words
 
 _ISO = (
     r"(?<![\w./-])(?P<year>[12]\d{3})(?P<mark>[-/])(?P<month>\d{1,2})(?P=mark)(?P<day>\d{1,2})"
     r"(?!\d|[./-]\d)(?P<time>[T ](?=\d\d:\d\d))?"
 )
-_ZONE = r"(?<=\d\d:\d\d)(?P<second>:\d\d)?(?:\.\d+)?(?:Z|\+\d\d:?\d\d)(?!\w)"
-# "10:30-11:15" is a zone only after a date.
-_WEST = r"(?<=-\d\d[T ]\d\d:\d\d)(?P<second>:\d\d)?(?:\.\d+)?-\d\d:?\d\d(?![\w:])"
+_ZONE = (
+    r"(?<=\d\d:\d\d)(?P<second>:\d\d)?(?:\.\d+)?"
+    r"(?P<zone>Z|(?P<sign>[+-])(?P<hours>\d\d):?(?P<minutes>\d\d))(?![\w:])"
+)
+_DATE_AND_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d\Z")
 _NUMERIC = (
     r"(?<![\w./-])(?P<first>\d{1,2})(?P<mark>[./-]) ?(?P<second>\d{1,2})(?P=mark) ?"
     r"(?P<year>\d{4}|\d{2})(?!\d|[./-]\d|\w)"
@@ -23,9 +26,11 @@ _TWO = (
     r"(?![\d/\w]|[.,]\d| (?:in|inch|cup|tsp|mile)\w*)"
 )
 _GERMAN_TWO = r"(?<![\w./-])(?P<first>\d{1,2})\. ?(?P<second>\d{1,2})\.(?!\d)"
-_BEFORE_DATES = ("on", "due", "ships", "arrives", "until", "since")
+BEFORE_DATES = ("on", "due", "ships", "arrives", "until", "since")
 _AFTER_DATE = re.compile(r"\s*\Z|[.,;:!?)]| (?:at|from|and|to|for)\b")
+_AT_A_TIME = re.compile(r" at \d")
 _ALL_DAY = ("24/7", "7/24")
+_SEPTEMBER_11 = "9/11"
 _YEAR = r"(?:(?:,? |,)(?P<year>[12]\d{3})\b(?! ?[%°€$]))?"
 _ORDINAL = "(?:st|nd|rd|th)?"
 _FIRST = {"de": r"\.", "fr": "(?:er)?", "es": "(?:º|°)?", "it": "(?:º|°)?", "nl": "e?"}
@@ -34,16 +39,13 @@ _FIRST = {"de": r"\.", "fr": "(?:er)?", "es": "(?:º|°)?", "it": "(?:º|°)?", 
 def date_rules(words: Words) -> list[Rule]:
     """Return the rules of dates; times that follow them are left to theirs."""
     rules = [
-        *(
-            rule("time zone", zone, lambda found, w: found["second"] or "", words, needs=":")
-            for zone in (_ZONE, _WEST)
-        ),
+        rule("time zone", _ZONE, _zone, words, needs=":"),
         rule("date", _ISO, _iso, words, needs="-/"),
         rule("date", _NUMERIC, _numeric, words, needs="./-"),
         rule("date", _TWO, _two, words, needs="/"),
     ]
     if words.language == "de":
-        later = rf"(?=\d{{1,2}}\.(?:\d{{1,2}}\.| ?(?:{_month_pattern(words, 'month')})))"
+        later = rf"(?=\d{{1,2}}\.(?:\d{{1,2}}\.| ?(?:{month_pattern(words, 'month')})))"
         to = rf"(?<=\d\.) ?[-\u2013] ?{later}"
         rules.insert(0, rule("dates", to, lambda f, w: f" {w.to} ", words, needs="-\u2013"))
         rules.append(rule("date", _GERMAN_TWO, _two, words, needs="."))
@@ -52,13 +54,27 @@ def date_rules(words: Words) -> list[Rule]:
     return [*rules, _named(words)]
 
 
-def _is_date(day: int, month: int) -> bool:
+def _zone(found: Match[str], words: Words) -> str | None:
+    """Say a zone; "10:30-11:45" without a date is from one time to another."""
+    if found["sign"] == "-" and not _DATE_AND_TIME.search(text_before(found)):
+        return None
+    seconds = (found["second"] or "").replace(":00", "")
+    hours, minutes = int(found["hours"] or 0), int(found["minutes"] or 0)
+    if not hours and not minutes:
+        return f"{seconds} UTC"
+    steps = [(hours, "h"), (minutes, "min")]
+    ahead = " ".join(counted_unit(number, unit, words) for number, unit in steps if number)
+    return f"{seconds} {words.plus if found['sign'] == '+' else words.minus} {ahead}"
+
+
+def is_date(day: int, month: int) -> bool:
+    """Return whether there is such a day."""
     return 1 <= day <= 31 and 1 <= month <= 12
 
 
 def _iso(found: Match[str], words: Words) -> str | None:
     day, month = int(found["day"]), int(found["month"])
-    if not _is_date(day, month):
+    if not is_date(day, month):
         return None
     date = words.date(day, month, words.year(int(found["year"])), word_before(found))
     return f"{date} {words.date_and_time} " if found["time"] else date
@@ -69,7 +85,7 @@ def _numeric(found: Match[str], words: Words) -> str | None:
     month_first = words.language == "en" and int(first) <= 12
     day, month = (int(second), int(first)) if month_first else (int(first), int(second))
     unclear = len(year) == 2 and words.language.startswith("en") and mark != "/"
-    if unclear or not _is_date(day, month):
+    if unclear or not is_date(day, month):
         return None
     said_year = words.year(int(year)) if len(year) == 4 else _short_year(year, words)
     say = english.date_day_first if words.language == "en" and not month_first else words.date
@@ -86,23 +102,32 @@ def _two(found: Match[str], words: Words) -> str | None:
     """Take "11/27" for a date where it cannot well be a fraction."""
     first, second = int(found["first"]), int(found["second"])
     day, month = (second, first) if words.language == "en" else (first, second)
-    if found["first"][0] == "0" and _is_date(day, month):
+    if found["first"][0] == "0" and is_date(day, month):
         return words.date(day, month, "", word_before(found))
-    if not _is_date(day, month) or found[0] in _ALL_DAY:
+    if not is_date(day, month) or found[0] in _ALL_DAY:
         return None
     small = day <= 12 and (first <= second or second in (2, 3, 4, 8))
-    told = word_before(found).lower() in _BEFORE_DATES and _AFTER_DATE.match(text_after(found))
+    if found[0] == _SEPTEMBER_11 and words.language == "en":
+        return "nine eleven"
+    before, after = word_before(found), text_after(found)
+    told = (
+        (before.lower() in BEFORE_DATES and _AFTER_DATE.match(after))
+        or before in words.weekdays
+        or _AT_A_TIME.match(after)
+    )
     if "/" in found[0] and not told and (small or second in (16, 20, 24)):
         return None
     return words.date(day, month, "", word_before(found))
 
 
-def _month_pattern(words: Words, name: str) -> str:
+def month_pattern(words: Words, name: str) -> str:
+    """Return a pattern with a group of that `name` for a month, cut short or not."""
     names = [*words.months, *(n for short in words.short_months for n in short.split("|"))]
     return rf"(?P<{name}>(?:{word_list(names)})\b)(?:\.(?=,? ?\w))?"
 
 
-def _month(name: str, words: Words) -> int:
+def month_number(name: str, words: Words) -> int:
+    """Return the number of a month that `month_pattern` found."""
     for number, (long, short) in enumerate(zip(words.months, words.short_months, strict=True), 1):
         if name.casefold() in (long.casefold(), *short.casefold().split("|")):
             return number
@@ -115,7 +140,7 @@ def _named(words: Words) -> Rule:
         of, year = "(?: de)? ", r"(?:,? (?:de |del )?(?P<year>[12]\d{3})\b)?"
     day = rf"(?<![\w.,])(?P<day>[0-3]?\d){_FIRST[words.language]}"
     return rule(
-        "date", f"{day}{of}{_month_pattern(words, 'month')}{year}", _dated, words, any_case=True
+        "date", f"{day}{of}{month_pattern(words, 'month')}{year}", _dated, words, any_case=True
     )
 
 
@@ -124,11 +149,11 @@ def _dated(found: Match[str], words: Words) -> str | None:
     if not 1 <= day <= 31:
         return None
     year = words.year(int(found["year"])) if found["year"] else ""
-    return words.date(day, _month(found["month"], words), year, word_before(found))
+    return words.date(day, month_number(found["month"], words), year, word_before(found))
 
 
 def _english_rules(words: Words) -> list[Rule]:
-    month = _month_pattern(words, "month")
+    month = month_pattern(words, "month")
     day_first = rf"(?<![\w.,])(?P<day>[0-3]?\d){_ORDINAL}\b (?:of )?{month}{_YEAR}"
     month_first = (
         rf"(?<![\w.,]){month}[ -](?P<day>[0-3]?\d){_ORDINAL}\b(?![:.,]\d|[/%])"
@@ -150,7 +175,7 @@ def _day_first(found: Match[str], words: Words) -> str | None:
     day, year = int(found["day"]), found["year"]
     if not 1 <= day <= 31 or (_is_verb(found) and not year):
         return None
-    date = english.date_day_first(day, _month(found["month"], words), "", word_before(found))
+    date = english.date_day_first(day, month_number(found["month"], words), "", word_before(found))
     comma = "," if "," in found[0] else ""
     return f"{date}{comma} {words.year(int(year))}" if year else date
 
@@ -159,7 +184,7 @@ def _month_first(found: Match[str], words: Words) -> str | None:
     day, year = int(found["day"]), found["year"]
     if not 1 <= day <= 31 or _is_verb(found):
         return None
-    date = english.date(day, _month(found["month"], words), "", "")
+    date = english.date(day, month_number(found["month"], words), "", "")
     comma = "," if "," in found[0] else ""
     return f"{date}{comma} {words.year(int(year))}" if year else date
 
@@ -167,4 +192,6 @@ def _month_first(found: Match[str], words: Words) -> str | None:
 def _no_day(found: Match[str], words: Words) -> str | None:
     if _is_verb(found):
         return None
-    return f"{words.months[_month(found['month'], words) - 1]} {words.year(int(found['year']))}"
+    return (
+        f"{words.months[month_number(found['month'], words) - 1]} {words.year(int(found['year']))}"
+    )

@@ -3,6 +3,7 @@
 # ruff: noqa: RUF001, SIM905  (look-alike characters are meant; words read best as words)
 
 import re
+from itertools import pairwise
 from re import Match
 
 from wyoming_csm.text.spoken.numbers import SIGN, is_one, number_pattern, said, said_sign
@@ -37,6 +38,7 @@ _TIME_UNITS = {
 }  # fmt: skip
 
 
+OVER = {"en": "over", "de": "zu", "fr": "sur", "es": "sobre", "it": "su", "nl": "op"}
 _LETTERED = ("seat", "row", "port", "vitamin", "floor", "group", "class", "type", "bay")
 _START = r"(?<![\w.,:])(?<!\d/)"
 _TIMES = {"en": "times", "de": "mal", "fr": "fois", "es": "veces", "it": "volte", "nl": "keer"}
@@ -58,6 +60,7 @@ def measure_rules(words: Words) -> list[Rule]:
     return [
         *rules,
         rule("duration", durations, _duration, words, any_case=True),
+        rule("power of ten", _scientific_pattern(), _scientific, words, needs="eE"),
         rule("size", product, _product, words, needs="x×*"),
         rule("size", between, lambda f, w: f"{f['unit']} {w.by} ", words, needs="x×"),
         rule("times", factor, _times, words, needs="x×"),
@@ -99,6 +102,25 @@ def _measure_pattern(words: Words) -> str:
     )
 
 
+def _scientific_pattern() -> str:
+    """Return a pattern of 2.5e-3; without a sign it may be the name of a model."""
+    power = r"[eE](?P<power_sign>[-−+])(?P<power>\d{1,3})"
+    return (
+        rf"(?P<sign>{SIGN})?{_START}(?P<number>\d{{1,9}}(?:[.,]\d{{1,9}})?){power}"
+        rf"(?: ?(?P<unit>{unit_pattern()}))?(?!\w)"
+    )
+
+
+def _scientific(found: Match[str], words: Words) -> str | None:
+    name = unit_name(found["unit"], words.language) if found["unit"] else None
+    if found["unit"] and not name:
+        return None
+    power = f"{said_sign(found['power_sign'].strip('+'), words)}{said(found['power'], words)}"
+    times = f"{words.signs['×']} {words.cardinal(10, '')} {words.signs['^']}"
+    number = f"{said_sign(found['sign'], words)}{said(found['number'], words)}"
+    return f"{number} {times} {power}{f' {name.several}' if name else ''}"
+
+
 def _rate(found: Match[str], words: Words) -> str | None:
     per = per_name(found["unit"], words.language)
     return f"{said(found['number'], words)} {per}" if per else None
@@ -113,8 +135,13 @@ def _times(found: Match[str], words: Words) -> str:
 def _duration(found: Match[str], words: Words) -> str | None:
     steps = re.findall(r"(\d+) ?([a-z]*)", found[0], re.I)
     said_steps = []
-    for position, (number, unit) in enumerate(steps):
-        short = _TIME_UNITS.get(unit.lower(), unit or ("min" if position else ""))
+    shorts = [
+        _TIME_UNITS.get(unit.lower(), unit or ("min" if at else ""))
+        for at, (_, unit) in enumerate(steps)
+    ]
+    if not _are_descending(shorts) or _are_meters(steps, shorts):
+        return None
+    for (number, unit), short in zip(steps, shorts, strict=True):
         if words.language[:2] in ("en", "es", "it") and unit.lower() in ("j", "t", "u", "g"):
             return None
         name = unit_name(short, words.language)
@@ -122,6 +149,18 @@ def _duration(found: Match[str], words: Words) -> str | None:
             return None
         said_steps.append(f"{counted(number, name.one, name.several, words)}")
     return " ".join(said_steps)
+
+
+def _are_descending(units: list[str]) -> bool:
+    """Tell one duration, in hours and minutes, from a list of several."""
+    order = ["wdhms".find(unit[:1]) for unit in units]
+    return all(above < below for above, below in pairwise(order))
+
+
+def _are_meters(steps: list[tuple[str, str]], units: list[str]) -> bool:
+    """Return whether an m does not stand for minutes, after hours or before seconds."""
+    bare = [unit for _, unit in steps].index("m") if ("m" in (u for _, u in steps)) else -1
+    return bare >= 0 and "h" not in units[:bare][-1:] and "s" not in units[bare + 1 :][:1]
 
 
 def counted(number: str, one: str, several: str, words: Words) -> str:
@@ -194,8 +233,10 @@ def half(fraction: str, gender: str) -> str:
 
 def _fraction(part: Match[str], one: str, several: str, words: Words) -> str:
     above, below = int(part[2]), int(part[3])
-    if not 1 < below <= 100:
-        head = f"{said(part[2], words)} {words.by} {said(part[3], words)}"
+    improper = above > 99 or above > below > 16  # 120/80 mmHg
+    if improper or not 1 < below <= 100:
+        joint = OVER[words.language[:2]] if improper else words.by
+        head = f"{said(part[2], words)} {joint} {said(part[3], words)}"
         return f"{said(part[1], words)} {head} {several}" if part[1] else f"{head} {several}"
     fraction = words.fraction(above, below)
     if part[1]:

@@ -33,7 +33,10 @@ def money_rules(words: Words) -> list[Rule]:
     before = rf"{minus}(?<!\w){sign} ?(?P<number>{number}){magnitude}{flat}{per}(?:{to}|(?!\w))"
     after = rf"{minus}(?<![\w.,])(?P<number>{number}){magnitude}{flat} ?{sign}{per}(?!\w)"
     needs = "".join(name[0] for name in (*words.currencies, *_CODES))
-    rules = [rule("money", pattern, _money, words, needs=needs) for pattern in (before, after)]
+    span = rf"(?P<low>{number}) ?[-–] ?(?P<number>{number})(?![.,]?\d){magnitude}"
+    spans = (rf"(?<!\w){sign} ?{span}(?!\w)", rf"(?<![\w.,/-]){span} ?{sign}(?![\w/])")
+    rules = [rule("money", pattern, _span, words, needs=needs) for pattern in spans]
+    rules += [rule("money", pattern, _money, words, needs=needs) for pattern in (before, after)]
     if words.language.startswith("en"):
         pence = (
             r"(?<![\w.,])(?P<number>\d{1,2}(?:\.\d+)?)p(?:/(?P<per>kWh|h|min|day|L|l))?(?![\w/])"
@@ -58,6 +61,19 @@ def _money(found: Match[str], words: Words) -> str | None:
         if not per:
             return None
     return f"{minus}{amount} {per}{to}" if per else f"{minus}{amount}{to}"
+
+
+def _span(found: Match[str], words: Words) -> str | None:
+    """Take "$1.2-1.5M" and "$5-10"; where both have cents each is said in full."""
+    low, high, magnitude = found["low"], found["number"], found["magnitude"]
+    if not magnitude and (parts(low, words)[1] or parts(high, words)[1]):
+        return None
+    currency = words.currencies[_CODES.get(found["sign"], found["sign"])]
+    amount = counted(high, currency.one, currency.several, words)
+    if magnitude:
+        noun = of_millions(currency.several, words)
+        amount = f"{said(high, words)} {words.magnitudes.get(magnitude, magnitude)} {noun}"
+    return f"{said(low, words)} {words.to} {amount}"
 
 
 def _pence(found: Match[str], words: Words) -> str:

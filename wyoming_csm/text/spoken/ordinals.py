@@ -19,7 +19,7 @@ _SHORTENED = re.compile(" (?:piso|día|puesto|lugar|grado|trimestre|mes|nivel)")
 
 def ordinal_rules(words: Words) -> list[Rule]:
     """Return the rules of ordinals; they go before units: 1st is no stone."""
-    digits = r"(?<![\w.,/])(?P<digits>\d{1,3}(?:,\d{3})+|\d{1,9})"
+    digits = r"(?:(?<![\w.,/])|(?<=(?:st|nd|rd|th)/))(?P<digits>\d{1,3}(?:,\d{3})+|\d{1,9})"
     marked = rf"{digits}(?P<ending>{words.ordinal_endings})(?!\w)"
     roman = rf"(?P<name>\b(?:{words.rulers})(?: [A-Z]\w+)?) (?P<roman>[IVX]{{1,7}})"
     after_roman = r"(?P<ending>\.(?= ?\S)|e|er|ers)?(?!\w)"

@@ -13,7 +13,17 @@ _TWICE = {">=": "≥", "<=": "≤", "=>": "≥", "!=": "≠", "+/-": "±", "+-":
 _FEET = r"(?<![\w'.])(?P<feet>\d{1,2})['′] ?(?P<inches>\d{1,2})[\"″]"
 _LENGTH = r"(?<![\w'.])(?P<feet>\d{1,3})['′](?= (?:long|tall|wide|high|deep)\b)"
 _DETERMINERS = ("a", "an", "the", "my", "your", "our", "new")
-_NAME = re.compile(r" [A-Z]")
+_THING = re.compile(
+    r" (?!(?:and|or|of|by|to|from|in|on|at|is|are|was|per|more|less|today|yesterday|tonight"
+    r"|tomorrow|this|last|next|for|with|the|a|above|below|deep|wide|long|tall|high|thick|now|so"
+    r"|but|than|during|over|since|expected|possible|fell|across)\b)\w"  # 3" pipe
+)
+_SHARP = r"(?<![\w'])(?P<key>[A-GJ])#(?!\w)"  # of music and of languages for programs
+_BACKSLASH = {
+    "en": "backslash", "de": "Backslash", "fr": "antislash", "es": "barra invertida",
+    "it": "barra rovesciata", "nl": "backslash",
+}  # fmt: skip
+_QUOTE = re.compile(r'(?<!\d)"')
 _INCHES = r"(?<![\w.,\"])(?P<inches>\d{1,3}(?:\.\d+)?)(?P<mark>[″\"])(?!\w)"
 
 
@@ -36,10 +46,13 @@ def sign_before_number_rules(words: Words) -> list[Rule]:
 
 def _inches(found: Match[str], words: Words) -> str | None:
     """Take a mark for inches, unless it may end what another began."""
-    if found["mark"] != "″" and found.string.count('"') != 1:
+    if found["mark"] != "″" and _QUOTE.search(found.string):
         return None
-    of_a_thing = word_before(found).lower() in _DETERMINERS or _NAME.match(text_after(found))
-    return f"{found['inches']} {'inch' if of_a_thing else 'in'}"
+    after = text_after(found)
+    if re.match(" ?[x×]", after):
+        return f"{found['inches']} in"
+    a_thing = word_before(found).lower() in _DETERMINERS or _THING.match(after)
+    return f"{found['inches']} {'inch' if a_thing or found['inches'] == '1' else 'inches'}"
 
 
 def sign_rules(words: Words) -> list[Rule]:
@@ -48,7 +61,12 @@ def sign_rules(words: Words) -> list[Rule]:
     letters = "".join(sign for sign in words.signs if sign.isalpha())  # but not in Greek words
     alone = rf"(?<![\u0370-\u03ff])[{letters}](?![\u0370-\u03ff])"
     both = r"(?P<left>(?<![^\W_])[A-Z]{1,5})/(?=[A-Z]{1,5}(?!\w))"
+    sharps = [rule("sign", _SHARP, lambda f, w: f"{f['key']} sharp", words, digit=False, needs="#")]
     return [
+        *(sharps if words.language.startswith("en") else []),
+        rule("sign", r"(?<![\w/])~/(?=\w)", _home, words, digit=False, needs="~"),
+        rule("sign", "©", lambda f, w: " copyright ", words, digit=False, needs="©"),
+        rule("sign", r"\\", _backslash, words, digit=False, needs="\\"),
         rule("sign", f"[{signs}]+|{alone}", _signs, words, digit=False),
         rule("sign", r"[^\x00-\x7f\w\s]", _other_sign, words, digit=False),
         rule("slash", r"(?<!\w)and/or(?!\w)", lambda f, w: "and or", words, digit=False, needs="/"),
@@ -56,6 +74,14 @@ def sign_rules(words: Words) -> list[Rule]:
         rule("slash", "(?: ?[/⁄|])+ ?", _slash, words, digit=False, needs="/⁄|"),
         rule("underscore", "_+", lambda f, w: " ", words, digit=False, needs="_"),
     ]
+
+
+def _home(found: Match[str], words: Words) -> str:
+    return "tilde slash " if words.language.startswith("en") else "tilde "
+
+
+def _backslash(found: Match[str], words: Words) -> str:
+    return f" {_BACKSLASH[words.language[:2]]} "
 
 
 def _other_sign(found: Match[str], words: Words) -> str | None:

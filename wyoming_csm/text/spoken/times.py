@@ -5,7 +5,7 @@
 from re import Match
 
 from wyoming_csm.text.spoken.rule import Rule, rule, stop_after
-from wyoming_csm.text.spoken.units import unit_name
+from wyoming_csm.text.spoken.units import counted_unit as _counted
 from wyoming_csm.text.spoken.words import Words
 
 _HOUR, _MINUTE = r"(?P<hour>[01]?\d|2[0-4])", r"(?P<minute>[0-5]\d)"
@@ -15,7 +15,8 @@ _ZONE = r"(?: ?(?P<zone>[ECMP][SD]T|UTC|GMT|CEST|CET|e\.s\.t\.?|est)\b)?"
 _TO = r"(?P<to> ?[-–—] ?(?=\d{1,2}(?:[:.h]\d\d| ?[apAP]\.?[mM]\b| ?Uhr\b| ?uur\b| ?h\b)))?"
 _BARE = r" ?[-–] ?(?=\d{1,2}(?::\d\d)? ?[apAP]\.?[mM]\b)"  # "2-4 PM"
 _LEFT = r"(?<![\w:.])(?P<minute>\d{1,3}):(?P<second>[0-5]\d)(?= (?:left|remaining|elapsed|to go)\b)"
-_HOURS = r"(?<![\w:.])(?P<hour>\d{1,3}):(?P<minute>[0-5]\d) ?(?:h|Std|Stunden)\b"
+_RATIO = r" (?:scale|ratio|odds|model)\b"
+_LASTS = r"(?<![\w:.])(?P<hour>\d{1,3}):(?P<minute>[0-5]\d) ?(?:h|hrs?|hours|Std|Stunden)\b"
 _START = r"(?:(?<![\w:,/+\-.])|(?<=[.:h]\d\d-))"
 _DOTTED = rf"{_START}{_HOUR}\.{_MINUTE}(?P<to> ?[-–—] ?)(?=\d{{1,2}}\.\d\d ?(?:Uhr|uur|u)\b)"
 # Beside hours and minutes with a colon.
@@ -47,11 +48,11 @@ def time_rules(words: Words) -> list[Rule]:
     code = words.language[:2]
     start, half = r"(?<![\w:/+.])", f"(?:{_HALF})?{_ZONE}" if code == "en" else ""
     clock_word = rf"(?: ?(?:{words.clock_word})\b)?"
-    colon = rf"{start}{_HOUR}:{_MINUTE}{_SECOND}(?![\d:]){half}{clock_word}{_TO}"
+    colon = rf"{start}{_HOUR}:{_MINUTE}{_SECOND}(?![\d:]|{_RATIO}){half}{clock_word}{_TO}"
     others = [rule("time", pattern, _said, words) for pattern in _OTHERS[code]]
     first: list[Rule] = []
-    if code == "de":
-        first.append(rule("duration", _HOURS, _hours, words, needs=":"))
+    if code in ("de", "en"):
+        first.append(rule("duration", _LASTS, _lasts, words, needs=":"))
     if code == "en":
         bare = rf"(?<![\d:/+.\w]){_HOUR}{_BARE}"
         first.append(rule("duration", _LEFT, _left, words, needs=":"))
@@ -81,9 +82,9 @@ def _left(found: Match[str], words: Words) -> str:
     return f"{minutes} {_counted(second, 's', words)}" if second else minutes
 
 
-def _hours(found: Match[str], words: Words) -> str:
-    hours, minute = _counted(int(found["hour"]), "h", words), int(found["minute"])
-    return f"{hours} {_counted(minute, 'min', words)}" if minute else hours
+def _lasts(found: Match[str], words: Words) -> str:
+    steps = [(int(found["hour"]), "h"), (int(found["minute"]), "min")]
+    return " ".join(_counted(number, unit, words) for number, unit in steps if number)
 
 
 def _bare(found: Match[str], words: Words) -> str:
@@ -95,10 +96,3 @@ def _with_seconds(hour: int, minute: int, second: int, words: Words) -> str:
     if not words.language.startswith("en"):
         return f"{words.clock(hour, minute)} {words.and_} {seconds}"
     return f"{_counted(hour, 'h', words)} {_counted(minute, 'min', words)} and {seconds}"
-
-
-def _counted(number: int, unit: str, words: Words) -> str:
-    name = unit_name(unit, words.language)
-    assert name is not None
-    noun = name.one if number == 1 else name.several
-    return f"{words.cardinal(number, words.gender(name.one) or 'm')} {noun}"

@@ -35,10 +35,21 @@ _TOGETHER = """
 kph=km/h kmh=km/h Km/h=km/h km/hr=km/h kmph=km/h km/u=km/h bps=bit/s kbps=kbit/s Kbps=kbit/s
 Mbps=Mbit/s
 mbps=Mbit/s Gbps=Gbit/s MBps=MB/s U/min=rpm tr/min=rpm giri/min=rpm t/min=rpm
-m/s2=m/s²
+m/s2=m/s² N·m=Nm N⋅m=Nm kW·h=kWh
 """
 # With a blank inside; a blank in a table of words would part them.
-_SPACED = {"° C": "°C", "° F": "°F", "º C": "°C", "fl. oz.": "fl oz", "sq ft": "ft²", "sq m": "m²"}
+_SPACED = {
+    "° C": "°C",
+    "° F": "°F",
+    "º C": "°C",
+    "fl. oz.": "fl oz",
+    "sq ft": "ft²",
+    "sq m": "m²",
+} | {
+    f"{kind} {unit}": f"{unit}{power}"
+    for kind, power in (("sq", "²"), ("cu", "³"))
+    for unit in ("mi", "ft", "in", "yd", "km", "m", "cm")
+}
 # After a slash only.
 _PERIODS = """
 day=d days=d month=month mo=month hr=h hour=h yr=y year=y week=w wk=w minute=min second=s
@@ -103,7 +114,7 @@ def unit_pattern() -> str:
     one = f"(?:{word_list(simple)})"
     periods = word_list(_periods())
     below = rf"(?:\({one}[⋅·*.]{one}\)|100 ?km|(?:{periods})(?!\w)|{one})"
-    return rf"(?:{word_list(together)}|{one}(?:[/⁄]{below})?)(?![\w²³°⁄]|/[^\W\d]|['’.]\w)"
+    return rf"(?:{word_list(together)}|{one}(?:[/⁄]{below}){{0,2}})(?![\w²³°⁄]|/[^\W\d]|['’.]\w)"
 
 
 @lru_cache(maxsize=512)
@@ -118,6 +129,14 @@ def unit_name(written: str, language: str) -> Name | None:
     return Name(f"{name.one} {per}", f"{name.several} {per}", "") if name and per else None
 
 
+def counted_unit(number: int, unit: str, words: Words) -> str:
+    """Return a whole number of a unit that the table has: two hours."""
+    name = unit_name(unit, words.language)
+    assert name is not None
+    noun = name.one if number == 1 else name.several
+    return f"{words.cardinal(number, words.gender(name.one) or 'm')} {noun}"
+
+
 def _simple(written: str, code: str) -> Name | None:
     return _table().get(_aliases().get(written, written), {}).get(code)
 
@@ -130,6 +149,8 @@ def per_name(below: str, language: str) -> str:
     if below.startswith("("):
         names = [_simple(part, code) for part in re.split("[⋅·*.]", below[1:-1])]
         return " ".join(name.per for name in names if name)
+    if "/" in below:
+        return " ".join(per_name(part, language) for part in below.split("/"))
     name = _simple(_periods().get(below, below), code)
     return name.per if name else ""
 

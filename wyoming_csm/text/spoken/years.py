@@ -1,6 +1,6 @@
 """Years and decades, and names of days and months cut short."""
 
-# ruff: noqa: RUF001  (look-alike characters are meant)
+# ruff: noqa: RUF001, SIM905  (look-alike characters are meant; words read best as words)
 
 from re import Match
 
@@ -9,8 +9,14 @@ from wyoming_csm.text.spoken.words import Words
 
 _DECADE = (
     r"(?<![\w.,])(?P<mid>mid-)?(?P<apostrophe>['’])?"
-    r"(?P<digits>[12]\d[1-9]0|[12]\d00|[2-9]0)['’]? ?s\b(?:-(?P<second>(?:[12]\d)?[1-9]0)s\b)?"
+    r"(?P<digits>[12]\d[1-9]0|[12]\d00|[2-9]0)['’]? ?s\b"
+    r"(?:(?P<joint>-| and | or | to | through )(?P<second>(?:[12]\d)?[1-9]0)s\b)?"
 )
+_HUNDREDS = r"(?<![\w.,])(?P<number>10|100|1,?000)s(?= (?:of|more)\b)"
+_BEFORE_DAYS = ("on", "by", "until", "till", "you", "this", "next", "last", "every")
+_NO_SECONDS = (
+    "the early late mid low lower high upper middle her his their my your our nineteen"
+).split()
 _ENGLISH = (
     r"(?<![\w.,/:$£€+-])(?P<before>(?:in|since|of|by|from|until|till|before|after|year|early|late"
     r"|during) )?(?P<year>1[1-9]\d\d|20\d\d)(?:-(?P<second>(?:1[1-9]|20)\d\d|\d\d))?\b"
@@ -41,7 +47,10 @@ def decade_rules(words: Words) -> list[Rule]:
     """Return the rules of decades; they go before seconds."""
     match words.language[:2]:
         case "en":
-            return [rule("decade", _DECADE, _decade, words, needs="s")]
+            return [
+                rule("decade", _DECADE, _decade, words, needs="s"),
+                rule("hundreds", _HUNDREDS, _hundreds, words, needs="s"),
+            ]
         case "de":
             nineties = r"(?<![\w.,])(?P<digits>\d{1,4})er(?!\w)"
             return [rule("decade", nineties, _german_decade, words, needs="r")]
@@ -75,10 +84,15 @@ def _english_year(found: Match[str], words: Words) -> str | None:
 def _decade(found: Match[str], words: Words) -> str | None:
     digits = found["digits"]
     marked = len(digits) == 4 or found["apostrophe"] or found["mid"]
-    if not marked and word_before(found).lower() not in ("the", "early", "late", "mid"):
+    if not marked and word_before(found).lower() not in _NO_SECONDS:
         return None  # seconds
-    to = f" {words.to} {_several(found['second'], words)}" if found["second"] else ""
+    joint = (found["joint"] or "").replace("-", f" {words.to} ")
+    to = f"{joint}{_several(found['second'], words)}" if joint else ""
     return f"{'mid ' if found['mid'] else ''}{_several(digits, words)}{to}"
+
+
+def _hundreds(found: Match[str], words: Words) -> str:
+    return {"10": "tens", "100": "hundreds"}.get(found["number"], "thousands")
 
 
 def _german_decade(found: Match[str], words: Words) -> str:
@@ -128,12 +142,19 @@ def short_name_rules(words: Words) -> list[Rule]:
             return None
         return long(found["day"]) + found["mark"].replace(".", "")
 
+    def last_day(found: Match[str], words: Words) -> str | None:
+        if word_before(found).lower() not in _BEFORE_DAYS:
+            return None
+        return long(found["day"]) + found["stop"]
+
     some_day = f"(?:{word_list({*days, *(day.casefold() for day in words.weekdays)})})"
     between = (
         rf"(?<!\w)(?P<from>{some_day})\.?(?P<joint> (?:{_JOINTS.get(words.language, 'to')}) )"
         rf"(?P<to>{some_day})(?:\.(?= \w))?(?!\w)"
     )
     date = rf"(?=the |(?:{word_list({*words.months, *months})})\b|\d)"
+    short_days = word_list(name for names in words.short_weekdays for name in names)
+    at_the_end = rf"(?<!\w)(?P<day>{short_days})(?P<stop>[.!?]?)\Z"
     one_day = rf"(?<!\w)(?P<day>{word_list(days)})(?P<mark>\.?,? ){date}"
     label = rf"(?<!\w)(?P<day>{word_list(days)})(?P<mark>\.?)(?=: ?[-−]?\d)"
     up_to = [rule("days", "(?<!\\w)t/m(?!\\w)", lambda f, w: w.days_to, words, needs="/")]
@@ -144,4 +165,5 @@ def short_name_rules(words: Words) -> list[Rule]:
         rule("days", range_of(months), said, words, digit=False, needs="-–", any_case=True),
         rule("days", between, worded, words, digit=False, any_case=True),
         rule("days", one_day, day, words, digit=False, any_case=True),
+        rule("days", at_the_end, last_day, words, digit=False),
     ]
