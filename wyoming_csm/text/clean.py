@@ -24,9 +24,10 @@ _ORDINARY = re.compile(
 _FENCE = re.compile(r"^ *(?:`{3,}|~{3,}) *[\w+#.-]*(?: *\{[^}\n]*\})? *$", re.M)
 _ESCAPE = re.compile(r"\\+(?=[!-/:-@\[-`{-~])")
 _BACKSLASH = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]:(?:\\[\w-][\w.-]{0,63})+|\\")  # or C:\\temp
-_POWER = re.compile(r"(?<=\d) ?\*\* ?(?=\d)")
 # Between words without blanks it is as well the end of an emphasis: "un*believ*able".
 _OPERAND = r"(?<=\d)|(?<![A-Za-z0-9_*][A-Za-z])(?<=[A-Za-z])"
+_POWER = re.compile(rf"(?:{_OPERAND}) ?\*\* ?(?=\d)")
+_LIST_ON_A_LINE = ": * "
 _TIMES = re.compile(
     r"(?<=[A-Za-z0-9)]) \* (?=[A-Za-z0-9(])"
     rf"|(?:{_OPERAND}|(?<=\)))\*(?=[A-Za-z0-9(])|(?<=[A-Za-z0-9)])\*(?=\d|[A-Za-z](?![A-Za-z0-9_*]))"
@@ -89,8 +90,10 @@ def _markup(text: str, style: ReadingConfig, begins_line: bool) -> str:
     if begins_line:
         text = _FENCE.sub("", text)
     text = _MACHINES.sub("", _BACKSLASH.sub(_path_or_blank, _ESCAPE.sub("", text)))
+    if _LIST_ON_A_LINE not in text:
+        text = _TIMES.sub(_times, _POWER.sub("^", text))
     text = _PER_BOTH.sub(r"\1/\2", text)
-    text = _EMPHASIS.sub("", _TIMES.sub(_times, _POWER.sub("^", text)))
+    text = _EMPHASIS.sub("", text)
     if begins_line:
         text = _LINE_MARKS.sub(PAUSE, text)
     text = _LINK_TAIL.sub(" ", text)

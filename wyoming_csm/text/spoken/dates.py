@@ -16,7 +16,7 @@ _ZONE = (
     r"(?<=\d\d:\d\d)(?P<second>:\d\d)?(?:\.\d+)?"
     r"(?P<zone>Z|(?P<sign>[+-])(?P<hours>\d\d):?(?P<minutes>\d\d))(?![\w:])"
 )
-_DATE_AND_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d\Z")
+_DATE_AND_TIME = re.compile(r"\d{4}-\d\d-\d\d(?P<mark>[T ])(?P<time>\d\d:\d\d)\Z")
 _NUMERIC = (
     r"(?<![\w./-])(?P<first>\d{1,2})(?P<mark>[./-]) ?(?P<second>\d{1,2})(?P=mark) ?"
     r"(?P<year>\d{4}|\d{2})(?!\d|[./-]\d|\w)"
@@ -55,8 +55,8 @@ def date_rules(words: Words) -> list[Rule]:
 
 
 def _zone(found: Match[str], words: Words) -> str | None:
-    """Say a zone; "10:30-11:45" without a date is from one time to another."""
-    if found["sign"] == "-" and not _DATE_AND_TIME.search(text_before(found)):
+    """Say a zone, if it is one."""
+    if found["sign"] == "-" and _is_span(found):
         return None
     seconds = (found["second"] or "").replace(":00", "")
     hours, minutes = int(found["hours"] or 0), int(found["minutes"] or 0)
@@ -65,6 +65,15 @@ def _zone(found: Match[str], words: Words) -> str | None:
     steps = [(hours, "h"), (minutes, "min")]
     ahead = " ".join(counted_unit(number, unit, words) for number, unit in steps if number)
     return f"{seconds} {words.plus if found['sign'] == '+' else words.minus} {ahead}"
+
+
+def _is_span(found: Match[str]) -> bool:
+    """Tell "10:30-11:45" from a zone, which follows a date and mostly a T or seconds."""
+    before = _DATE_AND_TIME.search(text_before(found))
+    if before is None:
+        return True
+    bare = before["mark"] == " " and not found["second"]
+    return bare and before["time"] < f"{found['hours']}:{found['minutes']}"
 
 
 def is_date(day: int, month: int) -> bool:

@@ -4,6 +4,7 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 from re import Match
 
 from wyoming_csm.text.spoken.rule import Rule, rule, text_after, text_before, word_before, word_list
@@ -37,16 +38,27 @@ def sign_before_number_rules(words: Words) -> list[Rule]:
     ]
     if words.language.startswith("en"):
         rules += [
-            rule("feet", _FEET, lambda f, w: f"{f['feet']} ft {f['inches']} in", words, needs="'′"),
+            rule("feet", _FEET, _feet, words, needs="'′"),
             rule("feet", _LENGTH, lambda f, w: f"{f['feet']} ft", words, needs="'′"),
             rule("inches", _INCHES, _inches, words, needs='"″'),
         ]
     return rules
 
 
+def _feet(found: Match[str], words: Words) -> str:
+    inches = found["inches"]
+    return f"{found['feet']} ft {inches} {'inch' if inches == '1' else 'inches'}"
+
+
+@lru_cache(maxsize=8)
+def _has_quotes(text: str) -> bool:
+    """Return whether a mark stands where no inches are."""
+    return _QUOTE.search(text) is not None
+
+
 def _inches(found: Match[str], words: Words) -> str | None:
     """Take a mark for inches, unless it may end what another began."""
-    if found["mark"] != "″" and _QUOTE.search(found.string):
+    if found["mark"] != "″" and _has_quotes(found.string):
         return None
     after = text_after(found)
     if re.match(" ?[x×]", after):
