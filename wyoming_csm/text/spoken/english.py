@@ -138,14 +138,14 @@ _SIGNS = {
     "×": "times", "÷": "divided by", "<": "less than", ">": "greater than", "≤": "at most",
     "≥": "at least", "#": "hash", "№": "number", "§": "section", "¶": "paragraph", "²": "squared",
     "³": "cubed",
-    "√": "square root of", "∞": "infinity", "π": "pi", "Ω": "ohms", "μ": "micro", "∆": "delta",
+    "√": "square root of", "∞": "infinity", "π": "pi", "Ω": "ohms", "μ": "micro",
     "Δ": "delta",
-    "^": "to the power of", "*": "times", "$": "dollar", "€": "euro", "£": "pound", "¥": "yen",
-    "₩": "won", "¢": "cent", "₹": "rupee", "₽": "rouble", "₿": "bitcoin", "‱": "per ten thousand",
-    "∑": "sum", "∫": "integral", "∂": "partial", "∅": "diameter", "Ø": "diameter", "∈": "in",
+    "^": "to the power of",
+    "‱": "per ten thousand",
+    "∑": "sum", "∫": "integral", "∂": "partial", "∅": "diameter", "∈": "in",
     "∪": "union",
-    "∩": "intersection", "¬": "not", "∧": "and", "∨": "or", "\\": "backslash", "∼": "about",
-    "∝": "proportional to", "⋅": "times", "·": "times", "″": "inches", "′": "feet", "¤": "currency",
+    "∩": "intersection", "¬": "not", "∧": "and", "∨": "or", "\\": "backslash",
+    "∝": "proportional to", "″": "inches", "′": "feet", "¤": "currency",
 }  # fmt: skip
 
 WORDS = Words(
@@ -198,7 +198,7 @@ WORDS = Words(
         "kr": Currency("krone", "kroner", "øre", "øre"),
         "zł": Currency("zloty", "zlotys", "grosz", "groszy"),
     },
-    signs=_SIGNS,
+    sign_words=_SIGNS,
     before_numbers={"#": "number", "<": "less than", ">": "more than"},
     abbreviations={
         "dr. ": "doctor", "mr.": "mister", "mrs.": "missus", "ms.": "miz", "prof.": "professor",

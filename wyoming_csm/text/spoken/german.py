@@ -184,7 +184,7 @@ WORDS = Words(
         "kr": Currency("Krone", "Kronen"),
         "zł": Currency("Zloty", "Zloty"),
     },
-    signs={
+    sign_words={
         "&": "und", "@": "at", "%": "Prozent", "‰": "Promille", "°": "Grad", "=": "gleich",
         "≠": "ungleich",
         "≈": "ungefähr", "~": "etwa", "+": "plus", "−": "minus", "±": "plus minus", "×": "mal",
@@ -192,11 +192,8 @@ WORDS = Words(
         "≥": "mindestens", "#": "Raute", "№": "Nummer", "§": "Paragraf", "¶": "Absatz",
         "²": "Quadrat",
         "³": "hoch drei", "√": "Wurzel aus", "∞": "unendlich", "π": "Pi", "Ω": "Ohm", "μ": "Mikro",
-        "∆": "Delta", "Δ": "Delta", "^": "hoch", "*": "mal", "$": "Dollar", "€": "Euro",
-        "£": "Pfund",
-        "¥": "Yen", "₩": "Won", "¢": "Cent", "₹": "Rupie", "₽": "Rubel", "₿": "Bitcoin",
-        "∅": "Durchmesser", "Ø": "Durchschnitt", "\\": "Backslash", "∼": "etwa", "⋅": "mal",
-        "·": "mal",
+        "Δ": "Delta", "^": "hoch",
+        "∅": "Durchmesser", "Ø": "Durchschnitt", "\\": "Backslash",
         "″": "Zoll", "′": "Fuß", "¬": "nicht", "∧": "und", "∨": "oder",
     },
     before_numbers={"#": "Nummer", "<": "weniger als", ">": "mehr als"},

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 # "3° piano", but "21°" and "5° con vento": the degree sign in place of º.
 DEGREE_AS_ORDINAL = (
     r"(?<!\d\d)°(?= (?!(?:con|e|y|en|in|di|de|a|da|al|per|por|ma|pero|ora|ahora)\b)[a-zà-ù]{3})"
     r"|°(?= (?:piano|posto|compleanno|anniversario|giorno|secolo|piso|puesto|aniversario)\b)"
 )
+# Signs that are said as others, where a language has no words of its own for them.
+_ALIKE = {"∼": "~", "∆": "Δ", "Ø": "∅", "⋅": "×", "·": "×", "*": "×"}  # noqa: RUF001
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,8 @@ class Words:
     weekdays: tuple[str, ...]
     short_weekdays: tuple[tuple[str, ...], ...]
     currencies: Mapping[str, Currency]
-    signs: Mapping[str, str]
-    """A sign's words, wherever it stands."""
+    sign_words: Mapping[str, str]
+    """A sign's words, wherever it stands; see `signs`."""
     before_numbers: Mapping[str, str]
     """Words for signs that have others before a number."""
     abbreviations: Mapping[str, str]
@@ -97,6 +99,13 @@ class Words:
     """Short forms of a million and the like, after money."""
     clock_word: str = ""
     """A pattern of a word like o'clock after a time, which the words of the time contain."""
+
+    @cached_property
+    def signs(self) -> Mapping[str, str]:
+        """Return the words of every sign: of those that mean the same, and of currencies, too."""
+        alike = {sign: self.sign_words[other] for sign, other in _ALIKE.items()}
+        money = {sign: one.one for sign, one in self.currencies.items() if len(sign) == 1}
+        return {**alike, **money, **self.sign_words}
 
     def digits(self, written: str) -> str:
         """Return each digit's word."""
