@@ -36,6 +36,7 @@ FORBIDDEN = {
         "the front process never imports torch",
         [*HEAVY, f"{PACKAGE}.model", f"{PACKAGE}.verify"],
     ),
+    "answer": ("every door shares it", ["wyoming", f"{PACKAGE}.server"]),
     "say": ("it has no server", ["wyoming", f"{PACKAGE}.server"]),
     "voice_choice": (
         "the server, `say` and the engines share it",
@@ -80,7 +81,7 @@ TIMEOUTS = {
     "engines/watchdog.py": "between two lives of a child",
     "server/discovery.py": "before the announcement",
     "server/peer.py": "the last events are sent by a task of their own",
-    "server/requests.py": "before a sentence",
+    "text_stream.py": "before a sentence",
     "transcription.py": "before a folder is made",
     "server/wire.py": "the receiving half reads no more once it is cancelled",
 }

@@ -3,27 +3,25 @@
 import asyncio
 import sys
 import wave
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
-from contextlib import aclosing, suppress
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 
+from msgspec.structs import replace
+
+from wyoming_csm.answer import Answer, AnswerContext
 from wyoming_csm.app import App, running
 from wyoming_csm.audio import (
     BYTES_PER_SECOND,
     CHANNELS,
-    NOTHING_SECONDS,
     SAMPLE_RATE,
     SAMPLE_WIDTH,
-    silence,
 )
 from wyoming_csm.config import Config
 from wyoming_csm.engines.base import Phase
 from wyoming_csm.errors import RequestError
-from wyoming_csm.text.pieces import Pause, Piece, Speak
-from wyoming_csm.text.reader import TextReader
-from wyoming_csm.text.spoken.parts import spoken_parts
+from wyoming_csm.text_stream import TextStream
 from wyoming_csm.voice_choice import VoiceRequest, choose_voice
 from wyoming_csm.voices import Voice
 
@@ -48,20 +46,22 @@ async def speak_into(
     Return the exit code. Raises RequestError, EngineError.
     """
     _check_output(output)
-    sound = bytearray()
+    # Nobody waits for this sound: silence for a listener who does would only be in the way.
+    config = replace(config, sound=replace(config.sound, fill_gaps=False, lead_in=0.0))
+    recording = _Recording()
     async with running(config) as app:
         voice = _choose(app, config, exactly)
         await _best_engine(app)
-        async with aclosing(_speak(app, config, voice, text_of(voice))) as chunks:
-            async for pcm in chunks:
-                sound += pcm
-                if sys.stderr.isatty():
-                    _tell(f"\r{len(sound) / BYTES_PER_SECOND:.1f} s of sound")
-    if not sound:
+        words = text_of(voice)
+        text = TextStream(len(words), _tell)
+        text.feed(words)
+        text.end()
+        context = AnswerContext(config, app.engine, app.mixer, app.lexicons)
+        await Answer(text, voice, recording, context, address="this command").run()
+    if not any(recording.pcm):
         _tell("there was nothing to say: this is silence\n")
-        sound += silence(NOTHING_SECONDS)
-    await asyncio.to_thread(_write, bytes(sound), output)
-    _tell(f"\r{len(sound) / BYTES_PER_SECOND:.1f} s of sound in {output}\n")
+    await asyncio.to_thread(_write, bytes(recording.pcm), output)
+    _tell(f"\r{len(recording.pcm) / BYTES_PER_SECOND:.1f} s of sound in {output}\n")
     return 0
 
 
@@ -95,34 +95,29 @@ def _choose(app: App, config: Config, exactly: bool) -> Voice:
     return voice
 
 
-async def _speak(app: App, config: Config, voice: Voice, text: str) -> AsyncGenerator[bytes]:
-    reader = TextReader(voice.language, style=config.reading)
-    reply = app.engine.start_reply(voice)
-    owed = 0.0  # seconds of the pause after the sentence before
-    try:
-        for piece in _in_words(app, voice, (*reader.push(text), *reader.finish())):
-            words, gain = "", voice.manner.gain
-            if isinstance(piece, Speak):
-                words, gain = piece.text, gain + piece.gain
-            mixed = app.mixer.sentence(words, gain, voice.manner.pause)
-            yield silence(owed if words else 0.0)
-            async with aclosing(reply.speak(piece)) as chunks:
-                async for pcm in chunks:
-                    yield mixed.feed(pcm, reply.spoken_by)
-            yield mixed.end()
-            owed = mixed.owed if words else 0.0
-    finally:
-        await reply.aclose()
+class _Recording:
+    """The listener that is a file: it takes all there is."""
 
+    full = False
 
-def _in_words(app: App, voice: Voice, pieces: Iterable[Piece]) -> Iterator[Piece]:
-    """Yield pauses as they are, and sentences in the words that the engine gets."""
-    for piece in pieces:
-        if isinstance(piece, Pause):
-            yield piece
-            continue
-        text = app.lexicons.respelled(piece.text, voice)
-        yield from (replace(piece, text=part) for part in spoken_parts(text, voice.language))
+    def __init__(self) -> None:
+        self.pcm = bytearray()
+        self.first_at: float | None = None
+
+    @property
+    def samples(self) -> int:
+        return len(self.pcm) // SAMPLE_WIDTH
+
+    def send(self, pcm: bytes) -> None:
+        self.pcm += pcm
+        if sys.stderr.isatty():
+            _tell(f"\r{len(self.pcm) / BYTES_PER_SECOND:.1f} s of sound")
+
+    def flush(self) -> None: ...
+
+    async def drained(self) -> None: ...
+
+    async def surely_there(self) -> None: ...
 
 
 def _write(pcm: bytes, output: str) -> None:

@@ -26,6 +26,7 @@ from tests.engines.simulated_child import (
     number_of,
 )
 from tests.fakes import AS_MADE
+from wyoming_csm.answer import Answer, AnswerContext
 from wyoming_csm.config import Config
 from wyoming_csm.engines.base import PENDING, Phase
 from wyoming_csm.engines.child_engine import ChildEngine
@@ -33,11 +34,10 @@ from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.engines.process import ChildProcess
 from wyoming_csm.engines.watchdog import Timeouts
 from wyoming_csm.lexicons import Lexicons
-from wyoming_csm.server.answer import Answer
 from wyoming_csm.server.peer import EventWriter
-from wyoming_csm.server.requests import Request, TextStream
+from wyoming_csm.server.sound_events import SoundEvents
 from wyoming_csm.sound.mixer import Mixer
-from wyoming_csm.voice_choice import VoiceRequest
+from wyoming_csm.text_stream import TextStream
 from wyoming_csm.voices import Voice
 from wyoming_csm.worker.protocol import Configure
 
@@ -81,7 +81,7 @@ class House:
         self.told: dict[str, Told] = {}
         self.processes: list[SimulatedChild] = []  # in the order of their start
         self.children: dict[str, SimulatedChild] = {}  # the last of each name
-        self.config = Config(samples_per_chunk=FRAME_SAMPLES, sound=AS_MADE)
+        self.config = Config(sound=AS_MADE)
         self._lexicons = Lexicons(Config(voices="none", lexicon="none"))
         self.engines = [self._engine(name) for name in devices]
         self.engine = Fallback(self.engines)
@@ -137,17 +137,11 @@ class House:
             self._loop.call_later(stalls, text.end)
         else:
             text.end()
-        request = Request(VoiceRequest(), ssml=False, streamed=False, text=text)
-        await Answer(
-            request,
-            voice,
-            engine=self.engine,
-            mixer=Mixer(self.config.sound),
-            lexicons=self._lexicons,
-            events=cast(EventWriter, Outlet(self, address, texts)),
-            config=self.config,
-            address=address,
-        ).run()
+        events = cast(EventWriter, Outlet(self, address, texts))
+        sound = SoundEvents(events, FRAME_SAMPLES)
+        mixer = Mixer(self.config.sound)
+        context = AnswerContext(self.config, self.engine, mixer, self._lexicons)
+        await Answer(text, voice, sound, context, address=address).run()
 
     # -- what was noted
 

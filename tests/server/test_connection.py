@@ -229,7 +229,7 @@ async def test_one_line_for_a_reply_and_never_its_text(caplog: pytest.LogCapture
         await client.send(say("A secret. Another."))
         await client.until("audio-stop")
         await eventually(lambda: bool(logged(caplog)))
-    (record,) = [one for one in logged(caplog) if one.name.startswith("wyoming_csm.server.answer")]
+    (record,) = [one for one in logged(caplog) if one.name.startswith("wyoming_csm.answer")]
     line = record.getMessage()
     assert line.startswith(
         "Spoken for 127.0.0.1 by fake/fake_en: 2 sentences, 0.8 s of sound, TTFA"
@@ -244,7 +244,7 @@ async def test_a_reply_that_is_cut_off_is_logged_with_the_reason(
     caplog.set_level(logging.INFO)
 
     def lines() -> list[str]:
-        ours = [one for one in logged(caplog) if one.name == "wyoming_csm.server.answer"]
+        ours = [one for one in logged(caplog) if one.name == "wyoming_csm.answer"]
         return [one.getMessage().partition(",")[0] for one in ours]
 
     engine = FakeEngine()

@@ -9,18 +9,17 @@ from dataclasses import dataclass
 from wyoming.error import Error
 from wyoming.info import Describe
 from wyoming.ping import Ping, Pong
+from wyoming.tts import SynthesizeStopped
 
+from wyoming_csm.answer import Answer, AnswerContext
 from wyoming_csm.config import Config
-from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.errors import EngineError, ProtocolError, RequestError
-from wyoming_csm.lexicons import Lexicons
-from wyoming_csm.server.answer import Answer
 from wyoming_csm.server.info import InfoBytes
 from wyoming_csm.server.peer import EventWriter, wait_hangup
 from wyoming_csm.server.rate_limited_log import RateLimitedLog
 from wyoming_csm.server.requests import Request, RequestReader, as_text
+from wyoming_csm.server.sound_events import SoundEvents
 from wyoming_csm.server.wire import read_event
-from wyoming_csm.sound.mixer import Mixer
 from wyoming_csm.voice_choice import choose_voice
 from wyoming_csm.within import within
 
@@ -36,9 +35,7 @@ class ServerContext:
     """What all connections of a server have in common."""
 
     config: Config
-    engine: Fallback
-    mixer: Mixer
-    lexicons: Lexicons
+    answers: AnswerContext
     info: InfoBytes
     log: RateLimitedLog
 
@@ -60,6 +57,7 @@ class Connection:
         self._unanswered = 0
         self._requests = RequestReader(shared.config.limits, self._submit, self._complain)
         self._answer: Answer | None = None
+        self._sound: SoundEvents | None = None  # of that answer
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
         self._reason = ""
@@ -143,8 +141,8 @@ class Connection:
         events.input_ended = True
         self._requests.end()
         self._due.put_nowait(None)
-        if self._answer is not None:
-            self._answer.probe()
+        if self._sound is not None:
+            self._sound.probe()
         await wait_hangup(self._sock)
         raise ConnectionResetError("the peer hung up")
 
@@ -186,11 +184,15 @@ class Connection:
     async def _speak(self, events: EventWriter) -> None:
         """Run the speaking half until all requests are answered and no more will come."""
         while (request := await self._due.get()) is not None:
-            self._answer = self._make_answer(request, events)
+            self._sound = SoundEvents(events, self._shared.config.samples_per_chunk)
+            self._answer = self._make_answer(request, self._sound)
             if events.input_ended:
-                self._answer.probe()
+                self._sound.probe()
             await self._answer.run()
-            self._answer = None
+            self._sound.stop()
+            if request.streamed:
+                events.send(SynthesizeStopped().event())
+            self._answer = self._sound = None
             self._unanswered -= 1
             self.last_active = self._clock()
             if self._stopping:
@@ -198,25 +200,16 @@ class Connection:
         if self._stopping and self.busy:
             raise RequestError(self._reason)
 
-    def _make_answer(self, request: Request, events: EventWriter) -> Answer:
-        shared = self._shared
-        voice, complaint = choose_voice(shared.engine.voices, request.wanted, shared.config)
+    def _make_answer(self, request: Request, sound: SoundEvents) -> Answer:
+        shared, answers = self._shared, self._shared.answers
+        voice, complaint = choose_voice(answers.engine.voices, request.wanted, shared.config)
         complaint = "; ".join(filter(None, (complaint, request.complaint)))
         if complaint:
             shared.log.warning(
                 "voice", "A request from %s cannot be fulfilled exactly: %s; the voice is %s",
                 *(self.address, complaint, voice and voice.name),
             )  # fmt: skip
-        return Answer(
-            request,
-            voice,
-            engine=shared.engine,
-            mixer=shared.mixer,
-            lexicons=shared.lexicons,
-            events=events,
-            config=shared.config,
-            address=self.address,
-        )
+        return Answer(request.text, voice, sound, answers, ssml=request.ssml, address=self.address)
 
 
 async def _say_goodbye(

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from wyoming_csm.answer import AnswerContext
 from wyoming_csm.config import Config
 from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.lexicons import Lexicons
@@ -41,9 +42,8 @@ class Server:
         self.connections: set[Connection] = set()
         self._log = RateLimitedLog(_LOGGER)
         mixer = mixer or Mixer(config.sound)
-        lexicons = lexicons or Lexicons(config)
-        info = InfoBytes(config, engine)
-        self._shared = ServerContext(config, engine, mixer, lexicons, info, self._log)
+        answers = AnswerContext(config, engine, mixer, lexicons or Lexicons(config))
+        self._shared = ServerContext(config, answers, InfoBytes(config, engine), self._log)
         self._sockets: list[socket.socket] = []
         self._accepting: list[asyncio.Task[None]] = []
         self._serving: set[asyncio.Task[None]] = set()

@@ -10,7 +10,6 @@ The rules where a peer leaves the usual order, so that none is ever left without
 What stands in an event's data is taken as its sender means it: null is nothing, 5 is "5".
 """
 
-import asyncio
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,57 +21,11 @@ from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart, Synthesize
 from wyoming_csm.config import Limits
 from wyoming_csm.errors import ProtocolError
 from wyoming_csm.text.characters import mended
+from wyoming_csm.text_stream import TextStream
 from wyoming_csm.voice_choice import VoiceRequest
 
 _LONGEST_NAME = 257  # characters; no voice has a longer one, and it is held while the request waits
 _NOTHING: tuple[object, ...] = (None, "", [], {})  # [] is how PHP writes {}
-
-
-class TextStream:
-    """Text that arrives in chunks while what came before it is spoken."""
-
-    def __init__(self, most_characters: int, complain: Callable[[str], None]) -> None:
-        self._most = most_characters
-        self._complain = complain
-        self._chunks: list[str] = []
-        self._characters = 0
-        self._ended = False
-        self._news = asyncio.Event()
-        self.first_at: float | None = None  # the loop's time of the first character
-        self.cut = False  # there was more than the limit allows
-
-    def feed(self, text: str) -> None:
-        """Add text; what goes over the limit is left out, and complained of once."""
-        room = self._most - self._characters
-        if len(text) > room and not self.cut:
-            self.cut = True
-            self._complain(f"is longer than {self._most} characters")
-        text = text[:room]
-        if not text:
-            return
-        self._characters += len(text)
-        if self.first_at is None:
-            self.first_at = asyncio.get_running_loop().time()
-        self._chunks.append(text)
-        self._news.set()
-
-    def end(self) -> None:
-        """End the text. Calling it twice is harmless."""
-        self._ended = True
-        self._news.set()
-
-    async def take(self, patience: float | None = None) -> str | None:
-        """Wait for text and return all there is; "": none in `patience` s; None: the end."""
-        try:
-            async with asyncio.timeout(patience):
-                await self._news.wait()
-        except TimeoutError:
-            return ""
-        text = "".join(self._chunks)
-        self._chunks.clear()
-        if not self._ended:
-            self._news.clear()
-        return text or None
 
 
 @dataclass(frozen=True, eq=False)

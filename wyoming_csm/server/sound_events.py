@@ -51,8 +51,22 @@ class SoundEvents:
             self._pending.clear()
 
     def stop(self) -> None:
-        """Send `audio-stop`: there is no more."""
+        """Send `audio-stop`: there is no more. Raises ConnectionError."""
         self._events.send(AudioStop().event())
+
+    def probe(self) -> None:
+        """Send what shows whether a peer whose input ended is there. Raises ConnectionError."""
+        if not self.started:
+            self.start()
+            self._events.probed()
+
+    async def drained(self) -> None:
+        """Wait until little is unsent. Raises Stalled, ConnectionError."""
+        await self._events.drained()
+
+    async def surely_there(self) -> None:
+        """Wait until a peer that has left would have told so. Raises ConnectionError."""
+        await self._events.surely_there()
 
     def _chunk(self, pcm: bytes) -> None:
         self.start()

@@ -1,11 +1,14 @@
-"""One request's answer: its text to sentences, sentences to sound, sound to its listener."""
+"""One text's answer: its text to sentences, sentences to sound, sound to whoever listens.
+
+Every door has the same: Wyoming's, and the command line's.
+"""
 
 import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-
-from wyoming.tts import SynthesizeStopped
+from dataclasses import dataclass
+from typing import Protocol
 
 from wyoming_csm.audio import NOTHING_SECONDS, SAMPLE_RATE, silence
 from wyoming_csm.config import Config
@@ -13,14 +16,12 @@ from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.engines.reply import Reply, sentences
 from wyoming_csm.errors import EngineError, RequestError
 from wyoming_csm.lexicons import Lexicons
-from wyoming_csm.server.peer import EventWriter
-from wyoming_csm.server.requests import Request
-from wyoming_csm.server.sound_events import SoundEvents
 from wyoming_csm.sound.mixer import Mixer
-from wyoming_csm.sound.pacing import Pacer
+from wyoming_csm.sound.pacing import Outlet, Pacer
 from wyoming_csm.text.pieces import Pause, Piece, Speak
 from wyoming_csm.text.reader import TextReader
 from wyoming_csm.text.spoken.parts import spoken_parts
+from wyoming_csm.text_stream import TextStream
 from wyoming_csm.voices import Voice
 
 _LOGGER = logging.getLogger(__name__)
@@ -30,8 +31,36 @@ _STALL_SECONDS = 0.4  # without new text, after which a whole sentence does not 
 _PAUSE_SLICE = SAMPLE_RATE  # samples of silence sent at a time
 
 
+class Listener(Outlet, Protocol):
+    """What an answer's sound goes to."""
+
+    @property
+    def samples(self) -> int:
+        """Count the samples that were sent."""
+
+    @property
+    def first_at(self) -> float | None:
+        """The loop's time of the first of these."""
+
+    async def drained(self) -> None:
+        """Wait until little is unsent. Raises RequestError, ConnectionError."""
+
+    async def surely_there(self) -> None:
+        """Wait until it is known that somebody listens. Raises ConnectionError."""
+
+
+@dataclass(frozen=True)
+class AnswerContext:
+    """What all answers have in common."""
+
+    config: Config
+    engine: Fallback
+    mixer: Mixer
+    lexicons: Lexicons
+
+
 class Answer:
-    """Speaks one request on one connection.
+    """Speaks one text to one listener.
 
     Pull: a sentence is asked for when little of the sound before it is unsent; it then runs at
     the engine's pace.
@@ -39,40 +68,32 @@ class Answer:
 
     def __init__(
         self,
-        request: Request,
+        text: TextStream,
         voice: Voice | None,
+        listener: Listener,
+        context: AnswerContext,
         *,
-        engine: Fallback,
-        mixer: Mixer,
-        lexicons: Lexicons,
-        events: EventWriter,
-        config: Config,
+        ssml: bool = False,
         address: str,
     ) -> None:
-        self._request = request
+        """Take the `address` of who asked: its sentences take turns with other clients'."""
+        self._text = text
         self._voice = voice
-        self._engine = engine
-        self._events = events
+        self._listener = listener
+        self._engine = context.engine
+        self._mixer = context.mixer
+        self._lexicons = context.lexicons
         self._address = address
         language = voice.language if voice else ""
-        self._reader = TextReader(language, ssml=request.ssml, style=config.reading)
-        self._mixer = mixer
-        self._lexicons = lexicons
-        self._sound = SoundEvents(events, config.samples_per_chunk)
+        self._reader = TextReader(language, ssml=ssml, style=context.config.reading)
         self._began = asyncio.get_running_loop().time()
-        self._pacer = Pacer(self._sound, config.sound, self._began)
+        self._pacer = Pacer(listener, context.config.sound, self._began)
         self._replies: dict[str, Reply] = {}  # by the name that SSML gives; "": in the request's
         self._sentences = 0
         self.cut_because = "the client left"  # if it is cut off, and nothing here failed
 
-    def probe(self) -> None:
-        """Send what shows whether a peer whose input ended is there. Raises ConnectionError."""
-        if not self._sound.started:
-            self._sound.start()
-            self._events.probed()
-
     async def run(self) -> None:
-        """Speak the request to its end. Raises EngineError, RequestError, ConnectionError."""
+        """Speak the text to its end. Raises EngineError, RequestError, ConnectionError."""
         finished = False
         try:
             voice = self._voice
@@ -82,19 +103,16 @@ class Answer:
             self._replies[""] = self._engine.start_reply(voice, self._address)
             async with aclosing(self._pieces()) as pieces:
                 async for piece in pieces:
-                    await self._events.drained()
+                    await self._listener.drained()
                     if isinstance(piece, Pause):
                         await self._pause(piece.seconds)
                     else:
                         await self._speak(piece)
-            if self._request.text.cut and not self._sentences:
+            if self._text.cut and not self._sentences:
                 raise RequestError("the text is too long, and its beginning cannot be spoken")
-            if not self._sound.samples:
-                self._sound.send(silence(NOTHING_SECONDS))
-                self._sound.flush()
-            self._sound.stop()
-            if self._request.streamed:
-                self._events.send(SynthesizeStopped().event())
+            if not self._listener.samples:
+                self._listener.send(silence(NOTHING_SECONDS))
+                self._listener.flush()
             finished = True
         except (EngineError, RequestError) as error:
             self.cut_because = str(error)
@@ -106,7 +124,7 @@ class Answer:
                 await reply.aclose()
 
     async def _pieces(self) -> AsyncGenerator[Piece]:
-        text, reader = self._request.text, self._reader
+        text, reader = self._text, self._reader
         while (more := await text.take(_STALL_SECONDS)) is not None:
             # A text that stalls (a language model at work) may have ended in a whole sentence.
             for piece in reader.flush() if not more else ():
@@ -127,7 +145,7 @@ class Answer:
         samples = round(seconds * SAMPLE_RATE)
         for begin in range(0, samples, _PAUSE_SLICE):
             self._pacer.pause(min(samples - begin, _PAUSE_SLICE))
-            await self._events.drained()
+            await self._listener.drained()
 
     def _reply_in(self, name: str) -> Reply:
         """Return the reply in the voice that SSML names, or else in the request's."""
@@ -147,7 +165,7 @@ class Answer:
             await self._speak_words(words, reply, voice.manner.gain + sentence.gain)
 
     async def _speak_words(self, words: str, reply: Reply, gain: float) -> None:
-        await self._events.surely_there()
+        await self._listener.surely_there()
         mixed = self._mixer.sentence(words, gain, reply.wanted.manner.pause)
         self._pacer.begin(len(words))
         async with aclosing(reply.speak(Speak(words))) as chunks:
@@ -159,11 +177,11 @@ class Answer:
 
     def _log(self, cut: str) -> None:
         """Write the one line of a reply; never its text."""
-        seconds = self._sound.samples / SAMPLE_RATE
+        seconds = self._listener.samples / SAMPLE_RATE
         replies = list(dict.fromkeys(self._replies.values()))
         computing = sum(reply.seconds for reply in replies)
-        since = self._request.text.first_at or self._began
-        first = self._sound.first_at
+        since = self._text.first_at or self._began
+        first = self._listener.first_at
         speakers = ", and ".join(filter(None, (reply.speakers for reply in replies)))
         _LOGGER.info(
             "%s for %s%s%s: %s, %.1f s of sound, TTFA %s, RTF %s",
