@@ -29,6 +29,8 @@ _AMERICAN = (
     r"|(?<![\w.)-])[2-9]\d\d-\d{4}(?![\w-])|(?<![\w-])\d{3}-\d{2}-\d{4}(?![\w-])"
 )
 _DASHED = r"(?<![\w.,-])\d{1,4}(?:-\d{1,4}){2,}(?![\w-])"
+_LONG_PART = r"(?<=[^\W_]/)(?P<digits>\d{5,12})(?=[/-]\w)"  # 123/261788/2021
+_SECTION = r"(?<!\w)(?P<digits>\d{3})\((?P<letter>[a-z])\)"  # 401(k)
 _ADDRESS = r"(?<![\w.])(?P<host>\d{1,3}(?:\.\d{1,3}){3})(?!\.?\d)(?::(?P<port>\d{1,5})\b)?"
 _VERSION = (
     r"(?<![\w.,])(?P<v>[vV]\.? ?(?=\d))?(?P<numbers>\d+(?:\.\d+){1,4})"
@@ -68,15 +70,22 @@ def code_rules(words: Words) -> list[Rule]:
         rule("code", dialled, lambda f, w: f["word"] + w.digits(f["digits"]), words, any_case=True),
         rule("telephone", _PHONE, _telephone, words, needs=" -+0"),
         rule("code", _DASHED, _dashed, words, needs="-"),
+        rule("code", _LONG_PART, lambda f, w: w.digits(f["digits"]), words, needs="/"),
     ]
     if words.language.startswith("en"):
         rules.append(rule("room", room, _room, words, any_case=True))
+        section = rule("section", _SECTION, _section, words, needs="(")
+        rules.append(section)
     return rules
 
 
 def model_rule(words: Words) -> Rule:
     """Return the rule of letters and digits in one word, as H264; units and ordinals go before."""
     return rule("model", _MODEL, _model, words)
+
+
+def _section(found: Match[str], words: Words) -> str:
+    return f"{pairs(found['digits'])} {found['letter']}"
 
 
 def _room(found: Match[str], words: Words) -> str:

@@ -9,17 +9,26 @@ from re import Match
 
 from wyoming_csm.text.spoken.measures import OVER, half
 from wyoming_csm.text.spoken.numbers import SIGN, number_pattern, parts, said, said_sign, said_whole
-from wyoming_csm.text.spoken.rule import Rule, joint, rule, text_after, text_before
+from wyoming_csm.text.spoken.rule import (
+    Rule,
+    joint,
+    rule,
+    text_after,
+    text_before,
+    word_before,
+)
 from wyoming_csm.text.spoken.words import Words
 
 _START = r"(?<![\w.,])"
+_NOT_IN_CODE = r"(?<!\w[/-])"  # 31/31/100, te-b-1-5
 _FRACTION = (
-    rf"{_START}(?P<sign>{SIGN})?(?:(?P<whole>\d{{1,4}}) )?(?P<above>\d{{1,5}}) ?[/⁄] ?"
-    r"(?P<below>\d{1,5})(?:st|nd|rd|th)?(?![\w/]|[.,]\d)"
+    rf"{_START}{_NOT_IN_CODE}(?P<sign>{SIGN})?(?:(?P<whole>\d{{1,4}}) )?(?P<above>\d{{1,5}}) ?[/⁄] ?"
+    r"(?P<below>\d{1,5})(?P<parts>st|nd|rd|th)?(?![\w/]|[.,]\d)"
 )
 _RATIO = rf"{_START}(?P<above>\d{{1,4}}) ?: ?(?P<below>\d{{1,4}})(?![\w:])"
 
 _COUNTED = re.compile(r" (?:(?!hours)[a-z]+s|on|off|open|closed|done)\b")
+_FROM = ("from", "von", "de", "da", "dal", "del", "du", "van")
 _PART_OF = re.compile(r" (?:of|inch|cup|tsp|mile)")
 _OF = {"en": "out of", "de": "von", "fr": "sur", "es": "de", "it": "su", "nl": "van"}
 
@@ -29,12 +38,14 @@ def counting_rules(words: Words) -> list[Rule]:
     number = number_pattern(words)
     powers = rf"(?:{_START}(?P<base>{number}))?(?P<power>[⁻⁺]?[⁰¹²³⁴-⁹]+|[⁻⁺])"
     ranges = (
-        rf"{_START}(?P<sign>{SIGN})?(?P<low>{number})(?P<joint> ?(?:-|–|—|\.\.\.|…) ?)"
+        rf"{_START}{_NOT_IN_CODE}(?P<sign>{SIGN})?(?P<low>{number})"
+        rf"(?P<joint> ?(?:-|–|—|\.\.\.|…) ?)"
         rf"(?P<high>{number})(?![\w-])"
     )
+    score = rf"{_START}{_NOT_IN_CODE}(?P<above>{number})/(?P<below>\d{{1,3}})(?![\w/])"
     return [
         rule("power", powers, _power, words, digit=False, needs="⁻⁺⁰¹²³⁴⁵⁶⁷⁸⁹"),
-        rule("score", rf"{_START}(?P<above>{number})/(?P<below>\d{{1,3}})(?![\w/])", _score, words),
+        rule("score", score, _score, words, needs="/"),
         rule("fraction", _FRACTION, _fraction, words, needs="/⁄", any_case=True),
         rule("ratio", _RATIO, _ratio, words, needs=":"),
         rule("range", ranges, _range, words, needs="-–—.…"),
@@ -77,7 +88,7 @@ def _fraction(found: Match[str], words: Words) -> str:
         of = "" if above == 50 else f" {_OF[words.language[:2]]}"
         return f"{said(written_above, words)}{of} {said(written_below, words)}"
     sign = said_sign(found["sign"], words)
-    if not (whole or sign) and _is_score(above, below, found, words):
+    if not (whole or sign or found["parts"]) and _is_score(above, below, found, words):
         return f"{said(written_above, words)} {_OF['en']} {said(written_below, words)}"
     odd = above > 99 or (above > below > 16) or written_above[0] == "0"
     if odd or not 2 <= below <= 100:
@@ -107,6 +118,11 @@ def _is_order_number(low: str, high: str) -> bool:
     return len(high) > max(6, len(low) + 2) and high.isdigit() and not high.endswith("00")
 
 
+def _no_score(found: Match[str]) -> bool:
+    """Tell two numbers side by side from the points of a game, which are alike in length."""
+    return "." in found["joint"] or len(found["low"]) - len(found["high"]) > 1
+
+
 def _range(found: Match[str], words: Words) -> str:
     low, high = parts(found["low"], words), parts(found["high"], words)
     spaced = found["joint"].startswith(" ") and found["joint"].endswith(" ")
@@ -118,6 +134,8 @@ def _range(found: Match[str], words: Words) -> str:
     if re.match(r" ?=", text_after(found)) or (spaced and down):
         return f"{first} {words.minus} {last}"
     if len(found["low"]) > 1 and found["low"].startswith("0") and found["low"].isdigit():
+        return f"{first}, {last}"
+    if down and word_before(found).lower() not in _FROM and _no_score(found):
         return f"{first}, {last}"
     return f"{first} {joint(found, words)} {last}"
 

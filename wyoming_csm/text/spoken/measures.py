@@ -41,6 +41,7 @@ _TIME_UNITS = {
 OVER = {"en": "over", "de": "zu", "fr": "sur", "es": "sobre", "it": "su", "nl": "op"}
 _LETTERED = ("seat", "row", "port", "vitamin", "floor", "group", "class", "type", "bay")
 _START = r"(?<![\w.,:])(?<!\d/)"
+_CODE_BEFORE = re.compile(r"(?:\A|[/(]|[^\d ] )[A-SU-Za-z]-\Z")  # f-4s, but T-10s, 5 V-12V
 _TIMES = {"en": "times", "de": "mal", "fr": "fois", "es": "veces", "it": "volte", "nl": "keer"}
 
 
@@ -103,8 +104,8 @@ def _measure_pattern(words: Words) -> str:
 
 
 def _scientific_pattern() -> str:
-    """Return a pattern of 2.5e-3; without a sign it may be the name of a model."""
-    power = r"[eE](?P<power_sign>[-−+])(?P<power>\d{1,3})"
+    """Return a pattern of 2.5e-3 and 1e5; but 1E5 may be the name of a model."""
+    power = r"(?:[eE](?P<power_sign>[-−+])|e|(?<=[.,]\d)E|(?<=[.,]\d\d)E)(?P<power>\d{1,3})"
     return (
         rf"(?P<sign>{SIGN})?{_START}(?P<number>\d{{1,9}}(?:[.,]\d{{1,9}})?){power}"
         rf"(?: ?(?P<unit>{unit_pattern()}))?(?!\w)"
@@ -115,7 +116,7 @@ def _scientific(found: Match[str], words: Words) -> str | None:
     name = unit_name(found["unit"], words.language) if found["unit"] else None
     if found["unit"] and not name:
         return None
-    power = f"{said_sign(found['power_sign'].strip('+'), words)}{said(found['power'], words)}"
+    power = f"{said_sign((found['power_sign'] or '').strip('+'), words)}{said(found['power'], words)}"
     times = f"{words.signs['×']} {words.cardinal(10, '')} {words.signs['^']}"
     number = f"{said_sign(found['sign'], words)}{said(found['number'], words)}"
     return f"{number} {times} {power}{f' {name.several}' if name else ''}"
@@ -127,6 +128,8 @@ def _rate(found: Match[str], words: Words) -> str | None:
 
 
 def _times(found: Match[str], words: Words) -> str:
+    if words.language.startswith("en") and not re.match(r"[^.,;:!?]*\w", text_after(found)):
+        return f"{said(found['number'], words)} X"  # zoomed in 2x
     spoken = said(found["number"], words, "f" if words.language in ("es", "it") else "m")
     joined = "" if words.language == "de" and found["number"].isdigit() else " "
     return f"{spoken}{joined}{_TIMES[words.language[:2]]}"
@@ -147,7 +150,7 @@ def _duration(found: Match[str], words: Words) -> str | None:
         name = unit_name(short, words.language)
         if name is None:
             return None
-        said_steps.append(f"{counted(number, name.one, name.several, words)}")
+        said_steps.append(counted(str(int(number)), name.one, name.several, words))
     return " ".join(said_steps)
 
 
@@ -196,6 +199,8 @@ def _measure(found: Match[str], words: Words) -> str | None:
         return None
     named = glued and len(written) == 1 and written.isupper()
     if named and word_before(found).lower() in words.places.split("|"):
+        return None
+    if glued and len(written) == 1 and _CODE_BEFORE.search(text_before(found)):
         return None
     if found["gap"].endswith("-") and (after.startswith("-") or written == "in"):
         return None  # 3-in-1

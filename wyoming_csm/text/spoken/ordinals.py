@@ -67,7 +67,8 @@ def _ordinal(found: Match[str], words: Words) -> str | None:
     number = int(digits)
     match words.language[:2]:
         case "en":
-            return words.ordinal(number, "") if ending == _english_ending(number) else None
+            right = ending == _english_ending(number)
+            return words.ordinal(number, "") if right else f"{words.cardinal(number, '')} {ending}"
         case "de":
             return _german(number, word_before(found), text_after(found))
         case "es" if _SHORTENED.match(text_after(found)):

@@ -7,6 +7,7 @@ import unicodedata
 from functools import lru_cache
 from re import Match
 
+from wyoming_csm.text.spoken.addresses import sign_name
 from wyoming_csm.text.spoken.rule import Rule, rule, text_after, text_before, word_before, word_list
 from wyoming_csm.text.spoken.words import Words
 
@@ -24,6 +25,7 @@ _BACKSLASH = {
     "en": "backslash", "de": "Backslash", "fr": "antislash", "es": "barra invertida",
     "it": "barra rovesciata", "nl": "backslash",
 }  # fmt: skip
+_PATH = r"\A/(?=\S)|(?<!\S)(?:/[\w.-]{1,40}){2,12}"  # /help, see /config/www
 _QUOTE = re.compile(r'(?<!\d)"')
 _INCHES = r"(?<![\w.,\"])(?P<inches>\d{1,3}(?:\.\d+)?)(?P<mark>[″\"])(?!\w)"
 
@@ -76,6 +78,7 @@ def sign_rules(words: Words) -> list[Rule]:
     sharps = [rule("sign", _SHARP, lambda f, w: f"{f['key']} sharp", words, digit=False, needs="#")]
     return [
         *(sharps if words.language.startswith("en") else []),
+        rule("path", _PATH, _path, words, digit=False, needs="/"),
         rule("sign", r"(?<![\w/])~/(?=\w)", _home, words, digit=False, needs="~"),
         rule("sign", "©", lambda f, w: " copyright ", words, digit=False, needs="©"),
         rule("sign", r"\\", _backslash, words, digit=False, needs="\\"),
@@ -86,6 +89,10 @@ def sign_rules(words: Words) -> list[Rule]:
         rule("slash", "(?: ?[/⁄|])+ ?", _slash, words, digit=False, needs="/⁄|"),
         rule("underscore", "_+", lambda f, w: " ", words, digit=False, needs="_"),
     ]
+
+
+def _path(found: Match[str], words: Words) -> str:
+    return found[0].replace("/", f" {sign_name('/', words)} ")
 
 
 def _home(found: Match[str], words: Words) -> str:

@@ -4,6 +4,7 @@
 
 from re import Match
 
+from wyoming_csm.text.spoken.english import pairs
 from wyoming_csm.text.spoken.rule import Rule, rule, word_before, word_list
 from wyoming_csm.text.spoken.words import Words
 
@@ -27,13 +28,20 @@ _BEFORE = {
     "nl": "in|sinds|uit|jaar|van|tot",
 }  # in the other languages a year is a number like any
 
+_ERA = r"(?<![\w.,])(?P<digits>\d{3,4})(?P<era> ?(?:A\.?D|B\.?C(?:\.?E)?|C\.?E)(?!\w))"
+_QUARTER = r"(?<!\w)(?P<quarter>[1-4])Q(?P<year>\d{4}|\d\d)(?!\w)"  # 2Q22
+
 _JOINTS = {"de": "bis", "fr": "au|à", "es": "al?", "it": "al?", "nl": "t/m|tot|tot en met"}
 
 
 def year_rules(words: Words) -> list[Rule]:
     """Return the rules of years; full dates and units went before."""
     if words.language.startswith("en"):
-        years = [rule("year", _ENGLISH, _english_year, words, any_case=True)]
+        years = [
+            rule("year", _ERA, lambda f, w: f"{pairs(f['digits'])}{f['era']}", words, needs="CD"),
+            rule("quarter", _QUARTER, _quarter, words, needs="Q"),
+            rule("year", _ENGLISH, _english_year, words, any_case=True),
+        ]
     elif words.language in _BEFORE:
         before = rf"(?P<before>\b(?:{_BEFORE[words.language]}) |\A|(?<= )(?=19))"
         pattern = before + r"(?P<year>1[1-9]\d\d)\b(?![.,:]\d| ?[%°€$]| [A-ZÄÖÜ])"
@@ -65,6 +73,12 @@ def decade_rules(words: Words) -> list[Rule]:
                 )
             ]
     return []
+
+
+def _quarter(found: Match[str], words: Words) -> str:
+    the = "" if word_before(found).lower() == "the" else "the "
+    year = words.year(int(found["year"]))
+    return f"{the}{words.ordinal(int(found['quarter']), '')} quarter of {year}"
 
 
 def _year(found: Match[str], words: Words) -> str:
