@@ -7,7 +7,7 @@ import unicodedata
 from math import gcd
 from re import Match
 
-from wyoming_csm.text.spoken.measures import OVER, half
+from wyoming_csm.text.spoken.measures import OUT_OF, OVER, half
 from wyoming_csm.text.spoken.numbers import SIGN, number_pattern, parts, said, said_sign, said_whole
 from wyoming_csm.text.spoken.rule import (
     Rule,
@@ -22,7 +22,8 @@ from wyoming_csm.text.spoken.words import Words
 _START = r"(?<![\w.,])"
 _NOT_IN_CODE = r"(?<!\w[/-])"  # 31/31/100, te-b-1-5
 _FRACTION = (
-    rf"{_START}{_NOT_IN_CODE}(?P<sign>{SIGN})?(?:(?P<whole>\d{{1,4}}) )?(?P<above>\d{{1,5}}) ?[/⁄] ?"
+    rf"{_START}{_NOT_IN_CODE}(?P<sign>{SIGN})?(?:(?P<whole>\d{{1,4}}) )?"
+    r"(?P<above>\d{1,5}) ?[/⁄] ?"
     r"(?P<below>\d{1,5})(?P<parts>st|nd|rd|th)?(?![\w/]|[.,]\d)"
 )
 _RATIO = rf"{_START}(?P<above>\d{{1,4}}) ?: ?(?P<below>\d{{1,4}})(?![\w:])"
@@ -30,7 +31,6 @@ _RATIO = rf"{_START}(?P<above>\d{{1,4}}) ?: ?(?P<below>\d{{1,4}})(?![\w:])"
 _COUNTED = re.compile(r" (?:(?!hours)[a-z]+s|on|off|open|closed|done)\b")
 _FROM = ("from", "von", "de", "da", "dal", "del", "du", "van")
 _PART_OF = re.compile(r" (?:of|inch|cup|tsp|mile)")
-_OF = {"en": "out of", "de": "von", "fr": "sur", "es": "de", "it": "su", "nl": "van"}
 
 
 def counting_rules(words: Words) -> list[Rule]:
@@ -58,6 +58,15 @@ def number_rule(words: Words) -> Rule:
     return rule("number", pattern, _number, words)
 
 
+def magnitude_rules(words: Words) -> list[Rule]:
+    """Return the rule of "1.2M" views, without money; 4K and 3M are names."""
+    if not words.language.startswith("en"):
+        return []
+    number = rf"{_START}(?P<number>\d{{1,3}}\.\d{{1,2}})(?P<short>[KkMB]|bn|mn)(?![\w/])"
+    magnitude = lambda f, w: f"{said(f['number'], w)} {w.magnitudes[f['short']]}"  # noqa: E731
+    return [rule("magnitude", number, magnitude, words)]
+
+
 def _power(found: Match[str], words: Words) -> str:
     power = unicodedata.normalize("NFKC", found["power"]).replace("−", "-")
     base = f"{said(found['base'], words)} " if found["base"] else " "
@@ -76,7 +85,7 @@ def _score(found: Match[str], words: Words) -> str | None:
     counts = words.language.startswith("en") and _COUNTED.match(text_after(found))
     if above.isdigit() and not (counts and int(above) <= below and below not in (2, 3, 4, 8, 16)):
         return None
-    return f"{said(above, words)} {_OF[words.language[:2]]} {said(found['below'], words)}"
+    return f"{said(above, words)} {OUT_OF[words.language[:2]]} {said(found['below'], words)}"
 
 
 def _fraction(found: Match[str], words: Words) -> str:
@@ -85,11 +94,11 @@ def _fraction(found: Match[str], words: Words) -> str:
     if (written_above, written_below) == ("24", "7"):
         return f"{said('24', words)} {said('7', words)}"
     if above == below and not whole:
-        of = "" if above == 50 else f" {_OF[words.language[:2]]}"
+        of = "" if above == 50 else f" {OUT_OF[words.language[:2]]}"
         return f"{said(written_above, words)}{of} {said(written_below, words)}"
     sign = said_sign(found["sign"], words)
     if not (whole or sign or found["parts"]) and _is_score(above, below, found, words):
-        return f"{said(written_above, words)} {_OF['en']} {said(written_below, words)}"
+        return f"{said(written_above, words)} {OUT_OF['en']} {said(written_below, words)}"
     odd = above > 99 or (above > below > 16) or written_above[0] == "0"
     if odd or not 2 <= below <= 100:
         over = OVER[words.language[:2]]

@@ -26,6 +26,10 @@ _TWO = (
     r"(?![\d/\w]|[.,]\d| (?:in|inch|cup|tsp|mile)\w*)"
 )
 _GERMAN_TWO = r"(?<![\w./-])(?P<first>\d{1,2})\. ?(?P<second>\d{1,2})\.(?!\d)"
+_DUTCH_TWO = (  # van 24-12 t/m 2-1
+    r"(?:(?<=\bop )|(?<=\bvan )|(?<=\btot )|(?<=tot en met ))(?P<first>\d{1,2})-(?P<second>\d{1,2})"
+    r"(?=[.,;:!?)]|\Z| (?:t/m|tot|en|om)\b)"
+)
 BEFORE_DATES = ("on", "due", "ships", "arrives", "until", "since")
 _AFTER_DATE = re.compile(r"\s*\Z|[.,;:!?)]| (?:at|from|and|to|for)\b")
 _AT_A_TIME = re.compile(r" at \d")
@@ -49,6 +53,8 @@ def date_rules(words: Words) -> list[Rule]:
         to = rf"(?<=\d\.) ?[-\u2013] ?{later}"
         rules.insert(0, rule("dates", to, lambda f, w: f" {w.to} ", words, needs="-\u2013"))
         rules.append(rule("date", _GERMAN_TWO, _two, words, needs="."))
+    if words.language == "nl":
+        rules.append(rule("date", _DUTCH_TWO, _day_and_month, words, needs="-"))
     if words.language.startswith("en"):
         return rules + _english_rules(words)
     return [*rules, _named(words)]
@@ -127,6 +133,11 @@ def _two(found: Match[str], words: Words) -> str | None:
     if "/" in found[0] and not told and (small or second in (16, 20, 24)):
         return None
     return words.date(day, month, "", word_before(found))
+
+
+def _day_and_month(found: Match[str], words: Words) -> str | None:
+    day, month = int(found["first"]), int(found["second"])
+    return words.date(day, month, "", "") if is_date(day, month) else None
 
 
 def month_pattern(words: Words, name: str) -> str:

@@ -218,7 +218,9 @@ WORDS = Words(
         "mwst.": "Mehrwertsteuer", "z.zt.": "zurzeit", "jun.": "junior", "sen.": "senior",
         "abs. ": "Absatz", "zi. ": "Zimmer", "z.t.": "zum Teil", "z. t.": "zum Teil",
         "u.u.": "unter Umständen",
-        "i.a.": "im Allgemeinen",
+        "i.a.": "im Allgemeinen", "tgl.": "täglich", "wöchentl.": "wöchentlich", "abf.": "Abfahrt",
+        "ank.": "Ankunft", "gl. #": "Gleis", "bft #": "Beaufort", "bhf.": "Bahnhof",
+        "pkt.": "Punkte",
     },
     compass={
         "N": "Nord", "O": "Ost", "S": "Süd", "W": "West", "NO": "Nordost", "NW": "Nordwest",
@@ -234,7 +236,7 @@ WORDS = Words(
     rulers="König|Königin|Papst|Kaiser|Kaiserin|Zar|Karl|Elisabeth|Heinrich|Friedrich|Wilhelm"
     "|Ludwig|"
     "Johannes Paul|Benedikt|Pius|Franz|Philipp|Georg|Otto|Katharina|Felipe|Charles",
-    chapters="Kapitel|Teil|Band|Akt|Weltkrieg|Phase|Typ|Klasse|Stufe|Abschnitt|Buch|Artikel",
+    chapters="Kapitel|Kap\\.|Teil|Band|Akt|Weltkrieg|Phase|Typ|Klasse|Stufe|Abschnitt|Buch|Artikel",
     ruler=lambda number: f"der {ordinal(number).capitalize()}",
     magnitudes={
         "Mio.": "Millionen", "Mio": "Millionen", "Mrd.": "Milliarden", "Mrd": "Milliarden",

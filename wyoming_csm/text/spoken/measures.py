@@ -12,6 +12,7 @@ from wyoming_csm.text.spoken.units import (
     is_surely_unit,
     is_written_alone,
     per_name,
+    periods,
     unit_name,
     unit_pattern,
 )
@@ -31,7 +32,7 @@ _DATIVE = frozenset("mit bei von nach seit in vor aus zu ab unter über auf".spl
 _GERMAN_ONE = re.compile(r"^ein(e)? (?=\w)")
 _DATIVE_ONE = frozenset("mit bei von nach seit in vor aus zu ab".split())
 _HALVES = ("un medio", "un mezzo")
-_FIRST_WORD = re.compile(r"^(\w+(?:er|e))\b")
+_FIRST_WORD = re.compile(r"^(\w+(?:er|(?<!byt)e))\b")
 _TIME_UNITS = {
     "d": "d", "h": "h", "hr": "h", "hrs": "h", "std": "h", "min": "min", "mins": "min", "m": "min",
     "sec": "s", "sek": "s", "s": "s", "u": "h", "g": "d", "j": "d", "t": "d",
@@ -40,6 +41,8 @@ _TIME_UNITS = {
 
 OVER = {"en": "over", "de": "zu", "fr": "sur", "es": "sobre", "it": "su", "nl": "op"}
 _LETTERED = ("seat", "row", "port", "vitamin", "floor", "group", "class", "type", "bay")
+OUT_OF = {"en": "out of", "de": "von", "fr": "sur", "es": "de", "it": "su", "nl": "van"}
+_COUNT = re.compile(r"\d ?(?:[x×]|[^\W\d_]{2,15})?\Z")
 _START = r"(?<![\w.,:])(?<!\d/)"
 _CODE_BEFORE = re.compile(r"(?:\A|[/(]|[^\d ] )[A-SU-Za-z]-\Z")  # f-4s, but T-10s, 5 V-12V
 _TIMES = {"en": "times", "de": "mal", "fr": "fois", "es": "veces", "it": "volte", "nl": "keer"}
@@ -55,16 +58,21 @@ def measure_rules(words: Words) -> list[Rule]:
     product = (
         rf"{_START}(?P<first>{number})(?P<more>(?: ?[x×*] ?{number}){{1,3}})(?: ?(?P<unit>{unit}))?"
     )
-    between = r"(?<=\d)(?P<unit> ?(?:mm|cm|m|ft|in|\"|″)) ?[x×] ?(?=\d)"
+    between = r"(?<=\d)(?P<unit> ?(?:mm|cm|m|ft|in)) ?[x×] ?(?=\d)"
     factor = rf"{_START}(?P<number>{number})(?:[x×](?!\w)| [x×](?= [^\W\d]))"
+    used = rf"{_START}(?P<above>{number})/(?P<below>{number})(?= ?(?P<unit>{unit}))"
+    after = r"(?<=[^\W\d_] )x ?(?P<number>\d{1,3})(?![\w:]|[.,]\d)"
     rules = _temperature_rules(words) if words.language.startswith("en") else []
     return [
         *rules,
+        rule("rate", _each_period_pattern(), _each_period, words, digit=False, needs="/"),
         rule("duration", durations, _duration, words, any_case=True),
         rule("power of ten", _scientific_pattern(), _scientific, words, needs="eE"),
         rule("size", product, _product, words, needs="x×*"),
         rule("size", between, lambda f, w: f"{f['unit']} {w.by} ", words, needs="x×"),
+        rule("times", after, lambda f, w: f"{w.signs['×']} {f['number']}", words, needs="x"),
         rule("times", factor, _times, words, needs="x×"),
+        rule("part", used, _used, words, needs="/"),
         rule("measure", _measure_pattern(words), _measure, words),
         rule("rate", rf"{_START}(?P<number>{number})/(?P<unit>{unit})", _rate, words, needs="/"),
     ]
@@ -116,13 +124,37 @@ def _scientific(found: Match[str], words: Words) -> str | None:
     name = unit_name(found["unit"], words.language) if found["unit"] else None
     if found["unit"] and not name:
         return None
-    power = f"{said_sign((found['power_sign'] or '').strip('+'), words)}{said(found['power'], words)}"
+    power = (
+        f"{said_sign((found['power_sign'] or '').strip('+'), words)}{said(found['power'], words)}"
+    )
     times = f"{words.signs['×']} {words.cardinal(10, '')} {words.signs['^']}"
     number = f"{said_sign(found['sign'], words)}{said(found['number'], words)}"
     return f"{number} {times} {power}{f' {name.several}' if name else ''}"
 
 
+def _used(found: Match[str], words: Words) -> str | None:
+    """Take "3.2/8 GB" and "120/500 GB" for so much out of so much, "3/4 cup" for a fraction."""
+    above, below = found["above"], found["below"]
+    if above.isdigit() and below.isdigit():
+        bytes_ = found["unit"][-1] in "Bo" and found["unit"] != "lb"
+        if int(above) > int(below) or (int(above) <= 16 and not bytes_):
+            return None
+    return f"{said(above, words)} {OUT_OF[words.language[:2]]} {below}"
+
+
+def _each_period_pattern() -> str:
+    """Return a pattern of a slash between a count and a day, a week or the like: 3x/day."""
+    return rf"(?<=[\wx×])/(?P<period>{'|'.join(periods())})(?!\w|/)"
+
+
+def _each_period(found: Match[str], words: Words) -> str | None:
+    per = per_name(found["period"], words.language)
+    return f" {per}" if per and _COUNT.search(text_before(found)) else None
+
+
 def _rate(found: Match[str], words: Words) -> str | None:
+    if re.fullmatch("[A-KM-Z]", found["unit"]):
+        return None  # number 12/B
     per = per_name(found["unit"], words.language)
     return f"{said(found['number'], words)} {per}" if per else None
 
@@ -229,7 +261,9 @@ def _measure(found: Match[str], words: Words) -> str | None:
 
 
 def half(fraction: str, gender: str) -> str:
-    """Return a Spanish or Italian half as it stands before a noun: media hora, mezzo grado."""
+    """Return a half as it stands before a noun: media hora, mezzo grado, une demi heure."""
+    if fraction == "un demi" and gender == "f":
+        return "une demi"
     if fraction not in _HALVES or not gender:
         return fraction
     bare = fraction.removeprefix("un ")

@@ -6,7 +6,7 @@ from re import Match
 
 from wyoming_csm.text.spoken.measures import counted, of_millions
 from wyoming_csm.text.spoken.numbers import number_pattern, parts, said
-from wyoming_csm.text.spoken.rule import Rule, rule, word_list
+from wyoming_csm.text.spoken.rule import Rule, rule, text_after, word_list
 from wyoming_csm.text.spoken.units import per_name
 from wyoming_csm.text.spoken.words import Currency, Words
 
@@ -31,7 +31,7 @@ def money_rules(words: Words) -> list[Rule]:
     flat = "(?:,[-–—]+)?" if words.comma else ""  # 5,- €
     to = r"(?P<to> ?[-–] ?(?=[$€£¥\d]))"
     before = rf"{minus}(?<!\w){sign} ?(?P<number>{number}){magnitude}{flat}{per}(?:{to}|(?!\w))"
-    after = rf"{minus}(?<![\w.,])(?P<number>{number}){magnitude}{flat} ?{sign}{per}(?!\w)"
+    after = rf"{minus}(?<![\w.,])(?P<number>{number}){magnitude}{flat} ?{sign}{per}(?:{to}|(?!\w))"
     needs = "".join(name[0] for name in (*words.currencies, *_CODES))
     span = rf"(?P<low>{number}) ?[-–] ?(?P<number>{number})(?![.,]?\d){magnitude}"
     spans = (rf"(?<!\w){sign} ?{span}(?!\w)", rf"(?<![\w.,/-]){span} ?{sign}(?![\w/])")
@@ -54,7 +54,9 @@ def _money(found: Match[str], words: Words) -> str | None:
     else:
         amount = _amount(written, currency, words)
     minus = f"{words.minus} " if found["minus"] else ""
-    to = f" {words.to} " if found.groupdict().get("to") else ""
+    to = f" {words.to} " if found["to"] else ""
+    if to and "=" in text_after(found):
+        to = f" {words.minus} "
     per = ""
     if found["per"]:
         per = per_name(found["per"], words.language)
@@ -64,11 +66,12 @@ def _money(found: Match[str], words: Words) -> str | None:
 
 
 def _span(found: Match[str], words: Words) -> str | None:
-    """Take "$1.2-1.5M" and "$5-10"; where both have cents each is said in full."""
+    """Take "$1.2-1.5M" and "$5-10"; where one has cents each is said in full."""
     low, high, magnitude = found["low"], found["number"], found["magnitude"]
-    if not magnitude and (parts(low, words)[1] or parts(high, words)[1]):
-        return None
     currency = words.currencies[_CODES.get(found["sign"], found["sign"])]
+    if not magnitude and (parts(low, words)[1] or parts(high, words)[1]):
+        amounts = (_amount(one, currency, words) for one in (low, high))
+        return f" {words.to} ".join(amounts)
     amount = counted(high, currency.one, currency.several, words)
     if magnitude:
         noun = of_millions(currency.several, words)

@@ -14,6 +14,11 @@ _HALF = r" ?(?P<half>[apAP])\.? ?[mM]\b\.?"
 _ZONE = r"(?: ?(?P<zone>[ECMP][SD]T|UTC|GMT|CEST|CET|e\.s\.t\.?|est)\b)?"
 _TO = r"(?P<to> ?[-–—] ?(?=\d{1,2}(?:[:.h]\d\d| ?[apAP]\.?[mM]\b| ?Uhr\b| ?uur\b| ?h\b)))?"
 _BARE = r" ?[-–] ?(?=\d{1,2}(?::\d\d)? ?[apAP]\.?[mM]\b)"  # "2-4 PM"
+_HALF_CUT = r"(?<=\d:\d\d)(?P<half>[ap])(?![\w.]\w)(?!\w)"  # 6:15a
+_HOUR_TO_MINUTES = (  # 9-10:30
+    rf"(?<![\d:/+.,\w-]){_HOUR} ?[-–] ?(?=(?:[01]?\d|2[0-3])"
+    r"(?::[0-5]\d(?![\d:])|\.[0-5]\d ?(?:Uhr|uur|u)\b))"
+)
 _LEFT = r"(?<![\w:.])(?P<minute>\d{1,3}):(?P<second>[0-5]\d)(?= (?:left|remaining|elapsed|to go)\b)"
 _RATIO = r" (?:scale|ratio|odds|model)\b"
 _LASTS = r"(?<![\w:.])(?P<hour>\d{1,3}):(?P<minute>[0-5]\d) ?(?:h|hrs?|hours|Std|Stunden)\b"
@@ -30,13 +35,17 @@ _OTHERS = {
         rf"{_START}{_HOUR} ?(?:h|heures?)\b(?! ?\d+ ?(?:min|mn|s)\b)(?: {_MINUTE}\b)?{_TO}",
         rf"{_START}{_HOUR} ?h{_MINUTE}\b{_TO}",
     ),
-    "es": (rf"{_START}{_HOUR}\.{_MINUTE} ?(?:h|horas)\b{_TO}",),
+    "es": (
+        rf"{_START}{_HOUR}\.{_MINUTE} ?(?:h|horas)\b{_TO}",
+        rf"(?<=\b[Ll]as ){_HOUR}[.,]{_MINUTE}(?!\d|[.,]\d){_TO}",
+    ),
     "it": (
         rf"(?<=\b[Oo]re ){_HOUR}\.{_MINUTE}{_TO}",
-        rf"(?<=[Aa]lle ){_HOUR}\.{_MINUTE}(?!\d){_TO}",
+        rf"(?<=[Aa]lle ){_HOUR}[.,]{_MINUTE}(?!\d|[.,]\d){_TO}",
     ),
     "nl": (
         _DOTTED,
+        rf"(?<=\b[Oo]m ){_HOUR}[.,]{_MINUTE}(?!\d|[.,]\d| ?[%°€])(?: ?(?:uur|u)\b)?{_TO}",
         rf"{_START}{_HOUR}(?:\.{_MINUTE})? ?(?:uur|u)\b{_TO}",
         rf"{_START}{_HOUR}u{_MINUTE}\b{_TO}",
     ),
@@ -53,7 +62,10 @@ def time_rules(words: Words) -> list[Rule]:
     first: list[Rule] = []
     if code in ("de", "en"):
         first.append(rule("duration", _LASTS, _lasts, words, needs=":"))
+    spans = rule("time", _HOUR_TO_MINUTES, _bare, words, needs="-–")
+    first.append(spans)
     if code == "en":
+        first.append(rule("time", _HALF_CUT, lambda f, w: f"{f['half']}m", words, needs="ap"))
         bare = rf"(?<![\d:/+.\w]){_HOUR}{_BARE}"
         first.append(rule("duration", _LEFT, _left, words, needs=":"))
         first.append(rule("time", bare, _bare, words, needs="-–"))
@@ -64,9 +76,12 @@ def _said(found: Match[str], words: Words) -> str | None:
     groups = found.groupdict()
     hour, minute = int(groups["hour"]), int(groups["minute"] or 0)
     half, second = groups.get("half"), groups.get("second")
+    hour = 12 if half and not hour else hour
     if (hour == 24 and minute) or (half and not 1 <= hour <= 24):
         return None
     time = words.clock(hour, minute)
+    if groups["hour"] == "00" and minute and not half and words.language.startswith("en"):
+        time = f"{words.clock(12, minute)} AM"
     if second:
         time = _with_seconds(hour, minute, int(second), words)
     if half:
