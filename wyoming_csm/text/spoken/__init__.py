@@ -22,13 +22,15 @@ from wyoming_csm.text.spoken.codes import code_rules, model_rule
 from wyoming_csm.text.spoken.counted import counted_rules
 from wyoming_csm.text.spoken.counting import counting_rules, magnitude_rules, number_rule
 from wyoming_csm.text.spoken.dates import date_rules
+from wyoming_csm.text.spoken.durations import duration_rules
 from wyoming_csm.text.spoken.german_one import one_rules
 from wyoming_csm.text.spoken.marks import mark_rules
-from wyoming_csm.text.spoken.measures import measure_rules, unit_rule
+from wyoming_csm.text.spoken.measures import hurried_rules, measure_rules, unit_rule
 from wyoming_csm.text.spoken.money import money_rules
 from wyoming_csm.text.spoken.ordinals import ordinal_rules
 from wyoming_csm.text.spoken.rule import Change, Rule, Sentence, rule
 from wyoming_csm.text.spoken.signs import elision_rules, sign_before_number_rules, sign_rules
+from wyoming_csm.text.spoken.sizes import size_rules
 from wyoming_csm.text.spoken.spans import span_rules
 from wyoming_csm.text.spoken.times import time_rules
 from wyoming_csm.text.spoken.words import Words, words_of
@@ -83,6 +85,9 @@ def _rules(words: Words) -> tuple[Rule, ...]:
         *one_rules(words),
         *money_rules(words),
         *compass_rules(words),
+        *hurried_rules(words),
+        *duration_rules(words),
+        *size_rules(words),
         *measure_rules(words),
         *year_rules(words),
         *abbreviation_rules(words),

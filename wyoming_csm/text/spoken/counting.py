@@ -26,6 +26,7 @@ _FRACTION = (
     r"(?P<above>\d{1,5}) ?[/⁄] ?"
     r"(?P<below>\d{1,5})(?P<parts>st|nd|rd|th)?(?![\w/]|[.,]\d)"
 )
+_UNKNOWN = r"(?<![\w.,/-])(?P<above>\d{1,2})/(?P<below>[a-z])(?![\w/])"  # 1/f
 _RATIO = rf"{_START}(?P<above>\d{{1,4}}) ?: ?(?P<below>\d{{1,4}})(?![\w:])"
 
 _COUNTED = re.compile(r" (?:(?!hours)[a-z]+s|on|off|open|closed|done)\b")
@@ -46,6 +47,7 @@ def counting_rules(words: Words) -> list[Rule]:
     return [
         rule("power", powers, _power, words, digit=False, needs="⁻⁺⁰¹²³⁴⁵⁶⁷⁸⁹"),
         rule("score", score, _score, words, needs="/"),
+        rule("fraction", _UNKNOWN, _over, words, needs="/"),
         rule("fraction", _FRACTION, _fraction, words, needs="/⁄", any_case=True),
         rule("ratio", _RATIO, _ratio, words, needs=":"),
         rule("range", ranges, _range, words, needs="-–—.…"),
@@ -108,6 +110,11 @@ def _fraction(found: Match[str], words: Words) -> str:
     if whole:
         return sign + words.mixed(int(whole), fraction)
     return sign + half(fraction, words.noun_gender(_noun(text_after(found)), "1"))
+
+
+def _over(found: Match[str], words: Words) -> str:
+    over = OVER[words.language[:2]]
+    return f"{said_whole(found['above'], words)} {over} {found['below']}"
 
 
 def _is_score(above: int, below: int, found: Match[str], words: Words) -> bool:

@@ -23,7 +23,10 @@ _LONG = {
 def money_rules(words: Words) -> list[Rule]:
     """Return the rules of amounts, the sign before or after the number."""
     number = number_pattern(words)
+    named = [words.currencies[sign].several for sign in "€$"]  # 19,99 Euro
+    codes = [*_CODES, *named, *(["euro"] if words.language == "fr" else [])]
     sign = f"(?P<sign>{word_list([*words.currencies, *_CODES])})"
+    after_sign = f"(?P<sign>{word_list([*words.currencies, *codes])})"
     short = word_list(words.magnitudes)
     magnitude = rf"(?: ?(?P<magnitude>(?:{short})(?!\w)|(?:{_LONG[words.language[:2]]})\b))?"
     per = r"(?:/(?P<per>[A-Za-zμ²³íñ]+))?"
@@ -31,10 +34,11 @@ def money_rules(words: Words) -> list[Rule]:
     flat = "(?:,[-–—]+)?" if words.comma else ""  # 5,- €
     to = r"(?P<to> ?[-–] ?(?=[$€£¥\d]))"
     before = rf"{minus}(?<!\w){sign} ?(?P<number>{number}){magnitude}{flat}{per}(?:{to}|(?!\w))"
-    after = rf"{minus}(?<![\w.,])(?P<number>{number}){magnitude}{flat} ?{sign}{per}(?:{to}|(?!\w))"
-    needs = "".join(name[0] for name in (*words.currencies, *_CODES))
+    amount = rf"{minus}(?<![\w.,])(?P<number>{number}){magnitude}{flat}"
+    after = rf"{amount} ?{after_sign}{per}(?:{to}|(?!\w))"
+    needs = "".join(name[0] for name in (*words.currencies, *codes))
     span = rf"(?P<low>{number}) ?[-–] ?(?P<number>{number})(?![.,]?\d){magnitude}"
-    spans = (rf"(?<!\w){sign} ?{span}(?!\w)", rf"(?<![\w.,/-]){span} ?{sign}(?![\w/])")
+    spans = (rf"(?<!\w){sign} ?{span}(?!\w)", rf"(?<![\w.,/-]){span} ?{after_sign}(?![\w/])")
     rules = [rule("money", pattern, _span, words, needs=needs) for pattern in spans]
     rules += [rule("money", pattern, _money, words, needs=needs) for pattern in (before, after)]
     if words.language.startswith("en"):
@@ -45,8 +49,13 @@ def money_rules(words: Words) -> list[Rule]:
     return rules
 
 
+def _currency(sign: str, words: Words) -> Currency:
+    named = {words.currencies[one].several: one for one in "€$"}
+    return words.currencies[named.get(sign) or _CODES.get(sign, "€" if sign == "euro" else sign)]
+
+
 def _money(found: Match[str], words: Words) -> str | None:
-    currency = words.currencies[_CODES.get(found["sign"], found["sign"])]
+    currency = _currency(found["sign"], words)
     written, magnitude = found["number"], found["magnitude"]
     if magnitude:
         magnitude = words.magnitudes.get(magnitude, magnitude)
@@ -68,7 +77,7 @@ def _money(found: Match[str], words: Words) -> str | None:
 def _span(found: Match[str], words: Words) -> str | None:
     """Take "$1.2-1.5M" and "$5-10"; where one has cents each is said in full."""
     low, high, magnitude = found["low"], found["number"], found["magnitude"]
-    currency = words.currencies[_CODES.get(found["sign"], found["sign"])]
+    currency = _currency(found["sign"], words)
     if not magnitude and (parts(low, words)[1] or parts(high, words)[1]):
         amounts = (_amount(one, currency, words) for one in (low, high))
         return f" {words.to} ".join(amounts)
