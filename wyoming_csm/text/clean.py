@@ -51,7 +51,7 @@ _BREAKS = re.compile(
 )
 _BLANKS = re.compile(r"[ \n]+")
 _COLOR = r"(?=[A-Fa-f]{1,5}\d)[0-9A-Fa-f]{6}(?!\w)"
-_HASHES = re.compile(rf"(?<!\S)#+(?!\S)|(?<!\w)#+(?=[^\W\d_])(?!{_COLOR})")
+_HASHES = re.compile(rf"(?<!\S)#+(?!\S)|(?<!\w)#+(?=[^\W\d_])(?!{_COLOR}|[A-Z]{{1,4}}-?\d)")
 _DOTS = re.compile(r"\.{2,}")
 _CRIES = re.compile(r"[!?]{2,}")
 _STRAY_CRY = re.compile(r"(?<!\S)!(?=\w)")  # of a picture

@@ -35,7 +35,7 @@ _ALWAYS = frozenset(
     "mr mrs ms mx dr prof rev hon st sr messrs gen col capt lt sgt cmdr gov sen rep pres supt vs "
     # German
     "hr fr dipl ing bzw evtl ggf inkl exkl bspw vgl sog insb mind zzgl abzgl zz str tel mio mrd "
-    "tsd tgl abf ank "
+    "tsd tgl abf ank zw gg pck stk tabl msp "
     # French, Spanish, Italian, Portuguese
     "mm mme mlle mgr cf env ste sra srta dra ud uds av avda ej sig sigg dott avv rag arch gent "
     # Dutch, Nordic, Polish, Czech
@@ -50,10 +50,11 @@ _BEFORE_NUMBER = frozenset(
     "mo do so di mi lun mer jeu ven sam dim jue vie sáb sab dom gio vr za zo ma wo "
     "janv févr juil déc ene abr ago dic gen mag giu lug set ott mrt".split()
 )
-# The same, in one language only, or before a Roman number.
+# The same, in one language only, or before a Roman number or a size of clothes.
 _BEFORE_NUMBER_IN = {
-    "en": frozenset({"op"}), "de": frozenset({"gl", "kap"}), "fr": frozenset({"chap"}),
-    "es": frozenset({"cap"}), "it": frozenset({"bin", "cap", "sec"}), "nl": frozenset({"hfdst"}),
+    "en": frozenset(["op"]), "de": frozenset(["gl", "gr", "kap", "op"]),
+    "fr": frozenset(["chap", "op"]), "es": frozenset(["cap", "pta"]),
+    "it": frozenset(["bin", "cap", "op", "sec"]), "nl": frozenset(["hfdst", "mt"]),
 }  # fmt: skip
 _A_LETTER = re.compile(r"\b(?:an?|vitamin|plan|plans|eine?n?|une?|un'|een)\s\Z", re.I)  # an A.
 # Dotted, and still at home at the end of a sentence.
@@ -194,7 +195,7 @@ class SentenceSplitter:
             parts = folded.split(".")
             return folded not in _CLOCK and all(p.isalpha() and len(p) <= 3 for p in parts)
         if folded in self._before_number:
-            return following.isdecimal() or following in "IVX"
+            return following.isdecimal() or following in "IVXLMS"
         before_number = folded in _BEFORE_NUMBER or folded.endswith("str")  # Hauptstr. 5
         return folded in _ALWAYS or (before_number and following.isdecimal())
 

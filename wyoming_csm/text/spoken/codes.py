@@ -31,6 +31,7 @@ _AMERICAN = (
 _DASHED = r"(?<![\w.,-])\d{1,4}(?:-\d{1,4}){2,}(?![\w-])"
 _LONG_PART = r"(?<=[^\W_]/)(?P<digits>\d{5,12})(?=[/-]\w)"  # 123/261788/2021
 _SECTION = r"(?<!\w)(?P<digits>\d{3})\((?P<letter>[a-z])\)"  # 401(k)
+_DEVICE = r"(?<![\w:-])(?:[\dA-Fa-f]{2}:){5}[\dA-Fa-f]{2}(?![\w:-])"  # of a network card
 _ADDRESS = r"(?<![\w.])(?P<host>\d{1,3}(?:\.\d{1,3}){3})(?!\.?\d)(?::(?P<port>\d{1,5})\b)?"
 _VERSION = (
     r"(?<![\w.,])(?P<v>[vV]\.? ?(?=\d))?(?P<numbers>\d+(?:\.\d+){1,4})"
@@ -65,6 +66,11 @@ def code_rules(words: Words) -> list[Rule]:
         rf"(?P<digits>\d{{3,8}}(?:(?:,? (?:{_OR}) |, )(?:(?:{_BETWEEN}) )?\d{{3,8}}){{0,3}})"
         r"(?![\w:]|[.,-]\d| ?[%°€$]| \d)"
     )
+    called = (
+        rf"(?P<word>(?<!\w)(?:tel|tél|tfno|{words.dials})\b[.:]{{0,2}} ?:? {{0,2}}"
+        rf"(?:(?:{_BETWEEN}|al) ){{0,2}})"
+        r"(?P<digits>\d{1,4}(?:[ -]\d{2,6}){1,5})(?![\w/:°%€$£]|[.,]\d| ?[a-z°%€]{1,3}\b)"
+    )
     room = (
         rf"(?P<word>\b(?:{words.places}) (?:number |no\. |(?-i:[A-Z][A-Z\d] ))?)"
         r"(?P<digits>\d{3,4})(?P<letter>[A-Za-z])?(?!\w|[.,:]\d)"
@@ -72,11 +78,13 @@ def code_rules(words: Words) -> list[Rule]:
     number = rf"(?:{_EMERGENCY})"
     emergency = rf"(?<![\w.,]){number}(?:, | (?:{_OR}) ){number}(?![\w:]|[.,-]\d| ?[%°€$]| [A-Z\d])"
     rules = [
+        rule("address", _DEVICE, _device, words, digit=False, needs=":"),
         rule("address", _ADDRESS, _dotted, words, needs="."),
         rule("telephone", _AMERICAN, _groups, words, needs="-."),
         rule("version", _VERSION, _version, words, needs="."),
         rule("version", _LONE_V, _lone_version, words, needs="vV"),
         rule("code", dialled, _dialled, words, any_case=True),
+        rule("telephone", called, _called, words, needs=" -", any_case=True),
         rule("telephone", emergency, _digit_by_digit, words),
         rule("telephone", _AREA, _groups, words, needs="/"),
         rule("telephone", _PHONE, _telephone, words, needs=" -+0"),
@@ -101,6 +109,14 @@ def model_rule(words: Words) -> Rule:
 
 def _dialled(found: Match[str], words: Words) -> str:
     return found["word"] + _spelled(found["digits"], words)
+
+
+def _called(found: Match[str], words: Words) -> str | None:
+    """Take groups of digits after a word like telephone for a number that is dialled."""
+    groups = re.findall(r"\d+", found["digits"])
+    if sum(map(len, groups)) < 6:
+        return None
+    return found["word"] + ", ".join(_group(group, words) for group in groups)
 
 
 def _digit_by_digit(found: Match[str], words: Words) -> str:
@@ -152,6 +168,13 @@ def _group(digits: str, words: Words) -> str:
 
 def _dashed(found: Match[str], words: Words) -> str:
     return ", ".join(said_whole(part, words) for part in found[0].split("-"))
+
+
+def _device(found: Match[str], words: Words) -> str:
+    parts = found[0].upper().split(":")
+    return ", ".join(
+        " ".join(words.digits(c) if c.isdigit() else c for c in part) for part in parts
+    )
 
 
 def _dotted(found: Match[str], words: Words) -> str:

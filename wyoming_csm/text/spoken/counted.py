@@ -13,7 +13,7 @@ _COUNTED = {
     "de": "EL=Esslöffel/Esslöffel, TL=Teelöffel/Teelöffel, Pkt=Punkt/Punkte, Stk=Stück/Stück,"
     " Tabl=Tablette/Tabletten, Pck=Päckchen/Päckchen, Pers=Person/Personen",
     "fr": "cp=comprimé/comprimés, j=jour/jours, pt=point/points, pts=point/points,"
-    " pers=personne/personnes, c. à s=cuillère à soupe/cuillères à soupe,"
+    " pers=personne/personnes, po=pouce/pouces, c. à s=cuillère à soupe/cuillères à soupe,"
     " c. à soupe=cuillère à soupe/cuillères à soupe, c. à c=cuillère à café/cuillères à café,"
     " c. à café=cuillère à café/cuillères à café",
     "es": "cda=cucharada/cucharadas, cdas=cucharada/cucharadas, cdta=cucharadita/cucharaditas,"
@@ -25,14 +25,21 @@ _COUNTED = {
     " u=uur/uur, pers=persoon/personen",
 }
 
+# A letter with a full stop, before more words: 1/4 c. oil, 39 J. alt.
+_DOTTED = {"en": ("c", "cup", "cups"), "de": ("J", "Jahr", "Jahre")}
+
 
 def counted_rules(words: Words) -> list[Rule]:
     """Return the rule of such words; it goes before the units, of which a pt is one, too."""
     entries = (entry.split("=") for entry in _COUNTED[words.language[:2]].split(", "))
     names = {short.strip(): name.split("/") for short, name in entries}
+    shorts = word_list(names)
+    if dotted := _DOTTED.get(words.language[:2]):
+        letter, *names[letter] = dotted
+        shorts += rf"|(?<= ){letter}(?=\. [a-zäöü])"
     pattern = (
         rf"(?<![\w.,])(?P<number>(?:\d{{1,3}}/)?{number_pattern(words)}) ?"
-        rf"(?P<short>{word_list(names)})(?P<dot>\.?)(?!\w)"
+        rf"(?P<short>{shorts})(?P<dot>\.?)(?!\w)"
     )
 
     def long(found: Match[str], words: Words) -> str:

@@ -31,9 +31,13 @@ _DUTCH_TWO = (  # van 24-12 t/m 2-1
     r"(?=[.,;:!?)]|\Z| (?:t/m|tot|en|om)\b)"
 )
 BEFORE_DATES = ("on", "due", "ships", "arrives", "until", "since")
-_AFTER_DATE = re.compile(r"\s*\Z|[.,;:!?)]| (?:at|from|and|to|for)\b")
+_ARTICLES = {  # before a date
+    "fr": ("le", "du", "au"), "es": ("el", "del", "al"), "it": ("il", "del", "dal", "al"),
+}  # fmt: skip
+_AFTER_DATE = re.compile(r"\s*\Z|[.,;:!?)]| (?:at|from|and|to|for|à|au|et|a las|al|y|alle|ore|e)\b")
 _AT_A_TIME = re.compile(r" at \d")
 _ALL_DAY = ("24/7", "7/24")
+_PICTURES = ("16/9", "16/10", "21/9", "4/3")
 _SEPTEMBER_11 = "9/11"
 _YEAR = r"(?:(?:,? |,)(?P<year>[12]\d{3})\b(?! ?[%°€$]))?"
 _ORDINAL = "(?:st|nd|rd|th)?"
@@ -125,8 +129,10 @@ def _two(found: Match[str], words: Words) -> str | None:
     if found[0] == _SEPTEMBER_11 and words.language == "en":
         return "nine eleven"
     before, after = word_before(found), text_after(found)
+    if found[0] in _PICTURES:
+        return None
     told = (
-        (before.lower() in BEFORE_DATES and _AFTER_DATE.match(after))
+        (before.lower() in _ARTICLES.get(words.language, BEFORE_DATES) and _AFTER_DATE.match(after))
         or before in words.weekdays
         or _AT_A_TIME.match(after)
     )

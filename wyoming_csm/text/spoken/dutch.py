@@ -163,7 +163,10 @@ WORDS = Words(
         "mld.": "miljard",
         "blz. ": "bladzijde",
         "a.s.": "aanstaande", "ir. ": "ingenieur", "ing. ": "ingenieur", "jl.": "jongstleden",
-        "hfdst.": "hoofdstuk", "vertr.": "vertrek",
+        "hfdst.": "hoofdstuk", "vertr.": "vertrek", "geb.": "geboren", "mt. ": "maat",
+        "t.h.v.": "ter hoogte van", "t.a.v.": "ter attentie van", "z.s.m.": "zo snel mogelijk",
+        "n.a.v.": "naar aanleiding van", "m.u.v.": "met uitzondering van", "e.d.": "en dergelijke",
+        "art. ": "artikel",
     },
     compass={
         "N": "noord", "O": "oost", "Z": "zuid", "W": "west", "NO": "noordoost", "NW": "noordwest",

@@ -191,7 +191,9 @@ WORDS = Words(
         "etc.": "et cetera", "env.": "environ", "max.": "maximum", "min.": "minimum",
         "tél.": "téléphone", "temp.": "température", "appt.": "appartement", "étg.": "étage",
         "cf.": "confer", "vol. ": "volume", "chap. ": "chapitre", "art. ": "article",
-        "fig. ": "figure", "p. ": "page", "rdv": "rendez-vous",
+        "fig. ": "figure", "p. ": "page", "rdv": "rendez-vous", "op. #": "opus",
+        "rdc": "rez-de-chaussée",
+        "svp": "s'il vous plaît", "s.v.p.": "s'il vous plaît",
     },
     compass={
         "N": "nord", "E": "est", "S": "sud", "O": "ouest", "NE": "nord-est", "NO": "nord-ouest",

@@ -182,7 +182,8 @@ WORDS = Words(
         "max.": "massimo", "min.": "minimo", "tel.": "telefono", "v.le": "viale", "p.za": "piazza",
         "c.so": "corso", "temp.": "temperatura", "pag. ": "pagina", "ing. ": "ingegner",
         "avv. ": "avvocato", "arch. ": "architetto", "etc.": "eccetera", "int. ": "interno",
-        "s. ": "san", "cap.": "capitolo", "bin. #": "binario", "sec.": "secolo",
+        "s. ": "san", "cap.": "capitolo", "bin. #": "binario", "sec.": "secolo", "p. ": "pagina",
+        "art. ": "articolo", "op. #": "opus",
     },
     compass={
         "N": "nord", "E": "est", "S": "sud", "O": "ovest", "NE": "nord-est", "NO": "nord-ovest",

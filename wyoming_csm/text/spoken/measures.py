@@ -48,6 +48,7 @@ def measure_rules(words: Words) -> list[Rule]:
     used = rf"{START}(?P<above>{number})/(?P<below>{number})(?= ?(?P<unit>{unit}))"
     return [
         rule("part", used, _used, words, needs="/"),
+        rule("more", rf"{START}(?P<number>{number})\+ ?(?P<unit>{unit})", _more, words, needs="+"),
         rule("measure", _measure_pattern(words), _measure, words),
         rule("rate", rf"{START}(?P<number>{number})/(?P<unit>{unit})", _rate, words, needs="/"),
     ]
@@ -91,6 +92,11 @@ def _measure_pattern(words: Words) -> str:
         rf"(?P<magnitude> (?:{_MAGNITUDES[words.language[:2]]})\b)?"
         rf"(?P<gap> ?-?)(?P<unit>{unit_pattern()})(?:\.(?=,| [a-z\d(]))?(?P<to> ?[-–] ?(?=\d))?"
     )
+
+
+def _more(found: Match[str], words: Words) -> str | None:
+    name = unit_name(found["unit"], words.language)
+    return f"{said(found['number'], words)} {words.plus} {name.several}" if name else None
 
 
 def _used(found: Match[str], words: Words) -> str | None:
@@ -154,6 +160,8 @@ def _measure(found: Match[str], words: Words) -> str | None:
     named = glued and len(written) == 1 and written.isupper()
     if named and word_before(found).lower() in words.places.split("|"):
         return None
+    if re.search("/[A-Z]$", written) and re.match(r" \d", after):
+        return None  # H 88°/L 67°
     if glued and len(written) == 1 and _CODE_BEFORE.search(text_before(found)):
         return None
     if found["gap"].endswith("-") and (after.startswith("-") or written == "in"):

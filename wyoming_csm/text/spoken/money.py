@@ -11,6 +11,8 @@ from wyoming_csm.text.spoken.units import per_name
 from wyoming_csm.text.spoken.words import Currency, Words
 
 _CODES = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥", "US$": "US$", "PLN": "zł"}
+_PER = {"en": "per", "de": "pro", "fr": "par", "es": "por", "it": "a", "nl": "per"}
+_PACKS = {"doz": "dozen", "pr": "pair", "ea": "piece", "pc": "piece", "pkg": "package"}
 _LONG = {
     "en": "thousand|million|billion|trillion",
     "de": "Millionen|Million|Milliarden|Milliarde|Mio\\.|Mrd\\.",
@@ -68,10 +70,8 @@ def _money(found: Match[str], words: Words) -> str | None:
         to = f" {words.minus} "
     per = ""
     if found["per"]:
-        per = per_name(found["per"], words.language)
-        if not per:
-            return None
-    return f"{minus}{amount} {per}{to}" if per else f"{minus}{amount}{to}"
+        per = f" {per_name(found['per'], words.language) or _each(found['per'], words)}"
+    return f"{minus}{amount}{per}{to}"
 
 
 def _span(found: Match[str], words: Words) -> str | None:
@@ -86,6 +86,11 @@ def _span(found: Match[str], words: Words) -> str | None:
         noun = of_millions(currency.several, words)
         amount = f"{said(high, words)} {words.magnitudes.get(magnitude, magnitude)} {noun}"
     return f"{said(low, words)} {words.to} {amount}"
+
+
+def _each(noun: str, words: Words) -> str:
+    """Return the words for "/person"."""
+    return f"{_PER[words.language[:2]]} {_PACKS.get(noun, noun)}"
 
 
 def _pence(found: Match[str], words: Words) -> str:

@@ -88,16 +88,18 @@ def _ordinal(found: Match[str], words: Words) -> str | None:
             right = ending == _english_ending(number)
             return words.ordinal(number, "") if right else f"{words.cardinal(number, '')} {ending}"
         case "de":
-            return _german(number, _bending(found), text_after(found))
+            return _german(number, found)
         case "es" if _SHORTENED.match(text_after(found)):
             return words.ordinal(number, "er")
     return words.ordinal(number, ending) if number else None
 
 
-def _german(number: int, before: str, after: str) -> str:
-    """Return an ordinal, or the number of a list's line: 1. Milch kaufen."""
-    noun = after.lstrip().partition(" ")[0].rstrip(".,;:!?")
-    begins = not before and not _COUNTED_IN_ORDER.fullmatch(noun)
+def _german(number: int, found: Match[str]) -> str:
+    """Return an ordinal, or the number of a list's line: 1. Milch, 2. Brot."""
+    before, noun = _bending(found), text_after(found).lstrip().partition(" ")[0].rstrip(".,;:!?")
+    text = text_before(found)
+    listed = number == 1 or not text.strip() or f"{number - 1}. " in text
+    begins = not before and listed and not _COUNTED_IN_ORDER.fullmatch(noun)
     if begins or before.lower() in ("es", "er", "sind", "waren"):  # Es sind 3. Danach …
         return f"{german.cardinal(number)}."
     return german.ordinal_between(number, before, noun)

@@ -22,7 +22,9 @@ _PATH = r"\A/(?=\S)|(?<!\S)(?:/[\w.-]{1,40}){2,12}"  # /help, see /config/www
 def sign_before_number_rules(words: Words) -> list[Rule]:
     """Return the rules of signs that are said otherwise before a number."""
     twice = rf"(?P<sign>{word_list(_TWICE)}) ?(?=[\w.−-])"
-    once = rf"(?<!\d)(?<!\d )(?P<sign>{word_list(words.before_numbers)}) ?(?=[\d.])"
+    once = (
+        rf"(?<!\d)(?<!\d )(?P<sign>{word_list(words.before_numbers)}) ?(?=[\d.]|[A-Z]{{1,4}}-?\d)"
+    )
     return [
         rule("sign", twice, lambda f, w: f" {w.signs[_TWICE[f['sign']]]} ", words, digit=False),
         rule("sign", once, lambda f, w: f" {w.before_numbers[f['sign']]} ", words),

@@ -214,7 +214,8 @@ WORDS = Words(
         "temp.": "temperatura",
         "ee. uu.": "Estados Unidos", "ee.uu.": "Estados Unidos", "sta. ": "santa", "sto. ": "santo",
         "izq.": "izquierda", "dcha.": "derecha", "prof.": "profesor", "hab.": "habitación",
-        "cap.": "capítulo", "tfno.": "teléfono",
+        "cap.": "capítulo", "pta.": "puerta", "izda.": "izquierda", "art. ": "artículo",
+        "p. ": "página", "op. #": "opus", "tfno.": "teléfono",
     },
     compass={
         "N": "norte", "E": "este", "S": "sur", "O": "oeste", "NE": "noreste", "NO": "noroeste",

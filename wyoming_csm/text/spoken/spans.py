@@ -57,8 +57,9 @@ def _day_first(found: Match[str], words: Words) -> str | None:
 
 
 def _in_figures(found: Match[str], words: Words) -> str | None:
-    """Take "5/6-5/8" for dates after a word like `on`."""
-    if word_before(found).lower() not in BEFORE_DATES:
+    """Take "5/6-5/8" for dates after a word like `on`, "12/24-12/26" anywhere."""
+    days = [int(one.split("/")[words.language == "en"]) for one in (found["first"], found["last"])]
+    if word_before(found).lower() not in BEFORE_DATES and max(days) <= 12:
         return None
     dates = []
     for one in (found["first"], found["last"]):

@@ -19,7 +19,8 @@ _LANGUAGES = ("en", "de", "fr", "es", "it", "nl")
 _ALIASES = """
 l=L ml=mL dl=dL cl=cL hl=hL kw=kW KW=kW Kw=kW kwh=kWh KWh=kWh KWH=kWh Kwh=kWh wh=Wh kWhs=kWh mwh=mWh
 mAH=mAh mah=mAh °c=°C °f=°F ºC=°C ºF=°F º=° m2=m² m3=m³ m^2=m² m^3=m³ cm2=cm² cm3=cm³ km2=km²
-mm2=mm² mm3=mm³ qm=m² mq=m² gr=g kBtu=kBTU kbtu=kBTU MMBtu=MMBTU
+mm2=mm² mm3=mm³ qts=qt gals=gal ozs=oz Tbsp=tbsp tbsps=tbsp Tsp=tsp tsps=tsp qm=m²
+mq=m² gr=g kBtu=kBTU kbtu=kBTU MMBtu=MMBTU
 ft2=ft² ft3=ft³ in2=in² in3=in³ yd2=yd² mi2=mi² sqm=m² sqft=ft² cbm=m³ cc=cm³ sec=s secs=s Sec=s
 mins=min Min=min hr=h hrs=h
 Std=h std=h Sek=s sek=s lbs=lb Lbs=lb Kg=kg KG=kg kgs=kg mcg=μg Mhz=MHz Ghz=GHz GHZ=GHz MHZ=MHz

@@ -160,7 +160,7 @@ def short_name_rules(words: Words) -> list[Rule]:
 
     def range_of(names: dict[str, str]) -> str:
         one = f"(?:{word_list({*names, *(name.casefold() for name in names.values())})})"
-        return rf"(?<!\w)(?P<from>{one})\.? ?[-–] ?(?P<to>{one})(?:\.(?= \w))?(?!\w)"
+        return rf"(?<!\w)(?P<from>{one})\.? ?(?P<joint>[-–/]) ?(?P<to>{one})(?:\.(?= \w))?(?!\w)"
 
     def worded(found: Match[str], words: Words) -> str | None:
         first, last = found["from"], found["to"]
@@ -174,7 +174,8 @@ def short_name_rules(words: Words) -> list[Rule]:
         return days.get(key) or months.get(key) or full[key]
 
     def said(found: Match[str], words: Words) -> str:
-        return f"{long(found['from'])} {words.days_to} {long(found['to'])}"
+        joint = ", " if found["joint"] == "/" else f" {words.days_to} "
+        return f"{long(found['from'])}{joint}{long(found['to'])}"
 
     def day(found: Match[str], words: Words) -> str | None:
         if words.language[:2] in ("en", "de") and not found["day"][0].isupper():
@@ -213,7 +214,7 @@ def short_name_rules(words: Words) -> list[Rule]:
     )
     date = rf"(?=the |(?:{word_list({*words.months, *months})})\b|\d)"
     short_days = word_list(name for names in words.short_weekdays for name in names)
-    at_the_end = rf"(?<!\w)(?P<day>{short_days})(?P<stop>[.!?]?)\Z"
+    at_the_end = rf"(?<!\w)(?P<day>{short_days})(?P<stop>[.!?]?\Z|(?=[ ,;]))"
     one_day = rf"(?<!\w)(?P<day>{word_list(days)})(?P<mark>\.?,? ){date}"
     label = rf"(?<!\w)(?P<day>{word_list(days)})(?P<mark>\.?)(?=: ?[-−]?\d)"
     letters = rf"(?<!\w){_MONDAY[words.language[:2]]}[-–](?P<last>[{''.join(_LAST_DAYS)}])(?!\w)"
@@ -224,7 +225,7 @@ def short_name_rules(words: Words) -> list[Rule]:
         month,
         *(up_to if words.language == "nl" else ()),
         rule("days", label, day, words, needs=":", any_case=True),
-        rule("days", range_of(days), said, words, digit=False, needs="-–", any_case=True),
+        rule("days", range_of(days), said, words, digit=False, needs="-–/", any_case=True),
         rule("days", range_of(months), said, words, digit=False, needs="-–", any_case=True),
         rule("days", between, worded, words, digit=False, any_case=True),
         rule("days", one_day, day, words, digit=False, any_case=True),
