@@ -217,7 +217,11 @@ WORDS = Words(
         "fps": "frames per second",
         "bpm": "beats per minute", "sgt. ": "sergeant", "capt. ": "captain",
         "lt. ": "lieutenant", "gen. ": "general", "gov. ": "governor", "rev. ": "reverend",
-        "vs": "versus",
+        "vs": "versus", "ea.": "each", "b/w": "between", "op. #": "opus", "c. #": "circa",
+        "tmrw": "tomorrow", "btwn": "between",
+        "avg.": "average", "avg": "average",
+        "qty": "quantity", "approx": "approximately", "wwi": "World War one",
+        "wwii": "World War two",
     },
     compass={
         "N": "north", "E": "east", "S": "south", "W": "west", "NE": "northeast", "NW": "northwest",

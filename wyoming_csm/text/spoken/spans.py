@@ -10,6 +10,7 @@ from wyoming_csm.text.spoken.rule import Rule, rule, word_before
 from wyoming_csm.text.spoken.words import Words
 
 _MARKS = {"de": r"\.", "fr": "(?:er)?", "es": "(?:º|°)?", "it": "(?:º|°)?", "nl": "e?"}
+_TO_AFTER = {"del": "al", "dal": "al", "du": "au", "dall": "al", "van": "tot en met"}
 _ORDINAL = "(?:st|nd|rd|th)?"
 
 
@@ -56,8 +57,9 @@ def _day_first(found: Match[str], words: Words) -> str | None:
 
 
 def _in_figures(found: Match[str], words: Words) -> str | None:
-    """Take "5/6-5/8" for dates after a word like `on`."""
-    if word_before(found).lower() not in BEFORE_DATES:
+    """Take "5/6-5/8" for dates after a word like `on`, "12/24-12/26" anywhere."""
+    days = [int(one.split("/")[words.language == "en"]) for one in (found["first"], found["last"])]
+    if word_before(found).lower() not in BEFORE_DATES and max(days) <= 12:
         return None
     dates = []
     for one in (found["first"], found["last"]):
@@ -74,7 +76,10 @@ def _others(found: Match[str], words: Words) -> str | None:
         return None
     before, month = word_before(found), month_number(found["month"], words)
     first = words.date(int(found["first"]), month, "", before)
+    if words.language == "es":
+        first = words.cardinal(int(found["first"]), "")  # del uno al tres
     last = words.date(int(found["last"]), month, "", before)
     name = words.months[month - 1]
-    joint = words.and_ if found["joint"] == "/" else words.days_to
+    joint = _TO_AFTER.get(before.lower(), words.days_to)
+    joint = words.and_ if found["joint"] == "/" else joint
     return f"{first.partition(f' {name}')[0].removesuffix(' de')} {joint} {last}"

@@ -77,7 +77,8 @@ class Words:
     before_numbers: Mapping[str, str]
     """Words for signs that have others before a number."""
     abbreviations: Mapping[str, str]
-    """With their full stop. Those that end in a blank stand before a name or a number only."""
+    """With their full stop. Those that end in a blank stand before a name or a number only, those
+    that end in " #" before a number."""
     compass: Mapping[str, str]
     wind: str
     """A pattern of words beside which a point of the compass may stand."""
