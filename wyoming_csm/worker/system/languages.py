@@ -12,6 +12,7 @@ HIBARI = "Hibari"
 PICO = "SVOX Pico"
 ESPEAK = "eSpeak NG"
 PLATFORM = "the platform's voice"
+RATES = (0.5, 2.0)  # at which each of them can speak, if no other speed is configured
 _PLATFORMS = ("win32", "darwin")  # where pyttsx3 finds a voice that came with the machine
 
 
