@@ -28,7 +28,6 @@ def system_engine(config: Config) -> ChildEngine:
 def system_voices(language: str, speed: float = 1.0) -> tuple[Voice, ...]:
     """Return a voice for each language that can be spoken here, that of `language` first; `speed`
     is the configured one."""
-    rates = min(1.0, RATES[0] / speed), max(1.0, RATES[1] / speed)
     try:
         found = find_synthesisers()
     except EngineUnavailable:
@@ -39,7 +38,7 @@ def system_voices(language: str, speed: float = 1.0) -> tuple[Voice, ...]:
             language=spoken.tag,
             description=f"{spoken.title}, {by}",
             engine="system",
-            rates=rates,
+            rates=(min(1.0, RATES[by][0] / speed), max(1.0, RATES[by][1] / speed)),
         )
         for spoken in languages()
         if (by := next((name for name in found if name in spoken.codes), ""))
