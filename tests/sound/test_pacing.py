@@ -241,3 +241,11 @@ def test_silence_that_is_taken_away_does_not_make_an_engine_slow() -> None:
 def test_a_text_that_never_ends_is_not_waited_for_in_silence_for_ever() -> None:
     listener = listened(10.0, [0.0, 100.0])
     assert listener.silence == pytest.approx(30.0, abs=0.2)
+
+
+def test_a_quick_sentence_is_not_waited_for_as_for_a_slow_one() -> None:
+    """1.6 s of sound, made in 3.2 s, for which 2.12 s are expected: 55 % of them are enough."""
+    known = Speed()
+    for _ in range(2):
+        listener = listened(1.0, [0.0], known, stretch=2.0)
+    assert listener.began == pytest.approx(1.0 + 2 * 0.55 * 2.12, abs=FRAME)
