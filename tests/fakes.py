@@ -67,6 +67,7 @@ class FakeEngine:
         # What happened, in order:
         self.asked: list[str] = []  # texts that got a slot
         self.clients: list[str] = []  # theirs
+        self.rates: list[tuple[float, float]] = []  # theirs: its own, and what is stretched
         self.finished: list[str] = []  # texts spoken to their end
         self.cancelled: list[str] = []  # texts that were taken back from a slot
         self.replies: list[FakeReply] = []
@@ -165,6 +166,7 @@ class FakeEngine:
             sentence = self._waiting.popleft()
             self.asked.append(sentence.text)
             self.clients.append(sentence.client)
+            self.rates.append((sentence.rate, sentence.stretch))
             self._speaking[sentence] = asyncio.create_task(self._speak(sentence))
             self.most_speaking = max(self.most_speaking, self.speaking)
         for _, freed in self._subscribers:

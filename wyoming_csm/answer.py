@@ -7,7 +7,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from wyoming_csm.audio import NOTHING_SECONDS, SAMPLE_RATE, silence
@@ -18,7 +18,7 @@ from wyoming_csm.errors import EngineError, RequestError
 from wyoming_csm.lexicons import Lexicons
 from wyoming_csm.sound.mixer import Mixer
 from wyoming_csm.sound.pacing import Outlet, Pacer
-from wyoming_csm.text.pieces import Pause, Piece, Speak
+from wyoming_csm.text.pieces import Pause, Piece, Speak, bounded
 from wyoming_csm.text.reader import TextReader
 from wyoming_csm.text.spoken.parts import spoken_parts
 from wyoming_csm.text_stream import TextStream
@@ -74,10 +74,13 @@ class Answer:
         context: AnswerContext,
         *,
         ssml: bool = False,
+        rate: float = 1.0,
         address: str,
     ) -> None:
-        """Take the `address` of who asked: its sentences take turns with other clients'."""
+        """Take the `rate` of all of it, so many times as fast as the voice and the text say, and
+        the `address` of who asked: its sentences take turns with other clients'."""
         self._text = text
+        self._rate = rate
         self._voice = voice
         self._listener = listener
         self._engine = context.engine
@@ -162,17 +165,19 @@ class Answer:
         voice = reply.wanted
         text = self._lexicons.respelled(sentence.text, voice)
         for words in spoken_parts(text, voice.language):
-            await self._speak_words(words, reply, voice.manner.gain + sentence.gain)
+            await self._speak_words(replace(sentence, text=words), reply)
 
-    async def _speak_words(self, words: str, reply: Reply, gain: float) -> None:
+    async def _speak_words(self, sentence: Speak, reply: Reply) -> None:
         await self._listener.surely_there()
-        mixed = self._mixer.sentence(words, gain, reply.wanted.manner.pause)
-        self._pacer.begin(len(words))
-        async with aclosing(reply.speak(Speak(words))) as chunks:
+        words, manner = sentence.text, reply.wanted.manner
+        mixed = self._mixer.sentence(words, manner.gain + sentence.gain, manner.pause)
+        rate = bounded(self._rate * manner.rate * sentence.rate)
+        self._pacer.begin(len(words), rate)
+        async with aclosing(reply.speak(replace(sentence, rate=rate))) as chunks:
             async for pcm in chunks:
-                speaker = reply.spoken_by
+                speaker, stretch = reply.spoken_by, reply.stretch
                 speed = self._mixer.speeds[speaker]
-                self._pacer.sound(mixed.feed(pcm, speaker), speed, len(pcm))
+                self._pacer.sound(mixed.feed(pcm, speaker, stretch), speed, len(pcm), stretch)
         self._pacer.end(mixed.end(), mixed.owed)
 
     def _log(self, cut: str) -> None:

@@ -174,7 +174,7 @@ class PresetConfig(_Section, frozen=True):
     voice: The voice that it is made of; needed
     description: What Home Assistant lists; null: the preset's name
     temperature: As csm.temperature, for a voice of CSM
-    rate: Speed of the speech, for a system voice; 1.0 is normal
+    rate: Speed of the speech; 1.0 is normal
     gain: dB louder than other voices; -6 is softer
     pause: Seconds of silence after a sentence; null: as sound.sentence_pause says
     lexicon: What is said instead of a word or phrase, beside lexicon.yaml

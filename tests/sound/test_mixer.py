@@ -136,3 +136,16 @@ async def test_a_sentence_that_shall_be_silent_is_as_long_as_it_was_made() -> No
     sentence = Mixer(SoundConfig()).sentence("All of it.", -math.inf)
     out = sentence.feed(to_pcm(speech(1.0)), "csm/anna") + sentence.end()
     assert out == bytes(2 * SAMPLE_RATE)
+
+
+async def test_a_stretched_sentence_is_as_loud_and_its_pause_as_long() -> None:
+    mixer = Mixer(SoundConfig(loudness=-20.0, sentence_pause=0.3))
+    sound = np.concatenate((hush(0.4), speech(2.0, -26.0), hush(0.8)))
+    for stretch in (0.5, 1.5):
+        for _ in range(2):
+            sentence = mixer.sentence("All of it.")
+            pcm = [sentence.feed(to_pcm(one), "csm/anna", stretch) for one in parts(sound, FRAME)]
+            out = from_pcm(b"".join([*pcm, sentence.end()]))
+        assert len(out) / SAMPLE_RATE == pytest.approx(2.0 / stretch + 0.3, abs=0.1)
+        assert loudness(out) == pytest.approx(-20.0, abs=1.0)
+        assert sentence.owed == pytest.approx(0.0, abs=0.01)

@@ -42,24 +42,30 @@ class Listener:
         return sum(not sample for sample in samples) / 24_000
 
 
-def frame(sentence: int) -> bytes:
-    return (sentence + 1).to_bytes(2, "little") * round(FRAME * 24_000)
+def frame(sentence: int, stretch: float = 1.0) -> bytes:
+    """Return the sound of a frame as it is played."""
+    return (sentence + 1).to_bytes(2, "little") * round(FRAME * 24_000 / stretch)
 
 
 async def reply(
-    pacer: Pacer, speed: float, waits: Sequence[float], known: Speed, once: bool = False
+    pacer: Pacer,
+    speed: float,
+    waits: Sequence[float],
+    known: Speed,
+    once: bool = False,
+    stretch: float = 1.0,
 ) -> None:
     """Sentences, each asked for so many seconds after the one before was made, frame by frame."""
     for number, wait in enumerate(waits):
         await asyncio.sleep(wait)
-        pacer.begin(CHARACTERS)
+        pacer.begin(CHARACTERS, stretch)
         for _ in range(round(SENTENCE / FRAME)):
             await asyncio.sleep(FRAME / speed)
             if not once:
-                pacer.sound(frame(number), known, len(frame(0)))
+                pacer.sound(frame(number, stretch), known, len(frame(0)), stretch)
         if once:
-            whole = frame(number) * round(SENTENCE / FRAME)
-            pacer.sound(whole, known, len(whole))
+            whole = frame(number, stretch) * round(SENTENCE / FRAME)
+            pacer.sound(whole, known, len(frame(0)) * round(SENTENCE / FRAME), stretch)
         pacer.end(b"", 0.0)
     pacer.close()
 
@@ -69,6 +75,7 @@ def listened(
     waits: Sequence[float],
     known: Speed | None = None,
     once: bool = False,
+    stretch: float = 1.0,
     **settings: object,
 ) -> Listener:
     listener = Listener()
@@ -77,12 +84,12 @@ def listened(
         await asyncio.sleep(1.0)
         config = SoundConfig(**settings)  # type: ignore[arg-type]
         pacer = Pacer(listener, config, asyncio.get_running_loop().time())
-        await reply(pacer, speed, waits, known or Speed(), once)
+        await reply(pacer, speed, waits, known or Speed(), once, stretch)
 
     simulate(scene())
     words = bytes(listener.sound)
     for number in range(len(waits)):  # whole, in one go, in order
-        sentence = frame(number) * round(SENTENCE / FRAME)
+        sentence = frame(number, stretch) * round(SENTENCE / FRAME)
         assert words.count(sentence) == 1
     return listener
 
@@ -95,6 +102,21 @@ def test_a_player_never_runs_dry(speed: float, wait: float, once: bool) -> None:
     assert listener.gaps == []
     assert listener.began is not None
     assert listener.began - 1.0 <= max(4.0, SENTENCE / speed if once else 0.0) + 0.001
+
+
+@pytest.mark.parametrize("stretch", [0.25, 0.5, 1.6, 2.0, 4.0])
+@pytest.mark.parametrize("speed", [0.5, 1.0, 1.8, 3.0, 10.0])
+def test_nor_if_its_sound_is_stretched(speed: float, stretch: float) -> None:
+    """What is made at 1.8 times the speed of speech is too slow for speech twice as fast."""
+    known = Speed()
+    for _ in range(2):
+        listener = listened(speed, [0.0, 0.0, 0.0], known, stretch=stretch)
+        if SENTENCE / speed - SENTENCE / stretch < 4.0:  # else it cannot begin so late
+            assert listener.gaps == []
+        assert known.known == pytest.approx(speed), "of the engine, however it is played"
+    if speed > 1.2 * stretch:
+        assert listener.silence == 0
+        assert listener.began == pytest.approx(1.0 + FRAME / speed)
 
 
 @pytest.mark.parametrize("speed", [1.5, 2.0, 10.0])
@@ -219,3 +241,11 @@ def test_silence_that_is_taken_away_does_not_make_an_engine_slow() -> None:
 def test_a_text_that_never_ends_is_not_waited_for_in_silence_for_ever() -> None:
     listener = listened(10.0, [0.0, 100.0])
     assert listener.silence == pytest.approx(30.0, abs=0.2)
+
+
+def test_a_quick_sentence_is_not_waited_for_as_for_a_slow_one() -> None:
+    """1.6 s of sound, made in 3.2 s, for which 2.12 s are expected: 55 % of them are enough."""
+    known = Speed()
+    for _ in range(2):
+        listener = listened(1.0, [0.0], known, stretch=2.0)
+    assert listener.began == pytest.approx(1.0 + 2 * 0.55 * 2.12, abs=FRAME)

@@ -106,7 +106,15 @@ def say(text: str, *, ssml: bool = True) -> list[Piece]:
         ('<prosody volume="silent">not so loud</prosody>', [Speak("not so loud", -math.inf)]),
         ('<prosody volume="50">half of it</prosody>', [Speak("half of it", 20 * math.log10(0.5))]),
         ('<prosody volume="+900%">it is so loud</prosody>', [Speak("it is so loud", 6.0)]),
-        ('<prosody volume="odd" rate="slow">as it is</prosody>', [Speak("as it is")]),
+        ('<prosody volume="odd" rate="odd">as it is</prosody>', [Speak("as it is")]),
+        (
+            'One is <prosody rate="slow" volume="soft">not so fast</prosody> as two',
+            [Speak("One is"), Speak("not so fast", -6.0, rate=0.75), Speak("as two")],
+        ),
+        (
+            '<prosody rate="80%"><prosody rate="+50%">both at once</prosody> and one',
+            [Speak("both at once", rate=0.8 * 1.5), Speak("and one", rate=0.8)],
+        ),
         # words stay, whatever stands round them
         (
             'One is <voice name="x">in a <prosody volume="soft">voice too</prosody></voice> or not',
@@ -198,6 +206,44 @@ def test_a_document_type_alone_does_no_harm() -> None:
     assert ssml_pieces('<!DOCTYPE speak PUBLIC "-//W3C//DTD SYNTHESIS 1.0//EN" "x"><speak>x') == [
         Speak("x")
     ]
+
+
+@pytest.mark.parametrize(
+    ("written", "rate"),
+    [
+        ("x-slow", 0.5),
+        (" Slow", 0.75),
+        ("medium", 1.0),
+        ("default", 1.0),
+        ("fast", 1.25),
+        ("x-fast", 1.75),
+        ("120%", 1.2),
+        ("+20%", 1.2),
+        ("-20.5%", 0.795),
+        ("+20", 1.2),
+        ("0.8", 0.8),
+        (".5", 0.5),
+        ("1.5", 1.5),
+        ("120", 1.2),
+        ("0%", 0.25),
+        ("-100%", 0.25),
+        ("10", 4.0),
+        ("999%", 4.0),
+        ("", 1.0),
+        ("%", 1.0),
+        ("1e3", 1.0),
+        ("-0.5x", 1.0),
+    ],
+)
+def test_rates(written: str, rate: float) -> None:
+    (piece,) = say(f'<speak><prosody rate="{written}">it is so</prosody></speak>')
+    assert isinstance(piece, Speak)
+    assert piece.rate == pytest.approx(rate)
+
+
+def test_rates_inside_each_other_are_bounded_together() -> None:
+    text = "<prosody rate='x-slow'>" * 8 + "it is slow" + "</prosody>" * 8 + " and now not so"
+    assert say(text) == [Speak("it is slow", rate=0.25), Speak("and now not so")]
 
 
 @pytest.mark.parametrize("tag", ["b", "prosody volume='-1dB'", "sub alias=''", "p", "x"])

@@ -44,6 +44,7 @@ TO_CHILD: list[ToChild] = [
     Configure("csm", {"seed": 2**63 - 1, "top_k": None, "models": {"en": "x"}}, "data", "models"),
     Learn((ANNA, fake_voice("dora"))),
     Say(1, 2, "192.0.2.7", "Guten Tag. 👋", ANNA),
+    Say(1, 2, "192.0.2.7", "Guten Tag.", ANNA, 0.75, 2.0),
     Stop(1),
     EndReply(2),
 ]

@@ -53,7 +53,7 @@ class FakeSpeaker:
         self.begun: list[str] = []
         self.closed: list[str] = []
 
-    def say(self, text: str, voice: Voice) -> Iterator[bytes]:
+    def say(self, text: str, voice: Voice, rate: float = 1.0) -> Iterator[bytes]:
         self.begun.append(text)
         try:
             for word in text.split():

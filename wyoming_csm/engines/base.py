@@ -77,6 +77,8 @@ class Sentence:
     text: str
     voice: Voice
     news: Callback
+    rate: float = 1.0  # so many times as fast as usual, by the engine
+    stretch: float = 1.0  # and so many times once more, by whoever takes its sound
     begun: bool = False  # it has a slot
     preparing: bool = False  # its voice was not ready for one
     late: bool = False  # it has waited for one beyond all patience

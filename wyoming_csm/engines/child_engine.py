@@ -161,7 +161,8 @@ class ChildEngine:
         self._replies.add(sentence.reply)
         one = sentence
         with suppress(WorkerDied):  # the supervisor learns of it in a moment, and tells
-            child.send(protocol.Say(one.number, one.reply, one.client, one.text, one.voice))
+            asked = one.number, one.reply, one.client, one.text, one.voice, one.rate, one.stretch
+            child.send(protocol.Say(*asked))
 
     def take_back(self, sentence: Sentence) -> None:
         if self._finish(sentence.number):

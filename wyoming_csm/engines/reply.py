@@ -45,6 +45,7 @@ class Reply:
         self._reply = next(numbers)
         self._engine: Engine | None = None
         self._voice = voice  # that of the engine
+        self._rate = 1.0  # of this sentence
         self._failed: dict[Engine, str] = {}  # in this sentence: reasons
         self._spoken: Counter[str] = Counter()  # sentences by speaker, the first one first
         self.seconds = 0.0  # of computing, for the sentences spoken to their end
@@ -63,15 +64,28 @@ class Reply:
         said = [f"{first} ({sentences(count)})", *(f"{one} ({n})" for one, n in others)]
         return ", then ".join(said)
 
+    @property
+    def stretch(self) -> float:
+        """Return how many times as fast the sound of the sentence is to be made: what its rate is
+        beyond those that its engine can speak at."""
+        return self._rate / self._own_rate
+
+    @property
+    def _own_rate(self) -> float:
+        slowest, fastest = self._voice.rates
+        return min(max(self._rate, slowest), fastest)
+
     async def speak(self, piece: Piece) -> AsyncGenerator[bytes]:
         """Yield the sound of one piece as 24 kHz mono s16le, in chunks of any size, while it is
-        made. Close the generator (`aclosing`) to stop making it.
+        made; it is still to be stretched (`stretch`). Close the generator (`aclosing`) to stop
+        making it.
 
         Raises EngineError if all engines fail, or one does after some sound: nothing is spliced.
         """
         if isinstance(piece, Pause):
             yield silence(piece.seconds)
             return
+        self._rate = piece.rate
         speakable = any(c.isalnum() for c in piece.text)
         least = round(LEAST_SECONDS * BYTES_PER_SECOND) if speakable else 0
         failed = self._failed = {}
@@ -198,7 +212,8 @@ class Reply:
     def _ask(self, text: str, news: Callable[[], None]) -> Sentence:
         assert self._engine is not None
         number = next(self._numbers)
-        sentence = Sentence(number, self._reply, self._client, text, self._voice, news)
+        rates = self._own_rate, self.stretch
+        sentence = Sentence(number, self._reply, self._client, text, self._voice, news, *rates)
         self._engine.say(sentence)
         self._chooser.wake_before_all_are_busy(self._engine)
         return sentence

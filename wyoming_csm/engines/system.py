@@ -12,6 +12,7 @@ from wyoming_csm.worker.system.languages import (
     ESPEAK,
     HIBARI,
     PICO,
+    RATES,
     find_synthesisers,
     languages,
 )
@@ -20,12 +21,13 @@ from wyoming_csm.worker.system.languages import (
 def system_engine(config: Config) -> ChildEngine:
     """Make the engine; it is not started. Its first voice speaks the configured language."""
     configure = first_message(config, "system")
-    voices = system_voices(config.language)
+    voices = system_voices(config.language, config.system.speed)
     return ChildEngine(configure, voices=lambda: voices, probe=_probe, patience=Timeouts())
 
 
-def system_voices(language: str) -> tuple[Voice, ...]:
-    """Return a voice for each language that can be spoken here, that of `language` first."""
+def system_voices(language: str, speed: float = 1.0) -> tuple[Voice, ...]:
+    """Return a voice for each language that can be spoken here, that of `language` first; `speed`
+    is the configured one."""
     try:
         found = find_synthesisers()
     except EngineUnavailable:
@@ -36,6 +38,7 @@ def system_voices(language: str) -> tuple[Voice, ...]:
             language=spoken.tag,
             description=f"{spoken.title}, {by}",
             engine="system",
+            rates=(min(1.0, RATES[by][0] / speed), max(1.0, RATES[by][1] / speed)),
         )
         for spoken in languages()
         if (by := next((name for name in found if name in spoken.codes), ""))

@@ -1,4 +1,4 @@
-"""From an engine's sound to a listener's: one loudness for all voices, and clean ends."""
+"""From an engine's sound to a listener's: its rate, one loudness for all voices, clean ends."""
 
 import math
 from collections import defaultdict
@@ -13,6 +13,7 @@ from wyoming_csm.sound.gains import Gains
 from wyoming_csm.sound.limiter import Limiter
 from wyoming_csm.sound.loudness import Meter
 from wyoming_csm.sound.pacing import Speed
+from wyoming_csm.sound.stretch import Stretch
 
 _GLIDE = 12.0 / SAMPLE_RATE  # dB a sample, while a voice is measured for the first time
 _CLAUSE_ENDS = frozenset(",;:)-—，；：、،؛")  # noqa: RUF001
@@ -51,6 +52,7 @@ class SentenceSound:
         self._pause = pause
         silent = louder == -math.inf  # as long as it was made
         self._ends = None if pause is None or silent else Ends(pause)
+        self._stretch: Stretch | None = None  # known when the first part comes
         self._limiter, self._meter = Limiter(), Meter()
         self._voice = ""
         self._gain: float | None = None  # dB; None: nothing came yet
@@ -63,26 +65,34 @@ class SentenceSound:
             return 0.0
         return max(0.0, self._pause - self._ends.quiet / SAMPLE_RATE)
 
-    def feed(self, pcm: bytes, voice: str) -> bytes:
-        """Take the next part, spoken by `engine/voice`; return what can go on."""
-        if not self._changes_loudness and self._ends is None:
-            return pcm
-        samples = from_pcm(pcm)
-        if self._changes_loudness:
-            self._voice = voice
-            self._meter.feed(samples)
-            samples = self._limiter.feed(samples * self._next_gains(len(samples)))
-        return to_pcm(self._ends.feed(samples) if self._ends else samples)
+    def feed(self, pcm: bytes, voice: str, stretch: float = 1.0) -> bytes:
+        """Take the next part, spoken by `engine/voice`; return what can go on. `stretch`: so many
+        times as fast, the same for all parts."""
+        self._voice = voice
+        if stretch != 1.0:
+            self._stretch = self._stretch or Stretch(stretch)
+            pcm = self._stretch.feed(pcm)
+        return self._mixed(pcm)
 
     def end(self) -> bytes:
         """Return the rest."""
+        stretched = self._mixed(self._stretch.end()) if self._stretch else b""
         rest = self._limiter.end()  # nothing, where nothing went in
         loudness = self._meter.loudness
         if self._gains and loudness is not None and self._meter.hops >= _WORTH_LEARNING:
             self._gains.learn(self._voice, loudness)
         if self._ends:
             rest = np.concatenate((self._ends.feed(rest), self._ends.end()))
-        return to_pcm(rest)
+        return stretched + to_pcm(rest)
+
+    def _mixed(self, pcm: bytes) -> bytes:
+        if not self._changes_loudness and self._ends is None:
+            return pcm
+        samples = from_pcm(pcm)
+        if self._changes_loudness:
+            self._meter.feed(samples)
+            samples = self._limiter.feed(samples * self._next_gains(len(samples)))
+        return to_pcm(self._ends.feed(samples) if self._ends else samples)
 
     @property
     def _changes_loudness(self) -> bool:

@@ -70,15 +70,17 @@ class Pacer:
         self._inside = False  # a part of the sentence was sent: no silence now
         self._filled = 0.0  # seconds of silence since the last one
 
-    def begin(self, characters: int) -> None:
-        """Note that a sentence was asked for."""
-        self._sentence = _Sentence(characters * SECONDS_A_CHARACTER)
+    def begin(self, characters: int, rate: float = 1.0) -> None:
+        """Note that a sentence was asked for, to be so many times as fast as usual."""
+        self._sentence = _Sentence(characters * SECONDS_A_CHARACTER / rate)
 
-    def sound(self, pcm: bytes, speed: Speed, made: int) -> None:
+    def sound(self, pcm: bytes, speed: Speed, made: int, stretch: float = 1.0) -> None:
         """Take the next sound of the sentence; so its engine is known, which made so many bytes,
-        silence that goes included. Raises ConnectionError."""
+        silence that goes included, before they were made `stretch` times as fast.
+
+        Raises ConnectionError."""
         now = self._loop.time()
-        self._sentence.add(pcm, now, speed, made)
+        self._sentence.add(pcm, now, speed, made, stretch)
         began = self._empty_at is not None
         late = not began and now >= self._latest
         if self._inside or late or not self._fills or self._sentence.is_in_time(self._left(now)):
@@ -159,16 +161,18 @@ class _Sentence:
     """What came of a sentence, and how quickly."""
 
     def __init__(self, expected: float) -> None:
-        """Take how many seconds it will probably have."""
+        """Take how many seconds it will probably have when it is played."""
         self._expected = expected
+        self._stretch = 1.0
         self._speed = Speed()
         self._first_at: float | None = None
-        self._first = self._made = 0.0  # seconds of sound: in the first part, in all
+        self._first = self._made = 0.0  # seconds, as made: in the first part, in all
         self._last_at = 0.0
         self._held = bytearray()
 
-    def add(self, pcm: bytes, now: float, speed: Speed, made: int) -> None:
+    def add(self, pcm: bytes, now: float, speed: Speed, made: int, stretch: float) -> None:
         self._held += pcm
+        self._stretch = stretch
         self._made += made / BYTES_PER_SECOND
         if self._first_at is None:
             self._first_at, self._first, self._speed = now, self._made, speed
@@ -184,10 +188,12 @@ class _Sentence:
         speed = self._own_speed()
         if speed is None:
             return False
-        if speed * _SAFETY >= 1:
+        speed *= _SAFETY / self._stretch
+        if speed >= 1:
             return True
-        expected = max(self._expected, self._made)
-        return self._made >= expected - speed * _SAFETY * (expected + left)
+        made = self._made / self._stretch
+        expected = max(self._expected, made)
+        return made >= expected - speed * (expected + left)
 
     def end(self, pcm: bytes) -> None:
         """Take the rest, which was held back here, and tell the engine's speed of it all."""

@@ -128,11 +128,11 @@ class Markup:
 
     @property
     def ignored(self) -> set[str]:
-        """Return what the text asked to be other and is not: rate, language."""
+        """Return what the text asked to be other and is not: language."""
         return self._elements.ignored
 
     def push(self, text: str) -> list[Spoken]:
-        """Read on; return what is to be said: text, pauses, other gains. Raises RequestError."""
+        """Read on; return what is to be said: text, pauses, other manners. Raises RequestError."""
         for begin in range(0, len(text), _SLICE):
             self._read(text[begin : begin + _SLICE])
         return self._taken()

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+SLOWEST, FASTEST = 0.25, 4.0  # rates
+
 
 @dataclass(frozen=True)
 class Speak:
@@ -10,6 +12,7 @@ class Speak:
     text: str
     gain: float = 0.0  # dB that its sound is made louder; -inf: as long, but silent
     voice: str = ""  # the name of another voice than the request's, if there is one
+    rate: float = 1.0  # so many times as fast as usual, SLOWEST to FASTEST
 
 
 @dataclass(frozen=True)
@@ -20,3 +23,8 @@ class Pause:
 
 
 Piece = Speak | Pause
+
+
+def bounded(rate: float) -> float:
+    """Return the rate, or the nearest that there is."""
+    return min(max(rate, SLOWEST), FASTEST)

@@ -52,7 +52,7 @@ class TextReader:
 
     @property
     def ignored(self) -> set[str]:
-        """Return what the text asked to be other and is not: rate, language."""
+        """Return what the text asked to be other and is not: language."""
         return self._markup.ignored
 
     def push(self, text: str) -> list[Piece]:
@@ -130,7 +130,7 @@ class TextReader:
 
     def _speak(self, text: str) -> Speak:
         self._said, self._pause = True, 0.0
-        return Speak(text, self._manner.gain, self._manner.voice)
+        return Speak(text, self._manner.gain, self._manner.voice, self._manner.rate)
 
     def _silent(self, seconds: float) -> list[Piece]:
         """Return a pause within the bounds of what one text may ask for."""

@@ -1,4 +1,5 @@
-"""What SSML's elements ask for: pauses, other words, letters one by one, louder or softer.
+"""What SSML's elements ask for: pauses, other words, letters one by one, other rates and
+volumes.
 
 `Elements` follows the open elements of a text. Tags that cross each other or never end do no
 harm: an end closes all that was opened inside, and what means nothing is only text.
@@ -8,7 +9,7 @@ import math
 import re
 from dataclasses import dataclass, replace
 
-from wyoming_csm.text.pieces import Pause
+from wyoming_csm.text.pieces import Pause, bounded
 from wyoming_csm.text.say_as import say_as
 from wyoming_csm.text.tags import Tag
 
@@ -32,6 +33,16 @@ _LOUDEST, _SOFTEST = 6.0, -40.0  # dB
 _DECIBEL = re.compile(r"([+-]?\d{1,3}(?:\.\d{1,6})?)dB", re.I)
 _LEVEL = re.compile(r"(\d{1,3}(?:\.\d{1,6})?)")  # of 100, as in SSML 1.0
 _CHANGE = re.compile(r"([+-]\d{1,3}(?:\.\d{1,6})?)%?")
+_RATES = {
+    "x-slow": 0.5,
+    "slow": 0.75,
+    "medium": 1.0,
+    "default": 1.0,
+    "fast": 1.25,
+    "x-fast": 1.75,
+}
+_TIMES = re.compile(r"(\d{1,3}(?:\.\d{1,6})?|\.\d{1,6})(%?)")
+_MOST_TIMES = 10  # a larger number means percent
 
 
 @dataclass(frozen=True)
@@ -40,6 +51,7 @@ class Manner:
 
     gain: float = 0.0  # dB
     voice: str = ""  # its name, "" for that of the request
+    rate: float = 1.0  # times the request's
 
 
 SENTENCE_END = "\n"
@@ -86,8 +98,7 @@ class Elements:
         elif tag.name == "sub" and "alias" in tag.attributes:
             opened.replaced = True
         elif tag.name == "prosody":
-            self.ignored |= {"rate"} & tag.attributes.keys()
-            spoken += self._change(self._louder(_decibel(tag.attributes.get("volume", ""))))
+            spoken += self._change(self._prosody(tag.attributes))
         elif tag.name == "lang":
             self.ignored.add("language")
         elif tag.name == "voice":
@@ -135,10 +146,11 @@ class Elements:
             spoken.append(self.words(said))
         return spoken + self._change(one.outside)
 
-    def _louder(self, decibel: float) -> Manner:
-        gain = self._manner.gain + decibel
-        bounded = gain if gain == -math.inf else min(max(gain, _SOFTEST), _LOUDEST)
-        return replace(self._manner, gain=bounded)
+    def _prosody(self, attributes: dict[str, str]) -> Manner:
+        gain = self._manner.gain + _decibel(attributes.get("volume", ""))
+        gain = gain if gain == -math.inf else min(max(gain, _SOFTEST), _LOUDEST)
+        rate = bounded(self._manner.rate * _times(attributes.get("rate", "")))
+        return replace(self._manner, gain=gain, rate=rate)
 
     def _change(self, manner: Manner) -> list[Spoken]:
         if manner == self._manner:
@@ -170,3 +182,16 @@ def _decibel(volume: str) -> float:
     else:
         return 0.0
     return 20 * math.log10(share) if share > 0 else -math.inf
+
+
+def _times(rate: str) -> float:
+    """Read a rate: a word, 120%, +20%, 1.2; 1.0 if it is none of these."""
+    rate = rate.strip().lower()
+    if rate in _RATES:
+        return _RATES[rate]
+    if found := _CHANGE.fullmatch(rate):
+        return 1 + float(found[1]) / 100
+    if found := _TIMES.fullmatch(rate):
+        times = float(found[1])
+        return times / 100 if found[2] or times > _MOST_TIMES else times
+    return 1.0

@@ -54,13 +54,17 @@ class Learn(_Message, frozen=True):
 
 class Say(_Message, frozen=True):
     """Speak one sentence. `sentence` is new each time; the sentences of one answer share `reply`.
-    `client` is an address: the queue is fair between these."""
+    `client` is an address: the queue is fair between these. `rate`: so many times as fast as usual,
+    within the voice's `rates`. `stretch`: the sound is played so many times as fast as it is
+    made."""
 
     sentence: int
     reply: int
     client: str
     text: str
     voice: Voice
+    rate: float = 1.0
+    stretch: float = 1.0
 
 
 class Stop(_Message, frozen=True):

@@ -31,9 +31,9 @@ class Speaker(Protocol):
     # how long they take is known.
     warm_up: Sequence[tuple[str, Voice]]
 
-    def say(self, text: str, voice: Voice) -> Iterator[bytes]:
-        """Yield 24 kHz mono s16le in chunks of any size. May raise anything; is closed if it can
-        be."""
+    def say(self, text: str, voice: Voice, rate: float = 1.0) -> Iterator[bytes]:
+        """Yield 24 kHz mono s16le in chunks of any size, so many times as fast as usual: a rate
+        within the voice's `rates`. May raise anything; is closed if it can be."""
 
 
 def run(child: Child, speaker: Speaker) -> None:
@@ -57,14 +57,14 @@ class SentencePace:
     def __init__(self) -> None:
         self._each: dict[str, float] = {}  # seconds, by voice
 
-    def expected(self, voice: str, text: str) -> float:
+    def expected(self, voice: str, text: str, rate: float) -> float:
         """Return seconds; a voice that said nothing yet counts as the slowest that did."""
         each = self._each.get(voice) or max(self._each.values(), default=_UNKNOWN)
-        return each * len(text)
+        return each * len(text) / rate
 
-    def observe(self, voice: str, text: str, seconds: float) -> None:
+    def observe(self, voice: str, text: str, rate: float, seconds: float) -> None:
         """Note one that was made. Slower counts at once, faster little by little."""
-        each = seconds / max(1, len(text))
+        each = seconds * rate / max(1, len(text))
         known = self._each.get(voice, each)
         self._each[voice] = max(each, known + _FORGOTTEN * (each - known))
 
@@ -148,22 +148,23 @@ class SentenceLoop:
 
     def _deliver(self, say: protocol.Say) -> None:
         began = self._clock()
-        expected = self._pace.expected(say.voice.name, say.text)
+        expected = self._pace.expected(say.voice.name, say.text, say.rate)
         self._send(protocol.Working(limit_seconds(expected)))
-        with closing(self._sound(say.text, say.voice)) as chunks:
+        with closing(self._sound(say.text, say.voice, say.rate)) as chunks:
             for pcm in chunks:
                 self._receive()
                 if self._speaking is None:
                     return
                 self._send(protocol.Audio(say.sentence, pcm))
-                self._queue.sounded(say.reply, len(pcm) / BYTES_PER_SECOND, self._clock())
+                seconds = len(pcm) / BYTES_PER_SECOND / say.stretch
+                self._queue.sounded(say.reply, seconds, self._clock())
         self._send(protocol.Done(say.sentence, self._clock() - began))
 
-    def _sound(self, text: str, voice: Voice) -> Generator[bytes, None, None]:
+    def _sound(self, text: str, voice: Voice, rate: float = 1.0) -> Generator[bytes, None, None]:
         """Yield what the speaker makes, each step measured, in chunks small enough to stop
         between."""
         longest, begin = 0.0, self._clock()
-        sound = self._speaker.say(text, voice)
+        sound = self._speaker.say(text, voice, rate)
         try:
             for pcm in sound:
                 longest = max(longest, self._clock() - begin)
@@ -173,4 +174,4 @@ class SentenceLoop:
         finally:
             if close := getattr(sound, "close", None):
                 close()
-        self._pace.observe(voice.name, text, max(longest, self._clock() - begin))
+        self._pace.observe(voice.name, text, rate, max(longest, self._clock() - begin))

@@ -58,12 +58,13 @@ def compare(here):
     for text in texts:
         for speaker in ("", "ann", "bob", "unknown"):
             for language in by_torch.languages or (None,):
-                words = text, speaker, language
-                (_, wanted), (count, sound) = joined(by_torch, *words), joined(by_onnx, *words)
-                rms = lambda it: float(np.sqrt(np.mean(it ** 2)))
-                same = len(wanted) == len(sound) != 0
-                fault = rms(sound - wanted) / rms(wanted) if same else None
-                found.append([*words, len(wanted), len(sound), count, fault])
+                for speed in (1.0, 0.5, 2.0) if len(text) > 50 and not speaker else (1.0,):
+                    words = text, speaker, language, speed
+                    (_, wanted), (count, sound) = joined(by_torch, *words), joined(by_onnx, *words)
+                    rms = lambda it: float(np.sqrt(np.mean(it ** 2)))
+                    same = len(wanted) == len(sound) != 0
+                    fault = rms(sound - wanted) / rms(wanted) if same else None
+                    found.append([*words, len(wanted), len(sound), count, fault])
     return {
         "found": found,
         "speakers": [by_torch.speakers, by_onnx.speakers],
@@ -90,11 +91,18 @@ def test_it_sounds_as_by_torch(tmp_path: Path) -> None:
     for model, found in compared.items():
         for pair in ("speakers", "languages", "rates"):
             assert found[pair][0] == found[pair][1], model
+        long: dict[float, int] = {}
         assert len(found["speakers"][0]) == (2 if "speakers" in MODELS[model] else 0), model
-        for text, *_, wanted, got, chunks, fault in found["found"]:
+        for text, *_, speed, wanted, got, chunks, fault in found["found"]:
+            if text == SENTENCE:
+                long[speed] = wanted
             assert got == wanted, (model, text)
             assert (fault < 1e-3) if wanted else text in ("你好", "..."), (model, text)
             assert chunks > 1 or text != SENTENCE, model
+        # What it has for a letter is rounded up: to 5 frames, or to 1, as chance has it.
+        assert 1.5 * long[1.0] < long[0.5] <= 2 * long[1.0], model
+        if "stochastic" not in MODELS[model]:
+            assert long[1.0] / 2 <= long[2.0] < long[1.0] / 1.4, model
 
 
 # -- the child

@@ -45,12 +45,16 @@ class Model(Protocol):
     rate: int  # Hz
     speakers: tuple[str, ...]  # to choose among, in the model's own words; one alone is no choice
     languages: tuple[str, ...]  # likewise
+    speeds: tuple[float, float]  # at which it can speak, the slowest and the fastest, of 1.0
 
     def read(self, text: str, language: str | None) -> None:
         """Turn `text` into letters or phonemes, so that what this loads is there for the next."""
 
-    def say(self, text: str, speaker: str, language: str | None) -> Iterator[Samples]:
-        """Make the sound of `text` in chunks [samples] at `rate`. May raise anything.
+    def say(
+        self, text: str, speaker: str, language: str | None, speed: float = 1.0
+    ) -> Iterator[Samples]:
+        """Make the sound of `text` in chunks [samples] at `rate`, so many times as fast as usual.
+        May raise anything.
 
         An unknown speaker is the first one. A text without anything to speak is no sound.
         """

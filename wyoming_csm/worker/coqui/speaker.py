@@ -79,7 +79,7 @@ def _with_model(voice: Voice, model: Model) -> LoadedVoice:
             f"its languages are {', '.join(model.languages)}",
         )
     model.read(_TO_READ.format(_greeting(voice)), language)
-    return LoadedVoice(replace(voice, speakers=model.speakers), model, language)
+    return LoadedVoice(replace(voice, speakers=model.speakers, rates=model.speeds), model, language)
 
 
 class CoquiSpeaker:
@@ -98,12 +98,13 @@ class CoquiSpeaker:
             (_TO_SAY.format(_greeting(voice)), voice) for voice in firsts.values()
         ]
 
-    def say(self, text: str, voice: Voice) -> Iterator[bytes]:
+    def say(self, text: str, voice: Voice, rate: float = 1.0) -> Iterator[bytes]:
         """Make the sound as 24 kHz mono s16le. Raises EngineError, or what the model raises."""
         one = self._loaded.get(voice.name)
         if one is None:
             raise self._absent.get(voice.name) or EngineError(f"there is no voice {voice.name!r}")
-        return to_24k(one.model.say(text, voice.speaker, one.language), one.model.rate)
+        sound = one.model.say(text, voice.speaker, one.language, rate)
+        return to_24k(sound, one.model.rate)
 
 
 def _greeting(voice: Voice) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from wyoming_csm.audio import Samples
 
+SPEEDS = (0.5, 2.0)  # its durations may be so much shorter, and twice as long
 FIRST, LEAST, MOST = 32, 48, 128  # frames of the first chunk and of later ones, 12 ms each
 
 Decode = Callable[[int, int], Samples]  # the samples of a window [start, end) of the layout

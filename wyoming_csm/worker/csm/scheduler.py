@@ -46,6 +46,11 @@ class Sentence:
     ending: "Ending" = field(init=False)  # what is sent of it
     stale: int = 0  # frames in flight that are those of a try before
 
+    @property
+    def frame_seconds(self) -> float:
+        """Return for how long a frame of it is played."""
+        return cost.FRAME_SECONDS / self.say.stretch
+
 
 @dataclass(eq=False)
 class Step:
@@ -174,7 +179,7 @@ class Scheduler:
 
     def sounded(self, sentence: Sentence, now: float) -> None:
         """Note that a frame was sent; a buffer that had run empty plays on from now."""
-        sentence.deadline = self._queue.sounded(sentence.say.reply, cost.FRAME_SECONDS, now)
+        sentence.deadline = self._queue.sounded(sentence.say.reply, sentence.frame_seconds, now)
 
     def _has_room(self) -> bool:
         """Return whether one more can begin; the prompt of each newcomer takes from all."""
@@ -204,8 +209,8 @@ class Scheduler:
         if not sentence.in_flight:
             return sentence.deadline
         before = self._queue.empty_at.get(sentence.say.reply, 0.0)
-        before += cost.FRAME_SECONDS * (sentence.in_flight - 1)
-        return max(self._offset + sentence.work, before) + cost.FRAME_SECONDS
+        before += sentence.frame_seconds * (sentence.in_flight - 1)
+        return max(self._offset + sentence.work, before) + sentence.frame_seconds
 
     def _next_chunk(self, now: float) -> tuple[Sentence, int, int] | None:
         reading = [one for one in self._slots.values() if one.prefilled < one.positions]

@@ -107,7 +107,7 @@ class SystemSpeaker:
         self._synthesisers = synthesisers
         self._languages = {language.name: language for language in languages()}
 
-    def say(self, text: str, voice: Voice) -> Iterator[bytes]:
+    def say(self, text: str, voice: Voice, rate: float = 1.0) -> Iterator[bytes]:
         """Make the sound by the first synthesiser that has the language and knows every letter of
         the text; where none does, by the first, without those letters. Raises EngineError."""
         language = self._languages.get(voice.name)
@@ -119,17 +119,17 @@ class SystemSpeaker:
         first = next((name for name in able if not _unknown(name, text)), able[0])
         if unknown := _unknown(first, text):
             _LOGGER.warning("%s leaves out %d letters that it does not know", first, len(unknown))
-        return self._say(text, voice, language, sorted(able, key=lambda name: name != first))
+        return self._say(text, rate, language, sorted(able, key=lambda name: name != first))
 
     def _say(
-        self, text: str, voice: Voice, language: Language, names: Sequence[str]
+        self, text: str, rate: float, language: Language, names: Sequence[str]
     ) -> Iterator[bytes]:
         """Yield the sound made by the first of these, or by the next one if that fails before
         anything sounded."""
         for name in names:
             sounded = False
             try:
-                for pcm in self._synthesisers[name](text, language.codes[name], voice.manner.rate):
+                for pcm in self._synthesisers[name](text, language.codes[name], rate):
                     sounded = True
                     yield pcm
                 return
