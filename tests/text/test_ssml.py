@@ -118,7 +118,22 @@ def say(text: str, *, ssml: bool = True) -> list[Piece]:
             ],
         ),
         ("<voice>as it is</voice>", [Speak("as it is")]),
-        ('<lang xml:lang="de-DE">Guten Tag</lang>', [Speak("Guten Tag")]),
+        ('<lang xml:lang="de_DE">Guten Tag</lang>', [Speak("Guten Tag", language="de-DE")]),
+        ('<p xml:lang="de">Ja ja</p> no no', [Speak("Ja ja", language="de"), Speak("no no")]),
+        ('<voice language="fr-FR">Oui non</voice>', [Speak("Oui non", language="fr-FR")]),
+        ('<voice xml:lang="fr">Oui non</voice>', [Speak("Oui non", language="fr")]),
+        ('<lang xml:lang="not one!">Guten Tag</lang>', [Speak("Guten Tag")]),
+        (  # a voice that is named, in a language; words of another language in that voice
+            '<lang xml:lang="de"><voice name="a">Ja ja <s xml:lang="fr">Oui non</s></voice></lang>',
+            [
+                Speak("Ja ja", voice="a", language="de"),
+                Speak("Oui non", voice="a", language="fr", inner=True),
+            ],
+        ),
+        (  # as the language says it
+            '<lang xml:lang="de">Am 3. Mai <say-as interpret-as="characters">.</say-as></lang>',
+            [Speak("Am 3. Mai Punkt", language="de")],
+        ),
         ('It <emphasis level="strong">is</emphasis> so', [Speak("It is so")]),
         ('<phoneme alphabet="ipa" ph="x">Words</phoneme> stay', [Speak("Words stay")]),
         ('<audio src="a.wav"><desc>Rain</desc>It rains now</audio>', [Speak("It rains now")]),

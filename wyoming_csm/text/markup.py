@@ -52,7 +52,7 @@ _SCRIPTS = {
     "sup": str.maketrans("0123456789+-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻"),
     "sub": str.maketrans("0123456789+-", "₀₁₂₃₄₅₆₇₈₉₊₋"),
 }
-_SPEECH = ("speak", "break", "prosody", "say-as")  # of SSML, and of nothing else
+_SPEECH = ("speak", "break", "prosody", "say-as", "lang")  # of SSML, and of nothing else
 _SLICE = 256  # characters at a time, so that reading some again is cheap
 
 
@@ -128,7 +128,7 @@ class Markup:
 
     @property
     def ignored(self) -> set[str]:
-        """Return what the text asked to be other and is not: rate, language."""
+        """Return what the text asked to be other and is not: rate."""
         return self._elements.ignored
 
     def push(self, text: str) -> list[Spoken]:

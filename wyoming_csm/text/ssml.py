@@ -1,4 +1,5 @@
-"""What SSML's elements ask for: pauses, other words, letters one by one, louder or softer.
+"""What SSML's elements ask for: pauses, other words, letters one by one, louder or softer, other
+voices and languages.
 
 `Elements` follows the open elements of a text. Tags that cross each other or never end do no
 harm: an end closes all that was opened inside, and what means nothing is only text.
@@ -18,6 +19,10 @@ LONGEST_SAID_AS = 200  # characters inside say-as, and of words that `sub` repla
 
 _BREAKS = {"none": 0, "x-weak": 0.1, "weak": 0.25, "medium": 0.5, "strong": 0.8, "x-strong": 1.2}
 _TIME = re.compile(r"\+?(\d{1,9}(?:\.\d{0,9})?|\.\d{1,9})(ms|s)", re.I)
+_WITH_LANGUAGE = frozenset(
+    {"speak", "voice", "p", "s", "paragraph", "sentence", "lang", "token", "w"}
+)
+_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8}){0,5}")
 _APART = frozenset({"p", "s", "paragraph", "sentence", "voice", "speak"})  # a sentence ends there
 _VOLUMES = {
     "silent": -math.inf,
@@ -40,6 +45,8 @@ class Manner:
 
     gain: float = 0.0  # dB
     voice: str = ""  # its name, "" for that of the request
+    language: str = ""  # "": the text does not say it
+    inner: bool = False  # the language is asked for inside of that voice's words
 
 
 SENTENCE_END = "\n"
@@ -88,10 +95,8 @@ class Elements:
         elif tag.name == "prosody":
             self.ignored |= {"rate"} & tag.attributes.keys()
             spoken += self._change(self._louder(_decibel(tag.attributes.get("volume", ""))))
-        elif tag.name == "lang":
-            self.ignored.add("language")
-        elif tag.name == "voice":
-            spoken += self._change(replace(self._manner, voice=tag.attributes.get("name", "")))
+        elif tag.name in _WITH_LANGUAGE:
+            spoken += self._change(self._who(tag))
         return [*spoken, *self._alias(tag)]
 
     def end(self, name: str) -> list[Spoken]:
@@ -131,9 +136,27 @@ class Elements:
     def _close(self, one: _Open) -> list[Spoken]:
         spoken: list[Spoken] = []
         if one.interpret_as:
-            said = say_as(one.inside, one.interpret_as, one.format, self._language)
+            language = self._manner.language or self._language
+            said = say_as(one.inside, one.interpret_as, one.format, language)
             spoken.append(self.words(said))
         return spoken + self._change(one.outside)
+
+    def _who(self, tag: Tag) -> Manner:
+        """Return the manner with the voice or the language that an element asks for."""
+        given = tag.attributes
+        asked = [given.get("lang", ""), *re.split("[ ,]+", given.get("language", ""))]
+        asked += re.split("[ ,]+", given.get("languages", ""))
+        found = next(filter(_LANGUAGE.fullmatch, asked), "").replace("_", "-")
+        voice, language, inner = self._manner.voice, self._manner.language, self._manner.inner
+        if tag.name == "voice":
+            voice, inner = given.get("name", ""), False
+        elif found:
+            inner = bool(voice)
+        if found:
+            own = self._language.replace("_", "-").lower()
+            is_own = not voice and found.lower() in (own, own.partition("-")[0])
+            language = "" if is_own else found
+        return replace(self._manner, voice=voice, language=language, inner=inner)
 
     def _louder(self, decibel: float) -> Manner:
         gain = self._manner.gain + decibel

@@ -73,9 +73,13 @@ class SentenceSplitter:
 
     def __init__(self, language: str = "") -> None:
         """Take a `language` ("de", "en-GB"), which only tells whether "3." may mean "third"."""
-        self._ordinals = not language or re.split("[-_]", language.lower())[0] in _ORDINAL_DOT
         self._clause_from = FIRST_CLAUSE
+        self.expect(language)
         self._begin()
+
+    def expect(self, language: str) -> None:
+        """Take the language of what comes after a sentence's end."""
+        self._ordinals = not language or re.split("[-_]", language.lower())[0] in _ORDINAL_DOT
 
     @property
     def has_words(self) -> bool:
