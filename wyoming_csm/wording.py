@@ -12,7 +12,7 @@ from wyoming_csm.voices import Voice
 
 
 class Voices(Protocol):
-    """All voices there are."""
+    """What knows all voices that there are: the engines."""
 
     @property
     def voices(self) -> Sequence[Voice]:

@@ -113,6 +113,17 @@ async def test_a_voice_of_ssml_speaks_what_it_holds() -> None:
     ]
 
 
+async def test_plain_text_is_read_as_a_text_without_a_format() -> None:
+    said = []
+    for more in ({}, {"text_format": "text"}):
+        engine = FakeEngine(frames=1)
+        async with serving(engine) as server, peer(server) as client:
+            text = "One is one.<break time='1s'/>Two is."
+            await client.send(Event("synthesize", {"text": text, **more}))
+            said.append((audio(await client.until("audio-stop")), tuple(engine.asked)))
+    assert said[0] == said[1] == (frame(0) + bytes(48_000) + frame(0), ("One is one.", "Two is."))
+
+
 async def test_words_of_another_language_are_spoken_by_a_voice_that_has_it() -> None:
     voices = (fake_voice("anna"), fake_voice("hans", "de"), fake_voice("mia", "fr-FR"))
     engine = FakeEngine(frames=1, voices=voices)

@@ -183,6 +183,7 @@ def test_a_streamed_document_is_spoken_before_its_end() -> None:
         ("[pause 1.5 seconds]Then go", [Pause(1.5), Speak("Then go")]),
         ("One. [pause] Two and three", [Speak("One."), Pause(0.5), Speak("Two and three")]),
         ("It [pauses 5s] now", [Speak("It, pauses 5s, now")]),
+        # Home Assistant's users cannot say that it is SSML, and nobody wants it read.
         ("Wait <break time='1s'/> now", [Speak("Wait"), Pause(1.0), Speak("now")]),
         ("A while [pause 99s] b", [Speak("A while"), Pause(LONGEST_PAUSE), Speak("b")]),
     ],
@@ -199,6 +200,30 @@ def test_broken_xml_is_read_without_its_tags(broken: str) -> None:
     spoken = " ".join(piece.text for piece in ssml_pieces(broken) if isinstance(piece, Speak))
     assert spoken.startswith("Well")
     assert "then" in spoken
+
+
+@pytest.mark.parametrize(
+    ("cut", "words"),
+    [
+        ("<speak>One two. <break time=", ["One two."]),
+        ("<speak>One two. <prosody rate='slow", ["One two."]),
+        ("<speak>One two. </spea", ["One two."]),
+        ("<speak>One two. <", ["One two."]),
+        ("<speak>One two. <?xml vers", ["One two."]),
+        ("<speak>One <b two", ["One two"]),
+        ("<speak version='1.0", []),
+        ("<speak", []),
+        ('<speak>One <s a="x>and two</s></speak>', ["One and two"]),  # a quotation mark is missing
+        ("One two <break time='1s", ["One two"]),
+        # what may as well be text
+        ("One <b", ["One <b"]),
+        ("I had a <break", ["I had a <break"]),
+        ("I write <speak", ["I write <speak"]),
+        ("<speak>3 < 5", ["3 < 5"]),
+    ],
+)
+def test_a_tag_that_the_end_cuts_off_is_never_read(cut: str, words: list[str]) -> None:
+    assert say(cut, ssml=False) == [Speak(text) for text in words]
 
 
 @pytest.mark.parametrize("bomb", [_BOMB, _FILE])
