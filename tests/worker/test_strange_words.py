@@ -79,6 +79,16 @@ def test_a_comma_at_a_joint_is_a_pause() -> None:
     assert 0.2 * SAMPLE_RATE < np.diff(at).max() < 0.3 * SAMPLE_RATE
 
 
+def test_a_sentence_that_changes_all_the_time_ends_in_one_voice() -> None:
+    said: list[str] = []
+    spoken: list[str] = []
+    text = "ab Привет " * 20
+    list(say_each(text, english, Tone(0.5, said).say, lambda run: Tone(0.5, spoken).say))
+    assert len(said) + len(spoken) == 12
+    assert "".join(said) + "".join(spoken[:-1]) == "ab " * 6 + "Привет " * 5
+    assert spoken[-1] == "Привет " + "ab Привет " * 14
+
+
 def test_no_sound_of_some_words_leaves_the_others() -> None:
     assert len(joined("Say Привет again", Tone(0.2, []).say, lambda text: iter([b""])))
     assert len(joined("Say Привет again", lambda text: iter([]), Tone(0.2, []).say))

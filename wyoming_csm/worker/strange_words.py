@@ -13,6 +13,7 @@ Say = Callable[[str], Iterator[bytes]]
 _QUIET = 0.02  # of the loudest sample
 _LEAD_SECONDS, _END_SECONDS = 0.02, 0.05  # of silence at a joint: as between words
 _STOP_SECONDS = 0.25  # after a comma or a stop
+_MOST_PARTS = 12  # each may take 0.15 s; the rest of a sentence with more is said by one voice
 _STOPS = frozenset(".,;:!?…،؛。、，！？")  # noqa: RUF001
 
 
@@ -27,8 +28,9 @@ def say_each(
     parts: list[tuple[Say, str]] = []
     for run in runs(text, unknown):
         say = (other(run) if run.strange else None) or own
-        if parts and parts[-1][0] is say:
-            parts[-1] = say, parts[-1][1] + run.text
+        last = parts[-1][0] if parts else None
+        if last is say or (last not in (None, own) and len(parts) >= _MOST_PARTS):
+            parts[-1] = parts[-1][0], parts[-1][1] + run.text
         else:
             parts.append((say, run.text))
     if len(parts) == 1:
