@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tests.fakes import fake_voice
 from wyoming_csm.config import Config
@@ -56,6 +57,13 @@ def test_a_voice_that_nobody_can_speak_is_none(tmp_path: Path) -> None:
     assert one.voice_of(Speak("5", voice="mia")).name == "anna"
     assert one.voice_of(Speak("5", language="de")).name == "anna"
     assert one.unspoken == {"de"}
+
+
+def test_the_texts_own_voice_keeps_its_speaker(tmp_path: Path) -> None:
+    own = replace(ANNA, speaker="calm")
+    one = wording(tmp_path, own=own)
+    for asked in (Speak("5", voice="anna"), Speak("5", voice="mia", language="en", inner=True)):
+        assert one.voice_of(asked) is own
 
 
 def test_the_configured_voice_comes_first_for_its_language(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ class Answer:
         self._began = asyncio.get_running_loop().time()
         self._pacer = Pacer(listener, context.config.sound, self._began)
         self._wording = Wording(voice, self._engine, context.lexicons, context.config)
-        self._replies: dict[str, Reply] = {}  # by the voice's name
+        self._replies: dict[str, Reply] = {}  # by the voice's name; "": in the request's
         self._sentences = 0
         self.cut_because = "the client left"  # if it is cut off, and nothing here failed
 
@@ -102,7 +102,7 @@ class Answer:
             if voice is None or self._engine.voice_for(voice) is None:
                 raise EngineError("no engine here has a voice for this")
             # Before the text: an engine that is unloaded begins to load.
-            self._reply_in(voice)
+            self._replies[""] = self._engine.start_reply(voice, self._address)
             async with aclosing(self._pieces()) as pieces:
                 async for piece in pieces:
                     await self._listener.drained()
@@ -153,9 +153,10 @@ class Answer:
 
     def _reply_in(self, voice: Voice) -> Reply:
         """Return the reply in a voice: the request's, or what SSML asks for."""
-        if voice.name not in self._replies:
-            self._replies[voice.name] = self._engine.start_reply(voice, self._address)
-        return self._replies[voice.name]
+        name = "" if voice == self._voice else voice.name
+        if name not in self._replies:
+            self._replies[name] = self._engine.start_reply(voice, self._address)
+        return self._replies[name]
 
     async def _speak(self, sentence: Speak) -> None:
         self._sentences += 1

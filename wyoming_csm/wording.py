@@ -66,7 +66,7 @@ class Wording:
         wanted = VoiceRequest(language=language)
         found, complaint = choose_voice(self._all.voices, wanted, self._config)
         if found and not complaint and self._all.voice_for(found):
-            return found
+            return self._own if found.name == self._own.name else found
         self.unspoken.add(language)
         return voice
 
