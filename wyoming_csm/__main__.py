@@ -44,7 +44,14 @@ def main(words: Sequence[str] | None = None) -> int:
             from wyoming_csm.text_command import print_words
 
             lines = [" ".join(arguments.words)] if arguments.words else sys.stdin
-            print_words(lines, config.language, arguments.ssml, arguments.explain)
+            print_words(
+                lines,
+                config,
+                language=None if arguments.voice else arguments.language,
+                engine=arguments.engine,
+                ssml=arguments.ssml,
+                explain=arguments.explain,
+            )
             return 0
         if arguments.command == "voices":
             from wyoming_csm.voices_command import run
@@ -111,10 +118,8 @@ def parse_words(words: list[str]) -> argparse.Namespace:
     text.add_argument(
         "words", nargs="*", help="the text; without one, standard input, line by line"
     )
-    text.add_argument("--language", help="instead of `language`: en, en-GB, de")
-    text.add_argument(
-        "--engine", choices=get_args(EngineName), help="that would speak; all get the same words"
-    )
+    text.add_argument("--language", help="for the voice of a language: en, en-GB, de")
+    text.add_argument("--engine", choices=get_args(EngineName), help="for a voice of this engine")
     text.add_argument("--ssml", action="store_true", help="each line is SSML")
     text.add_argument("--explain", action="store_true", help="name the rule of each change")
     of_voices = _add_voices(commands, common)

@@ -20,15 +20,17 @@ from wyoming_csm.sound.mixer import Mixer
 from wyoming_csm.sound.pacing import Outlet, Pacer
 from wyoming_csm.text.pieces import Pause, Piece, Speak, bounded
 from wyoming_csm.text.reader import TextReader
-from wyoming_csm.text.spoken.parts import spoken_parts
+from wyoming_csm.text.spoken.parts import in_parts
 from wyoming_csm.text_stream import TextStream
 from wyoming_csm.voices import Voice
+from wyoming_csm.wording import Wording
 
 _LOGGER = logging.getLogger(__name__)
 
 _SLICE = 250  # characters cut into sentences at a time, in 2 ms: the loop is never held for long
 _STALL_SECONDS = 0.4  # without new text, after which a whole sentence does not wait for the next
 _PAUSE_SLICE = SAMPLE_RATE  # samples of silence sent at a time
+_TOLD = 5  # languages that no voice has, in one line of the log
 
 
 class Listener(Outlet, Protocol):
@@ -85,13 +87,13 @@ class Answer:
         self._listener = listener
         self._engine = context.engine
         self._mixer = context.mixer
-        self._lexicons = context.lexicons
         self._address = address
         language = voice.language if voice else ""
         self._reader = TextReader(language, ssml=ssml, style=context.config.reading)
         self._began = asyncio.get_running_loop().time()
         self._pacer = Pacer(listener, context.config.sound, self._began)
-        self._replies: dict[str, Reply] = {}  # by the name that SSML gives; "": in the request's
+        self._wording = Wording(voice, self._engine, context.lexicons, context.config)
+        self._replies: dict[str, Reply] = {}  # by the voice's name; "": in the request's
         self._sentences = 0
         self.cut_because = "the client left"  # if it is cut off, and nothing here failed
 
@@ -141,8 +143,8 @@ class Answer:
             yield piece
         if reader.silenced_by:
             _LOGGER.info("A text of %s is silent from %s on", self._address, reader.silenced_by)
-        for asked in sorted(reader.ignored):
-            _LOGGER.info("A text of %s asks for a %s, which is not changed", self._address, asked)
+        if unspoken := ", ".join(sorted(self._wording.unspoken)[:_TOLD]):
+            _LOGGER.info("A text of %s asks for %s: no voice here has it", self._address, unspoken)
 
     async def _pause(self, seconds: float) -> None:
         samples = round(seconds * SAMPLE_RATE)
@@ -150,21 +152,18 @@ class Answer:
             self._pacer.pause(min(samples - begin, _PAUSE_SLICE))
             await self._listener.drained()
 
-    def _reply_in(self, name: str) -> Reply:
-        """Return the reply in the voice that SSML names, or else in the request's."""
+    def _reply_in(self, voice: Voice) -> Reply:
+        """Return the reply in a voice: the request's, or what SSML asks for."""
+        name = "" if voice == self._voice else voice.name
         if name not in self._replies:
-            found = [voice for voice in self._engine.voices if voice.name == name]
-            can = found and self._engine.voice_for(found[0])
-            own = self._replies[""]
-            self._replies[name] = self._engine.start_reply(found[0], self._address) if can else own
+            self._replies[name] = self._engine.start_reply(voice, self._address)
         return self._replies[name]
 
     async def _speak(self, sentence: Speak) -> None:
         self._sentences += 1
-        reply = self._reply_in(sentence.voice)
-        voice = reply.wanted
-        text = self._lexicons.respelled(sentence.text, voice)
-        for words in spoken_parts(text, voice.language):
+        voice = self._wording.voice_of(sentence)
+        reply = self._reply_in(voice)
+        for words in in_parts(self._wording.words_of(sentence).text):
             await self._speak_words(replace(sentence, text=words), reply)
 
     async def _speak_words(self, sentence: Speak, reply: Reply) -> None:

@@ -126,7 +126,22 @@ def say(text: str, *, ssml: bool = True) -> list[Piece]:
             ],
         ),
         ("<voice>as it is</voice>", [Speak("as it is")]),
-        ('<lang xml:lang="de-DE">Guten Tag</lang>', [Speak("Guten Tag")]),
+        ('<lang xml:lang="de_DE">Guten Tag</lang>', [Speak("Guten Tag", language="de-DE")]),
+        ('<p xml:lang="de">Ja ja</p> no no', [Speak("Ja ja", language="de"), Speak("no no")]),
+        ('<voice language="fr-FR">Oui non</voice>', [Speak("Oui non", language="fr-FR")]),
+        ('<voice xml:lang="fr">Oui non</voice>', [Speak("Oui non", language="fr")]),
+        ('<lang xml:lang="not one!">Guten Tag</lang>', [Speak("Guten Tag")]),
+        (  # a voice that is named, in a language; words of another language in that voice
+            '<lang xml:lang="de"><voice name="a">Ja ja <s xml:lang="fr">Oui non</s></voice></lang>',
+            [
+                Speak("Ja ja", voice="a", language="de"),
+                Speak("Oui non", voice="a", language="fr", inner=True),
+            ],
+        ),
+        (  # as the language says it
+            '<lang xml:lang="de">Am 3. Mai <say-as interpret-as="characters">.</say-as></lang>',
+            [Speak("Am 3. Mai Punkt", language="de")],
+        ),
         ('It <emphasis level="strong">is</emphasis> so', [Speak("It is so")]),
         ('<phoneme alphabet="ipa" ph="x">Words</phoneme> stay', [Speak("Words stay")]),
         ('<audio src="a.wav"><desc>Rain</desc>It rains now</audio>', [Speak("It rains now")]),
@@ -176,6 +191,7 @@ def test_a_streamed_document_is_spoken_before_its_end() -> None:
         ("[pause 1.5 seconds]Then go", [Pause(1.5), Speak("Then go")]),
         ("One. [pause] Two and three", [Speak("One."), Pause(0.5), Speak("Two and three")]),
         ("It [pauses 5s] now", [Speak("It, pauses 5s, now")]),
+        # Home Assistant's users cannot say that it is SSML, and nobody wants it read.
         ("Wait <break time='1s'/> now", [Speak("Wait"), Pause(1.0), Speak("now")]),
         ("A while [pause 99s] b", [Speak("A while"), Pause(LONGEST_PAUSE), Speak("b")]),
     ],
@@ -192,6 +208,30 @@ def test_broken_xml_is_read_without_its_tags(broken: str) -> None:
     spoken = " ".join(piece.text for piece in ssml_pieces(broken) if isinstance(piece, Speak))
     assert spoken.startswith("Well")
     assert "then" in spoken
+
+
+@pytest.mark.parametrize(
+    ("cut", "words"),
+    [
+        ("<speak>One two. <break time=", ["One two."]),
+        ("<speak>One two. <prosody rate='slow", ["One two."]),
+        ("<speak>One two. </spea", ["One two."]),
+        ("<speak>One two. <", ["One two."]),
+        ("<speak>One two. <?xml vers", ["One two."]),
+        ("<speak>One <b two", ["One two"]),
+        ("<speak version='1.0", []),
+        ("<speak", []),
+        ('<speak>One <s a="x>and two</s></speak>', ["One and two"]),  # a quotation mark is missing
+        ("One two <break time='1s", ["One two"]),
+        # what may as well be text
+        ("One <b", ["One <b"]),
+        ("I had a <break", ["I had a <break"]),
+        ("I write <speak", ["I write <speak"]),
+        ("<speak>3 < 5", ["3 < 5"]),
+    ],
+)
+def test_a_tag_that_the_end_cuts_off_is_never_read(cut: str, words: list[str]) -> None:
+    assert say(cut, ssml=False) == [Speak(text) for text in words]
 
 
 @pytest.mark.parametrize("bomb", [_BOMB, _FILE])

@@ -36,6 +36,7 @@ from wyoming_csm.text.tags import (
     Reading,
     Tag,
     angle,
+    cut_off,
 )
 from wyoming_csm.text.unspoken import (
     COMMENT,
@@ -52,7 +53,7 @@ _SCRIPTS = {
     "sup": str.maketrans("0123456789+-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻"),
     "sub": str.maketrans("0123456789+-", "₀₁₂₃₄₅₆₇₈₉₊₋"),
 }
-_SPEECH = ("speak", "break", "prosody", "say-as")  # of SSML, and of nothing else
+_SPEECH = ("speak", "break", "prosody", "say-as", "lang")  # of SSML, and of nothing else
 _SLICE = 256  # characters at a time, so that reading some again is cheap
 
 
@@ -125,11 +126,6 @@ class Markup:
     def silenced_by(self) -> str:
         """What began the silence that the text is in; "" while it is spoken."""
         return self._silence.began if self._silence else ""
-
-    @property
-    def ignored(self) -> set[str]:
-        """Return what the text asked to be other and is not: language."""
-        return self._elements.ignored
 
     def push(self, text: str) -> list[Spoken]:
         """Read on; return what is to be said: text, pauses, other manners. Raises RequestError."""
@@ -205,6 +201,8 @@ class Markup:
         except StopIteration as stop:
             held, self._held, self._reading = self._held, "", None
             if stop.value is None:  # it was only text
+                if not char and held[0] == "<" and (words := self._cut_off(held)) is not None:
+                    return words
                 self._words(held[0])
                 return held[1:]
             return self._found(stop.value, held)
@@ -239,6 +237,15 @@ class Markup:
             case Nothing():
                 return found.unread
         return ""
+
+    def _cut_off(self, held: str) -> str | None:
+        """Return the words in what the text's end cuts off, None if it may be text itself."""
+        name, words = cut_off(held)
+        if not self._ssml and (
+            name not in _SPEECH or ("=" not in held and (self._began or name != "speak"))
+        ):
+            return None
+        return "" if held[1:2] in ("!", "?") else words
 
     def _tag(self, tag: Tag, held: str) -> None:
         if tag.name == "speak":

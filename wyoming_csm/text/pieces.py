@@ -13,6 +13,8 @@ class Speak:
     gain: float = 0.0  # dB that its sound is made louder; -inf: as long, but silent
     voice: str = ""  # the name of another voice than the request's, if there is one
     rate: float = 1.0  # so many times as fast as usual, SLOWEST to FASTEST
+    language: str = ""  # of the words, if the text says it, as in "de-CH"
+    inner: bool = False  # the language is asked for inside of that voice's words
 
 
 @dataclass(frozen=True)

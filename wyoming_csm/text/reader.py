@@ -32,6 +32,7 @@ class TextReader:
 
         A text that begins with <speak> is SSML also if nobody said so.
         """
+        self._language = language
         self._style = style or ReadingConfig()
         self._markup = Markup(language, ssml=ssml)
         self._gluing = Gluing()
@@ -49,11 +50,6 @@ class TextReader:
     def silenced_by(self) -> str:
         """What began a silence that has not ended; "" if the text is spoken."""
         return self._markup.silenced_by
-
-    @property
-    def ignored(self) -> set[str]:
-        """Return what the text asked to be other and is not: language."""
-        return self._markup.ignored
 
     def push(self, text: str) -> list[Piece]:
         """Read on; return what can be spoken now.
@@ -97,6 +93,7 @@ class TextReader:
             case Manner():
                 pieces = self._end_sentence()
                 self._manner = spoken
+                self._splitter.expect(spoken.language or self._language)
                 return pieces
 
     def _end_sentence(self) -> list[Piece]:
@@ -130,7 +127,15 @@ class TextReader:
 
     def _speak(self, text: str) -> Speak:
         self._said, self._pause = True, 0.0
-        return Speak(text, self._manner.gain, self._manner.voice, self._manner.rate)
+        manner = self._manner
+        return Speak(
+            text,
+            manner.gain,
+            manner.voice,
+            manner.rate,
+            language=manner.language,
+            inner=manner.inner,
+        )
 
     def _silent(self, seconds: float) -> list[Piece]:
         """Return a pause within the bounds of what one text may ask for."""

@@ -1,5 +1,5 @@
 """What SSML's elements ask for: pauses, other words, letters one by one, other rates and
-volumes.
+volumes, other voices and languages.
 
 `Elements` follows the open elements of a text. Tags that cross each other or never end do no
 harm: an end closes all that was opened inside, and what means nothing is only text.
@@ -19,6 +19,10 @@ LONGEST_SAID_AS = 200  # characters inside say-as, and of words that `sub` repla
 
 _BREAKS = {"none": 0, "x-weak": 0.1, "weak": 0.25, "medium": 0.5, "strong": 0.8, "x-strong": 1.2}
 _TIME = re.compile(r"\+?(\d{1,9}(?:\.\d{0,9})?|\.\d{1,9})(ms|s)", re.I)
+_WITH_LANGUAGE = frozenset(
+    {"speak", "voice", "p", "s", "paragraph", "sentence", "lang", "token", "w"}
+)
+_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8}){0,5}")
 _APART = frozenset({"p", "s", "paragraph", "sentence", "voice", "speak"})  # a sentence ends there
 _VOLUMES = {
     "silent": -math.inf,
@@ -52,6 +56,8 @@ class Manner:
     gain: float = 0.0  # dB
     voice: str = ""  # its name, "" for that of the request
     rate: float = 1.0  # times the request's
+    language: str = ""  # "": the text does not say it
+    inner: bool = False  # the language is asked for inside of that voice's words
 
 
 SENTENCE_END = "\n"
@@ -77,7 +83,6 @@ class Elements:
         self._language = language
         self._open: list[_Open] = []
         self._manner = Manner()
-        self.ignored: set[str] = set()  # what the text asked to be other, and is not
 
     def start(self, tag: Tag) -> list[Spoken]:
         """Return what the start of an element asks for; beyond DEEPEST it asks for nothing."""
@@ -99,10 +104,8 @@ class Elements:
             opened.replaced = True
         elif tag.name == "prosody":
             spoken += self._change(self._prosody(tag.attributes))
-        elif tag.name == "lang":
-            self.ignored.add("language")
-        elif tag.name == "voice":
-            spoken += self._change(replace(self._manner, voice=tag.attributes.get("name", "")))
+        elif tag.name in _WITH_LANGUAGE:
+            spoken += self._change(self._who(tag))
         return [*spoken, *self._alias(tag)]
 
     def end(self, name: str) -> list[Spoken]:
@@ -142,9 +145,27 @@ class Elements:
     def _close(self, one: _Open) -> list[Spoken]:
         spoken: list[Spoken] = []
         if one.interpret_as:
-            said = say_as(one.inside, one.interpret_as, one.format, self._language)
+            language = self._manner.language or self._language
+            said = say_as(one.inside, one.interpret_as, one.format, language)
             spoken.append(self.words(said))
         return spoken + self._change(one.outside)
+
+    def _who(self, tag: Tag) -> Manner:
+        """Return the manner with the voice or the language that an element asks for."""
+        given = tag.attributes
+        asked = [given.get("lang", ""), *re.split("[ ,]+", given.get("language", ""))]
+        asked += re.split("[ ,]+", given.get("languages", ""))
+        found = next(filter(_LANGUAGE.fullmatch, asked), "").replace("_", "-")
+        voice, language, inner = self._manner.voice, self._manner.language, self._manner.inner
+        if tag.name == "voice":
+            voice, inner = given.get("name", ""), False
+        elif found:
+            inner = bool(voice)
+        if found:
+            own = self._language.replace("_", "-").lower()
+            is_own = not voice and found.lower() in (own, own.partition("-")[0])
+            language = "" if is_own else found
+        return replace(self._manner, voice=voice, language=language, inner=inner)
 
     def _prosody(self, attributes: dict[str, str]) -> Manner:
         gain = self._manner.gain + _decibel(attributes.get("volume", ""))

@@ -80,11 +80,15 @@ class SentenceSplitter:
 
     def __init__(self, language: str = "") -> None:
         """Take a `language` ("de", "en-GB"), which only tells whether "3." may mean "third"."""
+        self._clause_from = FIRST_CLAUSE
+        self.expect(language)
+        self._begin()
+
+    def expect(self, language: str) -> None:
+        """Take the language of what comes after a sentence's end."""
         code = re.split("[-_]", language.lower())[0]
         self._ordinals = not language or code in _ORDINAL_DOT
         self._before_number: frozenset[str] = _BEFORE_NUMBER_IN.get(code, frozenset())
-        self._clause_from = FIRST_CLAUSE
-        self._begin()
 
     @property
     def has_words(self) -> bool:

@@ -7,6 +7,7 @@ import unicodedata
 from re import Match
 
 from wyoming_csm.text.spoken.addresses import sign_name
+from wyoming_csm.text.spoken.greek import is_greek
 from wyoming_csm.text.spoken.rule import Rule, rule, text_after, text_before, word_list
 from wyoming_csm.text.spoken.words import Words
 
@@ -78,11 +79,14 @@ def _slash(found: Match[str], words: Words) -> str:
     return ", " if found.start() and text_after(found) else ""
 
 
-def _signs(found: Match[str], words: Words) -> str:
+def _signs(found: Match[str], words: Words) -> str | None:
+    if found[0].isalpha() and found[0] not in words.sign_words and is_greek(found.string):
+        return None
     before, after = text_before(found)[-1:], text_after(found)[:1]
     said = " ".join(words.signs[sign] for sign in found[0])
     left = " " if before and not before.isspace() and before not in "(\"'" else ""
-    right = " " if after and not after.isspace() and after not in ".,;:!?)\"'" else ""
+    joins = ".,;:!?)\"'-" if found[0].isalpha() else ".,;:!?)\"'"
+    right = " " if after and not after.isspace() and after not in joins else ""
     return f"{left}{said}{right}"
 
 

@@ -104,6 +104,7 @@ class ExportedModel:
         self._layout = _session(exported.layout)
         self._decoder = _session(exported.decoder, arena=True)
         self._tokens = Tokenizer(about.tokens)
+        self.alphabet = self._tokens.alphabet
         self._speakers = {name.strip(): name for name in about.names if name.strip()}
         self.speakers = tuple(self._speakers) if len(self._speakers) > 1 else ()
         languages = tuple(sorted(about.languages))

@@ -19,6 +19,7 @@ from TTS.utils.synthesizer import PAD_SILENCE_SAMPLES, Synthesizer
 from wyoming_csm.audio import Samples
 from wyoming_csm.errors import EngineUnavailable
 from wyoming_csm.worker.coqui.files import ModelFiles
+from wyoming_csm.worker.coqui.tokens import Alphabet
 from wyoming_csm.worker.coqui.vits_streaming import SPEEDS, in_chunks, reach
 
 _LOGGER = logging.getLogger(__name__)
@@ -61,6 +62,10 @@ class CoquiModel:
         self._has_ids = hasattr(self._tokenizer, "text_to_ids")
         if self._has_ids:  # asked twice for each sentence
             self._tokenizer.text_to_ids = lru_cache(maxsize=1)(self._tokenizer.text_to_ids)
+        self.alphabet: Alphabet | None = None
+        if self._has_ids and not self._tokenizer.use_phonemes:
+            vocabulary = self._tokenizer.characters.vocab
+            self.alphabet = Alphabet(vocabulary, self._tokenizer.text_cleaner)
         speakers = getattr(self._model, "speaker_manager", None)
         names: list[str] = list(speakers.speaker_names) if speakers else []
         self._speakers = {name.strip(): name for name in names if name.strip()}

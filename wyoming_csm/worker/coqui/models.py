@@ -27,6 +27,7 @@ from wyoming_csm.worker.coqui.files import (
     named_files,
 )
 from wyoming_csm.worker.coqui.setup import import_inflect, prepare, quieten
+from wyoming_csm.worker.coqui.tokens import Alphabet
 from wyoming_csm.worker.protocol import Configure
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Model(Protocol):
     speakers: tuple[str, ...]  # to choose among, in the model's own words; one alone is no choice
     languages: tuple[str, ...]  # likewise
     speeds: tuple[float, float]  # at which it can speak, the slowest and the fastest, of 1.0
+    alphabet: Alphabet | None  # None: it reads phonemes, or does not tell
 
     def read(self, text: str, language: str | None) -> None:
         """Turn `text` into letters or phonemes, so that what this loads is there for the next."""

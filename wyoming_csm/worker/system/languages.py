@@ -71,6 +71,14 @@ def languages() -> Iterator[Language]:
                 yield Language(f"system_{tag}", tag, title, codes)
 
 
+def espeak_code(language: str) -> str | None:
+    """Return what eSpeak NG calls a language (`pt_BR`, `zh-TW`), None if it does not speak it."""
+    tag = language.replace("_", "-").lower()
+    codes = {one.tag.lower(): one.codes[ESPEAK] for one in reversed(list(languages()))}
+    primaries = {known.partition("-")[0]: code for known, code in codes.items()}
+    return codes.get(tag) or primaries.get(tag.partition("-")[0])
+
+
 def find_synthesisers() -> tuple[str, ...]:
     """Name those that are installed, the best first. Raises EngineUnavailable if there is none."""
     found = []

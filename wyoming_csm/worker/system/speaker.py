@@ -14,8 +14,10 @@ import msgspec
 from wyoming_csm.audio import from_pcm, read_clip, resample, to_pcm
 from wyoming_csm.config import SystemConfig
 from wyoming_csm.errors import EngineError, EngineUnavailable, VoiceError
+from wyoming_csm.text.scripts import Run, letters_outside, script_of, scripts_of
 from wyoming_csm.voices import Voice
 from wyoming_csm.worker.protocol import Configure
+from wyoming_csm.worker.strange_words import Say, say_each
 from wyoming_csm.worker.system import hibari, pico
 from wyoming_csm.worker.system.espeak_ng import find_command
 from wyoming_csm.worker.system.languages import (
@@ -93,9 +95,6 @@ class Platform:
                 raise EngineError(f"pyttsx3: {error}") from error
 
 
-_UNKNOWN: Mapping[str, Callable[[str], str]] = {HIBARI: hibari.unknown, PICO: pico.unknown}
-
-
 class SystemSpeaker:
     """The speaker of the sentence loop. `synthesisers`: by name, the best first."""
 
@@ -106,20 +105,44 @@ class SystemSpeaker:
         self.detail = ", ".join(synthesisers)
         self._synthesisers = synthesisers
         self._languages = {language.name: language for language in languages()}
+        self._told: set[tuple[str, str]] = set()  # of whom which script's letters were left out
 
     def say(self, text: str, voice: Voice, rate: float = 1.0) -> Iterator[bytes]:
-        """Make the sound by the first synthesiser that has the language and knows every letter of
-        the text; where none does, by the first, without those letters. Raises EngineError."""
+        """Make the sound by the first synthesiser that has the language, and words with letters
+        that it does not know by one that does, in the likeliest language of their script. Where
+        none does, they are said without those letters. Raises EngineError."""
         language = self._languages.get(voice.name)
         if language is None:
             raise EngineError(f"no system voice {voice.name!r}")
         able = [name for name in self._synthesisers if name in language.codes]
         if not able:
             raise EngineError(f"no voice here speaks {language.title}")
-        first = next((name for name in able if not _unknown(name, text)), able[0])
-        if unknown := _unknown(first, text):
-            _LOGGER.warning("%s leaves out %d letters that it does not know", first, len(unknown))
-        return self._say(text, rate, language, sorted(able, key=lambda name: name != first))
+
+        def own(words: str) -> Iterator[bytes]:
+            if unknown := _unknown(able[0], words, language.tag):
+                self._tell(able[0], unknown)
+            return self._say(words, rate, language, able)
+
+        def other(run: Run) -> Say | None:
+            its = self._languages.get(f"system_{run.language}") or language
+            found = [name for name in self._synthesisers if name in its.codes]
+            found = [name for name in found if not _unknown(name, run.text, its.tag)]
+            if not found:
+                return None
+            return lambda words: self._say(words, rate, its, found)
+
+        return say_each(text, lambda words: _unknown(able[0], words, language.tag), own, other)
+
+    def _tell(self, name: str, letters: str) -> None:
+        """Say that letters are left out, once for each script."""
+        for script in sorted(set(map(script_of, letters))):
+            once = name, script
+            _LOGGER.log(
+                logging.DEBUG if once in self._told else logging.WARNING,
+                "%s leaves out %s letters that it does not know",
+                *(name, script.title() or "some"),
+            )
+            self._told.add(once)
 
     def _say(
         self, text: str, rate: float, language: Language, names: Sequence[str]
@@ -139,9 +162,14 @@ class SystemSpeaker:
                 _LOGGER.warning("%s; another speaks", error)
 
 
-def _unknown(name: str, text: str) -> str:
-    """Return the letters of `text` that a synthesiser would leave out."""
-    return _UNKNOWN[name](text) if name in _UNKNOWN else ""
+def _unknown(name: str, text: str, language: str) -> str:
+    """Return the letters and digits of `text` that a synthesiser would leave out or name."""
+    if name == HIBARI:
+        return hibari.unknown(text)
+    if name == PICO:
+        return pico.unknown(text)
+    # eSpeak NG has Latin words in every language. Of other scripts it names each letter.
+    return letters_outside(text, scripts_of(language)) if name == ESPEAK else ""
 
 
 def load(configure: Configure) -> SystemSpeaker:
