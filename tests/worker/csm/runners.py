@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from wyoming_csm.audio import SAMPLE_RATE
-from wyoming_csm.config import CsmConfig
+from wyoming_csm.config import ConversationConfig, CsmConfig
 from wyoming_csm.model.checkpoint.load import Checkpoint
 from wyoming_csm.model.csm import CsmModel
 from wyoming_csm.model.generator import FrameGenerator
@@ -23,6 +23,7 @@ from wyoming_csm.model.pipeline import FramePipeline
 from wyoming_csm.model.prefix_cache import PrefixCache
 from wyoming_csm.model.sampling import Sampling
 from wyoming_csm.voices import Clip, Voice
+from wyoming_csm.worker.csm.conversation import Conversations
 from wyoming_csm.worker.csm.frame_loop import Wait
 from wyoming_csm.worker.csm.load import choose_sampling, load_pipeline, load_runner, speaker_files
 from wyoming_csm.worker.csm.runner import CsmRunner
@@ -215,9 +216,13 @@ class Talk(Driver):
         cached: int = 10_000,
         pipeline: type[FramePipeline] = FramePipeline,
         saving: Iterable[None] = (),
+        turns: int = 0,
+        seconds: float = 120.0,
+        clock: Callable[[], float] = time.monotonic,
         **settings: object,
     ) -> None:
-        """`cached`: positions that the cache of prefixes has room for."""
+        """`cached`: positions that the cache of prefixes has room for. `turns`, `seconds`: of
+        conversations, by the `clock`."""
         config, files = config_with(**settings), Checkpoint(checkpoint)
         loaded = load_pipeline(config, files, data, device)
         slots, positions = loaded.generator.slots, loaded.generator.positions
@@ -239,6 +244,9 @@ class Talk(Driver):
                 config,
                 self.cache,
                 iter(saving),
+                conversations=Conversations(
+                    ConversationConfig(turns=turns, seconds=seconds), self.cache, clock
+                ),
             )
         )
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from wyoming_csm.audio import SAMPLE_WIDTH, to_pcm
-from wyoming_csm.config import CsmConfig
+from wyoming_csm.config import ConversationConfig, CsmConfig
 from wyoming_csm.errors import EngineError
 from wyoming_csm.model.csm import is_end
 from wyoming_csm.model.pipeline import FramePipeline
@@ -18,6 +18,7 @@ from wyoming_csm.model.prefix_cache import PrefixCache
 from wyoming_csm.model.prompt import PromptBuilder, Segment
 from wyoming_csm.voices import Clip, Voice
 from wyoming_csm.worker.csm.context import Replies
+from wyoming_csm.worker.csm.conversation import Conversations
 from wyoming_csm.worker.csm.cost import PrefillPace
 from wyoming_csm.worker.csm.ending import Ending, Outcome, Then
 from wyoming_csm.worker.csm.frame_loop import Frame, Wait
@@ -46,6 +47,7 @@ class CsmRunner:
         cache: PrefixCache,
         saving: Iterator[None],
         report: Report | None = None,
+        conversations: Conversations | None = None,
     ) -> None:
         """`prompts` are for as many positions as a slot of the pipeline has. `saving` writes the
         weights to disk, step by step. `report` is told what becomes of each clip, from any
@@ -55,7 +57,8 @@ class CsmRunner:
         self._config = config
         self._cache = cache
         self._voices = VoicePrompts(encode, prompts, report)
-        self._replies = Replies(cache, config.context_seconds)
+        conversations = conversations or Conversations(ConversationConfig(), cache)
+        self._replies = Replies(cache, config.context_seconds, conversations)
         self._usual = UsualVoices()
         self._speakers = speakers
         self._idle_work = IdleWork(pipeline, self._voices, cache, saving)
@@ -98,13 +101,15 @@ class CsmRunner:
         return self._voices.is_ready(say.voice)
 
     def start(self, sentence: Sentence) -> None:
-        """Make the prompt: the voice's, as much of the reply as there is room for, the text.
+        """Make the prompt: the voice's, as much of the replies before and of this one as there is
+        room for, the text.
 
         What is cached of its beginning goes into the slot. Raises EngineError.
         """
         self._idle_work.stop()
         say, prompts = sentence.say, self._prompts
-        voice, said = self._voice(say), self._replies.said(say.reply)
+        voice = self._voice(say)
+        before, said = self._replies.begin(say, voice, prompts.room(voice, voice[:0]) // 2)
         text = prompts.segment(Segment(speaker_of(say.voice), say.text))
         room = prompts.room(voice, text) - self.ahead
         sentence.max_frames = frame_limit(say.text, self._config.max_seconds, room)
@@ -112,7 +117,9 @@ class CsmRunner:
             voice = voice[:0]  # rather another voice than none
         sentence.ending = self._ending(sentence)
         sentence.seed = choose_seed(self._config.seed, len(said))
-        sentence.prompt = prompts.fit(voice, said, text, sentence.max_frames + self.ahead)
+        sentence.prompt = prompts.fit(
+            voice, (*before, *said), text, sentence.max_frames + self.ahead
+        )
         sentence.positions = len(sentence.prompt)
         sentence.voice_positions, sentence.text_positions = len(voice), len(text)
         cached = self._cache.longest_prefix(sentence.prompt)
@@ -163,7 +170,9 @@ class CsmRunner:
         self._pipeline.release(sentence.slot)
 
     def end_reply(self, reply: int) -> None:
-        self._replies.end(reply)
+        following = self._replies.end(reply)
+        if following is not None:
+            self._idle_work.add_prompt(f"The context of the reply after {reply}", following)
         self._speakers.end_reply(reply)
 
     def step_seconds(self, n: int) -> float:
