@@ -34,7 +34,7 @@ class App:
 
     def __init__(self, config: Config) -> None:
         """Read the voices; start nothing. Raises ConfigError."""
-        config = replace(config, data_dir=_make_data_dir(config.data_dir))
+        config = replace(config, data_dir=make_data_dir(config.data_dir))
         self.book = VoiceBook(Path(config.voices))
         self.book.refresh()
         if self.book.voices and "csm" in config.engines:
@@ -95,7 +95,7 @@ class App:
             await self.look_at_voices()
 
 
-def _make_data_dir(folder: str) -> str:
+def make_data_dir(folder: str) -> str:
     """Make the folder; where the default one cannot be made, one of the user's own, or any. Return
     its path. Raises ConfigError."""
     try:

@@ -18,7 +18,7 @@ _MOST_CONVERSATIONS = 32
 
 
 class Key(NamedTuple):
-    """Who speaks to whom. A client is an address: Home Assistant is one for all its satellites."""
+    """A voice and whom it speaks to, by address: Home Assistant is one for all its satellites."""
 
     client: str
     voice: str  # its name

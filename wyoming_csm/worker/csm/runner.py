@@ -95,6 +95,7 @@ class CsmRunner:
                 self._idle_work.add_speaker(speaker, partial(self._reference, speaker))
 
     def idle(self) -> bool:
+        self.prepare_speakers(self._speakers.rerolled())
         return self._idle_work.step()
 
     def is_prepared(self, say: Say) -> bool:
