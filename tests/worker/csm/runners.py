@@ -162,15 +162,17 @@ class ScriptedGenerator(FrameGenerator):
     """A random model never ends: this one makes the frames that it is told to.
 
     `script`: codes by the number of the frame in its sentence, else the model's own. `bad`: of
-    sentences whose first frame is the end, a prompt's positions and the seed.
+    sentences that end at once, a prompt's positions and the seed; `bad_frames` is how many
+    frames they have.
     """
 
     def __init__(self, model: CsmModel, slots: int, positions: int, sampling: Sampling) -> None:
         super().__init__(model, slots, positions, sampling)
         self.script: dict[int, Sequence[int]] = {FRAMES: END}
         self.bad: set[tuple[int, int]] = set()
+        self.bad_frames = 0
         self.prefilled = 0  # positions, of all prompts
-        self.ended_early = 0  # sentences whose first frame was the end
+        self.ended_early = 0  # sentences that ended at once
         self.tries: dict[int, Try] = {}  # by row
 
     def prefill(self, slot: int, prompt: Tensor, seed: int, start: int = 0) -> None:
@@ -192,7 +194,11 @@ class ScriptedGenerator(FrameGenerator):
         super().decode_frame(rows)
         for row in [row for row in self.tries if row < rows]:
             mine = self.tries[row]
-            bad = mine.frames == 0 and mine.prompt in self.bad and bool(self.active[row])
+            bad = (
+                mine.frames == self.bad_frames
+                and mine.prompt in self.bad
+                and bool(self.active[row])
+            )
             self.ended_early += bad
             codes = END if bad else self.script.get(mine.frames)
             if codes is not None:

@@ -27,10 +27,13 @@ from wyoming_csm.worker.csm.scheduler import Sentence
 from wyoming_csm.worker.csm.speakers import Making, SpeakerPrompts
 from wyoming_csm.worker.csm.usual import UsualVoices, frame_limit
 from wyoming_csm.worker.csm.voice_prompts import Report, VoicePrompts, speaker_of
+from wyoming_csm.worker.fair_queue import FIRST_SOUND_SECONDS
 from wyoming_csm.worker.protocol import Say
 
 _LOGGER = logging.getLogger(__name__)
 _T = TypeVar("_T")
+# Of sound that a listener has left; its first sentence is due sooner.
+_PATIENT_SECONDS = FIRST_SOUND_SECONDS + 0.5
 _OTHER_BITS = 0x1E3779B97F4A7C15  # any that look random
 
 
@@ -211,7 +214,8 @@ class CsmRunner:
 
     def _ending(self, sentence: Sentence) -> Ending:
         usual = self._usual.of(sentence.say.voice)
-        return Ending(usual, sentence.say.text, sentence.max_frames, self._config.guard)
+        patient = sentence.deadline - sentence.advanced > _PATIENT_SECONDS
+        return Ending(usual, sentence.say.text, sentence.max_frames, self._config.guard, patient)
 
     def _say_fault(self, sentence: Sentence, outcome: Outcome) -> None:
         again = outcome.then is Then.AGAIN
