@@ -41,7 +41,7 @@ class Line:
     def speak(self, number: int, text: str, tries: list[list[bytes]], end: int) -> list[bytes]:
         """Speak a sentence of one reply; all but its last try end after `end` frames."""
         generator = self.talk.generator
-        generator.script = {number: SOME for number in range(1_000)}
+        generator.script = dict.fromkeys(range(1_000), SOME)
         generator.script[len(tries[-1])] = END
         self.pipeline.recordings = [list(one) for one in tries]
         self.inbox.put(say(number, 1, text))
