@@ -63,6 +63,12 @@ class Reply:
         said = [f"{first} ({sentences(count)})", *(f"{one} ({n})" for one, n in others)]
         return ", then ".join(said)
 
+    @property
+    def stand_ins(self) -> list[str]:
+        """Return, as `engine/voice`, those that spoke instead of the voice that was asked for."""
+        own = self.wanted.base or self.wanted.name
+        return [one for one in self._spoken if one.partition("/")[2] != own]
+
     async def speak(self, piece: Piece) -> AsyncGenerator[bytes]:
         """Yield the sound of one piece as 24 kHz mono s16le, in chunks of any size, while it is
         made. Close the generator (`aclosing`) to stop making it.
