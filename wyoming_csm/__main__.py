@@ -149,8 +149,10 @@ def parse_words(words: list[str]) -> argparse.Namespace:
 
 def _add_voices(commands: Any, common: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
     """Add `voices` with its actions; return their parsers."""
-    voices = commands.add_parser("voices", help="list, add, remove or preview voices")
-    actions = voices.add_subparsers(dest="action", required=True, metavar="list|add|remove|preview")
+    voices = commands.add_parser("voices", help="list, add, remove, reroll or preview voices")
+    actions = voices.add_subparsers(
+        dest="action", required=True, metavar="list|add|remove|reroll|preview"
+    )
     new = partial(actions.add_parser, parents=[common], allow_abbrev=False)
     each = new("list", help="the recorded voices and presets, and what is wrong with them")
     add = new("add", help="make a voice of a recording")
@@ -165,10 +167,12 @@ def _add_voices(commands: Any, common: argparse.ArgumentParser) -> list[argparse
     add.add_argument("--replace", action="store_true", help="a voice of that name goes")
     remove = new("remove", help="take a recorded voice away")
     remove.add_argument("name")
+    reroll = new("reroll", help="let a speaker without a clip get another voice")
+    reroll.add_argument("name", help="speaker_0 to speaker_3")
     preview = new("preview", help="speak a sentence in a voice into a file")
     preview.add_argument("name")
     preview.add_argument("-o", "--output", metavar="FILE", help="WAV file; else NAME.wav")
-    return [each, add, remove, preview]
+    return [each, add, remove, reroll, preview]
 
 
 def _count(word: str) -> int:

@@ -97,6 +97,12 @@ class Answer:
         self._sentences = 0
         self.cut_because = "the client left"  # if it is cut off, and nothing here failed
 
+    @property
+    def stand_ins(self) -> list[tuple[Voice, list[str]]]:
+        """Return the voices that others, as `engine/voice`, have spoken for."""
+        replies = dict.fromkeys(self._replies.values())
+        return [(reply.wanted, reply.stand_ins) for reply in replies if reply.stand_ins]
+
     async def run(self) -> None:
         """Speak the text to its end. Raises EngineError, RequestError, ConnectionError."""
         finished = False

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from wyoming_csm.config import Config, EngineName
 from wyoming_csm.engines.child_engine import ChildEngine
+from wyoming_csm.engines.choice import is_ready, why
 from wyoming_csm.engines.coqui import coqui_engine
 from wyoming_csm.engines.csm import csm_engines
 from wyoming_csm.engines.fallback import Fallback
@@ -22,6 +23,7 @@ from wyoming_csm.lexicons import Lexicons
 from wyoming_csm.presets import complaints
 from wyoming_csm.sound.mixer import Mixer
 from wyoming_csm.voice_book import VoiceBook
+from wyoming_csm.voices import Voice
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -34,7 +36,7 @@ class App:
 
     def __init__(self, config: Config) -> None:
         """Read the voices; start nothing. Raises ConfigError."""
-        config = replace(config, data_dir=_make_data_dir(config.data_dir))
+        config = replace(config, data_dir=make_data_dir(config.data_dir))
         self.book = VoiceBook(Path(config.voices))
         self.book.refresh()
         if self.book.voices and "csm" in config.engines:
@@ -68,6 +70,13 @@ class App:
                 return f"{name!r} is a voice of {engine.name}, left out by --light or `engines`"
         return f"There is no voice {name!r}"
 
+    def why_silent(self, voice: Voice) -> str:
+        """Say why a voice cannot speak, or did not."""
+        alike = [engine for engine in self.engines if engine.name == voice.engine]
+        if voice.fault or any(is_ready(engine) for engine in alike):
+            return voice.fault or f"{voice.engine} failed, as said above"
+        return f"{voice.engine} cannot speak here: {why(alike[0])}" if alike else "it is not there"
+
     def _tell_voices(self) -> None:
         usable = [voice.name for voice in self.book.voices if not voice.fault]
         _LOGGER.info("Recorded voices: %s", ", ".join(usable) or "-")
@@ -95,7 +104,7 @@ class App:
             await self.look_at_voices()
 
 
-def _make_data_dir(folder: str) -> str:
+def make_data_dir(folder: str) -> str:
     """Make the folder; where the default one cannot be made, one of the user's own, or any. Return
     its path. Raises ConfigError."""
     try:

@@ -111,6 +111,19 @@ class CsmConfig(_Section, frozen=True):
     while_waking: Literal["fallback", "wait"] = "fallback"
 
 
+class ConversationConfig(_Section, frozen=True):
+    """What CSM's next reply builds on beside its own sentences: it goes on in the tone of those
+    before.
+
+    turns: So many of the voice's last replies to the same address (Home Assistant's, whatever room
+        asks), each at most csm.context_seconds long; 0: each reply begins anew
+    seconds: Replies that ended longer ago are not built on
+    """
+
+    turns: Annotated[int, Meta(ge=0, le=20)] = 0
+    seconds: Annotated[float, Meta(gt=0, le=3_600)] = 120.0
+
+
 class CoquiConfig(_Section, frozen=True):
     """Coqui TTS, where CSM cannot run.
 
@@ -273,6 +286,7 @@ class Config(_Section, frozen=True):
     data_dir: FilePath = "data"
     download_dir: FilePath | None = None
     csm: CsmConfig = CsmConfig()
+    conversation: ConversationConfig = ConversationConfig()
     coqui: CoquiConfig = msgspec.field(default_factory=CoquiConfig)
     system: SystemConfig = SystemConfig()
     reading: ReadingConfig = ReadingConfig()
@@ -287,7 +301,17 @@ class Config(_Section, frozen=True):
         return Path(self.download_dir) if self.download_dir else Path(self.data_dir) / "models"
 
 
-SECTIONS = ("csm", "coqui", "system", "reading", "sound", "discovery", "limits", "log")
+SECTIONS = (
+    "csm",
+    "conversation",
+    "coqui",
+    "system",
+    "reading",
+    "sound",
+    "discovery",
+    "limits",
+    "log",
+)
 
 
 def load(

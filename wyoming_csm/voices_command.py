@@ -1,4 +1,5 @@
-"""`wyoming-csm voices`: what is in the folder of voices, and what goes in and out of it."""
+"""`wyoming-csm voices`: what is in the folder of voices, what goes in and out of it; and another
+voice for a speaker without one."""
 
 import asyncio
 import os
@@ -14,7 +15,9 @@ from pathlib import Path
 import yaml
 from msgspec.structs import replace
 
+from wyoming_csm.app import make_data_dir
 from wyoming_csm.audio import SAMPLE_RATE
+from wyoming_csm.clip_pace import pace_of
 from wyoming_csm.config import Config
 from wyoming_csm.errors import RequestError, VoiceError
 from wyoming_csm.mending import Mended, mend_file
@@ -23,7 +26,8 @@ from wyoming_csm.say import speak_into
 from wyoming_csm.transcription import transcribe
 from wyoming_csm.voice_book import NO_VOICES, VoiceBook
 from wyoming_csm.voice_choice import primary_of, standard_tag
-from wyoming_csm.voices import Voice
+from wyoming_csm.voices import BARE_SPEAKERS, Voice
+from wyoming_csm.worker.csm.speaker_files import reroll
 
 _CONSENT = "Use only the voice of a person who agrees to it."
 _FORBIDDEN = frozenset('/\\:*?"<>|')  # on some disk
@@ -65,6 +69,8 @@ def run(config: Config, words: Namespace) -> int:
             asyncio.run(add_voice(config, new))
         case "remove":
             remove_voice(config, words.name)
+        case "reroll":
+            reroll_voice(config, words.name)
         case "preview":
             return asyncio.run(preview(config, words.name, words.output))
     return 0
@@ -90,6 +96,10 @@ def _state(config: Config, voice: Voice) -> str:
     except VoiceError as error:
         return f"cannot be used: {error}"
     doubts = [doubt for clip in clips for doubt in clip.doubts]
+    paces = (
+        pace_of(clip.text, _seconds([one])) for clip, one in zip(voice.clips, clips, strict=True)
+    )
+    doubts += [pace.doubt for pace in paces if pace.doubt]
     return "; ".join([f"{_seconds(clips):.1f} s", *doubts])
 
 
@@ -113,9 +123,11 @@ async def add_voice(config: Config, new: NewVoice) -> None:
             words = await transcribe(new.asr or "", clips[0].samples, language)
             _tell(f"Understood: {words}")
             _fill(aside, new, words)
-            read_voice(aside)
+        pace = pace_of(read_voice(aside).clips[0].text, _seconds(clips))
+        if pace.impossible:
+            raise VoiceError(pace.doubt)
         _put(aside, folder / name)
-    for doubt in clips[0].doubts:
+    for doubt in (*clips[0].doubts, *filter(None, [pace.doubt])):
         _tell(f"Take care: {doubt}")
     print(f"{name}: {_seconds(clips):.1f} s, {new.language}. A running server lists it in seconds.")
 
@@ -137,6 +149,31 @@ def remove_voice(config: Config, name: str) -> None:
         if settings.voice == name:
             _tell(f"The preset {preset} is made of it and cannot be used now.")
     print(f"{name} is removed.")
+
+
+def reroll_voice(config: Config, name: str) -> None:
+    """Let a speaker without a clip get another voice. Raises RequestError, ConfigError."""
+    speakers = [f"speaker_{number}" for number in range(BARE_SPEAKERS)]
+    only = f"only {speakers[0]} to {speakers[-1]} can get another voice"
+    if name in config.presets:
+        raise RequestError(f"{name!r} is a preset of {config.presets[name].voice!r}: {only}")
+    if _is_there(Path(config.voices), unicodedata.normalize("NFC", name)):
+        raise RequestError(
+            f"{name!r} is a recorded voice, it sounds like its clip: `voices add {name} CLIP"
+            f" --replace` gives it another; else {only}"
+        )
+    if name not in speakers:
+        raise RequestError(f"{name!r} cannot get another voice: {only}")
+    if "csm" not in config.engines:
+        raise RequestError(f"{name} is a voice of CSM, left out by --light or `engines`")
+    try:
+        reroll(Path(make_data_dir(config.data_dir)), speakers.index(name))
+    except OSError as error:
+        raise RequestError(f"{error.filename}: {error.strerror}") from error
+    print(
+        f"{name} gets another voice. A running server makes it in its next quiet moment, and speaks"
+        " as before until then."
+    )
 
 
 async def preview(config: Config, name: str, output: str | None) -> int:

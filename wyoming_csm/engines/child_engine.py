@@ -29,6 +29,7 @@ def first_message(
         log_level=config.log.level,
         log_format=config.log.format,
         voices=voices,
+        conversation=msgspec.to_builtins(config.conversation),
     )
 
 

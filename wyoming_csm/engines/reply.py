@@ -65,6 +65,12 @@ class Reply:
         return ", then ".join(said)
 
     @property
+    def stand_ins(self) -> list[str]:
+        """Return, as `engine/voice`, those that spoke instead of the voice that was asked for."""
+        own = self.wanted.base or self.wanted.name
+        return [one for one in self._spoken if one.partition("/")[2] != own]
+
+    @property
     def stretch(self) -> float:
         """Return how many times as fast the sound of the sentence is to be made: what its rate is
         beyond those that its engine can speak at."""

@@ -33,7 +33,7 @@ class Prepare(_Message, frozen=True):
 class Configure(_Message, frozen=True):
     """Load this engine, with its section of the configuration; comes before all but `Prepare`.
 
-    `voices`: those of an engine that has a model for each.
+    `voices`: those of an engine that has a model for each. `conversation`: that section, for CSM.
     """
 
     engine: str
@@ -43,6 +43,7 @@ class Configure(_Message, frozen=True):
     log_level: str = "INFO"
     log_format: str = ""
     voices: tuple[Voice, ...] = ()
+    conversation: dict[str, Any] = {}
 
 
 class Learn(_Message, frozen=True):

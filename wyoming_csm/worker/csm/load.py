@@ -10,7 +10,7 @@ import msgspec
 import torch
 from torch import Tensor
 
-from wyoming_csm.config import CsmConfig
+from wyoming_csm.config import ConversationConfig, CsmConfig
 from wyoming_csm.disk_cache import compiled_folder
 from wyoming_csm.model.checkpoint.load import CODEC, Checkpoint
 from wyoming_csm.model.cuda import GraphRoom
@@ -26,6 +26,7 @@ from wyoming_csm.model.sampling import Sampling
 from wyoming_csm.voices import BARE_SPEAKERS, Clip
 from wyoming_csm.worker.csm.checkpoints import find_checkpoint
 from wyoming_csm.worker.csm.clips import ClipEncoder
+from wyoming_csm.worker.csm.conversation import Conversations
 from wyoming_csm.worker.csm.cost import capacity
 from wyoming_csm.worker.csm.device import (
     Precision,
@@ -50,6 +51,7 @@ _LOGGER = logging.getLogger(__name__)
 def run(child: Child, configure: Configure) -> None:
     """Load and speak until the process ends. Raises EngineUnavailable, CheckpointError."""
     config = msgspec.convert(configure.settings, CsmConfig)
+    conversation = msgspec.convert(configure.conversation, ConversationConfig)
 
     def progress(detail: str) -> None:
         child.send(Starting(detail))
@@ -66,7 +68,9 @@ def run(child: Child, configure: Configure) -> None:
     progress(f"loading {config.checkpoint} to {device}")
     data_dir = Path(configure.data_dir)
     try:
-        runner = load_runner(config, folder, data_dir, device, progress, adapter, report)
+        runner = load_runner(
+            config, folder, data_dir, device, progress, adapter, report, conversation
+        )
         runner.warm_up(progress)
         if device.type == "cuda":  # a CPU takes minutes: only for those that are asked for
             runner.prepare_speakers(range(BARE_SPEAKERS))
@@ -98,6 +102,7 @@ def load_runner(
     progress: Callable[[str], None] = _LOGGER.debug,
     adapter: Path | None = None,
     report: Report | None = None,
+    conversation: ConversationConfig | None = None,
 ) -> CsmRunner:
     """Load a runner from a checkpoint's folder, as large as there is memory for.
 
@@ -117,7 +122,17 @@ def load_runner(
     )
     _, _, pipeline, prompts, cache, saving = loaded
     speakers = SpeakerPrompts(speaker_files(checkpoint, data_dir), prompts)
-    return CsmRunner(pipeline, prompts, clips.encode_clip, speakers, config, cache, saving, report)
+    return CsmRunner(
+        pipeline,
+        prompts,
+        clips.encode_clip,
+        speakers,
+        config,
+        cache,
+        saving,
+        report,
+        Conversations(conversation or ConversationConfig(), cache),
+    )
 
 
 def speaker_files(checkpoint: Checkpoint, data_dir: Path) -> SpeakerFiles:

@@ -39,18 +39,18 @@ class SpeakerFiles:
     def stamp(self, speaker: int) -> Stamp:
         """Return what changes when the file does."""
         try:
-            found = os.stat(self._path(speaker))
+            found = os.stat(self._path(speaker, self.seed(speaker)))
         except OSError:
             return None
         return found.st_size, found.st_mtime_ns, found.st_ino
 
     def load(self, speaker: int) -> Reference | None:
         """Return what is stored; None if that is nothing, or damaged."""
-        return self._cache.read(self._path(speaker), self._read)
+        return self._cache.read(self._path(speaker, self.seed(speaker)), self._read)
 
-    def store(self, speaker: int, reference: Reference) -> None:
-        """Store it, unless another process was quicker; a failure is logged."""
-        path = self._path(speaker)
+    def store(self, speaker: int, seed: int, reference: Reference) -> None:
+        """Store what this seed made, unless another process was quicker; a failure is logged."""
+        path = self._path(speaker, seed)
         if not path.exists():
             for _ in self._cache.write(path, [msgspec.json.encode(reference)]):
                 pass
@@ -62,8 +62,10 @@ class SpeakerFiles:
             return found & ((1 << _SEED_BITS) - 1)
         return _SEED
 
-    def _path(self, speaker: int) -> Path:
-        return self._cache.path(f"{self._checkpoint}-{speaker}")
+    def _path(self, speaker: int, seed: int) -> Path:
+        # By the seed: what was being made while a speaker got another one counts for nothing.
+        own = "" if seed == _SEED else f"{seed}-"
+        return self._cache.path(f"{self._checkpoint}-{own}{speaker}")
 
     def _read(self, path: Path) -> Reference:
         if path.stat().st_size > _MOST_BYTES:
@@ -80,12 +82,12 @@ class SpeakerFiles:
 
 
 def reroll(data_dir: Path, speaker: int) -> None:
-    """Let a speaker get another voice, in all checkpoints: a running server notices it at the
-    speaker's next sentence, and has made the new voice soon after that. Raises OSError."""
+    """Let a speaker get another voice, in all checkpoints: a running server makes it in its next
+    quiet moment, and has the old one until then. Raises OSError."""
     folder = _folder(data_dir)
     folder.mkdir(parents=True, exist_ok=True)
     path = _seed_path(folder, speaker)
-    part = path.with_suffix(".part")
+    part = folder / f"{path.name}.{os.getpid()}.part"
     part.write_text(f"{secrets.randbits(_SEED_BITS)}\n")
     part.replace(path)
     for made in folder.glob(f"*-{speaker}.json"):
