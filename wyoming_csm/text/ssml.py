@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from wyoming_csm.text.pieces import Pause
 from wyoming_csm.text.say_as import say_as
+from wyoming_csm.text.stream import PARAGRAPH_END, SENTENCE_END
 from wyoming_csm.text.tags import Tag
 
 DEEPEST = 64  # elements inside each other
@@ -18,7 +19,11 @@ LONGEST_SAID_AS = 200  # characters inside say-as, and of words that `sub` repla
 
 _BREAKS = {"none": 0, "x-weak": 0.1, "weak": 0.25, "medium": 0.5, "strong": 0.8, "x-strong": 1.2}
 _TIME = re.compile(r"\+?(\d{1,9}(?:\.\d{0,9})?|\.\d{1,9})(ms|s)", re.I)
-_APART = frozenset({"p", "s", "paragraph", "sentence", "voice", "speak"})  # a sentence ends there
+# A sentence ends there.
+_APART = {
+    **dict.fromkeys(("s", "sentence", "voice", "speak"), SENTENCE_END),
+    **dict.fromkeys(("p", "paragraph"), PARAGRAPH_END),
+}
 _VOLUMES = {
     "silent": -math.inf,
     "x-soft": -12.0,
@@ -42,7 +47,6 @@ class Manner:
     voice: str = ""  # its name, "" for that of the request
 
 
-SENTENCE_END = "\n"
 Spoken = str | Pause | Manner
 
 
@@ -73,7 +77,7 @@ class Elements:
         if tag.name == "break":
             return [Pause(seconds)] if (seconds := break_seconds(tag.attributes)) else []
         if tag.name in _APART:
-            spoken.append(SENTENCE_END)
+            spoken.append(_APART[tag.name])
         if tag.empty:
             return [*spoken, *self._alias(tag)]
         if len(self._open) == DEEPEST:
@@ -103,7 +107,7 @@ class Elements:
                 spoken += self._close(closed)
                 if closed.name == name:
                     break
-        return [*spoken, SENTENCE_END] if name in _APART else spoken
+        return [*spoken, _APART[name]] if name in _APART else spoken
 
     def words(self, text: str) -> str:
         """Return what of `text`, inside what is open, is spoken now."""
