@@ -18,6 +18,7 @@ from wyoming_csm.errors import EngineError, RequestError
 from wyoming_csm.lexicons import Lexicons
 from wyoming_csm.sound.mixer import Mixer
 from wyoming_csm.sound.pacing import Outlet, Pacer
+from wyoming_csm.text.joints import pause_at
 from wyoming_csm.text.pieces import Pause, Piece, Speak
 from wyoming_csm.text.reader import TextReader
 from wyoming_csm.text.spoken.parts import spoken_parts
@@ -161,19 +162,21 @@ class Answer:
         reply = self._reply_in(sentence.voice)
         voice = reply.wanted
         text = self._lexicons.respelled(sentence.text, voice)
+        pause = pause_at(sentence.before, self._mixer.config, voice.manner.pause)
         for words in spoken_parts(text, voice.language):
-            await self._speak_words(words, reply, voice.manner.gain + sentence.gain)
+            await self._speak_words(words, reply, voice.manner.gain + sentence.gain, pause)
+            pause = 0.0
 
-    async def _speak_words(self, words: str, reply: Reply, gain: float) -> None:
+    async def _speak_words(self, words: str, reply: Reply, gain: float, pause: float) -> None:
         await self._listener.surely_there()
         mixed = self._mixer.sentence(words, gain, reply.wanted.manner.pause)
-        self._pacer.begin(len(words))
+        self._pacer.begin(len(words), pause)
         async with aclosing(reply.speak(Speak(words))) as chunks:
             async for pcm in chunks:
                 speaker = reply.spoken_by
                 speed = self._mixer.speeds[speaker]
                 self._pacer.sound(mixed.feed(pcm, speaker), speed, len(pcm))
-        self._pacer.end(mixed.end(), mixed.owed)
+        self._pacer.end(mixed.end(), mixed.owed, mixed.quiet)
 
     def _log(self, cut: str) -> None:
         """Write the one line of a reply; never its text."""

@@ -57,11 +57,16 @@ class SentenceSound:
         self._fixed = False  # the gain, since the voice is known
 
     @property
+    def quiet(self) -> float:
+        """Seconds of silence at the end of what came out, where pauses are configured."""
+        return self._ends.quiet / SAMPLE_RATE if self._ends else 0.0
+
+    @property
     def owed(self) -> float:
-        """Seconds of silence that belong behind what came out."""
+        """Seconds of silence that belong behind that."""
         if self._ends is None or self._pause is None:
             return 0.0
-        return max(0.0, self._pause - self._ends.quiet / SAMPLE_RATE)
+        return max(0.0, self._pause - self.quiet)
 
     def feed(self, pcm: bytes, voice: str) -> bytes:
         """Take the next part, spoken by `engine/voice`; return what can go on."""

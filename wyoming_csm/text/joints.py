@@ -7,11 +7,25 @@ nothing: there they are only how it was written.
 
 import re
 
+from wyoming_csm.config import SoundConfig
 from wyoming_csm.text.pieces import Joint
 from wyoming_csm.text.stream import BREAK, LINE_END, NEWLINES, PARAGRAPH_END
 
 ITEM = re.compile(r"\s*(?:[-*+•]|\d{1,3}[.)])\s")
 _HEADING = re.compile(r"\s*#{1,6}\s")
+
+
+def pause_at(joint: Joint, config: SoundConfig, after_sentences: float | None = None) -> float:
+    """Return the seconds of silence that a joint asks for, where nothing asks for more; 0: none.
+
+    Where a voice has a pause of its own after its sentences, the others differ from it as they do
+    from the configured one.
+    """
+    usual = config.sentence_pause
+    if usual is None or joint is Joint.SENTENCE:
+        return 0.0
+    longer = config.item_pause if joint is Joint.ITEM else config.paragraph_pause
+    return longer if after_sentences is None else longer - usual + after_sentences
 
 
 class Joints:
