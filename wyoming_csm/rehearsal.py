@@ -21,7 +21,7 @@ _LOGGER = logging.getLogger(__name__)
 
 QUIET_SECONDS = 10.0  # without an answer, before
 # Calm, and of several sentences: one alone may be 1 LU louder or softer than the voice usually is.
-_TEXTS = {
+TEXTS = {
     "en": "The front door is locked. It is twenty degrees in the living room. Nothing else is on.",
     "de": "Die Haustür ist zu. Im Wohnzimmer sind es zwanzig Grad. Sonst ist nichts an.",
     "fr": "La porte est fermée. Il fait vingt degrés dans le salon. Tout le reste est éteint.",
@@ -62,10 +62,15 @@ class Rehearsal:
             await asyncio.sleep(self._quiet_seconds)
             if self._answering.is_set() or any(one.load.share for one in self._engines):
                 continue
-            if (found := next(self._unknown(), None)) is not None:
-                await self._say(*found)
-            else:
+            if not await self.rehearse():
                 await self._news.wait()
+
+    async def rehearse(self) -> bool:
+        """Let one voice speak; return whether there was one to be measured."""
+        found = next(self._unknown(), None)
+        if found is not None:
+            await self._say(*found)
+        return found is not None
 
     def _answer_begins(self) -> None:
         self._answering.set()
@@ -78,7 +83,7 @@ class Rehearsal:
                 own = engine.voice_for(voice) if engine.status.phase is Phase.READY else None
                 if own is None or not self._is_unknown(f"{engine.title}/{own.name}"):
                     continue
-                if text := _TEXTS.get(own.language.partition("-")[0]):
+                if text := TEXTS.get(own.language.partition("-")[0]):
                     yield engine, own, text
 
     def _is_unknown(self, speaker: str) -> bool:
