@@ -30,6 +30,19 @@ async def test_a_new_voice_is_listed_after_the_regular_look(tmp_path: Path) -> N
     assert app.engine.voices is listed  # nothing is new
 
 
+async def test_the_default_voice_is_rehearsed_by_whoever_speaks_it(tmp_path: Path) -> None:
+    config = replace(Config(), data_dir=str(tmp_path), engines=("csm", "system"), language="en-GB")
+    app = App(config)
+    assert not await app.rehearsal.rehearse(), "nobody is ready"
+    await app.engines[-1].start()
+    await app.engines[-1].wait_loaded()
+    assert await app.rehearsal.rehearse()
+    assert app.mixer.gains is not None
+    assert app.mixer.gains.of("system/system_en-GB") is not None
+    assert not await app.rehearsal.rehearse(), "it is known"
+    await app.engine.stop()
+
+
 @pytest.mark.parametrize(
     ("language", "speaker"),
     [

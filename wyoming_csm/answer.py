@@ -18,6 +18,7 @@ from wyoming_csm.errors import EngineError, RequestError
 from wyoming_csm.lexicons import Lexicons
 from wyoming_csm.sound.mixer import Mixer
 from wyoming_csm.sound.pacing import Outlet, Pacer
+from wyoming_csm.text.joints import pause_at
 from wyoming_csm.text.pieces import Pause, Piece, Speak, bounded
 from wyoming_csm.text.reader import TextReader
 from wyoming_csm.text.spoken.parts import in_parts
@@ -169,21 +170,23 @@ class Answer:
         self._sentences += 1
         voice = self._wording.voice_of(sentence)
         reply = self._reply_in(voice)
+        pause = pause_at(sentence.before, self._mixer.config, voice.manner.pause)
         for words in in_parts(self._wording.words_of(sentence).text):
-            await self._speak_words(replace(sentence, text=words), reply)
+            await self._speak_words(replace(sentence, text=words), reply, pause)
+            pause = 0.0
 
-    async def _speak_words(self, sentence: Speak, reply: Reply) -> None:
+    async def _speak_words(self, sentence: Speak, reply: Reply, pause: float) -> None:
         await self._listener.surely_there()
         words, manner = sentence.text, reply.wanted.manner
         mixed = self._mixer.sentence(words, manner.gain + sentence.gain, manner.pause)
         rate = bounded(self._rate * manner.rate * sentence.rate)
-        self._pacer.begin(len(words), rate)
+        self._pacer.begin(len(words), pause, rate)
         async with aclosing(reply.speak(replace(sentence, rate=rate))) as chunks:
             async for pcm in chunks:
                 speaker, stretch = reply.spoken_by, reply.stretch
                 speed = self._mixer.speeds[speaker]
                 self._pacer.sound(mixed.feed(pcm, speaker, stretch), speed, len(pcm), stretch)
-        self._pacer.end(mixed.end(), mixed.owed)
+        self._pacer.end(mixed.end(), mixed.owed, mixed.quiet)
 
     def _log(self, cut: str) -> None:
         """Write the one line of a reply; never its text."""

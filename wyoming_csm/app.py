@@ -21,13 +21,16 @@ from wyoming_csm.engines.system import system_engine
 from wyoming_csm.errors import ConfigError
 from wyoming_csm.lexicons import Lexicons
 from wyoming_csm.presets import complaints
+from wyoming_csm.rehearsal import Rehearsal
 from wyoming_csm.sound.mixer import Mixer
 from wyoming_csm.voice_book import VoiceBook
+from wyoming_csm.voice_choice import VoiceRequest, choose_voice
 from wyoming_csm.voices import Voice
 
 _LOGGER = logging.getLogger(__name__)
 
 VOICES_SECONDS = 2.0  # between two looks: what changed is listed within 5 s, also under load
+_MOST_REHEARSED = 16  # recorded voices
 _WAKING_SECONDS = 3.0  # a listener waits no longer: then another engine's first sound comes
 
 
@@ -59,6 +62,8 @@ class App:
             self.engines, _WAKING_SECONDS if waits else 0.0, presets=config.presets
         )
         self.lexicons = Lexicons(config)
+        self.rehearsal = Rehearsal(self.engine, self.mixer, self._voices_to_rehearse)
+        self._config = config
         self._presets = config.presets
         self._told: set[str] = set()  # of presets, so that it is logged once
         self._tell_presets()
@@ -69,6 +74,14 @@ class App:
             if name in (voice.name for voice in engine.voices):
                 return f"{name!r} is a voice of {engine.name}, left out by --light or `engines`"
         return f"There is no voice {name!r}"
+
+    def _voices_to_rehearse(self) -> list[Voice]:
+        """Return the default voice, and those that somebody recorded."""
+        default, _ = choose_voice(
+            self.engine.voices, VoiceRequest(self._config.voice), self._config
+        )
+        recorded = [voice for voice in self.book.voices if not voice.fault]
+        return [*([default] if default else []), *recorded[:_MOST_REHEARSED]]
 
     def why_silent(self, voice: Voice) -> str:
         """Say why a voice cannot speak, or did not."""

@@ -158,7 +158,10 @@ class SoundConfig(_Section, frozen=True):
     """What a listener gets of an engine's sound.
 
     loudness: Of all voices, in LUFS; -16 is louder; null: as each engine makes it
-    sentence_pause: Seconds of silence after a sentence; null: as the engine makes it
+    sentence_pause: Seconds of silence after a sentence; null: as the engine makes it, whatever
+        follows
+    item_pause: Between lines, items of a list, rows of a table, where that is longer
+    paragraph_pause: Between paragraphs, and round a heading, where that is longer
     lead_in: Seconds of silence before a reply, for loudspeakers that wake up late
     fill_gaps: Silence between sentences while a slow text or engine keeps a listener waiting, and
         a slow engine's sentence in one go; false: all as soon as it is made
@@ -166,6 +169,8 @@ class SoundConfig(_Section, frozen=True):
 
     loudness: Annotated[float, Meta(ge=-40, le=-10)] | None = -20.0
     sentence_pause: Annotated[float, Meta(ge=0, le=5)] | None = 0.25
+    item_pause: Annotated[float, Meta(ge=0, le=5)] = 0.35
+    paragraph_pause: Annotated[float, Meta(ge=0, le=5)] = 0.6
     lead_in: Annotated[float, Meta(ge=0, le=5)] = 0.0
     fill_gaps: bool = True
 
@@ -189,7 +194,8 @@ class PresetConfig(_Section, frozen=True):
     temperature: As csm.temperature, for a voice of CSM
     rate: Speed of the speech; 1.0 is normal
     gain: dB louder than other voices; -6 is softer
-    pause: Seconds of silence after a sentence; null: as sound.sentence_pause says
+    pause: Seconds of silence after a sentence; the other pauses are as much longer or shorter;
+        null: as sound.sentence_pause says
     lexicon: What is said instead of a word or phrase, beside lexicon.yaml
     """
 

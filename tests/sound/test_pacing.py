@@ -58,7 +58,7 @@ async def reply(
     """Sentences, each asked for so many seconds after the one before was made, frame by frame."""
     for number, wait in enumerate(waits):
         await asyncio.sleep(wait)
-        pacer.begin(CHARACTERS, stretch)
+        pacer.begin(CHARACTERS, rate=stretch)
         for _ in range(round(SENTENCE / FRAME)):
             await asyncio.sleep(FRAME / speed)
             if not once:
@@ -126,6 +126,34 @@ def test_where_nothing_is_late_no_silence_is_added_and_nothing_waits(speed: floa
         listener = listened(speed, [0.0, 0.0, 0.0, 0.0], known)
         assert listener.silence == 0
     assert listener.began == pytest.approx(1.0 + FRAME / speed), "its speed is known by now"
+
+
+@pytest.mark.parametrize(
+    ("wait", "quiet", "pause", "silent"),
+    [
+        (0.0, 0.0, 0.6, 0.6),
+        (0.0, 0.2, 0.6, 0.4),
+        (0.0, 0.2, 0.3, 0.25),  # more is owed anyway
+        (5.0, 0.0, 0.6, 1.9),  # who waits for text has had enough of it
+        (5.0, 0.0, 0.0, 1.9),
+    ],
+)
+def test_a_pause_that_is_known_late_counts_the_silence_before_it(
+    wait: float, quiet: float, pause: float, silent: float
+) -> None:
+    listener, whole = Listener(), frame(0) * 40
+
+    async def scene() -> None:
+        pacer = Pacer(listener, SoundConfig(), asyncio.get_running_loop().time())
+        for wait_before, pause_before in ((0.0, 0.0), (wait, pause)):
+            await asyncio.sleep(wait_before)
+            pacer.begin(CHARACTERS, pause_before)
+            pacer.sound(whole, Speed(), len(whole))
+            pacer.end(b"", 0.25, quiet)
+        pacer.close()
+
+    simulate(scene())
+    assert listener.silence == pytest.approx(silent, abs=0.11)
 
 
 def test_silence_is_no_longer_than_the_wait_for_text() -> None:

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from wyoming_csm.errors import RequestError
-from wyoming_csm.text.pieces import Pause, Piece, Speak
+from wyoming_csm.text.pieces import Joint, Pause, Piece, Speak
 from wyoming_csm.text.reader import LONGEST_SILENCE, TextReader
 from wyoming_csm.text.ssml import LONGEST_PAUSE
 
@@ -152,7 +152,10 @@ def say(text: str, *, ssml: bool = True) -> list[Piece]:
         (f'<speak a="{"x" * 2_100}" b="y">One and two</speak>', [Speak("One and two")]),
         ('<sub alias="a b">' + "x" * 200 + "y is said", [Speak("a by is said")]),
         # tags that cross or never end
-        ("<p>One and two<p>Three and four", [Speak("One and two"), Speak("Three and four")]),
+        (
+            "<p>One and two<p>Three and four",
+            [Speak("One and two"), Speak("Three and four", before=Joint.PARAGRAPH)],
+        ),
         ("<b>One <i>and</b> two</i>", [Speak("One and two")]),
         ("</p></speak>One and two", [Speak("One and two")]),
         ("One < two & three > four", [Speak("One < two & three > four")]),
@@ -173,7 +176,7 @@ def test_only_a_text_that_begins_with_it_is_ssml_by_itself() -> None:
     ]
     assert say("So <speak>One is\nand two</speak>", ssml=False) == [
         Speak("So. One is"),
-        Speak("and two"),
+        Speak("and two", before=Joint.ITEM),
     ]
 
 

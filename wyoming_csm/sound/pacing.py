@@ -64,14 +64,17 @@ class Pacer:
         self._fills = config.fill_gaps
         self._latest = asked_at + FIRST_SOUND_SECONDS  # for the first sound
         self._owed = config.lead_in  # seconds of silence before the next sentence
+        self._quiet = 0.0  # seconds of silence that were the last to be sent, of such
         self._empty_at: float | None = None  # when nothing is left to play; None: nothing was sent
         self._timer: asyncio.TimerHandle | None = None
         self._sentence = _Sentence(0)
         self._inside = False  # a part of the sentence was sent: no silence now
         self._filled = 0.0  # seconds of silence since the last one
 
-    def begin(self, characters: int, rate: float = 1.0) -> None:
-        """Note that a sentence was asked for, to be so many times as fast as usual."""
+    def begin(self, characters: int, pause: float = 0.0, rate: float = 1.0) -> None:
+        """Note that a sentence was asked for, to be so many times as fast as usual; before it so
+        many seconds of silence belong, with those that came after the sentence before."""
+        self._owed = max(self._owed, pause - self._quiet)
         self._sentence = _Sentence(characters * SECONDS_A_CHARACTER / rate)
 
     def sound(self, pcm: bytes, speed: Speed, made: int, stretch: float = 1.0) -> None:
@@ -88,15 +91,13 @@ class Pacer:
         elif not began:
             self._at(self._latest, self._release)
 
-    def end(self, pcm: bytes, owed: float) -> None:
-        """Take the last of the sentence, and the seconds of silence that belong before another.
-
-        Raises ConnectionError.
-        """
+    def end(self, pcm: bytes, owed: float, quiet: float = 0.0) -> None:
+        """Take the last of the sentence, the seconds of silence that belong before another, and of
+        those that it ends with. Raises ConnectionError."""
         self._sentence.end(pcm)
         self._release()
         self._outlet.flush()
-        self._inside, self._owed, self._filled = False, owed, 0.0
+        self._inside, self._owed, self._quiet, self._filled = False, owed, quiet, 0.0
         self._watch()
 
     def pause(self, samples: int) -> None:
@@ -144,6 +145,7 @@ class Pacer:
             self._at(self._loop.time() + MARGIN_SECONDS, self._fill)
             return
         self._owed = max(0.0, self._owed - SLICE_SECONDS)
+        self._quiet += SLICE_SECONDS
         self._filled += SLICE_SECONDS
         self._silence(SLICE_SECONDS)
         self._watch()

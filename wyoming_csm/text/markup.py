@@ -28,6 +28,7 @@ from wyoming_csm.text.brackets import (
 from wyoming_csm.text.elements import html, is_element
 from wyoming_csm.text.pieces import Pause
 from wyoming_csm.text.ssml import Elements, Spoken
+from wyoming_csm.text.stream import NEWLINES, SENTENCE_END
 from wyoming_csm.text.tags import (
     CharacterData,
     Comment,
@@ -253,7 +254,7 @@ class Markup:
         silence = silence_of_element(tag.name, self._ended or tag.closes or "=" in tag.written)
         if silence and not tag.empty:
             self._silence = None if tag.closes else silence
-            self._say("\n")
+            self._say(SENTENCE_END)
         elif self._ssml or tag.name in _SPEECH or "alias" in tag.attributes:
             self._speech(tag)
         elif is_element(tag):
@@ -282,5 +283,5 @@ class Markup:
         if text:
             self._last = text[-1]
             if end := text.strip(" \t")[-1:]:
-                self._ended = end in "\n\r.!?:…"
+                self._ended = end in NEWLINES or end in ".!?:…"
             self._spoken.append(text)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from wyoming_csm.text.pieces import Pause, bounded
 from wyoming_csm.text.say_as import say_as
+from wyoming_csm.text.stream import PARAGRAPH_END, SENTENCE_END
 from wyoming_csm.text.tags import Tag
 
 DEEPEST = 64  # elements inside each other
@@ -23,7 +24,11 @@ _WITH_LANGUAGE = frozenset(
     {"speak", "voice", "p", "s", "paragraph", "sentence", "lang", "token", "w"}
 )
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8}){0,5}")
-_APART = frozenset({"p", "s", "paragraph", "sentence", "voice", "speak"})  # a sentence ends there
+# A sentence ends there.
+_APART = {
+    **dict.fromkeys(("s", "sentence", "voice", "speak"), SENTENCE_END),
+    **dict.fromkeys(("p", "paragraph"), PARAGRAPH_END),
+}
 _VOLUMES = {
     "silent": -math.inf,
     "x-soft": -12.0,
@@ -60,7 +65,6 @@ class Manner:
     inner: bool = False  # the language is asked for inside of that voice's words
 
 
-SENTENCE_END = "\n"
 Spoken = str | Pause | Manner
 
 
@@ -90,7 +94,7 @@ class Elements:
         if tag.name == "break":
             return [Pause(seconds)] if (seconds := break_seconds(tag.attributes)) else []
         if tag.name in _APART:
-            spoken.append(SENTENCE_END)
+            spoken.append(_APART[tag.name])
         if tag.empty:
             return [*spoken, *self._alias(tag)]
         if len(self._open) == DEEPEST:
@@ -117,7 +121,7 @@ class Elements:
                 spoken += self._close(closed)
                 if closed.name == name:
                     break
-        return [*spoken, SENTENCE_END] if name in _APART else spoken
+        return [*spoken, _APART[name]] if name in _APART else spoken
 
     def words(self, text: str) -> str:
         """Return what of `text`, inside what is open, is spoken now."""

@@ -17,6 +17,9 @@ LONGEST = 250
 LONGEST_ADDRESS = 2_048  # a web address is not spoken in full, so it is not cut apart
 
 NEWLINES = frozenset("\n\r\v\f\x85\u2028\u2029")
+# Of these, what stands for an element: as Unicode parts lines and paragraphs; <br>, of which two
+# are a blank line; the end of a sentence alone.
+LINE_END, PARAGRAPH_END, BREAK, SENTENCE_END = "\u2028", "\u2029", "\x85", "\v"
 _DOTS = frozenset(".…")  # may also stand inside or after a word
 _SURE = frozenset("!?‽")  # a sentence ends where white space follows
 _WIDE_STOPS = frozenset("。！？｡؟।॥۔։።။។")  # a sentence ends, whatever follows

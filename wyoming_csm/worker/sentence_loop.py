@@ -17,7 +17,8 @@ from wyoming_csm.worker.pipe import HEARTBEAT_SECONDS, Child, limit_seconds
 
 _LOGGER = logging.getLogger(__name__)
 
-MAX_CHUNK_BYTES = 2 * SAMPLES_PER_FRAME * SAMPLE_WIDTH  # 160 ms
+# 4 s: what is made whole arrives whole, and its loudness is known before any of it is sent.
+MAX_CHUNK_BYTES = 50 * SAMPLES_PER_FRAME * SAMPLE_WIDTH
 _UNKNOWN = 0.02  # seconds for each character, where nothing was measured yet
 _FORGOTTEN = 0.2  # of a slower pace, with each sentence that was faster
 
