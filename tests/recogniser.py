@@ -81,12 +81,48 @@ class Recogniser:
 
 
 def words(text: str) -> list[str]:
-    """Lower case, no punctuation, and small numbers in words."""
-    plain = re.sub(r"[^a-z0-9' ]+", " ", text.lower())
-    return [_NUMBERS.get(word, word) for word in plain.split()]
+    """Lower case, no punctuation, and numbers in words, as num2words has them.
+
+    A recogniser writes what it heard as people write it: "$3.50", "7:05 a.m.", "November 27, 2026".
+    "and" within a number does not count.
+    """
+    plain = re.sub(r"['\u2019]|(?<=\d),(?=\d{3})", "", text.lower())
+    plain = re.sub(r"\b([ap])\. ?m\b", r"\1m", plain)
+    plain = plain.replace("%", " percent ").replace("\u00b0", " degrees ")
+    plain = re.sub(r"(?<![\w.])[-\u2212](?=\d)", "minus ", plain)
+    plain = re.sub(r"\$(\d+)(?:\.(\d\d))?", _dollars, plain)
+    plain = re.sub(rf"({_MONTHS}) (\d{{1,2}})(?![\w.:])", r"\1 \2th", plain)
+    plain = re.sub(r"(\d+)(?:st|nd|rd|th)\b", lambda day: _number(day[1], "ordinal"), plain)
+    plain = re.sub(r"(\d{1,2}):(\d\d)", _time, plain)
+    plain = re.sub(r"\d+(?:\.\d+){2,}", lambda parts: parts[0].replace(".", " point "), plain)
+    plain = re.sub(r"(?<![\d.])20(?=[1-9]\d(?!\d))", "twenty ", plain)  # years
+    plain = re.sub(r"\d+(?:\.\d+)?", lambda number: _number(number[0]), plain)
+    return re.sub(r"[^a-z]+", " ", plain).split()
 
 
-_NUMBERS = {"6": "six", "7": "seven", "10": "ten", "20": "twenty", "21": "twenty"}
+_MONTHS = (
+    "january|february|march|april|may|june|july|august|september|october|november|december"
+)
+
+
+def _number(digits: str, kind: str = "cardinal") -> str:
+    from num2words import num2words
+
+    whole, _, fraction = digits.partition(".")
+    said = [num2words(int(whole), to=kind).replace(" and ", " "), *(["point"] if fraction else [])]
+    return f" {' '.join([*said, *(num2words(int(digit)) for digit in fraction)])} "
+
+
+def _dollars(amount: re.Match[str]) -> str:
+    cents = f" {amount[2]} cents" if int(amount[2] or 0) else ""
+    return f"{amount[1]} dollars{cents}"
+
+
+def _time(clock: re.Match[str]) -> str:
+    hour, minute = clock.groups()
+    if minute == "00":
+        return hour
+    return f"{hour} oh {int(minute)}" if minute.startswith("0") else f"{hour} {minute}"
 
 
 def word_errors(said: list[str], understood: list[str]) -> int:
