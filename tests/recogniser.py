@@ -87,8 +87,9 @@ def words(text: str) -> list[str]:
     "and" within a number does not count.
     """
     plain = re.sub(r"['\u2019]|(?<=\d),(?=\d{3})", "", text.lower())
-    plain = re.sub(r"\b([ap])\. ?m\b", r"\1m", plain)
-    plain = plain.replace("%", " percent ").replace("\u00b0", " degrees ")
+    plain = re.sub(r"\b([ap])\.? ?m\b", r"\1m", plain).replace("per cent", "percent")
+    for sign, name in _SIGNS.items():
+        plain = plain.replace(sign, f" {name} ")
     plain = re.sub(r"(?<![\w.])[-\u2212](?=\d)", "minus ", plain)
     plain = re.sub(r"\$(\d+)(?:\.(\d\d))?", _dollars, plain)
     plain = re.sub(rf"({_MONTHS}) (\d{{1,2}})(?![\w.:])", r"\1 \2th", plain)
@@ -97,12 +98,12 @@ def words(text: str) -> list[str]:
     plain = re.sub(r"\d+(?:\.\d+){2,}", lambda parts: parts[0].replace(".", " point "), plain)
     plain = re.sub(r"(?<![\d.])20(?=[1-9]\d(?!\d))", "twenty ", plain)  # years
     plain = re.sub(r"\d+(?:\.\d+)?", lambda number: _number(number[0]), plain)
-    return re.sub(r"[^a-z]+", " ", plain).split()
+    plain = re.sub(r"[^a-z]+", " ", plain)
+    return re.sub(r"\b(hundred|thousand) and\b", r"\1", plain).split()
 
 
-_MONTHS = (
-    "january|february|march|april|may|june|july|august|september|october|november|december"
-)
+_SIGNS = {"%": "percent", "\u00b0": "degrees", "km/h": "kilometers per hour"}
+_MONTHS = "january|february|march|april|may|june|july|august|september|october|november|december"
 
 
 def _number(digits: str, kind: str = "cardinal") -> str:

@@ -12,6 +12,7 @@ from wyoming_csm.audio import SAMPLE_RATE, Samples, to_pcm
 from wyoming_csm.config import CoquiConfig
 from wyoming_csm.errors import EngineError, EngineUnavailable
 from wyoming_csm.voices import Voice
+from wyoming_csm.worker.coqui.exported import ExportedModel
 from wyoming_csm.worker.coqui.files import Progress
 from wyoming_csm.worker.coqui.models import Model, Models
 from wyoming_csm.worker.protocol import Configure
@@ -23,6 +24,7 @@ _LOGGER = logging.getLogger(__name__)
 # a language. So that no listener waits for it, each voice reads and each model says some of each.
 _TO_READ = "{0} 7:45 pm, 21.5, 2nd, $12.50, £1,000, -3, 2026, 100 %, 20 °C."
 _TO_SAY = "{0}, {0}, 7:45, 21."
+_TO_SAY_EXPORTED = "{0}."  # a third of a second less, and the next sentence is as quick
 _GREETINGS = {
     "ar": "مرحبا",
     "be": "Прывітанне",
@@ -95,7 +97,7 @@ class CoquiSpeaker:
         self.voices = tuple(one.voice for one in loaded.values())
         firsts = {one.model: one.voice for one in reversed(loaded.values())}
         self.warm_up: Sequence[tuple[str, Voice]] = [
-            (_TO_SAY.format(_greeting(voice)), voice) for voice in firsts.values()
+            (_first_words(voice, model), voice) for model, voice in firsts.items()
         ]
 
     def say(self, text: str, voice: Voice) -> Iterator[bytes]:
@@ -104,6 +106,11 @@ class CoquiSpeaker:
         if one is None:
             raise self._absent.get(voice.name) or EngineError(f"there is no voice {voice.name!r}")
         return to_24k(one.model.say(text, voice.speaker, one.language), one.model.rate)
+
+
+def _first_words(voice: Voice, model: Model) -> str:
+    words = _TO_SAY_EXPORTED if isinstance(model, ExportedModel) else _TO_SAY
+    return words.format(_greeting(voice))
 
 
 def _greeting(voice: Voice) -> str:
