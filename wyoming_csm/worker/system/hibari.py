@@ -23,6 +23,7 @@ import numpy as np
 
 from wyoming_csm.audio import SAMPLE_RATE, Samples, to_pcm, without_silence
 from wyoming_csm.errors import EngineError
+from wyoming_csm.worker.system.further_voices import FURTHER
 
 _LONGEST_TEXT = 200  # characters at once: 0.1 s of work, and some 60 MB while it lasts
 _LONGEST_WORD = 30
@@ -64,34 +65,51 @@ _MARKS = re.compile(r"[.!?;:,—] ")
 
 class Hibari:
     """The network and its dictionaries, loaded. Raises ImportError or EngineError if they cannot
-    be."""
+    be.
 
-    def __init__(self, speed: float) -> None:
+    `models`: the folder where fetched voices are; each is loaded when it first speaks, in 0.3 s.
+    """
+
+    def __init__(self, speed: float, models: Path = Path()) -> None:
         os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # onnxruntime reports to its maker otherwise
         with _as_engine_error():
-            hibari = _imported()
-            self._hibari: Any = hibari.Hibari(threads=1)  # one thread: none that spins
-        self._speed = speed
+            self._hibari = _imported()
+            own = self._hibari.Hibari(threads=1)  # one thread: none that spins
+        self._loaded: dict[str, Any] = {"en-US": own}
+        self._speed, self._models = speed, models
         for _ in self.say("A zyx.", "en-US"):  # reads all dictionaries
             pass
 
     def say(self, text: str, language: str, rate: float = 1.0) -> Iterator[bytes]:
-        """Make the sound as 24 kHz mono s16le, so many times as fast as usual; `language` is en-US.
-        Raises EngineError.
+        """Make the sound as 24 kHz mono s16le, so many times as fast as usual; `language` is
+        en-US, or the name of a voice that was fetched. Raises EngineError.
 
         The same text always sounds the same.
         """
         low, high = _SPEEDS
         speed = min(high, max(low, self._speed * rate))
+        voice = self._loaded.get(language) or self._load(language)
         for fragment in hibari_texts(text):
             with _as_engine_error():
-                sentences = self._hibari.phonemize(fragment)
+                sentences = voice.phonemize(fragment)
             for phonemes in sentences:
-                yield to_pcm(self._speak(phonemes, speed))
+                yield to_pcm(self._speak(voice, phonemes, speed))
 
-    def _speak(self, phonemes: str, speed: float) -> Samples:
+    def _load(self, name: str) -> Any:
+        """Load a fetched voice; those of one country share its dictionaries."""
+        tags = {one.name: one.tag for one in FURTHER}
+        alike = (one for known, one in self._loaded.items() if tags.get(known, known) == tags[name])
+        path = next(one.path(self._models) for one in FURTHER if one.name == name)
+        known = next(alike, None)
         with _as_engine_error():
-            made: Samples = self._hibari.from_phonemes(
+            self._loaded[name] = self._hibari.Hibari(
+                voice=name, model=str(path), threads=1, g2p=known and known.g2p
+            )
+        return self._loaded[name]
+
+    def _speak(self, voice: Any, phonemes: str, speed: float) -> Samples:
+        with _as_engine_error():
+            made: Samples = voice.from_phonemes(
                 phonemes, speed=speed, seed=zlib.crc32(phonemes.encode())
             )
         samples = without_silence(made, SAMPLE_RATE, _QUIET, _LEAD_SECONDS, _END_SECONDS)

@@ -6,6 +6,7 @@ import struct
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from wyoming_csm.config import SystemConfig
 from wyoming_csm.errors import EngineError, EngineUnavailable, VoiceError
 from wyoming_csm.voices import Voice
 from wyoming_csm.worker.protocol import Configure
-from wyoming_csm.worker.system import hibari, pico
+from wyoming_csm.worker.system import further_voices, hibari, pico
 from wyoming_csm.worker.system.espeak_ng import find_command
 from wyoming_csm.worker.system.languages import (
     ESPEAK,
@@ -97,20 +98,25 @@ _UNKNOWN: Mapping[str, Callable[[str], str]] = {HIBARI: hibari.unknown, PICO: pi
 
 
 class SystemSpeaker:
-    """The speaker of the sentence loop. `synthesisers`: by name, the best first."""
+    """The speaker of the sentence loop. `synthesisers`: by name, the best first; `fetched` names
+    those of Hibari's further voices that are here by now."""
 
     voices: tuple[Voice, ...] = ()  # known without loading
     warm_up: Sequence[tuple[str, Voice]] = ()  # its first sentence is as quick as all others
 
-    def __init__(self, synthesisers: Mapping[str, Synthesise]) -> None:
+    def __init__(
+        self,
+        synthesisers: Mapping[str, Synthesise],
+        fetched: Callable[[], frozenset[str]] = frozenset,
+    ) -> None:
         self.detail = ", ".join(synthesisers)
         self._synthesisers = synthesisers
-        self._languages = {language.name: language for language in languages()}
+        self._fetched = fetched
 
     def say(self, text: str, voice: Voice) -> Iterator[bytes]:
         """Make the sound by the first synthesiser that has the language and knows every letter of
         the text; where none does, by the first, without those letters. Raises EngineError."""
-        language = self._languages.get(voice.name)
+        language = _by_name(self._fetched()).get(voice.name)
         if language is None:
             raise EngineError(f"no system voice {voice.name!r}")
         able = [name for name in self._synthesisers if name in language.codes]
@@ -139,6 +145,11 @@ class SystemSpeaker:
                 _LOGGER.warning("%s; another speaks", error)
 
 
+@lru_cache(maxsize=2)
+def _by_name(fetched: frozenset[str]) -> Mapping[str, Language]:
+    return {language.name: language for language in languages(fetched)}
+
+
 def _unknown(name: str, text: str) -> str:
     """Return the letters of `text` that a synthesiser would leave out."""
     return _UNKNOWN[name](text) if name in _UNKNOWN else ""
@@ -150,8 +161,9 @@ def load(configure: Configure) -> SystemSpeaker:
     Raises EngineUnavailable if nothing is left.
     """
     speed = msgspec.convert(configure.settings, SystemConfig).speed
+    models = Path(configure.download_dir)
     made_by: Mapping[str, Callable[[float], Any]] = {
-        HIBARI: hibari.Hibari,
+        HIBARI: partial(hibari.Hibari, models=models),
         PICO: pico.Pico,
         ESPEAK: Espeak,
         PLATFORM: Platform,
@@ -168,4 +180,4 @@ def load(configure: Configure) -> SystemSpeaker:
         raise EngineUnavailable(
             f"the system voice cannot be loaded ({absent})", "pip install espeakng-loader"
         )
-    return SystemSpeaker(loaded)
+    return SystemSpeaker(loaded, partial(further_voices.fetched, models))
