@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterable
 from contextlib import aclosing
 from pathlib import Path
 
-from tests import recogniser
-from tests.recogniser import Recogniser, word_errors, words
+from benchmarks.fixtures import recogniser
+from benchmarks.fixtures.recogniser import Recogniser, word_errors, words
 from wyoming_csm import __version__
 from wyoming_csm.audio import silence
 from wyoming_csm.config import Config, CoquiConfig

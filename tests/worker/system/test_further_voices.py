@@ -29,7 +29,8 @@ CONTENT = bytes(range(256)) * 2_000
 
 def of(content: bytes) -> Further:
     """Return Emma, were this her file."""
-    return EMMA._replace(size=len(content), sha256=hashlib.sha256(content).hexdigest())
+    digest = hashlib.sha256(content).hexdigest()
+    return Further(EMMA.name, EMMA.tag, EMMA.title, EMMA.file, len(content), digest)
 
 
 def assets() -> Path:
