@@ -10,8 +10,8 @@ from wyoming.tts import (
     SynthesizeVoice,
 )
 
-from tests import recogniser
-from tests.recogniser import Recogniser, word_errors, words
+from benchmarks.fixtures import recogniser
+from benchmarks.fixtures.recogniser import Recogniser, word_errors, words
 from tests.server.clients import library_client
 from wyoming_csm.audio import silence
 from wyoming_csm.config import Config

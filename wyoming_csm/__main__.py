@@ -149,9 +149,11 @@ def parse_words(words: list[str]) -> argparse.Namespace:
 
 def _add_voices(commands: Any, common: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
     """Add `voices` with its actions; return their parsers."""
-    voices = commands.add_parser("voices", help="list, add, remove, reroll or preview voices")
+    voices = commands.add_parser(
+        "voices", help="list, add, remove, reroll, preview or fetch voices"
+    )
     actions = voices.add_subparsers(
-        dest="action", required=True, metavar="list|add|remove|reroll|preview"
+        dest="action", required=True, metavar="list|add|remove|reroll|preview|fetch"
     )
     new = partial(actions.add_parser, parents=[common], allow_abbrev=False)
     each = new("list", help="the recorded voices and presets, and what is wrong with them")
@@ -172,7 +174,11 @@ def _add_voices(commands: Any, common: argparse.ArgumentParser) -> list[argparse
     preview = new("preview", help="speak a sentence in a voice into a file")
     preview.add_argument("name")
     preview.add_argument("-o", "--output", metavar="FILE", help="WAV file; else NAME.wav")
-    return [each, add, remove, reroll, preview]
+    further = new("fetch", help="download further small English voices, 8 MB each")
+    further.add_argument(
+        "names", nargs="*", metavar="NAME", help="emma, fable (British), fenrir, kore; else all"
+    )
+    return [each, add, remove, reroll, preview, further]
 
 
 def _count(word: str) -> int:

@@ -7,7 +7,7 @@ import shutil
 import sys
 import unicodedata
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,7 @@ from wyoming_csm.voice_book import NO_VOICES, VoiceBook
 from wyoming_csm.voice_choice import primary_of, standard_tag
 from wyoming_csm.voices import BARE_SPEAKERS, Voice
 from wyoming_csm.worker.csm.speaker_files import reroll
+from wyoming_csm.worker.system.further_voices import FURTHER, fetch, fetched
 
 _CONSENT = "Use only the voice of a person who agrees to it."
 _FORBIDDEN = frozenset('/\\:*?"<>|')  # on some disk
@@ -71,9 +72,25 @@ def run(config: Config, words: Namespace) -> int:
             remove_voice(config, words.name)
         case "reroll":
             reroll_voice(config, words.name)
+        case "fetch":
+            fetch_voices(config, words.names)
         case "preview":
             return asyncio.run(preview(config, words.name, words.output))
     return 0
+
+
+def fetch_voices(config: Config, names: Sequence[str]) -> None:
+    """Fetch these of Hibari's further voices, or all, into the folder of models. Raises
+    VoiceError."""
+    further = {one.name: one for one in FURTHER}
+    for name in names or further:
+        if name not in further:
+            raise VoiceError(f"there is no voice {name!r} to fetch: {', '.join(further)}")
+        one = further[name]
+        if name in fetched(config.models_dir):
+            print(f"{name} is here")
+        else:
+            fetch(one, config.models_dir, print)
 
 
 def list_voices(config: Config) -> None:

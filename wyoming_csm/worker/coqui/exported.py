@@ -170,6 +170,8 @@ def _session(graph: bytes, *, arena: bool = False) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
+    # It was optimised before it was stored; what is left would take 50 ms, and make it slower.
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = min(_MOST_THREADS, os.cpu_count() or 1)
     options.inter_op_num_threads = 1
     # Threads that spin while they wait make a busy machine many times slower.

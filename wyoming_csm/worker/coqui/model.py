@@ -19,6 +19,7 @@ from TTS.utils.synthesizer import PAD_SILENCE_SAMPLES, Synthesizer
 from wyoming_csm.audio import Samples
 from wyoming_csm.errors import EngineUnavailable
 from wyoming_csm.worker.coqui.files import ModelFiles
+from wyoming_csm.worker.coqui.phonemes import initials_apart
 from wyoming_csm.worker.coqui.tokens import Alphabet
 from wyoming_csm.worker.coqui.vits_streaming import SPEEDS, in_chunks, reach
 
@@ -90,6 +91,7 @@ class CoquiModel:
 
         An unknown speaker is the first one. A text without anything to speak is no sound.
         """
+        text = self._apart(text, language)
         if not any(char.isalnum() for char in text) or not self._can_speak(text, language):
             return
         name = self._speakers.get(speaker) or next(iter(self._speakers.values()), None)
@@ -105,6 +107,12 @@ class CoquiModel:
             text, speaker_name=name, language_name=language, split_sentences=False
         )
         yield np.asarray(sound[:-PAD_SILENCE_SAMPLES], dtype=np.float32)
+
+    def _apart(self, text: str, language: str | None) -> str:
+        phonemizer = getattr(self._tokenizer, "phonemizer", None)
+        if phonemizer is None or phonemizer.name() not in ("espeak", "multi-phonemizer"):
+            return text
+        return initials_apart(text, getattr(phonemizer, "language", language))
 
     def _can_speak(self, text: str, language: str | None) -> bool:
         """Return whether anything of the text remains in the model's own letters or phonemes."""

@@ -13,6 +13,7 @@ from wyoming_csm.config import CoquiConfig
 from wyoming_csm.errors import EngineError, EngineUnavailable
 from wyoming_csm.text.scripts import Run, letters_outside, script_of, scripts_of
 from wyoming_csm.voices import Voice
+from wyoming_csm.worker.coqui.exported import ExportedModel
 from wyoming_csm.worker.coqui.files import Progress
 from wyoming_csm.worker.coqui.models import Model, Models
 from wyoming_csm.worker.protocol import Configure
@@ -28,6 +29,7 @@ _LOGGER = logging.getLogger(__name__)
 # a language. So that no listener waits for it, each voice reads and each model says some of each.
 _TO_READ = "{0} 7:45 pm, 21.5, 2nd, $12.50, £1,000, -3, 2026, 100 %, 20 °C."
 _TO_SAY = "{0}, {0}, 7:45, 21."
+_TO_SAY_EXPORTED = "{0}."  # a third of a second less, and the next sentence is as quick
 _GREETINGS = {
     "ar": "مرحبا",
     "be": "Прывітанне",
@@ -101,7 +103,7 @@ class CoquiSpeaker:
         self.voices = tuple(one.voice for one in loaded.values())
         firsts = {one.model: one.voice for one in reversed(loaded.values())}
         self.warm_up: Sequence[tuple[str, Voice]] = [
-            (_TO_SAY.format(_greeting(voice)), voice) for voice in firsts.values()
+            (_first_words(voice, model), voice) for model, voice in firsts.items()
         ]
 
     def say(self, text: str, voice: Voice, rate: float = 1.0) -> Iterator[bytes]:
@@ -157,6 +159,11 @@ def _unknown(text: str, model: Model, language: str) -> str:
     if model.alphabet is not None:
         return model.alphabet.lacks(text)
     return letters_outside(text, scripts_of(language))
+
+
+def _first_words(voice: Voice, model: Model) -> str:
+    words = _TO_SAY_EXPORTED if isinstance(model, ExportedModel) else _TO_SAY
+    return words.format(_greeting(voice))
 
 
 def _greeting(voice: Voice) -> str:

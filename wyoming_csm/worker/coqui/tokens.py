@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from wyoming_csm.worker.coqui.phonemes import use_library
+from wyoming_csm.worker.coqui.phonemes import initials_apart, use_library
 
 _TEXT = "TTS.tts.utils.text"
 _PHONEMIZERS = f"{_TEXT}.phonemizers"
@@ -109,10 +109,13 @@ class Tokenizer:
         return not self._letters.isdisjoint(self.ids(text, language))
 
     def _ids(self, text: str, language: str | None) -> list[int]:
-        if self._clean is not None:
-            text = self._clean(text, lang=language and language.partition("-")[0])
+        one = None
         if self._phonemizers:
             one = self._phonemizers.get("") or self._phonemizers[language or ""]
+            text = initials_apart(text, one.language)
+        if self._clean is not None:
+            text = self._clean(text, lang=language and language.partition("-")[0])
+        if one is not None:
             text = one.phonemize(text, separator="", language=language)
         ids = [self._it.ids[char] for char in text if char in self._it.ids]
         if self._it.blank is not None:

@@ -6,6 +6,7 @@ import struct
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from wyoming_csm.text.scripts import Run, letters_outside, script_of, scripts_of
 from wyoming_csm.voices import Voice
 from wyoming_csm.worker.protocol import Configure
 from wyoming_csm.worker.strange_words import Say, say_each
-from wyoming_csm.worker.system import hibari, pico
+from wyoming_csm.worker.system import further_voices, hibari, pico
 from wyoming_csm.worker.system.espeak_ng import find_command
 from wyoming_csm.worker.system.languages import (
     ESPEAK,
@@ -96,22 +97,28 @@ class Platform:
 
 
 class SystemSpeaker:
-    """The speaker of the sentence loop. `synthesisers`: by name, the best first."""
+    """The speaker of the sentence loop. `synthesisers`: by name, the best first; `fetched` names
+    those of Hibari's further voices that are here by now."""
 
     voices: tuple[Voice, ...] = ()  # known without loading
     warm_up: Sequence[tuple[str, Voice]] = ()  # its first sentence is as quick as all others
 
-    def __init__(self, synthesisers: Mapping[str, Synthesise]) -> None:
+    def __init__(
+        self,
+        synthesisers: Mapping[str, Synthesise],
+        fetched: Callable[[], frozenset[str]] = frozenset,
+    ) -> None:
         self.detail = ", ".join(synthesisers)
         self._synthesisers = synthesisers
-        self._languages = {language.name: language for language in languages()}
+        self._fetched = fetched
         self._told: set[tuple[str, str]] = set()  # of whom which script's letters were left out
 
     def say(self, text: str, voice: Voice, rate: float = 1.0) -> Iterator[bytes]:
         """Make the sound by the first synthesiser that has the language, and words with letters
         that it does not know by one that does, in the likeliest language of their script. Where
         none does, they are said without those letters. Raises EngineError."""
-        language = self._languages.get(voice.name)
+        known = _by_name(self._fetched())
+        language = known.get(voice.name)
         if language is None:
             raise EngineError(f"no system voice {voice.name!r}")
         able = [name for name in self._synthesisers if name in language.codes]
@@ -124,7 +131,7 @@ class SystemSpeaker:
             return self._say(words, rate, language, able)
 
         def other(run: Run) -> Say | None:
-            its = self._languages.get(f"system_{run.language}") or language
+            its = known.get(f"system_{run.language}") or language
             found = [name for name in self._synthesisers if name in its.codes]
             found = [name for name in found if not _unknown(name, run.text, its.tag)]
             if not found:
@@ -162,6 +169,11 @@ class SystemSpeaker:
                 _LOGGER.warning("%s; another speaks", error)
 
 
+@lru_cache(maxsize=2)
+def _by_name(fetched: frozenset[str]) -> Mapping[str, Language]:
+    return {language.name: language for language in languages(fetched)}
+
+
 def _unknown(name: str, text: str, language: str) -> str:
     """Return the letters and digits of `text` that a synthesiser would leave out or name."""
     if name == HIBARI:
@@ -178,8 +190,9 @@ def load(configure: Configure) -> SystemSpeaker:
     Raises EngineUnavailable if nothing is left.
     """
     speed = msgspec.convert(configure.settings, SystemConfig).speed
+    models = Path(configure.download_dir)
     made_by: Mapping[str, Callable[[float], Any]] = {
-        HIBARI: hibari.Hibari,
+        HIBARI: partial(hibari.Hibari, models=models),
         PICO: pico.Pico,
         ESPEAK: Espeak,
         PLATFORM: Platform,
@@ -196,4 +209,4 @@ def load(configure: Configure) -> SystemSpeaker:
         raise EngineUnavailable(
             f"the system voice cannot be loaded ({absent})", "pip install espeakng-loader"
         )
-    return SystemSpeaker(loaded)
+    return SystemSpeaker(loaded, partial(further_voices.fetched, models))
