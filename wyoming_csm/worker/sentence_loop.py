@@ -30,6 +30,7 @@ class Speaker(Protocol):
     # Sentences to be made before all others and sent nowhere: what they load is loaded then, and
     # how long they take is known.
     warm_up: Sequence[tuple[str, Voice]]
+    identity: str  # what its sound depends on beside text and voice; "": none need be stored
 
     def say(self, text: str, voice: Voice) -> Iterator[bytes]:
         """Yield 24 kHz mono s16le in chunks of any size. May raise anything; is closed if it can
@@ -40,6 +41,8 @@ def run(child: Child, speaker: Speaker) -> None:
     """Speak for ever: the process ends with the pipe."""
     loop = SentenceLoop(child.inbox, child.send, speaker)
     loop.warm_up()
+    if speaker.identity:
+        child.send(protocol.Identified(speaker.identity))
     child.send(protocol.Ready(speaker.detail, slots=1, voices=speaker.voices))
     while True:
         loop.turn()
@@ -157,7 +160,7 @@ class SentenceLoop:
                     return
                 self._send(protocol.Audio(say.sentence, pcm))
                 self._queue.sounded(say.reply, len(pcm) / BYTES_PER_SECOND, self._clock())
-        self._send(protocol.Done(say.sentence, self._clock() - began))
+        self._send(protocol.Done(say.sentence, self._clock() - began, whole=True))
 
     def _sound(self, text: str, voice: Voice) -> Generator[bytes, None, None]:
         """Yield what the speaker makes, each step measured, in chunks small enough to stop

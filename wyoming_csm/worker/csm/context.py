@@ -38,6 +38,14 @@ class Replies:
         """Return the tokens of its sentences so far, the oldest first."""
         return self._replies.setdefault(reply, _Reply()).said
 
+    def hear(self, reply: int, tokens: Tensor, frames: int) -> None:
+        """Remember a sentence that was not spoken here: its text and `frames` frames, as tokens."""
+        known = self._replies.setdefault(reply, _Reply())
+        known.said.append(tokens)
+        known.lengths.append(frames)
+        if self._forget_old(known):
+            self._unpark(known)
+
     def add(self, reply: int, prompt: Tensor, text: int, frames: Tensor) -> Tensor | None:
         """Remember a sentence: the last `text` positions of `prompt` are its text, and `frames`
         [n + 1, codebooks + 1] follow, the last of which is the end.
