@@ -11,6 +11,7 @@ from wyoming_csm.config import SoundConfig
 from wyoming_csm.engines.base import Callback, Load, Phase, Sentence, Status
 from wyoming_csm.errors import EngineError
 from wyoming_csm.voices import Voice
+from wyoming_csm.worker.protocol import Identified
 
 AS_MADE = SoundConfig(loudness=None, sentence_pause=None, fill_gaps=False)
 
@@ -52,6 +53,7 @@ class FakeEngine:
         self.name = self.title = name
         self.voices = voices if voices is not None else (fake_voice(f"{name}_en", engine=name),)
         self.status = status or Status(Phase.READY, "fake")
+        self.identity: Identified | None = None
         self._subscribers: list[tuple[Callback, Callback]] = []
         self._waiting: deque[Sentence] = deque()
         self._speaking: dict[Sentence, asyncio.Task[None]] = {}

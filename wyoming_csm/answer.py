@@ -99,7 +99,6 @@ class Answer:
             voice = self._voice
             if voice is None or self._engine.voice_for(voice) is None:
                 raise EngineError("no engine here has a voice for this")
-            # Before the text: an engine that is unloaded begins to load.
             self._replies[""] = self._engine.start_reply(voice, self._address)
             async with aclosing(self._pieces()) as pieces:
                 async for piece in pieces:
@@ -124,11 +123,14 @@ class Answer:
                 await reply.aclose()
 
     async def _pieces(self) -> AsyncGenerator[Piece]:
-        text, reader = self._text, self._reader
+        text, reader, before = self._text, self._reader, False
         while (more := await text.take(_STALL_SECONDS)) is not None:
             # A text that stalls (a language model at work) may have ended in a whole sentence.
             for piece in reader.flush() if not more else ():
                 yield piece
+            if more and before:  # in portions: it is being written, and was hardly said before
+                self._replies[""].wake()  # already while its first sentence is not whole
+            before = before or bool(more)
             for begin in range(0, len(more), _SLICE):
                 for piece in reader.push(more[begin : begin + _SLICE]):
                     yield piece
@@ -170,9 +172,8 @@ class Answer:
         self._pacer.begin(len(words))
         async with aclosing(reply.speak(Speak(words))) as chunks:
             async for pcm in chunks:
-                speaker = reply.spoken_by
-                speed = self._mixer.speeds[speaker]
-                self._pacer.sound(mixed.feed(pcm, speaker), speed, len(pcm))
+                speed = self._mixer.speeds[reply.source]
+                self._pacer.sound(mixed.feed(pcm, reply.spoken_by), speed, len(pcm))
         self._pacer.end(mixed.end(), mixed.owed)
 
     def _log(self, cut: str) -> None:

@@ -16,6 +16,7 @@ from wyoming_csm.engines.child_engine import ChildEngine
 from wyoming_csm.engines.coqui import coqui_engine
 from wyoming_csm.engines.csm import csm_engines
 from wyoming_csm.engines.fallback import Fallback
+from wyoming_csm.engines.sentence_cache import SentenceCache
 from wyoming_csm.engines.system import system_engine
 from wyoming_csm.errors import ConfigError
 from wyoming_csm.lexicons import Lexicons
@@ -53,8 +54,14 @@ class App:
         self._left_out = tuple(engine for engines in made.values() for engine in engines)
         self.mixer = Mixer(config.sound, Path(config.data_dir) / "loudness.json")
         waits = config.csm.while_waking == "wait"
+        self.cache = (
+            SentenceCache(Path(config.data_dir), config.cache) if config.cache.characters else None
+        )
         self.engine = Fallback(
-            self.engines, _WAKING_SECONDS if waits else 0.0, presets=config.presets
+            self.engines,
+            _WAKING_SECONDS if waits else 0.0,
+            presets=config.presets,
+            cache=self.cache,
         )
         self.lexicons = Lexicons(config)
         self._presets = config.presets
@@ -125,3 +132,5 @@ async def running(config: Config) -> AsyncGenerator[App]:
         yield app
     finally:
         await app.engine.stop()
+        if app.cache:
+            await app.cache.close()

@@ -44,6 +44,8 @@ class DiskCache:
             return None
         try:
             found = load(path)
+        except FileNotFoundError:  # another process removed it just now
+            return None
         except (OSError, ValueError, EOFError, CheckpointError) as error:
             _LOGGER.warning("%s is damaged and made anew: %s", path, error)
             with suppress(OSError):

@@ -9,6 +9,8 @@ from contextlib import aclosing
 from wyoming_csm.audio import BYTES_PER_SECOND, silence
 from wyoming_csm.engines.base import Engine, Sentence
 from wyoming_csm.engines.choice import Choice, Chooser, is_ready, why
+from wyoming_csm.engines.recall import Recall
+from wyoming_csm.engines.sentence_cache import SentenceCache
 from wyoming_csm.errors import EngineError, NoSound, WorkerDied
 from wyoming_csm.text.pieces import Pause, Piece
 from wyoming_csm.voices import Voice
@@ -17,6 +19,7 @@ _LOGGER = logging.getLogger(__name__)
 
 LEAST_SECONDS = 0.05  # of sound; an engine that gives less has not said the sentence
 LATE_SECONDS = 11.25  # after which a child that computes had said that it is late
+_CHUNK_BYTES = BYTES_PER_SECOND // 4  # of stored sound
 MOVE_SECONDS = 0.5  # for a free slot to be given to a voice that is ready: a slow engine gives none
 
 
@@ -37,14 +40,24 @@ class Reply:
     the sentence had moved at 15 s.
     """
 
-    def __init__(self, chooser: Chooser, voice: Voice, client: str, numbers: Iterator[int]) -> None:
+    def __init__(
+        self,
+        chooser: Chooser,
+        voice: Voice,
+        client: str,
+        numbers: Iterator[int],
+        cache: SentenceCache | None = None,
+    ) -> None:
         self._chooser = chooser
+        self._recall = Recall(cache)
         self.wanted = voice
         self._client = client
         self._numbers = numbers
         self._reply = next(numbers)
         self._engine: Engine | None = None
         self._voice = voice  # that of the engine
+        self._sentence: Sentence | None = None  # the last one asked for
+        self._found: Choice | None = None  # who spoke the last sentence, if it was stored
         self._failed: dict[Engine, str] = {}  # in this sentence: reasons
         self._spoken: Counter[str] = Counter()  # sentences by speaker, the first one first
         self.seconds = 0.0  # of computing, for the sentences spoken to their end
@@ -52,7 +65,15 @@ class Reply:
     @property
     def spoken_by(self) -> str:
         """Return `engine/voice` of the last sentence, "" before the first."""
+        if self._found is not None:
+            engine, voice = self._found
+            return f"{engine.title}/{voice.name}"
         return f"{self._engine.title}/{self._voice.name}" if self._engine else ""
+
+    @property
+    def source(self) -> str:
+        """Return the same, telling what is spoken now from what was stored."""
+        return self.spoken_by if self._found is None else f"{self.spoken_by} from the cache"
 
     @property
     def speakers(self) -> str:
@@ -72,6 +93,15 @@ class Reply:
         if isinstance(piece, Pause):
             yield silence(piece.seconds)
             return
+        choices = self._chooser.likely(self.wanted, self._engine)
+        if (found := await self._recall.find(choices, piece.text)) is not None:
+            self._found, stored = found
+            self._spoken[self.source] += 1
+            for begin in range(0, len(stored), _CHUNK_BYTES):
+                yield stored[begin : begin + _CHUNK_BYTES]
+                await asyncio.sleep(0)  # nothing is waited for; others come between
+            return
+        self._found = None
         speakable = any(c.isalnum() for c in piece.text)
         least = round(LEAST_SECONDS * BYTES_PER_SECOND) if speakable else 0
         failed = self._failed = {}
@@ -90,23 +120,30 @@ class Reply:
                 raise
             if engine in failed:
                 lost, again = set(), True
-            delivered = False
+            made: list[bytes] = []
             try:
                 async with aclosing(_audible(self._sound(piece.text), least)) as sound:
                     async for pcm in sound:
-                        if pcm and not delivered:
-                            delivered = True
-                            self._spoken[self.spoken_by] += 1
+                        if pcm and not made:
+                            self._spoken[self.source] += 1
+                        if pcm:
+                            made.append(pcm)
                         yield pcm
+                if self._engine and self._sentence:
+                    self._recall.spoken(self._engine, self._sentence, b"".join(made))
                 return
             except EngineError as error:
-                if delivered:
+                if made:
                     raise
                 engine = self._engine or engine  # it may have moved
                 failed[engine] = str(error).removeprefix(f"{engine.title}: ")
                 silent += isinstance(error, NoSound)
                 if isinstance(error, WorkerDied) and not again:
                     lost.add(engine)
+
+    def wake(self) -> None:
+        """Let the engine that would speak load, if it is asleep: its text is no stored one."""
+        self._chooser.wake(self._chooser.order(self.wanted), self.wanted)
 
     async def aclose(self) -> None:
         """Drop the answer's context: it is over. Safe to call twice."""
@@ -198,7 +235,9 @@ class Reply:
     def _ask(self, text: str, news: Callable[[], None]) -> Sentence:
         assert self._engine is not None
         number = next(self._numbers)
-        sentence = Sentence(number, self._reply, self._client, text, self._voice, news)
+        said = self._recall.said
+        sentence = Sentence(number, self._reply, self._client, text, self._voice, news, said)
+        self._sentence = sentence
         self._engine.say(sentence)
         self._chooser.wake_before_all_are_busy(self._engine)
         return sentence

@@ -232,7 +232,10 @@ class CsmRunner:
         if sentence.codes:
             codes = torch.stack(sentence.codes)
             if sentence.voice_positions:  # else it sounds otherwise in each reply
-                sentence.whole, sentence.frames = True, codes.cpu().numpy().astype(_STORED).tobytes()
+                sentence.whole, sentence.frames = (
+                    True,
+                    codes.cpu().numpy().astype(_STORED).tobytes(),
+                )
             frames = self._prompts.frames(codes)
             reply = sentence.say.reply
             parked = self._replies.add(reply, sentence.prompt, sentence.text_positions, frames)
