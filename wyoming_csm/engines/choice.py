@@ -68,6 +68,10 @@ class Chooser:
         """Return all engines of this one's name."""
         return [one for one in self.engines if one.name == engine.name]
 
+    def least_busy(self, engine: Engine) -> Engine:
+        """Return the best of those that are like this one."""
+        return min(self.alike(engine), key=_preference)
+
     async def choose(
         self,
         voice: Voice,

@@ -57,7 +57,7 @@ class Reply:
         self._engine: Engine | None = None
         self._voice = voice  # that of the engine
         self._sentence: Sentence | None = None  # the last one asked for
-        self._found: Choice | None = None  # who spoke the last sentence, if it was stored
+        self._recalled = False  # the last sentence was stored
         self._failed: dict[Engine, str] = {}  # in this sentence: reasons
         self._spoken: Counter[str] = Counter()  # sentences by speaker, the first one first
         self.seconds = 0.0  # of computing, for the sentences spoken to their end
@@ -65,15 +65,12 @@ class Reply:
     @property
     def spoken_by(self) -> str:
         """Return `engine/voice` of the last sentence, "" before the first."""
-        if self._found is not None:
-            engine, voice = self._found
-            return f"{engine.title}/{voice.name}"
         return f"{self._engine.title}/{self._voice.name}" if self._engine else ""
 
     @property
     def source(self) -> str:
         """Return the same, telling what is spoken now from what was stored."""
-        return self.spoken_by if self._found is None else f"{self.spoken_by} from the cache"
+        return f"{self.spoken_by} from the cache" if self._recalled else self.spoken_by
 
     @property
     def speakers(self) -> str:
@@ -95,13 +92,16 @@ class Reply:
             return
         choices = self._chooser.likely(self.wanted, self._engine)
         if (found := await self._recall.find(choices, piece.text)) is not None:
-            self._found, stored = found
+            (engine, voice), stored = found
+            if self._engine is None:
+                self._engine, self._voice = self._chooser.least_busy(engine), voice
+            self._recalled = True
             self._spoken[self.source] += 1
             for begin in range(0, len(stored), _CHUNK_BYTES):
                 yield stored[begin : begin + _CHUNK_BYTES]
                 await asyncio.sleep(0)  # nothing is waited for; others come between
             return
-        self._found = None
+        self._recalled = False
         speakable = any(c.isalnum() for c in piece.text)
         least = round(LEAST_SECONDS * BYTES_PER_SECOND) if speakable else 0
         failed = self._failed = {}
@@ -160,7 +160,8 @@ class Reply:
         if engine in failed:
             _LOGGER.warning("%s repeats a sentence that failed: %s", self.spoken_by, failed[engine])
         elif failed or (before and before is not engine):
-            self._tell(logging.WARNING, failed or (before and {before: why(before)}) or {})
+            level = logging.WARNING if self._sentence else logging.INFO  # it was not asked yet
+            self._tell(level, failed or (before and {before: why(before)}) or {})
         return engine
 
     async def _sound(self, text: str) -> AsyncGenerator[bytes]:

@@ -15,7 +15,6 @@ from wyoming_csm.config import CacheConfig
 from wyoming_csm.disk_cache import DiskCache
 from wyoming_csm.recordings import version_of
 from wyoming_csm.voices import Voice
-from wyoming_csm.worker.csm.speaker_files import reference_path
 from wyoming_csm.worker.protocol import Identified
 
 _LOGGER = logging.getLogger(__name__)
@@ -28,7 +27,7 @@ MOST_WAITING = 8  # to be written: on a disk slower than speech, what is beyond 
 
 
 class Wanted(NamedTuple):
-    """All that the sound of a sentence depends on.
+    """A sentence, and all that its sound depends on.
 
     `voice` is the engine's own, with its manner; `after` the mark of the sentence before in its
     reply, which it goes on from: "" for the first.
@@ -65,7 +64,6 @@ class SentenceCache:
     """
 
     def __init__(self, data_dir: Path, config: CacheConfig) -> None:
-        self._data_dir = data_dir
         self.characters = config.characters  # of a reply, from its beginning
         self._files = DiskCache(
             data_dir / "sentences", ".sentence", most_bytes=config.megabytes * 2**20
@@ -117,26 +115,27 @@ class SentenceCache:
     def _key(self, wanted: Wanted) -> str | None:
         """Name all that a sentence is made from; None: that is not known."""
         voice = wanted.voice
-        if (made_from := self._made_from(wanted.identity, voice)) is None:
+        if (made_from := _made_from(wanted.identity, voice)) is None:
             return None
         manner = [voice.manner.temperature, voice.manner.rate]
         key = [wanted.identity.identity, made_from, manner, wanted.text, wanted.after]
         return hashlib.sha256(json.dumps(key).encode()).hexdigest()[:40]
 
-    def _made_from(self, identity: Identified, voice: Voice) -> list[object] | None:
-        """Tell a voice from others by its clips, by what CSM's speaker said once, or by its name;
-        None: its files are not what they were, or there is none yet."""
-        try:
-            if voice.clips:
-                if any(version_of(Path(clip.path)) != clip.version for clip in voice.clips):
-                    return None
-                return [voice.speaker, *((clip.content, clip.text) for clip in voice.clips)]
-            if identity.checkpoint:
-                path = reference_path(self._data_dir, identity.checkpoint, int(voice.speaker or 0))
-                return [voice.speaker, hashlib.sha256(path.read_bytes()).hexdigest()]
-        except OSError:
-            return None
-        return [voice.speaker, voice.name]
+
+def _made_from(identity: Identified, voice: Voice) -> list[object] | None:
+    """Tell a voice from others by its clips, by what CSM's speaker said once, or by its name;
+    None: its files are not what they were, or there is none yet."""
+    try:
+        if voice.clips:
+            if any(version_of(Path(clip.path)) != clip.version for clip in voice.clips):
+                return None
+            return [voice.speaker, *((clip.content, clip.text) for clip in voice.clips)]
+        if identity.speakers:
+            sounds_like = Path(identity.speakers[int(voice.speaker or 0)]).read_bytes()
+            return [voice.speaker, hashlib.sha256(sounds_like).hexdigest()]
+    except (OSError, IndexError):
+        return None
+    return [voice.speaker, voice.name]
 
 
 def _content(path: Path, stored: Stored) -> tuple[bytes, ...]:

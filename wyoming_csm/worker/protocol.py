@@ -106,11 +106,11 @@ class Identified(_Message, frozen=True):
     """What this child's sound depends on beside text and voice: the same sentence of another child
     that says the same is as good. Said again if it changes; no child need say it.
 
-    `checkpoint`: by which its speakers' files in the data folder are named.
+    `speakers`: for each of its speakers without a clip, by number, the file of what it sounds like.
     """
 
     identity: str
-    checkpoint: str = ""
+    speakers: tuple[str, ...] = ()
 
 
 class Unavailable(_Message, frozen=True):

@@ -64,11 +64,12 @@ def run(child: Child, configure: Configure) -> None:
     if device.type == "cuda":
         torch.cuda.set_device(device)
     folder, adapter = find_checkpoint(config, Path(configure.download_dir), progress)
-    checkpoint, precision = Checkpoint(folder, adapter), choose_precision(config, device)
+    data_dir, precision = Path(configure.data_dir), choose_precision(config, device)
+    checkpoint = Checkpoint(folder, adapter)
     sampling = choose_sampling(config, checkpoint.generation)
-    child.send(identify(checkpoint, config, precision, sampling))  # so long before it is loaded
+    files = speaker_files(checkpoint, data_dir)
+    child.send(identify(checkpoint, config, precision, sampling, files))  # long before it is ready
     progress(f"loading {config.checkpoint} to {device}")
-    data_dir = Path(configure.data_dir)
     try:
         runner = load_runner(config, folder, data_dir, device, progress, adapter, report)
         runner.warm_up(progress)

@@ -178,8 +178,8 @@ class CsmRunner:
     def _hear(self, say: Say) -> None:
         """Take what others said in the reply as what it said; what cannot be read is left out."""
         for said in say.said:
-            codes = np.frombuffer(said.codes, _STORED).astype(np.int64)
             try:
+                codes = np.frombuffer(said.codes, _STORED).astype(np.int64)
                 frames = torch.from_numpy(codes.reshape(-1, self._prompts.codebooks))
                 segment = Segment(speaker_of(say.voice), said.text, frames)
                 self._replies.hear(say.reply, self._prompts.segment(segment), len(frames))

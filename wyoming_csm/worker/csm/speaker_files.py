@@ -12,7 +12,6 @@ import msgspec
 
 from wyoming_csm.disk_cache import DiskCache
 
-_SUFFIX = ".json"
 _MOST_FILES = 64
 _MOST_BYTES = 2**20
 _SEED = 20_260  # of every speaker, until it is made anew by `reroll`
@@ -33,25 +32,25 @@ class SpeakerFiles:
 
     def __init__(self, data_dir: Path, checkpoint: str, codebooks: int, codebook_size: int) -> None:
         """`checkpoint` tells it from others by what is in it, wherever it is."""
-        self._cache = DiskCache(_folder(data_dir), _SUFFIX, _MOST_FILES)
-        self._data_dir, self._checkpoint = data_dir, checkpoint
+        self._cache = DiskCache(_folder(data_dir), ".json", _MOST_FILES)
+        self._checkpoint = checkpoint
         self._codebooks, self._codebook_size = codebooks, codebook_size
 
     def stamp(self, speaker: int) -> Stamp:
         """Return what changes when the file does."""
         try:
-            found = os.stat(self._path(speaker))
+            found = os.stat(self.path(speaker))
         except OSError:
             return None
         return found.st_size, found.st_mtime_ns, found.st_ino
 
     def load(self, speaker: int) -> Reference | None:
         """Return what is stored; None if that is nothing, or damaged."""
-        return self._cache.read(self._path(speaker), self._read)
+        return self._cache.read(self.path(speaker), self._read)
 
     def store(self, speaker: int, reference: Reference) -> None:
         """Store it, unless another process was quicker; a failure is logged."""
-        path = self._path(speaker)
+        path = self.path(speaker)
         if not path.exists():
             for _ in self._cache.write(path, [msgspec.json.encode(reference)]):
                 pass
@@ -63,8 +62,9 @@ class SpeakerFiles:
             return found & ((1 << _SEED_BITS) - 1)
         return _SEED
 
-    def _path(self, speaker: int) -> Path:
-        return reference_path(self._data_dir, self._checkpoint, speaker)
+    def path(self, speaker: int) -> Path:
+        """Return where a speaker's reference is, if it is there."""
+        return self._cache.path(f"{self._checkpoint}-{speaker}")
 
     def _read(self, path: Path) -> Reference:
         if path.stat().st_size > _MOST_BYTES:
@@ -80,11 +80,6 @@ class SpeakerFiles:
         return found
 
 
-def reference_path(data_dir: Path, checkpoint: str, speaker: int) -> Path:
-    """Return where a speaker's reference is, if it is there."""
-    return _folder(data_dir) / f"{checkpoint}-{speaker}{_SUFFIX}"
-
-
 def reroll(data_dir: Path, speaker: int) -> None:
     """Let a speaker get another voice, in all checkpoints: a running server notices it at the
     speaker's next sentence, and has made the new voice soon after that. Raises OSError."""
@@ -94,7 +89,7 @@ def reroll(data_dir: Path, speaker: int) -> None:
     part = path.with_suffix(".part")
     part.write_text(f"{secrets.randbits(_SEED_BITS)}\n")
     part.replace(path)
-    for made in folder.glob(f"*-{speaker}{_SUFFIX}"):
+    for made in folder.glob(f"*-{speaker}.json"):
         made.unlink(missing_ok=True)
 
 
