@@ -5,6 +5,7 @@ Every door has the same: Wyoming's, and the command line's.
 
 import asyncio
 import logging
+import math
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from wyoming_csm.engines.reply import Reply, sentences
 from wyoming_csm.errors import EngineError, RequestError
 from wyoming_csm.lexicons import Lexicons
 from wyoming_csm.sound.mixer import Mixer
-from wyoming_csm.sound.pacing import Outlet, Pacer
+from wyoming_csm.sound.pacing import Outlet, Pacer, Speed
 from wyoming_csm.text.pieces import Pause, Piece, Speak
 from wyoming_csm.text.reader import TextReader
 from wyoming_csm.text.spoken.parts import spoken_parts
@@ -172,8 +173,10 @@ class Answer:
         self._pacer.begin(len(words))
         async with aclosing(reply.speak(Speak(words))) as chunks:
             async for pcm in chunks:
-                speed = self._mixer.speeds[reply.source]
-                self._pacer.sound(mixed.feed(pcm, reply.spoken_by), speed, len(pcm))
+                speaker = reply.spoken_by
+                # What a disk gives tells nothing of the engine.
+                speed = Speed(math.inf) if reply.recalled else self._mixer.speeds[speaker]
+                self._pacer.sound(mixed.feed(pcm, speaker), speed, len(pcm))
         self._pacer.end(mixed.end(), mixed.owed)
 
     def _log(self, cut: str) -> None:

@@ -1,61 +1,22 @@
-"""A reply that was said before: found without its engine, in one tone, and never another's."""
+"""A reply that was said before: found without its engine, and never another engine's."""
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 
 from tests.engines.helpers import ANNA, PICO, speak
-from tests.fakes import FakeEngine, frame
+from tests.engines.repeating import HOT, WHOLE, House, stored
+from tests.fakes import FakeEngine
 from wyoming_csm.config import CacheConfig
 from wyoming_csm.engines.base import Phase
 from wyoming_csm.engines.fallback import Fallback
-from wyoming_csm.engines.reply import Reply
 from wyoming_csm.engines.sentence_cache import SentenceCache
 from wyoming_csm.errors import EngineError
 from wyoming_csm.text.pieces import Speak
-from wyoming_csm.worker.protocol import Identified, Said
-
-WHOLE = b"".join(frame(number) for number in range(5))
-HOT = Identified("csm, hot")
-
-
-class House:
-    """Three engines with a cache that is written after each reply, as if the next came later."""
-
-    def __init__(self, data: Path, *engines: FakeEngine, characters: int = 200) -> None:
-        self._data, self._config = data, CacheConfig(characters=characters)
-        self.engines = engines
-        self.replies: list[Reply] = []
-
-    async def hear(self, *texts: str) -> bytes:
-        """A reply of these sentences."""
-        cache = SentenceCache(self._data, self._config)
-        reply = Fallback(self.engines, cache=cache).start_reply(ANNA)
-        self.replies.append(reply)
-        try:
-            return b"".join([b"".join(await speak(reply, text)) for text in texts])
-        finally:
-            await reply.aclose()
-            await cache.close()
-
-    @property
-    def speakers(self) -> str:
-        """Those of the last reply."""
-        return self.replies[-1].speakers
-
-
-def stored(data: Path) -> int:
-    return len(list(data.glob("sentences/*")))
-
-
-@pytest.fixture
-def house(tmp_path: Path, csm: FakeEngine, coqui: FakeEngine, system: FakeEngine) -> House:
-    csm.identity, csm.codes = HOT, b"codes"
-    return House(tmp_path, csm, coqui, system)
+from wyoming_csm.worker.protocol import Identified
 
 
 async def test_a_reply_that_was_said_comes_from_the_disk(house: House, csm: FakeEngine) -> None:
@@ -134,60 +95,6 @@ async def test_another_checkpoint_has_said_nothing(house: House, csm: FakeEngine
     assert len(csm.asked) == 3
 
 
-async def test_the_next_sentence_goes_on_from_it(house: House, csm: FakeEngine) -> None:
-    """Its engine is told what the listener got, once."""
-    await house.hear("One.", "Two.")
-    assert csm.replies[-1].said == []
-    await house.hear("One.", "Two.", "Three.", "Four.")
-    assert house.speakers == "csm/anna from the cache (2 sentences), then csm/anna (2)"
-    assert csm.replies[-1].texts == ["Three.", "Four."]
-    assert csm.replies[-1].said == [Said("One.", b"codes"), Said("Two.", b"codes")]
-
-
-async def test_a_sentence_is_found_only_after_the_very_one_that_it_followed(
-    house: House, csm: FakeEngine
-) -> None:
-    await house.hear("One.", "Two.")
-    await house.hear("Two.")
-    assert csm.asked == ["One.", "Two.", "Two."]
-    await house.hear("Other.", "Two.")
-    assert csm.asked[3:] == ["Other.", "Two."]
-    await house.hear("One.", "Two.")
-    assert len(csm.asked) == 5
-    await house.hear("One.", "New.", "Two.")
-    assert csm.asked[5:] == ["New.", "Two."]
-
-
-async def test_after_what_is_not_stored_nothing_is(house: House, csm: FakeEngine) -> None:
-    """The engine's next sentence depends on that, and it is not in the key."""
-    csm.whole = False
-    await house.hear("One.")
-    for _ in range(2):
-        csm.asked.clear()
-        reply = ["One.", "Two."]
-        await house.hear(*reply)
-        assert csm.asked == reply
-        csm.whole = True
-    csm.asked.clear()
-    await house.hear("One.", "Two.")
-    assert csm.asked == []
-
-
-@pytest.mark.parametrize(
-    ("characters", "asked"),
-    [(4, ["Two.", "Three."]), (8, ["Three."]), (3, ["One.", "Two.", "Three."])],
-)
-async def test_only_the_beginning_of_a_long_reply_is_stored(
-    tmp_path: Path, csm: FakeEngine, characters: int, asked: list[str]
-) -> None:
-    csm.identity = HOT
-    house = House(tmp_path, csm, characters=characters)
-    await house.hear("One.", "Two.", "Three.")
-    csm.asked.clear()
-    await house.hear("One.", "Two.", "Three.")
-    assert csm.asked == asked
-
-
 async def test_what_was_cut_fails_or_makes_no_sound_is_not_stored(
     house: House, csm: FakeEngine, coqui: FakeEngine, system: FakeEngine
 ) -> None:
@@ -215,13 +122,6 @@ async def test_what_a_listener_left_is_not_stored(tmp_path: Path, csm: FakeEngin
     await reply.aclose()
     await cache.close()
     assert stored(tmp_path) == 0
-
-
-@pytest.fixture
-async def cache(tmp_path: Path) -> AsyncIterator[SentenceCache]:
-    made = SentenceCache(tmp_path, CacheConfig())
-    yield made
-    await made.close()
 
 
 async def test_a_reply_stays_with_the_engine_that_it_is_found_of(
@@ -262,23 +162,6 @@ async def test_a_replica_finds_what_another_said(tmp_path: Path) -> None:
     await house.hear("Hello.")
     assert house.speakers == "csm/anna from the cache"
     assert (first.asked, second.asked) == (["Hello."], [])
-
-
-async def test_what_another_replica_went_on_with_is_not_what_followed(
-    tmp_path: Path, cache: SentenceCache
-) -> None:
-    """It was not told what the first one said."""
-    first, second = (FakeEngine("csm", voices=(ANNA,)) for _ in range(2))
-    for one in (first, second):
-        one.identity = HOT
-    reply = Fallback([first, second], cache=cache).start_reply(ANNA)
-    await speak(reply, "One.")
-    first.become(Phase.ABSENT)
-    await speak(reply, "Two.")
-    assert second.asked == ["Two."]
-    await reply.aclose()
-    await cache.close()
-    assert stored(tmp_path) == 1
 
 
 async def test_other_tasks_run_while_stored_sound_goes_out(

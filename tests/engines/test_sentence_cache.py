@@ -68,7 +68,7 @@ async def test_what_was_stored_is_found_by_another_process(tmp_path: Path) -> No
 
 async def test_the_first_that_is_there_is_found(tmp_path: Path, cache: SentenceCache) -> None:
     await store(tmp_path, HELLO)
-    other = HELLO._replace(identity=Identified("another model"))
+    other = replace(HELLO, identity=Identified("another model"))
     looked = await cache.find([other, HELLO])
     assert (looked.number, looked.stored) == (1, STORED)
 
@@ -76,13 +76,13 @@ async def test_the_first_that_is_there_is_found(tmp_path: Path, cache: SentenceC
 @pytest.mark.parametrize(
     "changed",
     [
-        HELLO._replace(identity=Identified("another model")),
-        HELLO._replace(voice=fake_voice("coqui_de", engine="coqui")),
-        HELLO._replace(voice=replace(VOICE, speaker="p225")),
-        HELLO._replace(voice=replace(VOICE, manner=Manner(temperature=0.5))),
-        HELLO._replace(voice=replace(VOICE, manner=Manner(rate=0.8))),
-        HELLO._replace(text="hello."),
-        HELLO._replace(after="0123456789abcdef"),
+        replace(HELLO, identity=Identified("another model")),
+        replace(HELLO, voice=fake_voice("coqui_de", engine="coqui")),
+        replace(HELLO, voice=replace(VOICE, speaker="p225")),
+        replace(HELLO, voice=replace(VOICE, manner=Manner(temperature=0.5))),
+        replace(HELLO, voice=replace(VOICE, manner=Manner(rate=0.8))),
+        replace(HELLO, text="hello."),
+        replace(HELLO, after="0123456789abcdef"),
     ],
     ids=["identity", "voice", "speaker", "temperature", "rate", "text", "after"],
 )
@@ -95,7 +95,7 @@ async def test_what_the_server_does_to_the_sound_is_not(tmp_path: Path) -> None:
     """A preset that is only softer, or pauses longer, finds what its voice said."""
     await store(tmp_path, HELLO)
     softer = replace(VOICE, manner=Manner(gain=-6.0, pause=1.0), description="Softer")
-    assert await found(tmp_path, HELLO._replace(voice=softer)) == STORED
+    assert await found(tmp_path, replace(HELLO, voice=softer)) == STORED
 
 
 def flip_a_bit(path: Path) -> None:
@@ -111,27 +111,27 @@ def anna(folder: Path) -> Voice:
 
 async def test_a_recorded_voice_is_its_recording_wherever_it_is(tmp_path: Path) -> None:
     voice = anna(tmp_path / "one")
-    await store(tmp_path, HELLO._replace(voice=voice))
+    await store(tmp_path, replace(HELLO, voice=voice))
     moved = anna(tmp_path / "two")
     assert moved.clips[0].path != voice.clips[0].path
-    assert await found(tmp_path, HELLO._replace(voice=replace(moved, name="Anna"))) == STORED
+    assert await found(tmp_path, replace(HELLO, voice=replace(moved, name="Anna"))) == STORED
     other_words = replace(moved, clips=(replace(moved.clips[0], text="Other words."),))
-    assert await found(tmp_path, HELLO._replace(voice=other_words)) is None
+    assert await found(tmp_path, replace(HELLO, voice=other_words)) is None
     flip_a_bit(Path(moved.clips[0].path))
-    assert await found(tmp_path, HELLO._replace(voice=read_voice(tmp_path / "two/anna"))) is None
+    assert await found(tmp_path, replace(HELLO, voice=read_voice(tmp_path / "two/anna"))) is None
 
 
 async def test_a_recording_that_changed_is_not_spoken_for_before_it_is_read_again(
     tmp_path: Path, cache: SentenceCache
 ) -> None:
-    wanted = HELLO._replace(voice=anna(tmp_path))
+    wanted = replace(HELLO, voice=anna(tmp_path))
     await store(tmp_path, wanted)
     key = await key_of(cache, wanted)
     assert key is not None
     os.utime(wanted.voice.clips[0].path, (1, 1))
     assert await key_of(cache, wanted) is None
     before = files(tmp_path)[0].read_bytes()
-    cache.store(wanted, key, STORED._replace(mark="made of the new one"))
+    cache.store(wanted, key, replace(STORED, mark="made of the new one"))
     await cache.close()
     assert files(tmp_path)[0].read_bytes() == before
 
@@ -147,8 +147,8 @@ async def test_a_speaker_of_csm_is_what_it_said_first(tmp_path: Path, cache: Sen
     assert await found(tmp_path, wanted) == STORED
     reference.write_text("another one")
     assert await found(tmp_path, wanted) is None
-    stranger = wanted._replace(voice=fake_voice("speaker_0", engine="csm"))
-    assert await key_of(cache, stranger._replace(voice=replace(VOICE, speaker="7"))) is None
+    stranger = replace(wanted, voice=fake_voice("speaker_0", engine="csm"))
+    assert await key_of(cache, replace(stranger, voice=replace(VOICE, speaker="7"))) is None
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ async def test_what_is_damaged_goes(
 
 
 async def test_a_file_under_anothers_name_goes(tmp_path: Path) -> None:
-    path, other = await store(tmp_path, HELLO), HELLO._replace(text="Bye.")
+    path, other = await store(tmp_path, HELLO), replace(HELLO, text="Bye.")
     theirs = await store(tmp_path, other)
     theirs.write_bytes(path.read_bytes())
     assert await found(tmp_path, other) is None
@@ -194,7 +194,7 @@ async def test_what_cannot_be_stored_is_one_warning(
 ) -> None:
     (tmp_path / "sentences").write_text("no folder")  # as good as one that is only to be read
     for number in range(3):
-        wanted = HELLO._replace(text=f"{number}.")
+        wanted = replace(HELLO, text=f"{number}.")
         key = await key_of(cache, wanted)
         assert key is not None
         cache.store(wanted, key, STORED)
@@ -206,7 +206,7 @@ async def test_a_slow_disk_holds_up_nothing(tmp_path: Path, cache: SentenceCache
     """What it cannot take is left out, not gathered."""
     key = await key_of(cache, HELLO)
     assert key is not None
-    texts = [HELLO._replace(text=f"{number}.") for number in range(MOST_WAITING + 5)]
+    texts = [replace(HELLO, text=f"{number}.") for number in range(MOST_WAITING + 5)]
     keys = (await cache.find(texts)).keys
     for wanted, its in zip(texts, keys, strict=True):  # the loop does not turn meanwhile
         assert its is not None

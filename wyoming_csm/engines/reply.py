@@ -57,7 +57,7 @@ class Reply:
         self._engine: Engine | None = None
         self._voice = voice  # that of the engine
         self._sentence: Sentence | None = None  # the last one asked for
-        self._recalled = False  # the last sentence was stored
+        self.recalled = False  # the last sentence was stored
         self._failed: dict[Engine, str] = {}  # in this sentence: reasons
         self._spoken: Counter[str] = Counter()  # sentences by speaker, the first one first
         self.seconds = 0.0  # of computing, for the sentences spoken to their end
@@ -66,11 +66,6 @@ class Reply:
     def spoken_by(self) -> str:
         """Return `engine/voice` of the last sentence, "" before the first."""
         return f"{self._engine.title}/{self._voice.name}" if self._engine else ""
-
-    @property
-    def source(self) -> str:
-        """Return the same, telling what is spoken now from what was stored."""
-        return f"{self.spoken_by} from the cache" if self._recalled else self.spoken_by
 
     @property
     def speakers(self) -> str:
@@ -95,13 +90,13 @@ class Reply:
             (engine, voice), stored = found
             if self._engine is None:
                 self._engine, self._voice = self._chooser.least_busy(engine), voice
-            self._recalled = True
-            self._spoken[self.source] += 1
+            self.recalled = True
+            self._spoken[f"{self.spoken_by} from the cache"] += 1
             for begin in range(0, len(stored), _CHUNK_BYTES):
                 yield stored[begin : begin + _CHUNK_BYTES]
                 await asyncio.sleep(0)  # nothing is waited for; others come between
             return
-        self._recalled = False
+        self.recalled = False
         speakable = any(c.isalnum() for c in piece.text)
         least = round(LEAST_SECONDS * BYTES_PER_SECOND) if speakable else 0
         failed = self._failed = {}
@@ -125,7 +120,7 @@ class Reply:
                 async with aclosing(_audible(self._sound(piece.text), least)) as sound:
                     async for pcm in sound:
                         if pcm and not made:
-                            self._spoken[self.source] += 1
+                            self._spoken[self.spoken_by] += 1
                         if pcm:
                             made.append(pcm)
                         yield pcm

@@ -11,6 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from wyoming_csm.config import CacheConfig
 from wyoming_csm.disk_cache import DiskCache
 from wyoming_csm.recordings import version_of
@@ -26,7 +28,7 @@ _MOST_BYTES = 64 * 2**20  # of a file of ours, by far
 MOST_WAITING = 8  # to be written: on a disk slower than speech, what is beyond that is not stored
 
 
-class Wanted(NamedTuple):
+class Wanted(msgspec.Struct, frozen=True):
     """A sentence, and all that its sound depends on.
 
     `voice` is the engine's own, with its manner; `after` the mark of the sentence before in its
@@ -39,7 +41,7 @@ class Wanted(NamedTuple):
     after: str
 
 
-class Stored(NamedTuple):
+class Stored(msgspec.Struct, frozen=True):
     """A sentence as it was spoken: 24 kHz mono s16le, its codes as `protocol.Done` has them, and a
     mark that no other has, also of the same words."""
 
