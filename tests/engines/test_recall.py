@@ -113,6 +113,13 @@ async def test_what_was_cut_fails_or_makes_no_sound_is_not_stored(
     assert house.speakers == "csm/anna from the cache"
 
 
+async def test_silence_for_what_has_no_letters_is_not_stored(house: House, csm: FakeEngine) -> None:
+    csm.frames = 0
+    assert await house.hear("?!") == b""
+    csm.frames = 5
+    assert await house.hear("?!") == WHOLE
+
+
 async def test_what_a_listener_left_is_not_stored(tmp_path: Path, csm: FakeEngine) -> None:
     csm.identity = HOT
     cache = SentenceCache(tmp_path, CacheConfig())

@@ -82,3 +82,17 @@ async def test_what_another_replica_went_on_with_is_not_what_followed(
     await reply.aclose()
     await cache.close()
     assert stored(tmp_path) == 1
+
+
+async def test_what_follows_a_sentence_that_is_not_stored_begins_no_reply(
+    house: House, csm: FakeEngine, cache: SentenceCache
+) -> None:
+    reply = Fallback([csm], cache=cache).start_reply(ANNA)
+    csm.whole = False
+    await speak(reply, "One.")
+    csm.whole = True
+    await speak(reply, "Two.")
+    await reply.aclose()
+    await cache.close()
+    await house.hear("Two.")
+    assert csm.asked == ["One.", "Two.", "Two."]
