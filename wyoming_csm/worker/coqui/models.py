@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger(__name__)
 
-# Where a GPU that torch could use is, one of these is: NVIDIA's, WSL's, a Jetson's, AMD's.
 _RECIPE = 1  # another number when the same words should sound otherwise
+# Where a GPU that torch could use is, one of these is: NVIDIA's, WSL's, a Jetson's, AMD's.
 _GPUS = ("/dev/nvidiactl", "/dev/dxg", "/dev/nvmap", "/dev/kfd")
 
 
