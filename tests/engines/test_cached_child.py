@@ -14,10 +14,12 @@ from wyoming_csm.worker.protocol import Identified
 
 
 async def asked(engine: ChildEngine) -> Sentence:
-    over = asyncio.Event()
-    sentence = Sentence(1, 1, "", "Hello.", VOICES[0], lambda: sentence.over and over.set())
+    news = asyncio.Event()
+    sentence = Sentence(1, 1, "", "Hello.", VOICES[0], news.set)
     engine.say(sentence)
-    await over.wait()
+    while not sentence.over:
+        await news.wait()
+        news.clear()
     return sentence
 
 

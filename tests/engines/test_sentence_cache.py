@@ -181,12 +181,13 @@ async def test_a_file_under_anothers_name_goes(tmp_path: Path) -> None:
     assert files(tmp_path) == [path]
 
 
-async def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
+async def test_a_huge_file_is_not_read(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = await store(tmp_path, HELLO)
     with path.open("r+b") as file:
         file.truncate(2**27)
     assert await found(tmp_path, HELLO) is None
     assert not path.exists()
+    assert "too large" in caplog.text
 
 
 async def test_what_cannot_be_stored_is_one_warning(

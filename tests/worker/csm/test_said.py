@@ -42,19 +42,24 @@ def told(text: str, sentence: Sentence) -> Said:
     return Said(text, sentence.frames)
 
 
+@pytest.mark.parametrize("context_seconds", [20.0, 1.5, 0.5, 0.0])
 def test_the_prompt_is_the_same_as_of_who_spoke_it(
-    checkpoint: Path, tmp_path: Path, recordings: dict[str, torch.Tensor]
+    checkpoint: Path,
+    tmp_path: Path,
+    recordings: dict[str, torch.Tensor],
+    context_seconds: float,
 ) -> None:
-    texts = ("It is cold.", "Snow is coming.", "Take a coat.", "And a hat.")
-    alone = talk(checkpoint, tmp_path, recordings)
+    """Also where only so much is remembered: a sentence takes half a second."""
+    texts = ("It is cold.", "Snow is coming.", "Take a coat.", "And a hat.", "Or two.")
+    alone = talk(checkpoint, tmp_path, recordings, context_seconds=context_seconds)
     own = [spoken(alone, text) for text in texts]
-    other = talk(checkpoint, tmp_path, recordings)
-    first, second = (told(text, one) for text, one in zip(texts[:2], own[:2], strict=True))
-    third = spoken(other, texts[2], first, second)
-    fourth = spoken(other, texts[3])
-    assert torch.equal(third.prompt, own[2].prompt)
+    other = talk(checkpoint, tmp_path, recordings, context_seconds=context_seconds)
+    before = (told(text, one) for text, one in zip(texts[:3], own[:3], strict=True))
+    fourth = spoken(other, texts[3], *before)
+    fifth = spoken(other, texts[4])
     assert torch.equal(fourth.prompt, own[3].prompt)
-    assert (third.seed, third.frames) == (own[2].seed, own[2].frames)
+    assert torch.equal(fifth.prompt, own[4].prompt)
+    assert (fourth.seed, fourth.frames) == (own[3].seed, own[3].frames)
 
 
 def test_in_the_middle_only_what_is_new_is_read(
