@@ -28,7 +28,7 @@ from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.engines.system import system_engine
 from wyoming_csm.text.pieces import Speak
 from wyoming_csm.text.reader import TextReader
-from wyoming_csm.text.spoken import spoken
+from wyoming_csm.text.spoken import spoken as in_words
 from wyoming_csm.text.spoken.parts import in_parts
 
 ANSWERS = Path(__file__).parent / "fixtures" / "home_answers.txt"
@@ -46,7 +46,7 @@ def answers() -> list[tuple[str, str]]:
 
 def as_read(sentence: str) -> Iterable[str]:
     """Return the words of a sentence, as the server has them spoken."""
-    return in_parts(spoken(sentence, _LANGUAGE))
+    return in_parts(in_words(sentence, _LANGUAGE))
 
 
 def as_written(sentence: str) -> Iterable[str]:

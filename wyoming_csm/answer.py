@@ -5,6 +5,7 @@ Every door has the same: Wyoming's, and the command line's.
 
 import asyncio
 import logging
+import math
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from wyoming_csm.engines.reply import Reply, sentences
 from wyoming_csm.errors import EngineError, RequestError
 from wyoming_csm.lexicons import Lexicons
 from wyoming_csm.sound.mixer import Mixer
-from wyoming_csm.sound.pacing import Outlet, Pacer
+from wyoming_csm.sound.pacing import Outlet, Pacer, Speed
 from wyoming_csm.text.joints import pause_at
 from wyoming_csm.text.pieces import Pause, Piece, Speak, bounded
 from wyoming_csm.text.reader import TextReader
@@ -111,7 +112,6 @@ class Answer:
             voice = self._voice
             if voice is None or self._engine.voice_for(voice) is None:
                 raise EngineError("no engine here has a voice for this")
-            # Before the text: an engine that is unloaded begins to load.
             self._replies[""] = self._engine.start_reply(voice, self._address)
             async with aclosing(self._pieces()) as pieces:
                 async for piece in pieces:
@@ -136,11 +136,14 @@ class Answer:
                 await reply.aclose()
 
     async def _pieces(self) -> AsyncGenerator[Piece]:
-        text, reader = self._text, self._reader
+        text, reader, before = self._text, self._reader, False
         while (more := await text.take(_STALL_SECONDS)) is not None:
             # A text that stalls (a language model at work) may have ended in a whole sentence.
             for piece in reader.flush() if not more else ():
                 yield piece
+            if more and before:  # in portions: it is being written, and was hardly said before
+                self._replies[""].wake()  # already while its first sentence is not whole
+            before = before or bool(more)
             for begin in range(0, len(more), _SLICE):
                 for piece in reader.push(more[begin : begin + _SLICE]):
                     yield piece
@@ -184,7 +187,8 @@ class Answer:
         async with aclosing(reply.speak(replace(sentence, rate=rate))) as chunks:
             async for pcm in chunks:
                 speaker, stretch = reply.spoken_by, reply.stretch
-                speed = self._mixer.speeds[speaker]
+                # What a disk gives tells nothing of the engine.
+                speed = Speed(math.inf) if reply.recalled else self._mixer.speeds[speaker]
                 self._pacer.sound(mixed.feed(pcm, speaker, stretch), speed, len(pcm), stretch)
         self._pacer.end(mixed.end(), mixed.owed, mixed.quiet)
 

@@ -17,6 +17,7 @@ from wyoming_csm.engines.choice import is_ready, why
 from wyoming_csm.engines.coqui import coqui_engine
 from wyoming_csm.engines.csm import csm_engines
 from wyoming_csm.engines.fallback import Fallback
+from wyoming_csm.engines.sentence_cache import SentenceCache
 from wyoming_csm.engines.system import system_engine
 from wyoming_csm.errors import ConfigError
 from wyoming_csm.lexicons import Lexicons
@@ -58,8 +59,14 @@ class App:
         self._left_out = tuple(engine for engines in made.values() for engine in engines)
         self.mixer = Mixer(config.sound, Path(config.data_dir) / "loudness.json")
         waits = config.csm.while_waking == "wait"
+        self.cache = (
+            SentenceCache(Path(config.data_dir), config.cache) if config.cache.characters else None
+        )
         self.engine = Fallback(
-            self.engines, _WAKING_SECONDS if waits else 0.0, presets=config.presets
+            self.engines,
+            _WAKING_SECONDS if waits else 0.0,
+            presets=config.presets,
+            cache=self.cache,
         )
         self.lexicons = Lexicons(config)
         self.rehearsal = Rehearsal(self.engine, self.mixer, self._voices_to_rehearse)
@@ -147,3 +154,5 @@ async def running(config: Config) -> AsyncGenerator[App]:
         yield app
     finally:
         await app.engine.stop()
+        if app.cache:
+            await app.cache.close()

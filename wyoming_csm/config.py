@@ -175,6 +175,17 @@ class SoundConfig(_Section, frozen=True):
     fill_gaps: bool = True
 
 
+class CacheConfig(_Section, frozen=True):
+    """What CSM and Coqui said, on disk: said again, it begins at once.
+
+    characters: Of a reply, so many from its beginning are stored; 0: nothing
+    megabytes: For all; what was not said for the longest time goes first
+    """
+
+    characters: Annotated[int, Meta(ge=0, le=2**31 - 1)] = 200
+    megabytes: Annotated[int, Meta(ge=1, le=2**20)] = 100
+
+
 class ReadingConfig(_Section, frozen=True):
     """What is read of a text beside its words.
 
@@ -295,6 +306,7 @@ class Config(_Section, frozen=True):
     conversation: ConversationConfig = ConversationConfig()
     coqui: CoquiConfig = msgspec.field(default_factory=CoquiConfig)
     system: SystemConfig = SystemConfig()
+    cache: CacheConfig = CacheConfig()
     reading: ReadingConfig = ReadingConfig()
     sound: SoundConfig = SoundConfig()
     discovery: DiscoveryConfig = DiscoveryConfig()
@@ -312,6 +324,7 @@ SECTIONS = (
     "conversation",
     "coqui",
     "system",
+    "cache",
     "reading",
     "sound",
     "discovery",

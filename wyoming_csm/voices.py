@@ -10,11 +10,13 @@ BARE_SPEAKERS = 4  # voices of CSM without a clip: speaker_0 to speaker_3
 
 
 class Clip(msgspec.Struct, frozen=True):
-    """A recording and its words. `version` changes when the file at `path` does."""
+    """A recording and its words. `version` changes when the file at `path` does; `content` is the
+    same for the same bytes, wherever they are."""
 
     path: str
     text: str
     version: str = ""
+    content: str = ""
 
 
 class Manner(msgspec.Struct, frozen=True):
@@ -50,3 +52,8 @@ class Voice(msgspec.Struct, frozen=True, kw_only=True):
     manner: Manner = Manner()
     rates: tuple[float, float] = (1.0, 1.0)
     last: bool = False
+
+    def own_rate(self, rate: float) -> float:
+        """Return the nearest to a rate that its engine can speak at."""
+        slowest, fastest = self.rates
+        return min(max(rate, slowest), fastest)

@@ -136,6 +136,7 @@ class SimulatedSpeaker:
     detail = "simulated"
     voices: tuple[Voice, ...] = ()
     warm_up: Sequence[tuple[str, Voice]] = ()
+    identity = ""
 
     def __init__(self, device: Device, worker: Worker, note: Note) -> None:
         self._device, self._worker, self._note = device, worker, note

@@ -11,6 +11,7 @@ from wyoming_csm.config import PresetConfig
 from wyoming_csm.engines.base import HEALTHY, PENDING, Callback, Engine, Phase, Status
 from wyoming_csm.engines.choice import Chooser
 from wyoming_csm.engines.reply import Reply
+from wyoming_csm.engines.sentence_cache import SentenceCache
 from wyoming_csm.presets import preset_voices
 from wyoming_csm.voices import Voice
 
@@ -26,7 +27,9 @@ class Fallback:
         engines: Sequence[Engine],
         waking_seconds: float = 0.0,
         presets: Mapping[str, PresetConfig] = MappingProxyType({}),
+        cache: SentenceCache | None = None,
     ) -> None:
+        self._cache = cache
         self._chooser = Chooser(engines, waking_seconds)
         self._numbers = itertools.count(1)  # of replies and sentences; none is given twice
         self._presets = presets
@@ -79,9 +82,10 @@ class Fallback:
         """Begin an answer in a voice that some engine can speak, for a client's address."""
         for begins in self._begins:
             begins()
-        chooser = self._chooser
-        chooser.wake(chooser.order(voice), voice)  # now: its text may take its time
-        return Reply(chooser, voice, client, self._numbers)
+        reply = Reply(self._chooser, voice, client, self._numbers, self._cache)
+        if self._cache is None:
+            reply.wake()  # now: its text may take its time
+        return reply
 
     async def wait_loaded(self) -> None:
         """Wait until an engine is ready, or none can be before long."""

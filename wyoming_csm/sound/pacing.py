@@ -26,8 +26,8 @@ _MEASURED_SECONDS = 0.3  # after which a sentence's own speed tells more than th
 class Speed:
     """Seconds of sound that an engine makes in a second, as its sentences show."""
 
-    def __init__(self) -> None:
-        self.known: float | None = None  # None: no sentence came in more than one part
+    def __init__(self, known: float | None = None) -> None:
+        self.known = known  # None: no sentence came in more than one part
 
     def measured(self, speed: float) -> None:
         """Note a sentence's."""

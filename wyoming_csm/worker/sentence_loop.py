@@ -31,6 +31,7 @@ class Speaker(Protocol):
     # Sentences to be made before all others and sent nowhere: what they load is loaded then, and
     # how long they take is known.
     warm_up: Sequence[tuple[str, Voice]]
+    identity: str  # what its sound depends on beside text and voice; "": none need be stored
 
     def say(self, text: str, voice: Voice, rate: float = 1.0) -> Iterator[bytes]:
         """Yield 24 kHz mono s16le in chunks of any size, so many times as fast as usual: a rate
@@ -41,6 +42,8 @@ def run(child: Child, speaker: Speaker) -> None:
     """Speak for ever: the process ends with the pipe."""
     loop = SentenceLoop(child.inbox, child.send, speaker)
     loop.warm_up()
+    if speaker.identity:
+        child.send(protocol.Identified(speaker.identity))
     child.send(protocol.Ready(speaker.detail, slots=1, voices=speaker.voices))
     while True:
         loop.turn()
@@ -159,7 +162,7 @@ class SentenceLoop:
                 self._send(protocol.Audio(say.sentence, pcm))
                 seconds = len(pcm) / BYTES_PER_SECOND / say.stretch
                 self._queue.sounded(say.reply, seconds, self._clock())
-        self._send(protocol.Done(say.sentence, self._clock() - began))
+        self._send(protocol.Done(say.sentence, self._clock() - began, whole=True))
 
     def _sound(self, text: str, voice: Voice, rate: float = 1.0) -> Generator[bytes, None, None]:
         """Yield what the speaker makes, each step measured, in chunks small enough to stop

@@ -75,7 +75,7 @@ def load(configure: Configure, progress: Progress) -> "CoquiSpeaker":
         raise next(iter(absent.values()), nothing)
     for absentee, why in absent.items():
         _LOGGER.warning("%s is left out: %s", absentee, why)
-    return CoquiSpeaker(loaded, absent, models.device)
+    return CoquiSpeaker(loaded, absent, models.device, models.identity)
 
 
 def _with_model(voice: Voice, model: Model) -> LoadedVoice:
@@ -93,13 +93,18 @@ class CoquiSpeaker:
     """The speaker of the sentence loop: each voice by its model."""
 
     def __init__(
-        self, loaded: dict[str, LoadedVoice], absent: dict[str, EngineUnavailable], device: str
+        self,
+        loaded: dict[str, LoadedVoice],
+        absent: dict[str, EngineUnavailable],
+        device: str,
+        identity: str = "",
     ) -> None:
         self._loaded = loaded
         self._absent = absent
         self._told: set[tuple[str, str]] = set()  # of which model which script's letters are lost
         left_out = f"; left out: {', '.join(absent)}" if absent else ""
         self.detail = f"{', '.join(loaded)} on {device}{left_out}"
+        self.identity = identity
         self.voices = tuple(one.voice for one in loaded.values())
         firsts = {one.model: one.voice for one in reversed(loaded.values())}
         self.warm_up: Sequence[tuple[str, Voice]] = [

@@ -51,7 +51,7 @@ class Replies:
         self._most = seconds * FRAMES_PER_SECOND
         self._replies: dict[int, _Reply] = {}
 
-    def begin(self, say: Say, voice: Tensor, most: int) -> Context:
+    def begin(self, say: Say, voice: Tensor, most: int) -> None:
         """Begin a sentence with this voice's prompt; replies before take `most` positions."""
         known = self._replies.get(say.reply)
         if known is None:
@@ -62,7 +62,19 @@ class Replies:
             known = _Reply(key, voice, most, before, parked=parked)
             self._replies[say.reply] = known
         known.unfinished += 1
+
+    def context(self, reply: int) -> Context:
+        """Return what the sentence that was begun comes after."""
+        known = self._replies[reply]
         return Context(known.before, tuple(known.said))
+
+    def recall(self, reply: int, tokens: Tensor, frames: int) -> None:
+        """Remember a sentence that was not spoken here: its text and `frames` frames, as tokens."""
+        known = self._replies[reply]
+        known.said.append(tokens)
+        known.lengths.append(frames)
+        if self._forget_old(known):
+            self._unpark(known)
 
     def add(self, reply: int, prompt: Tensor, text: int, frames: Tensor) -> Tensor | None:
         """Remember a sentence: the last `text` positions of `prompt` are its text, and `frames`

@@ -37,6 +37,7 @@ from wyoming_csm.worker.csm.device import (
     why_slow,
 )
 from wyoming_csm.worker.csm.frame_loop import FrameLoop
+from wyoming_csm.worker.csm.identity import identify
 from wyoming_csm.worker.csm.memory import Needs, free_bytes, graph_node_bytes, plan, ran_out, taken
 from wyoming_csm.worker.csm.runner import CsmRunner
 from wyoming_csm.worker.csm.speaker_files import SpeakerFiles
@@ -65,8 +66,12 @@ def run(child: Child, configure: Configure) -> None:
     if device.type == "cuda":
         torch.cuda.set_device(device)
     folder, adapter = find_checkpoint(config, Path(configure.download_dir), progress)
+    data_dir, precision = Path(configure.data_dir), choose_precision(config, device)
+    checkpoint = Checkpoint(folder, adapter)
+    sampling = choose_sampling(config, checkpoint.generation)
+    files = speaker_files(checkpoint, data_dir)
+    child.send(identify(checkpoint, config, precision, sampling, files))  # long before it is ready
     progress(f"loading {config.checkpoint} to {device}")
-    data_dir = Path(configure.data_dir)
     try:
         runner = load_runner(
             config, folder, data_dir, device, progress, adapter, report, conversation
@@ -78,7 +83,7 @@ def run(child: Child, configure: Configure) -> None:
         raise ran_out(device) from error
     # More sentences may be spoken at once, but not in real time: the frame loop has them wait.
     slots = capacity(runner.slots, runner.step_seconds)
-    child.send(Ready(_describe(device, choose_precision(config, device), runner.slots), slots))
+    child.send(Ready(_describe(device, precision, runner.slots), slots))
     least = LEAST_SECONDS if device.type == "cpu" else LEAST_ON_GPU_SECONDS
     FrameLoop(child.inbox, child.send, runner, least_seconds=least).run()
 

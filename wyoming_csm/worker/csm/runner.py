@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -34,6 +35,7 @@ _LOGGER = logging.getLogger(__name__)
 _T = TypeVar("_T")
 # Of sound that a listener has left; its first sentence is due sooner.
 _PATIENT_SECONDS = FIRST_SOUND_SECONDS + 0.5
+_STORED = np.dtype("<i2")  # of codes outside this process
 _OTHER_BITS = 0x1E3779B97F4A7C15  # any that look random
 
 
@@ -113,7 +115,9 @@ class CsmRunner:
         self._idle_work.stop()
         say, prompts = sentence.say, self._prompts
         voice = self._voice(say)
-        before, said = self._replies.begin(say, voice, prompts.room(voice, voice[:0]) // 2)
+        self._replies.begin(say, voice, prompts.room(voice, voice[:0]) // 2)
+        self._recall(say)
+        before, said = self._replies.context(say.reply)
         text = prompts.segment(Segment(speaker_of(say.voice), say.text))
         room = prompts.room(voice, text) - self.ahead
         sentence.max_frames = frame_limit(say.text, self._config.max_seconds, room)
@@ -185,6 +189,17 @@ class CsmRunner:
     def prefill_seconds(self, positions: int) -> float:
         return self._pace.seconds(positions)
 
+    def _recall(self, say: Say) -> None:
+        """Take what others said in the reply as what it said; what cannot be read is left out."""
+        for said in say.said:
+            try:
+                codes = np.frombuffer(said.codes, _STORED).astype(np.int64)
+                frames = torch.from_numpy(codes.reshape(-1, self._prompts.codebooks))
+                segment = Segment(speaker_of(say.voice), said.text, frames)
+                self._replies.recall(say.reply, self._prompts.segment(segment), len(frames))
+            except ValueError as error:
+                _LOGGER.warning("A sentence is no context for the next one: %s", error)
+
     def _voice(self, say: Say) -> Tensor:
         if say.voice.clips:
             return self._voices.prompt(say.voice)
@@ -230,7 +245,13 @@ class CsmRunner:
 
     def _remember(self, sentence: Sentence) -> None:
         if sentence.codes:
-            frames = self._prompts.frames(torch.stack(sentence.codes))
+            codes = torch.stack(sentence.codes)
+            if sentence.voice_positions:  # else it sounds otherwise in each reply
+                sentence.whole, sentence.frames = (
+                    True,
+                    codes.cpu().numpy().astype(_STORED).tobytes(),
+                )
+            frames = self._prompts.frames(codes)
             reply = sentence.say.reply
             parked = self._replies.add(reply, sentence.prompt, sentence.text_positions, frames)
             if parked is not None:

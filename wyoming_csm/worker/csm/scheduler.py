@@ -45,6 +45,8 @@ class Sentence:
     codes: "list[Tensor]" = field(default_factory=list)  # of each frame, [codebooks]
     ending: "Ending" = field(init=False)  # what is sent of it
     stale: int = 0  # frames in flight that are those of a try before
+    whole: bool = False  # it is worth to be heard again; see `Done`
+    frames: bytes = b""  # its codes, if it is; see `Done`
 
     @property
     def frame_seconds(self) -> float:

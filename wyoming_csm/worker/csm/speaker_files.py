@@ -21,10 +21,12 @@ Stamp = tuple[int, int, int] | None  # of a file; None: there is none
 
 
 class Reference(msgspec.Struct, frozen=True):
-    """A sentence that a speaker said: its words and codes [frames, codebooks]."""
+    """A sentence that a speaker said: its words and codes [frames, codebooks], and the seed that
+    made it."""
 
     text: str
     codes: list[list[int]]
+    seed: int = _SEED
 
 
 class SpeakerFiles:
@@ -39,20 +41,21 @@ class SpeakerFiles:
     def stamp(self, speaker: int) -> Stamp:
         """Return what changes when the file does."""
         try:
-            found = os.stat(self._path(speaker, self.seed(speaker)))
+            found = os.stat(self.path(speaker))
         except OSError:
             return None
         return found.st_size, found.st_mtime_ns, found.st_ino
 
     def load(self, speaker: int) -> Reference | None:
         """Return what is stored; None if that is nothing, or damaged."""
-        return self._cache.read(self._path(speaker, self.seed(speaker)), self._read)
+        found = self._cache.read(self.path(speaker), self._read)
+        return found if found is not None and found.seed == self.seed(speaker) else None
 
-    def store(self, speaker: int, seed: int, reference: Reference) -> None:
-        """Store what this seed made, unless another process was quicker; a failure is logged."""
-        path = self._path(speaker, seed)
-        if not path.exists():
-            for _ in self._cache.write(path, [msgspec.json.encode(reference)]):
+    def store(self, speaker: int, reference: Reference) -> None:
+        """Store it, unless another process was quicker, or the speaker has got another seed; a
+        failure is logged."""
+        if reference.seed == self.seed(speaker) and self.load(speaker) is None:
+            for _ in self._cache.write(self.path(speaker), [msgspec.json.encode(reference)]):
                 pass
 
     def seed(self, speaker: int) -> int:
@@ -62,10 +65,9 @@ class SpeakerFiles:
             return found & ((1 << _SEED_BITS) - 1)
         return _SEED
 
-    def _path(self, speaker: int, seed: int) -> Path:
-        # By the seed: what was being made while a speaker got another one counts for nothing.
-        own = "" if seed == _SEED else f"{seed}-"
-        return self._cache.path(f"{self._checkpoint}-{own}{speaker}")
+    def path(self, speaker: int) -> Path:
+        """Return where a speaker's reference is, if it is there."""
+        return self._cache.path(f"{self._checkpoint}-{speaker}")
 
     def _read(self, path: Path) -> Reference:
         if path.stat().st_size > _MOST_BYTES:

@@ -80,7 +80,7 @@ class SpeakerPrompts:
                 pipeline.start_sound(slot)
                 codes = yield from self._speak(pipeline, slot, config, len(prompt))
                 if codes is not None:
-                    self._store(speaker, seed, Reference(TEXT, codes.tolist()))
+                    self._store(speaker, seed, Reference(TEXT, codes.tolist(), seed))
                     break
             else:
                 self._give_up(speaker, seed)
@@ -124,7 +124,7 @@ class SpeakerPrompts:
 
     def _store(self, speaker: int, seed: int, reference: Reference) -> None:
         """Store it; where that fails, it lasts as long as the process."""
-        self._files.store(speaker, seed, reference)
+        self._files.store(speaker, reference)
         if self._files.seed(speaker) == seed:
             self._note(speaker, seed, self._files.load(speaker) or reference)
             _LOGGER.info("speaker_%d has a voice that stays", speaker)

@@ -102,6 +102,7 @@ class SystemSpeaker:
 
     voices: tuple[Voice, ...] = ()  # known without loading
     warm_up: Sequence[tuple[str, Voice]] = ()  # its first sentence is as quick as all others
+    identity = ""  # it makes a sentence again as soon as a disk would bring it
 
     def __init__(
         self,
