@@ -26,7 +26,7 @@ _FRACTION = (
     r"(?P<above>\d{1,5}) ?[/⁄] ?"
     r"(?P<below>\d{1,5})(?P<parts>st|nd|rd|th)?(?![\w/]|[.,]\d)"
 )
-_UNKNOWN = r"(?<![\w.,/-])(?P<above>\d{1,2})/(?P<below>[a-z])(?![\w/])"  # 1/f
+_UNKNOWN = r"(?<![\w.,/-])(?P<above>\d{1,2})/(?P<below>[a-z])(?![\w/-])"  # 1/f
 _RATIO = (
     rf"{_START}(?P<above>\d{{1,3}}(?:[.,]\d{{3}})+|\d{{1,4}}) ?: ?(?P<below>\d{{1,4}})(?![\w:])"
 )
