@@ -55,7 +55,7 @@ _BEFORE_NUMBER = frozenset(
 )
 # The same, in one language only, or before a Roman number or a size of clothes.
 _BEFORE_NUMBER_IN = {
-    "en": frozenset(["op"]), "de": frozenset(["gl", "gr", "kap", "op"]),
+    "en": frozenset(["op", "vol"]), "de": frozenset(["gl", "gr", "kap", "op"]),
     "fr": frozenset(["chap", "op"]), "es": frozenset(["cap", "pta"]),
     "it": frozenset(["bin", "cap", "op", "sec"]), "nl": frozenset(["hfdst", "mt"]),
 }  # fmt: skip

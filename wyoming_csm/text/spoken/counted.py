@@ -14,6 +14,8 @@ _COUNTED = {
     " Tabl=Tablette/Tabletten, Pck=Päckchen/Päckchen, Pers=Person/Personen",
     "fr": "cp=comprimé/comprimés, j=jour/jours, pt=point/points, pts=point/points,"
     " pers=personne/personnes, po=pouce/pouces, c. à s=cuillère à soupe/cuillères à soupe,"
+    " cuil. à soupe=cuillère à soupe/cuillères à soupe,"
+    " cuil. à café=cuillère à café/cuillères à café,"
     " c. à soupe=cuillère à soupe/cuillères à soupe, c. à c=cuillère à café/cuillères à café,"
     " c. à café=cuillère à café/cuillères à café",
     "es": "cda=cucharada/cucharadas, cdas=cucharada/cucharadas, cdta=cucharadita/cucharaditas,"

@@ -26,9 +26,10 @@ _FRACTION = (
     r"(?P<above>\d{1,5}) ?[/⁄] ?"
     r"(?P<below>\d{1,5})(?P<parts>st|nd|rd|th)?(?![\w/]|[.,]\d)"
 )
-_UNKNOWN = r"(?<![\w.,/-])(?P<above>\d{1,2})/(?P<below>[a-z])(?![\w/])"  # 1/f
+_UNKNOWN = r"(?<![\w.,/-])(?P<above>\d{1,2})/(?P<below>[a-z])(?![\w/-])"  # 1/f
 _RATIO = (
-    rf"{_START}(?P<above>\d{{1,3}}(?:[.,]\d{{3}})+|\d{{1,4}}) ?: ?(?P<below>\d{{1,4}})(?![\w:])"
+    rf"{_START}(?P<above>\d{{1,3}}(?:[.,]\d{{3}})+|\d{{1,4}}) ?: ?(?P<below>\d{{1,4}}"
+    r"(?:[.,]\d{1,4})?)(?![\w:])"
 )
 
 _COUNTED = re.compile(r" (?:(?!hours)[a-z]+s|on|off|open|closed|done)\b")
@@ -127,7 +128,7 @@ def _is_score(above: int, below: int, found: Match[str], words: Words) -> bool:
 
 
 def _ratio(found: Match[str], words: Words) -> str:
-    above, below = said(found["above"], words), said_whole(found["below"], words)
+    above, below = said(found["above"], words), said(found["below"], words)
     return f"{above} {words.ratio} {below}"
 
 

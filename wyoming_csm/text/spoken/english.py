@@ -237,7 +237,7 @@ WORDS = Words(
     rulers="King|Queen|Pope|Emperor|Empress|Tsar|Prince|Charles|Elizabeth|Henry|George|Edward"
     "|James|"
     "William|Louis|Francis|Philip|John Paul|Benedict|Pius|Richard|Frederick|Napoleon|Catherine",
-    chapters="Chapter|Part|Volume|Act|Scene|War|Phase|Type|Class|Level|Section|Book|Episode|Article"
+    chapters="Chapter|Vol\\.|Part|Volume|Act|Scene|War|Phase|Type|Class|Level|Section|Book|Episode|Article"
     "|"
     "Fantasy|Rocky|Windows|Apollo|Title|Appendix|Stage|Grade|Season|Mark|Bowl",
     ruler=lambda number: f"the {ordinal(number)}",

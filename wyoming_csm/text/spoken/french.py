@@ -113,13 +113,15 @@ _FEMININE = frozenset(
 )
 
 
+_FEMININE_ENDS = (
+    "ion", "ée", "té", "elle", "ette", "ure", "erie", "aise", "euse", "ance", "ence", "esse",
+    "tude", "ière", "enne", "onne",
+)  # fmt: skip
+
+
 def _noun_gender(noun: str, number: str) -> str:
     one = noun.lower().removesuffix("s")
-    return (
-        "f"
-        if one.endswith(("ion", "ée", "té", "elle", "ette", "ure", "erie")) or one in _FEMININE
-        else ""
-    )
+    return "f" if one.endswith(_FEMININE_ENDS) or one in _FEMININE else ""
 
 
 WORDS = Words(

@@ -39,6 +39,7 @@ _LETTERED = ("seat", "row", "port", "vitamin", "floor", "group", "class", "type"
 OUT_OF = {"en": "out of", "de": "von", "fr": "sur", "es": "de", "it": "su", "nl": "van"}
 _COUNT = re.compile(r"\d ?(?:[x×]|[^\W\d_]{2,15})?\Z")
 START = r"(?<![\w.,:])(?<!\d/)"
+_HOUSE = r"(?<![\w.,:/-])(\d{1,4})/([A-KM-Z])(?![\w°/])"  # 12/B
 _CODE_BEFORE = re.compile(r"(?:\A|[/(]|[^\d ] )[A-SU-Za-z]-\Z")  # f-4s, but T-10s, 5 V-12V
 
 
@@ -47,6 +48,7 @@ def measure_rules(words: Words) -> list[Rule]:
     number, unit = number_pattern(words), unit_pattern()
     used = rf"{START}(?P<above>{number})/(?P<below>{number})(?= ?(?P<unit>{unit}))"
     return [
+        rule("house", _HOUSE, lambda f, w: f"{said(f[1], w)} {f[2]}", words, needs="/"),
         rule("part", used, _used, words, needs="/"),
         rule("more", rf"{START}(?P<number>{number})\+ ?(?P<unit>{unit})", _more, words, needs="+"),
         rule("measure", _measure_pattern(words), _measure, words),
@@ -103,6 +105,8 @@ def _used(found: Match[str], words: Words) -> str | None:
     """Take "3.2/8 GB" and "120/500 GB" for so much out of so much, "3/4 cup" for a fraction."""
     above, below = found["above"], found["below"]
     if above.isdigit() and below.isdigit():
+        if above[0] == "0":
+            return None  # 030/1234567
         bytes_ = found["unit"][-1] in "Bo" and found["unit"] != "lb"
         if int(above) > int(below) or (int(above) <= 16 and not bytes_):
             return None
@@ -120,8 +124,6 @@ def _each_period(found: Match[str], words: Words) -> str | None:
 
 
 def _rate(found: Match[str], words: Words) -> str | None:
-    if re.fullmatch("[A-KM-Z]", found["unit"]):
-        return None  # number 12/B
     per = per_name(found["unit"], words.language)
     return f"{said(found['number'], words)} {per}" if per else None
 

@@ -6,7 +6,7 @@ import re
 from re import Match
 
 from wyoming_csm.text.spoken import german
-from wyoming_csm.text.spoken.rule import Rule, rule, text_after, text_before, word_before
+from wyoming_csm.text.spoken.rule import Rule, rule, text_after, text_before, to_after, word_before
 from wyoming_csm.text.spoken.words import Words
 
 _ROMAN = re.compile("M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})")
@@ -15,6 +15,7 @@ _GERMAN = r"(?<![\w.,])(?P<digits>\d{1,3})(?P<ending>\.)(?= [A-ZÄÖÜa-zäöü]
 _GERMAN_SPAN = (
     r"(?<![\w.,])(?P<first>\d{1,3})\. ?(?P<joint>[-–/]) ?(?P<last>\d{1,3})\.(?= [A-ZÄÖÜa-zäöü])"
 )
+_BEFORE_FIRST = re.compile(r"(\w+) \d{1,3}\Z")
 _BEFORE_DATIVE = re.compile(
     r"\b(?:in|an|auf|aus|bei|mit|nach|seit|von|vor|zu|während|unter|über|neben) der \Z", re.I
 )
@@ -37,7 +38,7 @@ def ordinal_rules(words: Words) -> list[Rule]:
     written = _GERMAN if words.language == "de" else marked
     to = rf"(?=\d{{1,3}}(?:{words.ordinal_endings})(?!\w))"
     span = rf"(?<=\d)(?P<mark>{words.ordinal_endings}|°) ?[-–] ?{to}"
-    spans = rule("ordinals", span, lambda f, w: f"{_plain(f['mark'])} {w.to} ", words, needs="-–")
+    spans = rule("ordinals", span, _span, words, needs="-–")
     if words.language == "de":
         spans = rule("ordinals", _GERMAN_SPAN, _german_span, words, needs=".")
     return [
@@ -118,9 +119,11 @@ def _bending(found: Match[str]) -> str:
     return "dem" if dative else before
 
 
-def _plain(mark: str) -> str:
-    """Return an ordinal's mark; the degree sign stands for º here."""
-    return mark.replace("°", "º")
+def _span(found: Match[str], words: Words) -> str:
+    """Leave the mark, where the degree sign stands for º, and say the dash: du 1er au 3e."""
+    before = _BEFORE_FIRST.search(text_before(found))
+    to = to_after(before[1].lower() if before else "", words)
+    return f"{found['mark'].replace('°', 'º')} {to} "
 
 
 def _english_ending(number: int) -> str:

@@ -12,6 +12,7 @@ from wyoming_csm.text.spoken.rule import Rule, rule, text_after, text_before, wo
 from wyoming_csm.text.spoken.words import Words
 
 _TWICE = {">=": "≥", "<=": "≤", "=>": "≥", "!=": "≠", "+/-": "±", "+-": "±"}
+_GRADE = r"(?<=\ban )[AF]-(?=[\s.,;!?)]|\Z)|(?<=\ba )[BCD]-(?=[\s.,;!?)]|\Z)"  # an A- in art
 _SHARP = r"(?<![\w'])(?P<key>[A-GJ])#(?!\w)"  # of music and of languages for programs
 _BACKSLASH = {
     "en": "backslash", "de": "Backslash", "fr": "antislash", "es": "barra invertida",
@@ -26,7 +27,11 @@ def sign_before_number_rules(words: Words) -> list[Rule]:
     once = (
         rf"(?<!\d)(?<!\d )(?P<sign>{word_list(words.before_numbers)}) ?(?=[\d.]|[A-Z]{{1,4}}-?\d)"
     )
+    grades = [
+        rule("grade", _GRADE, lambda f, w: f"{f[0][:-1]} minus", words, digit=False, needs="-")
+    ]
     return [
+        *(grades if words.language.startswith("en") else []),
         rule("sign", twice, lambda f, w: f" {w.signs[_TWICE[f['sign']]]} ", words, digit=False),
         rule("sign", once, lambda f, w: f" {w.before_numbers[f['sign']]} ", words),
     ]

@@ -24,7 +24,9 @@ def size_rules(words: Words) -> list[Rule]:
     between = r"(?<=\d)(?P<unit> ?(?:mm|cm|m|ft|in)) ?[x×] ?(?=\d)"
     factor = rf"{START}(?P<number>{number})(?:[x×](?!\w)| [x×](?= [^\W\d]))"
     after = r"(?<=[^\W\d_] )x ?(?P<number>\d{1,3})(?![\w:]|[.,]\d)"
+    mixed = r"(?<![\w.,/-])(?P<whole>\d{1,2})-(?=[1-9]/(?:[2348]|16)(?![\d/]))"  # 1-1/2
     return [
+        rule("mixed", mixed, lambda f, w: f"{f['whole']} ", words, needs="-"),
         rule("power of ten", _scientific_pattern(), _scientific, words, needs="eE"),
         rule("size", product, _product, words, needs="x×*"),
         rule("size", between, lambda f, w: f"{f['unit']} {w.by} ", words, needs="x×"),

@@ -6,11 +6,10 @@ from re import Match
 
 from wyoming_csm.text.spoken import english
 from wyoming_csm.text.spoken.dates import BEFORE_DATES, is_date, month_number, month_pattern
-from wyoming_csm.text.spoken.rule import Rule, rule, word_before
+from wyoming_csm.text.spoken.rule import Rule, rule, to_after, word_before
 from wyoming_csm.text.spoken.words import Words
 
 _MARKS = {"de": r"\.", "fr": "(?:er)?", "es": "(?:º|°)?", "it": "(?:º|°)?", "nl": "e?"}
-_TO_AFTER = {"del": "al", "dal": "al", "du": "au", "dall": "al", "van": "tot en met"}
 _ORDINAL = "(?:st|nd|rd|th)?"
 
 
@@ -80,6 +79,6 @@ def _others(found: Match[str], words: Words) -> str | None:
         first = words.cardinal(int(found["first"]), "")  # del uno al tres
     last = words.date(int(found["last"]), month, "", before)
     name = words.months[month - 1]
-    joint = _TO_AFTER.get(before.lower(), words.days_to)
-    joint = words.and_ if found["joint"] == "/" else joint
+    to = to_after(before.lower(), words, words.days_to)
+    joint = words.and_ if found["joint"] == "/" else to
     return f"{first.partition(f' {name}')[0].removesuffix(' de')} {joint} {last}"

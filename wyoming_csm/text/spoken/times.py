@@ -4,7 +4,7 @@
 
 from re import Match
 
-from wyoming_csm.text.spoken.rule import Rule, rule, stop_after
+from wyoming_csm.text.spoken.rule import Rule, joint, rule, stop_after
 from wyoming_csm.text.spoken.units import counted_unit as _counted
 from wyoming_csm.text.spoken.words import Words
 
@@ -15,6 +15,10 @@ _ZONE = r"(?: ?(?P<zone>[ECMP][SD]T|UTC|GMT|CEST|CET|e\.s\.t\.?|est)\b)?"
 _TO = r"(?P<to> ?[-–—] ?(?=\d{1,2}(?:[:.h]\d\d| ?[apAP]\.?[mM]\b| ?Uhr\b| ?uur\b| ?h\b)))?"
 _BARE = r" ?[-–] ?(?=\d{1,2}(?::\d\d)? ?[apAP]\.?[mM]\b)"  # "2-4 PM"
 _HALF_CUT = r"(?<=\d:\d\d)(?P<half>[ap])(?![\w.]\w)(?!\w)"  # 6:15a
+_DOTTED_SPAN = (  # 8.30-12.00
+    rf"(?<![\d:/+.,\w-]){_HOUR}\.{_MINUTE} ?[-–] ?(?P<last>[01]?\d|2[0-3])\.(?P<end>[0-5]\d)"
+    r"(?!\d|[.,]\d| ?[€$%])(?: ?Uhr\b)?"
+)
 _HALVES_CUT = (  # 11a-3p
     r"(?<![\w:.])(?P<from>\d{1,2}(?::\d\d)?)(?P<half>[ap]) ?[-–] ?"
     r"(?P<to>\d{1,2}(?::\d\d)?)(?P<last>[ap])(?!\w)"
@@ -74,6 +78,8 @@ def time_rules(words: Words) -> list[Rule]:
     first.append(rule("duration", _MINUTES_LONG, _left, words, needs=":"))
     spans = rule("time", _HOUR_TO_MINUTES, _bare, words, needs="-–")
     first.append(spans)
+    if code in ("de", "it"):
+        first.append(rule("time", _DOTTED_SPAN, _from_to, words, needs="-–"))
     if code == "en":
         first.append(rule("time", _HALVES_CUT, _halves, words, needs="ap"))
         first.append(rule("time", _MILITARY, _military, words, needs="0"))
@@ -101,6 +107,12 @@ def _said(found: Match[str], words: Words) -> str | None:
     zone = groups.get("zone")
     after = f" {zone.replace('.', '').upper()}" if zone else ""
     return f"{time}{after}{stop_after(found)}{f' {words.to} ' if groups['to'] else ''}"
+
+
+def _from_to(found: Match[str], words: Words) -> str:
+    times = ((found["hour"], found["minute"]), (found["last"], found["end"]))
+    first, last = (words.clock(int(hour), int(minute)) for hour, minute in times)
+    return f"{first} {joint(found, words)} {last}"
 
 
 def _halves(found: Match[str], words: Words) -> str:
@@ -131,7 +143,7 @@ def _lasts(found: Match[str], words: Words) -> str:
 
 
 def _bare(found: Match[str], words: Words) -> str:
-    return f"{words.cardinal(int(found['hour']), '')} {words.to} "
+    return f"{words.cardinal(int(found['hour']), '')} {joint(found, words)} "
 
 
 def _with_seconds(hour: int, minute: int, second: int, words: Words) -> str:
