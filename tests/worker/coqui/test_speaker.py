@@ -151,7 +151,7 @@ def test_a_child_speaks_a_local_model(child: CoquiChild) -> None:
     assert isinstance(child.started, Ready), child.started
     assert child.started.detail == "coqui_en on cpu"
     (voice,) = child.started.voices
-    assert voice.rates == (0.5, 2.0)
+    assert voice.rates == (0.5, 1.0)
     assert (voice.name, voice.language, voice.speakers) == ("coqui_en", "en", ("ann", "bob"))
     sound = from_pcm(child.say(SENTENCE, voice))
     assert len(sound) > SAMPLE_RATE
