@@ -112,8 +112,7 @@ class CsmConfig(_Section, frozen=True):
 
 
 class ConversationConfig(_Section, frozen=True):
-    """What CSM's next reply builds on beside its own sentences: it goes on in the tone of those
-    before.
+    """The replies that CSM's next one builds on, and goes on in the tone of.
 
     turns: So many of the voice's last replies to the same address (Home Assistant's, whatever room
         asks), each at most csm.context_seconds long; 0: each reply begins anew
