@@ -17,6 +17,7 @@ from wyoming_csm.sound.stretch import Stretch
 
 # In dB a sample, while a sentence goes on: what a voice's first needs is not known before.
 _FIRST_GLIDE, _GLIDE = 12.0 / SAMPLE_RATE, 6.0 / SAMPLE_RATE
+_LOUDER_BEGIN = 0.6  # LU that the first second is louder than all of it; half of one by twice that
 _SURE_SECONDS = 1.0  # so much of a sentence tells as much of its loudness as its voice does
 _CLAUSE_ENDS = frozenset(",;:)-—，；：、،؛")  # noqa: RUF001
 WORTH_LEARNING = 1.0  # seconds: a shorter sentence says little of its voice
@@ -125,7 +126,7 @@ class SentenceSound:
         loudness = self._meter.loudness
         if self._gains is None or loudness is None:
             return self._known or 0.0
-        needed = self._gains.needed(loudness)
+        needed = self._gains.needed(loudness - _LOUDER_BEGIN / self._meter.seconds)
         if self._known is None:
             return needed
         here, usual = self._meter.seconds**2, _SURE_SECONDS**2
