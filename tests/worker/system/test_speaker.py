@@ -179,7 +179,7 @@ def test_what_cannot_load_leaves_the_others(
 ) -> None:
     """Installed, but made for another machine."""
 
-    def broken(speed: float) -> None:
+    def broken(speed: float, models: object = None) -> None:
         raise ImportError("libnanotts.so: wrong ELF class")
 
     for name in ("hibari.Hibari", "pico.Pico"):
