@@ -2,8 +2,9 @@
 
 The server is a process of its own with the cache of sentences, its engine a real child without a
 model that makes a frame of 80 ms each 25 ms; the client is that of the wyoming library. A sentence
-of 3.2 s is said once, then asked for again and again, alone and beside 20 other listeners. Prints a
-table, then one line of JSON.
+of 3.2 s is said once, then asked for again and again, alone and beside 20 other listeners. What is
+stored of it is as loud as speech, after 0.1 s of silence: the child's frames are not, and what is
+silent is not sent before it is known what follows. Prints a table, then one line of JSON.
 """
 
 import argparse
@@ -13,7 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
-import msgspec
+import numpy as np
+from msgspec.structs import replace
 from wyoming.audio import AudioChunk, AudioStop
 from wyoming.client import AsyncTcpClient
 from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart, SynthesizeStop
@@ -30,12 +32,14 @@ from benchmarks.server_overhead import (
     speak_on,
     start_fake_engine,
 )
+from wyoming_csm.audio import SAMPLE_RATE, SAMPLE_WIDTH, to_pcm
 from wyoming_csm.config import CacheConfig, Config
 from wyoming_csm.engines.child_engine import ChildEngine
 from wyoming_csm.engines.fallback import Fallback
-from wyoming_csm.engines.sentence_cache import SentenceCache
+from wyoming_csm.engines.sentence_cache import SentenceCache, Stored, Wanted
 from wyoming_csm.server.listener import Server
 
+_SILENT_SECONDS = 0.1  # before the first word
 _SENTENCE = "Turned on the kitchen lights"
 
 
@@ -105,15 +109,25 @@ async def first_chunk(streamed: bool = False) -> float:
         return first
 
 
+class _SpeechCache(SentenceCache):
+    """Stores a sound like speech instead of the child's."""
+
+    def store(self, wanted: Wanted, key: str, stored: Stored) -> None:
+        seconds = np.arange(len(stored.sound) // SAMPLE_WIDTH, dtype=np.float32) / SAMPLE_RATE
+        syllables = np.sin(2 * np.pi * 4 * seconds) ** 2
+        sound = 0.3 * np.sin(2 * np.pi * 180 * seconds) * syllables * (seconds > _SILENT_SECONDS)
+        super().store(wanted, key, replace(stored, sound=to_pcm(sound)))
+
+
 async def serve(data: Path) -> None:
     """Serve until the process is ended."""
     engine = await start_fake_engine(
         FakeSettings(frames=40, step_seconds=STEP, slots=SPEAKING, identity="fake"), ChildEngine
     )
     config = Config(uri=f"tcp://127.0.0.1:{PORT}")
-    limits = msgspec.structs.replace(config.limits, connections_per_address=64)
-    config = msgspec.structs.replace(config, limits=limits)
-    house = Fallback([engine], cache=SentenceCache(data, CacheConfig()))
+    limits = replace(config.limits, connections_per_address=64)
+    config = replace(config, limits=limits)
+    house = Fallback([engine], cache=_SpeechCache(data, CacheConfig()))
     async with Server(config, house):
         await asyncio.Event().wait()
 
