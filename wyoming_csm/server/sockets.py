@@ -26,7 +26,7 @@ async def listen_tcp(uri: str, setting: str = "uri") -> list[socket.socket]:
     host, _, number = uri.removeprefix("tcp://").rpartition(":")
     host, port = host.strip("[]"), int(number)
     if host == "*":
-        raise ConfigError(f"{setting}: '*' is no address: 0.0.0.0:{port} listens on all")
+        raise ConfigError(f"{setting}: '*' is no address: {uri.replace('*', '0.0.0.0')} listens on all")
     try:
         found = await asyncio.get_running_loop().getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE

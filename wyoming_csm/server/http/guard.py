@@ -36,6 +36,7 @@ _POLICY = (
     " form-action 'none'; frame-ancestors 'self'"
 )
 _HEADERS = {
+    "Server": "wyoming-csm",
     "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "SAMEORIGIN",
@@ -142,8 +143,7 @@ def guarding(guard: Guard) -> "web.Middleware":
 
 async def add_headers(_request: web.Request, response: web.StreamResponse) -> None:
     """Tell browsers what our pages may do: nothing but to talk to us."""
-    for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)
+    response.headers.update(_HEADERS)
 
 
 def _is_open(path: str) -> bool:

@@ -1,6 +1,5 @@
 """What is refused over HTTP: one shape of JSON, OpenAI's, with words for people."""
 
-import asyncio
 import logging
 from http import HTTPStatus
 
@@ -13,6 +12,8 @@ from wyoming_csm.errors import EngineError, RequestError, VoiceError, WyomingCsm
 _LOGGER = logging.getLogger(__name__)
 
 RETRY_SECONDS = 2  # after which one who was told "full" may ask again
+
+BEGUN = web.RequestKey("begun", bool)
 
 _TYPES = {
     HTTPStatus.UNAUTHORIZED: "authentication_error",
@@ -79,25 +80,39 @@ def answer_of(error: WyomingCsmError) -> web.Response:
 
 @web.middleware
 async def as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer every error as JSON; one that nobody foresaw is logged, and told without details."""
+    """Answer every error as JSON; one that nobody foresaw is logged, and told without details.
+
+    Where the answer has begun, the connection is broken off: nobody takes a part for the whole.
+    """
     try:
         return await handler(request)
+    except ConnectionError:  # the client left
+        return _broken_off(request)
     except WyomingCsmError as error:
-        return answer_of(error)
+        answer = answer_of(error)
     except web.HTTPException as error:
         if error.status < HTTPStatus.BAD_REQUEST:
             raise
         answer = answer_of(Refused(HTTPStatus(error.status), _words_of(error)))
         if allowed := error.headers.get("Allow"):
             answer.headers["Allow"] = allowed
-        return answer
-    except (asyncio.CancelledError, ConnectionError):
-        raise  # the client left
     except Exception:
         _LOGGER.exception("A request to %s failed", request.match_info.route.resource)
-        return answer_of(
+        answer = answer_of(
             Refused(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error: the server's log says more")
         )
+    return _broken_off(request) if BEGUN in request else answer
+
+
+async def note_beginning(request: web.Request, _response: web.StreamResponse) -> None:
+    """Remember that the answer to a request has begun."""
+    request[BEGUN] = True
+
+
+def _broken_off(request: web.Request) -> web.Response:
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()  # which goes nowhere
 
 
 def _words_of(error: web.HTTPException) -> str:
