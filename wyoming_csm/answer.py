@@ -220,6 +220,4 @@ class Answer:
         )
         engine = self._voice.engine if self._voice else ""
         spoken_by = tuple(filter(None, (reply.spoken_by for reply in replies)))
-        self._tell(
-            Spoken(not cut, engine, spoken_by, self._sentences, seconds, first, computing)
-        )
+        self._tell(Spoken(not cut, engine, spoken_by, self._sentences, seconds, first, computing))

@@ -26,13 +26,17 @@ async def listen_tcp(uri: str, setting: str = "uri") -> list[socket.socket]:
     host, _, number = uri.removeprefix("tcp://").rpartition(":")
     host, port = host.strip("[]"), int(number)
     if host == "*":
-        raise ConfigError(f"{setting}: '*' is no address: {uri.replace('*', '0.0.0.0')} listens on all")
+        raise ConfigError(
+            f"{setting}: '*' is no address: {uri.replace('*', '0.0.0.0')} listens on all"
+        )
     try:
         found = await asyncio.get_running_loop().getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
     except OSError as error:
-        raise ConfigError(f"{setting}: {host!r} is not an address of this machine: {error}") from error
+        raise ConfigError(
+            f"{setting}: {host!r} is not an address of this machine: {error}"
+        ) from error
     sockets: list[socket.socket] = []
     failure: OSError | None = None
     for family, _, _, _, name in dict.fromkeys(found):

@@ -36,7 +36,7 @@ class Doors:
 
 @asynccontextmanager
 async def doors(*engines: Engine, **more: Any) -> AsyncIterator[Doors]:
-    """Doors for these engines; `more` are settings. Sound comes as it is made, if they don't say."""
+    """Doors for these engines; `more` are settings. Sound comes as it is made without them."""
     settings = {
         "uri": "tcp://127.0.0.1:0",
         "http": HttpConfig(address="127.0.0.1:0"),

@@ -1,1 +1,1 @@
-"""The HTTP door: OpenAI's API, our own, a page, health and metrics. Imported only where it is on."""
+"""The HTTP door: OpenAI's API, our own, a page, health, metrics. Imported where it is on."""

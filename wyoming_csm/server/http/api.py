@@ -93,7 +93,9 @@ async def text_to_speech(request: web.Request) -> web.StreamResponse:
         text = body.decode(errors="replace")
     if not text:
         raise Refused(HTTPStatus.BAD_REQUEST, "text is missing", param="text")
-    wanted = VoiceRequest(*(request.query.get(name) or None for name in ("voice", "language", "speaker")))
+    wanted = VoiceRequest(
+        *(request.query.get(name) or None for name in ("voice", "language", "speaker"))
+    )
     spoken = speak(request, whole_text(house, text, "text"), wanted, live=False)
     with tempfile.SpooledTemporaryFile(_IN_MEMORY) as file:
         size = await _gather(spoken, file)

@@ -48,9 +48,7 @@ async def read(request: web.Request, most: int) -> bytes:
 async def parts(request: web.Request, most: int) -> AsyncGenerator[bytes]:
     """Yield a body in parts; the next must come within `limits.event_seconds`. Raises Refused."""
     limits: Limits = house_of(request).config.limits
-    too_long = Refused(
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is longer than {most} bytes"
-    )
+    too_long = Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is longer than {most} bytes")
     if (request.content_length or 0) > most:
         raise too_long
     count = 0

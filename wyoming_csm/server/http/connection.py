@@ -73,8 +73,8 @@ class HttpConnection(asyncio.Protocol):
             self._start_timer()
         self.inner.data_received(data)
 
-    def eof_received(self) -> bool | None:
-        return self.inner.eof_received()
+    def eof_received(self) -> None:
+        self.inner.eof_received()
 
     def pause_writing(self) -> None:
         self.inner.pause_writing()

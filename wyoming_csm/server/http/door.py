@@ -1,4 +1,4 @@
-"""The HTTP door: its sockets, its routes, and who comes in; beside Wyoming's, with the same limits."""
+"""The HTTP door: its sockets and who comes in, under the same limits as at Wyoming's."""
 
 import asyncio
 import logging
@@ -42,8 +42,8 @@ class HttpDoor:
         look_again: Callable[[], Awaitable[None]],
         admission: Admission,
     ) -> None:
-        """Take what Wyoming's door has, too: what answers are made with, the engines, what reads the
-        folders of voices anew, and who is inside. Raises ConfigError."""
+        """Take what Wyoming's door has, too: what answers are made with, the engines, what reads
+        the folders of voices anew, and who is inside. Raises ConfigError."""
         self._config = config
         self._admission = admission
         self._log = RateLimitedLog(_LOGGER)

@@ -5,7 +5,6 @@ OpenAI's does. MP3, FLAC and Opus are written by libsndfile, which then would go
 what is known at the end into the beginning: that is left out, and players do without.
 """
 
-
 from io import RawIOBase
 from typing import Any, Literal, Protocol, get_args
 
@@ -23,6 +22,12 @@ MIME: dict[Format, str] = {
     "flac": "audio/flac",
     "wav": "audio/wav",
     "pcm": "audio/pcm",
+}
+_KINDS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    # At a constant rate, so that players know how long a part is.
+    "mp3": ("MP3", "MPEG_LAYER_III", {"bitrate_mode": "CONSTANT", "compression_level": 0.5}),
+    "flac": ("FLAC", "PCM_16", {}),
+    "opus": ("OGG", "OPUS", {}),
 }
 _UNKNOWN = 0xFFFF_FFFF  # a length in a header of WAV
 _SET_OGG_PAGE_LATENCY_MS = 0x1302  # of libsndfile's commands
@@ -126,17 +131,11 @@ class LibSndFile:
     """MP3, FLAC or Opus by libsndfile."""
 
     slow = True
-    _kinds: dict[str, tuple[str, str, dict[str, Any]]] = {
-        # At a constant rate, so that players know how long a part is.
-        "mp3": ("MP3", "MPEG_LAYER_III", {"bitrate_mode": "CONSTANT", "compression_level": 0.5}),
-        "flac": ("FLAC", "PCM_16", {}),
-        "opus": ("OGG", "OPUS", {}),
-    }
 
     def __init__(self, name: str) -> None:
         import soundfile
 
-        kind, subtype, more = self._kinds[name]
+        kind, subtype, more = _KINDS[name]
         self._sink = Sink()
         self._file = soundfile.SoundFile(
             self._sink, "w", SAMPLE_RATE, CHANNELS, subtype, format=kind, **more

@@ -20,7 +20,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
-from aiohttp.typedefs import Handler
+from aiohttp.typedefs import Handler, Middleware
 
 from wyoming_csm.config import HttpConfig
 from wyoming_csm.errors import ConfigError
@@ -130,7 +130,7 @@ class Guard:
             )
 
 
-def guarding(guard: Guard) -> "web.Middleware":
+def guarding(guard: Guard) -> Middleware:
     """Make the middleware that checks each request."""
 
     @web.middleware

@@ -81,7 +81,9 @@ async def live(request: web.Request) -> web.WebSocketResponse:
     """Answer GET /api/stream."""
     limits = house_of(request).config.limits
     offered = request.headers.get("Sec-WebSocket-Protocol", "")
-    token = next((p for p in map(str.strip, offered.split(",")) if p.startswith(TOKEN_PROTOCOL)), "")
+    token = next(
+        (p for p in map(str.strip, offered.split(",")) if p.startswith(TOKEN_PROTOCOL)), ""
+    )
     protocols = (PROTOCOL, *filter(None, (token,)))
     socket = web.WebSocketResponse(
         protocols=protocols,

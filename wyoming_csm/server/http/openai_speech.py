@@ -82,7 +82,9 @@ async def speech(request: web.Request) -> web.StreamResponse:
     wish = await read_json(request, SpeechRequest)
     encoder = encoder_of(wish.response_format)
     text = whole_text(house, wish.input, "input")
-    warnings = ("instructions are ignored: a voice sounds as its clip",) if wish.instructions else ()
+    warnings = (
+        ("instructions are ignored: a voice sounds as its clip",) if wish.instructions else ()
+    )
     spoken = speak(request, text, _voice_of(wish), speed=wish.speed, warnings=warnings)
     stall_seconds = house.config.limits.stall_seconds
     if wish.stream_format == "audio":
@@ -101,7 +103,9 @@ async def speech(request: web.Request) -> web.StreamResponse:
         frames = round(samples / SAMPLES_PER_FRAME)
         done.usage = Usage(len(wish.input), frames, len(wish.input) + frames)
 
-    return await stream(request, as_events(encoded(counted(), encoder), done), headers, stall_seconds)
+    return await stream(
+        request, as_events(encoded(counted(), encoder), done), headers, stall_seconds
+    )
 
 
 async def models(_request: web.Request) -> web.Response:

@@ -85,9 +85,7 @@ class Stalls:
             self._watch()
 
 
-async def as_events(
-    data: AsyncGenerator[bytes], done: "Done"
-) -> AsyncGenerator[bytes]:
+async def as_events(data: AsyncGenerator[bytes], done: "Done") -> AsyncGenerator[bytes]:
     """Yield OpenAI's server-sent events: a delta for each part, then `done`, or an error."""
     began = False
     async with aclosing(data):

@@ -34,8 +34,8 @@ class Speech:
         return {"Warning": ", ".join(told)} if told else {}
 
 
-def whole_text(house: House, text: str, name: str) -> TextStream:
-    """Return a text that is all there. Raises Refused, which names the field."""
+def check_length(house: House, text: str, name: str) -> None:
+    """Raise Refused for a text that is too long."""
     most = house.config.limits.text_characters
     if len(text) > most:
         raise Refused(
@@ -43,7 +43,12 @@ def whole_text(house: House, text: str, name: str) -> TextStream:
             f"{name} has {len(text)} characters: {most} are allowed (limits.text_characters)",
             param=name,
         )
-    stream = TextStream(most, lambda complaint: None)
+
+
+def whole_text(house: House, text: str, name: str) -> TextStream:
+    """Return a text that is all there. Raises Refused, which names the field."""
+    check_length(house, text, name)
+    stream = TextStream(house.config.limits.text_characters, lambda complaint: None)
     stream.feed(mended(text))
     stream.end()
     return stream
