@@ -1,8 +1,8 @@
 """What comes in a request: JSON of a known form, text, files; bounded in size and in time."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from http import HTTPStatus
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -52,19 +52,20 @@ async def parts(request: web.Request, most: int) -> AsyncGenerator[bytes]:
     if (request.content_length or 0) > most:
         raise too_long
     count = 0
-    while part := await _next_part(request, limits.event_seconds):
+    while part := await in_time(request.content.readany(), limits.event_seconds):
         count += len(part)
         if count > most:
             raise too_long
         yield part
 
 
-async def _next_part(request: web.Request, seconds: float) -> bytes:
-    found: list[bytes] = []
+async def in_time(reading: Coroutine[Any, Any, T], seconds: float) -> T:
+    """Return what is read. Raises Refused if it takes longer."""
+    found: list[T] = []
 
-    async def take() -> None:
-        found.append(await request.content.readany())
+    async def read() -> None:
+        found.append(await reading)
 
-    if not await within(seconds, take()):
+    if not await within(seconds, read()):
         raise Refused(HTTPStatus.REQUEST_TIMEOUT, f"nothing more came in {seconds:g} s")
     return found[0]

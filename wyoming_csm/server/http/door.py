@@ -18,7 +18,7 @@ from wyoming_csm.server.http.connection import HttpConnection
 from wyoming_csm.server.http.guard import Guard, add_headers, guarding
 from wyoming_csm.server.http.house import HOUSE, House
 from wyoming_csm.server.http.metrics import Metrics
-from wyoming_csm.server.http.problems import Refused, as_json, note_beginning
+from wyoming_csm.server.http.problems import Refused, answer_of, as_json, note_beginning
 from wyoming_csm.server.http.routes import ROUTES
 from wyoming_csm.server.rate_limited_log import RateLimitedLog
 from wyoming_csm.server.sockets import listen_tcp
@@ -80,6 +80,11 @@ class HttpDoor:
         )
         self._sockets: list[socket.socket] = []
         self._accepting: list[asyncio.Task[None]] = []
+
+    @property
+    def connections(self) -> tuple[HttpConnection, ...]:
+        """The connections that came in here."""
+        return tuple(self._connections.values())
 
     @property
     def port(self) -> int:
@@ -173,12 +178,18 @@ class HttpDoor:
         connection.begin()
         try:
             if connection.refused:
-                raise Refused(
-                    HTTPStatus.SERVICE_UNAVAILABLE, "too many are being spoken to: ask again soon"
-                )
+                return _full()
             return await handler(request)
         finally:
             connection.end()
+
+
+def _full() -> web.Response:
+    answer = answer_of(
+        Refused(HTTPStatus.SERVICE_UNAVAILABLE, "too many are being spoken to: ask again soon")
+    )
+    answer.force_close()
+    return answer
 
 
 async def _count(request: web.Request, response: web.StreamResponse) -> None:

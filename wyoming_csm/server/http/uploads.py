@@ -9,10 +9,9 @@ from pathlib import Path
 
 from aiohttp import BodyPartReader, web
 
-from wyoming_csm.server.http.bodies import parts
+from wyoming_csm.server.http.bodies import in_time, parts
 from wyoming_csm.server.http.house import house_of
 from wyoming_csm.server.http.problems import Refused
-from wyoming_csm.within import within
 
 _ENDINGS = {
     "audio/wav": ".wav",
@@ -73,7 +72,8 @@ async def _read_form(request: web.Request, folder: Path) -> Upload:
     try:
         reader = await request.multipart()
         for _ in range(_MOST_FIELDS):
-            if not isinstance(part := await reader.next(), BodyPartReader):
+            part = await in_time(reader.next(), limits.event_seconds)
+            if not isinstance(part, BodyPartReader):
                 break
             if part.name == "clip":
                 ending = Path(part.filename or "").suffix.lower()[:10]
@@ -96,20 +96,11 @@ async def _read_form(request: web.Request, folder: Path) -> Upload:
 
 async def _parts_of(part: BodyPartReader, most: int, seconds: float) -> AsyncIterator[bytes]:
     count = 0
-    while True:
-        found: list[bytes] = []
-
-        async def take(found: list[bytes] = found) -> None:
-            found.append(await part.read_chunk())
-
-        if not await within(seconds, take()):
-            raise Refused(HTTPStatus.REQUEST_TIMEOUT, f"nothing more came in {seconds:g} s")
-        count += len(found[0])
+    while data := await in_time(part.read_chunk(), seconds):
+        count += len(data)
         if count > most:
             raise _too_long(most)
-        if not found[0]:
-            return
-        yield found[0]
+        yield data
 
 
 def _too_long(most: int) -> Refused:
