@@ -137,7 +137,7 @@ def to_evict(connections: Collection[C], address: str, limits: Limits) -> C | No
 
 
 class Admission:
-    """Who is inside, through whatever door, and who may come in."""
+    """Knows who is inside, through whatever door, and says who may come in."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits

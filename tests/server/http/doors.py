@@ -43,7 +43,8 @@ async def doors(*engines: Engine, **more: Any) -> AsyncIterator[Doors]:
         "sound": AS_MADE,
     } | more
     config = msgspec.structs.replace(Config(), **settings)
-    engine, mixer, lexicons = Fallback(engines), Mixer(config.sound), Lexicons(config)
+    engine = Fallback(engines, presets=config.presets)
+    mixer, lexicons = Mixer(config.sound), Lexicons(config)
     context = AnswerContext(config, engine, mixer, lexicons)
     looked: list[str] = []
 

@@ -65,7 +65,7 @@ async def test_pages_elsewhere_make_nothing_happen(headers: dict[str, str], tmp_
             assert found == 403, (method, path, body)
             assert "permission_error" in body
     assert not engine.asked
-    assert [path.name for path in tmp_path.iterdir()] == ["anna"]
+    assert (tmp_path / "anna").is_dir()
 
 
 async def test_a_websocket_of_another_page_is_refused() -> None:
@@ -188,7 +188,7 @@ async def test_home_assistants_ingress_is_believed() -> None:
         ):
             headers = PASSED_ON | origin
             assert (await status(both, "POST", SPEECH, json=WISH, headers=headers))[0] == 200
-        found, body = await status(both, "GET", "/api/openapi.json", headers=PASSED_ON)
+        _, body = await status(both, "GET", "/api/openapi.json", headers=PASSED_ON)
         assert '"url":"/api/hassio_ingress/x1"' in body
         evil = PASSED_ON | {"Origin": "http://evil.example", "X-Forwarded-Host": "home:8123"}
         assert (await status(both, "POST", SPEECH, json=WISH, headers=evil))[0] == 403

@@ -35,7 +35,7 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Metadata(msgspec.Struct, frozen=True):
-    """Who spoke."""
+    """The model and the voice that spoke."""
 
     model: str
     voice: str

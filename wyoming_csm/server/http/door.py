@@ -93,7 +93,7 @@ class HttpDoor:
 
     @property
     def address(self) -> str:
-        """Where it listens, as HOST:PORT."""
+        """Return HOST:PORT, on which it listens."""
         host = (self._config.http.address or "").rpartition(":")[0]
         return f"{host}:{self.port}"
 

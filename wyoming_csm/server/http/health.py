@@ -16,7 +16,7 @@ _ABLE = (Phase.READY, Phase.WAKING, Phase.ASLEEP)
 
 
 class EngineHealth(msgspec.Struct, frozen=True):
-    """Where an engine stands: its phase, and the reason and the cure where it cannot speak."""
+    """An engine's phase, and the reason and the cure if it cannot speak."""
 
     name: str
     phase: str
@@ -24,7 +24,7 @@ class EngineHealth(msgspec.Struct, frozen=True):
 
 
 class Health(msgspec.Struct, frozen=True):
-    """`live`: the server answers; `ready`: an engine can speak."""
+    """The server answers (`live`), and an engine can speak (`ready`)."""
 
     live: bool
     ready: bool
@@ -32,7 +32,7 @@ class Health(msgspec.Struct, frozen=True):
 
 
 class EngineStatus(msgspec.Struct, frozen=True):
-    """Where an engine stands, its free slots, and how many sentences wait for one."""
+    """An engine's phase, its free slots, and how many sentences wait for one."""
 
     name: str
     phase: str

@@ -63,7 +63,7 @@ class Started(msgspec.Struct, frozen=True, tag="start"):
 
 
 class Ended(msgspec.Struct, frozen=True, tag="end"):
-    """All sound was sent; seconds of it."""
+    """The sound's end, with how many seconds there were."""
 
     duration: float
 

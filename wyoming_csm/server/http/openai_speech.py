@@ -55,7 +55,7 @@ class Model(msgspec.Struct, frozen=True):
 
 
 class Models(msgspec.Struct, frozen=True):
-    """All models."""
+    """The list of models."""
 
     data: list[Model]
     object: str = "list"
@@ -71,7 +71,7 @@ class ListedVoice(msgspec.Struct, frozen=True):
 
 
 class ListedVoices(msgspec.Struct, frozen=True):
-    """All voices, the default one first."""
+    """The list of voices, the default one first."""
 
     voices: list[ListedVoice]
 

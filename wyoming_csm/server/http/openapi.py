@@ -22,6 +22,7 @@ _FORMS = (
     live.Start, live.Text, live.End, live.Started, live.Ended, live.Failed,
 )  # fmt: skip
 _SOUND: _Schema = {"type": "string", "format": "binary"}
+_EVENT: _Schema = {"type": "object", "properties": {"data": {"type": "string"}}}
 _REASONS = {
     400: "What was sent is wrong: the message says what",
     401: "The token is missing (http.token_file)",
@@ -81,7 +82,7 @@ def _paths() -> _Schema:
         "/v1/audio/speech": {
             "post": _operation(
                 "OpenAI's speech: streamed while it is made",
-                {200: ("The sound", sounds | {"text/event-stream": {"type": "string"}})},
+                {200: ("The sound", sounds | {"text/event-stream": _EVENT})},
                 body=_json(openai_speech.SpeechRequest),
             )
         },

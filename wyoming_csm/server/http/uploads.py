@@ -8,6 +8,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from aiohttp import BodyPartReader, web
+from aiohttp.http import HttpProcessingError
 
 from wyoming_csm.server.http.bodies import in_time, parts
 from wyoming_csm.server.http.house import house_of
@@ -87,7 +88,12 @@ async def _read_form(request: web.Request, folder: Path) -> Upload:
                     [d async for d in _parts_of(part, limits.data_bytes, limits.event_seconds)]
                 )
                 fields[(part.name or "")[:_MOST_NAME]] = data.decode(errors="replace")
-    except (ValueError, AssertionError, LookupError) as error:  # as aiohttp reads forms
+    except (
+        ValueError,
+        AssertionError,
+        LookupError,
+        HttpProcessingError,
+    ) as error:  # as aiohttp reads forms
         raise Refused(HTTPStatus.BAD_REQUEST, f"the form cannot be read: {error}") from None
     if clip is None:
         raise Refused(HTTPStatus.BAD_REQUEST, "the form has no file `clip`", param="clip")

@@ -43,13 +43,13 @@ class VoiceEntry(msgspec.Struct, frozen=True):
 
 
 class VoiceEntries(msgspec.Struct, frozen=True):
-    """All voices, the default one first."""
+    """The list of voices, the default one first."""
 
     voices: list[VoiceEntry]
 
 
 class NewName(msgspec.Struct, frozen=True):
-    """Another name for a voice."""
+    """A new name for a voice."""
 
     name: Annotated[str, Meta(min_length=1, max_length=200)]
 
