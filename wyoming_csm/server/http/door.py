@@ -4,6 +4,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from http import HTTPStatus
 
@@ -26,6 +27,9 @@ from wyoming_csm.server.sockets import listen_tcp
 _LOGGER = logging.getLogger(__name__)
 
 _MOST_REFUSED = 16  # connections that are told at one time that there is no room
+# Threads: more of them would take the processor from the event loop. One makes Opus, the slowest,
+# for some 30 listeners in real time.
+_ENCODERS = 2
 _PAUSE_SECONDS = 0.5
 _SHUTDOWN_SECONDS = 1.0  # for connections that were broken off
 _HEAD_BYTES = 16 * 1024  # of one line of a request's head
@@ -47,6 +51,7 @@ class HttpDoor:
         self._config = config
         self._admission = admission
         self._log = RateLimitedLog(_LOGGER)
+        self._encoding = ThreadPoolExecutor(_ENCODERS, "encoding")
         metrics = Metrics(engines, lambda: len(admission.inside))
         self.tell = metrics.spoken  # of each answer, through whatever door
         house = House(
@@ -56,6 +61,7 @@ class HttpDoor:
             look_again,
             Guard(config.http),
             metrics,
+            self._encoding,
             self._log,
         )
         self._connections: dict[web.RequestHandler, HttpConnection] = {}
@@ -109,6 +115,7 @@ class HttpDoor:
         for connection in list(self._connections.values()):
             connection.close("the server is stopping")
         await self._runner.cleanup()
+        self._encoding.shutdown(wait=False, cancel_futures=True)
 
     async def drain(self) -> None:
         """Take no new work and wait until the replies in flight are over, or their time is."""

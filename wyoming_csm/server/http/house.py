@@ -1,6 +1,7 @@
 """What all routes of the HTTP door have in common."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -17,7 +18,8 @@ from wyoming_csm.server.rate_limited_log import RateLimitedLog
 class House:
     """The configuration, who speaks, and what is counted of it.
 
-    `look_again` reads the folders of voices anew, so that a change counts at once.
+    `look_again` reads the folders of voices anew, so that a change counts at once. `encoding` has
+    the threads in which sound is encoded.
     """
 
     config: Config
@@ -26,6 +28,7 @@ class House:
     look_again: Callable[[], Awaitable[None]]
     guard: Guard
     metrics: Metrics
+    encoding: Executor
     log: RateLimitedLog
 
 

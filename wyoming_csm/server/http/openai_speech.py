@@ -89,7 +89,7 @@ async def speech(request: web.Request) -> web.StreamResponse:
     stall_seconds = house.config.limits.stall_seconds
     if wish.stream_format == "audio":
         headers = {"Content-Type": MIME[wish.response_format], **spoken.headers}
-        data = encoded(spoken.sound, encoder)
+        data = encoded(spoken.sound, encoder, house.encoding)
         return await stream(request, data, headers, stall_seconds)
     headers = {"Content-Type": "text/event-stream", **spoken.headers}
     done = Done(Usage(len(wish.input), 0, 0))
@@ -104,7 +104,10 @@ async def speech(request: web.Request) -> web.StreamResponse:
         done.usage = Usage(len(wish.input), frames, len(wish.input) + frames)
 
     return await stream(
-        request, as_events(encoded(counted(), encoder), done), headers, stall_seconds
+        request,
+        as_events(encoded(counted(), encoder, house.encoding), done),
+        headers,
+        stall_seconds,
     )
 
 

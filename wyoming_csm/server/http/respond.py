@@ -3,6 +3,7 @@
 import asyncio
 import base64
 from collections.abc import AsyncGenerator, Mapping
+from concurrent.futures import Executor
 from contextlib import aclosing
 
 import msgspec
@@ -20,12 +21,18 @@ def json_answer(body: object, status: int = 200) -> web.Response:
     )
 
 
-async def encoded(sound: AsyncGenerator[bytes], encoder: Encoder) -> AsyncGenerator[bytes]:
+async def encoded(
+    sound: AsyncGenerator[bytes], encoder: Encoder, threads: Executor
+) -> AsyncGenerator[bytes]:
     """Yield sound in a format, while it is made."""
+    loop = asyncio.get_running_loop()
     async with aclosing(sound):
         async for pcm in sound:
-            yield await asyncio.to_thread(encoder.feed, pcm) if encoder.slow else encoder.feed(pcm)
-    yield await asyncio.to_thread(encoder.end) if encoder.slow else encoder.end()
+            if encoder.slow:
+                yield await loop.run_in_executor(threads, encoder.feed, pcm)
+            else:
+                yield encoder.feed(pcm)
+    yield await loop.run_in_executor(threads, encoder.end) if encoder.slow else encoder.end()
 
 
 async def stream(
