@@ -46,7 +46,7 @@ async def serve(config: Config, installer: str | None = None) -> None:
         _LOGGER.info("wyoming-csm %s listens on %s", __version__, config.uri)
         if http:
             await doors.enter_async_context(http)
-            _LOGGER.info("The page and OpenAI's API: http://%s", http.address)
+            _LOGGER.info("The page, and OpenAI's API below /v1: %s", http.url)
         if config.voice and config.voice not in (voice.name for voice in app.engine.voices):
             _LOGGER.warning("%s: the first is the default", app.why_no_voice(config.voice))
         async with asyncio.TaskGroup() as group:

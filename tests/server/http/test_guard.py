@@ -105,6 +105,23 @@ async def test_own_names_and_addresses_serve(host: str) -> None:
         assert (await status(both, "POST", SPEECH, json=WISH, headers=headers))[0] == 200
 
 
+@pytest.mark.parametrize(
+    ("referer", "expected"),
+    [(None, 403), ("http://evil.example/", 403), ("http://192.168.1.5:8002/", 200)],
+)
+async def test_what_a_page_embeds_over_plain_http_does_not_speak(
+    referer: str | None, expected: int
+) -> None:
+    """There browsers tell neither Origin nor Sec-Fetch-Site, and a page can leave out Referer."""
+    headers = {"Host": "192.168.1.5:8002", "User-Agent": "Mozilla/5.0 (X11; Linux x86_64)"}
+    headers |= {"Referer": referer} if referer else {}
+    engine = FakeEngine()
+    async with doors(engine) as both:
+        path = "/api/text-to-speech?text=One+is."
+        assert (await status(both, "GET", path, headers=headers))[0] == expected
+    assert bool(engine.asked) is (expected == 200)
+
+
 async def test_a_foreign_name_is_told_what_helps() -> None:
     async with doors(FakeEngine()) as both:
         found, body = await status(both, "GET", "/", headers={"Host": "rebound.example"})

@@ -143,7 +143,7 @@ async def test_what_is_no_json_is_refused(body: bytes) -> None:
 
 async def test_what_cannot_be_done_is_warned_of() -> None:
     engine = FakeEngine(voices=(fake_voice("anna"), fake_voice("berta")))
-    wish = {"input": "One is.", "voice": "alloy", "instructions": "Whisper."}
+    wish: dict[str, object] = {"input": "One is.", "voice": "alloy", "instructions": "Whisper."}
     async with doors(engine) as both, both.client.post(SPEECH, json=wish) as answer:
         assert "instructions are ignored" in answer.headers["Warning"]
         assert "the default one speaks" in answer.headers["Warning"]

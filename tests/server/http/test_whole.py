@@ -16,7 +16,8 @@ FRAMES = b"".join(map(frame, range(3)))
 def sound_in(file: bytes) -> bytes:
     with wave.open(io.BytesIO(file)) as found:
         assert (found.getframerate(), found.getnchannels(), found.getsampwidth()) == (24_000, 1, 2)
-        return found.readframes(found.getnframes())
+        sound: bytes = found.readframes(found.getnframes())
+        return sound
 
 
 async def test_generate_holds_a_whole_file() -> None:

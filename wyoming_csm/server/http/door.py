@@ -14,7 +14,8 @@ from aiohttp.typedefs import Handler
 from wyoming_csm.answer import AnswerContext
 from wyoming_csm.config import Config
 from wyoming_csm.engines.base import Engine
-from wyoming_csm.server.admission import Admission
+from wyoming_csm.server.addresses import reachable_addresses
+from wyoming_csm.server.admission import Admission, plain_address
 from wyoming_csm.server.http.connection import HttpConnection
 from wyoming_csm.server.http.guard import Guard, add_headers, guarding
 from wyoming_csm.server.http.house import HOUSE, House
@@ -98,10 +99,14 @@ class HttpDoor:
         return int(self._sockets[0].getsockname()[1])
 
     @property
-    def address(self) -> str:
-        """Return HOST:PORT, on which it listens."""
-        host = (self._config.http.address or "").rpartition(":")[0]
-        return f"{host}:{self.port}"
+    def url(self) -> str:
+        """Return the address for people: the likeliest that this machine has now."""
+        bound = self._sockets[0].getsockname()[0]
+        try:
+            host = next(iter(reachable_addresses([bound])), plain_address(bound))
+        except OSError:
+            host = plain_address(bound)
+        return f"http://{f'[{host}]' if host.version == 6 else host}:{self.port}/"
 
     async def __aenter__(self) -> "HttpDoor":
         """Listen from here on. Raises ConfigError if the address cannot be had."""

@@ -5,8 +5,9 @@ Three rules, for every request:
 
 - `Host` is an address written in numbers or a name that is ours: a foreign name that leads here
   (DNS rebinding) is refused, since its page would count as our own.
-- Where a browser says whence a request comes (`Origin`, `Sec-Fetch-Site`), it is this server. Only
-  following a link to a page is let through: nothing happens by it.
+- Where a browser says whence a request comes (`Origin`, `Sec-Fetch-Site`), it is this server; where
+  it does not, and any page could have it ask, `Referer` must say so. Only following a link to a page
+  is let through: nothing happens by it.
 - With a token, each request brings it, but for the page itself and the health check.
 
 There are no CORS headers at all, so a page elsewhere can neither send JSON nor read an answer.
@@ -30,6 +31,7 @@ _LONGEST_TOKEN = 4096  # characters
 TOKEN_PROTOCOL = "bearer."  # before the token, among the protocols that a WebSocket asks for
 # Pages and their parts, and whether this server lives: they do nothing and tell nothing of texts.
 _OPEN = ("/", "/health", "/api/docs", "/api/openapi.json")
+_SPEAKS_BY_GET = "/api/text-to-speech"
 _POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
     " media-src 'self' blob:; connect-src 'self'; object-src 'none'; base-uri 'none';"
@@ -40,7 +42,7 @@ _HEADERS = {
     "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "SAMEORIGIN",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
@@ -97,10 +99,11 @@ class Guard:
         foreign = site not in (None, "same-origin", "none")
         if origin is not None and not (self.is_ingress(request) and site == "same-origin"):
             # What ingress passes on has another host than the browser asked for.
-            ours = {request.headers.get(hdrs.HOST)}
-            if self.is_ingress(request):
-                ours.add(request.headers.get("X-Forwarded-Host"))
-            foreign |= _host_of(origin) not in {_default_port_less(one) for one in ours if one}
+            foreign |= _host_of(origin) not in self._own_hosts(request)
+        if origin is None and site is None and _may_be_embedded(request):
+            foreign |= _host_of(request.headers.get(hdrs.REFERER, "")) not in self._own_hosts(
+                request
+            )
         follows_link = (
             origin is None
             and request.method == hdrs.METH_GET
@@ -109,8 +112,16 @@ class Guard:
         )
         if foreign and not follows_link:
             raise Refused(
-                HTTPStatus.FORBIDDEN, "a page of another server asks for this: it is refused"
+                HTTPStatus.FORBIDDEN,
+                "this may be asked for by a page of another server, so it is refused",
             )
+
+    def _own_hosts(self, request: web.BaseRequest) -> set[str]:
+        """Return the hosts, with ports, under which the browser may see this server."""
+        ours = [request.headers.get(hdrs.HOST)]
+        if self.is_ingress(request):
+            ours.append(request.headers.get("X-Forwarded-Host"))
+        return {_default_port_less(one) for one in ours if one}
 
     def _check_token(self, request: web.BaseRequest) -> None:
         if self._token is None or _is_open(request.path):
@@ -144,6 +155,15 @@ def guarding(guard: Guard) -> Middleware:
 async def add_headers(_request: web.Request, response: web.StreamResponse) -> None:
     """Tell browsers what our pages may do: nothing but to talk to us."""
     response.headers.update(_HEADERS)
+
+
+def _may_be_embedded(request: web.BaseRequest) -> bool:
+    """Tell whether a browser asks for what an <audio> or <img> of any page can ask for.
+
+    Over plain HTTP, but for loopback, browsers do not say where such a request comes from.
+    """
+    speaks = request.method == hdrs.METH_GET and request.path == _SPEAKS_BY_GET
+    return speaks and request.headers.get(hdrs.USER_AGENT, "").startswith("Mozilla/")
 
 
 def _is_open(path: str) -> bool:
