@@ -6,8 +6,8 @@ Three rules, for every request:
 - `Host` is an address written in numbers or a name that is ours: a foreign name that leads here
   (DNS rebinding) is refused, since its page would count as our own.
 - Where a browser says whence a request comes (`Origin`, `Sec-Fetch-Site`), it is this server; where
-  it does not, and any page could have it ask, `Referer` must say so. Only following a link to a page
-  is let through: nothing happens by it.
+  it does not, and any page could have it ask, `Referer` must say so. Only following a link to a
+  page is let through: nothing happens by it.
 - With a token, each request brings it, but for the page itself and the health check.
 
 There are no CORS headers at all, so a page elsewhere can neither send JSON nor read an answer.
