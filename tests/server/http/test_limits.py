@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from tests.fakes import FakeEngine
-from tests.server.clients import eventually, peer, say
+from tests.server.clients import eventually, peer, say, warnings
 from tests.server.http.doors import doors
 from tests.server.http.raw import HEAD, raw
 from wyoming_csm.config import Limits
@@ -91,6 +91,16 @@ async def test_junk_is_refused_and_the_door_stays_open(junk: bytes) -> None:
             assert await one.status() in (0, 400)
         async with both.client.get("/health") as answer:
             assert answer.status == 200
+
+
+async def test_a_flood_of_junk_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    async with doors(FakeEngine()) as both:
+        for _ in range(20):
+            async with raw(both) as one:
+                one.send(b"rubbish\r\n\r\n")
+                await one.status()
+    assert warnings(caplog) == ["Refused a connection that does not speak HTTP"]
+    assert "Traceback" not in caplog.text
 
 
 async def test_where_all_are_spoken_to_one_more_is_told_to_come_again() -> None:

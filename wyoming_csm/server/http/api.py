@@ -80,7 +80,7 @@ async def generate(request: web.Request) -> web.StreamResponse:
             yield b'"' + after
 
         headers = {"Content-Type": "application/json", **spoken.headers}
-        return await stream(request, parts(), headers, house.config.limits.stall_seconds)
+        return await stream(request, parts(), headers)
 
 
 async def text_to_speech(request: web.Request) -> web.StreamResponse:
@@ -110,7 +110,7 @@ async def text_to_speech(request: web.Request) -> web.StreamResponse:
             "Content-Length": str(len(wav_header(size)) + size),
             **spoken.headers,
         }
-        return await stream(request, parts(), headers, house.config.limits.stall_seconds)
+        return await stream(request, parts(), headers)
 
 
 async def _gather(spoken: Speech, file: IO[bytes]) -> int:

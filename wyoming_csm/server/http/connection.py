@@ -5,21 +5,22 @@ from collections.abc import Callable
 
 from aiohttp import web
 
+from wyoming_csm.config import Limits
 from wyoming_csm.server.peer import UNSENT_BYTES
 
 
 class HttpConnection(asyncio.Protocol):
-    """Passes all on to aiohttp, and closes where a request does not come whole in time.
+    """Passes all on to aiohttp, and closes where the peer keeps it waiting, which aiohttp would.
 
-    aiohttp waits for a request's head for ever: here it has some seconds from its first byte on,
-    the first request from the connection's beginning on.
+    A request's head has `limits.event_seconds` from its first byte on, the first request's from the
+    connection's beginning on. A peer that takes nothing for `limits.stall_seconds` is given up.
     """
 
     def __init__(
         self,
         inner: web.RequestHandler,
         address: str,
-        head_seconds: float,
+        limits: Limits,
         left: Callable[["HttpConnection"], None],
         *,
         refused: bool = False,
@@ -31,10 +32,12 @@ class HttpConnection(asyncio.Protocol):
         self.refused = refused
         self._clock = asyncio.get_running_loop().time
         self.last_active = self._clock()
-        self._head_seconds = head_seconds
+        self._limits = limits
         self._left = left
         self._working = 0  # requests that are being answered
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None  # for the head
+        self._stall: asyncio.TimerHandle | None = None
+        self._unsent = 0  # bytes, when the stall was looked at last
         self._transport: asyncio.Transport | None = None
 
     @property
@@ -65,6 +68,7 @@ class HttpConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._stop_timer()
+        self._stop_watching()
         self.inner.connection_lost(exc)
         self._left(self)
 
@@ -77,15 +81,35 @@ class HttpConnection(asyncio.Protocol):
         self.inner.eof_received()
 
     def pause_writing(self) -> None:
+        self._watch_stall()
         self.inner.pause_writing()
 
     def resume_writing(self) -> None:
+        self._stop_watching()
         self.inner.resume_writing()
+
+    def _watch_stall(self) -> None:
+        assert self._transport is not None
+        self._unsent = self._transport.get_write_buffer_size()
+        loop = asyncio.get_running_loop()
+        self._stall = loop.call_later(self._limits.stall_seconds, self._look_at_stall)
+
+    def _look_at_stall(self) -> None:
+        assert self._transport is not None
+        if self._transport.get_write_buffer_size() >= self._unsent:
+            self.close("it takes nothing")
+        else:
+            self._watch_stall()
+
+    def _stop_watching(self) -> None:
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
 
     def _start_timer(self) -> None:
         if self._timer is None:
             loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(self._head_seconds, self.close, "too slow")
+            self._timer = loop.call_later(self._limits.event_seconds, self.close, "too slow")
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

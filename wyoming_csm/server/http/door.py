@@ -9,6 +9,7 @@ from dataclasses import replace
 from http import HTTPStatus
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 from aiohttp.typedefs import Handler
 
 from wyoming_csm.answer import AnswerContext
@@ -78,6 +79,7 @@ class HttpDoor:
             self._app,
             handle_signals=False,
             access_log=None,
+            logger=_JunkLog(self._log),
             handler_cancellation=True,
             keepalive_timeout=config.limits.idle_seconds,
             max_line_size=_HEAD_BYTES,
@@ -166,9 +168,7 @@ class HttpDoor:
         server = self._runner.server
         assert server is not None
         limits = self._config.limits
-        connection = HttpConnection(
-            server(), address, limits.event_seconds, self._left, refused=refused
-        )
+        connection = HttpConnection(server(), address, limits, self._left, refused=refused)
         self._connections[connection.inner] = connection
         if refused:
             self._refused += 1
@@ -194,6 +194,21 @@ class HttpDoor:
             return await handler(request)
         finally:
             connection.end()
+
+
+class _JunkLog(logging.Logger):
+    """Takes what aiohttp logs: a flood of what is no HTTP must not fill the log."""
+
+    def __init__(self, log: RateLimitedLog) -> None:
+        super().__init__(_LOGGER.name)
+        self._log = log
+
+    def handle(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, HttpProcessingError):
+            self._log.warning("junk", "Refused a connection that does not speak HTTP")
+        elif _LOGGER.isEnabledFor(record.levelno):
+            _LOGGER.handle(record)
 
 
 def _full() -> web.Response:

@@ -25,6 +25,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from wyoming_csm.config import HttpConfig
 from wyoming_csm.errors import ConfigError
+from wyoming_csm.server.admission import plain_address
 from wyoming_csm.server.http.problems import Refused
 
 _LONGEST_TOKEN = 4096  # characters
@@ -66,10 +67,8 @@ class Guard:
 
     def is_ingress(self, request: web.BaseRequest) -> bool:
         """Tell whether Home Assistant passes this on for somebody who is logged in there."""
-        try:
-            return ipaddress.ip_address(request.remote or "") in self._ingress
-        except ValueError:
-            return False
+        peer = request.remote
+        return peer is not None and plain_address(peer) in self._ingress
 
     def prefix(self, request: web.BaseRequest) -> str:
         """Return the path below which this server is seen, "" or like /api/hassio_ingress/x."""

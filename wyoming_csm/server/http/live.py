@@ -21,8 +21,7 @@ from wyoming_csm.server.http.bodies import parse
 from wyoming_csm.server.http.guard import TOKEN_PROTOCOL
 from wyoming_csm.server.http.house import house_of
 from wyoming_csm.server.http.problems import Fault, fault_of
-from wyoming_csm.server.http.respond import Stalls
-from wyoming_csm.server.http.speak import speak
+from wyoming_csm.server.http.speak import address_of, speak
 from wyoming_csm.text.characters import mended
 from wyoming_csm.text_stream import TextStream
 from wyoming_csm.voice_choice import VoiceRequest
@@ -157,9 +156,15 @@ class _Conversation:
         if self._waiting > self._limits.waiting_requests:
             raise RequestError(f"more than {self._limits.waiting_requests} texts are waiting")
         self._waiting += 1
-        self._text = TextStream(self._limits.text_characters, lambda complaint: None)
+        self._text = TextStream(self._limits.text_characters, self._complain)
         self._due.put_nowait((start, self._text))
         return self._text
+
+    def _complain(self, complaint: str) -> None:
+        house_of(self._request).log.warning(
+            "long", "A text of %s %s (limits.text_characters): it is spoken up to the last"
+            " sentence that ends before", address_of(self._request), complaint,
+        )  # fmt: skip
 
     def _end(self) -> None:
         if self._text is not None:
@@ -184,15 +189,9 @@ class _Conversation:
                     name = spoken.voice.name if spoken.voice else ""
                     await self._tell(Started(name, spoken.warnings))
                 size += len(pcm)
-                await self._send(pcm)
+                await self._socket.send_bytes(pcm)
         await self._tell(Ended(round(size / BYTES_PER_SECOND, 3)))
 
     async def _tell(self, message: object) -> None:
         if not self._socket.closed:
             await self._socket.send_str(msgspec.json.encode(message).decode())
-
-    async def _send(self, pcm: bytes) -> None:
-        if self._request.transport is None:
-            raise ConnectionResetError("the client left")
-        with Stalls(self._request.transport, self._limits.stall_seconds):
-            await self._socket.send_bytes(pcm)

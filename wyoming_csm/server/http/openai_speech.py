@@ -1,5 +1,6 @@
 """OpenAI's API for speech: what its clients send, and what they expect back."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Annotated, Literal
@@ -80,17 +81,17 @@ async def speech(request: web.Request) -> web.StreamResponse:
     """Answer POST /v1/audio/speech."""
     house = house_of(request)
     wish = await read_json(request, SpeechRequest)
-    encoder = encoder_of(wish.response_format)
+    loop = asyncio.get_running_loop()  # in a thread: the first time libraries are loaded
+    encoder = await loop.run_in_executor(house.encoding, encoder_of, wish.response_format)
     text = whole_text(house, wish.input, "input")
     warnings = (
         ("instructions are ignored: a voice sounds as its clip",) if wish.instructions else ()
     )
     spoken = speak(request, text, _voice_of(wish), speed=wish.speed, warnings=warnings)
-    stall_seconds = house.config.limits.stall_seconds
     if wish.stream_format == "audio":
         headers = {"Content-Type": MIME[wish.response_format], **spoken.headers}
         data = encoded(spoken.sound, encoder, house.encoding)
-        return await stream(request, data, headers, stall_seconds)
+        return await stream(request, data, headers)
     headers = {"Content-Type": "text/event-stream", **spoken.headers}
     done = Done(Usage(len(wish.input), 0, 0))
 
@@ -107,7 +108,6 @@ async def speech(request: web.Request) -> web.StreamResponse:
         request,
         as_events(encoded(counted(), encoder, house.encoding), done),
         headers,
-        stall_seconds,
     )
 
 

@@ -36,10 +36,7 @@ async def encoded(
 
 
 async def stream(
-    request: web.Request,
-    data: AsyncGenerator[bytes],
-    headers: Mapping[str, str],
-    stall_seconds: float,
+    request: web.Request, data: AsyncGenerator[bytes], headers: Mapping[str, str]
 ) -> web.StreamResponse:
     """Send data as it comes; the response begins with the first of it, so that what fails before
     is told by a status.
@@ -52,44 +49,9 @@ async def stream(
             if part and not response.prepared:
                 await response.prepare(request)
             if part:
-                await send(request, response, part, stall_seconds)
+                await response.write(part)
     await response.write_eof()
     return response
-
-
-async def send(
-    request: web.Request, response: web.StreamResponse, data: bytes, stall_seconds: float
-) -> None:
-    """Send data; break off a connection that takes nothing for so long."""
-    if request.transport is None:
-        raise ConnectionResetError("the client left")
-    with Stalls(request.transport, stall_seconds):
-        await response.write(data)
-
-
-class Stalls:
-    """Breaks a connection off that takes nothing for some seconds, from `with` until its end."""
-
-    def __init__(self, transport: asyncio.WriteTransport | asyncio.Transport, seconds: float):
-        self._transport = transport
-        self._seconds = seconds
-
-    def __enter__(self) -> None:
-        self._watch()
-
-    def __exit__(self, *_error: object) -> None:
-        self._timer.cancel()
-
-    def _watch(self) -> None:
-        self._unsent = self._transport.get_write_buffer_size()
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(self._seconds, self._look)
-
-    def _look(self) -> None:
-        if self._transport.get_write_buffer_size() >= self._unsent > 0:
-            self._transport.abort()
-        else:
-            self._watch()
 
 
 async def as_events(data: AsyncGenerator[bytes], done: "Done") -> AsyncGenerator[bytes]:

@@ -8,6 +8,7 @@ import msgspec
 from aiohttp import web
 
 from wyoming_csm.answer import AnswerContext
+from wyoming_csm.server.admission import plain_address
 from wyoming_csm.server.http.house import House, house_of
 from wyoming_csm.server.http.problems import Refused
 from wyoming_csm.server.http.sound import sound_of
@@ -73,7 +74,7 @@ def speak(
     if complaint:
         house.log.warning(
             "voice", "A request from %s cannot be fulfilled exactly: %s; the voice is %s",
-            *(request.remote, complaint, voice and voice.name),
+            *(address_of(request), complaint, voice and voice.name),
         )  # fmt: skip
         warnings = (*warnings, "there is no such voice: the default one speaks")
     context = house.answers if live else _for_a_file(house.answers)
@@ -82,8 +83,8 @@ def speak(
 
 
 def address_of(request: web.Request) -> str:
-    """Return whose turn it is: the peer's address, or for Home Assistant's ingress its user's."""
-    return request.remote or "unknown"
+    """Return whose turn it is: the peer's address, as Wyoming's door writes it."""
+    return str(plain_address(request.remote)) if request.remote else "unknown"
 
 
 def _for_a_file(context: AnswerContext) -> AnswerContext:
