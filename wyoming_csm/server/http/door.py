@@ -201,12 +201,12 @@ class _JunkLog(logging.Logger):
 
     def __init__(self, log: RateLimitedLog) -> None:
         super().__init__(_LOGGER.name)
-        self._log = log
+        self._limited = log
 
     def handle(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, HttpProcessingError):
-            self._log.warning("junk", "Refused a connection that does not speak HTTP")
+            self._limited.warning("junk", "Refused a connection that does not speak HTTP")
         elif _LOGGER.isEnabledFor(record.levelno):
             _LOGGER.handle(record)
 
