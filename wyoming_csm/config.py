@@ -414,6 +414,8 @@ def _is_tcp(uri: str) -> bool:
 def _check_http(http: HttpConfig) -> None:
     if http.address is not None and not _is_tcp(f"tcp://{http.address}"):
         raise ConfigError(f"http.address: {http.address!r} is not like 0.0.0.0:8002")
+    if http.asr is not None and not (_is_tcp(http.asr) or http.asr.startswith("unix:///")):
+        raise ConfigError(f"http.asr: {http.asr!r} is not like tcp://192.168.1.5:10300")
     for address in http.ingress:
         try:
             ipaddress.ip_address(address)
