@@ -80,6 +80,7 @@ async def test_replies_of_both_doors_are_counted() -> None:
         {"name": "fake", "phase": "ready", "detail": "fake", "free": 4, "queue": 0}
     ]
     assert state["speaks"] == "fake: fake"
+    assert (state["text_characters"], state["transcribes"]) == (10_000, False)
 
 
 async def test_fallbacks_and_deaths_are_counted() -> None:

@@ -42,12 +42,15 @@ class EngineStatus(msgspec.Struct, frozen=True):
 
 
 class State(msgspec.Struct, frozen=True):
-    """What the page shows of the server; `speaks` says which engine does now, or why none can."""
+    """What the page shows of the server; `speaks` says which engine does now, or why none can,
+    `transcribes` whether a speech-to-text server is configured."""
 
     version: str
     speaks: str
     engines: list[EngineStatus]
     replies: list[Reply]
+    text_characters: int
+    transcribes: bool
 
 
 async def health(request: web.Request) -> web.Response:
@@ -70,7 +73,16 @@ async def state(request: web.Request) -> web.Response:
     ]
     status = house.answers.engine.status
     speaks = status.detail or status.phase.value
-    return json_answer(State(__version__, speaks, engines, list(house.metrics.recent)))
+    return json_answer(
+        State(
+            __version__,
+            speaks,
+            engines,
+            list(house.metrics.recent),
+            house.config.limits.text_characters,
+            house.config.http.asr is not None,
+        )
+    )
 
 
 async def metrics(request: web.Request) -> web.Response:
