@@ -126,6 +126,25 @@ async def test_one_who_says_nothing_is_not_kept() -> None:
         assert (await live.receive(timeout=5)).type is WSMsgType.CLOSE
 
 
+async def test_one_in_which_nobody_speaks_makes_room() -> None:
+    engine = FakeEngine()
+    async with (
+        doors(engine, limits=Limits(connections=1)) as both,
+        both.client.ws_connect("/api/stream") as live,
+    ):
+        engine.hold.clear()
+        await live.send_json({"type": "text", "text": "One is."})
+        await live.send_json({"type": "end"})
+        await eventually(lambda: engine.speaking == 1)
+        async with both.client.get("/health") as answer:
+            assert answer.status == 503
+        engine.hold.set()
+        await answer_of(live)
+        async with both.client.get("/health") as answer:
+            assert answer.status == 200
+        assert (await live.receive(timeout=5)).type is WSMsgType.CLOSED
+
+
 async def test_without_a_websocket_it_is_refused() -> None:
     async with doors(FakeEngine()) as both, both.client.get("/api/stream") as answer:
         assert answer.status == 400

@@ -8,6 +8,8 @@ from aiohttp import web
 from wyoming_csm.config import Limits
 from wyoming_csm.server.peer import UNSENT_BYTES
 
+CONNECTION: "web.RequestKey[HttpConnection]" = web.RequestKey("connection")
+
 
 class HttpConnection(asyncio.Protocol):
     """Passes all on to aiohttp, and closes where the peer keeps it waiting, which aiohttp would.
@@ -34,6 +36,7 @@ class HttpConnection(asyncio.Protocol):
         self.last_active = self._clock()
         self._limits = limits
         self._left = left
+        self.resting = False  # what is being answered is a conversation in which nobody speaks
         self._working = 0  # requests that are being answered
         self._timer: asyncio.TimerHandle | None = None  # for the head
         self._stall: asyncio.TimerHandle | None = None
@@ -42,7 +45,7 @@ class HttpConnection(asyncio.Protocol):
 
     @property
     def busy(self) -> bool:
-        return self._working > 0
+        return self._working > 0 and not self.resting
 
     def begin(self) -> None:
         """Note that a request came, whole but for its body."""
@@ -52,6 +55,7 @@ class HttpConnection(asyncio.Protocol):
     def end(self) -> None:
         """Note that it was answered."""
         self._working -= 1
+        self.resting = False
         self.last_active = self._clock()
 
     def close(self, reason: str) -> None:

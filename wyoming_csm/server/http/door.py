@@ -17,7 +17,7 @@ from wyoming_csm.config import Config
 from wyoming_csm.engines.base import Engine
 from wyoming_csm.server.addresses import reachable_addresses
 from wyoming_csm.server.admission import Admission, plain_address
-from wyoming_csm.server.http.connection import HttpConnection
+from wyoming_csm.server.http.connection import CONNECTION, HttpConnection
 from wyoming_csm.server.http.guard import Guard, add_headers, guarding
 from wyoming_csm.server.http.house import HOUSE, House
 from wyoming_csm.server.http.metrics import Metrics
@@ -187,6 +187,7 @@ class HttpDoor:
         connection = self._connections.get(request.protocol)
         if connection is None:
             raise ConnectionResetError("the client left")
+        request[CONNECTION] = connection
         connection.begin()
         try:
             if connection.refused:

@@ -18,6 +18,7 @@ from msgspec import Meta
 from wyoming_csm.audio import BYTES_PER_SECOND, CHANNELS, SAMPLE_RATE, SAMPLE_WIDTH
 from wyoming_csm.errors import RequestError, WyomingCsmError
 from wyoming_csm.server.http.bodies import parse
+from wyoming_csm.server.http.connection import CONNECTION
 from wyoming_csm.server.http.guard import TOKEN_PROTOCOL
 from wyoming_csm.server.http.house import house_of
 from wyoming_csm.server.http.problems import Fault, fault_of
@@ -105,6 +106,8 @@ class _Conversation:
         self._request, self._socket = request, socket
         self._limits = house_of(request).config.limits
         self._due: asyncio.Queue[tuple[Start, TextStream]] = asyncio.Queue()
+        self._connection = request[CONNECTION]
+        self._connection.resting = True
         self._waiting = 0
         self._text: TextStream | None = None  # that grows
 
@@ -156,6 +159,7 @@ class _Conversation:
         if self._waiting > self._limits.waiting_requests:
             raise RequestError(f"more than {self._limits.waiting_requests} texts are waiting")
         self._waiting += 1
+        self._connection.resting = False
         self._text = TextStream(self._limits.text_characters, self._complain)
         self._due.put_nowait((start, self._text))
         return self._text
@@ -178,6 +182,7 @@ class _Conversation:
             except WyomingCsmError as error:
                 await self._tell(Failed(fault_of(error)[1]))
             self._waiting -= 1
+            self._connection.resting = not self._waiting
 
     async def _speak_one(self, start: Start, text: TextStream) -> None:
         wanted = VoiceRequest(start.voice or None, start.language or None, start.speaker or None)
