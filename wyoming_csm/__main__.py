@@ -102,6 +102,10 @@ def parse_words(words: list[str]) -> argparse.Namespace:
     add = serve.add_argument
     add("--uri", help="where to listen: tcp://ADDRESS:PORT or unix:///PATH")
     add(
+        "--http", dest="http.address", metavar="HOST:PORT",
+        help="serve the page and OpenAI's API as well, as on 0.0.0.0:8002",
+    )  # fmt: skip
+    add(
         "--zeroconf", dest="discovery.name", nargs="?", const="", metavar="NAME",
         help="announce, under this name",
     )  # fmt: skip

@@ -127,7 +127,10 @@ def say(text: str, *, ssml: bool = True) -> list[Piece]:
         ),
         ("<voice>as it is</voice>", [Speak("as it is")]),
         ('<lang xml:lang="de_DE">Guten Tag</lang>', [Speak("Guten Tag", language="de-DE")]),
-        ('<p xml:lang="de">Ja ja</p> no no', [Speak("Ja ja", language="de"), Speak("no no")]),
+        (
+            '<p xml:lang="de">Ja ja</p> no no',
+            [Speak("Ja ja", language="de"), Speak("no no", before=Joint.PARAGRAPH)],
+        ),
         ('<voice language="fr-FR">Oui non</voice>', [Speak("Oui non", language="fr-FR")]),
         ('<voice xml:lang="fr">Oui non</voice>', [Speak("Oui non", language="fr")]),
         ('<lang xml:lang="not one!">Guten Tag</lang>', [Speak("Guten Tag")]),
