@@ -7,7 +7,9 @@ from typing import Any
 from mkdocs.structure.files import File
 
 ROOT = Path(__file__).resolve().parent.parent
-LINK = re.compile(r"\]\(\.\./([\w./-]+)")  # of a page in docs/, as a reader of the repository follows it
+LINK = re.compile(
+    r"\]\(\.\./([\w./-]+)"
+)  # of a page in docs/, as a reader of the repository follows it
 PREFIX = "files/"
 
 

@@ -1,4 +1,4 @@
-"""What measures the engine: rivals that really do their work, counts, records, the table of speed."""
+"""What measures the engine: rivals that really do their work, counts, records, its table."""
 
 import json
 import time

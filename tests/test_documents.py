@@ -53,8 +53,9 @@ def worded(command: str, tools: Tools) -> None:
     """`echo … | text`, with what is echoed at its standard input."""
     _, patch = tools
     echo, _, rest = command.partition("|")
-    assert (words := shlex.split(echo))[0] == "echo"
-    patch.setattr("sys.stdin", io.StringIO(" ".join(words[1:])))
+    program, *words = shlex.split(echo)
+    assert program == "echo"
+    patch.setattr("sys.stdin", io.StringIO(" ".join(words)))
     assert main(own_words(rest)) == 0
 
 
