@@ -132,11 +132,11 @@ def noted(command: str, _: Tools) -> None:
 
 CHECKS: dict[str, Check] = {
     r"(HF_TOKEN=\S+ )?\./run\.sh( --light.*)?": parsed,
-    r"(\./run\.sh|speech/bin/wyoming-csm) say .*": spoken,
+    r"\./run\.sh say .*": spoken,
     r"echo .* \| \./run\.sh text .*": worded,
     r"\./run\.sh voices list": managed,
     r"\./run\.sh (voices|verify) ?.*": parsed,
-    r"speech/bin/wyoming-csm --config .*": parsed,
+    r"speech/bin/wyoming-csm .*": parsed,  # and script/try-wheel runs it
     r"docker compose .*": composed,
     r"(script|\.ci)/\S+": scripted,
     r"curl -s .*": asked,
@@ -164,7 +164,13 @@ def test_every_command_is_checked() -> None:
     assert set(CHECKS.values()) - used == set(), "of no use any more"
 
 
-@pytest.mark.parametrize(("document", "command"), COMMANDS)
+SLOW = pytest.mark.slow(seconds=4)
+
+
+@pytest.mark.parametrize(
+    ("document", "command"),
+    [pytest.param(*each, marks=[SLOW] if _checks(each[1]) is spoken else []) for each in COMMANDS],
+)
 def test_a_command_is_right(
     document: str, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -216,6 +222,7 @@ def test_limits_are_all_explained() -> None:
         assert f"`limits.{name}`" in said, name
 
 
+@SLOW
 def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
     pytest.importorskip("material", reason="the site's builder is not installed")
     done = subprocess.run(
