@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from wyoming_csm.__main__ import COMMANDS, main
+from wyoming_csm.__main__ import main
+from wyoming_csm.command_words import COMMANDS
 from wyoming_csm.config import Config, parse
 from wyoming_csm.settings import settings_of
 
@@ -80,7 +81,7 @@ def test_stations_are_modules() -> None:
 def test_words_of_the_command_exist(capsys: pytest.CaptureFixture[str]) -> None:
     for command in COMMANDS:
         with pytest.raises(SystemExit):
-            main([command, "--help"])
+            main([command.name, "--help"])
     known = capsys.readouterr().out
     words = set(
         re.findall(
