@@ -1,4 +1,4 @@
-"""The words of the command line as data: what is parsed, explained and completed is made from it."""
+"""The words of the command line as data, from which they are parsed, explained and completed."""
 
 import argparse
 from collections.abc import Mapping
@@ -239,7 +239,10 @@ _VERIFY = Command(
     (
         _word("--frames", type=count(1000), metavar="N", help="of 80 ms, to be compared"),
         _word("--text", dest="words", metavar="TEXT", help="what is spoken"),
-        _word("--device", dest="csm.device", metavar="DEVICE", help="instead of csm.device: cpu, cuda:1"),
+        _word(
+            *("--device",), dest="csm.device", metavar="DEVICE",
+            help="instead of csm.device: cpu, cuda:1",
+        ),
         _word(
             *("--dtype",), dest="csm.dtype", metavar="TYPE",
             help="instead of csm.dtype, csm.depth_dtype: int8",

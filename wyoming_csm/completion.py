@@ -135,10 +135,8 @@ def _fish() -> str:
 
 
 def _fish_option(word: Word) -> str:
-    names = [
-        f"-l {name[2:]}" if name.startswith("--") else f"-s {name[1:]}" for name in word.names
-    ]
-    value = ["-r", *(["-F"] if word.names_file else [])] if word.takes_value else []
+    names = [f"-l {name[2:]}" if name.startswith("--") else f"-s {name[1:]}" for name in word.names]
+    value = ["-r -F" if word.names_file else "-x"] if word.takes_value else []
     if word.choices:
         value += ["-a", shlex.quote(" ".join(word.choices))]
     return " ".join([*names, *value, "-d", shlex.quote(word.help)])
