@@ -68,6 +68,13 @@ def judged(
         print(wrap.fill(f"→ {cure}"), file=stream)
 
 
+def passing(words: str, stream: TextIO | None = None) -> None:
+    """Show words on a terminal until the next ones, or "", come; nothing anywhere else."""
+    stream = stream or sys.stderr
+    if stream.isatty():
+        print(f"\r\x1b[K{words}", end="", file=stream, flush=True)
+
+
 @contextmanager
 def progress(
     stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic

@@ -98,14 +98,15 @@ def list_voices(config: Config) -> None:
     book = VoiceBook(Path(config.voices))
     book.refresh()
     for voice in book.voices:
-        print(f"{voice.name}  {voice.language}  {_state(config, voice)}")
+        print(f"{voice.name}  {voice.language}  {state_of(config, voice)}")
     for name, preset in config.presets.items():
         print(f"{name}  preset of {preset.voice}")
     if not book.voices:
         _tell(f"There is no recorded voice in {config.voices}: see `wyoming-csm voices add`")
 
 
-def _state(config: Config, voice: Voice) -> str:
+def state_of(config: Config, voice: Voice) -> str:
+    """Return how long a voice's clips are, with what is doubtful of them; or why it is no use."""
     if voice.fault:
         return "cannot be used, as said above"
     try:

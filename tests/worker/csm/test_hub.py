@@ -136,10 +136,10 @@ def test_a_download_tells_how_far_it_is(
 ) -> None:
     """Without a word for half an hour the child would be taken for hung, and ended."""
     hub.files["transformers-2.safetensors"] = bytes(3_000_000)
-    endpoint.setattr("wyoming_csm.worker.csm.checkpoints.PROGRESS_SECONDS", 0.0)
+    endpoint.setattr("wyoming_csm.worker.csm.hub.PROGRESS_SECONDS", 0.0)
     said: list[str] = []
     fetch(models, progress=said.append)
-    assert f"downloading {NAME}: 3 MB" in said
+    assert f"downloading {NAME}: 3 of 3 MB" in said
 
 
 @pytest.mark.parametrize("token", ["sec\nret", "sec ret", "\u201csecret\u201d", "s\xe9cret"])
