@@ -15,6 +15,7 @@ from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.errors import EngineError, WyomingCsmError
 from wyoming_csm.lexicons import Lexicons
 from wyoming_csm.sound.mixer import Mixer
+from wyoming_csm.text.spoken import spoken
 from wyoming_csm.text_stream import TextStream
 from wyoming_csm.within import within
 
@@ -59,6 +60,8 @@ async def time_sentence(name: str, house: Fallback, config: Config) -> Finding:
         return Finding(title, level, reason or status.phase.value, cure or _LOG)
     loaded = loop.time() - began
     voice = next((voice for voice in house.voices if not voice.fault and not voice.clips), None)
+    language = voice.language if voice else config.language
+    await asyncio.to_thread(spoken, TEXT, language)  # its rules are ready in a server, too
     listener, text = _Listener(), TextStream(len(TEXT), lambda _: None)
     text.feed(TEXT)
     text.end()
