@@ -12,6 +12,7 @@ DEFAULT_CONFIG = Path("config/config.yaml")
 SHELLS = ("bash", "zsh", "fish")
 MOST_STREAMS = 64  # that `bench` opens at once
 FETCHABLE = ("csm", "coqui", "voices")
+FURTHER = ("emma", "fable", "fenrir", "kore")  # voices to fetch
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Word:
     help: str
     more: Mapping[str, Any]
     either: bool = False  # at most one of these may be given
+    offered: tuple[str, ...] = ()  # values to complete, refused by the command itself if wrong
 
     @property
     def is_option(self) -> bool:
@@ -36,7 +38,7 @@ class Word:
     @property
     def choices(self) -> tuple[str, ...]:
         """Return the values that it may have, if they are few."""
-        return tuple(self.more.get("choices") or ())
+        return tuple(self.more.get("choices") or self.offered)
 
     @property
     def names_file(self) -> bool:
@@ -55,8 +57,10 @@ class Command:
     actions: tuple["Command", ...] = ()
 
 
-def _word(*names: str, help: str, either: bool = False, **more: Any) -> Word:
-    return Word(names, help, more, either)
+def _word(
+    *names: str, help: str, either: bool = False, offered: tuple[str, ...] = (), **more: Any
+) -> Word:
+    return Word(names, help, more, either, offered)
 
 
 def _flag(*names: str, help: str, **more: Any) -> Word:
@@ -183,7 +187,7 @@ _VOICES = Command(
             "download further small English voices, 8 MB each",
             (
                 _word(
-                    *("names",), nargs="*", metavar="NAME",
+                    *("names",), nargs="*", metavar="NAME", offered=FURTHER,
                     help="emma, fable (British), fenrir, kore; else all",
                 ),
             ),
@@ -227,7 +231,7 @@ _DOWNLOAD = Command(
     "fetch models ahead of time; goes on where it was cut off",
     (
         _word(
-            *("models",), nargs="*", choices=FETCHABLE, metavar="MODEL",
+            *("models",), nargs="*", metavar="MODEL", offered=FETCHABLE,
             help="csm, coqui, voices; else what can speak here",
         ),
     ),

@@ -14,6 +14,8 @@ from importlib.util import find_spec
 from typing import TextIO
 
 PLAIN_SECONDS = 10.0  # between two lines of the same kind where nothing can be drawn over
+Tell = Callable[[str], None]
+
 _OF = re.compile(r"(\d+) of (\d+) (\S+)")  # how downloads tell how far they are
 
 
@@ -78,7 +80,7 @@ def passing(words: str, stream: TextIO | None = None) -> None:
 @contextmanager
 def progress(
     stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic
-) -> Iterator[Callable[[str], None]]:
+) -> Iterator[Tell]:
     """Give what is to be called with each word on how far it is: "x: 12 of 40 MB" is a bar.
 
     Without a terminal, of lines that differ in numbers alone one each ten seconds is printed.

@@ -1,23 +1,23 @@
 """A repository of the model hub: fetched, or only looked at. Every way to fail names its cure."""
 
 import json
-import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from wyoming_csm.disk_cache import require_room
 from wyoming_csm.errors import EngineUnavailable
 from wyoming_csm.model.checkpoint import adapter, foreign
+from wyoming_csm.worker.csm.resumed import bytes_here, fetch_resumed
 
 # Some repositories (sesame/csm-1b) hold the weights twice more, in other layouts: only the files
 # that config.json's `transformers_weights` or the standard index name are fetched.
 _SMALL_FILES = ["*.json", "*.jinja"]
 _DEFAULT_WEIGHTS = "model.safetensors"
 _OPEN_COPIES = {"sesame/csm-1b": "unsloth/csm-1b"}  # the same weights, free to fetch
-_SPARE_BYTES = 200_000_000  # that a download leaves free
 PROGRESS_SECONDS = 10.0  # a child that downloads for long without a word is taken for hung
 
 Progress = Callable[[str], None]
@@ -33,16 +33,24 @@ class CheckpointName:
     revision_setting: str = "csm.revision"
 
 
-def fetch(wanted: CheckpointName, models_dir: Path, token: str | None, progress: Progress) -> Path:
-    """Return the folder with a repository's checkpoint or adapter, downloaded if need be. Raises
+def fetch(
+    wanted: CheckpointName,
+    models_dir: Path,
+    token: str | None,
+    progress: Progress,
+    every: float | None = None,
+) -> Path:
+    """Return the folder with a repository's checkpoint or adapter, downloaded if need be;
+    `progress` is told each `every` seconds, by default seldom enough for a log. Raises
     EngineUnavailable, for what cannot be spoken with, too."""
+    every = PROGRESS_SECONDS if every is None else every
     with _in_words(wanted):
         try:
             return _download(wanted, models_dir, token)
         except OSError as error:  # not here yet, or not whole
             _refuse_if_offline(wanted, error)
             progress(f"downloading {wanted.name} to {models_dir}")
-            return _download(wanted, models_dir, token, progress)
+            return _download(wanted, models_dir, token, progress, every)
 
 
 def look(
@@ -124,7 +132,11 @@ def _in_words(wanted: CheckpointName) -> Iterator[None]:
 
 
 def _download(
-    wanted: CheckpointName, models_dir: Path, token: str | None, progress: Progress | None = None
+    wanted: CheckpointName,
+    models_dir: Path,
+    token: str | None,
+    progress: Progress | None = None,
+    every: float = 0.0,
 ) -> Path:
     """Fetch the small files, which say what the weights' files are called, then those.
 
@@ -133,7 +145,7 @@ def _download(
     """
     from huggingface_hub import list_repo_files, snapshot_download
 
-    bars = None if progress is None else _bars_that_tell(wanted.name, progress)
+    bars = None if progress is None else _bars_that_tell(wanted.name, progress, every)
 
     def snapshot(patterns: list[str]) -> Path:
         found = snapshot_download(
@@ -150,11 +162,8 @@ def _download(
     folder = snapshot(_SMALL_FILES)
     weights = _weight_files(folder, wanted.name)
     if progress is not None:
-        names = [name for name in (*weights, adapter.WEIGHTS) if not (folder / name).is_file()]
-        sizes = _sizes(wanted, token)
-        missing_bytes = sum(sizes.get(name, 0) for name in names)
-        require_room(models_dir, missing_bytes, f"the weights {wanted.name}")
-        bars = _bars_that_tell(wanted.name, progress, missing_bytes)
+        missing = [one for one in (*weights, adapter.WEIGHTS) if not (folder / one).is_file()]
+        _fetch_weights(wanted, folder, missing, token, progress, every)
     folder = snapshot([*_SMALL_FILES, *weights, adapter.WEIGHTS])
     missing = [name for name in weights if not (folder / name).is_file()]
     if (weights and not missing) or adapter.is_adapter(folder):
@@ -167,25 +176,40 @@ def _download(
     raise FileNotFoundError(f"{', '.join(missing) or 'config.json'} missing in {wanted.name}")
 
 
+def _fetch_weights(
+    wanted: CheckpointName,
+    folder: Path,
+    names: Sequence[str],
+    token: str | None,
+    progress: Progress,
+    every: float,
+) -> None:
+    """Fetch those files of a repository that it has and that are large, each from where it was cut
+    off, into the cache of the snapshot in `folder`. Raises EngineUnavailable: there is no room."""
+    from huggingface_hub import hf_hub_url
+
+    sizes = {name: size for name, size in _sizes(wanted, token).items() if name in names}
+    blobs, total = folder.parent.parent / "blobs", sum(sizes.values())
+    what = f"the weights {wanted.name}"
+    require_room(folder, total - bytes_here(blobs), what)
+    before = 0
+
+    def told(so_far: int) -> None:
+        mb = f"{(before + so_far) / 1e6:.0f} of {total / 1e6:.0f} MB"
+        progress(f"downloading {wanted.name}: {mb}")
+
+    for name, size in sizes.items():
+        url = hf_hub_url(wanted.name, name, revision=folder.name)
+        fetch_resumed(url, blobs, token, told, every)
+        before += size
+
+
 def _sizes(wanted: CheckpointName, token: str | None) -> dict[str, int]:
     """Return the bytes of each file of a repository, as the hub tells them."""
     from huggingface_hub import list_repo_tree
 
     found = list_repo_tree(wanted.name, revision=wanted.revision, token=token or False)
     return {one.path: one.size for one in found if hasattr(one, "size")}
-
-
-def require_room(folder: Path, needed: int, what: str) -> None:
-    """Raise EngineUnavailable unless so many bytes, and some more, are free on a folder's disk."""
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    free = shutil.disk_usage(there).free
-    if needed and free < needed + _SPARE_BYTES:
-        raise EngineUnavailable(
-            f"{what} need {(needed + _SPARE_BYTES) / 1e9:.1f} GB on the disk of {folder},"
-            f" {free / 1e9:.1f} GB are free",
-            "make room, or set download_dir to a folder on another disk",
-            passing=True,
-        )
 
 
 def _weight_files(folder: Path, name: str) -> list[str]:
@@ -211,9 +235,8 @@ def _weight_files(folder: Path, name: str) -> list[str]:
     return [Path(named or _DEFAULT_WEIGHTS).name]
 
 
-def _bars_that_tell(name: str, progress: Progress, total: int = 0) -> Any:
-    """Make the hub's progress bars tell how far they are, of so many bytes, seldom enough for a
-    log."""
+def _bars_that_tell(name: str, progress: Progress, every: float) -> Any:
+    """Make the hub's progress bars tell how far they are."""
     from huggingface_hub.utils import tqdm  # type: ignore[attr-defined, unused-ignore]
 
     told = time.monotonic()
@@ -227,10 +250,9 @@ def _bars_that_tell(name: str, progress: Progress, total: int = 0) -> Any:
         def update(self, n: float | None = 1) -> bool | None:
             nonlocal told
             self.so_far += n or 0
-            if self.is_of_bytes and time.monotonic() - told >= PROGRESS_SECONDS:
+            if self.is_of_bytes and time.monotonic() - told >= every:
                 told = time.monotonic()
-                of_all = f" of {total / 1e6:.0f}" if self.so_far <= total else ""
-                progress(f"downloading {name}: {self.so_far / 1e6:.0f}{of_all} MB")
+                progress(f"downloading {name}: {self.so_far / 1e6:.0f} MB")
             return super().update(n)  # type: ignore[no-any-return, unused-ignore]
 
     return Bar
