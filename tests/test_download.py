@@ -1,9 +1,9 @@
 """`wyoming-csm download`: models ahead of time, from a hub on loopback, then without one."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -84,7 +84,7 @@ def test_room_is_looked_at_before_anything_large_comes(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    usage = shutil.disk_usage("/")._replace(free=1_000_000)
+    usage = SimpleNamespace(free=1_000_000)
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage)
     assert run(tmp_path, "csm") == 2
     assert "make room, or set download_dir" in capsys.readouterr().err

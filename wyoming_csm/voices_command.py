@@ -16,16 +16,15 @@ import yaml
 from msgspec.structs import replace
 
 from wyoming_csm.app import make_data_dir
-from wyoming_csm.audio import SAMPLE_RATE
 from wyoming_csm.clip_pace import pace_of
 from wyoming_csm.config import Config
 from wyoming_csm.errors import RequestError, VoiceError
-from wyoming_csm.mending import Mended, mend_file
 from wyoming_csm.recordings import is_recording, read_voice
 from wyoming_csm.say import speak_into
 from wyoming_csm.transcription import transcribe
 from wyoming_csm.voice_book import NO_VOICES, VoiceBook
 from wyoming_csm.voice_choice import primary_of, standard_tag
+from wyoming_csm.voice_state import mended, seconds_of, state_of
 from wyoming_csm.voices import BARE_SPEAKERS, Voice
 from wyoming_csm.worker.csm.speaker_files import reroll
 from wyoming_csm.worker.system.further_voices import FURTHER, fetch, fetched
@@ -105,22 +104,6 @@ def list_voices(config: Config) -> None:
         _tell(f"There is no recorded voice in {config.voices}: see `wyoming-csm voices add`")
 
 
-def state_of(config: Config, voice: Voice) -> str:
-    """Return how long a voice's clips are, with what is doubtful of them; or why it is no use."""
-    if voice.fault:
-        return "cannot be used, as said above"
-    try:
-        clips = _mended(config, voice)
-    except VoiceError as error:
-        return f"cannot be used: {error}"
-    doubts = [doubt for clip in clips for doubt in clip.doubts]
-    paces = (
-        pace_of(clip.text, _seconds([one])) for clip, one in zip(voice.clips, clips, strict=True)
-    )
-    doubts += [pace.doubt for pace in paces if pace.doubt]
-    return "; ".join([f"{_seconds(clips):.1f} s", *doubts])
-
-
 async def add_voice(config: Config, new: NewVoice) -> None:
     """Make a folder of a clip and its words, which appears whole or not at all.
 
@@ -135,19 +118,21 @@ async def add_voice(config: Config, new: NewVoice) -> None:
     _tell(_CONSENT)
     with _made_aside(folder, name) as aside:
         _fill(aside, new, _words_given(new) or "To be understood.")
-        clips = _mended(config, read_voice(aside))
+        clips = mended(config, read_voice(aside))
         if not _words_given(new):
             language = primary_of(standard_tag(new.language))  # all that such servers know
             words = await transcribe(new.asr or "", clips[0].samples, language)
             _tell(f"Understood: {words}")
             _fill(aside, new, words)
-        pace = pace_of(read_voice(aside).clips[0].text, _seconds(clips))
+        pace = pace_of(read_voice(aside).clips[0].text, seconds_of(clips))
         if pace.impossible:
             raise VoiceError(pace.doubt)
         _put(aside, folder / name)
     for doubt in (*clips[0].doubts, *filter(None, [pace.doubt])):
         _tell(f"Take care: {doubt}")
-    print(f"{name}: {_seconds(clips):.1f} s, {new.language}. A running server lists it in seconds.")
+    print(
+        f"{name}: {seconds_of(clips):.1f} s, {new.language}. A running server lists it in seconds."
+    )
 
 
 def remove_voice(config: Config, name: str) -> None:
@@ -249,11 +234,6 @@ def _fill(folder: Path, new: NewVoice, words: str) -> None:
     (folder / "voice.yaml").write_text(settings, encoding="utf-8")
 
 
-def _mended(config: Config, voice: Voice) -> list[Mended]:
-    """Do to the clips what CSM's process does. Raises VoiceError."""
-    return [mend_file(Path(clip.path), config.csm.clip_loudness) for clip in voice.clips]
-
-
 @contextmanager
 def _made_aside(folder: Path, name: str) -> Iterator[Path]:
     """Make a hidden folder, which no server takes for a voice, and leave nothing of it.
@@ -305,10 +285,6 @@ def _is_there(folder: Path, name: str) -> bool:
 
 def _name(folder: Path) -> str:
     return unicodedata.normalize("NFC", folder.name)
-
-
-def _seconds(clips: list[Mended]) -> float:
-    return sum(len(clip.samples) for clip in clips) / SAMPLE_RATE
 
 
 def _tell(words: str) -> None:

@@ -120,7 +120,7 @@ def test_itself() -> None:
 @pytest.mark.slow(seconds=5)
 async def test_the_network_is_listened_to(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where there is multicast it comes back; where there is none, that is an OSError."""
-    monkeypatch.setattr(this_machine, "_BROWSE_SECONDS", 1.5)
+    monkeypatch.setattr(this_machine, "BROWSE_SECONDS", 1.5)
     with suppress(OSError):
         assert await MACHINE.hears_itself() in (True, False)
         assert isinstance(await MACHINE.announced(), list)

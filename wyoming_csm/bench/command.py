@@ -162,7 +162,7 @@ def _steps(most: int) -> list[int]:
 async def _together(
     timed: Timed, streams: int, speak: Speak, text: Callable[[], str]
 ) -> list[Reply]:
-    """Have so many replies at once; note why one failed."""
+    """Ask for so many replies at once; note why one failed."""
     work = [speak(timed.uri, text()) for _ in range(streams)]
     replies = []
     for done in await asyncio.gather(*work, return_exceptions=True):

@@ -29,7 +29,7 @@ class Wish(NamedTuple):
 
 
 async def speak(url: str, wish: Wish, seconds: float, pool: ThreadPoolExecutor) -> Reply:
-    """Have a text spoken, on a connection of its own. Raises RequestError."""
+    """Ask for a text to be spoken, on a connection of its own. Raises RequestError."""
     loop = asyncio.get_running_loop()
     return await loop.run_in_executor(pool, _speak, url, wish, seconds)
 

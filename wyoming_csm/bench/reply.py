@@ -16,7 +16,7 @@ class Arrival(NamedTuple):
 
 @dataclass(frozen=True)
 class Reply:
-    """All chunks of a reply, in order; there is at least one with sound."""
+    """A reply: its chunks, in order, each with sound; at least one."""
 
     chunks: tuple[Arrival, ...]
     ended: float  # seconds after it was asked for

@@ -15,7 +15,7 @@ MOST_SECONDS = 1_200.0  # of sound in a reply: what is longer is no sentence
 
 
 async def speak(uri: str, text: str, voice: str | None, seconds: float) -> Reply:
-    """Have a text spoken, on a connection of its own. Raises RequestError."""
+    """Ask for a text to be spoken, on a connection of its own. Raises RequestError."""
     chunks: list[Arrival] = []
     try:
         client = AsyncClient.from_uri(uri, connect_timeout=min(seconds, 10.0))

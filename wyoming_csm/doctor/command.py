@@ -21,7 +21,7 @@ from wyoming_csm.doctor.speaking import SPEAK_SECONDS, Speak, check_speaking
 from wyoming_csm.doctor.this_machine import ThisMachine
 from wyoming_csm.errors import RequestError, WyomingCsmError
 from wyoming_csm.terminal import judged, passing
-from wyoming_csm.voices_command import state_of
+from wyoming_csm.voice_state import state_of
 from wyoming_csm.worker.csm.torch_facts import TorchFacts
 
 # Asked for its time without encryption: with a wrong clock no certificate is trusted.
@@ -118,7 +118,7 @@ async def checks(
 
 
 async def _through_the_server(config: Config, number: int) -> Finding:
-    """Have a sentence spoken that was not said before: its `number` is another each time."""
+    """Ask for a sentence that was not said before: its `number` is another each time."""
     text = TEXT.replace("{n}", str(number))
     try:
         reply = await speak(network.reachable(config.uri), text, None, SPEAK_SECONDS)

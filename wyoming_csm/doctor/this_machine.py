@@ -29,7 +29,7 @@ from wyoming_csm.server.sockets import listen_tcp, port_holder
 from wyoming_csm.within import within
 
 _ASK_SECONDS = 4.0  # for an answer from a server, or from the internet
-_BROWSE_SECONDS = 3.0  # answers to a browser come within one
+BROWSE_SECONDS = 3.0  # answers to a browser come within one
 _WYOMING, _OURS = "_wyoming._tcp.local.", "_wyoming-doctor._tcp.local."
 _CLONE = Path(__file__).resolve().parents[2]
 
@@ -163,7 +163,7 @@ async def _browse(kind: str) -> list[Seen]:
             after.push_async_callback(zeroconf.async_close)
             browser = AsyncServiceBrowser(zeroconf.zeroconf, kind, handlers=[changed])
             after.push_async_callback(browser.async_cancel)
-            await asyncio.sleep(_BROWSE_SECONDS)
+            await asyncio.sleep(BROWSE_SECONDS)
             found = []
             for name in sorted(names):
                 info = await zeroconf.async_get_service_info(kind, name, 1_000)

@@ -3,9 +3,9 @@
 import fcntl
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -246,7 +246,7 @@ def test_two_at_once_do_not_write_one_file(cut: FakeHub, models: Path) -> None:
 def test_room_is_looked_at_before(
     hub: FakeHub, large: bytes, models: Path, endpoint: pytest.MonkeyPatch
 ) -> None:
-    usage = shutil.disk_usage("/")._replace(free=100_000_000)
+    usage = SimpleNamespace(free=100_000_000)
     endpoint.setattr("shutil.disk_usage", lambda _: usage)
     with pytest.raises(EngineUnavailable, match=r"need 0\.2 GB .* 0\.1 GB are free") as refused:
         fetch(models)

@@ -17,7 +17,7 @@ class Card(msgspec.Struct, frozen=True):
 
 
 class Weights(msgspec.Struct, frozen=True):
-    """Where CSM's weights are, or why they are not here and what helps."""
+    """The state of CSM's weights: where they are, or why they are not here and what helps."""
 
     state: Literal["here", "fetchable", "unreachable", "refused"]
     found: str
