@@ -16,7 +16,8 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 class FakeHub(ThreadingHTTPServer):
     """Serves `files` as `repository`, only to who brings `token` if there is one.
 
-    The connection ends in the middle of the file called `cut`.
+    The connection ends in the middle of the file called `cut`. What is asked for from a byte on is
+    sent from there, unless `goes_on` is False.
     """
 
     daemon_threads = True
@@ -30,7 +31,9 @@ class FakeHub(ThreadingHTTPServer):
         self.others: dict[str, dict[str, bytes]] = {}  # more repositories, with their files
         self.token = token
         self.cut = cut
+        self.goes_on = True
         self.fetched: list[str] = []
+        self.sent: dict[str, int] = {}  # bytes, by the file's name
         self.tokens: set[str | None] = set()
 
     @property
@@ -98,9 +101,18 @@ class _Handler(BaseHTTPRequestHandler):
         body = files[name]
         if self.command == "GET":
             hub.fetched.append(name)
-        self.close_connection = name == hub.cut
+        self.close_connection = name == hub.cut and self.command == "GET"
         etag = hashlib.sha256(body).hexdigest()
-        return self._answer(200, body, {"ETag": f'"{etag}"', "X-Repo-Commit": COMMIT})
+        headers = {"ETag": f'"{etag}"', "X-Repo-Commit": COMMIT}
+        begin = int((self.headers.get("Range") or "bytes=0-").removeprefix("bytes=").rstrip("-"))
+        if self.command == "GET" and hub.goes_on and begin:
+            body, code = body[begin:], 206
+        else:
+            code = 200
+        if self.command == "GET":
+            now = len(body) // 2 if self.close_connection else len(body)
+            hub.sent[name] = hub.sent.get(name, 0) + now
+        return self._answer(code, body, headers)
 
     def _answer(self, code: int, body: bytes, headers: dict[str, str] | None = None) -> None:
         self.send_response(code)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from wyoming_csm.__main__ import configure, parse_words
+from wyoming_csm.command_line import configure, parse_words
 from wyoming_csm.config import parse
 
 

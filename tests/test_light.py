@@ -14,8 +14,9 @@ from msgspec.structs import replace
 
 from tests.server.clients import logged
 from tests.voice_folders import make
-from wyoming_csm.__main__ import configure, main, parse_words
+from wyoming_csm.__main__ import main
 from wyoming_csm.app import App, running
+from wyoming_csm.command_line import configure, parse_words
 from wyoming_csm.config import Config, CsmConfig, with_system_voice_only
 from wyoming_csm.engines.base import Phase
 from wyoming_csm.installer import INSTALLER

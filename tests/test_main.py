@@ -142,18 +142,6 @@ def test_a_wrong_word_is_named_as_the_setting(tmp_path: Path) -> None:
     assert b"csm.dtype: 'int9' is none of: auto," in done.stderr
 
 
-def test_help_leads_to_the_words_of_each_command() -> None:
-    said = help_of()
-    for word in ("--light", "--uri", "--voice", "--config", "--debug", "--output", "--frames"):
-        assert word in said
-    assert help_of("say").startswith("usage: wyoming-csm say [-h] [--config FILE]")
-
-
-def help_of(*words: str) -> str:
-    command = [*COMMAND, *words, "--help"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
-
 def test_an_address_in_use_is_said(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from tests.documents import DOCUMENTS, ROOT
-from wyoming_csm.__main__ import COMMANDS, main
+from wyoming_csm.__main__ import main
+from wyoming_csm.command_words import COMMANDS
 from wyoming_csm.config import Config, parse
 from wyoming_csm.settings import settings_of
 
@@ -59,7 +60,7 @@ def test_the_two_commands_come_first() -> None:
 
 
 def test_words_of_the_command_exist(capsys: pytest.CaptureFixture[str]) -> None:
-    for told in ([], *([command] for command in COMMANDS)):
+    for told in ([], *([command.name] for command in COMMANDS)):
         with pytest.raises(SystemExit):
             main([*told, "--help"])
     known = capsys.readouterr().out

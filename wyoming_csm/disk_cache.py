@@ -5,18 +5,20 @@ import fcntl
 import hashlib
 import logging
 import os
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-from wyoming_csm.errors import CheckpointError
+from wyoming_csm.errors import CheckpointError, EngineUnavailable
 
 _LOGGER = logging.getLogger(__name__)
 _T = TypeVar("_T")
 # To tell files apart: small ones are read whole, of large ones so many samples.
 SMALL_BYTES = 2**20
 _SAMPLES, _SAMPLE_BYTES = 256, 64
+_SPARE_BYTES = 200_000_000  # that a download leaves free
 
 
 class DiskCache:
@@ -144,3 +146,16 @@ def store_compiled(data_dir: Path, device: str) -> None:
     folder = compiled_folder(data_dir, device).absolute()
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder))
     os.environ.setdefault("TRITON_CACHE_DIR", str(folder / "triton"))
+
+
+def require_room(folder: Path, needed: int, what: str) -> None:
+    """Raise EngineUnavailable unless so many bytes, and some more, are free on a folder's disk."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    free = shutil.disk_usage(there).free
+    if needed and free < needed + _SPARE_BYTES:
+        raise EngineUnavailable(
+            f"{what} need {(needed + _SPARE_BYTES) / 1e9:.1f} GB on the disk of {folder},"
+            f" {free / 1e9:.1f} GB are free",
+            "make room, or set download_dir to a folder on another disk",
+            passing=True,
+        )

@@ -20,7 +20,9 @@ from wyoming_csm.audio import (
 )
 from wyoming_csm.config import Config
 from wyoming_csm.engines.base import Phase
+from wyoming_csm.engines.child_engine import ChildEngine
 from wyoming_csm.errors import RequestError
+from wyoming_csm.terminal import Tell, passing, progress
 from wyoming_csm.text_stream import TextStream
 from wyoming_csm.voice_choice import VoiceRequest, choose_voice
 from wyoming_csm.voices import Voice
@@ -58,15 +60,15 @@ async def speak_into(
         text.end()
         context = AnswerContext(config, app.engine, app.mixer, app.lexicons)
         answer = Answer(text, voice, recording, context, address="this command")
+        passing("waiting for the first sound; a voice's new clip is read in once …")
         await answer.run()
+        passing("")
         for wanted, speakers in answer.stand_ins:
-            _tell(
-                f"\r{' and '.join(speakers)} spoke, not {wanted.name}: {app.why_silent(wanted)}\n"
-            )
+            _tell(f"{' and '.join(speakers)} spoke, not {wanted.name}: {app.why_silent(wanted)}\n")
     if not any(recording.pcm):
         _tell("there was nothing to say: this is silence\n")
     await asyncio.to_thread(_write, bytes(recording.pcm), output)
-    _tell(f"\r{len(recording.pcm) / BYTES_PER_SECOND:.1f} s of sound in {output}\n")
+    _tell(f"{len(recording.pcm) / BYTES_PER_SECOND:.1f} s of sound in {output}\n")
     return 0
 
 
@@ -85,10 +87,22 @@ async def _best_engine(app: App) -> None:
                 async with asyncio.timeout(_LONG_SECONDS):
                     await engine.wait_loaded()
         if engine.status.phase is Phase.STARTING:
-            _tell(f"{engine.name} is loading\n")
-            await engine.wait_loaded()
+            with progress() as tell:
+                await _load(engine, tell)
         if engine.status.phase is Phase.READY:
             return
+
+
+async def _load(engine: ChildEngine, tell: Tell) -> None:
+    """Wait for it, and tell what it does meanwhile: download, quantise, compile, warm up."""
+    tell(f"{engine.name} is loading")
+
+    def changed() -> None:
+        if engine.status.phase is Phase.STARTING and engine.status.detail:
+            tell(f"{engine.name}: {engine.status.detail}")
+
+    engine.subscribe(changed)
+    await engine.wait_loaded()
 
 
 def _choose(app: App, config: Config, exactly: bool) -> Voice:
@@ -115,8 +129,7 @@ class _Recording:
 
     def send(self, pcm: bytes) -> None:
         self.pcm += pcm
-        if sys.stderr.isatty():
-            _tell(f"\r{len(self.pcm) / BYTES_PER_SECOND:.1f} s of sound")
+        passing(f"{len(self.pcm) / BYTES_PER_SECOND:.1f} s of sound")
 
     def flush(self) -> None: ...
 

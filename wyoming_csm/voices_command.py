@@ -12,7 +12,6 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from wyoming_csm.app import make_data_dir
-from wyoming_csm.clip_pace import pace_of
 from wyoming_csm.config import Config
 from wyoming_csm.errors import RequestError, VoiceError
 from wyoming_csm.say import speak_into
@@ -26,10 +25,9 @@ from wyoming_csm.voice_folders import (
     is_there,
     judge,
     make_voice,
-    mended_clips,
     presets_of,
-    seconds_of,
 )
+from wyoming_csm.voice_state import state_of
 from wyoming_csm.voices import BARE_SPEAKERS, Voice
 from wyoming_csm.worker.csm.speaker_files import reroll
 from wyoming_csm.worker.system.further_voices import FURTHER, fetch, fetched
@@ -98,26 +96,11 @@ def list_voices(config: Config) -> None:
     book = VoiceBook(Path(config.voices))
     book.refresh()
     for voice in book.voices:
-        print(f"{voice.name}  {voice.language}  {_state(config, voice)}")
+        print(f"{voice.name}  {voice.language}  {state_of(config, voice)}")
     for name, preset in config.presets.items():
         print(f"{name}  preset of {preset.voice}")
     if not book.voices:
         _tell(f"There is no recorded voice in {config.voices}: see `wyoming-csm voices add`")
-
-
-def _state(config: Config, voice: Voice) -> str:
-    if voice.fault:
-        return "cannot be used, as said above"
-    try:
-        clips = mended_clips(config, voice)
-    except VoiceError as error:
-        return f"cannot be used: {error}"
-    doubts = [doubt for clip in clips for doubt in clip.doubts]
-    paces = (
-        pace_of(clip.text, seconds_of([one])) for clip, one in zip(voice.clips, clips, strict=True)
-    )
-    doubts += [pace.doubt for pace in paces if pace.doubt]
-    return "; ".join([f"{seconds_of(clips):.1f} s", *doubts])
 
 
 async def add_voice(config: Config, new: NewVoice) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.fakes import FakeEngine
 from tests.server.http.doors import doors
-from wyoming_csm.__main__ import configure, parse_words
+from wyoming_csm.command_line import configure, parse_words
 from wyoming_csm.config import Config, HttpConfig, parse
 from wyoming_csm.errors import ConfigError
 

@@ -12,15 +12,17 @@ from wyoming_csm.model import toolchain
 from wyoming_csm.worker.csm import device as chosen
 from wyoming_csm.worker.csm.device import (
     Precision,
-    Surroundings,
-    check_code,
     choose_device,
     choose_precision,
     chooses_compile,
-    driver_cuda,
-    explain_absence,
     look_for_gpu,
     why_slow,
+)
+from wyoming_csm.worker.csm.gpu_faults import (
+    Surroundings,
+    check_code,
+    driver_cuda,
+    explain_absence,
 )
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda:0")

@@ -1,9 +1,11 @@
 """Finding the weights: every way it can fail names its cure."""
 
+import fcntl
 import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,6 +13,7 @@ from tests.fake_hub import COMMIT, FakeHub, point_at, serving
 from wyoming_csm.config import CsmConfig
 from wyoming_csm.errors import EngineUnavailable
 from wyoming_csm.worker.csm.checkpoints import find_checkpoint
+from wyoming_csm.worker.csm.look import look_at_weights
 
 NAME = "somebody/csm"
 CONFIG = CsmConfig(checkpoint=NAME)
@@ -136,7 +139,7 @@ def test_a_download_tells_how_far_it_is(
 ) -> None:
     """Without a word for half an hour the child would be taken for hung, and ended."""
     hub.files["transformers-2.safetensors"] = bytes(3_000_000)
-    endpoint.setattr("wyoming_csm.worker.csm.checkpoints.PROGRESS_SECONDS", 0.0)
+    endpoint.setattr("wyoming_csm.worker.csm.hub.PROGRESS_SECONDS", 0.0)
     said: list[str] = []
     fetch(models, progress=said.append)
     assert f"downloading {NAME}: 3 MB" in said
@@ -183,3 +186,110 @@ def test_an_index_cannot_name_files_elsewhere(hub: FakeHub, models: Path) -> Non
     index = {"weight_map": {"a": "../../elsewhere/transformers-1.safetensors"}}
     hub.files["transformers.safetensors.index.json"] = json.dumps(index).encode()
     assert (fetch(models) / "transformers-1.safetensors").read_text() == "one"
+
+
+# -- large files go on where they were cut off
+
+LARGE = "transformers-2.safetensors"
+
+
+@pytest.fixture
+def large(hub: FakeHub) -> bytes:
+    """The second file of the weights, 12 MB of it."""
+    hub.files[LARGE] = bytes(range(256)) * 48_000
+    return hub.files[LARGE]
+
+
+@pytest.fixture
+def cut(hub: FakeHub, large: bytes, models: Path, endpoint: pytest.MonkeyPatch) -> FakeHub:
+    """A hub from which half of it came."""
+    endpoint.setattr("time.sleep", lambda _: None)
+    hub.cut = LARGE
+    with pytest.raises(EngineUnavailable, match="could not be fetched"):
+        fetch(models)
+    hub.cut = ""
+    return hub
+
+
+def test_the_next_try_goes_on_at_the_byte(cut: FakeHub, large: bytes, models: Path) -> None:
+    assert cut.sent[LARGE] < len(large)
+    folder = fetch(models)
+    assert (folder / LARGE).read_bytes() == large
+    assert cut.sent[LARGE] == len(large), "nothing came twice"
+    assert not list(models.rglob("*.part"))
+
+
+def test_a_hub_that_does_not_go_on_begins_anew(cut: FakeHub, large: bytes, models: Path) -> None:
+    cut.goes_on = False
+    folder = fetch(models)
+    assert (folder / LARGE).read_bytes() == large
+
+
+def test_what_is_not_the_hubs_file_is_not_used(cut: FakeHub, large: bytes, models: Path) -> None:
+    """Another half lies there."""
+    (part,) = models.rglob("*.part")
+    part.write_bytes(b"x" * part.stat().st_size)
+    with pytest.raises(EngineUnavailable, match="not the file that the hub names"):
+        fetch(models)
+    assert (fetch(models) / LARGE).read_bytes() == large
+
+
+def test_two_at_once_do_not_write_one_file(cut: FakeHub, models: Path) -> None:
+    (part,) = models.rglob("*.part")
+    with part.open("ab") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(EngineUnavailable, match="another process is fetching it"):
+            fetch(models)
+    assert fetch(models).is_dir()
+
+
+def test_room_is_looked_at_before(
+    hub: FakeHub, large: bytes, models: Path, endpoint: pytest.MonkeyPatch
+) -> None:
+    usage = SimpleNamespace(free=100_000_000)
+    endpoint.setattr("shutil.disk_usage", lambda _: usage)
+    with pytest.raises(EngineUnavailable, match=r"need 0\.2 GB .* 0\.1 GB are free") as refused:
+        fetch(models)
+    assert "download_dir" in refused.value.cure
+    assert LARGE not in hub.fetched
+
+
+# -- only looked at
+
+
+def looked(config: CsmConfig, models: Path) -> tuple[str, str]:
+    found = look_at_weights(config, models)
+    return found.state, found.cure
+
+
+def test_looking_fetches_nothing(hub: FakeHub, models: Path) -> None:
+    state, cure = looked(CONFIG, models)
+    assert state == "fetchable"
+    assert "wyoming-csm download csm" in cure
+    assert hub.fetched == []
+    fetch(models)
+    assert looked(CONFIG, models) == ("here", "")
+
+
+def test_looking_tells_who_is_let_in(hub: FakeHub, models: Path, tmp_path: Path) -> None:
+    hub.token = "secret"
+    state, cure = looked(CONFIG, models)
+    assert state == "refused"
+    assert "HF_TOKEN" in cure
+    (tmp_path / "token").write_text("secret")
+    with_token = CsmConfig(checkpoint=NAME, token_file=str(tmp_path / "token"))
+    assert looked(with_token, models)[0] == "fetchable"
+
+
+@pytest.mark.usefixtures("hub")
+def test_looking_tells_what_is_no_name(models: Path) -> None:
+    state, cure = looked(CsmConfig(checkpoint="nobody/nothing"), models)
+    assert state == "refused"
+    assert "csm.checkpoint" in cure
+
+
+def test_looking_tells_that_nobody_answers(models: Path, endpoint: pytest.MonkeyPatch) -> None:
+    point_at(endpoint, "http://127.0.0.1:9")
+    state, cure = looked(CONFIG, models)
+    assert state == "unreachable"
+    assert "check the network" in cure

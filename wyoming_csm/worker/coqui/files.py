@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from wyoming_csm.disk_cache import fingerprint
+from wyoming_csm.disk_cache import fingerprint, require_room
 from wyoming_csm.errors import EngineUnavailable
 
 _LOGGER = logging.getLogger(__name__)
@@ -196,6 +196,7 @@ def _fetch(url: str, file: Path, progress: Progress) -> None:
     with requests.get(url, stream=True, timeout=timeout) as answer, file.open("wb") as out:
         answer.raise_for_status()
         total = int(answer.headers.get("content-length", 0))
+        require_room(file.parent, 2 * total, f"{file.parent.stem} and its archive")
         told = 0.0
         for chunk in answer.iter_content(_CHUNK_BYTES):
             out.write(chunk)

@@ -166,6 +166,8 @@ def load_pipeline(
     if slow := why_slow(precision, device):
         _LOGGER.warning("%s", slow)
     cache = checkpoint.cache(data_dir / "weights", precision.compute, backbone, depth)
+    if backbone or depth:
+        progress(f"loading the weights as {precision}, quantised where none are stored")
     model = checkpoint.load(
         precision.compute, device, backbone=backbone, depth=depth, text_on_host=on_host, cache=cache
     )

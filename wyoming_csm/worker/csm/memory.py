@@ -19,7 +19,8 @@ from wyoming_csm.model.mimi.config import MimiConfig
 from wyoming_csm.model.mimi.decoder import MimiDecoder
 from wyoming_csm.model.quantization.linear import linear_bytes
 from wyoming_csm.model.rows import row_buckets
-from wyoming_csm.worker.csm.device import Precision, driver_cuda
+from wyoming_csm.worker.csm.device import Precision
+from wyoming_csm.worker.csm.gpu_faults import driver_cuda
 
 _GPU_SLOTS = 4
 _CPU_SLOTS = 1  # a step computes every slot, which only a GPU does for nothing

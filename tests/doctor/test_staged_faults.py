@@ -1,0 +1,116 @@
+"""Each staged fault is named, with the cure that helps, and the exit code tells."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.doctor.fake_machine import OURS, FakeMachine
+from tests.doctor.faults import AWAY, FAULTS, PORT, card, facts, no_cards
+from tests.voice_folders import make
+from wyoming_csm.config import Config, EngineName, parse
+from wyoming_csm.doctor.command import Wishes, checks
+from wyoming_csm.doctor.finding import Finding, ok
+from wyoming_csm.worker.csm.gpu_faults import Surroundings
+
+
+async def examine(
+    machine: FakeMachine, settings: dict[str, Any] | None = None, wishes: Wishes | None = None
+) -> list[Finding]:
+    """All findings, with engines that speak."""
+    config = parse({"voices": "/no/voices", "coqui": {"checkpoint": __file__}, **(settings or {})})
+
+    async def say(name: EngineName, config: Config) -> Finding:
+        return ok(f"say {name}", "spoken")
+
+    return [
+        one
+        async for one in checks(config, wishes or Wishes(), machine, say)
+        if isinstance(one, Finding)
+    ]
+
+
+async def test_a_healthy_machine_has_no_complaint() -> None:
+    found = await examine(FakeMachine(), wishes=Wishes(asr="tcp://asr:1"))
+    wrong = [one for one in found if one.level in ("warn", "fail")]
+    assert [one.name for one in wrong] == ["recogniser"], "which is not there"
+    assert {one.name for one in found if one.name.startswith("say")} == {
+        "say csm", "say coqui", "say system",
+    }  # fmt: skip
+    assert all(one.cure for one in wrong)
+
+
+@pytest.mark.parametrize(
+    ("staged", "name", "level", "found", "cure"),
+    [fault[1:] for fault in FAULTS],
+    ids=[fault[0] for fault in FAULTS],
+)
+async def test_a_fault_is_named_with_its_cure(
+    staged: dict[str, Any], name: str, level: str, found: str, cure: str
+) -> None:
+    all_found = await examine(FakeMachine(**staged), wishes=Wishes(quick=True, asr="tcp://asr:1"))
+    told = [one for one in all_found if one.name == name]
+    match = [one for one in told if one.level == level]
+    assert match, told
+    assert found in match[0].found
+    assert cure in match[0].cure
+    assert bool(cure) == bool(match[0].cure)
+
+
+async def test_a_broken_voice_is_named_with_its_cure(tmp_path: Path) -> None:
+    (make(tmp_path, "bob") / "clip.txt").unlink()
+    (tmp_path / "ann").mkdir()
+    (tmp_path / "ann" / "clip.m4a").write_bytes(b"....ftyp")
+    found = await examine(FakeMachine(), {"voices": str(tmp_path)}, Wishes(quick=True))
+    told = {one.found.partition(":")[0]: one for one in found if one.name == "voices"}
+    assert told["bob"].found == "bob: clip.txt is missing"
+    assert "write the exact words" in told["bob"].cure
+    assert "convert it to WAV" in told["ann"].cure
+    assert told["ann"].level == "warn"
+
+
+async def test_models_that_are_not_here_have_a_cure(tmp_path: Path) -> None:
+    settings = {"coqui": {}, "download_dir": str(tmp_path)}
+    found = {one.name: one for one in await examine(FakeMachine(), settings)}
+    assert found["Coqui"].level == "warn"
+    assert "wyoming-csm download coqui" in found["Coqui"].cure
+    assert "say coqui" not in found, "it would download the model"
+
+
+async def test_a_device_that_is_asked_for_and_not_here_fails() -> None:
+    machine = FakeMachine(facts=no_cards(cuda=None, signs=frozenset(), library=None))
+    found = {one.name: one for one in await examine(machine, {"csm": {"device": "cuda:1"}})}
+    assert found["GPU"].level == "fail"
+
+
+async def test_weights_that_nothing_needs_are_no_fault() -> None:
+    machine = FakeMachine(
+        facts=facts(cards=(), here=Surroundings(), weights=AWAY), gpu_signs=frozenset()
+    )
+    found = {one.name: one for one in await examine(machine)}
+    assert found["weights"].level == "skip"
+    assert "say csm" not in found
+
+
+async def test_the_gpu_is_left_to_a_server_that_runs() -> None:
+    machine = FakeMachine(
+        answers={PORT: OURS}, facts=facts(cards=(card((8, 9), free=10**9),)), network=[]
+    )
+    found = {one.name: one for one in await examine(machine, wishes=Wishes(quick=True))}
+    assert found["GPU"].level == "ok"
+    assert "a server runs here" in found["GPU"].found
+
+
+async def test_without_a_gpu_nothing_is_asked_of_a_driver() -> None:
+    machine = FakeMachine(packages={}, gpu_signs=frozenset({"container"}))
+    found = {one.name: one for one in await examine(machine)}
+    assert found["PyTorch"].level == "skip"
+    assert machine.ran == []
+
+
+async def test_a_lock_of_another_python_is_not_ours() -> None:
+    """numpy and others have two versions in it, for two ranges of Python."""
+    for python, level in (((3, 13), "ok"), ((3, 11), "warn")):
+        found = await examine(FakeMachine(python=python), wishes=Wishes(quick=True))
+        (packages,) = [one for one in found if one.name == "packages"]
+        assert packages.level == level, packages
