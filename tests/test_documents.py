@@ -135,7 +135,7 @@ CHECKS: dict[str, Check] = {
     r"\./run\.sh say .*": spoken,
     r"echo .* \| \./run\.sh text .*": worded,
     r"\./run\.sh voices list": managed,
-    r"\./run\.sh (voices|verify) ?.*": parsed,
+    r"\./run\.sh (voices|verify|doctor) ?.*": parsed,
     r"speech/bin/wyoming-csm .*": parsed,  # and script/try-wheel runs it
     r"docker compose .*": composed,
     r"(script|\.ci)/\S+": scripted,
@@ -212,6 +212,14 @@ def test_lines_of_the_log_are_the_logs() -> None:
         whole = line.replace("csm is left out: no GPU is here", "no GPU is here")
         whole = whole.replace("is left out: not installed yet", "not installed yet")
         assert whole in code, line
+
+
+def test_lines_of_doctor_are_all_explained() -> None:
+    sources = "".join(path.read_text("utf-8") for path in ROOT.glob("wyoming_csm/doctor/*.py"))
+    known = set(re.findall(r"\b(?:Finding|ok)\(\s*\"([\w-]+)", sources))
+    page = _named("docs/troubleshooting.md").text
+    table = page.partition("## What doctor says")[2].partition("\n## ")[0]
+    assert set(re.findall(r"^\| `([\w-]+)` \|", table, flags=re.MULTILINE)) == known
 
 
 def test_limits_are_all_explained() -> None:
