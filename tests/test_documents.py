@@ -18,7 +18,8 @@ import soundfile
 import yaml
 
 from tests.documents import DOCUMENTS, ROOT, Document
-from wyoming_csm.__main__ import main, parse_words
+from wyoming_csm.__main__ import main
+from wyoming_csm.command_line import parse_words
 
 Tools = tuple[Path, pytest.MonkeyPatch]
 Check = Callable[[str, Tools], None]
