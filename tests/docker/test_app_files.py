@@ -98,6 +98,12 @@ def test_an_app_has_what_home_assistant_shows(name: str) -> None:
         assert struct.unpack(">II", head[16:24]) == size
 
 
+def test_without_torch_the_app_begins_with_the_small_voice(assembled: Path) -> None:
+    config = yaml.safe_load((assembled / "wyoming_csm/config.yaml").read_text())
+    assert config["options"]["engines"] == ["system"]
+    assert "ARG TORCH=none" in (assembled / "wyoming_csm/Dockerfile").read_text()
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_an_app_s_folder_holds_all_that_is_copied(assembled: Path, name: str) -> None:
     text = (assembled / name / "Dockerfile").read_text()

@@ -102,7 +102,7 @@ async def ask(port: int, question: Event) -> Event:
     """The first event of the answer."""
     async with AsyncTcpClient("127.0.0.1", port) as client:
         await client.write_event(question)
-        answer = await client.read_event()
+        answer: Event | None = await client.read_event()
         assert answer is not None
         return answer
 

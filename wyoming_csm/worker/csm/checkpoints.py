@@ -245,10 +245,11 @@ def take_token(config: CsmConfig) -> str | None:
     """Take the hub's token from its file or the environment, which then forgets it. Raises
     EngineUnavailable."""
     found, where = os.environ.pop("HF_TOKEN", ""), "HF_TOKEN"
+    secret = os.environ.pop("HF_TOKEN_PATH", "")  # the hub's own variable; in Docker, a secret's
     file, named_by = config.token_file, "csm.token_file"
-    if file is None and not found:  # the hub's own variable, which Docker's secrets need
-        file, named_by = os.environ.pop("HF_TOKEN_PATH", None), "HF_TOKEN_PATH"
-    if file is not None:
+    if file is None and not found:
+        file, named_by = secret, "HF_TOKEN_PATH"
+    if file:
         where = named_by
         try:
             found = Path(file).expanduser().read_text(encoding="utf-8")
