@@ -62,7 +62,7 @@ def describes(port: int) -> bool:
         with socket.create_connection(("127.0.0.1", port), SECONDS) as connection:
             connection.sendall(DESCRIBE)
             with connection.makefile("rb") as answer:
-                return json.loads(answer.readline(65_536)).get("type") == "info"
+                return bool(json.loads(answer.readline(65_536)).get("type") == "info")
     except (OSError, ValueError, AttributeError):
         return False
 

@@ -15,7 +15,7 @@ COPY start_server.py process.py discovery.py /app/
 USER 0:0
 
 # As the server's user: root in a container may not look at another user's sockets.
-HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --start-interval=2s \
+HEALTHCHECK --interval=30s --timeout=10s --start-period=60s \
     CMD ["setpriv", "--reuid=1000", "--regid=1000", "--clear-groups", "python", "/app/healthcheck.py"]
 
 ENTRYPOINT ["python", "/app/start_server.py"]
