@@ -106,6 +106,20 @@ def test_the_environments_token_is_used_and_forgotten(
     assert "HF_TOKEN" not in os.environ
 
 
+def test_a_file_that_the_environment_names_holds_the_token(
+    hub: FakeHub, models: Path, endpoint: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    hub.token = "secret"
+    (tmp_path / "token").write_text("secret\n")
+    endpoint.setenv("HF_TOKEN_PATH", str(tmp_path / "none"))
+    with pytest.raises(EngineUnavailable) as refused:
+        fetch(models)
+    assert refused.value.cure == "correct HF_TOKEN_PATH"
+    endpoint.setenv("HF_TOKEN_PATH", str(tmp_path / "token"))
+    fetch(models)
+    assert "HF_TOKEN_PATH" not in os.environ, "the hub's library would look there, too"
+
+
 @pytest.mark.usefixtures("hub")
 @pytest.mark.parametrize(
     ("config", "words"),
