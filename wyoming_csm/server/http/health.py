@@ -10,6 +10,7 @@ from wyoming_csm.engines.base import Engine, Phase
 from wyoming_csm.server.http.house import house_of
 from wyoming_csm.server.http.metrics import Reply
 from wyoming_csm.server.http.respond import json_answer
+from wyoming_csm.server.http.speak import SPEEDS
 
 # A child that is READY answered its last heartbeat; one that is ASLEEP rests by design.
 _ABLE = (Phase.READY, Phase.WAKING, Phase.ASLEEP)
@@ -43,7 +44,8 @@ class EngineStatus(msgspec.Struct, frozen=True):
 
 class State(msgspec.Struct, frozen=True):
     """What the page shows of the server; `speaks` says which engine does now, or why none can,
-    `transcribes` whether a speech-to-text server is configured."""
+    `transcribes` whether a speech-to-text server is configured, `speeds` what the slowest and the
+    fastest speech is."""
 
     version: str
     speaks: str
@@ -51,6 +53,7 @@ class State(msgspec.Struct, frozen=True):
     replies: list[Reply]
     text_characters: int
     transcribes: bool
+    speeds: tuple[float, float]
 
 
 async def health(request: web.Request) -> web.Response:
@@ -81,6 +84,7 @@ async def state(request: web.Request) -> web.Response:
             list(house.metrics.recent),
             house.config.limits.text_characters,
             house.config.http.asr is not None,
+            SPEEDS,
         )
     )
 

@@ -18,6 +18,7 @@ from wyoming_csm.voice_choice import VoiceRequest, choose_voice
 from wyoming_csm.voices import Voice
 
 LEAST_SPEED, MOST_SPEED = 0.25, 4.0
+SPEEDS = (1.0, 1.0)  # slowest and fastest that are possible now
 
 
 @dataclass(frozen=True)
