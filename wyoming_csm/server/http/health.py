@@ -45,7 +45,7 @@ class EngineStatus(msgspec.Struct, frozen=True):
 class State(msgspec.Struct, frozen=True):
     """What the page shows of the server; `speaks` says which engine does now, or why none can,
     `transcribes` whether a speech-to-text server is configured, `speeds` what the slowest and the
-    fastest speech is."""
+    fastest speech is, `upload_bytes` how large a recording may be."""
 
     version: str
     speaks: str
@@ -54,6 +54,7 @@ class State(msgspec.Struct, frozen=True):
     text_characters: int
     transcribes: bool
     speeds: tuple[float, float]
+    upload_bytes: int
 
 
 async def health(request: web.Request) -> web.Response:
@@ -85,6 +86,7 @@ async def state(request: web.Request) -> web.Response:
             house.config.limits.text_characters,
             house.config.http.asr is not None,
             SPEEDS,
+            house.config.limits.upload_bytes,
         )
     )
 
