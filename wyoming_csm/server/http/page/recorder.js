@@ -5,7 +5,7 @@ export const possible = Boolean(isSecureContext && navigator.mediaDevices?.getUs
 
 export const WHY_NOT = "Browsers let only secure pages hear the microphone, and this one came over plain"
   + " http. Open it through Home Assistant (https, its side bar), or on the server itself as"
-  + " http://localhost. Or record with any other program and drop the file here.";
+  + ` http://localhost:${location.port}. Or record with any other program and drop the file here.`;
 
 const REASONS = {
   NotAllowedError: "The browser was told to keep the microphone from this page: allow it beside the"

@@ -228,7 +228,7 @@ function written_out({ text: words, pause, changes }) {
 /** Where in the words changes are to be seen; the rules come in an order of their own. */
 function places(words, changes) {
   const found = [];
-  for (const { before, after } of changes.toSorted((a, b) => b.after.length - a.after.length)) {
+  for (const { before, after } of [...changes].sort((a, b) => b.after.length - a.after.length)) {
     const what = after.trim();
     let from = what.length > 1 ? words.indexOf(what) : -1;
     const taken = (at) => found.some((one) => at < one.to && at + what.length > one.from);

@@ -22,7 +22,7 @@ export function status() {
   return askJson("api/status");
 }
 
-const TITLES = { csm: "CSM", coqui: "Coqui", system: "System" };
+const TITLES = { csm: "CSM", coqui: "Coqui", system: "System voice" };
 
 /** An engine's name for people; several GPUs have their device in it. */
 export function titleOf(name) {
