@@ -148,7 +148,7 @@ async def test_a_token_is_asked_for_and_remembered(
         await expect(page.locator("#voice option")).not_to_have_count(0)
         await expect(dialog).to_have_count(0)
         await written(page, "One is.")
-        await page.wait_for_function("ears.samples.length === 3 * 1920")
+        await page.wait_for_function("() => ears.samples.length === 3 * 1920")
         await page.reload()
         await expect(page.locator("#voice option")).not_to_have_count(0)
         await page.evaluate("sessionStorage.clear()")

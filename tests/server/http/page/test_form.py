@@ -77,7 +77,7 @@ async def test_it_works_below_a_path(browser: Browser, tmp_path: Path) -> None:
         opened(browser, url) as page,
     ):
         await written(page, "One is. 5 °C.")
-        await page.wait_for_function("ears.samples.length === 2 * 3 * 1920")
+        await page.wait_for_function("() => ears.samples.length === 2 * 3 * 1920")
         await expect(page.locator("#words-text")).to_have_text("One is. Five degrees Celsius.")
         await page.click("nav >> text=Voices")
         await expect(page.locator(".voice")).to_have_count(2)

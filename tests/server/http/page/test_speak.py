@@ -30,7 +30,7 @@ async def written(page: Page, text: str) -> None:
 
 async def heard(page: Page, count: int) -> list[int]:
     """Exactly so many samples, which follow each other without a gap."""
-    await page.wait_for_function(f"ears.samples.length >= {count}")
+    await page.wait_for_function(f"() => ears.samples.length >= {count}")
     assert await page.evaluate("ears.rate") == 24_000
     starts = await page.evaluate("ears.starts")
     for (at, length), (following, _) in pairwise(starts):
@@ -57,7 +57,7 @@ async def test_a_text_is_heard_and_saved(
         engine.hold.set()
         assert await heard(page, 6 * 1_920) == SAMPLES * 2
         await expect(page.locator("#go")).to_have_text("Speak")
-        await page.wait_for_function("ears.first !== null")
+        await page.wait_for_function("() => ears.first !== null")
         print(f"{place}: {await page.evaluate('ears.first') - 1000 * left:.0f} ms to the sound")
         assert engine.replies[0].voice.name == "berta"
         await expect(page.locator("#ttfa")).to_contain_text("s")
@@ -89,14 +89,14 @@ async def test_it_stops_and_is_played_again(browser: Browser, place: str) -> Non
         for key in (None, "Escape"):
             await page.fill("#text", "One is.")
             await page.press("#text", "Control+Enter")
-            await page.wait_for_function("ears.first !== null")
+            await page.wait_for_function("() => ears.first !== null")
             await (page.keyboard.press(key) if key else page.click("#go"))
             await eventually(lambda: engine.speaking == 0)
             await expect(page.locator("#go")).to_have_text("Speak")
         assert engine.cancelled == ["One is."] * 2
         before = await page.evaluate("ears.starts.length")
         await page.click("#again")
-        await page.wait_for_function(f"ears.starts.length > {before}")
+        await page.wait_for_function(f"() => ears.starts.length > {before}")
         await page.click("nav >> text=Voices")
         await expect(page.locator("#voices-title")).to_be_focused()
         await page.click("nav >> text=Speak")
