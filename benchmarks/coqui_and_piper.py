@@ -126,6 +126,7 @@ async def _coqui(checkpoint: Path, folder: Path) -> AsyncGenerator[int]:
         "voices": str(folder / "voices"),
         "data_dir": str(folder / "data"),
         "log": {"level": "ERROR"},
+        "cache": {"characters": 0},  # each sentence is to be made each time
         "coqui": {"checkpoint": str(checkpoint), "device": "cpu"},
     }
     file = folder / "config.json"

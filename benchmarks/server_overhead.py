@@ -136,10 +136,9 @@ async def speak_on() -> None:
 
 
 @asynccontextmanager
-async def fake_server() -> AsyncGenerator[None]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "benchmarks.server_overhead", "--serve"
-    )
+async def fake_server(*words: str) -> AsyncGenerator[None]:
+    words = words or ("benchmarks.server_overhead", "--serve")
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", *words)
     try:
         await until_open(PORT)
         yield

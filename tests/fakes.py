@@ -11,6 +11,7 @@ from wyoming_csm.config import SoundConfig
 from wyoming_csm.engines.base import Callback, Load, Phase, Sentence, Status
 from wyoming_csm.errors import EngineError
 from wyoming_csm.voices import Voice
+from wyoming_csm.worker.protocol import Identified, Said
 
 AS_MADE = SoundConfig(loudness=None, sentence_pause=None, fill_gaps=False)
 
@@ -27,6 +28,7 @@ class FakeReply:
     voice: Voice
     closed: int = 0  # how often
     texts: list[str] = field(default_factory=list)  # asked for
+    said: list[Said] = field(default_factory=list)  # by others
 
 
 class FakeEngine:
@@ -52,6 +54,8 @@ class FakeEngine:
         self.name = self.title = name
         self.voices = voices if voices is not None else (fake_voice(f"{name}_en", engine=name),)
         self.status = status or Status(Phase.READY, "fake")
+        self.identity: Identified | None = None
+        self.whole, self.codes = True, b""  # each sentence, at its end
         self._subscribers: list[tuple[Callback, Callback]] = []
         self._waiting: deque[Sentence] = deque()
         self._speaking: dict[Sentence, asyncio.Task[None]] = {}
@@ -67,6 +71,7 @@ class FakeEngine:
         # What happened, in order:
         self.asked: list[str] = []  # texts that got a slot
         self.clients: list[str] = []  # theirs
+        self.rates: list[tuple[float, float]] = []  # theirs: its own, and what is stretched
         self.finished: list[str] = []  # texts spoken to their end
         self.cancelled: list[str] = []  # texts that were taken back from a slot
         self.replies: list[FakeReply] = []
@@ -110,6 +115,7 @@ class FakeEngine:
             self._open[sentence.reply] = FakeReply(sentence.voice)
             self.replies.append(self._open[sentence.reply])
         self._open[sentence.reply].texts.append(sentence.text)
+        self._open[sentence.reply].said += sentence.said
         self._waiting.append(sentence)
         self.admit()
 
@@ -165,6 +171,7 @@ class FakeEngine:
             sentence = self._waiting.popleft()
             self.asked.append(sentence.text)
             self.clients.append(sentence.client)
+            self.rates.append((sentence.rate, sentence.stretch))
             self._speaking[sentence] = asyncio.create_task(self._speak(sentence))
             self.most_speaking = max(self.most_speaking, self.speaking)
         for _, freed in self._subscribers:
@@ -178,6 +185,7 @@ class FakeEngine:
                 sentence.sound.append(pcm)
                 sentence.news()
             self.finished.append(sentence.text)
+            sentence.whole, sentence.codes = self.whole, self.codes
         except EngineError as error:
             sentence.fault = error
         self._speaking.pop(sentence, None)

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -10,7 +11,7 @@ from msgspec.structs import replace
 from tests.engines.helpers import speak
 from tests.voice_folders import make
 from wyoming_csm.app import App
-from wyoming_csm.config import Config, CsmConfig, PresetConfig, parse
+from wyoming_csm.config import Config, CsmConfig, parse
 from wyoming_csm.engines.base import Engine
 from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.errors import ConfigError
@@ -28,6 +29,19 @@ async def test_a_new_voice_is_listed_after_the_regular_look(tmp_path: Path) -> N
     listed = app.engine.voices
     await app.look_at_voices()
     assert app.engine.voices is listed  # nothing is new
+
+
+async def test_the_default_voice_is_rehearsed_by_whoever_speaks_it(tmp_path: Path) -> None:
+    config = replace(Config(), data_dir=str(tmp_path), engines=("csm", "system"), language="en-GB")
+    app = App(config)
+    assert not await app.rehearsal.rehearse(), "nobody is ready"
+    await app.engines[-1].start()
+    await app.engines[-1].wait_loaded()
+    assert await app.rehearsal.rehearse()
+    assert app.mixer.gains is not None
+    assert app.mixer.gains.of("system/system_en-GB") is not None
+    assert not await app.rehearsal.rehearse(), "it is known"
+    await app.engine.stop()
 
 
 @pytest.mark.parametrize(
@@ -108,9 +122,9 @@ def test_how_long_a_request_waits_for_an_engine_asleep(
 ) -> None:
     asked: list[float] = []
 
-    def made(engines: Sequence[Engine], waits: float, presets: dict[str, PresetConfig]) -> Fallback:
+    def made(engines: Sequence[Engine], waits: float, **others: Any) -> Fallback:
         asked.append(waits)
-        return Fallback(engines, waits, presets)
+        return Fallback(engines, waits, **others)
 
     monkeypatch.setattr("wyoming_csm.app.Fallback", made)
     csm = CsmConfig(device=("cuda:0", "cuda:1"), **settings)  # type: ignore[arg-type]

@@ -149,8 +149,11 @@ def test_who_imports_whom(part: str) -> None:
     assert not wrong, reason
 
 
+_OF_THE_WORKER = ("protocol", "system.languages", "system.further_voices")
+
+
 def test_engines_know_only_pipe_and_voices_of_the_worker() -> None:
-    known = {f"{PACKAGE}.worker.{name}" for name in ("protocol", "system.languages")}
+    known = {f"{PACKAGE}.worker.{name}" for name in _OF_THE_WORKER}
     wrong = [
         f"{path.relative_to(ROOT)}:{line} imports {name}"
         for path in sources()

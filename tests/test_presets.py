@@ -162,11 +162,10 @@ async def test_what_an_engine_cannot_do_is_said_at_the_start(
     caplog.set_level(logging.WARNING)
     make(tmp_path / "voices", "anna")
     good = {"voice": "anna", "temperature": 0.7, "gain": -6}
-    said({"a": good, "b": {"voice": "system_de-DE", "rate": 1.2}}, tmp_path, caplog)
+    said({"a": good, "b": {"voice": "anna", "rate": 1.2}}, tmp_path, caplog)
     assert caplog.messages == []
     app = said(
         {
-            "a": {"voice": "anna", "rate": 1.2},
             "b": {"voice": "system_de-DE", "temperature": 0.5},
             "speaker_1": {"voice": "speaker_0"},
             "c": {"voice": "zoe"},
@@ -175,7 +174,6 @@ async def test_what_an_engine_cannot_do_is_said_at_the_start(
         caplog,
     )
     assert sorted(line.partition(":")[0] for line in caplog.messages) == [
-        "presets.a.rate",
         "presets.b.temperature",
         "presets.c.voice",
         "presets.speaker_1",

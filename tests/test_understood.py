@@ -10,8 +10,8 @@ from wyoming.tts import (
     SynthesizeVoice,
 )
 
-from tests import recogniser
-from tests.recogniser import Recogniser, word_errors, words
+from benchmarks.fixtures import recogniser
+from benchmarks.fixtures.recogniser import Recogniser, word_errors, words
 from tests.server.clients import library_client
 from wyoming_csm.audio import silence
 from wyoming_csm.config import Config
@@ -67,10 +67,29 @@ The internet connection is back.
 """
 
 
+needs_recogniser = pytest.mark.skipif(bool(recogniser.missing()), reason=recogniser.missing())
+
+
 @pytest.mark.slow
-@pytest.mark.skipif(bool(recogniser.missing()), reason=recogniser.missing())
+@needs_recogniser
 @pytest.mark.parametrize("voice", MOST_ERRORS)
 async def test_home_sentences_are_understood(voice: str) -> None:
+    sentences = SENTENCES.split("\n")[1:-1]
+    assert await errors_of(voice, sentences) <= MOST_ERRORS[voice]
+
+
+@pytest.mark.slow
+@needs_recogniser
+@pytest.mark.parametrize("rate", [0.75, 1.5])
+async def test_slower_and_faster_speech_is_understood(rate: float) -> None:
+    """Slower by the voice itself, faster by stretching its sound."""
+    sentences = SENTENCES.split("\n")[1:-1:2]
+    markup = f"<speak><prosody rate='{rate}'>{{}}</prosody></speak>"
+    assert await errors_of("system_en-US", sentences, markup) <= 0.04
+
+
+async def errors_of(voice: str, sentences: list[str], markup: str = "{}") -> float:
+    """Return the share of words that are not understood."""
     if voice == "system_en-US" and HIBARI not in find_synthesisers():
         pytest.skip("Hibari is not installed: it has no wheel for every machine")
     listener = Recogniser()
@@ -81,10 +100,9 @@ async def test_home_sentences_are_understood(voice: str) -> None:
         await engine.wait_loaded()
         assert engine.status.phase is Phase.READY
         said, misunderstood, errors = 0, [], 0
-        for sentence in SENTENCES.split("\n")[1:-1]:
-            understood = listener.transcribe(
-                AROUND + await streamed(config, engine, sentence, voice) + AROUND
-            )
+        for sentence in sentences:
+            sound = await streamed(config, engine, markup.format(sentence), voice)
+            understood = listener.transcribe(AROUND + sound + AROUND)
             said += len(words(sentence))
             wrong = word_errors(words(sentence), words(understood))
             errors += wrong
@@ -93,7 +111,7 @@ async def test_home_sentences_are_understood(voice: str) -> None:
     finally:
         await engine.stop()
     print(f"word error rate {errors}/{said} = {errors / said:.1%}; misunderstood: {misunderstood}")
-    assert errors <= MOST_ERRORS[voice] * said, misunderstood
+    return errors / said
 
 
 async def streamed(config: Config, engine: Fallback, text: str, voice: str) -> bytes:

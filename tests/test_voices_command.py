@@ -22,9 +22,14 @@ from wyoming_csm.config import Config, PresetConfig
 from wyoming_csm.errors import RequestError, VoiceError
 from wyoming_csm.recordings import read_voice
 from wyoming_csm.voice_book import VoiceBook
-from wyoming_csm.voices_command import NewVoice, add_voice, list_voices, remove_voice
+from wyoming_csm.voices_command import (
+    NewVoice,
+    add_voice,
+    list_voices,
+    remove_voice,
+)
 
-WORDS = "To be or not to be."
+WORDS = "To be or not to be, that is the question."
 
 
 @pytest.fixture

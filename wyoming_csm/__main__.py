@@ -44,7 +44,14 @@ def main(words: Sequence[str] | None = None) -> int:
             from wyoming_csm.text_command import print_words
 
             lines = [" ".join(arguments.words)] if arguments.words else sys.stdin
-            print_words(lines, config.language, arguments.ssml, arguments.explain)
+            print_words(
+                lines,
+                config,
+                language=None if arguments.voice else arguments.language,
+                engine=arguments.engine,
+                ssml=arguments.ssml,
+                explain=arguments.explain,
+            )
             return 0
         if arguments.command == "voices":
             from wyoming_csm.voices_command import run
@@ -115,10 +122,8 @@ def parse_words(words: list[str]) -> argparse.Namespace:
     text.add_argument(
         "words", nargs="*", help="the text; without one, standard input, line by line"
     )
-    text.add_argument("--language", help="instead of `language`: en, en-GB, de")
-    text.add_argument(
-        "--engine", choices=get_args(EngineName), help="that would speak; all get the same words"
-    )
+    text.add_argument("--language", help="for the voice of a language: en, en-GB, de")
+    text.add_argument("--engine", choices=get_args(EngineName), help="for a voice of this engine")
     text.add_argument("--ssml", action="store_true", help="each line is SSML")
     text.add_argument("--explain", action="store_true", help="name the rule of each change")
     of_voices = _add_voices(commands, common)
@@ -148,8 +153,12 @@ def parse_words(words: list[str]) -> argparse.Namespace:
 
 def _add_voices(commands: Any, common: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
     """Add `voices` with its actions; return their parsers."""
-    voices = commands.add_parser("voices", help="list, add, remove or preview voices")
-    actions = voices.add_subparsers(dest="action", required=True, metavar="list|add|remove|preview")
+    voices = commands.add_parser(
+        "voices", help="list, add, remove, reroll, preview or fetch voices"
+    )
+    actions = voices.add_subparsers(
+        dest="action", required=True, metavar="list|add|remove|reroll|preview|fetch"
+    )
     new = partial(actions.add_parser, parents=[common], allow_abbrev=False)
     each = new("list", help="the recorded voices and presets, and what is wrong with them")
     add = new("add", help="make a voice of a recording")
@@ -164,10 +173,16 @@ def _add_voices(commands: Any, common: argparse.ArgumentParser) -> list[argparse
     add.add_argument("--replace", action="store_true", help="a voice of that name goes")
     remove = new("remove", help="take a recorded voice away")
     remove.add_argument("name")
+    reroll = new("reroll", help="let a speaker without a clip get another voice")
+    reroll.add_argument("name", help="speaker_0 to speaker_3")
     preview = new("preview", help="speak a sentence in a voice into a file")
     preview.add_argument("name")
     preview.add_argument("-o", "--output", metavar="FILE", help="WAV file; else NAME.wav")
-    return [each, add, remove, preview]
+    further = new("fetch", help="download further small English voices, 8 MB each")
+    further.add_argument(
+        "names", nargs="*", metavar="NAME", help="emma, fable (British), fenrir, kore; else all"
+    )
+    return [each, add, remove, reroll, preview, further]
 
 
 def _count(word: str) -> int:

@@ -5,9 +5,10 @@ Every door has the same: Wyoming's, and the command line's.
 
 import asyncio
 import logging
+import math
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from wyoming_csm.audio import NOTHING_SECONDS, SAMPLE_RATE, silence
@@ -17,18 +18,21 @@ from wyoming_csm.engines.reply import Reply, sentences
 from wyoming_csm.errors import EngineError, RequestError
 from wyoming_csm.lexicons import Lexicons
 from wyoming_csm.sound.mixer import Mixer
-from wyoming_csm.sound.pacing import Outlet, Pacer
-from wyoming_csm.text.pieces import Pause, Piece, Speak
+from wyoming_csm.sound.pacing import Outlet, Pacer, Speed
+from wyoming_csm.text.joints import pause_at
+from wyoming_csm.text.pieces import Pause, Piece, Speak, bounded
 from wyoming_csm.text.reader import TextReader
-from wyoming_csm.text.spoken.parts import spoken_parts
+from wyoming_csm.text.spoken.parts import in_parts
 from wyoming_csm.text_stream import TextStream
 from wyoming_csm.voices import Voice
+from wyoming_csm.wording import Wording
 
 _LOGGER = logging.getLogger(__name__)
 
 _SLICE = 250  # characters cut into sentences at a time, in 2 ms: the loop is never held for long
 _STALL_SECONDS = 0.4  # without new text, after which a whole sentence does not wait for the next
 _PAUSE_SLICE = SAMPLE_RATE  # samples of silence sent at a time
+_TOLD = 5  # languages that no voice has, in one line of the log
 
 
 class Listener(Outlet, Protocol):
@@ -96,24 +100,33 @@ class Answer:
         context: AnswerContext,
         *,
         ssml: bool = False,
+        rate: float = 1.0,
         address: str,
     ) -> None:
-        """Take the `address` of who asked: its sentences take turns with other clients'."""
+        """Take the `rate` of all of it, so many times as fast as the voice and the text say, and
+        the `address` of who asked: its sentences take turns with other clients'."""
         self._text = text
+        self._rate = rate
         self._voice = voice
         self._listener = listener
         self._engine = context.engine
         self._mixer = context.mixer
-        self._lexicons = context.lexicons
         self._tell = context.tell
         self._address = address
         language = voice.language if voice else ""
         self._reader = TextReader(language, ssml=ssml, style=context.config.reading)
         self._began = asyncio.get_running_loop().time()
         self._pacer = Pacer(listener, context.config.sound, self._began)
-        self._replies: dict[str, Reply] = {}  # by the name that SSML gives; "": in the request's
+        self._wording = Wording(voice, self._engine, context.lexicons, context.config)
+        self._replies: dict[str, Reply] = {}  # by the voice's name; "": in the request's
         self._sentences = 0
         self.cut_because = "the client left"  # if it is cut off, and nothing here failed
+
+    @property
+    def stand_ins(self) -> list[tuple[Voice, list[str]]]:
+        """Return the voices that others, as `engine/voice`, have spoken for."""
+        replies = dict.fromkeys(self._replies.values())
+        return [(reply.wanted, reply.stand_ins) for reply in replies if reply.stand_ins]
 
     async def run(self) -> None:
         """Speak the text to its end. Raises EngineError, RequestError, ConnectionError."""
@@ -122,7 +135,6 @@ class Answer:
             voice = self._voice
             if voice is None or self._engine.voice_for(voice) is None:
                 raise EngineError("no engine here has a voice for this")
-            # Before the text: an engine that is unloaded begins to load.
             self._replies[""] = self._engine.start_reply(voice, self._address)
             async with aclosing(self._pieces()) as pieces:
                 async for piece in pieces:
@@ -147,11 +159,14 @@ class Answer:
                 await reply.aclose()
 
     async def _pieces(self) -> AsyncGenerator[Piece]:
-        text, reader = self._text, self._reader
+        text, reader, before = self._text, self._reader, False
         while (more := await text.take(_STALL_SECONDS)) is not None:
             # A text that stalls (a language model at work) may have ended in a whole sentence.
             for piece in reader.flush() if not more else ():
                 yield piece
+            if more and before:  # in portions: it is being written, and was hardly said before
+                self._replies[""].wake()  # already while its first sentence is not whole
+            before = before or bool(more)
             for begin in range(0, len(more), _SLICE):
                 for piece in reader.push(more[begin : begin + _SLICE]):
                     yield piece
@@ -161,8 +176,8 @@ class Answer:
             yield piece
         if reader.silenced_by:
             _LOGGER.info("A text of %s is silent from %s on", self._address, reader.silenced_by)
-        for asked in sorted(reader.ignored):
-            _LOGGER.info("A text of %s asks for a %s, which is not changed", self._address, asked)
+        if unspoken := ", ".join(sorted(self._wording.unspoken)[:_TOLD]):
+            _LOGGER.info("A text of %s asks for %s: no voice here has it", self._address, unspoken)
 
     async def _pause(self, seconds: float) -> None:
         samples = round(seconds * SAMPLE_RATE)
@@ -170,33 +185,35 @@ class Answer:
             self._pacer.pause(min(samples - begin, _PAUSE_SLICE))
             await self._listener.drained()
 
-    def _reply_in(self, name: str) -> Reply:
-        """Return the reply in the voice that SSML names, or else in the request's."""
+    def _reply_in(self, voice: Voice) -> Reply:
+        """Return the reply in a voice: the request's, or what SSML asks for."""
+        name = "" if voice == self._voice else voice.name
         if name not in self._replies:
-            found = [voice for voice in self._engine.voices if voice.name == name]
-            can = found and self._engine.voice_for(found[0])
-            own = self._replies[""]
-            self._replies[name] = self._engine.start_reply(found[0], self._address) if can else own
+            self._replies[name] = self._engine.start_reply(voice, self._address)
         return self._replies[name]
 
     async def _speak(self, sentence: Speak) -> None:
         self._sentences += 1
-        reply = self._reply_in(sentence.voice)
-        voice = reply.wanted
-        text = self._lexicons.respelled(sentence.text, voice)
-        for words in spoken_parts(text, voice.language):
-            await self._speak_words(words, reply, voice.manner.gain + sentence.gain)
+        voice = self._wording.voice_of(sentence)
+        reply = self._reply_in(voice)
+        pause = pause_at(sentence.before, self._mixer.config, voice.manner.pause)
+        for words in in_parts(self._wording.words_of(sentence).text):
+            await self._speak_words(replace(sentence, text=words), reply, pause)
+            pause = 0.0
 
-    async def _speak_words(self, words: str, reply: Reply, gain: float) -> None:
+    async def _speak_words(self, sentence: Speak, reply: Reply, pause: float) -> None:
         await self._listener.surely_there()
-        mixed = self._mixer.sentence(words, gain, reply.wanted.manner.pause)
-        self._pacer.begin(len(words))
-        async with aclosing(reply.speak(Speak(words))) as chunks:
+        words, manner = sentence.text, reply.wanted.manner
+        mixed = self._mixer.sentence(words, manner.gain + sentence.gain, manner.pause)
+        rate = bounded(self._rate * manner.rate * sentence.rate)
+        self._pacer.begin(len(words), pause, rate)
+        async with aclosing(reply.speak(replace(sentence, rate=rate))) as chunks:
             async for pcm in chunks:
-                speaker = reply.spoken_by
-                speed = self._mixer.speeds[speaker]
-                self._pacer.sound(mixed.feed(pcm, speaker), speed, len(pcm))
-        self._pacer.end(mixed.end(), mixed.owed)
+                speaker, stretch = reply.spoken_by, reply.stretch
+                # What a disk gives tells nothing of the engine.
+                speed = Speed(math.inf) if reply.recalled else self._mixer.speeds[speaker]
+                self._pacer.sound(mixed.feed(pcm, speaker, stretch), speed, len(pcm), stretch)
+        self._pacer.end(mixed.end(), mixed.owed, mixed.quiet)
 
     def _log(self, cut: str) -> None:
         """Write the one line of a reply; never its text."""

@@ -13,19 +13,25 @@ from msgspec.structs import replace
 
 from wyoming_csm.config import Config, EngineName
 from wyoming_csm.engines.child_engine import ChildEngine
+from wyoming_csm.engines.choice import is_ready, why
 from wyoming_csm.engines.coqui import coqui_engine
 from wyoming_csm.engines.csm import csm_engines
 from wyoming_csm.engines.fallback import Fallback
+from wyoming_csm.engines.sentence_cache import SentenceCache
 from wyoming_csm.engines.system import system_engine
 from wyoming_csm.errors import ConfigError
 from wyoming_csm.lexicons import Lexicons
 from wyoming_csm.presets import complaints
+from wyoming_csm.rehearsal import Rehearsal
 from wyoming_csm.sound.mixer import Mixer
 from wyoming_csm.voice_book import VoiceBook
+from wyoming_csm.voice_choice import VoiceRequest, choose_voice
+from wyoming_csm.voices import Voice
 
 _LOGGER = logging.getLogger(__name__)
 
 VOICES_SECONDS = 2.0  # between two looks: what changed is listed within 5 s, also under load
+_MOST_REHEARSED = 16  # recorded voices
 _WAKING_SECONDS = 3.0  # a listener waits no longer: then another engine's first sound comes
 
 
@@ -34,7 +40,7 @@ class App:
 
     def __init__(self, config: Config) -> None:
         """Read the voices; start nothing. Raises ConfigError."""
-        config = replace(config, data_dir=_make_data_dir(config.data_dir))
+        config = replace(config, data_dir=make_data_dir(config.data_dir))
         self.book = VoiceBook(Path(config.voices))
         self.book.refresh()
         if self.book.voices and "csm" in config.engines:
@@ -53,10 +59,18 @@ class App:
         self._left_out = tuple(engine for engines in made.values() for engine in engines)
         self.mixer = Mixer(config.sound, Path(config.data_dir) / "loudness.json")
         waits = config.csm.while_waking == "wait"
+        self.cache = (
+            SentenceCache(Path(config.data_dir), config.cache) if config.cache.characters else None
+        )
         self.engine = Fallback(
-            self.engines, _WAKING_SECONDS if waits else 0.0, presets=config.presets
+            self.engines,
+            _WAKING_SECONDS if waits else 0.0,
+            presets=config.presets,
+            cache=self.cache,
         )
         self.lexicons = Lexicons(config)
+        self.rehearsal = Rehearsal(self.engine, self.mixer, self._voices_to_rehearse)
+        self._config = config
         self._presets = config.presets
         self._told: set[str] = set()  # of presets, so that it is logged once
         self._tell_presets()
@@ -67,6 +81,21 @@ class App:
             if name in (voice.name for voice in engine.voices):
                 return f"{name!r} is a voice of {engine.name}, left out by --light or `engines`"
         return f"There is no voice {name!r}"
+
+    def _voices_to_rehearse(self) -> list[Voice]:
+        """Return the default voice, and those that somebody recorded."""
+        default, _ = choose_voice(
+            self.engine.voices, VoiceRequest(self._config.voice), self._config
+        )
+        recorded = [voice for voice in self.book.voices if not voice.fault]
+        return [*([default] if default else []), *recorded[:_MOST_REHEARSED]]
+
+    def why_silent(self, voice: Voice) -> str:
+        """Say why a voice cannot speak, or did not."""
+        alike = [engine for engine in self.engines if engine.name == voice.engine]
+        if voice.fault or any(is_ready(engine) for engine in alike):
+            return voice.fault or f"{voice.engine} failed, as said above"
+        return f"{voice.engine} cannot speak here: {why(alike[0])}" if alike else "it is not there"
 
     def _tell_voices(self) -> None:
         usable = [voice.name for voice in self.book.voices if not voice.fault]
@@ -95,7 +124,7 @@ class App:
             await self.look_at_voices()
 
 
-def _make_data_dir(folder: str) -> str:
+def make_data_dir(folder: str) -> str:
     """Make the folder; where the default one cannot be made, one of the user's own, or any. Return
     its path. Raises ConfigError."""
     try:
@@ -125,3 +154,5 @@ async def running(config: Config) -> AsyncGenerator[App]:
         yield app
     finally:
         await app.engine.stop()
+        if app.cache:
+            await app.cache.close()

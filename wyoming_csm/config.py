@@ -111,6 +111,18 @@ class CsmConfig(_Section, frozen=True):
     while_waking: Literal["fallback", "wait"] = "fallback"
 
 
+class ConversationConfig(_Section, frozen=True):
+    """The replies that CSM's next one builds on, and goes on in the tone of.
+
+    turns: So many of the voice's last replies to the same address (Home Assistant's, whatever room
+        asks), each at most csm.context_seconds long; 0: each reply begins anew
+    seconds: Replies that ended longer ago are not built on
+    """
+
+    turns: Annotated[int, Meta(ge=0, le=20)] = 0
+    seconds: Annotated[float, Meta(gt=0, le=3_600)] = 120.0
+
+
 class CoquiConfig(_Section, frozen=True):
     """Coqui TTS, where CSM cannot run.
 
@@ -145,7 +157,10 @@ class SoundConfig(_Section, frozen=True):
     """What a listener gets of an engine's sound.
 
     loudness: Of all voices, in LUFS; -16 is louder; null: as each engine makes it
-    sentence_pause: Seconds of silence after a sentence; null: as the engine makes it
+    sentence_pause: Seconds of silence after a sentence; null: as the engine makes it, whatever
+        follows
+    item_pause: Between lines, items of a list, rows of a table, where that is longer
+    paragraph_pause: Between paragraphs, and round a heading, where that is longer
     lead_in: Seconds of silence before a reply, for loudspeakers that wake up late
     fill_gaps: Silence between sentences while a slow text or engine keeps a listener waiting, and
         a slow engine's sentence in one go; false: all as soon as it is made
@@ -153,8 +168,21 @@ class SoundConfig(_Section, frozen=True):
 
     loudness: Annotated[float, Meta(ge=-40, le=-10)] | None = -20.0
     sentence_pause: Annotated[float, Meta(ge=0, le=5)] | None = 0.25
+    item_pause: Annotated[float, Meta(ge=0, le=5)] = 0.35
+    paragraph_pause: Annotated[float, Meta(ge=0, le=5)] = 0.6
     lead_in: Annotated[float, Meta(ge=0, le=5)] = 0.0
     fill_gaps: bool = True
+
+
+class CacheConfig(_Section, frozen=True):
+    """What CSM and Coqui said, on disk: said again, it begins at once.
+
+    characters: Of a reply, so many from its beginning are stored; 0: nothing
+    megabytes: For all; what was not said for the longest time goes first
+    """
+
+    characters: Annotated[int, Meta(ge=0, le=2**31 - 1)] = 200
+    megabytes: Annotated[int, Meta(ge=1, le=2**20)] = 100
 
 
 class ReadingConfig(_Section, frozen=True):
@@ -174,9 +202,10 @@ class PresetConfig(_Section, frozen=True):
     voice: The voice that it is made of; needed
     description: What Home Assistant lists; null: the preset's name
     temperature: As csm.temperature, for a voice of CSM
-    rate: Speed of the speech, for a system voice; 1.0 is normal
+    rate: Speed of the speech; 1.0 is normal
     gain: dB louder than other voices; -6 is softer
-    pause: Seconds of silence after a sentence; null: as sound.sentence_pause says
+    pause: Seconds of silence after a sentence; the other pauses are as much longer or shorter;
+        null: as sound.sentence_pause says
     lexicon: What is said instead of a word or phrase, beside lexicon.yaml
     """
 
@@ -293,8 +322,10 @@ class Config(_Section, frozen=True):
     data_dir: FilePath = "data"
     download_dir: FilePath | None = None
     csm: CsmConfig = CsmConfig()
+    conversation: ConversationConfig = ConversationConfig()
     coqui: CoquiConfig = msgspec.field(default_factory=CoquiConfig)
     system: SystemConfig = SystemConfig()
+    cache: CacheConfig = CacheConfig()
     reading: ReadingConfig = ReadingConfig()
     sound: SoundConfig = SoundConfig()
     discovery: DiscoveryConfig = DiscoveryConfig()
@@ -308,7 +339,19 @@ class Config(_Section, frozen=True):
         return Path(self.download_dir) if self.download_dir else Path(self.data_dir) / "models"
 
 
-SECTIONS = ("csm", "coqui", "system", "reading", "sound", "discovery", "http", "limits", "log")
+SECTIONS = (
+    "csm",
+    "conversation",
+    "coqui",
+    "system",
+    "cache",
+    "reading",
+    "sound",
+    "discovery",
+    "http",
+    "limits",
+    "log",
+)
 
 
 def load(

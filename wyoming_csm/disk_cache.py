@@ -22,10 +22,14 @@ _SAMPLES, _SAMPLE_BYTES = 256, 64
 class DiskCache:
     """Files in a folder, each named by what it was made from: nothing needs to be invalidated."""
 
-    def __init__(self, folder: Path, suffix: str, most: int) -> None:
-        """Take a folder that may not be there yet; the `most` files used or written last stay."""
+    def __init__(
+        self, folder: Path, suffix: str, most: int | None = None, most_bytes: int | None = None
+    ) -> None:
+        """Take a folder that may not be there yet; of the files, those used or written last stay,
+        at most so many, and of so many bytes in all."""
         self.folder = folder
-        self._suffix, self._most = suffix, most
+        self._suffix, self._most, self._most_bytes = suffix, most, most_bytes
+        self._complained = False  # that nothing can be stored
 
     def path(self, key: str) -> Path:
         """Return where the file of this key is, if it is there."""
@@ -40,6 +44,8 @@ class DiskCache:
             return None
         try:
             found = load(path)
+        except FileNotFoundError:  # another process removed it just now
+            return None
         except (OSError, ValueError, EOFError, CheckpointError) as error:
             _LOGGER.warning("%s is damaged and made anew: %s", path, error)
             with suppress(OSError):
@@ -52,8 +58,8 @@ class DiskCache:
     def write(self, path: Path, chunks: Iterable[bytes | memoryview]) -> Iterator[None]:
         """Write a file anew, and yield after each chunk; it is there once this ends, not before.
 
-        Do nothing while another process, or thread, writes the same. A failure is logged: the work
-        is done again next time.
+        Do nothing while another process, or thread, writes the same. A failure is logged, once
+        until one succeeds: the work is done again next time.
         """
         try:
             with self._new(path) as file:
@@ -63,7 +69,11 @@ class DiskCache:
         except BlockingIOError:
             return
         except OSError as error:
-            _LOGGER.warning("%s cannot be stored for the next start: %s", path, error)
+            level = logging.DEBUG if self._complained else logging.WARNING
+            _LOGGER.log(level, "%s cannot be stored for the next start: %s", path, error)
+            self._complained = True
+        else:
+            self._complained = False
 
     @contextmanager
     def _new(self, path: Path) -> Iterator[BinaryIO]:
@@ -85,10 +95,19 @@ class DiskCache:
         self._clean()
 
     def _clean(self) -> None:
-        files = [path for path in self.folder.iterdir() if path.suffix == self._suffix]
-        files.sort(key=lambda path: path.stat().st_mtime_ns)
-        for path in files[: -self._most]:
-            path.unlink(missing_ok=True)
+        files: list[tuple[int, int, Path]] = []
+        for path in self.folder.iterdir():
+            if path.suffix == self._suffix:
+                with suppress(FileNotFoundError):  # another process cleans, too
+                    found = path.stat()
+                    files.append((found.st_mtime_ns, found.st_size, path))
+        files.sort(reverse=True)
+        size = 0
+        for number, (_, one, path) in enumerate(files):
+            size += one
+            many = self._most is not None and number >= self._most
+            if many or (self._most_bytes is not None and size > self._most_bytes):
+                path.unlink(missing_ok=True)
         for path in self.folder.glob(f"*{self._suffix}.part"):
             with suppress(OSError), path.open("ab") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

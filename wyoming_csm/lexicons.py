@@ -8,7 +8,7 @@ from pathlib import Path
 from wyoming_csm.config import Config
 from wyoming_csm.documents import DocumentError, read_document
 from wyoming_csm.errors import ConfigError
-from wyoming_csm.text.lexicon import Lexicon, read_entries, respelled
+from wyoming_csm.text.lexicon import Lexicon, read_entries, replacements
 from wyoming_csm.voice_book import MAX_VOICES
 from wyoming_csm.voices import Voice
 
@@ -48,14 +48,18 @@ class Lexicons:
         }
 
     def respelled(self, text: str, voice: Voice) -> str:
-        """Return a sentence as this voice is to say it: its preset's entries count before its
-        own, and those before the installation's."""
+        """Return a sentence as this voice is to say it; see `replacements`."""
+        return "".join(said for _, said in self.replacements(text, voice))
+
+    def replacements(self, text: str, voice: Voice) -> list[tuple[str, str]]:
+        """Return the parts of a sentence, each as written and as this voice is to say it: its
+        preset's entries count before its own, and those before the installation's."""
         there = (
             self._presets.get(voice.name),
             self._of_voices.get(voice.base or voice.name),
             self._found.get(self._file),
         )
-        return respelled(text, [lexicon for lexicon in there if lexicon is not None])
+        return replacements(text, [lexicon for lexicon in there if lexicon is not None])
 
     def _files_of_voices(self) -> list[Path]:
         try:

@@ -7,9 +7,7 @@ from msgspec.structs import replace
 from wyoming_csm.config import PresetConfig
 from wyoming_csm.voices import Manner, Voice
 
-# Which engines can do what; the rest is done to the sound of any.
-_WITH_RATE = ("system",)
-_WITH_TEMPERATURE = ("csm",)
+_WITH_TEMPERATURE = ("csm",)  # the engines that have one
 
 
 def preset_voices(
@@ -45,10 +43,5 @@ def complaints(presets: Mapping[str, PresetConfig], voices: Mapping[str, Voice])
 
 
 def _left_out(name: str, preset: PresetConfig, engine: str) -> Iterator[str]:
-    if preset.rate != 1.0 and engine not in _WITH_RATE:
-        yield (
-            f"presets.{name}.rate: {engine} has no speed to choose: only a voice that speaks for it"
-            " and has one is slower or faster"
-        )
     if preset.temperature is not None and engine not in _WITH_TEMPERATURE:
         yield f"presets.{name}.temperature: {engine} has none: leave it out"

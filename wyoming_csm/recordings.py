@@ -1,6 +1,7 @@
 """The folder of one recorded voice, as phones, laptops and file managers fill it: which files are
 recordings, which hold their words, whether they can be read, and the voice they make."""
 
+import hashlib
 import os
 import re
 import unicodedata
@@ -94,9 +95,16 @@ def read_voice(folder: Path) -> Voice:
 def _read_clip(recording: Path, text: Path, language: str) -> tuple[Clip, float]:
     """Return a clip and its seconds."""
     words, seconds = read_words(text, language), _seconds_of(recording)
+    version = version_of(recording)
+    with recording.open("rb") as file:
+        content = hashlib.file_digest(file, "sha256").hexdigest()[:32]
+    return Clip(os.path.abspath(recording), words, version, content), seconds
+
+
+def version_of(recording: Path) -> str:
+    """Return what changes when the file does. Raises OSError."""
     stat = recording.stat()
-    version = f"{stat.st_size}-{stat.st_mtime_ns}"
-    return Clip(os.path.abspath(recording), words, version), seconds
+    return f"{stat.st_size}-{stat.st_mtime_ns}"
 
 
 def is_recording(path: Path) -> bool:

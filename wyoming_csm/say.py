@@ -57,7 +57,12 @@ async def speak_into(
         text.feed(words)
         text.end()
         context = AnswerContext(config, app.engine, app.mixer, app.lexicons)
-        await Answer(text, voice, recording, context, address="this command").run()
+        answer = Answer(text, voice, recording, context, address="this command")
+        await answer.run()
+        for wanted, speakers in answer.stand_ins:
+            _tell(
+                f"\r{' and '.join(speakers)} spoke, not {wanted.name}: {app.why_silent(wanted)}\n"
+            )
     if not any(recording.pcm):
         _tell("there was nothing to say: this is silence\n")
     await asyncio.to_thread(_write, bytes(recording.pcm), output)

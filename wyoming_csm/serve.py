@@ -51,7 +51,7 @@ async def serve(config: Config, installer: str | None = None) -> None:
             _LOGGER.warning("%s: the first is the default", app.why_no_voice(config.voice))
         async with asyncio.TaskGroup() as group:
             work = [_stay_findable(config, server), _probe_when_asked(app, again)]
-            work += [app.watch_voices(), _get_rules_ready(config.language)]
+            work += [app.watch_voices(), app.rehearsal.run(), _get_rules_ready(config.language)]
             if installer:
                 work.append(install_engines(installer, config.engines, again.set))
             behind = [group.create_task(one) for one in work]

@@ -12,6 +12,7 @@ from pathlib import Path
 import yaml
 
 from wyoming_csm.audio import SAMPLE_RATE
+from wyoming_csm.clip_pace import pace_of
 from wyoming_csm.config import Config
 from wyoming_csm.errors import RequestError, VoiceError
 from wyoming_csm.mending import Mended, mend_file
@@ -60,9 +61,13 @@ def make_voice(
     folder = Path(config.voices)
     with _made_aside(folder, name) as aside:
         _fill(aside, clip, words, language)
-        clips = mended_clips(config, read_voice(aside))
+        voice = read_voice(aside)
+        clips = mended_clips(config, voice)
+        pace = pace_of(voice.clips[0].text, seconds_of(clips))
+        if pace.impossible:
+            raise VoiceError(pace.doubt)
         _put(aside, folder / name)
-    return Made(name, seconds_of(clips), clips[0].doubts)
+    return Made(name, seconds_of(clips), (*clips[0].doubts, *filter(None, [pace.doubt])))
 
 
 def judge(config: Config, clip: Path) -> Mended:

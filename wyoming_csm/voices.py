@@ -10,16 +10,18 @@ BARE_SPEAKERS = 4  # voices of CSM without a clip: speaker_0 to speaker_3
 
 
 class Clip(msgspec.Struct, frozen=True):
-    """A recording and its words. `version` changes when the file at `path` does."""
+    """A recording and its words. `version` changes when the file at `path` does; `content` is the
+    same for the same bytes, wherever they are."""
 
     path: str
     text: str
     version: str = ""
+    content: str = ""
 
 
 class Manner(msgspec.Struct, frozen=True):
-    """How a preset's voice is spoken: CSM's temperature, the speed of an engine that has one, dB
-    to add, and seconds of silence after a sentence; None: as configured."""
+    """How a preset's voice is spoken: CSM's temperature, how many times as fast, dB to add, and
+    seconds of silence after a sentence; None: as configured."""
 
     temperature: float | None = None
     rate: float = 1.0
@@ -33,8 +35,9 @@ class Voice(msgspec.Struct, frozen=True, kw_only=True):
     `engine` names the engine that the voice belongs to. `speaker` is CSM's speaker number, or the
     name of a speaker in a model of several; `speakers` are the names that a request may choose
     among. `fault` says why the voice cannot be used: another voice speaks instead. `base` is the
-    name of the voice that a preset is made of, `manner` what is its own. `last`: this machine is
-    not made for it, and it comes behind the others.
+    name of the voice that a preset is made of, `manner` what is its own. `rates`: how slowly
+    and how fast its engine can speak with it, of 1.0; any other rate is made of its sound. `last`:
+    this machine is not made for it, and it comes behind the others.
     """
 
     name: str
@@ -47,4 +50,10 @@ class Voice(msgspec.Struct, frozen=True, kw_only=True):
     fault: str = ""
     base: str = ""
     manner: Manner = Manner()
+    rates: tuple[float, float] = (1.0, 1.0)
     last: bool = False
+
+    def own_rate(self, rate: float) -> float:
+        """Return the nearest to a rate that its engine can speak at."""
+        slowest, fastest = self.rates
+        return min(max(rate, slowest), fastest)

@@ -1,14 +1,18 @@
-"""`wyoming-csm voices`: what is in the folder of voices, and what goes in and out of it."""
+"""`wyoming-csm voices`: what is in the folder of voices, what goes in and out of it; and another
+voice for a speaker without one."""
 
 import asyncio
 import sys
 import unicodedata
 from argparse import Namespace
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from msgspec.structs import replace
 
+from wyoming_csm.app import make_data_dir
+from wyoming_csm.clip_pace import pace_of
 from wyoming_csm.config import Config
 from wyoming_csm.errors import RequestError, VoiceError
 from wyoming_csm.say import speak_into
@@ -19,13 +23,16 @@ from wyoming_csm.voice_folders import (
     FORBIDDEN,
     check_new,
     discard,
+    is_there,
     judge,
     make_voice,
     mended_clips,
     presets_of,
     seconds_of,
 )
-from wyoming_csm.voices import Voice
+from wyoming_csm.voices import BARE_SPEAKERS, Voice
+from wyoming_csm.worker.csm.speaker_files import reroll
+from wyoming_csm.worker.system.further_voices import FURTHER, fetch, fetched
 
 _CONSENT = "Use only the voice of a person who agrees to it."
 _SENTENCES = {
@@ -63,9 +70,27 @@ def run(config: Config, words: Namespace) -> int:
             asyncio.run(add_voice(config, new))
         case "remove":
             remove_voice(config, words.name)
+        case "reroll":
+            reroll_voice(config, words.name)
+        case "fetch":
+            fetch_voices(config, words.names)
         case "preview":
             return asyncio.run(preview(config, words.name, words.output))
     return 0
+
+
+def fetch_voices(config: Config, names: Sequence[str]) -> None:
+    """Fetch these of Hibari's further voices, or all, into the folder of models. Raises
+    VoiceError."""
+    further = {one.name: one for one in FURTHER}
+    for name in names or further:
+        if name not in further:
+            raise VoiceError(f"there is no voice {name!r} to fetch: {', '.join(further)}")
+        one = further[name]
+        if name in fetched(config.models_dir):
+            print(f"{name} is here")
+        else:
+            fetch(one, config.models_dir, print)
 
 
 def list_voices(config: Config) -> None:
@@ -88,6 +113,10 @@ def _state(config: Config, voice: Voice) -> str:
     except VoiceError as error:
         return f"cannot be used: {error}"
     doubts = [doubt for clip in clips for doubt in clip.doubts]
+    paces = (
+        pace_of(clip.text, seconds_of([one])) for clip, one in zip(voice.clips, clips, strict=True)
+    )
+    doubts += [pace.doubt for pace in paces if pace.doubt]
     return "; ".join([f"{seconds_of(clips):.1f} s", *doubts])
 
 
@@ -120,6 +149,31 @@ def remove_voice(config: Config, name: str) -> None:
     for preset in presets_of(config, name):
         _tell(f"The preset {preset} is made of it and cannot be used now.")
     print(f"{unicodedata.normalize('NFC', name)} is removed.")
+
+
+def reroll_voice(config: Config, name: str) -> None:
+    """Let a speaker without a clip get another voice. Raises RequestError, ConfigError."""
+    speakers = [f"speaker_{number}" for number in range(BARE_SPEAKERS)]
+    only = f"only {speakers[0]} to {speakers[-1]} can get another voice"
+    if name in config.presets:
+        raise RequestError(f"{name!r} is a preset of {config.presets[name].voice!r}: {only}")
+    if is_there(config, name):
+        raise RequestError(
+            f"{name!r} is a recorded voice, it sounds like its clip: `voices add {name} CLIP"
+            f" --replace` gives it another; else {only}"
+        )
+    if name not in speakers:
+        raise RequestError(f"{name!r} cannot get another voice: {only}")
+    if "csm" not in config.engines:
+        raise RequestError(f"{name} is a voice of CSM, left out by --light or `engines`")
+    try:
+        reroll(Path(make_data_dir(config.data_dir)), speakers.index(name))
+    except OSError as error:
+        raise RequestError(f"{error.filename}: {error.strerror}") from error
+    print(
+        f"{name} gets another voice. A running server makes it in its next quiet moment, and speaks"
+        " as before until then."
+    )
 
 
 async def preview(config: Config, name: str, output: str | None) -> int:

@@ -2,15 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks.fixtures.fake_child import COMMAND
 from tests.engines.helpers import ANNA, HANS, LJ, PICO, VOICES, Make
+from tests.engines.repeating import HOT, House
 from tests.fakes import FakeEngine
+from wyoming_csm.config import CacheConfig
 from wyoming_csm.engines.child_engine import ChildEngine
 from wyoming_csm.engines.fallback import Fallback
+from wyoming_csm.engines.sentence_cache import SentenceCache
 from wyoming_csm.engines.watchdog import Timeouts
 from wyoming_csm.worker.protocol import Configure
 
@@ -77,3 +81,16 @@ def system() -> FakeEngine:
 @pytest.fixture
 def fallback(csm: FakeEngine, coqui: FakeEngine, system: FakeEngine) -> Fallback:
     return Fallback([csm, coqui, system])
+
+
+@pytest.fixture
+def house(tmp_path: Path, csm: FakeEngine, coqui: FakeEngine, system: FakeEngine) -> House:
+    csm.identity, csm.codes = HOT, b"codes"
+    return House(tmp_path, csm, coqui, system)
+
+
+@pytest.fixture
+async def cache(tmp_path: Path) -> AsyncIterator[SentenceCache]:
+    made = SentenceCache(tmp_path, CacheConfig())
+    yield made
+    await made.close()

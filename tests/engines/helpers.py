@@ -42,7 +42,7 @@ class OneEngine:
     async def speak(self, piece: Speak) -> AsyncGenerator[bytes]:
         news = asyncio.Event()
         number = next(NUMBERS)
-        sentence = Sentence(number, self._reply, "", piece.text, self._voice, news.set)
+        sentence = Sentence(number, self._reply, "", piece.text, self._voice, news.set, piece.rate)
         self._engine.say(sentence)
         try:
             while sentence.sound or not sentence.over:

@@ -136,11 +136,12 @@ class SimulatedSpeaker:
     detail = "simulated"
     voices: tuple[Voice, ...] = ()
     warm_up: Sequence[tuple[str, Voice]] = ()
+    identity = ""
 
     def __init__(self, device: Device, worker: Worker, note: Note) -> None:
         self._device, self._worker, self._note = device, worker, note
 
-    def say(self, text: str, voice: Voice) -> Iterator[bytes]:
+    def say(self, text: str, voice: Voice, rate: float = 1.0) -> Iterator[bytes]:
         self._note("begins", text)
         try:
             self._worker.sleep(self._device.reading)

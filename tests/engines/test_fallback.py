@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import aclosing
 
+import msgspec
 import pytest
 
 from benchmarks.fixtures.fake_child import COMMAND
@@ -32,9 +33,16 @@ async def test_a_voices_own_engine_speaks(
         assert reply.spoken_by == reply.speakers == ""
         assert await speak(reply) == WHOLE
         assert reply.spoken_by == f"{engine.name}/{voice.name}"
+        assert reply.stand_ins == []
         await reply.aclose()
         assert engine.replies[-1].closed == 1
     assert not warnings(caplog)
+
+
+async def test_a_preset_is_spoken_by_the_voice_that_it_is_made_of(fallback: Fallback) -> None:
+    reply = fallback.start_reply(msgspec.structs.replace(ANNA, name="night", base="anna"))
+    assert await speak(reply) == WHOLE
+    assert (reply.spoken_by, reply.stand_ins) == ("csm/anna", [])
 
 
 async def test_absent_engines_are_left_out(
@@ -45,6 +53,7 @@ async def test_absent_engines_are_left_out(
         reply = fallback.start_reply(ANNA)
         assert await speak(reply) == WHOLE
         assert reply.spoken_by == "coqui/lj"
+        assert reply.stand_ins == ["coqui/lj"]
     assert warnings(caplog) == ["coqui/lj speaks for csm's voices: no GPU: put one in"]
 
 

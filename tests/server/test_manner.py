@@ -85,7 +85,7 @@ async def test_a_break_is_exact_to_the_sample(seconds: str) -> None:
 
 async def test_prosody_changes_the_volume_and_no_more() -> None:
     engine = FakeEngine(frames=1)
-    text = "<speak>One is. <prosody volume='-6.0206dB' rate='slow'>Two is.</prosody> And three is"
+    text = "<speak>One is. <prosody volume='-6.0206dB' rate='1'>Two is.</prosody> And three is"
     async with serving(engine) as server, peer(server) as client:
         await client.send(Synthesize(text).event())
         sound = np.frombuffer(audio(await client.until("audio-stop")), "<i2").astype(int)
@@ -113,17 +113,42 @@ async def test_a_voice_of_ssml_speaks_what_it_holds() -> None:
     ]
 
 
+async def test_plain_text_is_read_as_a_text_without_a_format() -> None:
+    said = []
+    for more in ({}, {"text_format": "text"}):
+        engine = FakeEngine(frames=1)
+        async with serving(engine) as server, peer(server) as client:
+            text = "One is one.<break time='1s'/>Two is."
+            await client.send(Event("synthesize", {"text": text, **more}))
+            said.append((audio(await client.until("audio-stop")), tuple(engine.asked)))
+    assert said[0] == said[1] == (frame(0) + bytes(48_000) + frame(0), ("One is one.", "Two is."))
+
+
+async def test_words_of_another_language_are_spoken_by_a_voice_that_has_it() -> None:
+    voices = (fake_voice("anna"), fake_voice("hans", "de"), fake_voice("mia", "fr-FR"))
+    engine = FakeEngine(frames=1, voices=voices)
+    text = (
+        "<speak>It is 5. <lang xml:lang='de-DE'>Es ist 5.</lang> And <s xml:lang='en-GB'>12/5</s>"
+        "<voice name='mia'>Il est 5 h.<lang xml:lang='de'>Noch 6.</lang></voice>"
+        "<voice name='x' language='fr'>Sept est 7.</voice><lang xml:lang='nl'>Nog 8.</lang></speak>"
+    )
+    async with serving(engine) as server, peer(server) as client:
+        await client.send(Synthesize(text).event())
+        assert audio(await client.until("audio-stop"))
+    assert [(one.voice.name, one.texts) for one in engine.replies] == [
+        ("anna", ["It is five.", "And", "The twelfth of May", "Nog eight."]),
+        ("hans", ["Es ist fünf.", "Noch sechs."]),
+        ("mia", ["Il est cinq heures.", "Sept est sept."]),
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "line"),
     [
         ("<think>Only this.", "A text of 127.0.0.1 is silent from <think> on"),
         (
-            "<prosody rate='fast'>Two is.",
-            "A text of 127.0.0.1 asks for a rate, which is not changed",
-        ),
-        (
-            "<speak><lang xml:lang='de'>Two is.</lang></speak>",
-            "A text of 127.0.0.1 asks for a language, which is not changed",
+            "<speak><lang xml:lang='de'>Two is.</lang> So <p xml:lang='it'>Due.</p></speak>",
+            "A text of 127.0.0.1 asks for de, it: no voice here has it",
         ),
     ],
 )

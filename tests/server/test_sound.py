@@ -35,6 +35,12 @@ def loudness(sound: Samples) -> float:
     return meter.loudness
 
 
+def silences(sound: Samples) -> list[float]:
+    """Return how long each silence is, in seconds."""
+    loud = np.flatnonzero(np.abs(sound).reshape(-1, 240).max(axis=1) > 0.02)  # windows of 10 ms
+    return [0.01 * (n - 1) for n in np.diff([*loud, len(sound) // 240]) if n > 1]
+
+
 @pytest.mark.parametrize("lead_in", [0.0, 0.5])
 async def test_a_reply_is_loud_enough_and_its_pauses_are_as_asked_for(lead_in: float) -> None:
     sound = SoundConfig(sentence_pause=0.4, lead_in=lead_in)
@@ -46,6 +52,17 @@ async def test_a_reply_is_loud_enough_and_its_pauses_are_as_asked_for(lead_in: f
     assert loudness(out) == pytest.approx(-20.0, abs=1.0)
     assert np.abs(out[: round((lead_in + 0.02) * SAMPLE_RATE)]).max() < 0.01
     assert np.abs(out[round((lead_in + 0.05) * SAMPLE_RATE) :][:2_400]).max() > 0.05
+
+
+async def test_paragraphs_and_items_are_further_apart_than_sentences() -> None:
+    text = "One is on. Two is off.\n- Three is open.\n- Four is shut.\n\nAnd five is on."
+    sound = SoundConfig(sentence_pause=0.2, item_pause=0.4, paragraph_pause=0.8)
+    async with serving(Speaking(), sound=sound) as server, peer(server) as client:
+        await client.send(say(text))
+        out = from_pcm(audio(await client.until("audio-stop")))
+    out = out[: len(out) // 240 * 240]
+    quiet = [seconds for seconds in silences(out) if seconds > 0.1]
+    assert quiet == pytest.approx([0.24, 0.44, 0.44, 0.84, 0.2], abs=0.03)
 
 
 async def test_who_waits_for_text_gets_silence_and_the_text_as_soon_as_it_comes() -> None:

@@ -53,6 +53,41 @@ async def test_a_voice_s_first_sentence_glides_where_it_should_be_and_a_whole_on
     assert loudness(whole) == pytest.approx(-20.0, abs=0.3)
 
 
+async def known(level: float) -> Mixer:
+    """A mixer that knows anna's loudness."""
+    mixer = Mixer(SoundConfig())
+    for _ in range(5):
+        mixed(mixer, speech(2.0, level))
+    return mixer
+
+
+@pytest.mark.parametrize("change", [-4.0, 4.0])
+async def test_a_sentence_that_is_made_whole_is_right_however_loud_it_is(change: float) -> None:
+    sound = speech(3.0, -26.0 + change)
+    out = mixed(await known(-26.0), sound, size=len(sound))
+    assert loudness(out) == pytest.approx(-20.0, abs=0.6)
+    factor = out[2_400:40_000] / sound[2_400:40_000]
+    assert np.ptp(20 * np.log10(np.abs(factor[np.abs(sound[2_400:40_000]) > 0.01]))) < 0.1
+
+
+@pytest.mark.parametrize("change", [-4.0, 4.0])
+async def test_one_that_comes_bit_by_bit_begins_as_its_voice_and_comes_nearer(
+    change: float,
+) -> None:
+    sound, usual = speech(4.0, -26.0 + change), loudness(speech(2.0, -26.0))
+    out = mixed(await known(-26.0), sound)
+    begin = loudness(out[:9_600]) - loudness(sound[:9_600])
+    assert begin == pytest.approx(-20.0 - usual, abs=0.2)
+    assert loudness(out[-SAMPLE_RATE:]) == pytest.approx(-20.0, abs=0.8)
+    assert abs(loudness(out) + 20.0) < abs(change) / 2
+
+
+async def test_half_a_second_tells_less_than_the_voice_does() -> None:
+    sound = speech(0.5, -22.0)
+    out = mixed(await known(-26.0), sound, size=len(sound))
+    assert loudness(out) == pytest.approx(-16.8, abs=0.6)
+
+
 async def test_what_was_learnt_of_a_voice_outlives_the_server(tmp_path: Path) -> None:
     file = tmp_path / "loudness.json"
     mixed(Mixer(SoundConfig(), file), speech(2.0, -30.0))
@@ -136,3 +171,16 @@ async def test_a_sentence_that_shall_be_silent_is_as_long_as_it_was_made() -> No
     sentence = Mixer(SoundConfig()).sentence("All of it.", -math.inf)
     out = sentence.feed(to_pcm(speech(1.0)), "csm/anna") + sentence.end()
     assert out == bytes(2 * SAMPLE_RATE)
+
+
+async def test_a_stretched_sentence_is_as_loud_and_its_pause_as_long() -> None:
+    mixer = Mixer(SoundConfig(loudness=-20.0, sentence_pause=0.3))
+    sound = np.concatenate((hush(0.4), speech(2.0, -26.0), hush(0.8)))
+    for stretch in (0.5, 1.5):
+        for _ in range(2):
+            sentence = mixer.sentence("All of it.")
+            pcm = [sentence.feed(to_pcm(one), "csm/anna", stretch) for one in parts(sound, FRAME)]
+            out = from_pcm(b"".join([*pcm, sentence.end()]))
+        assert len(out) / SAMPLE_RATE == pytest.approx(2.0 / stretch + 0.3, abs=0.1)
+        assert loudness(out) == pytest.approx(-20.0, abs=1.0)
+        assert sentence.owed == pytest.approx(0.0, abs=0.01)

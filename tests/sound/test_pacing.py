@@ -42,24 +42,30 @@ class Listener:
         return sum(not sample for sample in samples) / 24_000
 
 
-def frame(sentence: int) -> bytes:
-    return (sentence + 1).to_bytes(2, "little") * round(FRAME * 24_000)
+def frame(sentence: int, stretch: float = 1.0) -> bytes:
+    """Return the sound of a frame as it is played."""
+    return (sentence + 1).to_bytes(2, "little") * round(FRAME * 24_000 / stretch)
 
 
 async def reply(
-    pacer: Pacer, speed: float, waits: Sequence[float], known: Speed, once: bool = False
+    pacer: Pacer,
+    speed: float,
+    waits: Sequence[float],
+    known: Speed,
+    once: bool = False,
+    stretch: float = 1.0,
 ) -> None:
     """Sentences, each asked for so many seconds after the one before was made, frame by frame."""
     for number, wait in enumerate(waits):
         await asyncio.sleep(wait)
-        pacer.begin(CHARACTERS)
+        pacer.begin(CHARACTERS, rate=stretch)
         for _ in range(round(SENTENCE / FRAME)):
             await asyncio.sleep(FRAME / speed)
             if not once:
-                pacer.sound(frame(number), known, len(frame(0)))
+                pacer.sound(frame(number, stretch), known, len(frame(0)), stretch)
         if once:
-            whole = frame(number) * round(SENTENCE / FRAME)
-            pacer.sound(whole, known, len(whole))
+            whole = frame(number, stretch) * round(SENTENCE / FRAME)
+            pacer.sound(whole, known, len(frame(0)) * round(SENTENCE / FRAME), stretch)
         pacer.end(b"", 0.0)
     pacer.close()
 
@@ -69,6 +75,7 @@ def listened(
     waits: Sequence[float],
     known: Speed | None = None,
     once: bool = False,
+    stretch: float = 1.0,
     **settings: object,
 ) -> Listener:
     listener = Listener()
@@ -77,12 +84,12 @@ def listened(
         await asyncio.sleep(1.0)
         config = SoundConfig(**settings)  # type: ignore[arg-type]
         pacer = Pacer(listener, config, asyncio.get_running_loop().time())
-        await reply(pacer, speed, waits, known or Speed(), once)
+        await reply(pacer, speed, waits, known or Speed(), once, stretch)
 
     simulate(scene())
     words = bytes(listener.sound)
     for number in range(len(waits)):  # whole, in one go, in order
-        sentence = frame(number) * round(SENTENCE / FRAME)
+        sentence = frame(number, stretch) * round(SENTENCE / FRAME)
         assert words.count(sentence) == 1
     return listener
 
@@ -97,6 +104,21 @@ def test_a_player_never_runs_dry(speed: float, wait: float, once: bool) -> None:
     assert listener.began - 1.0 <= max(4.0, SENTENCE / speed if once else 0.0) + 0.001
 
 
+@pytest.mark.parametrize("stretch", [0.25, 0.5, 1.6, 2.0, 4.0])
+@pytest.mark.parametrize("speed", [0.5, 1.0, 1.8, 3.0, 10.0])
+def test_nor_if_its_sound_is_stretched(speed: float, stretch: float) -> None:
+    """What is made at 1.8 times the speed of speech is too slow for speech twice as fast."""
+    known = Speed()
+    for _ in range(2):
+        listener = listened(speed, [0.0, 0.0, 0.0], known, stretch=stretch)
+        if SENTENCE / speed - SENTENCE / stretch < 4.0:  # else it cannot begin so late
+            assert listener.gaps == []
+        assert known.known == pytest.approx(speed), "of the engine, however it is played"
+    if speed > 1.2 * stretch:
+        assert listener.silence == 0
+        assert listener.began == pytest.approx(1.0 + FRAME / speed)
+
+
 @pytest.mark.parametrize("speed", [1.5, 2.0, 10.0])
 def test_where_nothing_is_late_no_silence_is_added_and_nothing_waits(speed: float) -> None:
     known = Speed()
@@ -104,6 +126,34 @@ def test_where_nothing_is_late_no_silence_is_added_and_nothing_waits(speed: floa
         listener = listened(speed, [0.0, 0.0, 0.0, 0.0], known)
         assert listener.silence == 0
     assert listener.began == pytest.approx(1.0 + FRAME / speed), "its speed is known by now"
+
+
+@pytest.mark.parametrize(
+    ("wait", "quiet", "pause", "silent"),
+    [
+        (0.0, 0.0, 0.6, 0.6),
+        (0.0, 0.2, 0.6, 0.4),
+        (0.0, 0.2, 0.3, 0.25),  # more is owed anyway
+        (5.0, 0.0, 0.6, 1.9),  # who waits for text has had enough of it
+        (5.0, 0.0, 0.0, 1.9),
+    ],
+)
+def test_a_pause_that_is_known_late_counts_the_silence_before_it(
+    wait: float, quiet: float, pause: float, silent: float
+) -> None:
+    listener, whole = Listener(), frame(0) * 40
+
+    async def scene() -> None:
+        pacer = Pacer(listener, SoundConfig(), asyncio.get_running_loop().time())
+        for wait_before, pause_before in ((0.0, 0.0), (wait, pause)):
+            await asyncio.sleep(wait_before)
+            pacer.begin(CHARACTERS, pause_before)
+            pacer.sound(whole, Speed(), len(whole))
+            pacer.end(b"", 0.25, quiet)
+        pacer.close()
+
+    simulate(scene())
+    assert listener.silence == pytest.approx(silent, abs=0.11)
 
 
 def test_silence_is_no_longer_than_the_wait_for_text() -> None:
@@ -219,3 +269,11 @@ def test_silence_that_is_taken_away_does_not_make_an_engine_slow() -> None:
 def test_a_text_that_never_ends_is_not_waited_for_in_silence_for_ever() -> None:
     listener = listened(10.0, [0.0, 100.0])
     assert listener.silence == pytest.approx(30.0, abs=0.2)
+
+
+def test_a_quick_sentence_is_not_waited_for_as_for_a_slow_one() -> None:
+    """1.6 s of sound, made in 3.2 s, for which 2.12 s are expected: 55 % of them are enough."""
+    known = Speed()
+    for _ in range(2):
+        listener = listened(1.0, [0.0], known, stretch=2.0)
+    assert listener.began == pytest.approx(1.0 + 2 * 0.55 * 2.12, abs=FRAME)

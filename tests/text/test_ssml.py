@@ -6,7 +6,7 @@ import time
 import pytest
 
 from wyoming_csm.errors import RequestError
-from wyoming_csm.text.pieces import Pause, Piece, Speak
+from wyoming_csm.text.pieces import Joint, Pause, Piece, Speak
 from wyoming_csm.text.reader import LONGEST_SILENCE, TextReader
 from wyoming_csm.text.ssml import LONGEST_PAUSE
 
@@ -106,7 +106,15 @@ def say(text: str, *, ssml: bool = True) -> list[Piece]:
         ('<prosody volume="silent">not so loud</prosody>', [Speak("not so loud", -math.inf)]),
         ('<prosody volume="50">half of it</prosody>', [Speak("half of it", 20 * math.log10(0.5))]),
         ('<prosody volume="+900%">it is so loud</prosody>', [Speak("it is so loud", 6.0)]),
-        ('<prosody volume="odd" rate="slow">as it is</prosody>', [Speak("as it is")]),
+        ('<prosody volume="odd" rate="odd">as it is</prosody>', [Speak("as it is")]),
+        (
+            'One is <prosody rate="slow" volume="soft">not so fast</prosody> as two',
+            [Speak("One is"), Speak("not so fast", -6.0, rate=0.75), Speak("as two")],
+        ),
+        (
+            '<prosody rate="80%"><prosody rate="+50%">both at once</prosody> and one',
+            [Speak("both at once", rate=0.8 * 1.5), Speak("and one", rate=0.8)],
+        ),
         # words stay, whatever stands round them
         (
             'One is <voice name="x">in a <prosody volume="soft">voice too</prosody></voice> or not',
@@ -118,7 +126,25 @@ def say(text: str, *, ssml: bool = True) -> list[Piece]:
             ],
         ),
         ("<voice>as it is</voice>", [Speak("as it is")]),
-        ('<lang xml:lang="de-DE">Guten Tag</lang>', [Speak("Guten Tag")]),
+        ('<lang xml:lang="de_DE">Guten Tag</lang>', [Speak("Guten Tag", language="de-DE")]),
+        (
+            '<p xml:lang="de">Ja ja</p> no no',
+            [Speak("Ja ja", language="de"), Speak("no no", before=Joint.PARAGRAPH)],
+        ),
+        ('<voice language="fr-FR">Oui non</voice>', [Speak("Oui non", language="fr-FR")]),
+        ('<voice xml:lang="fr">Oui non</voice>', [Speak("Oui non", language="fr")]),
+        ('<lang xml:lang="not one!">Guten Tag</lang>', [Speak("Guten Tag")]),
+        (  # a voice that is named, in a language; words of another language in that voice
+            '<lang xml:lang="de"><voice name="a">Ja ja <s xml:lang="fr">Oui non</s></voice></lang>',
+            [
+                Speak("Ja ja", voice="a", language="de"),
+                Speak("Oui non", voice="a", language="fr", inner=True),
+            ],
+        ),
+        (  # as the language says it
+            '<lang xml:lang="de">Am 3. Mai <say-as interpret-as="characters">.</say-as></lang>',
+            [Speak("Am 3. Mai Punkt", language="de")],
+        ),
         ('It <emphasis level="strong">is</emphasis> so', [Speak("It is so")]),
         ('<phoneme alphabet="ipa" ph="x">Words</phoneme> stay', [Speak("Words stay")]),
         ('<audio src="a.wav"><desc>Rain</desc>It rains now</audio>', [Speak("It rains now")]),
@@ -129,7 +155,10 @@ def say(text: str, *, ssml: bool = True) -> list[Piece]:
         (f'<speak a="{"x" * 2_100}" b="y">One and two</speak>', [Speak("One and two")]),
         ('<sub alias="a b">' + "x" * 200 + "y is said", [Speak("a by is said")]),
         # tags that cross or never end
-        ("<p>One and two<p>Three and four", [Speak("One and two"), Speak("Three and four")]),
+        (
+            "<p>One and two<p>Three and four",
+            [Speak("One and two"), Speak("Three and four", before=Joint.PARAGRAPH)],
+        ),
         ("<b>One <i>and</b> two</i>", [Speak("One and two")]),
         ("</p></speak>One and two", [Speak("One and two")]),
         ("One < two & three > four", [Speak("One < two & three > four")]),
@@ -150,7 +179,7 @@ def test_only_a_text_that_begins_with_it_is_ssml_by_itself() -> None:
     ]
     assert say("So <speak>One is\nand two</speak>", ssml=False) == [
         Speak("So. One is"),
-        Speak("and two"),
+        Speak("and two", before=Joint.ITEM),
     ]
 
 
@@ -168,6 +197,7 @@ def test_a_streamed_document_is_spoken_before_its_end() -> None:
         ("[pause 1.5 seconds]Then go", [Pause(1.5), Speak("Then go")]),
         ("One. [pause] Two and three", [Speak("One."), Pause(0.5), Speak("Two and three")]),
         ("It [pauses 5s] now", [Speak("It, pauses 5s, now")]),
+        # Home Assistant's users cannot say that it is SSML, and nobody wants it read.
         ("Wait <break time='1s'/> now", [Speak("Wait"), Pause(1.0), Speak("now")]),
         ("A while [pause 99s] b", [Speak("A while"), Pause(LONGEST_PAUSE), Speak("b")]),
     ],
@@ -184,6 +214,30 @@ def test_broken_xml_is_read_without_its_tags(broken: str) -> None:
     spoken = " ".join(piece.text for piece in ssml_pieces(broken) if isinstance(piece, Speak))
     assert spoken.startswith("Well")
     assert "then" in spoken
+
+
+@pytest.mark.parametrize(
+    ("cut", "words"),
+    [
+        ("<speak>One two. <break time=", ["One two."]),
+        ("<speak>One two. <prosody rate='slow", ["One two."]),
+        ("<speak>One two. </spea", ["One two."]),
+        ("<speak>One two. <", ["One two."]),
+        ("<speak>One two. <?xml vers", ["One two."]),
+        ("<speak>One <b two", ["One two"]),
+        ("<speak version='1.0", []),
+        ("<speak", []),
+        ('<speak>One <s a="x>and two</s></speak>', ["One and two"]),  # a quotation mark is missing
+        ("One two <break time='1s", ["One two"]),
+        # what may as well be text
+        ("One <b", ["One <b"]),
+        ("I had a <break", ["I had a <break"]),
+        ("I write <speak", ["I write <speak"]),
+        ("<speak>3 < 5", ["3 < 5"]),
+    ],
+)
+def test_a_tag_that_the_end_cuts_off_is_never_read(cut: str, words: list[str]) -> None:
+    assert say(cut, ssml=False) == [Speak(text) for text in words]
 
 
 @pytest.mark.parametrize("bomb", [_BOMB, _FILE])

@@ -38,6 +38,10 @@ def split(text: str, language: str = "") -> list[str]:
         ("In der Hauptstr. 5 brennt Licht. Ja.", ["In der Hauptstr. 5 brennt Licht.", "Ja."]),
         ("Hay 21 °C, mín. 18 °C. Sí.", ["Hay 21 °C, mín. 18 °C.", "Sí."]),
         ("No. 5 is alive. No. It is not.", ["No. 5 is alive.", "No. It is not."]),
+        (
+            "I need an A. It is good. J. Smith left.",
+            ["I need an A.", "It is good.", "J. Smith left."],
+        ),
         ("Milk, eggs etc. are out.", ["Milk, eggs etc. are out."]),
         ("So do I. Then go.", ["So do I.", "Then go."]),
         ("See example.com. Or not.", ["See example.com.", "Or not."]),

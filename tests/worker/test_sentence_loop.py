@@ -47,13 +47,14 @@ class FakeSpeaker:
     detail = "fake"
     voices: tuple[Voice, ...] = ()
     warm_up: Sequence[tuple[str, Voice]] = ()
+    identity = ""
 
     def __init__(self) -> None:
         self.now = 0.0  # seconds
         self.begun: list[str] = []
         self.closed: list[str] = []
 
-    def say(self, text: str, voice: Voice) -> Iterator[bytes]:
+    def say(self, text: str, voice: Voice, rate: float = 1.0) -> Iterator[bytes]:
         self.begun.append(text)
         try:
             for word in text.split():
@@ -102,9 +103,9 @@ def test_in_order_of_arrival(child: FakeChild, loop: SentenceLoop) -> None:
     assert child.said == [
         Audio(1, b"a"),
         Audio(1, b"b"),
-        Done(1, 0.0),
+        Done(1, 0.0, whole=True),
         Audio(2, b"c"),
-        Done(2, 0.0),
+        Done(2, 0.0, whole=True),
     ]
 
 
@@ -130,8 +131,8 @@ def test_a_stopped_sentence_is_not_begun(
         loop.turn()
     assert speaker.begun == ["a", "c"]
     assert [message for message in child.said if isinstance(message, Done)] == [
-        Done(1, 0.0),
-        Done(3, 0.0),
+        Done(1, 0.0, whole=True),
+        Done(3, 0.0, whole=True),
     ]
 
 
@@ -146,7 +147,7 @@ def test_a_stop_ends_the_running_sentence(
     ask(child, "a b c d", "e")
     for _ in range(2):
         loop.turn()
-    assert child.said == [Audio(1, b"a"), Audio(1, b"b"), Audio(2, b"e"), Done(2, 0.0)]
+    assert child.said == [Audio(1, b"a"), Audio(1, b"b"), Audio(2, b"e"), Done(2, 0.0, whole=True)]
     assert speaker.closed == ["a b c d", "e"]
 
 
@@ -164,13 +165,18 @@ def test_a_sentences_fault_is_not_the_next_ones(
     ask(child, f"a {word} b", "c")
     for _ in range(2):
         loop.turn()
-    assert child.said == [Audio(1, b"a"), Failed(1, reason), Audio(2, b"c"), Done(2, 0.0)]
+    assert child.said == [
+        Audio(1, b"a"),
+        Failed(1, reason),
+        Audio(2, b"c"),
+        Done(2, 0.0, whole=True),
+    ]
 
 
 def test_what_cannot_be_spoken_is_done_without_sound(child: FakeChild, loop: SentenceLoop) -> None:
     ask(child, "")
     loop.turn()
-    assert child.said == [Done(1, 0.0)]
+    assert child.said == [Done(1, 0.0, whole=True)]
 
 
 def limits(child: FakeChild) -> list[float]:

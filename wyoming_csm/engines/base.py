@@ -16,6 +16,7 @@ from typing import NamedTuple, Protocol
 
 from wyoming_csm.errors import EngineError
 from wyoming_csm.voices import Voice
+from wyoming_csm.worker.protocol import Identified, Said
 
 Callback = Callable[[], None]
 
@@ -77,6 +78,9 @@ class Sentence:
     text: str
     voice: Voice
     news: Callback
+    rate: float = 1.0  # so many times as fast as usual, by the engine
+    stretch: float = 1.0  # and so many times once more, by whoever takes its sound
+    said: tuple[Said, ...] = ()  # of its reply, not by the engine; see `Say`
     begun: bool = False  # it has a slot
     preparing: bool = False  # its voice was not ready for one
     late: bool = False  # it has waited for one beyond all patience
@@ -84,6 +88,8 @@ class Sentence:
     over: bool = False  # nothing more comes
     fault: EngineError | None = None  # why it is over, if it was not spoken to its end
     seconds: float = 0.0  # of computing, known at the end
+    whole: bool = False  # worth to be heard again; see `Done`
+    codes: bytes = b""  # its frames, if it is whole; see `Done`
 
 
 class Engine(Protocol):
@@ -106,6 +112,11 @@ class Engine(Protocol):
     @property
     def load(self) -> Load:
         """Return how busy it is now."""
+
+    @property
+    def identity(self) -> Identified | None:
+        """Return what its sound depends on beside text and voice, known also while it is busy,
+        loading again or asleep; None: not known, or no sound of it need be stored."""
 
     @property
     def voices(self) -> tuple[Voice, ...]:

@@ -29,6 +29,7 @@ def first_message(
         log_level=config.log.level,
         log_format=config.log.format,
         voices=voices,
+        conversation=msgspec.to_builtins(config.conversation),
     )
 
 
@@ -80,6 +81,7 @@ class ChildEngine:
         self._told: tuple[Voice, ...] = ()  # those of the recorded ones that the child knows
         self._known_voices = voices
         self._learned_voices: tuple[Voice, ...] = ()  # what the last child that loaded told
+        self._identity: protocol.Identified | None = None  # of the last child that said it
         self._slots = 1
         self._subscribers: list[tuple[Callback, Callback]] = []
         self._sentences: dict[int, Sentence] = {}  # by number: those not over yet
@@ -104,6 +106,10 @@ class ChildEngine:
     @property
     def load(self) -> Load:
         return Load(self._slots - len(self._sentences), len(self._replies) / self._slots)
+
+    @property
+    def identity(self) -> protocol.Identified | None:
+        return self._identity
 
     @property
     def pid(self) -> int | None:
@@ -161,7 +167,8 @@ class ChildEngine:
         self._replies.add(sentence.reply)
         one = sentence
         with suppress(WorkerDied):  # the supervisor learns of it in a moment, and tells
-            child.send(protocol.Say(one.number, one.reply, one.client, one.text, one.voice))
+            who, how = (one.number, one.reply, one.client), (one.rate, one.stretch)
+            child.send(protocol.Say(*who, one.text, one.voice, *how, one.said))
 
     def take_back(self, sentence: Sentence) -> None:
         if self._finish(sentence.number):
@@ -199,7 +206,11 @@ class ChildEngine:
                 self._idle_since = asyncio.get_running_loop().time()
             case protocol.Prepared(clip, fault) if self._recorded.prepared(clip, fault):
                 self.changed()
-            case protocol.Done(number, seconds):
+            case protocol.Identified():
+                self._identity = message
+            case protocol.Done(number, seconds, whole, codes):
+                if sentence := self._sentences.get(number):
+                    sentence.whole, sentence.codes = whole, codes
                 self._finish(number, seconds=seconds)
             case protocol.Failed(number, reason):
                 self._finish(number, EngineError(f"{self._title}: {reason}"))

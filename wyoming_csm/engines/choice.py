@@ -68,6 +68,10 @@ class Chooser:
         """Return all engines of this one's name."""
         return [one for one in self.engines if one.name == engine.name]
 
+    def least_busy(self, engine: Engine) -> Engine:
+        """Return the best of those that are like this one."""
+        return min(self.alike(engine), key=_preference)
+
     async def choose(
         self,
         voice: Voice,
@@ -116,6 +120,18 @@ class Chooser:
         """Return a replica of this engine that has a free slot; none of `but`."""
         others = (one for one in self.alike(engine) if one is not engine and one not in but)
         return next((one for one in others if is_ready(one) and one.load.free > 0), None)
+
+    def likely(self, voice: Voice, before: Engine | None) -> list[Choice]:
+        """Return which may speak next, once they are loaded, up to the first that can now: after
+        `before` only its like."""
+        found: list[Choice] = []
+        for engine in self.order(voice) if before is None else self.alike(before):
+            if found and engine.name != found[-1][0].name and any(is_ready(e) for e, _ in found):
+                break
+            able = engine.status.phase not in (Phase.RESTING, Phase.ABSENT)
+            if able and (own := engine.voice_for(voice)) is not None:
+                found.append((engine, own))
+        return found
 
     def wake(self, engines: Sequence[Engine], voice: Voice) -> Engine | None:
         """Wake the one of these that would speak, and return it, if it is not ready yet."""

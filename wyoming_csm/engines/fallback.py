@@ -8,9 +8,10 @@ from types import MappingProxyType
 from msgspec.structs import replace
 
 from wyoming_csm.config import PresetConfig
-from wyoming_csm.engines.base import HEALTHY, PENDING, Engine, Phase, Status
+from wyoming_csm.engines.base import HEALTHY, PENDING, Callback, Engine, Phase, Status
 from wyoming_csm.engines.choice import Chooser
 from wyoming_csm.engines.reply import Reply
+from wyoming_csm.engines.sentence_cache import SentenceCache
 from wyoming_csm.presets import preset_voices
 from wyoming_csm.voices import Voice
 
@@ -26,13 +27,25 @@ class Fallback:
         engines: Sequence[Engine],
         waking_seconds: float = 0.0,
         presets: Mapping[str, PresetConfig] = MappingProxyType({}),
+        cache: SentenceCache | None = None,
     ) -> None:
+        self._cache = cache
         self._chooser = Chooser(engines, waking_seconds)
         self._numbers = itertools.count(1)  # of replies and sentences; none is given twice
         self._presets = presets
+        self._begins: list[Callback] = []  # called when an answer does
         self._voices: tuple[Voice, ...] | None = None  # as described until an engine changes
         for engine in engines:
             engine.subscribe(self._changed, self._chooser.changed)
+
+    @property
+    def engines(self) -> tuple[Engine, ...]:
+        """Return all of them, in order."""
+        return self._chooser.engines
+
+    def on_answer(self, begins: Callback) -> None:
+        """Call `begins` whenever an answer begins."""
+        self._begins.append(begins)
 
     @property
     def status(self) -> Status:
@@ -67,9 +80,12 @@ class Fallback:
 
     def start_reply(self, voice: Voice, client: str = "") -> Reply:
         """Begin an answer in a voice that some engine can speak, for a client's address."""
-        chooser = self._chooser
-        chooser.wake(chooser.order(voice), voice)  # now: its text may take its time
-        return Reply(chooser, voice, client, self._numbers)
+        for begins in self._begins:
+            begins()
+        reply = Reply(self._chooser, voice, client, self._numbers, self._cache)
+        if self._cache is None:
+            reply.wake()  # now: its text may take its time
+        return reply
 
     async def wait_loaded(self) -> None:
         """Wait until an engine is ready, or none can be before long."""

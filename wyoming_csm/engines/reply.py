@@ -9,6 +9,8 @@ from contextlib import aclosing
 from wyoming_csm.audio import BYTES_PER_SECOND, silence
 from wyoming_csm.engines.base import Engine, Sentence
 from wyoming_csm.engines.choice import Choice, Chooser, is_ready, why
+from wyoming_csm.engines.recall import Recall
+from wyoming_csm.engines.sentence_cache import SentenceCache
 from wyoming_csm.errors import EngineError, NoSound, WorkerDied
 from wyoming_csm.text.pieces import Pause, Piece
 from wyoming_csm.voices import Voice
@@ -17,6 +19,8 @@ _LOGGER = logging.getLogger(__name__)
 
 LEAST_SECONDS = 0.05  # of sound; an engine that gives less has not said the sentence
 LATE_SECONDS = 11.25  # after which a child that computes had said that it is late
+_FROM_CACHE = " from the cache"
+_CHUNK_BYTES = BYTES_PER_SECOND // 4  # of stored sound
 MOVE_SECONDS = 0.5  # for a free slot to be given to a voice that is ready: a slow engine gives none
 
 
@@ -37,14 +41,25 @@ class Reply:
     the sentence had moved at 15 s.
     """
 
-    def __init__(self, chooser: Chooser, voice: Voice, client: str, numbers: Iterator[int]) -> None:
+    def __init__(
+        self,
+        chooser: Chooser,
+        voice: Voice,
+        client: str,
+        numbers: Iterator[int],
+        cache: SentenceCache | None = None,
+    ) -> None:
         self._chooser = chooser
+        self._recall = Recall(cache)
         self.wanted = voice
         self._client = client
         self._numbers = numbers
         self._reply = next(numbers)
         self._engine: Engine | None = None
         self._voice = voice  # that of the engine
+        self._rate = 1.0  # of this sentence
+        self._sentence: Sentence | None = None  # the last one asked for
+        self.recalled = False  # the last sentence was stored
         self._failed: dict[Engine, str] = {}  # in this sentence: reasons
         self._spoken: Counter[str] = Counter()  # sentences by speaker, the first one first
         self.seconds = 0.0  # of computing, for the sentences spoken to their end
@@ -63,15 +78,43 @@ class Reply:
         said = [f"{first} ({sentences(count)})", *(f"{one} ({n})" for one, n in others)]
         return ", then ".join(said)
 
+    @property
+    def stand_ins(self) -> list[str]:
+        """Return, as `engine/voice`, those that spoke instead of the voice that was asked for."""
+        own = self.wanted.base or self.wanted.name
+        return [
+            one for one in self._spoken if one.removesuffix(_FROM_CACHE).partition("/")[2] != own
+        ]
+
+    @property
+    def stretch(self) -> float:
+        """Return how many times as fast the sound of the sentence is to be made: what its rate is
+        beyond those that its engine can speak at."""
+        return self._rate / self._voice.own_rate(self._rate)
+
     async def speak(self, piece: Piece) -> AsyncGenerator[bytes]:
         """Yield the sound of one piece as 24 kHz mono s16le, in chunks of any size, while it is
-        made. Close the generator (`aclosing`) to stop making it.
+        made; it is still to be stretched (`stretch`). Close the generator (`aclosing`) to stop
+        making it.
 
         Raises EngineError if all engines fail, or one does after some sound: nothing is spliced.
         """
         if isinstance(piece, Pause):
             yield silence(piece.seconds)
             return
+        self._rate = piece.rate
+        choices = self._chooser.likely(self.wanted, self._engine)
+        if (found := await self._recall.find(choices, piece.text, piece.rate)) is not None:
+            (engine, voice), stored = found
+            if self._engine is None:
+                self._engine, self._voice = self._chooser.least_busy(engine), voice
+            self.recalled = True
+            self._spoken[self.spoken_by + _FROM_CACHE] += 1
+            for begin in range(0, len(stored), _CHUNK_BYTES):
+                yield stored[begin : begin + _CHUNK_BYTES]
+                await asyncio.sleep(0)  # nothing is waited for; others come between
+            return
+        self.recalled = False
         speakable = any(c.isalnum() for c in piece.text)
         least = round(LEAST_SECONDS * BYTES_PER_SECOND) if speakable else 0
         failed = self._failed = {}
@@ -90,23 +133,30 @@ class Reply:
                 raise
             if engine in failed:
                 lost, again = set(), True
-            delivered = False
+            made: list[bytes] = []
             try:
                 async with aclosing(_audible(self._sound(piece.text), least)) as sound:
                     async for pcm in sound:
-                        if pcm and not delivered:
-                            delivered = True
+                        if pcm and not made:
                             self._spoken[self.spoken_by] += 1
+                        if pcm:
+                            made.append(pcm)
                         yield pcm
+                if self._engine and self._sentence:
+                    self._recall.spoken(self._engine, self._sentence, b"".join(made))
                 return
             except EngineError as error:
-                if delivered:
+                if made:
                     raise
                 engine = self._engine or engine  # it may have moved
                 failed[engine] = str(error).removeprefix(f"{engine.title}: ")
                 silent += isinstance(error, NoSound)
                 if isinstance(error, WorkerDied) and not again:
                     lost.add(engine)
+
+    def wake(self) -> None:
+        """Let the engine that would speak load, if it is asleep: its text is no stored one."""
+        self._chooser.wake(self._chooser.order(self.wanted), self.wanted)
 
     async def aclose(self) -> None:
         """Drop the answer's context: it is over. Safe to call twice."""
@@ -123,7 +173,8 @@ class Reply:
         if engine in failed:
             _LOGGER.warning("%s repeats a sentence that failed: %s", self.spoken_by, failed[engine])
         elif failed or (before and before is not engine):
-            self._tell(logging.WARNING, failed or (before and {before: why(before)}) or {})
+            level = logging.WARNING if self._sentence else logging.INFO  # it was not asked yet
+            self._tell(level, failed or (before and {before: why(before)}) or {})
         return engine
 
     async def _sound(self, text: str) -> AsyncGenerator[bytes]:
@@ -198,7 +249,11 @@ class Reply:
     def _ask(self, text: str, news: Callable[[], None]) -> Sentence:
         assert self._engine is not None
         number = next(self._numbers)
-        sentence = Sentence(number, self._reply, self._client, text, self._voice, news)
+        rates, said = (self._voice.own_rate(self._rate), self.stretch), self._recall.said
+        sentence = Sentence(
+            number, self._reply, self._client, text, self._voice, news, *rates, said
+        )
+        self._sentence = sentence
         self._engine.say(sentence)
         self._chooser.wake_before_all_are_busy(self._engine)
         return sentence

@@ -22,7 +22,7 @@ class Owner(Protocol):
     """What a supervisor works for."""
 
     def receive(self, message: protocol.FromChild) -> None:
-        """Take a message of a child that is ready; `Ready` itself is the first."""
+        """Take a message of a child: what it is (`Identified`), then from `Ready` on all."""
 
     def lost(self, why: str) -> None:
         """Give up all that was asked of the child: it is gone, or about to be."""

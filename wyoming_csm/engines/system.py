@@ -1,5 +1,7 @@
 """The system voice as the server sees it: voices by language; the work is the child's."""
 
+from collections.abc import Collection
+from functools import lru_cache, partial
 from importlib import invalidate_caches
 
 from wyoming_csm.config import Config
@@ -8,10 +10,12 @@ from wyoming_csm.engines.watchdog import Timeouts
 from wyoming_csm.errors import EngineUnavailable
 from wyoming_csm.voice_choice import of_language
 from wyoming_csm.voices import Voice
+from wyoming_csm.worker.system.further_voices import fetched
 from wyoming_csm.worker.system.languages import (
     ESPEAK,
     HIBARI,
     PICO,
+    RATES,
     find_synthesisers,
     languages,
 )
@@ -20,12 +24,20 @@ from wyoming_csm.worker.system.languages import (
 def system_engine(config: Config) -> ChildEngine:
     """Make the engine; it is not started. Its first voice speaks the configured language."""
     configure = first_message(config, "system")
-    voices = system_voices(config.language)
-    return ChildEngine(configure, voices=lambda: voices, probe=_probe, patience=Timeouts())
+    made = lru_cache(maxsize=1)(partial(system_voices, config.language, config.system.speed))
+    return ChildEngine(
+        configure,
+        voices=lambda: made(further=fetched(config.models_dir)),
+        probe=_probe,
+        patience=Timeouts(),
+    )
 
 
-def system_voices(language: str) -> tuple[Voice, ...]:
-    """Return a voice for each language that can be spoken here, that of `language` first."""
+def system_voices(
+    language: str, speed: float = 1.0, further: Collection[str] = ()
+) -> tuple[Voice, ...]:
+    """Return a voice for each language that can be spoken here, that of `language` first; and
+    those `further` ones of Hibari's that were fetched; `speed` is the configured one."""
     try:
         found = find_synthesisers()
     except EngineUnavailable:
@@ -36,8 +48,9 @@ def system_voices(language: str) -> tuple[Voice, ...]:
             language=spoken.tag,
             description=f"{spoken.title}, {by}",
             engine="system",
+            rates=(min(1.0, RATES[by][0] / speed), max(1.0, RATES[by][1] / speed)),
         )
-        for spoken in languages()
+        for spoken in languages(further if HIBARI in found else ())
         if (by := next((name for name in found if name in spoken.codes), ""))
     )
     first = of_language(voices, language)[:1]

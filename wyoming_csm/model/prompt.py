@@ -87,6 +87,11 @@ class PromptBuilder:
         self._sizes = sizes
         self._positions = positions or sizes.backbone.positions
 
+    @property
+    def codebooks(self) -> int:
+        """Return how many codes a frame has."""
+        return self._sizes.codebooks
+
     @classmethod
     def of(cls, checkpoint: Checkpoint, positions: int | None = None) -> "PromptBuilder":
         """Build prompts with the checkpoint's own tokenizer. Raises CheckpointError."""

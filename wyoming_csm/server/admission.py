@@ -115,6 +115,10 @@ class Evictable(Protocol):
     def busy(self) -> bool:
         """Return whether its peer waits for sound."""
 
+
+class Visitor(Evictable, Protocol):
+    """A connection that can be closed."""
+
     def close(self, reason: str) -> None:
         """Send the peer away now."""
 
@@ -143,7 +147,7 @@ class Admission:
         self._limits = limits
         self._allowed = AllowList(limits.networks)
         self._log = RateLimitedLog(_LOGGER)
-        self.inside: set[Evictable] = set()
+        self.inside: set[Visitor] = set()
 
     def address_of(self, sock: socket.socket, name: object) -> str | None:
         """Return the address of a peer that connected, `name` being what the socket calls it;
@@ -165,7 +169,7 @@ class Admission:
         evicted = to_evict(self.inside, address, self._limits)
         return evicted is not None and evicted.busy
 
-    def enter(self, newcomer: Evictable) -> None:
+    def enter(self, newcomer: Visitor) -> None:
         """Let it in; another one is closed for it, if the limits want that."""
         evicted = to_evict(self.inside, newcomer.address, self._limits)
         self.inside.add(newcomer)

@@ -63,9 +63,9 @@ class Meter:
             self._powers += (energy / HOP / HOP).tolist()
 
     @property
-    def hops(self) -> int:
-        """How many hops were measured."""
-        return len(self._powers)
+    def seconds(self) -> float:
+        """How many seconds were measured, to 0.1."""
+        return len(self._powers) * HOP / SAMPLE_RATE
 
     @property
     def loudness(self) -> float | None:

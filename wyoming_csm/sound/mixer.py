@@ -1,4 +1,4 @@
-"""From an engine's sound to a listener's: one loudness for all voices, and clean ends."""
+"""From an engine's sound to a listener's: its rate, one loudness for all voices, clean ends."""
 
 import math
 from collections import defaultdict
@@ -13,10 +13,14 @@ from wyoming_csm.sound.gains import Gains
 from wyoming_csm.sound.limiter import Limiter
 from wyoming_csm.sound.loudness import Meter
 from wyoming_csm.sound.pacing import Speed
+from wyoming_csm.sound.stretch import Stretch
 
-_GLIDE = 12.0 / SAMPLE_RATE  # dB a sample, while a voice is measured for the first time
+# In dB a sample, while a sentence goes on: what a voice's first needs is not known before.
+_FIRST_GLIDE, _GLIDE = 12.0 / SAMPLE_RATE, 6.0 / SAMPLE_RATE
+_LOUDER_BEGIN = 0.6  # LU that the first second is louder than all of it; half of one by twice that
+_SURE_SECONDS = 1.0  # so much of a sentence tells as much of its loudness as its voice does
 _CLAUSE_ENDS = frozenset(",;:)-—，；：、،؛")  # noqa: RUF001
-_WORTH_LEARNING = 10  # hops of 0.1 s: a shorter sentence says little of its voice
+WORTH_LEARNING = 1.0  # seconds: a shorter sentence says little of its voice
 
 
 class Mixer:
@@ -51,38 +55,52 @@ class SentenceSound:
         self._pause = pause
         silent = louder == -math.inf  # as long as it was made
         self._ends = None if pause is None or silent else Ends(pause)
+        self._stretch: Stretch | None = None  # known when the first part comes
         self._limiter, self._meter = Limiter(), Meter()
         self._voice = ""
+        self._known: float | None = None  # dB that the voice needs, as before the sentence
         self._gain: float | None = None  # dB; None: nothing came yet
-        self._fixed = False  # the gain, since the voice is known
+
+    @property
+    def quiet(self) -> float:
+        """Seconds of silence at the end of what came out, where pauses are configured."""
+        return self._ends.quiet / SAMPLE_RATE if self._ends else 0.0
 
     @property
     def owed(self) -> float:
-        """Seconds of silence that belong behind what came out."""
+        """Seconds of silence that belong behind that."""
         if self._ends is None or self._pause is None:
             return 0.0
-        return max(0.0, self._pause - self._ends.quiet / SAMPLE_RATE)
+        return max(0.0, self._pause - self.quiet)
 
-    def feed(self, pcm: bytes, voice: str) -> bytes:
-        """Take the next part, spoken by `engine/voice`; return what can go on."""
+    def feed(self, pcm: bytes, voice: str, stretch: float = 1.0) -> bytes:
+        """Take the next part, spoken by `engine/voice`; return what can go on. `stretch`: so many
+        times as fast, the same for all parts."""
+        self._voice = voice
+        if stretch != 1.0:
+            self._stretch = self._stretch or Stretch(stretch)
+            pcm = self._stretch.feed(pcm)
+        return self._mixed(pcm)
+
+    def end(self) -> bytes:
+        """Return the rest."""
+        stretched = self._mixed(self._stretch.end()) if self._stretch else b""
+        rest = self._limiter.end()  # nothing, where nothing went in
+        loudness = self._meter.loudness
+        if self._gains and loudness is not None and self._meter.seconds >= WORTH_LEARNING:
+            self._gains.learn(self._voice, loudness)
+        if self._ends:
+            rest = np.concatenate((self._ends.feed(rest), self._ends.end()))
+        return stretched + to_pcm(rest)
+
+    def _mixed(self, pcm: bytes) -> bytes:
         if not self._changes_loudness and self._ends is None:
             return pcm
         samples = from_pcm(pcm)
         if self._changes_loudness:
-            self._voice = voice
             self._meter.feed(samples)
             samples = self._limiter.feed(samples * self._next_gains(len(samples)))
         return to_pcm(self._ends.feed(samples) if self._ends else samples)
-
-    def end(self) -> bytes:
-        """Return the rest."""
-        rest = self._limiter.end()  # nothing, where nothing went in
-        loudness = self._meter.loudness
-        if self._gains and loudness is not None and self._meter.hops >= _WORTH_LEARNING:
-            self._gains.learn(self._voice, loudness)
-        if self._ends:
-            rest = np.concatenate((self._ends.feed(rest), self._ends.end()))
-        return to_pcm(rest)
 
     @property
     def _changes_loudness(self) -> bool:
@@ -91,17 +109,25 @@ class SentenceSound:
     def _next_gains(self, count: int) -> Samples:
         """Return the factor of each of the next `count` samples."""
         if self._gain is None:
-            known = self._gains.of(self._voice) if self._gains else 0.0
-            self._fixed = known is not None
-            self._gain = known if known is not None else self._needed() or 0.0
-        decibels = np.full(count, self._gain)
-        if not self._fixed and (goal := self._needed()) is not None:
-            way = goal - self._gain
-            decibels += np.minimum(np.arange(1, count + 1) * _GLIDE, abs(way)) * np.sign(way)
-            self._gain = float(decibels[-1]) if count else self._gain
+            self._known = self._gains.of(self._voice) if self._gains else None
+            self._gain = self._goal()
+        way = self._goal() - self._gain
+        glide = _FIRST_GLIDE if self._known is None else _GLIDE
+        decibels = np.minimum(np.arange(1, count + 1) * glide, abs(way)) * np.sign(way) + self._gain
+        self._gain = float(decibels[-1]) if count else self._gain
         return np.asarray(10 ** ((decibels + self._louder) / 20), np.float32)
 
-    def _needed(self) -> float | None:
-        """Return the gain in dB that what came so far needs; None: it is too little to tell."""
+    def _goal(self) -> float:
+        """Return the gain in dB that the sentence needs, by its voice and by what came so far.
+
+        A voice's sentences differ by 1 LU (standard deviation), and so does the first second of
+        one from all of it; half a second does by twice as much. Each counts by its variance.
+        """
         loudness = self._meter.loudness
-        return None if loudness is None or not self._gains else self._gains.needed(loudness)
+        if self._gains is None or loudness is None:
+            return self._known or 0.0
+        needed = self._gains.needed(loudness - _LOUDER_BEGIN / self._meter.seconds)
+        if self._known is None:
+            return needed
+        here, usual = self._meter.seconds**2, _SURE_SECONDS**2
+        return (here * needed + usual * self._known) / (here + usual)

@@ -26,8 +26,8 @@ _MEASURED_SECONDS = 0.3  # after which a sentence's own speed tells more than th
 class Speed:
     """Seconds of sound that an engine makes in a second, as its sentences show."""
 
-    def __init__(self) -> None:
-        self.known: float | None = None  # None: no sentence came in more than one part
+    def __init__(self, known: float | None = None) -> None:
+        self.known = known  # None: no sentence came in more than one part
 
     def measured(self, speed: float) -> None:
         """Note a sentence's."""
@@ -64,21 +64,26 @@ class Pacer:
         self._fills = config.fill_gaps
         self._latest = asked_at + FIRST_SOUND_SECONDS  # for the first sound
         self._owed = config.lead_in  # seconds of silence before the next sentence
+        self._quiet = 0.0  # seconds of silence that were the last to be sent, of such
         self._empty_at: float | None = None  # when nothing is left to play; None: nothing was sent
         self._timer: asyncio.TimerHandle | None = None
         self._sentence = _Sentence(0)
         self._inside = False  # a part of the sentence was sent: no silence now
         self._filled = 0.0  # seconds of silence since the last one
 
-    def begin(self, characters: int) -> None:
-        """Note that a sentence was asked for."""
-        self._sentence = _Sentence(characters * SECONDS_A_CHARACTER)
+    def begin(self, characters: int, pause: float = 0.0, rate: float = 1.0) -> None:
+        """Note that a sentence was asked for, to be so many times as fast as usual; before it so
+        many seconds of silence belong, with those that came after the sentence before."""
+        self._owed = max(self._owed, pause - self._quiet)
+        self._sentence = _Sentence(characters * SECONDS_A_CHARACTER / rate)
 
-    def sound(self, pcm: bytes, speed: Speed, made: int) -> None:
+    def sound(self, pcm: bytes, speed: Speed, made: int, stretch: float = 1.0) -> None:
         """Take the next sound of the sentence; so its engine is known, which made so many bytes,
-        silence that goes included. Raises ConnectionError."""
+        silence that goes included, before they were made `stretch` times as fast.
+
+        Raises ConnectionError."""
         now = self._loop.time()
-        self._sentence.add(pcm, now, speed, made)
+        self._sentence.add(pcm, now, speed, made, stretch)
         began = self._empty_at is not None
         late = not began and now >= self._latest
         if self._inside or late or not self._fills or self._sentence.is_in_time(self._left(now)):
@@ -86,15 +91,13 @@ class Pacer:
         elif not began:
             self._at(self._latest, self._release)
 
-    def end(self, pcm: bytes, owed: float) -> None:
-        """Take the last of the sentence, and the seconds of silence that belong before another.
-
-        Raises ConnectionError.
-        """
+    def end(self, pcm: bytes, owed: float, quiet: float = 0.0) -> None:
+        """Take the last of the sentence, the seconds of silence that belong before another, and of
+        those that it ends with. Raises ConnectionError."""
         self._sentence.end(pcm)
         self._release()
         self._outlet.flush()
-        self._inside, self._owed, self._filled = False, owed, 0.0
+        self._inside, self._owed, self._quiet, self._filled = False, owed, quiet, 0.0
         self._watch()
 
     def pause(self, samples: int) -> None:
@@ -142,6 +145,7 @@ class Pacer:
             self._at(self._loop.time() + MARGIN_SECONDS, self._fill)
             return
         self._owed = max(0.0, self._owed - SLICE_SECONDS)
+        self._quiet += SLICE_SECONDS
         self._filled += SLICE_SECONDS
         self._silence(SLICE_SECONDS)
         self._watch()
@@ -159,16 +163,18 @@ class _Sentence:
     """What came of a sentence, and how quickly."""
 
     def __init__(self, expected: float) -> None:
-        """Take how many seconds it will probably have."""
+        """Take how many seconds it will probably have when it is played."""
         self._expected = expected
+        self._stretch = 1.0
         self._speed = Speed()
         self._first_at: float | None = None
-        self._first = self._made = 0.0  # seconds of sound: in the first part, in all
+        self._first = self._made = 0.0  # seconds, as made: in the first part, in all
         self._last_at = 0.0
         self._held = bytearray()
 
-    def add(self, pcm: bytes, now: float, speed: Speed, made: int) -> None:
+    def add(self, pcm: bytes, now: float, speed: Speed, made: int, stretch: float) -> None:
         self._held += pcm
+        self._stretch = stretch
         self._made += made / BYTES_PER_SECOND
         if self._first_at is None:
             self._first_at, self._first, self._speed = now, self._made, speed
@@ -184,10 +190,12 @@ class _Sentence:
         speed = self._own_speed()
         if speed is None:
             return False
-        if speed * _SAFETY >= 1:
+        speed *= _SAFETY / self._stretch
+        if speed >= 1:
             return True
-        expected = max(self._expected, self._made)
-        return self._made >= expected - speed * _SAFETY * (expected + left)
+        made = self._made / self._stretch
+        expected = max(self._expected, made)
+        return made >= expected - speed * (expected + left)
 
     def end(self, pcm: bytes) -> None:
         """Take the rest, which was held back here, and tell the engine's speed of it all."""

@@ -11,6 +11,7 @@ import unicodedata
 
 PAUSE = "\x1f"  # stands for a comma while a text is cleaned; a control character, so none has it
 
+TO = "⇾"  # an arrow from one number to another; others are pauses
 _SPOKEN_SYMBOLS = "°№©♭⌀℧"  # Unicode files them with the pictographs
 _BULLETS = "•‣◦▪●○■□"
 _SHAPES = ("<font>", "<circle>", "<square>", "<wide>", "<narrow>")
@@ -37,6 +38,7 @@ _EMOJI = re.compile(
     "([\u231a-\u23ff\u2600-\u27bf\u2b00-\u2bff\U0001f300-\U0001faff])"
     "[\ufe0f\U0001f3fb-\U0001f3ff]*(?:\u200d[\u2600-\u27bf\U0001f300-\U0001faff]\ufe0f?)*"
 )
+_CHANGE = re.compile(r"(?<=[\d%°CF€]) ?[→➔➜⟶] ?(?=[-+−$€]?\d)")  # from 68 to 72
 _SKIN = range(0x1F3FB, 0x1F400)
 
 
@@ -55,6 +57,7 @@ def plain_characters(text: str, emoji_named: bool = False) -> str:
     if emoji_named:
         text = _EMOJI.sub(lambda found: _name(found[1]), text)
     text = _STRAY_JOINER.sub("", unicodedata.normalize("NFC", text))
+    text = _CHANGE.sub(f" {TO} ", text)
     text = unicodedata.normalize("NFC", "".join(map(_character, text)))
     return _MICRO.sub("\u00b5", text.translate(_PLAIN))
 
@@ -74,7 +77,7 @@ def _character(char: str) -> str:
     category = unicodedata.category(char)
     match category:
         case "Sm" | "So" | "Sk" if _is_arrow(char):
-            return PAUSE
+            return char if char == TO else PAUSE
         case "So" | "Sk":
             letters = _letters(char)
             return letters or (char if char in _SPOKEN_SYMBOLS + _BULLETS + "¦´" else " ")

@@ -47,17 +47,18 @@ _COMPARISONS = {"<=": "≤", ">=": "≥", "!=": "≠"}
 _BREAKS = re.compile(
     r"(?<![-=])[-=]+>|<(?:-+(?!\d)|[-=]{2,})|[\[\](){}|]+|—+|-{2,}"
     # but "5 - 3", "1 - Mar 31"
-    r"|(?<!\S)-(?!\S)(?! \d| [A-Z][a-z]{2,8}\.? \d)|(?<!\d )(?<!\S)-(?!\S)"
+    r"|(?<!\S)-(?!\S)(?! [$€£]?\d| [A-Z][a-z]{2,8}\.? \d)|(?<![\d$€£%°] )(?<!\S)-(?!\S)"
 )
 _BLANKS = re.compile(r"[ \n]+")
 _COLOR = r"(?=[A-Fa-f]{1,5}\d)[0-9A-Fa-f]{6}(?!\w)"
-_HASHES = re.compile(rf"(?<!\S)#+(?!\S)|(?<!\w)#+(?=[^\W\d_])(?!{_COLOR})")
+_HASHES = re.compile(rf"(?<!\S)#+(?!\S)|(?<!\w)#+(?=[^\W\d_])(?!{_COLOR}|[A-Z]{{1,4}}-?\d)")
 _DOTS = re.compile(r"\.{2,}")
 _CRIES = re.compile(r"[!?]{2,}")
 _STRAY_CRY = re.compile(r"(?<!\S)!(?=\w)")  # of a picture
 _REPEATED = re.compile(r"([^\w\s.])\1{2,}")
 _SEPARATORS = re.compile(rf"[\s,{PAUSE}]+")
 _GLUED = re.compile(r"(?<=[^\W\d_])[,;](?=\w)|(?<=\w)[,;](?=[^\W\d_])|(?<=[a-z]):(?=[A-Z][a-z])")
+_TWO_STOPS = re.compile(rf"\.{PAUSE}(?=\.(?:\s|$))\.")  # (from Nov.).
 _PAUSE_AT_STOP = re.compile(rf"{PAUSE}(?=[.;:!?])|(?<=[;:!?]){PAUSE}|(?<=\.){PAUSE}(?!\d)")
 _SPACE_BEFORE_STOP = re.compile(r" (?=[.,;:!?](?!\w))")
 _LEADING = re.compile(
@@ -121,7 +122,7 @@ def _punctuation(text: str) -> str:
     text = _REPEATED.sub(r"\1", _STRAY_CRY.sub("", text))
     text = _GLUED.sub(r"\g<0> ", text)
     text = _SEPARATORS.sub(_separator, text)
-    text = _PAUSE_AT_STOP.sub(" ", text)
+    text = _PAUSE_AT_STOP.sub(" ", _TWO_STOPS.sub(".", text))
     text = _SPACE_BEFORE_STOP.sub("", text)
     text = _LEADING.sub("", text).rstrip(" " + PAUSE)
     return text.replace(PAUSE, ", ")

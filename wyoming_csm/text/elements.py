@@ -5,10 +5,10 @@ What a browser shows below each other is spoken apart: a list's item, a heading,
 
 # ruff: noqa: SIM905  (tables of words read best as words)
 
+from wyoming_csm.text.stream import BREAK, LINE_END, PARAGRAPH_END
 from wyoming_csm.text.tags import Tag
 
-LINE_END = "\n"
-_ITEM = "\n- "  # as Markdown writes it
+_ITEM = f"{LINE_END}- "  # as Markdown writes it
 _CELL = " | "
 
 _BLOCKS = frozenset(
@@ -19,6 +19,7 @@ _BLOCKS = frozenset(
     " answer final_answer response output result final message assistant user system solution"
     " conclusion reply".split()
 )
+_PARAGRAPHS = frozenset("article blockquote dl h1 h2 h3 h4 h5 h6 hr ol p section table ul".split())
 _CELLS = frozenset({"td", "th"})
 _INLINE = frozenset(
     "a abbr acronym audio b bdi bdo big button cite code col colgroup data del dfn em embed font i"
@@ -48,4 +49,8 @@ def html(tag: Tag) -> str:
         return tag.attributes.get("alt", "")
     if tag.name == "q":
         return '"'
+    if tag.name == "br":
+        return BREAK
+    if tag.name in _PARAGRAPHS:
+        return PARAGRAPH_END
     return LINE_END if tag.name in _BLOCKS else ""

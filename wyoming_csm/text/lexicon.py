@@ -57,23 +57,32 @@ class Lexicon:
 
 
 def respelled(text: str, lexicons: Sequence[Lexicon]) -> str:
-    """Return the text with all entries' words replaced, from left to right, the longest first.
+    """Return the text with all entries' words replaced."""
+    return "".join(said for _, said in replacements(text, lexicons))
+
+
+def replacements(text: str, lexicons: Sequence[Lexicon]) -> list[tuple[str, str]]:
+    """Return the parts of a text, each as written and as it is said: all entries' words replaced,
+    from left to right, the longest first.
 
     Of entries for the same words that of the first lexicon counts. Whole words only; what was put
     in is not looked at again. Takes time in proportion to the text.
     """
     if not lexicons:
-        return text
+        return [(text, text)]
     tokens = _TOKEN.findall(text)
-    folded, found, at = _folded(tokens), [], 0
+    folded, at = _folded(tokens), 0
+    found: list[tuple[str, str]] = []
     while at < len(tokens):
         end, said = 0, ""
         if not _goes_on(tokens, at):
             matches = [lexicon.longest(tokens, folded, at) for lexicon in lexicons]
             end, said = max(matches, key=lambda match: match[0], default=(0, ""))
-        found.append(said if end else tokens[at])
-        at = end or at + 1
-    return "".join(found)
+        end = end or at + 1
+        written = "".join(tokens[at:end])
+        found.append((written, said or written))
+        at = end
+    return found
 
 
 def read_entries(document: object) -> dict[str, str]:

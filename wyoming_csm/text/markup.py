@@ -28,6 +28,7 @@ from wyoming_csm.text.brackets import (
 from wyoming_csm.text.elements import html, is_element
 from wyoming_csm.text.pieces import Pause
 from wyoming_csm.text.ssml import Elements, Spoken
+from wyoming_csm.text.stream import NEWLINES, SENTENCE_END
 from wyoming_csm.text.tags import (
     CharacterData,
     Comment,
@@ -36,6 +37,7 @@ from wyoming_csm.text.tags import (
     Reading,
     Tag,
     angle,
+    cut_off,
 )
 from wyoming_csm.text.unspoken import (
     COMMENT,
@@ -52,7 +54,7 @@ _SCRIPTS = {
     "sup": str.maketrans("0123456789+-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻"),
     "sub": str.maketrans("0123456789+-", "₀₁₂₃₄₅₆₇₈₉₊₋"),
 }
-_SPEECH = ("speak", "break", "prosody", "say-as")  # of SSML, and of nothing else
+_SPEECH = ("speak", "break", "prosody", "say-as", "lang")  # of SSML, and of nothing else
 _SLICE = 256  # characters at a time, so that reading some again is cheap
 
 
@@ -126,13 +128,8 @@ class Markup:
         """What began the silence that the text is in; "" while it is spoken."""
         return self._silence.began if self._silence else ""
 
-    @property
-    def ignored(self) -> set[str]:
-        """Return what the text asked to be other and is not: rate, language."""
-        return self._elements.ignored
-
     def push(self, text: str) -> list[Spoken]:
-        """Read on; return what is to be said: text, pauses, other gains. Raises RequestError."""
+        """Read on; return what is to be said: text, pauses, other manners. Raises RequestError."""
         for begin in range(0, len(text), _SLICE):
             self._read(text[begin : begin + _SLICE])
         return self._taken()
@@ -205,6 +202,8 @@ class Markup:
         except StopIteration as stop:
             held, self._held, self._reading = self._held, "", None
             if stop.value is None:  # it was only text
+                if not char and held[0] == "<" and (words := self._cut_off(held)) is not None:
+                    return words
                 self._words(held[0])
                 return held[1:]
             return self._found(stop.value, held)
@@ -240,13 +239,22 @@ class Markup:
                 return found.unread
         return ""
 
+    def _cut_off(self, held: str) -> str | None:
+        """Return the words in what the text's end cuts off, None if it may be text itself."""
+        name, words = cut_off(held)
+        if not self._ssml and (
+            name not in _SPEECH or ("=" not in held and (self._began or name != "speak"))
+        ):
+            return None
+        return "" if held[1:2] in ("!", "?") else words
+
     def _tag(self, tag: Tag, held: str) -> None:
         if tag.name == "speak":
             self._ssml = self._declared or (not tag.closes and (self._ssml or not self._began))
         silence = silence_of_element(tag.name, self._ended or tag.closes or "=" in tag.written)
         if silence and not tag.empty:
             self._silence = None if tag.closes else silence
-            self._say("\n")
+            self._say(SENTENCE_END)
         elif self._ssml or tag.name in _SPEECH or "alias" in tag.attributes:
             self._speech(tag)
         elif is_element(tag):
@@ -275,5 +283,5 @@ class Markup:
         if text:
             self._last = text[-1]
             if end := text.strip(" \t")[-1:]:
-                self._ended = end in "\n\r.!?:…"
+                self._ended = end in NEWLINES or end in ".!?:…"
             self._spoken.append(text)

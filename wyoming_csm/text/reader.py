@@ -11,14 +11,14 @@ from wyoming_csm.config import ReadingConfig
 from wyoming_csm.text.characters import mended
 from wyoming_csm.text.clean import clean
 from wyoming_csm.text.glued import Gluing
+from wyoming_csm.text.joints import ITEM, Joints
 from wyoming_csm.text.markup import Markup
-from wyoming_csm.text.pieces import Pause, Piece, Speak
+from wyoming_csm.text.pieces import Joint, Pause, Piece, Speak
 from wyoming_csm.text.ssml import LONGEST_PAUSE, Manner, Spoken
-from wyoming_csm.text.stream import LONGEST, NEWLINES, SentenceSplitter, is_one_word
+from wyoming_csm.text.stream import LONGEST, SentenceSplitter, is_one_word
 
 LONGEST_SILENCE = 60.0  # seconds, of all pauses in one text
 
-_ITEM = re.compile(r"\s*(?:[-*+•]|\d{1,3}[.)])\s")
 _STOPPED = re.compile(r"[.!?…,;:。！？،؟।][\"')\]]*$")  # noqa: RUF001
 
 
@@ -32,28 +32,25 @@ class TextReader:
 
         A text that begins with <speak> is SSML also if nobody said so.
         """
+        self._language = language
         self._style = style or ReadingConfig()
         self._markup = Markup(language, ssml=ssml)
         self._gluing = Gluing()
         self._splitter = SentenceSplitter(language)
         self._manner = Manner()
         self._waiting = ""  # one word, which is spoken with what follows
-        self._joint = ""  # between the two
+        self._between = ""  # the two
+        self._before = Joint.SENTENCE  # it
         self._pause = 0.0  # seconds asked for since the last sentence
         self._silence = 0.0  # seconds, of all pauses so far
         self._half = ""  # the first half of a character, cut by a chunk's end
         self._said = False
-        self._begins_line = True  # what is read next
+        self._joints = Joints()
 
     @property
     def silenced_by(self) -> str:
         """What began a silence that has not ended; "" if the text is spoken."""
         return self._markup.silenced_by
-
-    @property
-    def ignored(self) -> set[str]:
-        """Return what the text asked to be other and is not: rate, language."""
-        return self._markup.ignored
 
     def push(self, text: str) -> list[Piece]:
         """Read on; return what can be spoken now.
@@ -97,6 +94,7 @@ class TextReader:
             case Manner():
                 pieces = self._end_sentence()
                 self._manner = spoken
+                self._splitter.expect(spoken.language or self._language)
                 return pieces
 
     def _end_sentence(self) -> list[Piece]:
@@ -109,28 +107,41 @@ class TextReader:
         return [piece for one in fragments for piece in self._fragment(one)]
 
     def _fragment(self, written: str) -> list[Piece]:
-        text = clean(written, self._style, begins_line=self._begins_line)
-        self._begins_line = written[-1:] in NEWLINES
+        text = clean(written, self._style, begins_line=self._joints.begins_line)
         if not text:
+            self._joints.nothing(written)
             return []
+        before = self._joints.words(written)
         if self._waiting and len(self._waiting) + len(text) < LONGEST:
-            text, self._waiting = self._waiting + self._joint + text, ""
+            text, self._waiting = self._waiting + self._between + text, ""
+            before = self._before
         pieces = self._release()
         if not is_one_word(text):
-            return [*pieces, self._speak(text)]
-        self._waiting, self._joint = text, " "
+            return [*pieces, self._speak(text, before)]
+        self._waiting, self._between, self._before = text, " ", before
         if not _STOPPED.search(text):  # a line: an item of a list, or a heading
-            self._joint = ", " if _ITEM.match(written) else ". "
+            self._between = ", " if ITEM.match(written) else ". "
         return pieces
 
     def _release(self) -> list[Piece]:
         """Say the word that waits, alone."""
         waiting, self._waiting = self._waiting, ""
-        return [self._speak(waiting)] if waiting else []
+        return [self._speak(waiting, self._before)] if waiting else []
 
-    def _speak(self, text: str) -> Speak:
+    def _speak(self, text: str, before: Joint) -> Speak:
+        if not self._said or self._pause:
+            before = Joint.SENTENCE
         self._said, self._pause = True, 0.0
-        return Speak(text, self._manner.gain, self._manner.voice)
+        manner = self._manner
+        return Speak(
+            text,
+            gain=manner.gain,
+            voice=manner.voice,
+            rate=manner.rate,
+            language=manner.language,
+            inner=manner.inner,
+            before=before,
+        )
 
     def _silent(self, seconds: float) -> list[Piece]:
         """Return a pause within the bounds of what one text may ask for."""

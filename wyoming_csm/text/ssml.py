@@ -1,4 +1,5 @@
-"""What SSML's elements ask for: pauses, other words, letters one by one, louder or softer.
+"""What SSML's elements ask for: pauses, other words, letters one by one, other rates and
+volumes, other voices and languages.
 
 `Elements` follows the open elements of a text. Tags that cross each other or never end do no
 harm: an end closes all that was opened inside, and what means nothing is only text.
@@ -8,8 +9,9 @@ import math
 import re
 from dataclasses import dataclass, replace
 
-from wyoming_csm.text.pieces import Pause
+from wyoming_csm.text.pieces import Pause, bounded
 from wyoming_csm.text.say_as import say_as
+from wyoming_csm.text.stream import PARAGRAPH_END, SENTENCE_END
 from wyoming_csm.text.tags import Tag
 
 DEEPEST = 64  # elements inside each other
@@ -18,7 +20,15 @@ LONGEST_SAID_AS = 200  # characters inside say-as, and of words that `sub` repla
 
 _BREAKS = {"none": 0, "x-weak": 0.1, "weak": 0.25, "medium": 0.5, "strong": 0.8, "x-strong": 1.2}
 _TIME = re.compile(r"\+?(\d{1,9}(?:\.\d{0,9})?|\.\d{1,9})(ms|s)", re.I)
-_APART = frozenset({"p", "s", "paragraph", "sentence", "voice", "speak"})  # a sentence ends there
+_WITH_LANGUAGE = frozenset(
+    {"speak", "voice", "p", "s", "paragraph", "sentence", "lang", "token", "w"}
+)
+_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8}){0,5}")
+# A sentence ends there.
+_APART = {
+    **dict.fromkeys(("s", "sentence", "voice", "speak"), SENTENCE_END),
+    **dict.fromkeys(("p", "paragraph"), PARAGRAPH_END),
+}
 _VOLUMES = {
     "silent": -math.inf,
     "x-soft": -12.0,
@@ -32,6 +42,16 @@ _LOUDEST, _SOFTEST = 6.0, -40.0  # dB
 _DECIBEL = re.compile(r"([+-]?\d{1,3}(?:\.\d{1,6})?)dB", re.I)
 _LEVEL = re.compile(r"(\d{1,3}(?:\.\d{1,6})?)")  # of 100, as in SSML 1.0
 _CHANGE = re.compile(r"([+-]\d{1,3}(?:\.\d{1,6})?)%?")
+_RATES = {
+    "x-slow": 0.5,
+    "slow": 0.75,
+    "medium": 1.0,
+    "default": 1.0,
+    "fast": 1.25,
+    "x-fast": 1.75,
+}
+_TIMES = re.compile(r"(\d{1,3}(?:\.\d{1,6})?|\.\d{1,6})(%?)")
+_MOST_TIMES = 10  # a larger number means percent
 
 
 @dataclass(frozen=True)
@@ -40,9 +60,11 @@ class Manner:
 
     gain: float = 0.0  # dB
     voice: str = ""  # its name, "" for that of the request
+    rate: float = 1.0  # times the request's
+    language: str = ""  # "": the text does not say it
+    inner: bool = False  # the language is asked for inside of that voice's words
 
 
-SENTENCE_END = "\n"
 Spoken = str | Pause | Manner
 
 
@@ -65,7 +87,6 @@ class Elements:
         self._language = language
         self._open: list[_Open] = []
         self._manner = Manner()
-        self.ignored: set[str] = set()  # what the text asked to be other, and is not
 
     def start(self, tag: Tag) -> list[Spoken]:
         """Return what the start of an element asks for; beyond DEEPEST it asks for nothing."""
@@ -73,7 +94,7 @@ class Elements:
         if tag.name == "break":
             return [Pause(seconds)] if (seconds := break_seconds(tag.attributes)) else []
         if tag.name in _APART:
-            spoken.append(SENTENCE_END)
+            spoken.append(_APART[tag.name])
         if tag.empty:
             return [*spoken, *self._alias(tag)]
         if len(self._open) == DEEPEST:
@@ -86,12 +107,9 @@ class Elements:
         elif tag.name == "sub" and "alias" in tag.attributes:
             opened.replaced = True
         elif tag.name == "prosody":
-            self.ignored |= {"rate"} & tag.attributes.keys()
-            spoken += self._change(self._louder(_decibel(tag.attributes.get("volume", ""))))
-        elif tag.name == "lang":
-            self.ignored.add("language")
-        elif tag.name == "voice":
-            spoken += self._change(replace(self._manner, voice=tag.attributes.get("name", "")))
+            spoken += self._change(self._prosody(tag.attributes))
+        elif tag.name in _WITH_LANGUAGE:
+            spoken += self._change(self._who(tag))
         return [*spoken, *self._alias(tag)]
 
     def end(self, name: str) -> list[Spoken]:
@@ -103,7 +121,7 @@ class Elements:
                 spoken += self._close(closed)
                 if closed.name == name:
                     break
-        return [*spoken, SENTENCE_END] if name in _APART else spoken
+        return [*spoken, _APART[name]] if name in _APART else spoken
 
     def words(self, text: str) -> str:
         """Return what of `text`, inside what is open, is spoken now."""
@@ -131,14 +149,33 @@ class Elements:
     def _close(self, one: _Open) -> list[Spoken]:
         spoken: list[Spoken] = []
         if one.interpret_as:
-            said = say_as(one.inside, one.interpret_as, one.format, self._language)
+            language = self._manner.language or self._language
+            said = say_as(one.inside, one.interpret_as, one.format, language)
             spoken.append(self.words(said))
         return spoken + self._change(one.outside)
 
-    def _louder(self, decibel: float) -> Manner:
-        gain = self._manner.gain + decibel
-        bounded = gain if gain == -math.inf else min(max(gain, _SOFTEST), _LOUDEST)
-        return replace(self._manner, gain=bounded)
+    def _who(self, tag: Tag) -> Manner:
+        """Return the manner with the voice or the language that an element asks for."""
+        given = tag.attributes
+        asked = [given.get("lang", ""), *re.split("[ ,]+", given.get("language", ""))]
+        asked += re.split("[ ,]+", given.get("languages", ""))
+        found = next(filter(_LANGUAGE.fullmatch, asked), "").replace("_", "-")
+        voice, language, inner = self._manner.voice, self._manner.language, self._manner.inner
+        if tag.name == "voice":
+            voice, inner = given.get("name", ""), False
+        elif found:
+            inner = bool(voice)
+        if found:
+            own = self._language.replace("_", "-").lower()
+            is_own = not voice and found.lower() in (own, own.partition("-")[0])
+            language = "" if is_own else found
+        return replace(self._manner, voice=voice, language=language, inner=inner)
+
+    def _prosody(self, attributes: dict[str, str]) -> Manner:
+        gain = self._manner.gain + _decibel(attributes.get("volume", ""))
+        gain = gain if gain == -math.inf else min(max(gain, _SOFTEST), _LOUDEST)
+        rate = bounded(self._manner.rate * _times(attributes.get("rate", "")))
+        return replace(self._manner, gain=gain, rate=rate)
 
     def _change(self, manner: Manner) -> list[Spoken]:
         if manner == self._manner:
@@ -170,3 +207,16 @@ def _decibel(volume: str) -> float:
     else:
         return 0.0
     return 20 * math.log10(share) if share > 0 else -math.inf
+
+
+def _times(rate: str) -> float:
+    """Read a rate: a word, 120%, +20%, 1.2; 1.0 if it is none of these."""
+    rate = rate.strip().lower()
+    if rate in _RATES:
+        return _RATES[rate]
+    if found := _CHANGE.fullmatch(rate):
+        return 1 + float(found[1]) / 100
+    if found := _TIMES.fullmatch(rate):
+        times = float(found[1])
+        return times / 100 if found[2] or times > _MOST_TIMES else times
+    return 1.0

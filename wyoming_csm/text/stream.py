@@ -17,6 +17,9 @@ LONGEST = 250
 LONGEST_ADDRESS = 2_048  # a web address is not spoken in full, so it is not cut apart
 
 NEWLINES = frozenset("\n\r\v\f\x85\u2028\u2029")
+# Of these, what stands for an element: as Unicode parts lines and paragraphs; <br>, of which two
+# are a blank line; the end of a sentence alone.
+LINE_END, PARAGRAPH_END, BREAK, SENTENCE_END = "\u2028", "\u2029", "\x85", "\v"
 _DOTS = frozenset(".…")  # may also stand inside or after a word
 _SURE = frozenset("!?‽")  # a sentence ends where white space follows
 _WIDE_STOPS = frozenset("。！？｡؟।॥۔։።။។")  # a sentence ends, whatever follows
@@ -35,7 +38,7 @@ _ALWAYS = frozenset(
     "mr mrs ms mx dr prof rev hon st sr messrs gen col capt lt sgt cmdr gov sen rep pres supt vs "
     # German
     "hr fr dipl ing bzw evtl ggf inkl exkl bspw vgl sog insb mind zzgl abzgl zz str tel mio mrd "
-    "tsd "
+    "tsd tgl abf ank zw gg pck stk tabl msp "
     # French, Spanish, Italian, Portuguese
     "mm mme mlle mgr cf env ste sra srta dra ud uds av avda ej sig sigg dott avv rag arch gent "
     # Dutch, Nordic, Polish, Czech
@@ -50,6 +53,13 @@ _BEFORE_NUMBER = frozenset(
     "mo do so di mi lun mer jeu ven sam dim jue vie sáb sab dom gio vr za zo ma wo "
     "janv févr juil déc ene abr ago dic gen mag giu lug set ott mrt".split()
 )
+# The same, in one language only, or before a Roman number or a size of clothes.
+_BEFORE_NUMBER_IN = {
+    "en": frozenset(["op", "vol"]), "de": frozenset(["gl", "gr", "kap", "op"]),
+    "fr": frozenset(["chap", "op"]), "es": frozenset(["cap", "pta"]),
+    "it": frozenset(["bin", "cap", "op", "sec"]), "nl": frozenset(["hfdst", "mt"]),
+}  # fmt: skip
+_A_LETTER = re.compile(r"\b(?:an?|vitamin|plan|plans|eine?n?|une?|un'|een)\s\Z", re.I)  # an A.
 # Dotted, and still at home at the end of a sentence.
 _CLOCK = frozenset({"a.m", "p.m"})
 # "am 3. Oktober": a number's full stop makes it an ordinal.
@@ -73,9 +83,15 @@ class SentenceSplitter:
 
     def __init__(self, language: str = "") -> None:
         """Take a `language` ("de", "en-GB"), which only tells whether "3." may mean "third"."""
-        self._ordinals = not language or re.split("[-_]", language.lower())[0] in _ORDINAL_DOT
         self._clause_from = FIRST_CLAUSE
+        self.expect(language)
         self._begin()
+
+    def expect(self, language: str) -> None:
+        """Take the language of what comes after a sentence's end."""
+        code = re.split("[-_]", language.lower())[0]
+        self._ordinals = not language or code in _ORDINAL_DOT
+        self._before_number: frozenset[str] = _BEFORE_NUMBER_IN.get(code, frozenset())
 
     @property
     def has_words(self) -> bool:
@@ -179,11 +195,14 @@ class SentenceSplitter:
             return len(word) <= 2 and (self._ordinals or only_a_number)
         if len(word) == 1:  # an initial, or half of "z. B.", but not "21 °C."
             degrees = before.endswith("°" + word)
-            return word != "I" and not degrees and (word.isupper() or word.islower())
+            thing = _A_LETTER.search(before[:-1]) is not None  # "an A.", not "J. Smith"
+            return word != "I" and not degrees and not thing and (word.isupper() or word.islower())
         folded = word.lower()
         if "." in word:
             parts = folded.split(".")
             return folded not in _CLOCK and all(p.isalpha() and len(p) <= 3 for p in parts)
+        if folded in self._before_number:
+            return following.isdecimal() or following in "IVXLMS"
         before_number = folded in _BEFORE_NUMBER or folded.endswith("str")  # Hauptstr. 5
         return folded in _ALWAYS or (before_number and following.isdecimal())
 

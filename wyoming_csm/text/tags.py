@@ -65,6 +65,8 @@ class DocumentType:
 Angle = Tag | ControlToken | Comment | CharacterData | Instruction | DocumentType
 
 _NAME = re.compile(r"/?([A-Za-z_][\w:.-]*)(?=\s|=|/?\Z)")
+_VALUE = r"(?:\"[^\">]*\"?|'[^'>]*'?|[^\s\"'>]*)"
+_UNCLOSED = re.compile(rf"</?([A-Za-z_][\w:.-]*)?(?:\s+(?:[\w:-]+\s*=\s*{_VALUE})?)*/?>?")
 _ATTRIBUTE = re.compile(r"([\w:-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]+))")
 
 
@@ -80,6 +82,13 @@ def angle() -> Reading[Angle]:
     if first == "/" or (first.isascii() and first.isalpha()):
         return (yield from _tag(first))
     return None
+
+
+def cut_off(held: str) -> tuple[str, str]:
+    """Return the name of a tag that the text's end cuts off, and what words are in it beside its
+    attributes. Where a quotation mark was forgotten, the tag ends at its ">"."""
+    found = _UNCLOSED.match(held)
+    return (found[1] or "", f" {held[found.end() :]}") if found else ("", "")
 
 
 def _tag(written: str) -> Reading[Angle]:

@@ -10,6 +10,8 @@ listener. The server then writes a line in the log.
 import re
 from dataclasses import dataclass
 
+from wyoming_csm.text.stream import SENTENCE_END
+
 LONGEST_END = 64  # characters of what ends a silence
 
 _REASONING = (
@@ -34,7 +36,7 @@ class Silence:
 
     began: str  # for people: what began it
     end: re.Pattern[str]  # matches at the end of the text that is silent
-    after: str = "\n"  # stands in the place of all of it
+    after: str = SENTENCE_END  # stands in the place of all of it
 
 
 DEFINITIONS = Silence("<!DOCTYPE", re.compile(r"\]\s*>$"), "")

@@ -33,7 +33,7 @@ class Prepare(_Message, frozen=True):
 class Configure(_Message, frozen=True):
     """Load this engine, with its section of the configuration; comes before all but `Prepare`.
 
-    `voices`: those of an engine that has a model for each.
+    `voices`: those of an engine that has a model for each. `conversation`: that section, for CSM.
     """
 
     engine: str
@@ -43,6 +43,7 @@ class Configure(_Message, frozen=True):
     log_level: str = "INFO"
     log_format: str = ""
     voices: tuple[Voice, ...] = ()
+    conversation: dict[str, Any] = {}
 
 
 class Learn(_Message, frozen=True):
@@ -52,15 +53,28 @@ class Learn(_Message, frozen=True):
     voices: tuple[Voice, ...]
 
 
+class Said(msgspec.Struct, frozen=True):
+    """A sentence that a listener got without the child: what it said, and the codes as `Done` has
+    them."""
+
+    text: str
+    codes: bytes
+
+
 class Say(_Message, frozen=True):
     """Speak one sentence. `sentence` is new each time; the sentences of one answer share `reply`.
-    `client` is an address: the queue is fair between these."""
+    `client` is an address: the queue is fair between these. `rate`: so many times as fast as usual,
+    within the voice's `rates`. `stretch`: the sound is played so many times as fast as it is
+    made. `said`: what came before this one in the answer, since the child's last sentence of it."""
 
     sentence: int
     reply: int
     client: str
     text: str
     voice: Voice
+    rate: float = 1.0
+    stretch: float = 1.0
+    said: tuple[Said, ...] = ()
 
 
 class Stop(_Message, frozen=True):
@@ -90,6 +104,17 @@ class Ready(_Message, frozen=True):
     detail: str
     slots: int
     voices: tuple[Voice, ...] = ()
+
+
+class Identified(_Message, frozen=True):
+    """What this child's sound depends on beside text and voice: the same sentence of another child
+    that says the same is as good. Said again if it changes; no child need say it.
+
+    `speakers`: for each of its speakers without a clip, by number, the file of what it sounds like.
+    """
+
+    identity: str
+    speakers: tuple[str, ...] = ()
 
 
 class Unavailable(_Message, frozen=True):
@@ -127,9 +152,13 @@ class Audio(OfSentence, frozen=True):
 
 
 class Done(OfSentence, frozen=True):
-    """A sentence's last sound was sent. `seconds`: what its computing took, without its waiting."""
+    """A sentence's last sound was sent. `seconds`: what its computing took, without its waiting.
+    `whole`: it is worth to be heard again: it ended by itself, in a voice that stays. `codes`: its
+    frames, where later sentences take after them: int16, little-endian, [frames, codebooks]."""
 
     seconds: float
+    whole: bool = False
+    codes: bytes = b""
 
 
 class Failed(OfSentence, frozen=True):
@@ -158,7 +187,7 @@ class Working(_Message, frozen=True):
 
 
 ToChild = Prepare | Configure | Learn | Say | Stop | EndReply
-_FromChild = Starting | Ready | Unavailable | Prepared | Heartbeat | Working
+_FromChild = Starting | Ready | Identified | Unavailable | Prepared | Heartbeat | Working
 FromChild = _FromChild | Begun | Preparing | Late | Audio | Done | Failed
 
 _ENCODER = msgspec.msgpack.Encoder()

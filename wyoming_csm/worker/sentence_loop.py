@@ -17,7 +17,8 @@ from wyoming_csm.worker.pipe import HEARTBEAT_SECONDS, Child, limit_seconds
 
 _LOGGER = logging.getLogger(__name__)
 
-MAX_CHUNK_BYTES = 2 * SAMPLES_PER_FRAME * SAMPLE_WIDTH  # 160 ms
+# 4 s: what is made whole arrives whole, and its loudness is known before any of it is sent.
+MAX_CHUNK_BYTES = 50 * SAMPLES_PER_FRAME * SAMPLE_WIDTH
 _UNKNOWN = 0.02  # seconds for each character, where nothing was measured yet
 _FORGOTTEN = 0.2  # of a slower pace, with each sentence that was faster
 
@@ -30,16 +31,19 @@ class Speaker(Protocol):
     # Sentences to be made before all others and sent nowhere: what they load is loaded then, and
     # how long they take is known.
     warm_up: Sequence[tuple[str, Voice]]
+    identity: str  # what its sound depends on beside text and voice; "": none need be stored
 
-    def say(self, text: str, voice: Voice) -> Iterator[bytes]:
-        """Yield 24 kHz mono s16le in chunks of any size. May raise anything; is closed if it can
-        be."""
+    def say(self, text: str, voice: Voice, rate: float = 1.0) -> Iterator[bytes]:
+        """Yield 24 kHz mono s16le in chunks of any size, so many times as fast as usual: a rate
+        within the voice's `rates`. May raise anything; is closed if it can be."""
 
 
 def run(child: Child, speaker: Speaker) -> None:
     """Speak for ever: the process ends with the pipe."""
     loop = SentenceLoop(child.inbox, child.send, speaker)
     loop.warm_up()
+    if speaker.identity:
+        child.send(protocol.Identified(speaker.identity))
     child.send(protocol.Ready(speaker.detail, slots=1, voices=speaker.voices))
     while True:
         loop.turn()
@@ -57,14 +61,14 @@ class SentencePace:
     def __init__(self) -> None:
         self._each: dict[str, float] = {}  # seconds, by voice
 
-    def expected(self, voice: str, text: str) -> float:
+    def expected(self, voice: str, text: str, rate: float) -> float:
         """Return seconds; a voice that said nothing yet counts as the slowest that did."""
         each = self._each.get(voice) or max(self._each.values(), default=_UNKNOWN)
-        return each * len(text)
+        return each * len(text) / rate
 
-    def observe(self, voice: str, text: str, seconds: float) -> None:
+    def observe(self, voice: str, text: str, rate: float, seconds: float) -> None:
         """Note one that was made. Slower counts at once, faster little by little."""
-        each = seconds / max(1, len(text))
+        each = seconds * rate / max(1, len(text))
         known = self._each.get(voice, each)
         self._each[voice] = max(each, known + _FORGOTTEN * (each - known))
 
@@ -148,22 +152,23 @@ class SentenceLoop:
 
     def _deliver(self, say: protocol.Say) -> None:
         began = self._clock()
-        expected = self._pace.expected(say.voice.name, say.text)
+        expected = self._pace.expected(say.voice.name, say.text, say.rate)
         self._send(protocol.Working(limit_seconds(expected)))
-        with closing(self._sound(say.text, say.voice)) as chunks:
+        with closing(self._sound(say.text, say.voice, say.rate)) as chunks:
             for pcm in chunks:
                 self._receive()
                 if self._speaking is None:
                     return
                 self._send(protocol.Audio(say.sentence, pcm))
-                self._queue.sounded(say.reply, len(pcm) / BYTES_PER_SECOND, self._clock())
-        self._send(protocol.Done(say.sentence, self._clock() - began))
+                seconds = len(pcm) / BYTES_PER_SECOND / say.stretch
+                self._queue.sounded(say.reply, seconds, self._clock())
+        self._send(protocol.Done(say.sentence, self._clock() - began, whole=True))
 
-    def _sound(self, text: str, voice: Voice) -> Generator[bytes, None, None]:
+    def _sound(self, text: str, voice: Voice, rate: float = 1.0) -> Generator[bytes, None, None]:
         """Yield what the speaker makes, each step measured, in chunks small enough to stop
         between."""
         longest, begin = 0.0, self._clock()
-        sound = self._speaker.say(text, voice)
+        sound = self._speaker.say(text, voice, rate)
         try:
             for pcm in sound:
                 longest = max(longest, self._clock() - begin)
@@ -173,4 +178,4 @@ class SentenceLoop:
         finally:
             if close := getattr(sound, "close", None):
                 close()
-        self._pace.observe(voice.name, text, max(longest, self._clock() - begin))
+        self._pace.observe(voice.name, text, rate, max(longest, self._clock() - begin))

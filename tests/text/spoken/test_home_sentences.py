@@ -6,7 +6,7 @@ import pytest
 
 from wyoming_csm.text.spoken import explained, spoken
 
-TABLES = ("home_sentences.txt", "more_sentences.txt")
+TABLES = ("home_sentences.txt", "more_sentences.txt", "odd_sentences.txt")
 LINES = [
     line
     for name in TABLES

@@ -59,8 +59,8 @@ class CoquiChild:
         prefix = self.process.stdout.read(PREFIX_BYTES)
         return decode_from_child(self.process.stdout.read(body_length(prefix)))
 
-    def say(self, text: str, voice: Voice) -> bytes:
-        self._send(Say(1, 1, "", text, voice))
+    def say(self, text: str, voice: Voice, rate: float = 1.0) -> bytes:
+        self._send(Say(1, 1, "", text, voice, rate))
         sound = b""
         while not isinstance(message := self._receive(), Done):
             assert not isinstance(message, Failed), message.reason

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from wyoming_csm.worker.coqui.phonemes import initials_apart
+
 ROOT = Path(__file__).parents[3]
 
 # Patterns, and what goes into them.
@@ -138,3 +140,35 @@ def test_the_phonemes_are_those_of_a_command_for_each_sentence(tmp_path: Path) -
     known = dict(zip(asked, ours, strict=True))
     assert known == dict(zip(asked, theirs, strict=True))
     assert known["en-us", "kitchen light"] == "kˈɪtʃən lˈaɪt"
+
+
+@pytest.mark.parametrize(
+    ("written", "given"),
+    [
+        ("Seven oh five AM.", "Seven oh five eh M."),
+        ("The LED strip in the US", "The L E D strip in the U S"),
+        ("It is 9 PM, and I am on TV2", "It is 9 PM, and I am on TV2"),
+    ],
+)
+def test_initials_do_not_become_words(written: str, given: str) -> None:
+    assert initials_apart(written, "en-us") == given
+    assert initials_apart(written, "de") == written
+    assert initials_apart(written, None) == written
+
+
+def test_initials_reach_the_voice_as_letters() -> None:
+    """Also through the cleaner, which leaves small letters."""
+    letters = "fivesmlthdaɪɛvː ˈeɪ"
+    script = f"""
+from wyoming_csm.worker.coqui.tokens import Description, Tokenizer
+ids = {{char: number for number, char in enumerate({letters!r})}}
+about = Description(
+    cleaner="english_cleaners", phonemes={{"": "en-us"}}, ids=ids, blank=None, ends=None
+)
+back = {{number: char for char, number in ids.items()}}
+print("".join(back[one] for one in Tokenizer(about).ids("Five AM.", None)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert done.stdout.strip() == "fˈaɪv ˈeɪ ˈɛm"

@@ -151,6 +151,7 @@ def test_a_child_speaks_a_local_model(child: CoquiChild) -> None:
     assert isinstance(child.started, Ready), child.started
     assert child.started.detail == "coqui_en on cpu"
     (voice,) = child.started.voices
+    assert voice.rates == (0.5, 1.0)
     assert (voice.name, voice.language, voice.speakers) == ("coqui_en", "en", ("ann", "bob"))
     sound = from_pcm(child.say(SENTENCE, voice))
     assert len(sound) > SAMPLE_RATE
@@ -166,6 +167,14 @@ def test_the_asked_speaker_speaks(child: CoquiChild) -> None:
     }
     assert lengths["ann"] == lengths[""] == lengths["unknown"]
     assert lengths["ann"].isdisjoint(lengths["bob"])
+
+
+@pytest.mark.slow
+def test_it_speaks_slower_and_faster(child: CoquiChild) -> None:
+    slow, usual, fast = (
+        len(child.say(SENTENCE, voice_of(child), rate)) for rate in (0.5, 1.0, 2.0)
+    )
+    assert slow > 1.4 * usual > 1.4 * 1.4 * fast
 
 
 @pytest.mark.slow

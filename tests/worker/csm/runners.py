@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from wyoming_csm.audio import SAMPLE_RATE
-from wyoming_csm.config import CsmConfig
+from wyoming_csm.config import ConversationConfig, CsmConfig
 from wyoming_csm.model.checkpoint.load import Checkpoint
 from wyoming_csm.model.csm import CsmModel
 from wyoming_csm.model.generator import FrameGenerator
@@ -23,6 +23,7 @@ from wyoming_csm.model.pipeline import FramePipeline
 from wyoming_csm.model.prefix_cache import PrefixCache
 from wyoming_csm.model.sampling import Sampling
 from wyoming_csm.voices import Clip, Voice
+from wyoming_csm.worker.csm.conversation import Conversations
 from wyoming_csm.worker.csm.frame_loop import Wait
 from wyoming_csm.worker.csm.load import choose_sampling, load_pipeline, load_runner, speaker_files
 from wyoming_csm.worker.csm.runner import CsmRunner
@@ -161,15 +162,17 @@ class ScriptedGenerator(FrameGenerator):
     """A random model never ends: this one makes the frames that it is told to.
 
     `script`: codes by the number of the frame in its sentence, else the model's own. `bad`: of
-    sentences whose first frame is the end, a prompt's positions and the seed.
+    sentences that end at once, a prompt's positions and the seed; `bad_frames` is how many
+    frames they have.
     """
 
     def __init__(self, model: CsmModel, slots: int, positions: int, sampling: Sampling) -> None:
         super().__init__(model, slots, positions, sampling)
         self.script: dict[int, Sequence[int]] = {FRAMES: END}
         self.bad: set[tuple[int, int]] = set()
+        self.bad_frames = 0
         self.prefilled = 0  # positions, of all prompts
-        self.ended_early = 0  # sentences whose first frame was the end
+        self.ended_early = 0  # sentences that ended at once
         self.tries: dict[int, Try] = {}  # by row
 
     def prefill(self, slot: int, prompt: Tensor, seed: int, start: int = 0) -> None:
@@ -191,7 +194,11 @@ class ScriptedGenerator(FrameGenerator):
         super().decode_frame(rows)
         for row in [row for row in self.tries if row < rows]:
             mine = self.tries[row]
-            bad = mine.frames == 0 and mine.prompt in self.bad and bool(self.active[row])
+            bad = (
+                mine.frames == self.bad_frames
+                and mine.prompt in self.bad
+                and bool(self.active[row])
+            )
             self.ended_early += bad
             codes = END if bad else self.script.get(mine.frames)
             if codes is not None:
@@ -215,9 +222,13 @@ class Talk(Driver):
         cached: int = 10_000,
         pipeline: type[FramePipeline] = FramePipeline,
         saving: Iterable[None] = (),
+        turns: int = 0,
+        seconds: float = 120.0,
+        clock: Callable[[], float] = time.monotonic,
         **settings: object,
     ) -> None:
-        """`cached`: positions that the cache of prefixes has room for."""
+        """`cached`: positions that the cache of prefixes has room for. `turns`, `seconds`: of
+        conversations, by the `clock`."""
         config, files = config_with(**settings), Checkpoint(checkpoint)
         loaded = load_pipeline(config, files, data, device)
         slots, positions = loaded.generator.slots, loaded.generator.positions
@@ -239,6 +250,9 @@ class Talk(Driver):
                 config,
                 self.cache,
                 iter(saving),
+                conversations=Conversations(
+                    ConversationConfig(turns=turns, seconds=seconds), self.cache, clock
+                ),
             )
         )
 

@@ -22,7 +22,7 @@ from wyoming_csm.worker.csm import load as loading
 from wyoming_csm.worker.csm.load import load_runner
 from wyoming_csm.worker.csm.runner import CsmRunner
 from wyoming_csm.worker.pipe import Child
-from wyoming_csm.worker.protocol import Configure, FromChild, Ready, Say, Starting
+from wyoming_csm.worker.protocol import Configure, FromChild, Identified, Ready, Say, Starting
 
 pytestmark = pytest.mark.usefixtures("thread")
 
@@ -151,7 +151,8 @@ def test_a_child_tells_its_way_to_readiness(checkpoint: Path, tmp_path: Path) ->
         loading.run(
             child, configure(checkpoint, tmp_path, dtype="int8", depth_dtype="int4", slots=2)
         )
-    *steps, ready = child.said
+    identified, *steps, ready = child.said
+    assert isinstance(identified, Identified)
     assert steps[0] == Starting(f"loading {checkpoint} to cpu")
     assert isinstance(ready, Ready)
     assert ready.detail == "cpu, int8 (depth decoder int4)"

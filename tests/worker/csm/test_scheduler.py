@@ -86,6 +86,17 @@ def test_a_listener_whose_buffer_ran_empty_plays_on_from_the_next_frame() -> Non
     assert sentence.deadline == pytest.approx(105.0 + FRAME_SECONDS)
 
 
+def test_a_frame_that_is_played_slower_or_faster_fills_the_buffer_for_longer_or_shorter() -> None:
+    scheduler = Scheduler(2, step, prefill, lambda _: True)
+    for number, stretch in ((1, 2.0), (2, 0.5)):
+        scheduler.add(Say(number, number, str(number), "", VOICE, stretch=stretch), 100.0)
+    for sentence in scheduler.admit(100.0):
+        stretch = sentence.say.stretch
+        for _ in range(2):
+            scheduler.sounded(sentence, 101.0)
+        assert sentence.deadline == pytest.approx(101.0 + 2 * FRAME_SECONDS / stretch)
+
+
 def test_a_sentence_that_waits_is_stopped_and_never_begins() -> None:
     scheduler = Scheduler(1, step, prefill, lambda _: True)
     first = begun(scheduler, 1, 100.0)

@@ -1,11 +1,13 @@
 """speaker_0 and its like: a sentence that is made once is their voice, after any restart."""
 
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
 import pytest
 import torch
+from torch import Tensor
 
 from benchmarks.fixtures.random_csm import make_tiny_csm
 from tests.worker.csm.runners import END, SOME, SPEAKER, Talk, say, voice_of
@@ -39,6 +41,14 @@ def read(talk: Talk, number: int, voice: Voice = SPEAKER, text: str = "yes") -> 
     talk.release(talk.start(say(number, number, text, voice)))
     talk.runner.end_reply(number)
     return talk.computed[-1] - talk.own(text)
+
+
+def prompt(talk: Talk, number: int, voice: Voice = SPEAKER) -> Tensor:
+    """That of a reply, which is not spoken."""
+    sentence = talk.start(say(number, number, "yes", voice))
+    talk.release(sentence)
+    talk.runner.end_reply(number)
+    return sentence.prompt
 
 
 def stored(data: Path) -> dict[str, bytes]:
@@ -136,18 +146,58 @@ def test_a_file_of_codes_that_no_codebook_has_is_no_prompt(tmp_path: Path) -> No
 def test_a_reroll_is_another_voice_and_a_running_server_has_it_soon(
     checkpoint: Path, tmp_path: Path
 ) -> None:
+    """In a quiet moment that nobody asks for anything in; until then it speaks as before."""
     talk = talk_with(checkpoint, tmp_path, cached=0)
     for number, voice in enumerate((SPEAKER, speaker(1))):
         read(talk, number, voice)
         idle(talk)
-    before = stored(tmp_path)
+    before, old = stored(tmp_path), prompt(talk, 3)
     reroll(tmp_path, 0)
-    assert read(talk, 3) == 0, "it is gone, and will be made"
+    assert prompt(talk, 4).equal(old), "no voice that nobody knows"
     idle(talk)
-    after = stored(tmp_path)
+    after, new = stored(tmp_path), prompt(talk, 5)
+    assert before.keys() == after.keys()
     changed = [name for name in before if before[name] != after[name]]
     assert [name.rpartition("-")[2] for name in changed] == ["0.json"]
-    assert read(talk, 4) > 0
+    assert len(new) == len(old)
+    assert not new.equal(old)
+    idle(talk)
+    assert stored(tmp_path) == after, "once"
+    again = talk_with(checkpoint, tmp_path, cached=0)
+    assert prompt(again, 1).equal(new), "after a restart, too"
+
+
+def test_an_idle_server_notices_a_reroll_by_itself(checkpoint: Path, tmp_path: Path) -> None:
+    """Also of a speaker that it never spoke with, and twice, and amid the making of it."""
+    talk = talk_with(checkpoint, tmp_path)
+    idle(talk)
+    assert stored(tmp_path) == {}
+    seen = []
+    for times in range(3):
+        reroll(tmp_path, 2)
+        assert talk.runner.idle()
+        if times == 2:  # it is being made
+            reroll(tmp_path, 2)
+        idle(talk)
+        seen.append(prompt(talk, times, speaker(2)))
+    assert len(seen[0]) > LENGTH
+    assert not any(one.equal(other) for one, other in pairwise(seen))
+    seed = int((tmp_path / "speakers/2.seed").read_text())
+    assert any(str(seed).encode() in made for made in stored(tmp_path).values()), "of the last"
+
+
+def test_a_reroll_of_which_no_try_is_good_changes_nothing(
+    checkpoint: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    talk = talk_with(checkpoint, tmp_path)
+    read(talk, 1)
+    idle(talk)
+    old = prompt(talk, 2)
+    talk.generator.script = {3: END}
+    reroll(tmp_path, 0)
+    idle(talk)
+    assert prompt(talk, 3).equal(old)
+    assert "speaker_0 goes on sounding as before" in caplog.text
 
 
 def test_what_goes_bad_is_no_voice(

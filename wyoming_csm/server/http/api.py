@@ -17,8 +17,9 @@ from wyoming_csm.server.http.encode import wav_header
 from wyoming_csm.server.http.house import house_of
 from wyoming_csm.server.http.problems import Refused
 from wyoming_csm.server.http.respond import stream
-from wyoming_csm.server.http.speak import LEAST_SPEED, MOST_SPEED, Speech, speak, whole_text
+from wyoming_csm.server.http.speak import Speech, speak, whole_text
 from wyoming_csm.server.info import PROGRAM
+from wyoming_csm.text.pieces import FASTEST, SLOWEST
 from wyoming_csm.voice_choice import VoiceRequest
 
 _IN_MEMORY = 4 * 1024 * 1024  # bytes of sound; what is longer waits on the disk
@@ -31,7 +32,7 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     text: Annotated[str, Meta(min_length=1)]
     voice: Annotated[str, Meta(max_length=_MOST_NAME)] | None = None
-    speed: Annotated[float, Meta(ge=LEAST_SPEED, le=MOST_SPEED)] = 1.0
+    speed: Annotated[float, Meta(ge=SLOWEST, le=FASTEST)] = 1.0
 
 
 class Metadata(msgspec.Struct, frozen=True):

@@ -10,7 +10,6 @@ from wyoming_csm.engines.base import Engine, Phase
 from wyoming_csm.server.http.house import house_of
 from wyoming_csm.server.http.metrics import Reply
 from wyoming_csm.server.http.respond import json_answer
-from wyoming_csm.server.http.speak import SPEEDS
 
 # A child that is READY answered its last heartbeat; one that is ASLEEP rests by design.
 _ABLE = (Phase.READY, Phase.WAKING, Phase.ASLEEP)
@@ -44,8 +43,8 @@ class EngineStatus(msgspec.Struct, frozen=True):
 
 class State(msgspec.Struct, frozen=True):
     """What the page shows of the server; `speaks` says which engine does now, or why none can,
-    `transcribes` whether a speech-to-text server is configured, `speeds` what the slowest and the
-    fastest speech is, `upload_bytes` how large a recording may be."""
+    `transcribes` whether a speech-to-text server is configured, `upload_bytes` how large a
+    recording may be."""
 
     version: str
     speaks: str
@@ -53,7 +52,6 @@ class State(msgspec.Struct, frozen=True):
     replies: list[Reply]
     text_characters: int
     transcribes: bool
-    speeds: tuple[float, float]
     upload_bytes: int
 
 
@@ -85,7 +83,6 @@ async def state(request: web.Request) -> web.Response:
             list(house.metrics.recent),
             house.config.limits.text_characters,
             house.config.http.asr is not None,
-            SPEEDS,
             house.config.limits.upload_bytes,
         )
     )

@@ -24,6 +24,7 @@ from wyoming_csm.server.http.house import house_of
 from wyoming_csm.server.http.problems import Fault, fault_of
 from wyoming_csm.server.http.speak import address_of, speak
 from wyoming_csm.text.characters import mended
+from wyoming_csm.text.pieces import FASTEST, SLOWEST
 from wyoming_csm.text_stream import TextStream
 from wyoming_csm.voice_choice import VoiceRequest
 
@@ -38,7 +39,7 @@ class Start(msgspec.Struct, frozen=True, tag="start"):
     voice: _NAME | None = None
     language: _NAME | None = None
     speaker: _NAME | None = None
-    speed: float = 1.0
+    speed: Annotated[float, Meta(ge=SLOWEST, le=FASTEST)] = 1.0
     ssml: bool = False
 
 

@@ -21,8 +21,9 @@ from wyoming_csm.server.http.respond import (
     json_answer,
     stream,
 )
-from wyoming_csm.server.http.speak import LEAST_SPEED, MOST_SPEED, speak, whole_text
+from wyoming_csm.server.http.speak import speak, whole_text
 from wyoming_csm.server.info import PROGRAM
+from wyoming_csm.text.pieces import FASTEST, SLOWEST
 from wyoming_csm.voice_choice import VoiceRequest, default_first
 
 Name = Annotated[str, Meta(max_length=256)]
@@ -42,7 +43,7 @@ class SpeechRequest(msgspec.Struct, frozen=True, kw_only=True):
     voice: Name | VoiceId | UnsetType = UNSET
     instructions: str | None = None
     response_format: Format = "mp3"
-    speed: Annotated[float, Meta(ge=LEAST_SPEED, le=MOST_SPEED)] = 1.0
+    speed: Annotated[float, Meta(ge=SLOWEST, le=FASTEST)] = 1.0
     stream_format: Literal["audio", "sse"] = "audio"
 
 

@@ -62,14 +62,20 @@ class Gathered:
 
 
 async def sound_of(
-    text: TextStream, voice: Voice | None, context: AnswerContext, address: str, *, ssml: bool
+    text: TextStream,
+    voice: Voice | None,
+    context: AnswerContext,
+    address: str,
+    *,
+    ssml: bool,
+    rate: float,
 ) -> AsyncGenerator[bytes]:
     """Yield an answer's sound while it is made. Close the generator (`aclosing`) to stop it.
 
     Raises EngineError, RequestError where the answer ends so.
     """
     gathered = Gathered()
-    answer = Answer(text, voice, gathered, context, ssml=ssml, address=address)
+    answer = Answer(text, voice, gathered, context, ssml=ssml, rate=rate, address=address)
     task = asyncio.create_task(answer.run(), name=f"http {address}")
     task.add_done_callback(lambda _: gathered.end())
     try:

@@ -17,9 +17,6 @@ from wyoming_csm.text_stream import TextStream
 from wyoming_csm.voice_choice import VoiceRequest, choose_voice
 from wyoming_csm.voices import Voice
 
-LEAST_SPEED, MOST_SPEED = 0.25, 4.0
-SPEEDS = (1.0, 1.0)  # slowest and fastest that are possible now
-
 
 @dataclass(frozen=True)
 class Speech:
@@ -69,8 +66,6 @@ def speak(
     """Make the speech of a text. Where nobody listens `live`, no silence is added for one who
     waits. Raises Refused."""
     house = house_of(request)
-    if speed != 1.0:
-        raise Refused(HTTPStatus.BAD_REQUEST, "speed: only 1.0 is possible yet", param="speed")
     voice, complaint = choose_voice(house.answers.engine.voices, wanted, house.config)
     if complaint:
         house.log.warning(
@@ -80,7 +75,7 @@ def speak(
         warnings = (*warnings, "there is no such voice: the default one speaks")
     context = house.answers if live else _for_a_file(house.answers)
     address = address_of(request)
-    return Speech(voice, warnings, sound_of(text, voice, context, address, ssml=ssml))
+    return Speech(voice, warnings, sound_of(text, voice, context, address, ssml=ssml, rate=speed))
 
 
 def address_of(request: web.Request) -> str:

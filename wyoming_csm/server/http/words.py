@@ -15,9 +15,9 @@ from wyoming_csm.server.http.speak import check_length
 from wyoming_csm.text.characters import mended
 from wyoming_csm.text.pieces import Pause
 from wyoming_csm.text.reader import TextReader
-from wyoming_csm.text.spoken import explained
 from wyoming_csm.voice_choice import VoiceRequest, choose_voice
 from wyoming_csm.voices import Voice
+from wyoming_csm.wording import Wording
 
 
 class WordsRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,15 +64,16 @@ async def words(request: web.Request) -> web.Response:
 
 def _sentences(wish: WordsRequest, voice: Voice | None, context: AnswerContext) -> list[Sentence]:
     """Cut a text as an answer does. Raises RequestError."""
-    language = voice.language if voice else context.config.language
-    reader = TextReader(language, ssml=wish.ssml, style=context.config.reading)
+    if voice is None:
+        return []
+    reader = TextReader(voice.language, ssml=wish.ssml, style=context.config.reading)
+    wording = Wording(voice, context.engine, context.lexicons, context.config)
     found = []
     for piece in (*reader.push(mended(wish.text)), *reader.finish()):
         if isinstance(piece, Pause):
             found.append(Sentence("", piece.seconds))
             continue
-        text = context.lexicons.respelled(piece.text, voice) if voice else piece.text
-        said = explained(text, language)
+        said = wording.words_of(piece)
         changes = tuple(Change(one.rule, one.before, one.after) for one in said.changes)
         found.append(Sentence(said.text, changes=changes))
     return found

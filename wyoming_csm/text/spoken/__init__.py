@@ -8,24 +8,29 @@ its name or digit by digit. Everything here is linear in the length of the sente
 import re
 from functools import lru_cache
 
+from wyoming_csm.text.characters import TO
 from wyoming_csm.text.spoken.abbreviations import (
     abbreviation_rules,
+    before_number_rules,
     compass_rules,
-    number_sign_rule,
     whole_day_rules,
 )
 from wyoming_csm.text.spoken.addresses import address_rules
 from wyoming_csm.text.spoken.capitals import calm
 from wyoming_csm.text.spoken.characters import character_rules
 from wyoming_csm.text.spoken.codes import code_rules, model_rule
-from wyoming_csm.text.spoken.counting import counting_rules, number_rule
+from wyoming_csm.text.spoken.counted import counted_rules
+from wyoming_csm.text.spoken.counting import counting_rules, magnitude_rules, number_rule
 from wyoming_csm.text.spoken.dates import date_rules
+from wyoming_csm.text.spoken.durations import duration_rules
 from wyoming_csm.text.spoken.german_one import one_rules
-from wyoming_csm.text.spoken.measures import measure_rules, unit_rule
+from wyoming_csm.text.spoken.marks import mark_rules
+from wyoming_csm.text.spoken.measures import hurried_rules, measure_rules, unit_rule
 from wyoming_csm.text.spoken.money import money_rules
 from wyoming_csm.text.spoken.ordinals import ordinal_rules
-from wyoming_csm.text.spoken.rule import Change, Rule, Sentence
+from wyoming_csm.text.spoken.rule import Change, Rule, Sentence, rule
 from wyoming_csm.text.spoken.signs import elision_rules, sign_before_number_rules, sign_rules
+from wyoming_csm.text.spoken.sizes import size_rules
 from wyoming_csm.text.spoken.spans import span_rules
 from wyoming_csm.text.spoken.times import time_rules
 from wyoming_csm.text.spoken.words import Words, words_of
@@ -45,7 +50,9 @@ def explained(text: str, language: str) -> Sentence:
     """Return the words, and which rule changed each part."""
     sentence = Sentence(text)
     words = words_of(language)
-    if words is None or not any(map(str.isalnum, text)):
+    if words is None:
+        return Sentence(text.replace(f" {TO} ", ", "))
+    if not any(map(str.isalnum, text)):
         return sentence
     sentence.apply(_characters(words))
     calm(sentence)
@@ -62,7 +69,8 @@ def _characters(words: Words) -> tuple[Rule, ...]:
 @lru_cache(maxsize=8)
 def _rules(words: Words) -> tuple[Rule, ...]:
     return (
-        number_sign_rule(words),
+        rule("change", f" ?{TO} ?", lambda f, w: f" {w.to} ", words, digit=False, needs=TO),
+        *before_number_rules(words),
         *address_rules(words),
         *short_name_rules(words),
         *span_rules(words),
@@ -70,17 +78,23 @@ def _rules(words: Words) -> tuple[Rule, ...]:
         *decade_rules(words),
         *whole_day_rules(words),
         *time_rules(words),
+        *counted_rules(words),
         *ordinal_rules(words),
         *sign_before_number_rules(words),
+        *mark_rules(words),
         *one_rules(words),
         *money_rules(words),
         *compass_rules(words),
+        *hurried_rules(words),
+        *duration_rules(words),
+        *size_rules(words),
         *measure_rules(words),
         *year_rules(words),
         *abbreviation_rules(words),
         unit_rule(words),
         *code_rules(words),
         *counting_rules(words),
+        *magnitude_rules(words),
         model_rule(words),
         number_rule(words),
         *sign_rules(words),

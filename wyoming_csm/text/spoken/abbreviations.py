@@ -14,12 +14,15 @@ _NEXT_SENTENCE = re.compile(r" (?:It|He|She|We|They|I|You|This|That|The|There|Bu
 _TITLES = frozenset(
     {"general", "governor", "captain", "sergeant", "lieutenant", "reverend", "mount", "fort"}
 )
-_STREETS = {"de": "straße", "nl": "straat"}
+_ENDS = {  # of longer words
+    "de": {"str": "straße", "temp": "temperatur"},
+    "nl": {"str": "straat", "temp": "temperatuur"},
+}
 
 
 def abbreviation_rules(words: Words) -> list[Rule]:
     """Return the rules of words cut short; they go before the numbers."""
-    short = {key.rstrip(): word for key, word in words.abbreviations.items()}
+    short = {k.rstrip(): word for k, word in words.abbreviations.items() if not k.endswith("#")}
     names = {key.rstrip() for key in words.abbreviations if key.endswith(" ")}
     pattern = (
         rf"(?<![\w.])(?:(?P<short>{word_list(short.keys() - names)})(?!\w)"
@@ -39,10 +42,18 @@ def abbreviation_rules(words: Words) -> list[Rule]:
     ]
 
 
-def number_sign_rule(words: Words) -> Rule:
-    """Return the rule of "No. 10"; it goes before the streets."""
+def before_number_rules(words: Words) -> list[Rule]:
+    """Return the rules of "No. 10" and "Op. 125"; they go before the streets."""
     number = rf"(?:(?<!\w)(?:{words.number_words})|№) ?(?=\d)"
-    return rule("number sign", number, _number_sign, words, any_case=True)
+    short = {k.removesuffix(" #"): w for k, w in words.abbreviations.items() if k.endswith("#")}
+    counts = rf"(?<![\w.])(?P<short>{word_list(short)}) ?(?=\d)"
+
+    def long(found: Match[str], words: Words) -> str:
+        word = short[found["short"].lower()]
+        return f"{word.capitalize() if found['short'][0].isupper() else word} "
+
+    rules = [rule("number sign", number, _number_sign, words, any_case=True)]
+    return [*rules, rule("abbreviation", counts, long, words, any_case=True)] if short else rules
 
 
 def _number_sign(found: Match[str], words: Words) -> str:
@@ -58,14 +69,17 @@ def _own_rules(words: Words) -> list[Rule]:
             rule("abbreviation", with_, lambda f, w: "with ", words, digit=False, needs="/"),
             rule("initials", _INITIALS, _initials, words, digit=False, needs="."),
         ]
-    if code in _STREETS:
-        street = r"(?<=[a-zäöü])str\.(?= )"
-        return [rule("abbreviation", street, lambda f, w: _STREETS[code], words, digit=False)]
-    return []
+    ends = _ENDS.get(code, {})
+    end = rf"(?<=[a-zäöü])(?P<end>{word_list(ends)})\.(?= |\Z)"
+    long = rule("abbreviation", end, lambda f, w: ends[f["end"]], words, digit=False, needs=".")
+    return [long] if ends else []
 
 
 def whole_day_rules(words: Words) -> list[Rule]:
-    """Return the rule of the French 24h/24 and 7j/7; it goes before times."""
+    """Return the rules of the French 24h/24, 7j/7 and the Spanish c/8 h; they go before times."""
+    if words.language == "es":
+        every = r"(?<!\w)c/(?=\d)"  # c/8 h
+        return [rule("abbreviation", every, lambda f, w: "cada ", words, needs="/")]
     if words.language != "fr":
         return []
     always = r"(?<!\w)(?P<number>24|7) ?(?P<unit>[hj]) ?/ ?(?P=number)(?!\w)"

@@ -24,7 +24,8 @@ _HOST = (
     rf"(?<![\w@.-])(?:www\.)?(?:{_LABEL}\.){{1,5}}(?:{'|'.join(_ENDINGS)})(?![\w-])(?!\.\w){_PATH}"
 )
 _COLOR = r"(?<![\w#])#(?=\d{0,5}[A-Fa-f])(?P<code>[0-9A-Fa-f]{6})(?!\w)"
-_PART = re.compile(r"[A-Za-zÀ-ž]+|\d|.", re.S)
+_PART = re.compile(r"[A-Za-zÀ-ž]+|(?<!\d)[1-9]0{2,3}(?!\d)|\d|.", re.S)
+_LETTERS = {"jpg": "jpeg"}  # as it is called
 _NAMES = {
     "en": "slash dash underscore colon", "de": "Schrägstrich Strich Unterstrich Doppelpunkt",
     "fr": "slash tiret tiret_bas deux-points", "es": "barra guion guion_bajo dos_puntos",
@@ -81,7 +82,7 @@ def _spelled(found: Match[str], words: Words) -> str:
     parts = _PART.findall(found[0])
     for position, part in enumerate(parts):
         if part.isdigit() and part.isascii():
-            said.append(words.digits(part))
+            said.append(words.cardinal(int(part), ""))
         elif part.isalpha():
             after_dot = position and parts[position - 1] == "."
             short = (len(part) == 2 and after_dot) or part in (
@@ -92,7 +93,7 @@ def _spelled(found: Match[str], words: Words) -> str:
                 "tcp",
                 "ftp",
             )
-            said.append(part.upper() if short else part)
+            said.append(part.upper() if short else _LETTERS.get(part, part))
         else:
             said.append(sign_name(part, words))
     return " ".join(said)

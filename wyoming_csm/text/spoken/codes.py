@@ -21,7 +21,7 @@ _PHONE = (
     r"(?<![\w.,/:])(?:(?P<plus>\+ ?|00(?=[1-9]))(?P<country>\d{1,3})[ -]?)?"
     r"(?:\((?P<area>\d{2,5})\)[ -]{0,2})?"
     r"(?P<rest>\d{1,8}(?:[ -]\d{1,8}){0,6}|\d{6,12})"
-    r"(?![\w/:°%€$£]|[.,]\d| ?[a-z°%€]{1,3}\b/?)"
+    r"(?![\w/:°%€$£]|[.,]\d| ?(?!(?:or|and|und|ou|et|o|y|e|of|en|if|to)\b)[a-z°%€]{1,3}\b/?)"
 )
 _AMERICAN = (
     r"(?<![\w.,/:])(?:1[- ])?(?:\(\d{3}\)[-. ]{0,2}|\d{3},?[-. ]{1,2})"
@@ -29,6 +29,9 @@ _AMERICAN = (
     r"|(?<![\w.)-])[2-9]\d\d-\d{4}(?![\w-])|(?<![\w-])\d{3}-\d{2}-\d{4}(?![\w-])"
 )
 _DASHED = r"(?<![\w.,-])\d{1,4}(?:-\d{1,4}){2,}(?![\w-])"
+_LONG_PART = r"(?<=[^\W_]/)(?P<digits>\d{5,12})(?=[/-]\w)"  # 123/261788/2021
+_SECTION = r"(?<!\w)(?P<digits>\d{3})\((?P<letter>[a-z])\)"  # 401(k)
+_DEVICE = r"(?<![\w:-])(?:[\dA-Fa-f]{2}:){5}[\dA-Fa-f]{2}(?![\w:-])"  # of a network card
 _ADDRESS = r"(?<![\w.])(?P<host>\d{1,3}(?:\.\d{1,3}){3})(?!\.?\d)(?::(?P<port>\d{1,5})\b)?"
 _VERSION = (
     r"(?<![\w.,])(?P<v>[vV]\.? ?(?=\d))?(?P<numbers>\d+(?:\.\d+){1,4})"
@@ -45,38 +48,87 @@ _BETWEEN = (
     "the|a|is|on|at|under|number|den|die|das|ist|Nummer|le|la|est|numéro|el|es|número|il|è|numero"
     "|het|de|nummer"
 )
+_OR = "or|and|oder|und|ou|et|o|y|e|of|en"
+_EMERGENCY = "11[0-9]|911|999"  # said digit by digit where two stand together
+_PLACE_CODE = r"(?<=, )\d{5}(?= [A-ZÄÖÜ][a-zäöüß])"  # 12a, 80331 München
+_SPANISH = r"(?<![\w.,])[6-9]\d\d(?: \d\d){3}(?![\w]|[.,]\d)"  # 612 34 56 78
+_AREA = r"(?<![\w.,/])0\d{1,5} ?/ ?\d{4,9}(?:-\d{1,4})?(?![\w/]|[.,]\d)"  # 030/1234567
 _VERSIONS = ("version", "versione", "versión", "versie")
 _VERSIONED = (*_VERSIONS, "firmware", "release", "update", "python", "android", "ios")
+_LONG_CODE = 8  # digits: 1Z999AA10123456784 is said digit by digit
 _YEARS = ("20", "19")
 
 
 def code_rules(words: Words) -> list[Rule]:
     """Return the rules in their order."""
     dialled = (
-        rf"(?P<word>\b(?:{words.dials})\b(?: (?:{_BETWEEN})){{0,3}}:? )"
-        r"(?P<digits>\d{3,8})(?![\w:]|[.,-]\d| ?[%°€$]| \d)"
+        rf"(?P<word>\b(?:{words.dials})\b(?: {{1,2}}(?:{_BETWEEN})){{0,3}}:? )"
+        rf"(?P<digits>\d{{3,8}}(?:(?:,? (?:{_OR}) |, )(?:(?:{_BETWEEN}) )?\d{{3,8}}){{0,3}})"
+        r"(?![\w:]|[.,-]\d| ?[%°€$]| \d)"
+    )
+    called = (
+        rf"(?P<word>(?<!\w)(?:tel|tél|tfno|{words.dials})\b[.:]{{0,2}} ?:? {{0,2}}"
+        rf"(?:(?:{_BETWEEN}|al) ){{0,2}})"
+        r"(?P<digits>\d{1,4}(?:[ -]\d{2,6}){1,5})(?![\w/:°%€$£]|[.,]\d| ?[a-z°%€]{1,3}\b)"
     )
     room = (
-        rf"(?P<word>\b(?:{words.places}) (?:number |no\. )?)(?P<digits>\d{{3,4}})"
-        r"(?P<letter>[A-Za-z])?(?!\w|[.,:]\d)"
+        rf"(?P<word>\b(?:{words.places}) (?:number |no\. |(?-i:[A-Z][A-Z\d] ))?)"
+        r"(?P<digits>\d{3,4})(?P<letter>[A-Za-z])?(?!\w|[.,:]\d)"
     )
+    number = rf"(?:{_EMERGENCY})"
+    emergency = rf"(?<![\w.,]){number}(?:, | (?:{_OR}) ){number}(?![\w:]|[.,-]\d| ?[%°€$]| [A-Z\d])"
     rules = [
+        rule("address", _DEVICE, _device, words, digit=False, needs=":"),
         rule("address", _ADDRESS, _dotted, words, needs="."),
         rule("telephone", _AMERICAN, _groups, words, needs="-."),
         rule("version", _VERSION, _version, words, needs="."),
         rule("version", _LONE_V, _lone_version, words, needs="vV"),
-        rule("code", dialled, lambda f, w: f["word"] + w.digits(f["digits"]), words, any_case=True),
+        rule("code", dialled, _dialled, words, any_case=True),
+        rule("telephone", called, _called, words, needs=" -", any_case=True),
+        rule("telephone", emergency, _digit_by_digit, words),
+        rule("telephone", _AREA, _groups, words, needs="/"),
         rule("telephone", _PHONE, _telephone, words, needs=" -+0"),
         rule("code", _DASHED, _dashed, words, needs="-"),
+        rule("code", _LONG_PART, lambda f, w: w.digits(f["digits"]), words, needs="/"),
     ]
+    if words.language == "de":
+        rules.append(rule("code", _PLACE_CODE, lambda f, w: w.digits(f[0]), words))
+    if words.language == "es":
+        rules.insert(0, rule("telephone", _SPANISH, _groups, words, needs=" "))
     if words.language.startswith("en"):
         rules.append(rule("room", room, _room, words, any_case=True))
+        section = rule("section", _SECTION, _section, words, needs="(")
+        rules.append(section)
     return rules
 
 
 def model_rule(words: Words) -> Rule:
     """Return the rule of letters and digits in one word, as H264; units and ordinals go before."""
     return rule("model", _MODEL, _model, words)
+
+
+def _dialled(found: Match[str], words: Words) -> str:
+    return found["word"] + _spelled(found["digits"], words)
+
+
+def _called(found: Match[str], words: Words) -> str | None:
+    """Take groups of digits after a word like telephone for a number that is dialled."""
+    groups = re.findall(r"\d+", found["digits"])
+    if sum(map(len, groups)) < 6:
+        return None
+    return found["word"] + ", ".join(_group(group, words) for group in groups)
+
+
+def _digit_by_digit(found: Match[str], words: Words) -> str:
+    return _spelled(found[0], words)
+
+
+def _spelled(text: str, words: Words) -> str:
+    return re.sub(r"\d+", lambda number: words.digits(number[0]), text)
+
+
+def _section(found: Match[str], words: Words) -> str:
+    return f"{pairs(found['digits'])} {found['letter']}"
 
 
 def _room(found: Match[str], words: Words) -> str:
@@ -93,7 +145,9 @@ def _groups(found: Match[str], words: Words) -> str | None:
 
 def _telephone(found: Match[str], words: Words) -> str | None:
     groups, area = re.findall(r"\d+", found["rest"]), found["area"] or ""
-    leading = groups[0][0] == "0" or (groups[0][0] == "1" and len(groups[0]) == 4)
+    leading = groups[0][0] == "0" or (
+        groups[0][0] == "1" and len(groups[0]) == 4 and len(groups) > 2
+    )
     marked = found["plus"] or area or (leading and len(groups) > 1)
     enough = sum(map(len, groups)) + len(area) >= 6
     if not marked or not enough or re.match(r" ?[-+=×]", text_after(found)):
@@ -116,6 +170,13 @@ def _dashed(found: Match[str], words: Words) -> str:
     return ", ".join(said_whole(part, words) for part in found[0].split("-"))
 
 
+def _device(found: Match[str], words: Words) -> str:
+    parts = found[0].upper().split(":")
+    return ", ".join(
+        " ".join(words.digits(c) if c.isdigit() else c for c in part) for part in parts
+    )
+
+
 def _dotted(found: Match[str], words: Words) -> str:
     port = f", {words.digits(found['port'])}" if found["port"] else ""
     return f" {words.dot} ".join(words.digits(part) for part in found["host"].split(".")) + port
@@ -129,7 +190,8 @@ def _version(found: Match[str], words: Words) -> str | None:
     numbers = found["numbers"].split(".")
     before = text_before(found).rstrip().lower()
     if not found["v"]:
-        if len(numbers) < 3 and not before.endswith(_VERSIONED):
+        release = numbers[0].startswith("20") and len(numbers[0]) == 4 and int(numbers[1]) <= 12
+        if len(numbers) < 3 and not release and not before.endswith(_VERSIONED):
             return None
         if all(len(number) == 3 for number in numbers[1:]):
             return None  # thousands
@@ -151,9 +213,10 @@ def _model(found: Match[str], words: Words) -> str | None:
     if re.fullmatch(r"[\d.]+k", written) and re.match(r" [a-z]+s\b", text_after(found)):
         return f"{said(written[:-1], words)} thousand" if words.language[:2] == "en" else None
     spelled: list[str] = []
+    long = sum(map(str.isdigit, written)) >= _LONG_CODE
     for part in _PARTS.findall(written):
         if part.isdigit():
-            spelled.append(_model_number(part, words))
+            spelled.append(words.digits(part) if long else _model_number(part, words))
         elif part[0].isdigit():
             whole, _, decimals = part.replace(",", ".").partition(".")
             spelled += [said_whole(whole, words), words.point, words.digits(decimals)]

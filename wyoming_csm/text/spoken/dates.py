@@ -26,10 +26,18 @@ _TWO = (
     r"(?![\d/\w]|[.,]\d| (?:in|inch|cup|tsp|mile)\w*)"
 )
 _GERMAN_TWO = r"(?<![\w./-])(?P<first>\d{1,2})\. ?(?P<second>\d{1,2})\.(?!\d)"
+_DUTCH_TWO = (  # van 24-12 t/m 2-1
+    r"(?:(?<=\bop )|(?<=\bvan )|(?<=\btot )|(?<=tot en met ))(?P<first>\d{1,2})-(?P<second>\d{1,2})"
+    r"(?=[.,;:!?)]|\Z| (?:t/m|tot|en|om)\b)"
+)
 BEFORE_DATES = ("on", "due", "ships", "arrives", "until", "since")
-_AFTER_DATE = re.compile(r"\s*\Z|[.,;:!?)]| (?:at|from|and|to|for)\b")
+_ARTICLES = {  # before a date
+    "fr": ("le", "du", "au"), "es": ("el", "del", "al"), "it": ("il", "del", "dal", "al"),
+}  # fmt: skip
+_AFTER_DATE = re.compile(r"\s*\Z|[.,;:!?)]| (?:at|from|and|to|for|à|au|et|a las|al|y|alle|ore|e)\b")
 _AT_A_TIME = re.compile(r" at \d")
 _ALL_DAY = ("24/7", "7/24")
+_PICTURES = ("16/9", "16/10", "21/9", "4/3")
 _SEPTEMBER_11 = "9/11"
 _YEAR = r"(?:(?:,? |,)(?P<year>[12]\d{3})\b(?! ?[%°€$]))?"
 _ORDINAL = "(?:st|nd|rd|th)?"
@@ -49,6 +57,8 @@ def date_rules(words: Words) -> list[Rule]:
         to = rf"(?<=\d\.) ?[-\u2013] ?{later}"
         rules.insert(0, rule("dates", to, lambda f, w: f" {w.to} ", words, needs="-\u2013"))
         rules.append(rule("date", _GERMAN_TWO, _two, words, needs="."))
+    if words.language == "nl":
+        rules.append(rule("date", _DUTCH_TWO, _day_and_month, words, needs="-"))
     if words.language.startswith("en"):
         return rules + _english_rules(words)
     return [*rules, _named(words)]
@@ -119,14 +129,21 @@ def _two(found: Match[str], words: Words) -> str | None:
     if found[0] == _SEPTEMBER_11 and words.language == "en":
         return "nine eleven"
     before, after = word_before(found), text_after(found)
+    if found[0] in _PICTURES:
+        return None
     told = (
-        (before.lower() in BEFORE_DATES and _AFTER_DATE.match(after))
+        (before.lower() in _ARTICLES.get(words.language, BEFORE_DATES) and _AFTER_DATE.match(after))
         or before in words.weekdays
         or _AT_A_TIME.match(after)
     )
     if "/" in found[0] and not told and (small or second in (16, 20, 24)):
         return None
     return words.date(day, month, "", word_before(found))
+
+
+def _day_and_month(found: Match[str], words: Words) -> str | None:
+    day, month = int(found["first"]), int(found["second"])
+    return words.date(day, month, "", "") if is_date(day, month) else None
 
 
 def month_pattern(words: Words, name: str) -> str:

@@ -163,6 +163,10 @@ WORDS = Words(
         "mld.": "miljard",
         "blz. ": "bladzijde",
         "a.s.": "aanstaande", "ir. ": "ingenieur", "ing. ": "ingenieur", "jl.": "jongstleden",
+        "hfdst.": "hoofdstuk", "vertr.": "vertrek", "geb.": "geboren", "mt. ": "maat",
+        "t.h.v.": "ter hoogte van", "t.a.v.": "ter attentie van", "z.s.m.": "zo snel mogelijk",
+        "n.a.v.": "naar aanleiding van", "m.u.v.": "met uitzondering van", "e.d.": "en dergelijke",
+        "art. ": "artikel",
     },
     compass={
         "N": "noord", "O": "oost", "Z": "zuid", "W": "west", "NO": "noordoost", "NW": "noordwest",
@@ -180,7 +184,7 @@ WORDS = Words(
     rulers="koning|koningin|paus|keizer|Willem|Karel|Elizabeth|Hendrik|Filips|Lodewijk"
     "|Johannes Paulus|"
     "Benedictus|Pius|Napoleon|Frederik|George",
-    chapters="hoofdstuk|deel|akte|wereldoorlog|fase|type|klasse|niveau|sectie|boek|artikel",
+    chapters="hoofdstuk|hfdst\\.|deel|akte|wereldoorlog|fase|type|klasse|niveau|sectie|boek|artikel",
     ruler=lambda number: f"de {ordinal(number)}",
     magnitudes={"mln": "miljoen", "mld": "miljard", "k": "duizend"},
     clock_word="uur|u",

@@ -217,7 +217,11 @@ WORDS = Words(
         "fps": "frames per second",
         "bpm": "beats per minute", "sgt. ": "sergeant", "capt. ": "captain",
         "lt. ": "lieutenant", "gen. ": "general", "gov. ": "governor", "rev. ": "reverend",
-        "vs": "versus",
+        "vs": "versus", "ea.": "each", "b/w": "between", "op. #": "opus", "c. #": "circa",
+        "tmrw": "tomorrow", "btwn": "between",
+        "avg.": "average", "avg": "average",
+        "qty": "quantity", "approx": "approximately", "wwi": "World War one",
+        "wwii": "World War two",
     },
     compass={
         "N": "north", "E": "east", "S": "south", "W": "west", "NE": "northeast", "NW": "northwest",
@@ -233,7 +237,7 @@ WORDS = Words(
     rulers="King|Queen|Pope|Emperor|Empress|Tsar|Prince|Charles|Elizabeth|Henry|George|Edward"
     "|James|"
     "William|Louis|Francis|Philip|John Paul|Benedict|Pius|Richard|Frederick|Napoleon|Catherine",
-    chapters="Chapter|Part|Volume|Act|Scene|War|Phase|Type|Class|Level|Section|Book|Episode|Article"
+    chapters="Chapter|Vol\\.|Part|Volume|Act|Scene|War|Phase|Type|Class|Level|Section|Book|Episode|Article"
     "|"
     "Fantasy|Rocky|Windows|Apollo|Title|Appendix|Stage|Grade|Season|Mark|Bowl",
     ruler=lambda number: f"the {ordinal(number)}",

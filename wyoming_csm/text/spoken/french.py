@@ -113,13 +113,15 @@ _FEMININE = frozenset(
 )
 
 
+_FEMININE_ENDS = (
+    "ion", "ée", "té", "elle", "ette", "ure", "erie", "aise", "euse", "ance", "ence", "esse",
+    "tude", "ière", "enne", "onne",
+)  # fmt: skip
+
+
 def _noun_gender(noun: str, number: str) -> str:
     one = noun.lower().removesuffix("s")
-    return (
-        "f"
-        if one.endswith(("ion", "ée", "té", "elle", "ette", "ure", "erie")) or one in _FEMININE
-        else ""
-    )
+    return "f" if one.endswith(_FEMININE_ENDS) or one in _FEMININE else ""
 
 
 WORDS = Words(
@@ -191,7 +193,9 @@ WORDS = Words(
         "etc.": "et cetera", "env.": "environ", "max.": "maximum", "min.": "minimum",
         "tél.": "téléphone", "temp.": "température", "appt.": "appartement", "étg.": "étage",
         "cf.": "confer", "vol. ": "volume", "chap. ": "chapitre", "art. ": "article",
-        "fig. ": "figure", "p. ": "page",
+        "fig. ": "figure", "p. ": "page", "rdv": "rendez-vous", "op. #": "opus",
+        "rdc": "rez-de-chaussée",
+        "svp": "s'il vous plaît", "s.v.p.": "s'il vous plaît",
     },
     compass={
         "N": "nord", "E": "est", "S": "sud", "O": "ouest", "NE": "nord-est", "NO": "nord-ouest",
@@ -209,7 +213,7 @@ WORDS = Words(
     rulers="roi|reine|pape|empereur|Charles|Louis|Henri|François|Philippe|Élisabeth|Napoléon"
     "|Jean-Paul|"
     "Benoît|Pie|Guillaume|Édouard|Georges|Léopold|Albert",
-    chapters="chapitre|partie|tome|acte|guerre|phase|type|classe|niveau|section|livre|article"
+    chapters="chapitre|chap\\.|partie|tome|acte|guerre|phase|type|classe|niveau|section|livre|article"
     "|siècle",
     ruler=lambda number: "premier" if number == 1 else cardinal(number),
     magnitudes={"M": "millions", "Md": "milliards", "Mds": "milliards", "k": "mille"},

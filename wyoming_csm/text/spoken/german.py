@@ -19,7 +19,25 @@ _BENT = frozenset(
     " meinem meinen meiner deinem deinen deiner".split()
 )
 _UNBENT = frozenset("ein kein mein dein sein unser ihr".split())  # dein zweiter Timer
-_NEUTER = ("licht", "gerät", "fenster", "paket", "zimmer", "update", "tor", "thermostat", "mal")
+_NEUTER = (
+    "licht",
+    "gerät",
+    "fenster",
+    "paket",
+    "zimmer",
+    "update",
+    "tor",
+    "thermostat",
+    "mal",
+    "geschoss",
+    "og",
+    "eg",
+    "ug",
+    "quartal",
+    "jahr",
+    "spiel",
+    "kapitel",
+)
 _MONTHS = tuple(
     "Januar Februar März April Mai Juni Juli August September Oktober November Dezember".split()
 )
@@ -73,7 +91,7 @@ def ordinal(number: int, before: str = "") -> str:
 
 def ordinal_between(number: int, before: str, noun: str) -> str:
     """Return zweiter Timer, zweites Licht after words like `dein`, else as `ordinal` does."""
-    if before.lower() in _UNBENT:
+    if before.lower() in _UNBENT or (not before and noun[:1].isupper() and not is_feminine(noun)):
         before = "es" if noun.lower().endswith(_NEUTER) else "er"
     return ordinal(number, before)
 
@@ -213,12 +231,19 @@ WORDS = Words(
         "v.a.": "vor allem", "zzgl.": "zuzüglich", "abzgl.": "abzüglich",
         "m.e.": "meines Erachtens",
         "abb. ": "Abbildung", "kap. ": "Kapitel", "mio.": "Millionen", "mrd.": "Milliarden",
-        "tsd.": "Tausend", "geb. ": "geboren", "gem.": "gemäß", "ing. ": "Ingenieur",
+        "tsd.": "Tausend", "geb.": "geboren", "gem.": "gemäß", "ing. ": "Ingenieur",
         "dipl. ": "Diplom",
         "mwst.": "Mehrwertsteuer", "z.zt.": "zurzeit", "jun.": "junior", "sen.": "senior",
         "abs. ": "Absatz", "zi. ": "Zimmer", "z.t.": "zum Teil", "z. t.": "zum Teil",
         "u.u.": "unter Umständen",
-        "i.a.": "im Allgemeinen",
+        "i.a.": "im Allgemeinen", "tgl.": "täglich", "wöchentl.": "wöchentlich", "abf.": "Abfahrt",
+        "ank.": "Ankunft", "gl. #": "Gleis", "bft #": "Beaufort", "bhf.": "Bahnhof",
+        "pkt.": "Punkte", "zw.": "zwischen", "gg.": "gegen", "kostenl.": "kostenlos",
+        "gr. ": "Größe",
+        "u. #": "und", "op. #": "opus", "s. #": "Seite", "bzgl.": "bezüglich",
+        "einschl.": "einschließlich",
+        "jh.": "Jahrhundert", "v. chr.": "vor Christus", "n. chr.": "nach Christus",
+        "vorm.": "vormittags", "nachm.": "nachmittags",
     },
     compass={
         "N": "Nord", "O": "Ost", "S": "Süd", "W": "West", "NO": "Nordost", "NW": "Nordwest",
@@ -234,7 +259,7 @@ WORDS = Words(
     rulers="König|Königin|Papst|Kaiser|Kaiserin|Zar|Karl|Elisabeth|Heinrich|Friedrich|Wilhelm"
     "|Ludwig|"
     "Johannes Paul|Benedikt|Pius|Franz|Philipp|Georg|Otto|Katharina|Felipe|Charles",
-    chapters="Kapitel|Teil|Band|Akt|Weltkrieg|Phase|Typ|Klasse|Stufe|Abschnitt|Buch|Artikel",
+    chapters="Kapitel|Kap\\.|Teil|Band|Akt|Weltkrieg|Phase|Typ|Klasse|Stufe|Abschnitt|Buch|Artikel",
     ruler=lambda number: f"der {ordinal(number).capitalize()}",
     magnitudes={
         "Mio.": "Millionen", "Mio": "Millionen", "Mrd.": "Milliarden", "Mrd": "Milliarden",

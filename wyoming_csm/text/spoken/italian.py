@@ -182,7 +182,8 @@ WORDS = Words(
         "max.": "massimo", "min.": "minimo", "tel.": "telefono", "v.le": "viale", "p.za": "piazza",
         "c.so": "corso", "temp.": "temperatura", "pag. ": "pagina", "ing. ": "ingegner",
         "avv. ": "avvocato", "arch. ": "architetto", "etc.": "eccetera", "int. ": "interno",
-        "s. ": "san",
+        "s. ": "san", "cap.": "capitolo", "bin. #": "binario", "sec.": "secolo", "p. ": "pagina",
+        "art. ": "articolo", "op. #": "opus",
     },
     compass={
         "N": "nord", "E": "est", "S": "sud", "O": "ovest", "NE": "nord-est", "NO": "nord-ovest",
@@ -197,9 +198,9 @@ WORDS = Words(
     ordinal_endings=f"º|ª|{DEGREE_AS_ORDINAL}",
     dials="chiama|chiamate|componi|codice|pin|telefono|cap",
     places="stanza|camera|sala|binario|linea|canale|volo|interno|bus",
-    rulers="re|regina|papa|imperatore|Carlo|Elisabetta|Vittorio Emanuele|Umberto|Giovanni Paolo|"
+    rulers="re|regina|papa|Giovanni|imperatore|Carlo|Elisabetta|Vittorio Emanuele|Umberto|"
     "Benedetto|Pio|Luigi|Enrico|Giorgio|Napoleone|Federico|Filippo|Leone",
-    chapters="capitolo|parte|tomo|atto|guerra|fase|tipo|classe|livello|sezione|libro|articolo"
+    chapters="capitolo|cap\\.|sec\\.|parte|tomo|atto|guerra|fase|tipo|classe|livello|sezione|libro|articolo"
     "|secolo",
     ruler=ordinal,
     magnitudes={

@@ -1,9 +1,8 @@
-"""Measures: numbers with units, in ranges, fractions and products, and durations like 1h 30min."""
+"""Measures: numbers with units, also in ranges, fractions and rates."""
 
 # ruff: noqa: RUF001, SIM905  (look-alike characters are meant; words read best as words)
 
 import re
-from itertools import pairwise
 from re import Match
 
 from wyoming_csm.text.spoken.numbers import SIGN, is_one, number_pattern, said, said_sign
@@ -12,6 +11,7 @@ from wyoming_csm.text.spoken.units import (
     is_surely_unit,
     is_written_alone,
     per_name,
+    periods,
     unit_name,
     unit_pattern,
 )
@@ -31,42 +31,36 @@ _DATIVE = frozenset("mit bei von nach seit in vor aus zu ab unter über auf".spl
 _GERMAN_ONE = re.compile(r"^ein(e)? (?=\w)")
 _DATIVE_ONE = frozenset("mit bei von nach seit in vor aus zu ab".split())
 _HALVES = ("un medio", "un mezzo")
-_FIRST_WORD = re.compile(r"^(\w+(?:er|e))\b")
-_TIME_UNITS = {
-    "d": "d", "h": "h", "hr": "h", "hrs": "h", "std": "h", "min": "min", "mins": "min", "m": "min",
-    "sec": "s", "sek": "s", "s": "s", "u": "h", "g": "d", "j": "d", "t": "d",
-}  # fmt: skip
+_FIRST_WORD = re.compile(r"^(\w+(?:er|(?<!byt)e))\b")
 
 
 OVER = {"en": "over", "de": "zu", "fr": "sur", "es": "sobre", "it": "su", "nl": "op"}
 _LETTERED = ("seat", "row", "port", "vitamin", "floor", "group", "class", "type", "bay")
-_START = r"(?<![\w.,:])(?<!\d/)"
-_TIMES = {"en": "times", "de": "mal", "fr": "fois", "es": "veces", "it": "volte", "nl": "keer"}
+OUT_OF = {"en": "out of", "de": "von", "fr": "sur", "es": "de", "it": "su", "nl": "van"}
+_COUNT = re.compile(r"\d ?(?:[x×]|[^\W\d_]{2,15})?\Z")
+START = r"(?<![\w.,:])(?<!\d/)"
+_HOUSE = r"(?<![\w.,:/-])(\d{1,4})/([A-KM-Z])(?![\w°/])"  # 12/B
+_CODE_BEFORE = re.compile(r"(?:\A|[/(]|[^\d ] )[A-SU-Za-z]-\Z")  # f-4s, but T-10s, 5 V-12V
 
 
 def measure_rules(words: Words) -> list[Rule]:
-    """Return the rules for durations, sizes and measures."""
+    """Return the rules of numbers with units; durations and sizes went before."""
     number, unit = number_pattern(words), unit_pattern()
-    step = rf"\d{{1,4}} ?(?:{'|'.join(_TIME_UNITS)}|(?-i:w))(?![^\W\d])"  # W is watt
-    durations = (
-        rf"{_START}{step}(?: ?,? ?{step}){{1,4}}(?!\w)|{_START}\d{{1,2}} ?h ?[0-5]\d(?![\w:])"
-    )
-    product = (
-        rf"{_START}(?P<first>{number})(?P<more>(?: ?[x×*] ?{number}){{1,3}})(?: ?(?P<unit>{unit}))?"
-    )
-    between = r"(?<=\d)(?P<unit> ?(?:mm|cm|m|ft|in|\"|″)) ?[x×] ?(?=\d)"
-    factor = rf"{_START}(?P<number>{number})(?:[x×](?!\w)| [x×](?= [^\W\d]))"
-    rules = _temperature_rules(words) if words.language.startswith("en") else []
+    used = rf"{START}(?P<above>{number})/(?P<below>{number})(?= ?(?P<unit>{unit}))"
     return [
-        *rules,
-        rule("duration", durations, _duration, words, any_case=True),
-        rule("power of ten", _scientific_pattern(), _scientific, words, needs="eE"),
-        rule("size", product, _product, words, needs="x×*"),
-        rule("size", between, lambda f, w: f"{f['unit']} {w.by} ", words, needs="x×"),
-        rule("times", factor, _times, words, needs="x×"),
+        rule("house", _HOUSE, lambda f, w: f"{said(f[1], w)} {f[2]}", words, needs="/"),
+        rule("part", used, _used, words, needs="/"),
+        rule("more", rf"{START}(?P<number>{number})\+ ?(?P<unit>{unit})", _more, words, needs="+"),
         rule("measure", _measure_pattern(words), _measure, words),
-        rule("rate", rf"{_START}(?P<number>{number})/(?P<unit>{unit})", _rate, words, needs="/"),
+        rule("rate", rf"{START}(?P<number>{number})/(?P<unit>{unit})", _rate, words, needs="/"),
     ]
+
+
+def hurried_rules(words: Words) -> list[Rule]:
+    """Return the rules of 72F and 3x/day, as people in a hurry write; sizes go after them."""
+    rules = _temperature_rules(words) if words.language.startswith("en") else []
+    each = _each_period_pattern()
+    return [*rules, rule("rate", each, _each_period, words, digit=False, needs="/")]
 
 
 def _temperature_rules(words: Words) -> list[Rule]:
@@ -94,73 +88,44 @@ def unit_rule(words: Words) -> Rule:
 def _measure_pattern(words: Words) -> str:
     number = number_pattern(words)
     return (
-        rf"(?P<sign>{SIGN})?{_START}"
+        rf"(?P<sign>{SIGN})?{START}"
         rf"(?P<low>(?:\d{{1,4}} )?\d{{1,4}}[/⁄]\d{{1,4}}|{number})"
         rf"(?: ?(?:-|–|—|\.\.\.|…) ?(?P<high_sign>[-−])?(?P<high>{number}))?"
-        rf"(?P<magnitude> (?:{_MAGNITUDES[words.language[:2]]}))?"
+        rf"(?P<magnitude> (?:{_MAGNITUDES[words.language[:2]]})\b)?"
         rf"(?P<gap> ?-?)(?P<unit>{unit_pattern()})(?:\.(?=,| [a-z\d(]))?(?P<to> ?[-–] ?(?=\d))?"
     )
 
 
-def _scientific_pattern() -> str:
-    """Return a pattern of 2.5e-3; without a sign it may be the name of a model."""
-    power = r"[eE](?P<power_sign>[-−+])(?P<power>\d{1,3})"
-    return (
-        rf"(?P<sign>{SIGN})?{_START}(?P<number>\d{{1,9}}(?:[.,]\d{{1,9}})?){power}"
-        rf"(?: ?(?P<unit>{unit_pattern()}))?(?!\w)"
-    )
+def _more(found: Match[str], words: Words) -> str | None:
+    name = unit_name(found["unit"], words.language)
+    return f"{said(found['number'], words)} {words.plus} {name.several}" if name else None
 
 
-def _scientific(found: Match[str], words: Words) -> str | None:
-    name = unit_name(found["unit"], words.language) if found["unit"] else None
-    if found["unit"] and not name:
-        return None
-    power = f"{said_sign(found['power_sign'].strip('+'), words)}{said(found['power'], words)}"
-    times = f"{words.signs['×']} {words.cardinal(10, '')} {words.signs['^']}"
-    number = f"{said_sign(found['sign'], words)}{said(found['number'], words)}"
-    return f"{number} {times} {power}{f' {name.several}' if name else ''}"
+def _used(found: Match[str], words: Words) -> str | None:
+    """Take "3.2/8 GB" and "120/500 GB" for so much out of so much, "3/4 cup" for a fraction."""
+    above, below = found["above"], found["below"]
+    if above.isdigit() and below.isdigit():
+        if above[0] == "0":
+            return None  # 030/1234567
+        bytes_ = found["unit"][-1] in "Bo" and found["unit"] != "lb"
+        if int(above) > int(below) or (int(above) <= 16 and not bytes_):
+            return None
+    return f"{said(above, words)} {OUT_OF[words.language[:2]]} {below}"
+
+
+def _each_period_pattern() -> str:
+    """Return a pattern of a slash between a count and a day, a week or the like: 3x/day."""
+    return rf"(?<=[\wx×])/(?P<period>{'|'.join(periods())})(?!\w|/)"
+
+
+def _each_period(found: Match[str], words: Words) -> str | None:
+    per = per_name(found["period"], words.language)
+    return f" {per}" if per and _COUNT.search(text_before(found)) else None
 
 
 def _rate(found: Match[str], words: Words) -> str | None:
     per = per_name(found["unit"], words.language)
     return f"{said(found['number'], words)} {per}" if per else None
-
-
-def _times(found: Match[str], words: Words) -> str:
-    spoken = said(found["number"], words, "f" if words.language in ("es", "it") else "m")
-    joined = "" if words.language == "de" and found["number"].isdigit() else " "
-    return f"{spoken}{joined}{_TIMES[words.language[:2]]}"
-
-
-def _duration(found: Match[str], words: Words) -> str | None:
-    steps = re.findall(r"(\d+) ?([a-z]*)", found[0], re.I)
-    said_steps = []
-    shorts = [
-        _TIME_UNITS.get(unit.lower(), unit or ("min" if at else ""))
-        for at, (_, unit) in enumerate(steps)
-    ]
-    if not _are_descending(shorts) or _are_meters(steps, shorts):
-        return None
-    for (number, unit), short in zip(steps, shorts, strict=True):
-        if words.language[:2] in ("en", "es", "it") and unit.lower() in ("j", "t", "u", "g"):
-            return None
-        name = unit_name(short, words.language)
-        if name is None:
-            return None
-        said_steps.append(f"{counted(number, name.one, name.several, words)}")
-    return " ".join(said_steps)
-
-
-def _are_descending(units: list[str]) -> bool:
-    """Tell one duration, in hours and minutes, from a list of several."""
-    order = ["wdhms".find(unit[:1]) for unit in units]
-    return all(above < below for above, below in pairwise(order))
-
-
-def _are_meters(steps: list[tuple[str, str]], units: list[str]) -> bool:
-    """Return whether an m does not stand for minutes, after hours or before seconds."""
-    bare = [unit for _, unit in steps].index("m") if ("m" in (u for _, u in steps)) else -1
-    return bare >= 0 and "h" not in units[:bare][-1:] and "s" not in units[bare + 1 :][:1]
 
 
 def counted(number: str, one: str, several: str, words: Words) -> str:
@@ -191,11 +156,15 @@ def _measure(found: Match[str], words: Words) -> str | None:
     if name is None or not is_surely_unit(written, high or low, glued, after, words):
         return None
     if (glued and written == "K" and len(low) < 4) or (
-        written in ("°", "º") and after[:1] in "&ªº" and after
+        written in ("°", "º") and after[:1] in "ªº" and after
     ):
         return None
     named = glued and len(written) == 1 and written.isupper()
     if named and word_before(found).lower() in words.places.split("|"):
+        return None
+    if re.search("/[A-Z]$", written) and re.match(r" \d", after):
+        return None  # H 88°/L 67°
+    if glued and len(written) == 1 and _CODE_BEFORE.search(text_before(found)):
         return None
     if found["gap"].endswith("-") and (after.startswith("-") or written == "in"):
         return None  # 3-in-1
@@ -224,7 +193,9 @@ def _measure(found: Match[str], words: Words) -> str | None:
 
 
 def half(fraction: str, gender: str) -> str:
-    """Return a Spanish or Italian half as it stands before a noun: media hora, mezzo grado."""
+    """Return a half as it stands before a noun: media hora, mezzo grado, une demi heure."""
+    if fraction == "un demi" and gender == "f":
+        return "une demi"
     if fraction not in _HALVES or not gender:
         return fraction
     bare = fraction.removeprefix("un ")
@@ -242,33 +213,6 @@ def _fraction(part: Match[str], one: str, several: str, words: Words) -> str:
     if part[1]:
         return f"{words.mixed(int(part[1]), fraction)} {several}"
     return f"{half(fraction, words.gender(one))} {one}"
-
-
-def _product(found: Match[str], words: Words) -> str | None:
-    written = found["unit"]
-    name = unit_name(written, words.language) if written else None
-    numbers = [found["first"], *re.split(" ?[x×*] ?", found["more"])[1:]]
-    is_sum = re.match(r" ?[=+]|[⁻⁺⁰¹²³⁴-⁹]", text_after(found)) is not None
-    spaced = "×" in found["more"] or "*" in found["more"]
-    if written and name is None:
-        return None
-    joint = (
-        words.signs["×"]
-        if is_sum
-        or ("*" in found["more"] and not name)
-        or (spaced and not name and " " in found["more"])
-        else words.by
-    )
-    screen = all(len(number) in (3, 4) and number.isdigit() for number in numbers)
-    spoken = [
-        words.year(int(n)) if screen and len(n) == 4 and n[1] != "0" else said(n, words)
-        for n in numbers
-    ]
-    if screen and words.language.startswith("en"):
-        from wyoming_csm.text.spoken.english import pairs
-
-        spoken = [pairs(number) for number in numbers]
-    return f" {joint} ".join(spoken) + (f" {name.several}" if name else "")
 
 
 def _alone(found: Match[str], words: Words) -> str | None:

@@ -1,15 +1,24 @@
 """Ordinals, and Roman numerals of kings and chapters."""
 
+# ruff: noqa: RUF001  (look-alike characters are meant)
+
 import re
 from re import Match
 
 from wyoming_csm.text.spoken import german
-from wyoming_csm.text.spoken.rule import Rule, rule, text_after, word_before
+from wyoming_csm.text.spoken.rule import Rule, rule, text_after, text_before, to_after, word_before
 from wyoming_csm.text.spoken.words import Words
 
 _ROMAN = re.compile("M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})")
 _VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
 _GERMAN = r"(?<![\w.,])(?P<digits>\d{1,3})(?P<ending>\.)(?= [A-ZÄÖÜa-zäöü])"
+_GERMAN_SPAN = (
+    r"(?<![\w.,])(?P<first>\d{1,3})\. ?(?P<joint>[-–/]) ?(?P<last>\d{1,3})\.(?= [A-ZÄÖÜa-zäöü])"
+)
+_BEFORE_FIRST = re.compile(r"(\w+) \d{1,3}\Z")
+_BEFORE_DATIVE = re.compile(
+    r"\b(?:in|an|auf|aus|bei|mit|nach|seit|von|vor|zu|während|unter|über|neben) der \Z", re.I
+)
 # What a German sentence may begin with in place of a list's line.
 _COUNTED_IN_ORDER = re.compile(
     "[a-zäöü].*|.*(?:Stock|Etage|[OU]G|geschoss|Advent|tag|Platz|Runde|Halbzeit|Quartal|Mal)"
@@ -21,13 +30,19 @@ def ordinal_rules(words: Words) -> list[Rule]:
     """Return the rules of ordinals; they go before units: 1st is no stone."""
     digits = r"(?:(?<![\w.,/])|(?<=(?:st|nd|rd|th)/))(?P<digits>\d{1,3}(?:,\d{3})+|\d{1,9})"
     marked = rf"{digits}(?P<ending>{words.ordinal_endings})(?!\w)"
-    roman = rf"(?P<name>\b(?:{words.rulers})(?: [A-Z]\w+)?) (?P<roman>[IVX]{{1,7}})"
+    roman = rf"(?P<name>\b(?i:{words.rulers})(?: [A-Z]\w+)?) (?P<roman>[IVX]{{1,7}})"
     after_roman = r"(?P<ending>\.(?= ?\S)|e|er|ers)?(?!\w)"
     chapter = rf"(?P<name>\b(?i:{words.chapters})) (?P<roman>[IVXLC]{{1,7}})(?!\w)"
     sequel = r"(?P<name>(?<!\w)[A-ZÀ-Þ][^\W\d_]{1,20}) (?P<roman>II|III|IV|VI{1,3}|IX)(?!\w)"
     century = r"(?<!\w)(?P<roman>[IVX]{1,6})(?:e|ème)?(?= (?:siècle|secolo))"
     written = _GERMAN if words.language == "de" else marked
+    to = rf"(?=\d{{1,3}}(?:{words.ordinal_endings})(?!\w))"
+    span = rf"(?<=\d)(?P<mark>{words.ordinal_endings}|°) ?[-–] ?{to}"
+    spans = rule("ordinals", span, _span, words, needs="-–")
+    if words.language == "de":
+        spans = rule("ordinals", _GERMAN_SPAN, _german_span, words, needs=".")
     return [
+        spans,
         rule("ordinal", written, _ordinal, words, any_case=True),
         rule("Roman", roman + after_roman, _ruler, words, digit=False, needs="IVX"),
         rule("Roman", century, _century, words, digit=False, needs="IVX"),
@@ -59,7 +74,11 @@ def _century(found: Match[str], words: Words) -> str | None:
 
 def _chapter(found: Match[str], words: Words) -> str | None:
     value = _value(found["roman"])
-    return f"{found['name']} {words.cardinal(value, '')}" if value else None
+    name = found["name"]
+    if name.endswith("."):
+        long = words.abbreviations.get(name.lower()) or words.abbreviations[f"{name.lower()} "]
+        name = long.capitalize() if name[0].isupper() else long
+    return f"{name} {words.cardinal(value, '')}" if value else None
 
 
 def _ordinal(found: Match[str], words: Words) -> str | None:
@@ -67,21 +86,44 @@ def _ordinal(found: Match[str], words: Words) -> str | None:
     number = int(digits)
     match words.language[:2]:
         case "en":
-            return words.ordinal(number, "") if ending == _english_ending(number) else None
+            right = ending == _english_ending(number)
+            return words.ordinal(number, "") if right else f"{words.cardinal(number, '')} {ending}"
         case "de":
-            return _german(number, word_before(found), text_after(found))
+            return _german(number, found)
         case "es" if _SHORTENED.match(text_after(found)):
             return words.ordinal(number, "er")
     return words.ordinal(number, ending) if number else None
 
 
-def _german(number: int, before: str, after: str) -> str:
-    """Return an ordinal, or the number of a list's line: 1. Milch kaufen."""
-    noun = after.lstrip().partition(" ")[0].rstrip(".,;:!?")
-    begins = not before and not _COUNTED_IN_ORDER.fullmatch(noun)
+def _german(number: int, found: Match[str]) -> str:
+    """Return an ordinal, or the number of a list's line: 1. Milch, 2. Brot."""
+    before, noun = _bending(found), text_after(found).lstrip().partition(" ")[0].rstrip(".,;:!?")
+    text = text_before(found)
+    listed = number == 1 or not text.strip() or f"{number - 1}. " in text
+    begins = not before and listed and not _COUNTED_IN_ORDER.fullmatch(noun)
     if begins or before.lower() in ("es", "er", "sind", "waren"):  # Es sind 3. Danach …
         return f"{german.cardinal(number)}."
     return german.ordinal_between(number, before, noun)
+
+
+def _german_span(found: Match[str], words: Words) -> str:
+    noun, before = text_after(found).lstrip().partition(" ")[0].rstrip(".,;:!?"), _bending(found)
+    first, last = (german.ordinal_between(int(found[n]), before, noun) for n in ("first", "last"))
+    return f"{first} {words.and_ if found['joint'] == '/' else words.to} {last}"
+
+
+def _bending(found: Match[str]) -> str:
+    """Return the word before a German ordinal by which that is bent: in der, auf der are dem."""
+    before = word_before(found)
+    dative = before.lower() == "der" and _BEFORE_DATIVE.search(text_before(found))
+    return "dem" if dative else before
+
+
+def _span(found: Match[str], words: Words) -> str:
+    """Leave the mark, where the degree sign stands for º, and say the dash: du 1er au 3e."""
+    before = _BEFORE_FIRST.search(text_before(found))
+    to = to_after(before[1].lower() if before else "", words)
+    return f"{found['mark'].replace('°', 'º')} {to} "
 
 
 def _english_ending(number: int) -> str:

@@ -1,15 +1,13 @@
 """Words of a sentence that figures made too long for one breath: cut at a comma or a blank."""
 
-from wyoming_csm.text.spoken import spoken
-
 _LONGEST = 300  # characters; sentences as they are written have 250
 _CUT = 250
 _SHORTEST = 100  # before a comma
 
 
-def spoken_parts(text: str, language: str) -> list[str]:
-    """Return the words of one cleaned sentence, in parts of a length that engines speak well."""
-    words, parts = spoken(text, language), []
+def in_parts(words: str) -> list[str]:
+    """Return the words of one sentence in parts of a length that engines speak well."""
+    parts = []
     while len(words) > _LONGEST:
         end = _end(words)
         parts.append(words[:end].rstrip())

@@ -101,9 +101,19 @@ _LAST_WORD = re.compile(r"\w+\Z")
 _BETWEEN = frozenset(["between", "zwischen", "entre", "tra", "fra", "tussen"])
 
 
+_TO_AFTER = {"fr": ("du", "au"), "es": ("del", "al"), "it": ("dal", "al")}
+
+
+def to_after(before: str, words: Words, to: str = "") -> str:
+    """Return the word for `to` after the word before a range."""
+    article, joined = _TO_AFTER.get(words.language, ("", ""))
+    return joined if article and before == article else to or words.to
+
+
 def joint(found: Match[str], words: Words) -> str:
-    """Return the word between two numbers of a range: from 18 to 22, but between 18 and 22."""
-    return words.and_ if word_before(found).lower() in _BETWEEN else words.to
+    """Return the word between two numbers: from 18 to 22, between 18 and 22, del 18 al 22."""
+    before = word_before(found).lower()
+    return words.and_ if before in _BETWEEN else to_after(before, words)
 
 
 def text_before(found: Match[str]) -> str:

@@ -4,67 +4,37 @@
 
 import re
 import unicodedata
-from functools import lru_cache
 from re import Match
 
-from wyoming_csm.text.spoken.rule import Rule, rule, text_after, text_before, word_before, word_list
+from wyoming_csm.text.spoken.addresses import sign_name
+from wyoming_csm.text.spoken.greek import is_greek
+from wyoming_csm.text.spoken.rule import Rule, rule, text_after, text_before, word_list
 from wyoming_csm.text.spoken.words import Words
 
 _TWICE = {">=": "≥", "<=": "≤", "=>": "≥", "!=": "≠", "+/-": "±", "+-": "±"}
-_FEET = r"(?<![\w'.])(?P<feet>\d{1,2})['′] ?(?P<inches>\d{1,2})[\"″]"
-_LENGTH = r"(?<![\w'.])(?P<feet>\d{1,3})['′](?= (?:long|tall|wide|high|deep)\b)"
-_DETERMINERS = ("a", "an", "the", "my", "your", "our", "new")
-_THING = re.compile(
-    r" (?!(?:and|or|of|by|to|from|in|on|at|is|are|was|per|more|less|today|yesterday|tonight"
-    r"|tomorrow|this|last|next|for|with|the|a|above|below|deep|wide|long|tall|high|thick|now|so"
-    r"|but|than|during|over|since|expected|possible|fell|across)\b)\w"  # 3" pipe
-)
+_GRADE = r"(?<=\ban )[AF]-(?=[\s.,;!?)]|\Z)|(?<=\ba )[BCD]-(?=[\s.,;!?)]|\Z)"  # an A- in art
 _SHARP = r"(?<![\w'])(?P<key>[A-GJ])#(?!\w)"  # of music and of languages for programs
 _BACKSLASH = {
     "en": "backslash", "de": "Backslash", "fr": "antislash", "es": "barra invertida",
     "it": "barra rovesciata", "nl": "backslash",
 }  # fmt: skip
-_QUOTE = re.compile(r'(?<!\d)"')
-_INCHES = r"(?<![\w.,\"])(?P<inches>\d{1,3}(?:\.\d+)?)(?P<mark>[″\"])(?!\w)"
+_PATH = r"\A/(?=\S)|(?<!\S)(?:/[\w.-]{1,40}){2,12}"  # /help, see /config/www
 
 
 def sign_before_number_rules(words: Words) -> list[Rule]:
     """Return the rules of signs that are said otherwise before a number."""
     twice = rf"(?P<sign>{word_list(_TWICE)}) ?(?=[\w.−-])"
-    once = rf"(?<!\d)(?<!\d )(?P<sign>{word_list(words.before_numbers)}) ?(?=[\d.])"
-    rules = [
+    once = (
+        rf"(?<!\d)(?<!\d )(?P<sign>{word_list(words.before_numbers)}) ?(?=[\d.]|[A-Z]{{1,4}}-?\d)"
+    )
+    grades = [
+        rule("grade", _GRADE, lambda f, w: f"{f[0][:-1]} minus", words, digit=False, needs="-")
+    ]
+    return [
+        *(grades if words.language.startswith("en") else []),
         rule("sign", twice, lambda f, w: f" {w.signs[_TWICE[f['sign']]]} ", words, digit=False),
         rule("sign", once, lambda f, w: f" {w.before_numbers[f['sign']]} ", words),
     ]
-    if words.language.startswith("en"):
-        rules += [
-            rule("feet", _FEET, _feet, words, needs="'′"),
-            rule("feet", _LENGTH, lambda f, w: f"{f['feet']} ft", words, needs="'′"),
-            rule("inches", _INCHES, _inches, words, needs='"″'),
-        ]
-    return rules
-
-
-def _feet(found: Match[str], words: Words) -> str:
-    inches = found["inches"]
-    return f"{found['feet']} ft {inches} {'inch' if inches == '1' else 'inches'}"
-
-
-@lru_cache(maxsize=8)
-def _has_quotes(text: str) -> bool:
-    """Return whether a mark stands where no inches are."""
-    return _QUOTE.search(text) is not None
-
-
-def _inches(found: Match[str], words: Words) -> str | None:
-    """Take a mark for inches, unless it may end what another began."""
-    if found["mark"] != "″" and _has_quotes(found.string):
-        return None
-    after = text_after(found)
-    if re.match(" ?[x×]", after):
-        return f"{found['inches']} in"
-    a_thing = word_before(found).lower() in _DETERMINERS or _THING.match(after)
-    return f"{found['inches']} {'inch' if a_thing or found['inches'] == '1' else 'inches'}"
 
 
 def sign_rules(words: Words) -> list[Rule]:
@@ -76,6 +46,7 @@ def sign_rules(words: Words) -> list[Rule]:
     sharps = [rule("sign", _SHARP, lambda f, w: f"{f['key']} sharp", words, digit=False, needs="#")]
     return [
         *(sharps if words.language.startswith("en") else []),
+        rule("path", _PATH, _path, words, digit=False, needs="/"),
         rule("sign", r"(?<![\w/])~/(?=\w)", _home, words, digit=False, needs="~"),
         rule("sign", "©", lambda f, w: " copyright ", words, digit=False, needs="©"),
         rule("sign", r"\\", _backslash, words, digit=False, needs="\\"),
@@ -86,6 +57,10 @@ def sign_rules(words: Words) -> list[Rule]:
         rule("slash", "(?: ?[/⁄|])+ ?", _slash, words, digit=False, needs="/⁄|"),
         rule("underscore", "_+", lambda f, w: " ", words, digit=False, needs="_"),
     ]
+
+
+def _path(found: Match[str], words: Words) -> str:
+    return found[0].replace("/", f" {sign_name('/', words)} ")
 
 
 def _home(found: Match[str], words: Words) -> str:
@@ -109,11 +84,14 @@ def _slash(found: Match[str], words: Words) -> str:
     return ", " if found.start() and text_after(found) else ""
 
 
-def _signs(found: Match[str], words: Words) -> str:
+def _signs(found: Match[str], words: Words) -> str | None:
+    if found[0].isalpha() and found[0] not in words.sign_words and is_greek(found.string):
+        return None
     before, after = text_before(found)[-1:], text_after(found)[:1]
     said = " ".join(words.signs[sign] for sign in found[0])
     left = " " if before and not before.isspace() and before not in "(\"'" else ""
-    right = " " if after and not after.isspace() and after not in ".,;:!?)\"'" else ""
+    joins = ".,;:!?)\"'-" if found[0].isalpha() else ".,;:!?)\"'"
+    right = " " if after and not after.isspace() and after not in joins else ""
     return f"{left}{said}{right}"
 
 

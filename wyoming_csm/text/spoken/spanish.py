@@ -214,6 +214,8 @@ WORDS = Words(
         "temp.": "temperatura",
         "ee. uu.": "Estados Unidos", "ee.uu.": "Estados Unidos", "sta. ": "santa", "sto. ": "santo",
         "izq.": "izquierda", "dcha.": "derecha", "prof.": "profesor", "hab.": "habitación",
+        "cap.": "capítulo", "pta.": "puerta", "izda.": "izquierda", "art. ": "artículo",
+        "p. ": "página", "op. #": "opus", "tfno.": "teléfono",
     },
     compass={
         "N": "norte", "E": "este", "S": "sur", "O": "oeste", "NE": "noreste", "NO": "noroeste",
@@ -230,7 +232,7 @@ WORDS = Words(
     places="habitación|sala|puerta|línea|canal|vuelo|piso|bus",
     rulers="rey|reina|papa|emperador|Felipe|Carlos|Alfonso|Fernando|Juan Pablo|Juan Carlos|Isabel|"
     "Benedicto|Pío|Luis|Enrique|Jorge|Napoleón",
-    chapters="capítulo|parte|tomo|acto|guerra|fase|tipo|clase|nivel|sección|libro|artículo|siglo",
+    chapters="capítulo|cap\\.|parte|tomo|acto|guerra|fase|tipo|clase|nivel|sección|libro|artículo|siglo",
     ruler=lambda number: ordinal(number) if number <= 10 else cardinal(number),
     magnitudes={"M": "millones", "mill.": "millones", "k": "mil"},
     clock_word="horas?|h",

@@ -6,7 +6,7 @@ from re import Match
 
 from wyoming_csm.text.spoken import english
 from wyoming_csm.text.spoken.dates import BEFORE_DATES, is_date, month_number, month_pattern
-from wyoming_csm.text.spoken.rule import Rule, rule, word_before
+from wyoming_csm.text.spoken.rule import Rule, rule, to_after, word_before
 from wyoming_csm.text.spoken.words import Words
 
 _MARKS = {"de": r"\.", "fr": "(?:er)?", "es": "(?:º|°)?", "it": "(?:º|°)?", "nl": "e?"}
@@ -56,8 +56,9 @@ def _day_first(found: Match[str], words: Words) -> str | None:
 
 
 def _in_figures(found: Match[str], words: Words) -> str | None:
-    """Take "5/6-5/8" for dates after a word like `on`."""
-    if word_before(found).lower() not in BEFORE_DATES:
+    """Take "5/6-5/8" for dates after a word like `on`, "12/24-12/26" anywhere."""
+    days = [int(one.split("/")[words.language == "en"]) for one in (found["first"], found["last"])]
+    if word_before(found).lower() not in BEFORE_DATES and max(days) <= 12:
         return None
     dates = []
     for one in (found["first"], found["last"]):
@@ -74,7 +75,10 @@ def _others(found: Match[str], words: Words) -> str | None:
         return None
     before, month = word_before(found), month_number(found["month"], words)
     first = words.date(int(found["first"]), month, "", before)
+    if words.language == "es":
+        first = words.cardinal(int(found["first"]), "")  # del uno al tres
     last = words.date(int(found["last"]), month, "", before)
     name = words.months[month - 1]
-    joint = words.and_ if found["joint"] == "/" else words.days_to
+    to = to_after(before.lower(), words, words.days_to)
+    joint = words.and_ if found["joint"] == "/" else to
     return f"{first.partition(f' {name}')[0].removesuffix(' de')} {joint} {last}"

@@ -4,7 +4,7 @@
 
 from re import Match
 
-from wyoming_csm.text.spoken.rule import Rule, rule, stop_after
+from wyoming_csm.text.spoken.rule import Rule, joint, rule, stop_after
 from wyoming_csm.text.spoken.units import counted_unit as _counted
 from wyoming_csm.text.spoken.words import Words
 
@@ -14,7 +14,25 @@ _HALF = r" ?(?P<half>[apAP])\.? ?[mM]\b\.?"
 _ZONE = r"(?: ?(?P<zone>[ECMP][SD]T|UTC|GMT|CEST|CET|e\.s\.t\.?|est)\b)?"
 _TO = r"(?P<to> ?[-–—] ?(?=\d{1,2}(?:[:.h]\d\d| ?[apAP]\.?[mM]\b| ?Uhr\b| ?uur\b| ?h\b)))?"
 _BARE = r" ?[-–] ?(?=\d{1,2}(?::\d\d)? ?[apAP]\.?[mM]\b)"  # "2-4 PM"
+_HALF_CUT = r"(?<=\d:\d\d)(?P<half>[ap])(?![\w.]\w)(?!\w)"  # 6:15a
+_DOTTED_SPAN = (  # 8.30-12.00
+    rf"(?<![\d:/+.,\w-]){_HOUR}\.{_MINUTE} ?[-–] ?(?P<last>[01]?\d|2[0-3])\.(?P<end>[0-5]\d)"
+    r"(?!\d|[.,]\d| ?[€$%])(?: ?Uhr\b)?"
+)
+_HALVES_CUT = (  # 11a-3p
+    r"(?<![\w:.])(?P<from>\d{1,2}(?::\d\d)?)(?P<half>[ap]) ?[-–] ?"
+    r"(?P<to>\d{1,2}(?::\d\d)?)(?P<last>[ap])(?!\w)"
+)
+_MILITARY = r"(?:(?<=\bat )|(?<=\bfor )|(?<=\bby ))0(?P<hour>\d)(?P<minute>[0-5]\d)(?!\w|[.,:-]\d)"
+_HOUR_TO_MINUTES = (  # 9-10:30
+    rf"(?<![\d:/+.,\w-]){_HOUR} ?[-–] ?(?=(?:[01]?\d|2[0-3])"
+    r"(?::[0-5]\d(?![\d:])|\.[0-5]\d ?(?:Uhr|uur|u)\b))"
+)
 _LEFT = r"(?<![\w:.])(?P<minute>\d{1,3}):(?P<second>[0-5]\d)(?= (?:left|remaining|elapsed|to go)\b)"
+_MINUTES_LONG = (  # 8:30 Min.
+    r"(?<![\w:.])(?P<minute>\d{1,3}):(?P<second>[0-5]\d) ?"
+    r"(?:[Mm]in|mins|minutes|[Mm]inuten|minuti|minutos)(?!\w)(?:\.(?= |,|\Z))?"
+)
 _RATIO = r" (?:scale|ratio|odds|model)\b"
 _LASTS = r"(?<![\w:.])(?P<hour>\d{1,3}):(?P<minute>[0-5]\d) ?(?:h|hrs?|hours|Std|Stunden)\b"
 _START = r"(?:(?<![\w:,/+\-.])|(?<=[.:h]\d\d-))"
@@ -30,13 +48,17 @@ _OTHERS = {
         rf"{_START}{_HOUR} ?(?:h|heures?)\b(?! ?\d+ ?(?:min|mn|s)\b)(?: {_MINUTE}\b)?{_TO}",
         rf"{_START}{_HOUR} ?h{_MINUTE}\b{_TO}",
     ),
-    "es": (rf"{_START}{_HOUR}\.{_MINUTE} ?(?:h|horas)\b{_TO}",),
+    "es": (
+        rf"{_START}{_HOUR}\.{_MINUTE} ?(?:h|horas)\b{_TO}",
+        rf"(?<=\b[Ll]as ){_HOUR}[.,]{_MINUTE}(?!\d|[.,]\d){_TO}",
+    ),
     "it": (
         rf"(?<=\b[Oo]re ){_HOUR}\.{_MINUTE}{_TO}",
-        rf"(?<=[Aa]lle ){_HOUR}\.{_MINUTE}(?!\d){_TO}",
+        rf"(?<=[Aa]lle ){_HOUR}[.,]{_MINUTE}(?!\d|[.,]\d){_TO}",
     ),
     "nl": (
         _DOTTED,
+        rf"(?<=\b[Oo]m ){_HOUR}[.,]{_MINUTE}(?!\d|[.,]\d| ?[%°€])(?: ?(?:uur|u)\b)?{_TO}",
         rf"{_START}{_HOUR}(?:\.{_MINUTE})? ?(?:uur|u)\b{_TO}",
         rf"{_START}{_HOUR}u{_MINUTE}\b{_TO}",
     ),
@@ -53,7 +75,15 @@ def time_rules(words: Words) -> list[Rule]:
     first: list[Rule] = []
     if code in ("de", "en"):
         first.append(rule("duration", _LASTS, _lasts, words, needs=":"))
+    first.append(rule("duration", _MINUTES_LONG, _left, words, needs=":"))
+    spans = rule("time", _HOUR_TO_MINUTES, _bare, words, needs="-–")
+    first.append(spans)
+    if code in ("de", "it"):
+        first.append(rule("time", _DOTTED_SPAN, _from_to, words, needs="-–"))
     if code == "en":
+        first.append(rule("time", _HALVES_CUT, _halves, words, needs="ap"))
+        first.append(rule("time", _MILITARY, _military, words, needs="0"))
+        first.append(rule("time", _HALF_CUT, lambda f, w: f"{f['half']}m", words, needs="ap"))
         bare = rf"(?<![\d:/+.\w]){_HOUR}{_BARE}"
         first.append(rule("duration", _LEFT, _left, words, needs=":"))
         first.append(rule("time", bare, _bare, words, needs="-–"))
@@ -64,9 +94,12 @@ def _said(found: Match[str], words: Words) -> str | None:
     groups = found.groupdict()
     hour, minute = int(groups["hour"]), int(groups["minute"] or 0)
     half, second = groups.get("half"), groups.get("second")
+    hour = 12 if half and not hour else hour
     if (hour == 24 and minute) or (half and not 1 <= hour <= 24):
         return None
     time = words.clock(hour, minute)
+    if groups["hour"] == "00" and minute and not half and words.language.startswith("en"):
+        time = f"{words.clock(12, minute)} AM"
     if second:
         time = _with_seconds(hour, minute, int(second), words)
     if half:
@@ -76,10 +109,32 @@ def _said(found: Match[str], words: Words) -> str | None:
     return f"{time}{after}{stop_after(found)}{f' {words.to} ' if groups['to'] else ''}"
 
 
+def _from_to(found: Match[str], words: Words) -> str:
+    times = ((found["hour"], found["minute"]), (found["last"], found["end"]))
+    first, last = (words.clock(int(hour), int(minute)) for hour, minute in times)
+    return f"{first} {joint(found, words)} {last}"
+
+
+def _halves(found: Match[str], words: Words) -> str:
+    return f"{found['from']} {found['half']}m-{found['to']} {found['last']}m"
+
+
+def _military(found: Match[str], words: Words) -> str:
+    """Return oh six thirty."""
+    minute = int(found["minute"])
+    said = (
+        words.clock(int(found["hour"]), minute)
+        if minute
+        else f"{words.digits(found['hour'])} hundred"
+    )
+    return f"oh {said}"
+
+
 def _left(found: Match[str], words: Words) -> str:
     second = int(found["second"])
     minutes = _counted(int(found["minute"]), "min", words)
-    return f"{minutes} {_counted(second, 's', words)}" if second else minutes
+    said = f"{minutes} {_counted(second, 's', words)}" if second else minutes
+    return f"{said}{stop_after(found)}"
 
 
 def _lasts(found: Match[str], words: Words) -> str:
@@ -88,7 +143,7 @@ def _lasts(found: Match[str], words: Words) -> str:
 
 
 def _bare(found: Match[str], words: Words) -> str:
-    return f"{words.cardinal(int(found['hour']), '')} {words.to} "
+    return f"{words.cardinal(int(found['hour']), '')} {joint(found, words)} "
 
 
 def _with_seconds(hour: int, minute: int, second: int, words: Words) -> str:

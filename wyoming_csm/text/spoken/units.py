@@ -19,7 +19,8 @@ _LANGUAGES = ("en", "de", "fr", "es", "it", "nl")
 _ALIASES = """
 l=L ml=mL dl=dL cl=cL hl=hL kw=kW KW=kW Kw=kW kwh=kWh KWh=kWh KWH=kWh Kwh=kWh wh=Wh kWhs=kWh mwh=mWh
 mAH=mAh mah=mAh °c=°C °f=°F ºC=°C ºF=°F º=° m2=m² m3=m³ m^2=m² m^3=m³ cm2=cm² cm3=cm³ km2=km²
-mm2=mm² mm3=mm³
+mm2=mm² mm3=mm³ qts=qt gals=gal ozs=oz Tbsp=tbsp tbsps=tbsp Tsp=tsp tsps=tsp qm=m²
+mq=m² gr=g kBtu=kBTU kbtu=kBTU MMBtu=MMBTU
 ft2=ft² ft3=ft³ in2=in² in3=in³ yd2=yd² mi2=mi² sqm=m² sqft=ft² cbm=m³ cc=cm³ sec=s secs=s Sec=s
 mins=min Min=min hr=h hrs=h
 Std=h std=h Sek=s sek=s lbs=lb Lbs=lb Kg=kg KG=kg kgs=kg mcg=μg Mhz=MHz Ghz=GHz GHZ=GHz MHZ=MHz
@@ -57,6 +58,7 @@ Tag=d Monat=month Jahr=y Woche=w Stunde=h Minute=min jour=d mois=month an=y sema
 día=d mes=month año=y semana=w hora=h giorno=d mese=month anno=y settimana=w ora=h dag=d
 maand=month jaar=y uur=h
 """
+_FRENCH = {"Ko": "kB", "Mo": "MB", "Go": "GB", "To": "TB"}  # octets
 _ONLY_TOGETHER = frozenset({"p", "S", "F", "N", "T"})  # too short to be sure of
 # What is a word as well, in which language: "5 in the car", "5 y 6".
 _WORDS = {
@@ -102,7 +104,8 @@ def _aliases() -> dict[str, str]:
 
 
 @lru_cache(maxsize=1)
-def _periods() -> dict[str, str]:
+def periods() -> dict[str, str]:
+    """Return the words for a time that stand after a slash, with their units."""
     return dict(pair.split("=") for pair in _PERIODS.split())
 
 
@@ -110,10 +113,10 @@ def _periods() -> dict[str, str]:
 def unit_pattern() -> str:
     """Return a pattern without groups for a unit, also of two: km/h, W/m², kWh/100km."""
     together = [alias.split("=")[0] for alias in _TOGETHER.split()]
-    simple = [name for name in (*_table(), *_aliases()) if name not in together]
+    simple = [name for name in (*_table(), *_aliases(), *_FRENCH) if name not in together]
     one = f"(?:{word_list(simple)})"
-    periods = word_list(_periods())
-    below = rf"(?:\({one}[⋅·*.]{one}\)|100 ?km|(?:{periods})(?!\w)|{one})"
+    period = word_list(periods())
+    below = rf"(?:\({one}[⋅·*.]{one}\)|100 ?km|(?:{period})(?!\w)|{one})"
     return rf"(?:{word_list(together)}|{one}(?:[/⁄]{below}){{0,2}})(?![\w²³°⁄]|/[^\W\d]|['’.]\w)"
 
 
@@ -121,7 +124,7 @@ def unit_pattern() -> str:
 def unit_name(written: str, language: str) -> Name | None:
     """Return the name of a unit as it was written, None if it is none by itself."""
     code = language.partition("-")[0]
-    symbol = _aliases().get(written, written)
+    symbol = _symbol(written, code)
     above, slash, below = symbol.replace("⁄", "/").partition("/")
     if not slash:
         return None if symbol in _ONLY_TOGETHER else _table().get(symbol, {}).get(code)
@@ -137,8 +140,14 @@ def counted_unit(number: int, unit: str, words: Words) -> str:
     return f"{words.cardinal(number, words.gender(name.one) or 'm')} {noun}"
 
 
+def _symbol(written: str, code: str) -> str:
+    if code == "fr" and written in _FRENCH:
+        return _FRENCH[written]
+    return _aliases().get(written, written)
+
+
 def _simple(written: str, code: str) -> Name | None:
-    return _table().get(_aliases().get(written, written), {}).get(code)
+    return _table().get(_symbol(written, code), {}).get(code)
 
 
 def per_name(below: str, language: str) -> str:
@@ -151,7 +160,7 @@ def per_name(below: str, language: str) -> str:
         return " ".join(name.per for name in names if name)
     if "/" in below:
         return " ".join(per_name(part, language) for part in below.split("/"))
-    name = _simple(_periods().get(below, below), code)
+    name = _simple(periods().get(below, below), code)
     return name.per if name else ""
 
 

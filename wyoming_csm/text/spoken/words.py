@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
+from wyoming_csm.text.spoken.greek import greek_names
+
 # "3° piano", but "21°" and "5° con vento": the degree sign in place of º.
 DEGREE_AS_ORDINAL = (
     r"(?<!\d\d)°(?= (?!(?:con|e|y|en|in|di|de|a|da|al|per|por|ma|pero|ora|ahora)\b)[a-zà-ù]{3})"
@@ -77,7 +79,8 @@ class Words:
     before_numbers: Mapping[str, str]
     """Words for signs that have others before a number."""
     abbreviations: Mapping[str, str]
-    """With their full stop. Those that end in a blank stand before a name or a number only."""
+    """With their full stop. Those that end in a blank stand before a name or a number only, those
+    that end in " #" before a number."""
     compass: Mapping[str, str]
     wind: str
     """A pattern of words beside which a point of the compass may stand."""
@@ -102,10 +105,11 @@ class Words:
 
     @cached_property
     def signs(self) -> Mapping[str, str]:
-        """Return the words of every sign: of those that mean the same, and of currencies, too."""
+        """Return the words of every sign: of those that mean the same, of currencies and lone Greek
+        letters, too."""
         alike = {sign: self.sign_words[other] for sign, other in _ALIKE.items()}
         money = {sign: one.one for sign, one in self.currencies.items() if len(sign) == 1}
-        return {**alike, **money, **self.sign_words}
+        return {**greek_names(self.language), **alike, **money, **self.sign_words}
 
     def digits(self, written: str) -> str:
         """Return each digit's word."""

@@ -15,7 +15,7 @@ import numpy as np
 from wyoming_csm.audio import Samples
 from wyoming_csm.disk_cache import fingerprint
 from wyoming_csm.worker.coqui.tokens import Description, Tokenizer
-from wyoming_csm.worker.coqui.vits_streaming import in_chunks
+from wyoming_csm.worker.coqui.vits_streaming import SPEEDS, in_chunks
 
 FORMAT = 1  # another whenever what is stored comes to mean something else
 _MOST_THREADS = 4
@@ -104,18 +104,23 @@ class ExportedModel:
         self._layout = _session(exported.layout)
         self._decoder = _session(exported.decoder, arena=True)
         self._tokens = Tokenizer(about.tokens)
+        self.alphabet = self._tokens.alphabet
         self._speakers = {name.strip(): name for name in about.names if name.strip()}
         self.speakers = tuple(self._speakers) if len(self._speakers) > 1 else ()
         languages = tuple(sorted(about.languages))
         self._only_language = languages[0] if len(languages) == 1 else None
         self.languages = languages if len(languages) > 1 else ()
+        self.speeds = SPEEDS
 
     def read(self, text: str, language: str | None) -> None:
         """Turn `text` into letters or phonemes, so that what this loads is there for the next."""
         self._tokens.ids(text, language or self._only_language)
 
-    def say(self, text: str, speaker: str, language: str | None) -> Iterator[Samples]:
-        """Make the sound of `text` in chunks [samples] at `rate`. May raise anything.
+    def say(
+        self, text: str, speaker: str, language: str | None, speed: float = 1.0
+    ) -> Iterator[Samples]:
+        """Make the sound of `text` in chunks [samples] at `rate`, so many times as fast as usual.
+        May raise anything.
 
         An unknown speaker is the first one. A text without anything to speak is no sound.
         """
@@ -123,7 +128,8 @@ class ExportedModel:
         if not any(char.isalnum() for char in text) or not self._tokens.can_speak(text, language):
             return
         ids = self._tokens.ids(text, language)
-        yield from self.speak(ids, speaker, language, self._about.scales)
+        noise, length, duration_noise = self._about.scales
+        yield from self.speak(ids, speaker, language, (noise, length / speed, duration_noise))
 
     def speak(
         self, ids: list[int], speaker: str, language: str | None, scales: Scales
@@ -164,6 +170,8 @@ def _session(graph: bytes, *, arena: bool = False) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
+    # It was optimised before it was stored; what is left would take 50 ms, and make it slower.
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = min(_MOST_THREADS, os.cpu_count() or 1)
     options.inter_op_num_threads = 1
     # Threads that spin while they wait make a busy machine many times slower.

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from wyoming_csm.disk_cache import fingerprint
 from wyoming_csm.errors import EngineUnavailable
 
 _LOGGER = logging.getLogger(__name__)
@@ -33,6 +34,17 @@ class ModelFiles:
     config: Path
     vocoder: Path | None = None
     vocoder_config: Path | None = None
+
+
+def identity_of(files: ModelFiles) -> list[object]:
+    """Tell a model's files from others without reading all of them. Raises OSError."""
+    found: list[object] = []
+    for path in (files.checkpoint, files.config, files.vocoder, files.vocoder_config):
+        if path is not None and path.is_dir():
+            found += [fingerprint(one) for one in sorted(path.rglob("*")) if one.is_file()]
+        elif path is not None:
+            found.append(fingerprint(path))
+    return found
 
 
 def local_files(checkpoint: str, config: str | None) -> ModelFiles:

@@ -19,7 +19,9 @@ from TTS.utils.synthesizer import PAD_SILENCE_SAMPLES, Synthesizer
 from wyoming_csm.audio import Samples
 from wyoming_csm.errors import EngineUnavailable
 from wyoming_csm.worker.coqui.files import ModelFiles
-from wyoming_csm.worker.coqui.vits_streaming import in_chunks, reach
+from wyoming_csm.worker.coqui.phonemes import initials_apart
+from wyoming_csm.worker.coqui.tokens import Alphabet
+from wyoming_csm.worker.coqui.vits_streaming import SPEEDS, in_chunks, reach
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -51,13 +53,20 @@ class CoquiModel:
         self.rate = int(self._synthesizer.output_sample_rate)  # Hz
         self._model: Any = self._synthesizer.tts_model
         self.vits = self._model if isinstance(self._model, Vits) else None
+        self.speeds = (1.0, 1.0)
         if self.vits is not None:
+            self.speeds = SPEEDS
+            self._usual_length: float = self.vits.length_scale
             self.vits.disc = None  # its judge in training: over half of its memory
             fold_weights(self.vits)
         self._tokenizer: Any = self._model.tokenizer
         self._has_ids = hasattr(self._tokenizer, "text_to_ids")
         if self._has_ids:  # asked twice for each sentence
             self._tokenizer.text_to_ids = lru_cache(maxsize=1)(self._tokenizer.text_to_ids)
+        self.alphabet: Alphabet | None = None
+        if self._has_ids and not self._tokenizer.use_phonemes:
+            vocabulary = self._tokenizer.characters.vocab
+            self.alphabet = Alphabet(vocabulary, self._tokenizer.text_cleaner)
         speakers = getattr(self._model, "speaker_manager", None)
         names: list[str] = list(speakers.speaker_names) if speakers else []
         self._speakers = {name.strip(): name for name in names if name.strip()}
@@ -74,15 +83,20 @@ class CoquiModel:
         except Exception as error:  # the same edge: a sentence like it will say so
             _LOGGER.warning("%s could not read a first text: %s", self.name, error)
 
-    def say(self, text: str, speaker: str, language: str | None) -> Iterator[Samples]:
-        """Make the sound of `text` in chunks [samples] at `rate`. May raise anything.
+    def say(
+        self, text: str, speaker: str, language: str | None, speed: float = 1.0
+    ) -> Iterator[Samples]:
+        """Make the sound of `text` in chunks [samples] at `rate`, so many times as fast as usual.
+        May raise anything.
 
         An unknown speaker is the first one. A text without anything to speak is no sound.
         """
+        text = self._apart(text, language)
         if not any(char.isalnum() for char in text) or not self._can_speak(text, language):
             return
         name = self._speakers.get(speaker) or next(iter(self._speakers.values()), None)
         if isinstance(self._model, Vits):
+            self._model.length_scale = self._usual_length / speed
             yield from speak_vits(
                 self._model,
                 self.rate,
@@ -93,6 +107,12 @@ class CoquiModel:
             text, speaker_name=name, language_name=language, split_sentences=False
         )
         yield np.asarray(sound[:-PAD_SILENCE_SAMPLES], dtype=np.float32)
+
+    def _apart(self, text: str, language: str | None) -> str:
+        phonemizer = getattr(self._tokenizer, "phonemizer", None)
+        if phonemizer is None or phonemizer.name() not in ("espeak", "multi-phonemizer"):
+            return text
+        return initials_apart(text, getattr(phonemizer, "language", language))
 
     def _can_speak(self, text: str, language: str | None) -> bool:
         """Return whether anything of the text remains in the model's own letters or phonemes."""

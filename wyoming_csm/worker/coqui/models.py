@@ -23,10 +23,12 @@ from wyoming_csm.worker.coqui.files import (
     ModelFiles,
     Progress,
     downloaded_files,
+    identity_of,
     local_files,
     named_files,
 )
 from wyoming_csm.worker.coqui.setup import import_inflect, prepare, quieten
+from wyoming_csm.worker.coqui.tokens import Alphabet
 from wyoming_csm.worker.protocol import Configure
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger(__name__)
 
+_RECIPE = 1  # another number when the same words should sound otherwise
 # Where a GPU that torch could use is, one of these is: NVIDIA's, WSL's, a Jetson's, AMD's.
 _GPUS = ("/dev/nvidiactl", "/dev/dxg", "/dev/nvmap", "/dev/kfd")
 
@@ -45,12 +48,17 @@ class Model(Protocol):
     rate: int  # Hz
     speakers: tuple[str, ...]  # to choose among, in the model's own words; one alone is no choice
     languages: tuple[str, ...]  # likewise
+    speeds: tuple[float, float]  # at which it can speak, the slowest and the fastest, of 1.0
+    alphabet: Alphabet | None  # None: it reads phonemes, or does not tell
 
     def read(self, text: str, language: str | None) -> None:
         """Turn `text` into letters or phonemes, so that what this loads is there for the next."""
 
-    def say(self, text: str, speaker: str, language: str | None) -> Iterator[Samples]:
-        """Make the sound of `text` in chunks [samples] at `rate`. May raise anything.
+    def say(
+        self, text: str, speaker: str, language: str | None, speed: float = 1.0
+    ) -> Iterator[Samples]:
+        """Make the sound of `text` in chunks [samples] at `rate`, so many times as fast as usual.
+        May raise anything.
 
         An unknown speaker is the first one. A text without anything to speak is no sound.
         """
@@ -70,6 +78,7 @@ class Models:
         self.device = choose_device(settings.device)
         folder = Path(configure.data_dir) / "exported"
         self._cache = DiskCache(folder, ".zip", len(configure.voices) + 1)
+        self._loaded: dict[str, ModelFiles] = {}  # by the model's name
 
     def load(self, name: str) -> Model:
         """Load one. Raises EngineUnavailable if its files are not here, or do not make a model."""
@@ -78,14 +87,33 @@ class Models:
         if files and (path := self._path(files)):
             found = self._cache.read(path, lambda file: ExportedModel(name, Exported.read(file)))
             if found is not None:
+                self._loaded[name] = files
                 return found
         self._coqui_tts()
         if not self._settings.checkpoint:
             agreed = self._settings.agree_to_licence
             files = named_files(name, self._download_dir, agreed=agreed, progress=self._progress)
         assert files is not None
+        self._loaded[name] = files
         self._progress(f"loading {name}")
         return self._by_torch(name, files)
+
+    @property
+    def identity(self) -> str:
+        """Tell what speaks for each language from other models, by what is in the files; "" if that
+        cannot be."""
+        own = self._settings.checkpoint
+        by_language = {self._settings.checkpoint_language: own} if own else self._settings.models
+        try:
+            loaded = {
+                language: identity_of(self._loaded[name])
+                for language, name in by_language.items()
+                if name in self._loaded
+            }
+        except OSError:
+            return ""
+        key = json.dumps([_RECIPE, loaded], sort_keys=True)
+        return hashlib.sha256(key.encode()).hexdigest()[:32]
 
     def _files_here(self, name: str) -> ModelFiles | None:
         if self._settings.checkpoint:

@@ -6,6 +6,7 @@ command. What it makes of them, and how it divides a text at punctuation, stays 
 """
 
 import logging
+import re
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,19 @@ from types import ModuleType
 from wyoming_csm.worker.system.espeak_ng import Library
 
 _LOGGER = logging.getLogger(__name__)
+
+# Coqui's cleaners make them small, and then they are words: "am" of "7 AM", "led", "us".
+_INITIALS = re.compile(r"\b(?:AM|EV|IT|LED|PIR|UPS|US)\b")
+
+
+def initials_apart(text: str, language: str | None) -> str:
+    """Write initials that espeak-ng would take for an English word letter by letter.
+
+    A lone "a" would be the article; "eh" is how it reads that letter's name.
+    """
+    if not (language or "").startswith("en"):
+        return text
+    return _INITIALS.sub(lambda word: " ".join(word[0]).replace("A", "eh"), text)
 
 
 def use_library(wrapper: ModuleType) -> None:

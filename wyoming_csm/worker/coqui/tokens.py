@@ -4,7 +4,8 @@ The cleaners and the wrapper of espeak-ng are coqui-tts's own; what its tokenize
 is here, from what `described` says about one.
 """
 
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from importlib import import_module
@@ -16,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from wyoming_csm.worker.coqui.phonemes import use_library
+from wyoming_csm.worker.coqui.phonemes import initials_apart, use_library
 
 _TEXT = "TTS.tts.utils.text"
 _PHONEMIZERS = f"{_TEXT}.phonemizers"
@@ -58,6 +59,34 @@ def _languages(phonemizer: Any) -> dict[str, str] | None:
     return {language: each.language for language, each in found.items()}
 
 
+class Alphabet:
+    """The letters that a model reads as they are written, after its cleaner."""
+
+    def __init__(self, characters: Collection[str], clean: Callable[..., str] | None) -> None:
+        self._has = frozenset(characters)
+        self._clean = clean
+        self._read = lru_cache(maxsize=2_048)(self._readable)
+
+    def readable(self, text: str) -> str:
+        """Return the text, where it has not learnt a letter without the letter's mark."""
+        return text if text.isascii() else "".join(self._read(c) or c for c in text)
+
+    def lacks(self, text: str) -> str:
+        """Return the letters that it has not learnt."""
+        return "".join(char for char in text if char.isalpha() and not self._read(char))
+
+    def _readable(self, char: str) -> str:
+        """Return the character, or its letters without marks, if they are known; else ""."""
+        if not char.isalpha() or self._knows(char):
+            return char
+        apart = unicodedata.normalize("NFKD", char)
+        letters = "".join(c for c in apart if not unicodedata.combining(c))
+        return letters if all(map(self._knows, letters)) else ""
+
+    def _knows(self, char: str) -> bool:
+        return not self._has.isdisjoint(self._clean(char) if self._clean else char)
+
+
 class Tokenizer:
     """Texts into numbers, as coqui-tts does it. Raises ImportError without coqui-tts."""
 
@@ -71,6 +100,7 @@ class Tokenizer:
         self._phonemizers: dict[str, Any] = {
             language: wrapper.ESpeak(own) for language, own in (description.phonemes or {}).items()
         }
+        self.alphabet = None if self._phonemizers else Alphabet(description.ids, self._clean)
         self._letters = {number for char, number in description.ids.items() if char.isalnum()}
         self.ids = lru_cache(maxsize=1)(self._ids)
 
@@ -79,10 +109,13 @@ class Tokenizer:
         return not self._letters.isdisjoint(self.ids(text, language))
 
     def _ids(self, text: str, language: str | None) -> list[int]:
-        if self._clean is not None:
-            text = self._clean(text, lang=language and language.partition("-")[0])
+        one = None
         if self._phonemizers:
             one = self._phonemizers.get("") or self._phonemizers[language or ""]
+            text = initials_apart(text, one.language)
+        if self._clean is not None:
+            text = self._clean(text, lang=language and language.partition("-")[0])
+        if one is not None:
             text = one.phonemize(text, separator="", language=language)
         ids = [self._it.ids[char] for char in text if char in self._it.ids]
         if self._it.blank is not None:

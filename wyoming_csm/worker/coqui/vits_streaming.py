@@ -12,6 +12,9 @@ from typing import Any
 
 from wyoming_csm.audio import Samples
 
+# At which it speaks better than its stretched sound. Each phoneme has a whole number of frames,
+# rounded up: faster it would lose more words, and be far from as fast as it was asked to be.
+SPEEDS = (0.5, 1.0)
 FIRST, LEAST, MOST = 32, 48, 128  # frames of the first chunk and of later ones, 12 ms each
 
 Decode = Callable[[int, int], Samples]  # the samples of a window [start, end) of the layout

@@ -199,7 +199,10 @@ class FrameLoop:
                 self._scheduler.sounded(sentence, now)
             if last:
                 self._leave(sentence)
-                self._send(protocol.Done(sentence.say.sentence, sentence.seconds))
+                done = protocol.Done(
+                    sentence.say.sentence, sentence.seconds, sentence.whole, sentence.frames
+                )
+                self._send(done)
 
     def _fail(self, sentence: Sentence, error: EngineError) -> None:
         self._leave(sentence)

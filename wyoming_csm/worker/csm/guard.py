@@ -81,8 +81,13 @@ class Guard:
         self._variety: list[int] = []
 
     @property
+    def sounding(self) -> int:
+        """The frames that were not silent; without rules every frame counts."""
+        return self._sounding
+
+    @property
     def sounded(self) -> bool:
-        """True if a frame was not silent; without rules every frame counts."""
+        """True if there is such a frame."""
         return self._sounding > 0
 
     def judge(self, pcm: bytes, codes: "Tensor | None" = None) -> Verdict:

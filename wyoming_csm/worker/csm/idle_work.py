@@ -8,6 +8,7 @@ from threading import Event, Thread
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from wyoming_csm.errors import EngineError
 from wyoming_csm.model.pipeline import FramePipeline
@@ -18,6 +19,7 @@ from wyoming_csm.worker.csm.voice_prompts import VoicePrompts
 
 _LOGGER = logging.getLogger(__name__)
 
+_MOST_JOBS = 64  # without an idle moment, after which none is added for a conversation
 _CHUNK = 32  # positions: a sentence that comes meanwhile waits for no more than these
 IDLE_SLOT = 0  # free as the others are
 
@@ -29,9 +31,9 @@ class _Job(NamedTuple):
 
 
 class IdleWork:
-    """What makes a later sentence quick, or steady: voices' prompts are prefilled chunk by chunk,
-    one after another, as many as the cache has room for, and speakers without a clip say their
-    reference, frame by frame; then `saving` goes on in a thread."""
+    """What makes a later sentence quick, or steady: the prompts of voices and of conversations are
+    prefilled chunk by chunk, one after another, as many as the cache has room for, and speakers
+    without a clip say their reference, frame by frame; then `saving` goes on in a thread."""
 
     def __init__(
         self,
@@ -55,6 +57,11 @@ class IdleWork:
         for voice in (voice for voice in voices if voice.clips):
             ready, begin = partial(self._voices.is_ready, voice), partial(self._prefill, voice)
             self._jobs.append(_Job(f"Voice {voice.name}", ready, begin))
+
+    def add_prompt(self, name: str, prompt: Tensor) -> None:
+        """Take a prompt in that is likely to be asked for."""
+        if prompt not in self._cache and len(self._jobs) < _MOST_JOBS:
+            self._jobs.append(_Job(name, lambda: True, lambda: self._read(prompt)))
 
     def add_speaker(self, speaker: int, make: Callable[[], Making]) -> None:
         """Take a speaker in, unless it waits already; `make` makes its reference in IDLE_SLOT."""
@@ -98,13 +105,19 @@ class IdleWork:
         return bool(self._jobs)
 
     def _prefill(self, voice: Voice) -> Making:
-        """Prefill a voice's prompt, unless it is cached, or the cache has no room for it."""
-        prompt = self._voices.prompt(voice)
+        yield from self._read(self._voices.prompt(voice))
+
+    def _read(self, prompt: Tensor) -> Making:
+        """Prefill a prompt, unless it is cached, or the cache has no room for it."""
         if prompt in self._cache or not self._cache.has_room(len(prompt)):
             return
+        begin = 0
         try:
-            for start in range(0, len(prompt), _CHUNK):
-                if start:
+            if (cached := self._cache.longest_prefix(prompt)) is not None:
+                self._pipeline.restore(IDLE_SLOT, cached)
+                begin = cached.shape[3]
+            for start in range(begin, len(prompt), _CHUNK):
+                if start > begin:
                     yield
                 chunk = prompt[start : start + _CHUNK]
                 self._pipeline.prefill(IDLE_SLOT, chunk, seed=0, start=start)

@@ -10,7 +10,7 @@ import msgspec
 import torch
 from torch import Tensor
 
-from wyoming_csm.config import CsmConfig
+from wyoming_csm.config import ConversationConfig, CsmConfig
 from wyoming_csm.disk_cache import compiled_folder
 from wyoming_csm.model.checkpoint.load import CODEC, Checkpoint
 from wyoming_csm.model.cuda import GraphRoom
@@ -26,6 +26,7 @@ from wyoming_csm.model.sampling import Sampling
 from wyoming_csm.voices import BARE_SPEAKERS, Clip
 from wyoming_csm.worker.csm.checkpoints import find_checkpoint
 from wyoming_csm.worker.csm.clips import ClipEncoder
+from wyoming_csm.worker.csm.conversation import Conversations
 from wyoming_csm.worker.csm.cost import capacity
 from wyoming_csm.worker.csm.device import (
     Precision,
@@ -36,6 +37,7 @@ from wyoming_csm.worker.csm.device import (
     why_slow,
 )
 from wyoming_csm.worker.csm.frame_loop import FrameLoop
+from wyoming_csm.worker.csm.identity import identify
 from wyoming_csm.worker.csm.memory import Needs, free_bytes, graph_node_bytes, plan, ran_out, taken
 from wyoming_csm.worker.csm.runner import CsmRunner
 from wyoming_csm.worker.csm.speaker_files import SpeakerFiles
@@ -50,6 +52,7 @@ _LOGGER = logging.getLogger(__name__)
 def run(child: Child, configure: Configure) -> None:
     """Load and speak until the process ends. Raises EngineUnavailable, CheckpointError."""
     config = msgspec.convert(configure.settings, CsmConfig)
+    conversation = msgspec.convert(configure.conversation, ConversationConfig)
 
     def progress(detail: str) -> None:
         child.send(Starting(detail))
@@ -63,10 +66,16 @@ def run(child: Child, configure: Configure) -> None:
     if device.type == "cuda":
         torch.cuda.set_device(device)
     folder, adapter = find_checkpoint(config, Path(configure.download_dir), progress)
+    data_dir, precision = Path(configure.data_dir), choose_precision(config, device)
+    checkpoint = Checkpoint(folder, adapter)
+    sampling = choose_sampling(config, checkpoint.generation)
+    files = speaker_files(checkpoint, data_dir)
+    child.send(identify(checkpoint, config, precision, sampling, files))  # long before it is ready
     progress(f"loading {config.checkpoint} to {device}")
-    data_dir = Path(configure.data_dir)
     try:
-        runner = load_runner(config, folder, data_dir, device, progress, adapter, report)
+        runner = load_runner(
+            config, folder, data_dir, device, progress, adapter, report, conversation
+        )
         runner.warm_up(progress)
         if device.type == "cuda":  # a CPU takes minutes: only for those that are asked for
             runner.prepare_speakers(range(BARE_SPEAKERS))
@@ -74,7 +83,7 @@ def run(child: Child, configure: Configure) -> None:
         raise ran_out(device) from error
     # More sentences may be spoken at once, but not in real time: the frame loop has them wait.
     slots = capacity(runner.slots, runner.step_seconds)
-    child.send(Ready(_describe(device, choose_precision(config, device), runner.slots), slots))
+    child.send(Ready(_describe(device, precision, runner.slots), slots))
     least = LEAST_SECONDS if device.type == "cpu" else LEAST_ON_GPU_SECONDS
     FrameLoop(child.inbox, child.send, runner, least_seconds=least).run()
 
@@ -98,6 +107,7 @@ def load_runner(
     progress: Callable[[str], None] = _LOGGER.debug,
     adapter: Path | None = None,
     report: Report | None = None,
+    conversation: ConversationConfig | None = None,
 ) -> CsmRunner:
     """Load a runner from a checkpoint's folder, as large as there is memory for.
 
@@ -117,7 +127,17 @@ def load_runner(
     )
     _, _, pipeline, prompts, cache, saving = loaded
     speakers = SpeakerPrompts(speaker_files(checkpoint, data_dir), prompts)
-    return CsmRunner(pipeline, prompts, clips.encode_clip, speakers, config, cache, saving, report)
+    return CsmRunner(
+        pipeline,
+        prompts,
+        clips.encode_clip,
+        speakers,
+        config,
+        cache,
+        saving,
+        report,
+        Conversations(conversation or ConversationConfig(), cache),
+    )
 
 
 def speaker_files(checkpoint: Checkpoint, data_dir: Path) -> SpeakerFiles:

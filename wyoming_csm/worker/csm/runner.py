@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from wyoming_csm.audio import SAMPLE_WIDTH, to_pcm
-from wyoming_csm.config import CsmConfig
+from wyoming_csm.config import ConversationConfig, CsmConfig
 from wyoming_csm.errors import EngineError
 from wyoming_csm.model.csm import is_end
 from wyoming_csm.model.pipeline import FramePipeline
@@ -18,6 +19,7 @@ from wyoming_csm.model.prefix_cache import PrefixCache
 from wyoming_csm.model.prompt import PromptBuilder, Segment
 from wyoming_csm.voices import Clip, Voice
 from wyoming_csm.worker.csm.context import Replies
+from wyoming_csm.worker.csm.conversation import Conversations
 from wyoming_csm.worker.csm.cost import PrefillPace
 from wyoming_csm.worker.csm.ending import Ending, Outcome, Then
 from wyoming_csm.worker.csm.frame_loop import Frame, Wait
@@ -26,10 +28,14 @@ from wyoming_csm.worker.csm.scheduler import Sentence
 from wyoming_csm.worker.csm.speakers import Making, SpeakerPrompts
 from wyoming_csm.worker.csm.usual import UsualVoices, frame_limit
 from wyoming_csm.worker.csm.voice_prompts import Report, VoicePrompts, speaker_of
+from wyoming_csm.worker.fair_queue import FIRST_SOUND_SECONDS
 from wyoming_csm.worker.protocol import Say
 
 _LOGGER = logging.getLogger(__name__)
 _T = TypeVar("_T")
+# Of sound that a listener has left; its first sentence is due sooner.
+_PATIENT_SECONDS = FIRST_SOUND_SECONDS + 0.5
+_STORED = np.dtype("<i2")  # of codes outside this process
 _OTHER_BITS = 0x1E3779B97F4A7C15  # any that look random
 
 
@@ -46,6 +52,7 @@ class CsmRunner:
         cache: PrefixCache,
         saving: Iterator[None],
         report: Report | None = None,
+        conversations: Conversations | None = None,
     ) -> None:
         """`prompts` are for as many positions as a slot of the pipeline has. `saving` writes the
         weights to disk, step by step. `report` is told what becomes of each clip, from any
@@ -55,7 +62,8 @@ class CsmRunner:
         self._config = config
         self._cache = cache
         self._voices = VoicePrompts(encode, prompts, report)
-        self._replies = Replies(cache, config.context_seconds)
+        conversations = conversations or Conversations(ConversationConfig(), cache)
+        self._replies = Replies(cache, config.context_seconds, conversations)
         self._usual = UsualVoices()
         self._speakers = speakers
         self._idle_work = IdleWork(pipeline, self._voices, cache, saving)
@@ -92,19 +100,24 @@ class CsmRunner:
                 self._idle_work.add_speaker(speaker, partial(self._reference, speaker))
 
     def idle(self) -> bool:
+        self.prepare_speakers(self._speakers.rerolled())
         return self._idle_work.step()
 
     def is_prepared(self, say: Say) -> bool:
         return self._voices.is_ready(say.voice)
 
     def start(self, sentence: Sentence) -> None:
-        """Make the prompt: the voice's, as much of the reply as there is room for, the text.
+        """Make the prompt: the voice's, as much of the replies before and of this one as there is
+        room for, the text.
 
         What is cached of its beginning goes into the slot. Raises EngineError.
         """
         self._idle_work.stop()
         say, prompts = sentence.say, self._prompts
-        voice, said = self._voice(say), self._replies.said(say.reply)
+        voice = self._voice(say)
+        self._replies.begin(say, voice, prompts.room(voice, voice[:0]) // 2)
+        self._recall(say)
+        before, said = self._replies.context(say.reply)
         text = prompts.segment(Segment(speaker_of(say.voice), say.text))
         room = prompts.room(voice, text) - self.ahead
         sentence.max_frames = frame_limit(say.text, self._config.max_seconds, room)
@@ -112,9 +125,12 @@ class CsmRunner:
             voice = voice[:0]  # rather another voice than none
         sentence.ending = self._ending(sentence)
         sentence.seed = choose_seed(self._config.seed, len(said))
-        sentence.prompt = prompts.fit(voice, said, text, sentence.max_frames + self.ahead)
+        sentence.prompt = prompts.fit(
+            voice, (*before, *said), text, sentence.max_frames + self.ahead
+        )
         sentence.positions = len(sentence.prompt)
         sentence.voice_positions, sentence.text_positions = len(voice), len(text)
+        sentence.repeatable = len(voice) > 0 and not before
         cached = self._cache.longest_prefix(sentence.prompt)
         if cached is not None:
             self._pipeline.restore(sentence.slot, cached)
@@ -163,7 +179,9 @@ class CsmRunner:
         self._pipeline.release(sentence.slot)
 
     def end_reply(self, reply: int) -> None:
-        self._replies.end(reply)
+        following = self._replies.end(reply)
+        if following is not None:
+            self._idle_work.add_prompt(f"The context of the reply after {reply}", following)
         self._speakers.end_reply(reply)
 
     def step_seconds(self, n: int) -> float:
@@ -171,6 +189,17 @@ class CsmRunner:
 
     def prefill_seconds(self, positions: int) -> float:
         return self._pace.seconds(positions)
+
+    def _recall(self, say: Say) -> None:
+        """Take what others said in the reply as what it said; what cannot be read is left out."""
+        for said in say.said:
+            try:
+                codes = np.frombuffer(said.codes, _STORED).astype(np.int64)
+                frames = torch.from_numpy(codes.reshape(-1, self._prompts.codebooks))
+                segment = Segment(speaker_of(say.voice), said.text, frames)
+                self._replies.recall(say.reply, self._prompts.segment(segment), len(frames))
+            except ValueError as error:
+                _LOGGER.warning("A sentence is no context for the next one: %s", error)
 
     def _voice(self, say: Say) -> Tensor:
         if say.voice.clips:
@@ -201,7 +230,8 @@ class CsmRunner:
 
     def _ending(self, sentence: Sentence) -> Ending:
         usual = self._usual.of(sentence.say.voice)
-        return Ending(usual, sentence.say.text, sentence.max_frames, self._config.guard)
+        patient = sentence.deadline - sentence.advanced > _PATIENT_SECONDS
+        return Ending(usual, sentence.say.text, sentence.max_frames, self._config.guard, patient)
 
     def _say_fault(self, sentence: Sentence, outcome: Outcome) -> None:
         again = outcome.then is Then.AGAIN
@@ -216,7 +246,11 @@ class CsmRunner:
 
     def _remember(self, sentence: Sentence) -> None:
         if sentence.codes:
-            frames = self._prompts.frames(torch.stack(sentence.codes))
+            codes = torch.stack(sentence.codes)
+            if sentence.repeatable:
+                sentence.whole = True
+                sentence.frames = codes.cpu().numpy().astype(_STORED).tobytes()
+            frames = self._prompts.frames(codes)
             reply = sentence.say.reply
             parked = self._replies.add(reply, sentence.prompt, sentence.text_positions, frames)
             if parked is not None:

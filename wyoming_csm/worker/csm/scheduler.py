@@ -40,11 +40,19 @@ class Sentence:
     prompt: "Tensor" = field(init=False)  # [positions, codebooks + 1]
     voice_positions: int = 0  # the first, which are the voice's
     text_positions: int = 0  # the last, which are the text to speak
+    repeatable: bool = False  # it goes on from nothing that another reply does not have
     max_frames: int = 0  # after which it is cut
     seed: int = 0
     codes: "list[Tensor]" = field(default_factory=list)  # of each frame, [codebooks]
     ending: "Ending" = field(init=False)  # what is sent of it
     stale: int = 0  # frames in flight that are those of a try before
+    whole: bool = False  # it is worth to be heard again; see `Done`
+    frames: bytes = b""  # its codes, if it is; see `Done`
+
+    @property
+    def frame_seconds(self) -> float:
+        """Return for how long a frame of it is played."""
+        return cost.FRAME_SECONDS / self.say.stretch
 
 
 @dataclass(eq=False)
@@ -174,7 +182,7 @@ class Scheduler:
 
     def sounded(self, sentence: Sentence, now: float) -> None:
         """Note that a frame was sent; a buffer that had run empty plays on from now."""
-        sentence.deadline = self._queue.sounded(sentence.say.reply, cost.FRAME_SECONDS, now)
+        sentence.deadline = self._queue.sounded(sentence.say.reply, sentence.frame_seconds, now)
 
     def _has_room(self) -> bool:
         """Return whether one more can begin; the prompt of each newcomer takes from all."""
@@ -204,8 +212,8 @@ class Scheduler:
         if not sentence.in_flight:
             return sentence.deadline
         before = self._queue.empty_at.get(sentence.say.reply, 0.0)
-        before += cost.FRAME_SECONDS * (sentence.in_flight - 1)
-        return max(self._offset + sentence.work, before) + cost.FRAME_SECONDS
+        before += sentence.frame_seconds * (sentence.in_flight - 1)
+        return max(self._offset + sentence.work, before) + sentence.frame_seconds
 
     def _next_chunk(self, now: float) -> tuple[Sentence, int, int] | None:
         reading = [one for one in self._slots.values() if one.prefilled < one.positions]

@@ -21,10 +21,12 @@ Stamp = tuple[int, int, int] | None  # of a file; None: there is none
 
 
 class Reference(msgspec.Struct, frozen=True):
-    """A sentence that a speaker said: its words and codes [frames, codebooks]."""
+    """A sentence that a speaker said: its words and codes [frames, codebooks], and the seed that
+    made it."""
 
     text: str
     codes: list[list[int]]
+    seed: int = _SEED
 
 
 class SpeakerFiles:
@@ -39,20 +41,21 @@ class SpeakerFiles:
     def stamp(self, speaker: int) -> Stamp:
         """Return what changes when the file does."""
         try:
-            found = os.stat(self._path(speaker))
+            found = os.stat(self.path(speaker))
         except OSError:
             return None
         return found.st_size, found.st_mtime_ns, found.st_ino
 
     def load(self, speaker: int) -> Reference | None:
         """Return what is stored; None if that is nothing, or damaged."""
-        return self._cache.read(self._path(speaker), self._read)
+        found = self._cache.read(self.path(speaker), self._read)
+        return found if found is not None and found.seed == self.seed(speaker) else None
 
     def store(self, speaker: int, reference: Reference) -> None:
-        """Store it, unless another process was quicker; a failure is logged."""
-        path = self._path(speaker)
-        if not path.exists():
-            for _ in self._cache.write(path, [msgspec.json.encode(reference)]):
+        """Store it, unless another process was quicker, or the speaker has got another seed; a
+        failure is logged."""
+        if reference.seed == self.seed(speaker) and self.load(speaker) is None:
+            for _ in self._cache.write(self.path(speaker), [msgspec.json.encode(reference)]):
                 pass
 
     def seed(self, speaker: int) -> int:
@@ -62,7 +65,8 @@ class SpeakerFiles:
             return found & ((1 << _SEED_BITS) - 1)
         return _SEED
 
-    def _path(self, speaker: int) -> Path:
+    def path(self, speaker: int) -> Path:
+        """Return where a speaker's reference is, if it is there."""
         return self._cache.path(f"{self._checkpoint}-{speaker}")
 
     def _read(self, path: Path) -> Reference:
@@ -80,12 +84,12 @@ class SpeakerFiles:
 
 
 def reroll(data_dir: Path, speaker: int) -> None:
-    """Let a speaker get another voice, in all checkpoints: a running server notices it at the
-    speaker's next sentence, and has made the new voice soon after that. Raises OSError."""
+    """Let a speaker get another voice, in all checkpoints: a running server makes it in its next
+    quiet moment, and has the old one until then. Raises OSError."""
     folder = _folder(data_dir)
     folder.mkdir(parents=True, exist_ok=True)
     path = _seed_path(folder, speaker)
-    part = path.with_suffix(".part")
+    part = folder / f"{path.name}.{os.getpid()}.part"
     part.write_text(f"{secrets.randbits(_SEED_BITS)}\n")
     part.replace(path)
     for made in folder.glob(f"*-{speaker}.json"):

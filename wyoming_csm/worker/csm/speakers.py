@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Generator
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from wyoming_csm.config import CsmConfig
 from wyoming_csm.model.csm import is_end
 from wyoming_csm.model.pipeline import FramePipeline
 from wyoming_csm.model.prompt import PromptBuilder, Segment
+from wyoming_csm.voices import BARE_SPEAKERS
 from wyoming_csm.worker.csm.guard import Guard, Level
 from wyoming_csm.worker.csm.speaker_files import Reference, SpeakerFiles, Stamp
 from wyoming_csm.worker.csm.usual import Usual, frame_limit
@@ -23,13 +25,20 @@ _MOST_SECONDS, _LEAST_FRAMES = 12.0, 25  # of the sentence: people take 5 s
 _TRIES = 4
 
 
+class _Made(NamedTuple):
+    seed: int
+    stamp: Stamp  # of its file
+    prompt: Tensor
+
+
 class SpeakerPrompts:
     """Prompts of speakers without a clip, used from one thread."""
 
     def __init__(self, files: SpeakerFiles, prompts: PromptBuilder) -> None:
         self._files = files
         self._prompts = prompts
-        self._made: dict[int, tuple[Stamp, Tensor]] = {}
+        self._made: dict[int, _Made] = {}
+        self._seeds = self._seeds_now()
         self._replies: dict[int, Tensor] = {}  # what each began with
         self._given_up: set[tuple[int, int]] = set()  # speakers, with the seed
         self._nothing = prompts.join(())
@@ -49,9 +58,14 @@ class SpeakerPrompts:
 
     def lacks(self, speaker: int) -> bool:
         """Return whether a speaker's reference is to be made."""
-        if len(self._now(speaker)):
-            return False
-        return (speaker, self._files.seed(speaker)) not in self._given_up
+        self._now(speaker)
+        made, seed = self._made.get(speaker), self._files.seed(speaker)
+        return (made is None or made.seed != seed) and (speaker, seed) not in self._given_up
+
+    def rerolled(self) -> list[int]:
+        """Return the speakers that were to get another voice since this was asked last."""
+        before, self._seeds = self._seeds, self._seeds_now()
+        return [number for number, seed in enumerate(before) if seed != self._seeds[number]]
 
     def make(self, speaker: int, pipeline: FramePipeline, slot: int, config: CsmConfig) -> Making:
         """Make and store a speaker's reference in a free slot, a frame at each step.
@@ -66,12 +80,14 @@ class SpeakerPrompts:
                 pipeline.start_sound(slot)
                 codes = yield from self._speak(pipeline, slot, config, len(prompt))
                 if codes is not None:
-                    self._store(speaker, Reference(TEXT, codes.tolist()))
-                    return
+                    self._store(speaker, seed, Reference(TEXT, codes.tolist(), seed))
+                    break
+            else:
+                self._give_up(speaker, seed)
         finally:
             pipeline.release(slot)
-        self._given_up.add((speaker, seed))
-        _LOGGER.warning("speaker_%d goes on sounding different each time: no try was good", speaker)
+        if self.lacks(speaker):  # it was rerolled meanwhile
+            yield from self.make(speaker, pipeline, slot, config)
 
     def _speak(
         self, pipeline: FramePipeline, slot: int, config: CsmConfig, used: int
@@ -91,22 +107,35 @@ class SpeakerPrompts:
                 return None
 
     def _now(self, speaker: int) -> Tensor:
-        stamp = self._files.stamp(speaker)
+        """Return the prompt as it is stored; one that is rerolled stays until that is made."""
+        seed, stamp = self._files.seed(speaker), self._files.stamp(speaker)
         known = self._made.get(speaker)
-        if known is not None and known[0] == stamp:
-            return known[1]
+        if known is not None and (known.seed, known.stamp) == (seed, stamp):
+            return known.prompt
+        if (found := self._files.load(speaker)) is not None:
+            return self._note(speaker, seed, found)
+        if known is not None and known.seed != seed:
+            return known.prompt
         self._made.pop(speaker, None)
-        found = self._files.load(speaker)
-        return self._nothing if found is None else self._note(speaker, found)
+        return self._nothing
 
-    def _store(self, speaker: int, reference: Reference) -> None:
+    def _seeds_now(self) -> list[int]:
+        return [self._files.seed(number) for number in range(BARE_SPEAKERS)]
+
+    def _store(self, speaker: int, seed: int, reference: Reference) -> None:
         """Store it; where that fails, it lasts as long as the process."""
         self._files.store(speaker, reference)
-        self._note(speaker, self._files.load(speaker) or reference)
-        _LOGGER.info("speaker_%d has a voice that stays", speaker)
+        if self._files.seed(speaker) == seed:
+            self._note(speaker, seed, self._files.load(speaker) or reference)
+            _LOGGER.info("speaker_%d has a voice that stays", speaker)
 
-    def _note(self, speaker: int, reference: Reference) -> Tensor:
+    def _give_up(self, speaker: int, seed: int) -> None:
+        self._given_up.add((speaker, seed))
+        how = "as before" if speaker in self._made else "different each time"
+        _LOGGER.warning("speaker_%d goes on sounding %s: no try was good", speaker, how)
+
+    def _note(self, speaker: int, seed: int, reference: Reference) -> Tensor:
         codes = torch.tensor(reference.codes)
         prompt = self._prompts.segment(Segment(speaker, reference.text, codes))
-        self._made[speaker] = self._files.stamp(speaker), prompt
+        self._made[speaker] = _Made(seed, self._files.stamp(speaker), prompt)
         return prompt

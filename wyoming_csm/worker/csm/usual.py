@@ -21,6 +21,7 @@ _KNOWN = 3  # sentences from which on a voice's own pace and level count
 _MARGIN_SECONDS, _MARGIN = 2.0, 2.0  # a sentence takes so much longer than is usual at most
 _NEW_SECONDS, _NEW_PACE = 4.0, 0.6  # of a voice that is not known yet: 90 words a minute
 _QUICKEST_PACE = 0.12  # nobody speaks three times as quick as people do
+_LEAST_FRAMES = 2  # of a word: the shortest of Pico's sound for 0.13 s
 _LEAST_WEIGHT = 1 / 16  # of the newest sentence in a mean
 _MOST_VOICES = 256
 
@@ -48,8 +49,10 @@ class Usual:
         return min(most, int(seconds * FRAMES_PER_SECOND))
 
     def too_short(self, text: str, frames: int) -> bool:
-        """Return whether nobody can say `text` in so many frames; a few words are always said."""
-        return _words(text) > 3 and frames * FRAME_SECONDS < _QUICKEST_PACE * _slowest(text)
+        """Return whether nobody can say `text` in so many frames; one word takes two at least."""
+        if (words := _words(text)) <= 3:
+            return words > 0 and frames < _LEAST_FRAMES
+        return frames * FRAME_SECONDS < _QUICKEST_PACE * _slowest(text)
 
     def learn(self, text: str, frames: int, level: float, variety: float) -> None:
         """Count a sentence that ended well: its frames, the level and the variety of it."""

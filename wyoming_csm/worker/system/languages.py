@@ -2,16 +2,20 @@
 
 import importlib.util
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from wyoming_csm.errors import EngineUnavailable
 from wyoming_csm.worker.system.espeak_ng import find_command
+from wyoming_csm.worker.system.further_voices import FURTHER
 
 HIBARI = "Hibari"
 PICO = "SVOX Pico"
 ESPEAK = "eSpeak NG"
 PLATFORM = "the platform's voice"
+# At which each speaks better than its stretched sound, if no other speed is configured: of what
+# Hibari and Pico say faster more is lost.
+RATES = {HIBARI: (0.5, 1.0), PICO: (0.5, 1.0), ESPEAK: (0.5, 2.0), PLATFORM: (0.5, 2.0)}
 _PLATFORMS = ("win32", "darwin")  # where pyttsx3 finds a voice that came with the machine
 
 
@@ -26,6 +30,7 @@ class Language(NamedTuple):
 
 
 _HIBARI = "en-US"
+_BRITISH = FURTHER[0]
 _PICO = """
 en-US=en-us English (US), en-GB=en-gb English (UK), de-DE=de German, es-ES=es Spanish,
 fr-FR=fr-fr French, it-IT=it Italian
@@ -52,20 +57,40 @@ yue Cantonese, zh=cmn Mandarin Chinese
 """
 
 
-def languages() -> Iterator[Language]:
-    """List all languages, US English first; it has a second voice, Pico's."""
+def languages(fetched: Collection[str] = ()) -> Iterator[Language]:
+    """List all languages, US English first; it has a second voice, Pico's.
+
+    `fetched`: those of Hibari's further voices that are here. British English is Emma's then, and
+    each other one is a voice of its own.
+    """
+    codes = {}
     for table in (_PICO, _ESPEAK):
         for entry in " ".join(table.split()).split(", "):
             code, _, title = entry.partition(" ")
             tag, _, espeak = code.partition("=")
-            codes = {ESPEAK: espeak or tag, PLATFORM: tag}
+            codes[tag] = {ESPEAK: espeak or tag, PLATFORM: tag}
             if table is _PICO:
-                codes = {PICO: tag, **codes}
+                codes[tag] = {PICO: tag, **codes[tag]}
             if tag == _HIBARI:
-                yield Language(f"system_{tag}", tag, title, {HIBARI: tag, **codes})
-                yield Language(f"system_pico_{tag}", tag, title, codes)
+                yield Language(f"system_{tag}", tag, title, {HIBARI: tag, **codes[tag]})
+                yield Language(f"system_pico_{tag}", tag, title, codes[tag])
+            elif tag == _BRITISH.tag and _BRITISH.name in fetched:
+                by = {HIBARI: _BRITISH.name, **codes[tag]}
+                yield Language(f"system_{tag}", tag, _BRITISH.title, by)
             else:
-                yield Language(f"system_{tag}", tag, title, codes)
+                yield Language(f"system_{tag}", tag, title, codes[tag])
+    for one in FURTHER:
+        if one.name in fetched and one is not _BRITISH:
+            by = {HIBARI: one.name, **codes[one.tag]}
+            yield Language(f"system_{one.name}_{one.tag}", one.tag, one.title, by)
+
+
+def espeak_code(language: str) -> str | None:
+    """Return what eSpeak NG calls a language (`pt_BR`, `zh-TW`), None if it does not speak it."""
+    tag = language.replace("_", "-").lower()
+    codes = {one.tag.lower(): one.codes[ESPEAK] for one in reversed(list(languages()))}
+    primaries = {known.partition("-")[0]: code for known, code in codes.items()}
+    return codes.get(tag) or primaries.get(tag.partition("-")[0])
 
 
 def find_synthesisers() -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import struct
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ import msgspec
 from wyoming_csm.audio import from_pcm, read_clip, resample, to_pcm
 from wyoming_csm.config import SystemConfig
 from wyoming_csm.errors import EngineError, EngineUnavailable, VoiceError
+from wyoming_csm.text.scripts import Run, letters_outside, script_of, scripts_of
 from wyoming_csm.voices import Voice
 from wyoming_csm.worker.protocol import Configure
-from wyoming_csm.worker.system import hibari, pico
+from wyoming_csm.worker.strange_words import Say, say_each
+from wyoming_csm.worker.system import further_voices, hibari, pico
 from wyoming_csm.worker.system.espeak_ng import find_command
 from wyoming_csm.worker.system.languages import (
     ESPEAK,
@@ -93,43 +96,71 @@ class Platform:
                 raise EngineError(f"pyttsx3: {error}") from error
 
 
-_UNKNOWN: Mapping[str, Callable[[str], str]] = {HIBARI: hibari.unknown, PICO: pico.unknown}
-
-
 class SystemSpeaker:
-    """The speaker of the sentence loop. `synthesisers`: by name, the best first."""
+    """The speaker of the sentence loop. `synthesisers`: by name, the best first; `fetched` names
+    those of Hibari's further voices that are here by now."""
 
     voices: tuple[Voice, ...] = ()  # known without loading
     warm_up: Sequence[tuple[str, Voice]] = ()  # its first sentence is as quick as all others
+    identity = ""  # it makes a sentence again as soon as a disk would bring it
 
-    def __init__(self, synthesisers: Mapping[str, Synthesise]) -> None:
+    def __init__(
+        self,
+        synthesisers: Mapping[str, Synthesise],
+        fetched: Callable[[], frozenset[str]] = frozenset,
+    ) -> None:
         self.detail = ", ".join(synthesisers)
         self._synthesisers = synthesisers
-        self._languages = {language.name: language for language in languages()}
+        self._fetched = fetched
+        self._told: set[tuple[str, str]] = set()  # of whom which script's letters were left out
 
-    def say(self, text: str, voice: Voice) -> Iterator[bytes]:
-        """Make the sound by the first synthesiser that has the language and knows every letter of
-        the text; where none does, by the first, without those letters. Raises EngineError."""
-        language = self._languages.get(voice.name)
+    def say(self, text: str, voice: Voice, rate: float = 1.0) -> Iterator[bytes]:
+        """Make the sound by the first synthesiser that has the language, and words with letters
+        that it does not know by one that does, in the likeliest language of their script. Where
+        none does, they are said without those letters. Raises EngineError."""
+        known = _by_name(self._fetched())
+        language = known.get(voice.name)
         if language is None:
             raise EngineError(f"no system voice {voice.name!r}")
         able = [name for name in self._synthesisers if name in language.codes]
         if not able:
             raise EngineError(f"no voice here speaks {language.title}")
-        first = next((name for name in able if not _unknown(name, text)), able[0])
-        if unknown := _unknown(first, text):
-            _LOGGER.warning("%s leaves out %d letters that it does not know", first, len(unknown))
-        return self._say(text, voice, language, sorted(able, key=lambda name: name != first))
+
+        def own(words: str) -> Iterator[bytes]:
+            if unknown := _unknown(able[0], words, language.tag):
+                self._tell(able[0], unknown)
+            return self._say(words, rate, language, able)
+
+        def other(run: Run) -> Say | None:
+            its = known.get(f"system_{run.language}") or language
+            found = [name for name in self._synthesisers if name in its.codes]
+            found = [name for name in found if not _unknown(name, run.text, its.tag)]
+            if not found:
+                return None
+            return lambda words: self._say(words, rate, its, found)
+
+        return say_each(text, lambda words: _unknown(able[0], words, language.tag), own, other)
+
+    def _tell(self, name: str, letters: str) -> None:
+        """Say that letters are left out, once for each script."""
+        for script in sorted(set(map(script_of, letters))):
+            once = name, script
+            _LOGGER.log(
+                logging.DEBUG if once in self._told else logging.WARNING,
+                "%s leaves out %s letters that it does not know",
+                *(name, script.title() or "some"),
+            )
+            self._told.add(once)
 
     def _say(
-        self, text: str, voice: Voice, language: Language, names: Sequence[str]
+        self, text: str, rate: float, language: Language, names: Sequence[str]
     ) -> Iterator[bytes]:
         """Yield the sound made by the first of these, or by the next one if that fails before
         anything sounded."""
         for name in names:
             sounded = False
             try:
-                for pcm in self._synthesisers[name](text, language.codes[name], voice.manner.rate):
+                for pcm in self._synthesisers[name](text, language.codes[name], rate):
                     sounded = True
                     yield pcm
                 return
@@ -139,9 +170,19 @@ class SystemSpeaker:
                 _LOGGER.warning("%s; another speaks", error)
 
 
-def _unknown(name: str, text: str) -> str:
-    """Return the letters of `text` that a synthesiser would leave out."""
-    return _UNKNOWN[name](text) if name in _UNKNOWN else ""
+@lru_cache(maxsize=2)
+def _by_name(fetched: frozenset[str]) -> Mapping[str, Language]:
+    return {language.name: language for language in languages(fetched)}
+
+
+def _unknown(name: str, text: str, language: str) -> str:
+    """Return the letters and digits of `text` that a synthesiser would leave out or name."""
+    if name == HIBARI:
+        return hibari.unknown(text)
+    if name == PICO:
+        return pico.unknown(text)
+    # eSpeak NG has Latin words in every language. Of other scripts it names each letter.
+    return letters_outside(text, scripts_of(language)) if name == ESPEAK else ""
 
 
 def load(configure: Configure) -> SystemSpeaker:
@@ -150,8 +191,9 @@ def load(configure: Configure) -> SystemSpeaker:
     Raises EngineUnavailable if nothing is left.
     """
     speed = msgspec.convert(configure.settings, SystemConfig).speed
+    models = Path(configure.download_dir)
     made_by: Mapping[str, Callable[[float], Any]] = {
-        HIBARI: hibari.Hibari,
+        HIBARI: partial(hibari.Hibari, models=models),
         PICO: pico.Pico,
         ESPEAK: Espeak,
         PLATFORM: Platform,
@@ -168,4 +210,4 @@ def load(configure: Configure) -> SystemSpeaker:
         raise EngineUnavailable(
             f"the system voice cannot be loaded ({absent})", "pip install espeakng-loader"
         )
-    return SystemSpeaker(loaded)
+    return SystemSpeaker(loaded, partial(further_voices.fetched, models))

@@ -141,13 +141,13 @@ async def test_keys_are_enough(browser: Browser, place: str, tmp_path: Path) -> 
     ):
         await expect(page.locator("#voice option")).not_to_have_count(0)
         seen = []
-        for _ in range(8):
+        for _ in range(9):
             await page.keyboard.press("Tab")
             seen.append(await page.evaluate(
                 "document.activeElement.id || document.activeElement.innerText"
             ))  # fmt: skip
         assert seen == [
-            *("To the content", "wyoming-csm", "Speak", "Voices", "Status", "text", "voice", "go")
+            *("To the content", "wyoming-csm", "Speak", "Voices", "Status", "text", "voice", "speed", "go")
         ]
         await page.focus("#text")
         await page.keyboard.type("One is.")

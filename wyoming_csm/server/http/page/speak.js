@@ -54,13 +54,8 @@ export async function enter(chosen = voice.value) {
 }
 
 /** Take what the status says that matters here. */
-export function know({ text_characters, speeds }) {
+export function know({ text_characters }) {
   most = text_characters;
-  const [slowest, fastest] = speeds;
-  find("#speed-field").hidden = slowest === fastest;
-  // from half to twice as fast: beyond it nobody understands
-  speed.min = Math.max(slowest, 0.5);
-  speed.max = Math.min(fastest, 2);
   count();
 }
 
