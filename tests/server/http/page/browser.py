@@ -8,9 +8,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, ConsoleMessage, Page, Request, async_playwright
 
-from tests.server.http.doors import Doors
+for _name in ("playwright", "axe_playwright_python"):
+    pytest.importorskip(_name, reason=f"{_name} is not installed: pip install '.[dev]'")
+
+from playwright.async_api import (  # noqa: E402
+    Browser,
+    ConsoleMessage,
+    Page,
+    Request,
+    async_playwright,
+    expect,
+)
+
+from tests.server.http.doors import Doors  # noqa: E402
+
+# Those that use it import nothing of playwright themselves: where it is not installed, they are
+# skipped with the words above.
+__all__ = ("DROP", "Browser", "Page", "address", "chromium", "expect", "opened")
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or ""
 FLAGS = (
@@ -46,7 +61,7 @@ AudioNode.prototype.connect = function (to, ...more) {
   return connect.call(this, to, ...more);
 };
 """
-# Told of every answer that is an error, of a header that plain HTTP is not meant for, and of our ears.
+# Told of every answer that is an error, of a header that plain HTTP is not meant for, of our ears.
 _USUAL = (
     *("Failed to load resource", "WebSocket connection to", "Cross-Origin-Opener-Policy"),
     "ScriptProcessorNode is deprecated",

@@ -6,12 +6,11 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Page, expect
 
 from tests.fakes import FakeEngine, fake_voice
 from tests.server.clients import eventually
 from tests.server.http.doors import doors
-from tests.server.http.page.browser import DROP, address, opened
+from tests.server.http.page.browser import DROP, Browser, Page, address, expect, opened
 from tests.server.http.page.test_speak import written
 from tests.server.http.page.test_voices import put
 from wyoming_csm.config import HttpConfig, Limits

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 from aiohttp import ClientSession, WSMsgType, web
-from playwright.async_api import Browser, expect
 
 from tests.fakes import FakeEngine, fake_voice
 from tests.server.clients import eventually
 from tests.server.http.doors import doors
-from tests.server.http.page.browser import address, opened
+from tests.server.http.page.browser import Browser, address, expect, opened
 from tests.server.http.page.test_speak import written
 from tests.server.http.page.test_voices import dropped, put
 from tests.server.http.test_voices import recording
@@ -147,7 +146,17 @@ async def test_keys_are_enough(browser: Browser, place: str, tmp_path: Path) -> 
                 "document.activeElement.id || document.activeElement.innerText"
             ))  # fmt: skip
         assert seen == [
-            *("To the content", "wyoming-csm", "Speak", "Voices", "Status", "text", "voice", "speed", "go")
+            *(
+                "To the content",
+                "wyoming-csm",
+                "Speak",
+                "Voices",
+                "Status",
+                "text",
+                "voice",
+                "speed",
+                "go",
+            )
         ]
         await page.focus("#text")
         await page.keyboard.type("One is.")

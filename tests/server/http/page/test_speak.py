@@ -6,12 +6,11 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Page, expect
 
 from tests.fakes import FakeEngine, fake_voice, frame
 from tests.server.clients import eventually
 from tests.server.http.doors import doors
-from tests.server.http.page.browser import address, opened
+from tests.server.http.page.browser import Browser, Page, address, expect, opened
 from wyoming_csm.config import HttpConfig
 from wyoming_csm.voices import Voice
 

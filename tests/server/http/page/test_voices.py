@@ -7,12 +7,11 @@ from typing import Any
 
 import msgspec
 import pytest
-from playwright.async_api import Browser, Page, expect
 
 from tests.fakes import FakeEngine, fake_voice
 from tests.server.clients import eventually
 from tests.server.http.doors import Doors, doors
-from tests.server.http.page.browser import DROP, address, opened
+from tests.server.http.page.browser import DROP, Browser, Page, address, expect, opened
 from tests.server.http.test_voices import names, recogniser, recording
 from wyoming_csm.config import Config, HttpConfig, PresetConfig
 from wyoming_csm.recordings import read_voice
