@@ -29,6 +29,11 @@ export function announce(words) {
   find("#announcer").textContent = words;
 }
 
+/** Words of the server, with what stands between backquotes as what one types. */
+export function typed(words) {
+  return words.split("`").map((part, i) => (i % 2 ? make("code", {}, part) : part));
+}
+
 /** Show what went wrong in an element of class `problem`; without an error, clear it. */
 export function complain(element, error = null) {
   if (error?.name === "AbortError") return;
@@ -36,7 +41,7 @@ export function complain(element, error = null) {
   element.hidden = !error;
   if (!error) return;
   element.append(
-    make("p", {}, error.message || String(error)),
+    make("p", {}, ...typed(error.message || String(error))),
     make("button", { type: "button", class: "plain", onclick: () => complain(element) }, "Dismiss"),
   );
 }

@@ -1,6 +1,6 @@
 // The section that says who speaks, who does not and why, and how quick the last replies were.
 
-import { complain, draw, find, make, seconds } from "./dom.js";
+import { complain, draw, find, make, seconds, typed } from "./dom.js";
 import { sentence } from "./api.js";
 import { status, titleOf } from "./state.js";
 
@@ -57,7 +57,7 @@ function engine({ name, phase, detail, free, queue }) {
     make("p", {}, make("span", { class: `dot ${good ? "good" : ""}`, "aria-hidden": "true" }),
       make("strong", {}, titleOf(name)), make("span", { class: `tag ${good ? "" : "gray"}` }, WORDS[phase] || phase),
       make("span", { class: "hint" }, load.filter(Boolean).join(", "))),
-    detail ? make("p", { class: "hint" }, sentence(detail)) : null);
+    detail ? make("p", { class: "hint" }, ...typed(sentence(detail))) : null);
 }
 
 const WIDTH = 320, HEIGHT = 96, EDGE = 6;
