@@ -31,7 +31,12 @@ export class Recorder {
       throw new Error(REASONS[error.name] || `The microphone cannot be had: ${error.message}`);
     }
     this.context = new AudioContext();
-    await this.context.audioWorklet.addModule(new URL("capture.js", import.meta.url));
+    try {
+      await this.context.audioWorklet.addModule(new URL("capture.js", import.meta.url));
+    } catch (error) {
+      this.release();
+      throw new Error(`The browser cannot record: ${error.message}`);
+    }
     this.node = new AudioWorkletNode(this.context, "capture", { numberOfOutputs: 0 });
     this.node.port.onmessage = ({ data }) => {
       this.parts.push(data);
@@ -47,8 +52,7 @@ export class Recorder {
   /** End, and return all samples. */
   stop() {
     this.node.port.onmessage = null;
-    for (const track of this.stream.getTracks()) track.stop();
-    this.context.close();
+    this.release();
     const samples = new Float32Array(this.parts.reduce((sum, part) => sum + part.length, 0));
     let at = 0;
     for (const part of this.parts) {
@@ -56,5 +60,11 @@ export class Recorder {
       at += part.length;
     }
     return samples;
+  }
+
+  /** Let go of the microphone. */
+  release() {
+    for (const track of this.stream.getTracks()) track.stop();
+    this.context.close();
   }
 }
