@@ -53,7 +53,7 @@ async def test_voices_say_what_they_are() -> None:
     voices = (
         Voice(name="anna", language="en", description="Anna", engine="csm", clips=(clip,)),
         Voice(name="broken", language="en", description="B", engine="csm", fault="no words"),
-        Voice(name="speaker_0", language="en", description="Speaker 0", engine="csm"),
+        Voice(name="speaker_0", language="en", description="S", engine="csm", speaker="0"),
     )
     presets = {"night": PresetConfig(voice="anna")}
     engine = FakeEngine("csm", voices=voices)
@@ -74,7 +74,9 @@ async def test_voices_say_what_they_are() -> None:
         "kind": "recorded",
         "speakers": [],
         "fault": "",
+        "rerolls": False,
     }
+    assert [one["name"] for one in found["voices"] if one["rerolls"]] == ["speaker_0"]
 
 
 @pytest.mark.parametrize("raw", [True, False])
@@ -142,6 +144,27 @@ async def test_a_voice_is_renamed_and_taken_away(tmp_path: Path) -> None:
         assert (await asked(both, "DELETE", "/api/voices/berta"))[0] == 200
         assert names(tmp_path) == []
         assert both.looked == [""] * 3
+
+
+async def test_a_speaker_without_a_recording_gets_another_voice(tmp_path: Path) -> None:
+    clip = Clip("/a/clip.wav", WORDS)
+    voices = (
+        Voice(
+            name="anna", language="en", description="A", engine="csm", speaker="0", clips=(clip,)
+        ),
+        Voice(name="speaker_1", language="en", description="S", engine="csm", speaker="1"),
+    )
+    engine = FakeEngine("csm", voices=voices)
+    async with doors(engine, data_dir=str(tmp_path / "data")) as both:
+        assert (await asked(both, "POST", "/api/voices/speaker_1/reroll"))[0] == 200
+        assert names(tmp_path / "data" / "speakers") == ["1.seed"]
+        for name in ("anna", "nobody"):
+            assert (await asked(both, "POST", f"/api/voices/{name}/reroll"))[0] == 404
+        assert names(tmp_path / "data" / "speakers") == ["1.seed"]
+    (tmp_path / "file").touch()
+    async with doors(engine, data_dir=str(tmp_path / "file")) as both:
+        status, found = await asked(both, "POST", "/api/voices/speaker_1/reroll")
+    assert (status, "cannot be written" in found["error"]["message"]) == (400, True)
 
 
 @pytest.mark.parametrize("name", ["nobody", "..", "%2E%2E", "@eaDir"])

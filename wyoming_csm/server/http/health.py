@@ -43,7 +43,8 @@ class EngineStatus(msgspec.Struct, frozen=True):
 
 class State(msgspec.Struct, frozen=True):
     """What the page shows of the server; `speaks` says which engine does now, or why none can,
-    `transcribes` whether a speech-to-text server is configured."""
+    `transcribes` whether a speech-to-text server is configured, `upload_bytes` how large a
+    recording may be."""
 
     version: str
     speaks: str
@@ -51,6 +52,7 @@ class State(msgspec.Struct, frozen=True):
     replies: list[Reply]
     text_characters: int
     transcribes: bool
+    upload_bytes: int
 
 
 async def health(request: web.Request) -> web.Response:
@@ -81,6 +83,7 @@ async def state(request: web.Request) -> web.Response:
             list(house.metrics.recent),
             house.config.limits.text_characters,
             house.config.http.asr is not None,
+            house.config.limits.upload_bytes,
         )
     )
 

@@ -146,6 +146,14 @@ def _paths() -> _Schema:
                 errors=(404,),
             )
         },
+        "/api/voices/{name}/reroll": {
+            "post": _operation(
+                "Let a speaker without a recording get another voice",
+                {200: ("It has one from its next sentences on", _json(voices.Changed))},
+                parameters=[_NAME],
+                errors=(404,),
+            )
+        },
         "/api/clips/judge": {
             "post": _operation(
                 "Judge a recording: its length, level and noise",

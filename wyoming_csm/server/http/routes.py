@@ -29,6 +29,7 @@ ROUTES = (
     web.post("/api/voices/{name}", voices.made),
     web.delete("/api/voices/{name}", voices.removed),
     web.post("/api/voices/{name}/rename", voices.renamed),
+    web.post("/api/voices/{name}/reroll", voices.rerolled),
     web.post("/api/clips/judge", voices.judged),
     web.post("/api/clips/transcribe", voices.transcribed),
     web.get("/api/status", health.state),

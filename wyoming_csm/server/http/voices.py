@@ -2,6 +2,7 @@
 
 import asyncio
 from http import HTTPStatus
+from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
@@ -9,6 +10,7 @@ from aiohttp import web
 from msgspec import Meta
 
 from wyoming_csm.audio import SAMPLE_RATE
+from wyoming_csm.errors import RequestError
 from wyoming_csm.server.http.bodies import read_json
 from wyoming_csm.server.http.house import House, house_of
 from wyoming_csm.server.http.problems import Refused
@@ -25,13 +27,14 @@ from wyoming_csm.voice_folders import (
     rename,
 )
 from wyoming_csm.voices import Voice
+from wyoming_csm.worker.csm.speaker_files import reroll
 
 _MOST_WORDS = 4_000  # characters of a clip's words
 
 
 class VoiceEntry(msgspec.Struct, frozen=True):
     """A voice: made of a recording, a preset of the configuration, or an engine's own. `fault`
-    says why it cannot be used."""
+    says why it cannot be used, `rerolls` that chance gave it its sound and may give it another."""
 
     name: str
     language: str
@@ -40,6 +43,7 @@ class VoiceEntry(msgspec.Struct, frozen=True):
     kind: Literal["recorded", "preset", "engine"]
     speakers: tuple[str, ...]
     fault: str
+    rerolls: bool
 
 
 class VoiceEntries(msgspec.Struct, frozen=True):
@@ -127,6 +131,21 @@ async def renamed(request: web.Request) -> web.Response:
     return json_answer(Changed(new, lost_presets=tuple(presets_of(house.config, name))))
 
 
+async def rerolled(request: web.Request) -> web.Response:
+    """Answer POST /api/voices/NAME/reroll: a speaker without a clip gets another voice."""
+    house, name = house_of(request), _name(request)
+    found = next((one for one in house.answers.engine.voices if one.name == name), None)
+    if found is None or not is_by_chance(found):
+        raise Refused(
+            HTTPStatus.NOT_FOUND, f"{name[:100]!r} is no speaker without a recording: it stays"
+        )
+    try:
+        await asyncio.to_thread(reroll, Path(house.config.data_dir), int(found.speaker))
+    except OSError as error:
+        raise RequestError(f"{house.config.data_dir} cannot be written: {error}") from error
+    return json_answer(Changed(name))
+
+
 async def judged(request: web.Request) -> web.Response:
     """Answer POST /api/clips/judge."""
     house = house_of(request)
@@ -162,13 +181,19 @@ def _entry(voice: Voice) -> VoiceEntry:
         kind = "recorded"
     return VoiceEntry(
         voice.name, voice.language, voice.description.strip(), voice.engine, kind,
-        voice.speakers, voice.fault,
+        voice.speakers, voice.fault, is_by_chance(voice),
     )  # fmt: skip
 
 
 def is_recorded(voice: Voice) -> bool:
     """Tell whether a voice is made of a recording, also if that cannot be used."""
     return not voice.base and voice.engine == "csm" and bool(voice.clips or voice.fault)
+
+
+def is_by_chance(voice: Voice) -> bool:
+    """Tell whether a voice is a speaker of CSM without a recording, whose sound a seed decides."""
+    alone = not voice.base and not is_recorded(voice)
+    return alone and voice.engine == "csm" and voice.speaker.isdecimal()
 
 
 def _check_recorded(house: House, name: str) -> None:
