@@ -124,11 +124,20 @@ def administered(command: str, _: Tools) -> None:
         assert path.replace("/var/lib", "%S") in unit
 
 
+def built(command: str, _: Tools) -> None:
+    """Docker's: the file is there, and has every argument that is given."""
+    words = shlex.split(command)
+    recipe = (ROOT / words[words.index("-f") + 1]).read_text()
+    for number, word in enumerate(words):
+        if word == "--build-arg":
+            assert f"ARG {words[number + 1].partition('=')[0]}" in recipe
+
+
 def noted(command: str, _: Tools) -> None:
     """A line written into a file that Compose reads, or systemd."""
     name = re.search(r"(?:>|tee) (\S+)$", command)
     assert name
-    assert name[1] == "docker/.env" or name[1].startswith("/etc/modules-load.d/")
+    assert name[1] == "docker/hf_token" or name[1].startswith("/etc/modules-load.d/")
 
 
 CHECKS: dict[str, Check] = {
@@ -136,10 +145,11 @@ CHECKS: dict[str, Check] = {
     r"\./run\.sh say .*": spoken,
     r"echo .* \| \./run\.sh text .*": worded,
     r"\./run\.sh voices list": managed,
-    r"\./run\.sh (voices|verify|doctor) ?.*": parsed,
+    r"\./run\.sh (voices|verify|doctor|bench|download) ?.*": parsed,
     r"speech/bin/wyoming-csm .*": parsed,  # and script/try-wheel runs it
     r"docker compose .*": composed,
-    r"(script|\.ci)/\S+": scripted,
+    r"docker build .*": built,
+    r"(script|\.ci)/.+": scripted,
     r"curl -s .*": asked,
     r"(python3 -m venv speech|speech/bin/pip install .*\.whl.*)": installed,
     r"echo \S+( >| \|) .*": noted,

@@ -66,7 +66,8 @@ def test_words_of_the_command_exist(capsys: pytest.CaptureFixture[str]) -> None:
     known = capsys.readouterr().out
     words = set(
         re.findall(
-            r"(--[a-z-]+)", " ".join(c for c in GUIDES if re.match(r"\./run|wyoming-csm|--", c))
+            r"(--[a-z-]+)",
+            " ".join(c for c in GUIDES if re.match(r"\./run|wyoming-csm|--(?!read-only)", c)),
         )
     )
     assert words
