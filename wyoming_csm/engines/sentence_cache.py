@@ -7,7 +7,6 @@ import logging
 import struct
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -69,7 +68,10 @@ class SentenceCache:
     def __init__(self, data_dir: Path, config: CacheConfig) -> None:
         self.characters = config.characters  # of a reply, from its beginning
         self._files = DiskCache(
-            data_dir / "sentences", ".sentence", most_bytes=config.megabytes * 2**20
+            data_dir / "sentences",
+            ".sentence",
+            most_bytes=config.megabytes * 2**20,
+            private=True,  # they tell what was said
         )
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="sentences")
         self._waiting = 0
@@ -106,8 +108,6 @@ class SentenceCache:
         if self._key(wanted) != key:
             return
         path = self._files.path(key)
-        with suppress(OSError):  # said below
-            self._files.folder.mkdir(0o700, parents=True, exist_ok=True)  # it tells what was said
         for _ in self._files.write(path, _content(path, stored)):
             pass
 
