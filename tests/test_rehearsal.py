@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
+from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tests.fakes import FakeEngine, fake_voice
 from tests.simulated_time import simulate
@@ -12,10 +14,12 @@ from wyoming_csm.audio import to_pcm
 from wyoming_csm.config import SoundConfig
 from wyoming_csm.engines.base import Phase, Sentence
 from wyoming_csm.engines.fallback import Fallback
+from wyoming_csm.engines.likeness import sounds_like
 from wyoming_csm.rehearsal import QUIET_SECONDS, Rehearsal
 from wyoming_csm.sound.mixer import Mixer
 from wyoming_csm.text.pieces import Speak
-from wyoming_csm.voices import Voice
+from wyoming_csm.voices import Clip, Voice
+from wyoming_csm.worker.protocol import Identified
 
 ANNA = fake_voice("anna")
 
@@ -104,6 +108,43 @@ def test_an_answer_interrupts_it_and_is_waited_for() -> None:
     assert [text == "It is on." for text in engine.asked] == [False, True, False]
     assert engine.cancelled == engine.asked[:1]
     assert house.gain("csm/anna") is not None
+
+
+def test_another_recording_of_its_name_is_another_voice() -> None:
+    def anna(content: str) -> Voice:
+        return replace(ANNA, clips=(Clip("clip.wav", "Words.", content=content),))
+
+    engine = Soft("csm", voices=(anna("one"),))
+    house = House(engine)
+    house.voices = list(engine.voices)
+
+    async def scene() -> None:
+        await house.wait(100.0)
+        first = await sounds_like(engine, anna("one"))
+        second = await sounds_like(engine, anna("two"))
+        assert (house.gain(first), house.gain(second)) == (pytest.approx(10.0, abs=1.5), None)
+        engine.have_voices(anna("two"))
+        house.voices = list(engine.voices)
+        await house.wait(100.0)
+        assert house.gain(second) == pytest.approx(10.0, abs=1.5)
+
+    simulate(scene())
+    assert len(engine.asked) == 2
+
+
+async def test_a_speaker_that_said_something_else_first_is_another_voice(tmp_path: Path) -> None:
+    file = tmp_path / "0.json"
+    speaker = replace(fake_voice("speaker_0"), speaker="0")
+    engine = Soft("csm", voices=(speaker,))
+    assert await sounds_like(engine, speaker) == "csm/speaker_0"
+    engine.identity = Identified("", (str(file),))
+    assert await sounds_like(engine, speaker) == "csm/speaker_0", "it has said nothing yet"
+    marks = set()
+    for content in ("a calm sentence", "another one", "a calm sentence"):
+        file.write_text(content)
+        marks.add(await sounds_like(engine, speaker))
+    assert len(marks) == 2
+    assert all(mark.startswith("csm/speaker_0 ") for mark in marks)
 
 
 @pytest.mark.parametrize("what", ["fails", "is short", "is of another language", "is as it is"])

@@ -106,6 +106,24 @@ async def test_another_checkpoint_has_said_nothing(house: House, csm: FakeEngine
     assert len(csm.asked) == 3
 
 
+async def test_who_says_no_more_of_itself_is_asked_each_time(
+    house: House, csm: FakeEngine, tmp_path: Path
+) -> None:
+    csm.identity = Identified("", ("data/speakers/0.json",))
+    for _ in range(2):
+        await house.hear("Hello.")
+    assert csm.asked == ["Hello."] * 2
+    assert stored(tmp_path) == 0
+    assert house.replies[-1].recall.lookups == 0
+
+
+async def test_what_was_looked_for_and_found_is_counted(house: House) -> None:
+    await house.hear("Hello.")
+    await house.hear("Hello.", "New.", "Newer.")
+    found = [(reply.recall.lookups, reply.recall.found) for reply in house.replies]
+    assert found == [(1, 0), (3, 1)]
+
+
 async def test_what_was_cut_fails_or_makes_no_sound_is_not_stored(
     house: House, csm: FakeEngine, coqui: FakeEngine, system: FakeEngine
 ) -> None:

@@ -14,6 +14,7 @@ import msgspec
 
 from wyoming_csm.config import CacheConfig
 from wyoming_csm.disk_cache import DiskCache
+from wyoming_csm.engines.likeness import made_from
 from wyoming_csm.recordings import version_of
 from wyoming_csm.voices import Voice
 from wyoming_csm.worker.protocol import Identified
@@ -118,27 +119,19 @@ class SentenceCache:
     def _key(self, wanted: Wanted) -> str | None:
         """Name all that a sentence is made from; None: that is not known."""
         voice = wanted.voice
-        if (made_from := _made_from(wanted.identity, voice)) is None:
+        if _have_changed(voice) or (found := made_from(wanted.identity, voice)) is None:
             return None
         manner = [voice.manner.temperature, wanted.rate]
-        key = [wanted.identity.identity, made_from, manner, wanted.text, wanted.after]
+        key = [wanted.identity.identity, found, manner, wanted.text, wanted.after]
         return hashlib.sha256(json.dumps(key).encode()).hexdigest()[:40]
 
 
-def _made_from(identity: Identified, voice: Voice) -> list[object] | None:
-    """Tell a voice from others by its clips, by what CSM's speaker said once, or by its name;
-    None: its files are not what they were, or there is none yet."""
+def _have_changed(voice: Voice) -> bool:
+    """Return whether the voice's clips are not what they were when it was read."""
     try:
-        if voice.clips:
-            if any(version_of(Path(clip.path)) != clip.version for clip in voice.clips):
-                return None
-            return [voice.speaker, *((clip.content, clip.text) for clip in voice.clips)]
-        if identity.speakers:
-            sounds_like = Path(identity.speakers[int(voice.speaker or 0)]).read_bytes()
-            return [voice.speaker, hashlib.sha256(sounds_like).hexdigest()]
-    except (OSError, IndexError):
-        return None
-    return [voice.speaker, voice.name]
+        return any(version_of(Path(clip.path)) != clip.version for clip in voice.clips)
+    except OSError:
+        return True
 
 
 def _content(path: Path, stored: Stored) -> tuple[bytes, ...]:
