@@ -8,16 +8,20 @@ import pytest
 from msgspec.structs import replace
 
 from tests.fakes import FakeEngine, fake_voice
+from tests.server.test_rates import Counting
 from tests.simulated_time import simulate
 from tests.sound.signals import parts, speech
+from wyoming_csm.answer import Answer, AnswerContext
 from wyoming_csm.audio import to_pcm
-from wyoming_csm.config import SoundConfig
+from wyoming_csm.config import Config, SoundConfig
 from wyoming_csm.engines.base import Phase, Sentence
 from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.engines.likeness import sounds_like
+from wyoming_csm.lexicons import Lexicons
 from wyoming_csm.rehearsal import QUIET_SECONDS, Rehearsal
 from wyoming_csm.sound.mixer import Mixer
 from wyoming_csm.text.pieces import Speak
+from wyoming_csm.text_stream import TextStream
 from wyoming_csm.voices import Clip, Voice
 from wyoming_csm.worker.protocol import Identified
 
@@ -130,6 +134,24 @@ def test_another_recording_of_its_name_is_another_voice() -> None:
 
     simulate(scene())
     assert len(engine.asked) == 2
+
+
+def test_what_a_listener_hears_tells_of_that_voice() -> None:
+    voice = replace(ANNA, clips=(Clip("clip.wav", "Words.", content="one"),))
+    engine = Soft("csm", voices=(voice,))
+    house = House(engine)
+
+    async def scene() -> None:
+        text = TextStream(100, print)
+        text.feed("It is on.")
+        text.end()
+        config = Config()
+        context = AnswerContext(config, house.engine, house.mixer, Lexicons(config))
+        await Answer(text, voice, Counting(), context, address="test").run()
+        assert house.gain(await sounds_like(engine, voice)) == pytest.approx(10.0, abs=1.5)
+        assert house.gain("csm/anna") is None
+
+    simulate(scene())
 
 
 async def test_a_speaker_that_said_something_else_first_is_another_voice(tmp_path: Path) -> None:
