@@ -69,7 +69,7 @@ def speech(count: int) -> Iterator[tuple[str, Samples]]:
     command = find_command()
     if command is None:
         raise SystemExit("pip install espeakng-loader")
-    pico, espeak = Pico(1.0), Espeak(1.0, command)
+    pico, espeak = Pico(), Espeak(command)
     voices = [("pico", name) for name in _PICO] + [("espeak", name) for name in _ESPEAK]
     for n, (kind, name) in enumerate(islice(cycle(voices), count)):
         say = pico.say if kind == "pico" else espeak.say

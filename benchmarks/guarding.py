@@ -81,7 +81,7 @@ def frames_of(pcm: bytes) -> list[bytes]:
 
 def pico(voices: tuple[str, ...] = VOICES, texts: tuple[str, ...] = TEXTS) -> Iterator[Speech]:
     """Speak all texts in all voices."""
-    speaker = Pico(1.0)
+    speaker = Pico()
     for voice, text in product(voices, texts):
         yield Speech(voice, text, frames_of(b"".join(speaker.say(text, voice))))
 

@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.engines.helpers import speak
+from tests.server.clients import logged
 from tests.voice_folders import make
 from wyoming_csm.app import App
 from wyoming_csm.config import Config, CsmConfig, parse
@@ -84,7 +85,7 @@ async def test_while_csm_is_away_the_nearest_voice_of_the_language_speaks_and_it
 def said_at_start(config: Config, caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
     caplog.clear()
     App(config)
-    return [(one.levelname, one.getMessage()) for one in caplog.records]
+    return [(one.levelname, one.getMessage()) for one in logged(caplog)]
 
 
 async def test_recorded_voices_that_can_be_used_are_named_at_the_start_and_later(

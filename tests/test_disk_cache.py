@@ -1,5 +1,7 @@
 """Files on disk for the next start: whole or not at all, one writer at a time, the oldest go."""
 
+import errno
+import logging
 import os
 import subprocess
 import sys
@@ -41,7 +43,7 @@ def test_a_file_is_there_once_it_is_whole(
     write(cache, "a", b"another")
     assert path.read_bytes() == b"another"
     assert list(cache.write(path, failing())) == [None]
-    assert caplog.messages == [f"{path} cannot be stored for the next start: [Errno 28] full"]
+    assert caplog.messages == [f"{path} cannot be stored for another time: [Errno 28] full"]
     assert path.read_bytes() == b"another"
     assert names(cache) == ["a.bin"]
 
@@ -71,6 +73,50 @@ def test_a_damaged_file_is_as_absent(cache: DiskCache, caplog: pytest.LogCapture
     assert caplog.messages == [f"{path} is damaged and made anew: too short"]
     assert names(cache) == []
     assert cache.read(write(cache, "a"), load) == b"whole"
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.EMFILE, errno.ESTALE])
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_what_the_disk_does_not_give_stays_and_is_told_once(
+    cache: DiskCache, caplog: pytest.LogCaptureFixture, number: int, wrapped: bool
+) -> None:
+    def load(path: Path) -> bytes:
+        fault = OSError(number, os.strerror(number))
+        if wrapped:  # as the reader of weights says it
+            raise CheckpointError("it cannot be read") from fault
+        raise fault
+
+    path = write(cache, "a")
+    for _ in range(3):
+        assert cache.read(path, load) is None
+    assert path.exists()
+    (said,) = [one for one in caplog.records if one.levelno >= logging.WARNING]
+    assert said.getMessage().endswith(os.strerror(number))
+
+
+def test_no_file_is_there_if_the_disk_does_not_even_tell(tmp_path: Path) -> None:
+    cache = DiskCache(tmp_path / ("long" * 100), ".bin")  # as in a folder closed to us
+    path = cache.path("a")
+    assert cache.read(path, Path.read_bytes) is None
+    assert not cache.holds(path)
+
+
+def test_what_another_process_removes_while_it_is_read_does_not_come_back(
+    cache: DiskCache,
+) -> None:
+    def load(path: Path) -> bytes:
+        content = path.read_bytes()
+        path.unlink()
+        return content
+
+    assert cache.read(write(cache, "a"), load) == b"whole"
+    assert names(cache) == []
+
+
+def test_what_is_private_is_for_its_user_alone(tmp_path: Path) -> None:
+    cache = DiskCache(tmp_path / "said", ".bin", private=True)
+    assert write(cache, "a").stat().st_mode & 0o777 == 0o600
+    assert cache.folder.stat().st_mode & 0o777 == 0o700
 
 
 def test_what_a_process_that_was_killed_left_is_no_matter(cache: DiskCache) -> None:

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from tests.engines.helpers import speak
 from tests.fakes import FakeEngine, fake_voice
+from tests.server.clients import warnings
 from tests.voice_folders import make
 from wyoming_csm.__main__ import main
 from wyoming_csm.app import App
@@ -163,7 +164,7 @@ async def test_what_an_engine_cannot_do_is_said_at_the_start(
     make(tmp_path / "voices", "anna")
     good = {"voice": "anna", "temperature": 0.7, "gain": -6}
     said({"a": good, "b": {"voice": "anna", "rate": 1.2}}, tmp_path, caplog)
-    assert caplog.messages == []
+    assert warnings(caplog) == []
     app = said(
         {
             "b": {"voice": "system_de-DE", "temperature": 0.5},
@@ -173,7 +174,7 @@ async def test_what_an_engine_cannot_do_is_said_at_the_start(
         tmp_path,
         caplog,
     )
-    assert sorted(line.partition(":")[0] for line in caplog.messages) == [
+    assert sorted(line.partition(":")[0] for line in warnings(caplog)) == [
         "presets.b.temperature",
         "presets.c.voice",
         "presets.speaker_1",
@@ -181,5 +182,5 @@ async def test_what_an_engine_cannot_do_is_said_at_the_start(
     caplog.clear()
     make(tmp_path / "voices", "zoe")
     await app.look_at_voices()
-    assert caplog.messages == []
+    assert warnings(caplog) == []
     assert not named(app.engine, "c").fault

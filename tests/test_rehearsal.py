@@ -2,20 +2,28 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
+from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tests.fakes import FakeEngine, fake_voice
+from tests.server.test_rates import Counting
 from tests.simulated_time import simulate
 from tests.sound.signals import parts, speech
+from wyoming_csm.answer import Answer, AnswerContext
 from wyoming_csm.audio import to_pcm
-from wyoming_csm.config import SoundConfig
+from wyoming_csm.config import Config, SoundConfig
 from wyoming_csm.engines.base import Phase, Sentence
 from wyoming_csm.engines.fallback import Fallback
+from wyoming_csm.engines.likeness import sounds_like
+from wyoming_csm.lexicons import Lexicons
 from wyoming_csm.rehearsal import QUIET_SECONDS, Rehearsal
 from wyoming_csm.sound.mixer import Mixer
 from wyoming_csm.text.pieces import Speak
-from wyoming_csm.voices import Voice
+from wyoming_csm.text_stream import TextStream
+from wyoming_csm.voices import Clip, Voice
+from wyoming_csm.worker.protocol import Identified
 
 ANNA = fake_voice("anna")
 
@@ -104,6 +112,61 @@ def test_an_answer_interrupts_it_and_is_waited_for() -> None:
     assert [text == "It is on." for text in engine.asked] == [False, True, False]
     assert engine.cancelled == engine.asked[:1]
     assert house.gain("csm/anna") is not None
+
+
+def test_another_recording_of_its_name_is_another_voice() -> None:
+    def anna(content: str) -> Voice:
+        return replace(ANNA, clips=(Clip("clip.wav", "Words.", content=content),))
+
+    engine = Soft("csm", voices=(anna("one"),))
+    house = House(engine)
+    house.voices = list(engine.voices)
+
+    async def scene() -> None:
+        await house.wait(100.0)
+        first = await sounds_like(engine, anna("one"))
+        second = await sounds_like(engine, anna("two"))
+        assert (house.gain(first), house.gain(second)) == (pytest.approx(10.0, abs=1.5), None)
+        engine.have_voices(anna("two"))
+        house.voices = list(engine.voices)
+        await house.wait(100.0)
+        assert house.gain(second) == pytest.approx(10.0, abs=1.5)
+
+    simulate(scene())
+    assert len(engine.asked) == 2
+
+
+def test_what_a_listener_hears_tells_of_that_voice() -> None:
+    voice = replace(ANNA, clips=(Clip("clip.wav", "Words.", content="one"),))
+    engine = Soft("csm", voices=(voice,))
+    house = House(engine)
+
+    async def scene() -> None:
+        text = TextStream(100, print)
+        text.feed("It is on.")
+        text.end()
+        config = Config()
+        context = AnswerContext(config, house.engine, house.mixer, Lexicons(config))
+        await Answer(text, voice, Counting(), context, address="test").run()
+        assert house.gain(await sounds_like(engine, voice)) == pytest.approx(10.0, abs=1.5)
+        assert house.gain("csm/anna") is None
+
+    simulate(scene())
+
+
+async def test_a_speaker_that_said_something_else_first_is_another_voice(tmp_path: Path) -> None:
+    file = tmp_path / "0.json"
+    speaker = replace(fake_voice("speaker_0"), speaker="0")
+    engine = Soft("csm", voices=(speaker,))
+    assert await sounds_like(engine, speaker) == "csm/speaker_0"
+    engine.identity = Identified("", (str(file),))
+    assert await sounds_like(engine, speaker) == "csm/speaker_0", "it has said nothing yet"
+    marks = set()
+    for content in ("a calm sentence", "another one", "a calm sentence"):
+        file.write_text(content)
+        marks.add(await sounds_like(engine, speaker))
+    assert len(marks) == 2
+    assert all(mark.startswith("csm/speaker_0 ") for mark in marks)
 
 
 @pytest.mark.parametrize("what", ["fails", "is short", "is of another language", "is as it is"])

@@ -126,7 +126,7 @@ async def test_a_voice_is_replaced_only_when_asked_and_only_by_a_good_one(
     tmp_path: Path, clip: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await add_voice(config(tmp_path), new(clip))
-    with pytest.raises(RequestError, match="--replace"):
+    with pytest.raises(RequestError, match="is to be replaced"):
         await add_voice(config(tmp_path), new(clip, text="Other words."))
     with pytest.raises(VoiceError, match="empty"):
         await add_voice(config(tmp_path), new(clip, text=" ", replace=True))
@@ -192,7 +192,7 @@ async def test_a_server_tells_the_words(
     ("answer", "said"),
     [
         (Error("no model").event(), "the speech-to-text server: no model"),
-        (Transcript(" ").event(), "understood no words: give them with --text"),
+        (Transcript(" ").event(), "understood no words: write them yourself"),
         (Event("transcript"), "is no Wyoming server"),
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "is no Wyoming server"),
         (b"[]\n", "is no Wyoming server"),

@@ -59,6 +59,7 @@ class Spoken:
 
     `speakers` are as `engine/voice`; `engine` is the one whose voice was asked for; seconds: of
     sound, from the text's first character to the first sound (None: there was none), of computing.
+    So many sentences were looked for among the stored ones, and so many found.
     """
 
     whole: bool
@@ -68,6 +69,8 @@ class Spoken:
     seconds: float
     first_seconds: float | None
     computing_seconds: float
+    looked_for: int
+    found: int
 
 
 def _tell_nobody(spoken: Spoken) -> None:
@@ -212,7 +215,9 @@ class Answer:
                 speaker, stretch = reply.spoken_by, reply.stretch
                 # What a disk gives tells nothing of the engine.
                 speed = Speed(math.inf) if reply.recalled else self._mixer.speeds[speaker]
-                self._pacer.sound(mixed.feed(pcm, speaker, stretch), speed, len(pcm), stretch)
+                self._pacer.sound(
+                    mixed.feed(pcm, reply.sounds_like, stretch), speed, len(pcm), stretch
+                )
         self._pacer.end(mixed.end(), mixed.owed, mixed.quiet)
 
     def _log(self, cut: str) -> None:
@@ -237,4 +242,7 @@ class Answer:
         )
         engine = self._voice.engine if self._voice else ""
         spoken_by = tuple(filter(None, (reply.spoken_by for reply in replies)))
-        self._tell(Spoken(not cut, engine, spoken_by, self._sentences, seconds, first, computing))
+        looked_for = sum(reply.recall.lookups for reply in replies)
+        found = sum(reply.recall.found for reply in replies)
+        said = not cut, engine, spoken_by, self._sentences
+        self._tell(Spoken(*said, seconds, first, computing, looked_for, found))

@@ -156,3 +156,5 @@ async def running(config: Config) -> AsyncGenerator[App]:
         await app.engine.stop()
         if app.cache:
             await app.cache.close()
+        if app.mixer.gains:
+            await app.mixer.gains.written()

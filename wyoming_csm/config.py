@@ -115,7 +115,8 @@ class ConversationConfig(_Section, frozen=True):
     """The replies that CSM's next one builds on, and goes on in the tone of.
 
     turns: So many of the voice's last replies to the same address (Home Assistant's, whatever room
-        asks), each at most csm.context_seconds long; 0: each reply begins anew
+        asks), each at most csm.context_seconds long; 0: each reply begins anew. Else nothing that
+        CSM says is stored (cache): each sentence belongs to what was said before it
     seconds: Replies that ended longer ago are not built on
     """
 
@@ -175,7 +176,7 @@ class SoundConfig(_Section, frozen=True):
 
 
 class CacheConfig(_Section, frozen=True):
-    """What CSM and Coqui said, on disk: said again, it begins at once.
+    """What CSM (without conversation.turns) and Coqui said, on disk: said again, it begins at once.
 
     characters: Of a reply, so many from its beginning are stored; 0: nothing
     megabytes: For all; what was not said for the longest time goes first

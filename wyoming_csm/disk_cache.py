@@ -1,4 +1,4 @@
-"""Files that spare a later start some work: written whole or not at all, damaged is as absent, the
+"""Files that spare some work another time: written whole or not at all, damaged is as absent, the
 oldest go."""
 
 import fcntl
@@ -25,37 +25,58 @@ class DiskCache:
     """Files in a folder, each named by what it was made from: nothing needs to be invalidated."""
 
     def __init__(
-        self, folder: Path, suffix: str, most: int | None = None, most_bytes: int | None = None
+        self,
+        folder: Path,
+        suffix: str,
+        most: int | None = None,
+        most_bytes: int | None = None,
+        *,
+        private: bool = False,
     ) -> None:
         """Take a folder that may not be there yet; of the files, those used or written last stay,
-        at most so many, and of so many bytes in all."""
+        at most so many, and of so many bytes in all. `private`: nobody else may read them."""
         self.folder = folder
         self._suffix, self._most, self._most_bytes = suffix, most, most_bytes
+        self._private = private
         self._complained = False  # that nothing can be stored
+        self._told: set[int | None] = set()  # by which of its errors the disk gives nothing
 
     def path(self, key: str) -> Path:
         """Return where the file of this key is, if it is there."""
         return self.folder / f"{key}{self._suffix}"
 
     def read(self, path: Path, load: Callable[[Path], _T]) -> _T | None:
-        """Return what `load` makes of a file; None if it is absent or damaged, and then it goes.
+        """Return what `load` makes of a file; None if it is absent, cannot be read, or is damaged,
+        and only then it goes.
 
-        `load` raises OSError, ValueError, EOFError or CheckpointError for a file that is damaged.
+        `load` raises ValueError, EOFError or CheckpointError for a file that is damaged; OSError,
+        or one of these because of it, where the disk is to blame: that is logged once.
         """
-        if not path.is_file():
-            return None
         try:
             found = load(path)
-        except FileNotFoundError:  # another process removed it just now
-            return None
         except (OSError, ValueError, EOFError, CheckpointError) as error:
+            fault = error if isinstance(error, OSError) else error.__cause__
+            if isinstance(fault, OSError):
+                self._tell_unreadable(path, fault)
+                return None
             _LOGGER.warning("%s is damaged and made anew: %s", path, error)
             with suppress(OSError):
                 path.unlink()
             return None
         with suppress(OSError):  # a folder that is only to be read loses no file
-            path.touch()
+            os.utime(path)  # which makes none, if another process removed it just now
         return found
+
+    def holds(self, path: Path) -> bool:
+        """Return whether a file is there, as far as the disk tells."""
+        return os.path.isfile(path)  # Path's own raises OSError before Python 3.14
+
+    def _tell_unreadable(self, path: Path, fault: OSError) -> None:
+        if isinstance(fault, FileNotFoundError | NotADirectoryError):
+            return
+        level = logging.DEBUG if fault.errno in self._told else logging.WARNING
+        _LOGGER.log(level, "%s cannot be read, and goes unused: %s", path, fault)
+        self._told.add(fault.errno)
 
     def write(self, path: Path, chunks: Iterable[bytes | memoryview]) -> Iterator[None]:
         """Write a file anew, and yield after each chunk; it is there once this ends, not before.
@@ -72,19 +93,21 @@ class DiskCache:
             return
         except OSError as error:
             level = logging.DEBUG if self._complained else logging.WARNING
-            _LOGGER.log(level, "%s cannot be stored for the next start: %s", path, error)
+            _LOGGER.log(level, "%s cannot be stored for another time: %s", path, error)
             self._complained = True
         else:
             self._complained = False
 
     @contextmanager
     def _new(self, path: Path) -> Iterator[BinaryIO]:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(0o700 if self._private else 0o777, parents=True, exist_ok=True)
         part = path.with_name(f"{path.name}.part")  # what a process that was killed left, too
         with part.open("ab") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if not os.path.samestat(os.fstat(file.fileno()), part.stat()):
                 raise BlockingIOError(f"{path} was written just now")
+            if self._private:
+                os.fchmod(file.fileno(), 0o600)
             try:
                 file.truncate(0)
                 yield file

@@ -7,19 +7,23 @@ is ready, and gives way to any answer: nobody waits for it longer than for its n
 import asyncio
 import itertools
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 
 from wyoming_csm.audio import from_pcm
 from wyoming_csm.engines.base import Engine, Phase, Sentence
 from wyoming_csm.engines.fallback import Fallback
+from wyoming_csm.engines.likeness import sounds_like
 from wyoming_csm.errors import EngineError
 from wyoming_csm.sound.loudness import Meter
 from wyoming_csm.sound.mixer import WORTH_LEARNING, Mixer
 from wyoming_csm.voices import Voice
+from wyoming_csm.within import within
 
 _LOGGER = logging.getLogger(__name__)
 
 QUIET_SECONDS = 10.0  # without an answer, before
+LOOK_SECONDS = 60.0  # between two looks: what a speaker sounds like changes without a word
 # Calm, and of several sentences: one alone may be 1 LU louder or softer than the voice usually is.
 TEXTS = {
     "en": "The front door is locked. It is twenty degrees in the living room. Nothing else is on.",
@@ -47,7 +51,7 @@ class Rehearsal:
         self._wanted = wanted
         self._quiet_seconds = quiet_seconds
         self._numbers = itertools.count(-1, -1)  # others' sentences and replies count from 1 on
-        self._done: set[str] = set()  # `engine/voice`s; the loudness of some stays unknown
+        self._done: set[str] = set()  # as they sound; the loudness of some stays unknown
         self._news = asyncio.Event()
         self._answering = asyncio.Event()
         engine.on_answer(self._answer_begins)
@@ -63,11 +67,12 @@ class Rehearsal:
             if self._answering.is_set() or any(one.load.share for one in self._engines):
                 continue
             if not await self.rehearse():
-                await self._news.wait()
+                await within(LOOK_SECONDS, self._news.wait())
 
     async def rehearse(self) -> bool:
         """Let one voice speak; return whether there was one to be measured."""
-        found = next(self._unknown(), None)
+        async with aclosing(self._unknown()) as unknown:
+            found = await anext(unknown, None)
         if found is not None:
             await self._say(*found)
         return found is not None
@@ -76,23 +81,23 @@ class Rehearsal:
         self._answering.set()
         self._news.set()
 
-    def _unknown(self) -> Iterator[tuple[Engine, Voice, str]]:
-        """Go through the voices that can be measured now, each with its text."""
+    async def _unknown(self) -> AsyncGenerator[tuple[Engine, Voice, str, str]]:
+        """Go through the voices that can be measured now, each as it sounds, and with its text."""
         for voice in self._wanted():
             for engine in self._engines:
                 own = engine.voice_for(voice) if engine.status.phase is Phase.READY else None
-                if own is None or not self._is_unknown(f"{engine.title}/{own.name}"):
+                text = TEXTS.get(own.language.partition("-")[0]) if own else None
+                if own is None or text is None:
                     continue
-                if text := TEXTS.get(own.language.partition("-")[0]):
-                    yield engine, own, text
+                if self._is_unknown(speaker := await sounds_like(engine, own)):
+                    yield engine, own, speaker, text
 
     def _is_unknown(self, speaker: str) -> bool:
         gains = self._mixer.gains
         return speaker not in self._done and gains is not None and gains.of(speaker) is None
 
-    async def _say(self, engine: Engine, voice: Voice, text: str) -> None:
+    async def _say(self, engine: Engine, voice: Voice, speaker: str, text: str) -> None:
         """Let it say the text, unless an answer begins meanwhile."""
-        speaker = f"{engine.title}/{voice.name}"
         number, reply = next(self._numbers), next(self._numbers)
         sentence = Sentence(number, reply, "", text, voice, self._news.set)
         try:

@@ -24,15 +24,15 @@ async def transcribe(uri: str, samples: Samples, language: str) -> str:
     Raises RequestError with a cure.
     """
     if not _is_address(uri):
-        raise RequestError(f"--asr: {uri!r} is not like tcp://192.168.1.5:10300")
+        raise RequestError(f"the speech-to-text server {uri!r} is not like tcp://192.168.1.5:10300")
     client = AsyncClient.from_uri(uri, connect_timeout=_CONNECT_SECONDS)
     try:
         async with asyncio.timeout(SECONDS), client:
             words = await _ask(client, samples, language)
     except TimeoutError as error:
         raise RequestError(
-            f"the speech-to-text server {uri} gave no answer in time: is it that one? Or give the"
-            " words with --text"
+            f"the speech-to-text server {uri} gave no answer in time: is it that one? Or write the"
+            " words yourself"
         ) from error
     except OSError as error:
         why = error.strerror or error
@@ -40,7 +40,7 @@ async def transcribe(uri: str, samples: Samples, language: str) -> str:
     except (EOFError, KeyError, TypeError, AttributeError) as error:  # as the library reads events
         raise RequestError(f"{uri} answers, but is no Wyoming server: see its port") from error
     if not words:
-        raise RequestError(f"{uri} understood no words: give them with --text")
+        raise RequestError(f"{uri} understood no words: write them yourself")
     return words
 
 

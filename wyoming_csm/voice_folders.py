@@ -39,7 +39,9 @@ def check_new(config: Config, name: str, replacing: bool = False) -> str:
     """Return a new voice's name as folders and Home Assistant have it. Raises RequestError."""
     name = _checked_name(config, name)
     if _is_there(Path(config.voices), name) and not replacing:
-        raise RequestError(f"there is a voice {name!r}: give another name, or --replace")
+        raise RequestError(
+            f"there is a voice {name!r}: give another name, or say that it is to be replaced"
+        )
     return name
 
 

@@ -36,8 +36,9 @@ class Voice(msgspec.Struct, frozen=True, kw_only=True):
     name of a speaker in a model of several; `speakers` are the names that a request may choose
     among. `fault` says why the voice cannot be used: another voice speaks instead. `base` is the
     name of the voice that a preset is made of, `manner` what is its own. `rates`: how slowly
-    and how fast its engine can speak with it, of 1.0; any other rate is made of its sound. `last`:
-    this machine is not made for it, and it comes behind the others.
+    and how fast its engine can speak with it, of 1.0; any other rate is made of its sound. `speed`
+    is a factor of every rate, as configured. `last`: this machine is not made for it, and it comes
+    behind the others.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Voice(msgspec.Struct, frozen=True, kw_only=True):
     base: str = ""
     manner: Manner = Manner()
     rates: tuple[float, float] = (1.0, 1.0)
+    speed: float = 1.0
     last: bool = False
 
     def own_rate(self, rate: float) -> float:

@@ -10,6 +10,7 @@ import pytest
 from tests.engines.helpers import ANNA, PICO, speak
 from tests.engines.repeating import HOT, WHOLE, House, stored
 from tests.fakes import FakeEngine
+from tests.server.clients import logged
 from wyoming_csm.config import CacheConfig
 from wyoming_csm.engines.base import Phase
 from wyoming_csm.engines.fallback import Fallback
@@ -40,6 +41,16 @@ async def test_its_engine_need_not_be_there_and_is_not_woken(
     assert (csm.woken, system.asked) == (0, [])
     await house.hear("Not said before.")
     assert csm.woken == (phase is Phase.ASLEEP)
+
+
+async def test_a_disk_that_gives_nothing_makes_no_engine_mute(
+    tmp_path: Path, csm: FakeEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    csm.identity = HOT
+    house = House(tmp_path / ("long" * 100), csm)  # no user may, where a name is so long
+    for _ in range(2):
+        assert await house.hear("Hello.") == WHOLE
+    assert csm.asked == ["Hello."] * 2
 
 
 async def test_a_busy_engine_is_not_waited_for(house: House, csm: FakeEngine) -> None:
@@ -93,6 +104,24 @@ async def test_another_checkpoint_has_said_nothing(house: House, csm: FakeEngine
     csm.identity = None
     await house.hear("Hello.")
     assert len(csm.asked) == 3
+
+
+async def test_who_says_no_more_of_itself_is_asked_each_time(
+    house: House, csm: FakeEngine, tmp_path: Path
+) -> None:
+    csm.identity = Identified("", ("data/speakers/0.json",))
+    for _ in range(2):
+        await house.hear("Hello.")
+    assert csm.asked == ["Hello."] * 2
+    assert stored(tmp_path) == 0
+    assert house.replies[-1].recall.lookups == 0
+
+
+async def test_what_was_looked_for_and_found_is_counted(house: House) -> None:
+    await house.hear("Hello.")
+    await house.hear("Hello.", "New.", "Newer.")
+    found = [(reply.recall.lookups, reply.recall.found) for reply in house.replies]
+    assert found == [(1, 0), (3, 1)]
 
 
 async def test_what_was_cut_fails_or_makes_no_sound_is_not_stored(
@@ -156,7 +185,7 @@ async def test_what_cannot_be_found_is_spoken_by_who_can(
     await house.hear("One.", "New.")
     assert house.speakers == "csm/anna from the cache (1 sentence), then coqui/lj (1)"
     assert csm.woken == 1
-    assert [record.levelname for record in caplog.records] == ["INFO"]
+    assert [record.levelname for record in logged(caplog)] == ["INFO"]
 
 
 async def test_a_replica_finds_what_another_said(tmp_path: Path) -> None:

@@ -38,6 +38,11 @@ def test_descriptions_say_what_speaks() -> None:
     assert described["nb"] == "Norwegian Bokmål, eSpeak NG"
 
 
+def test_the_configured_speed_is_every_voices_whoever_speaks() -> None:
+    for voice, usual in zip(system_voices("en", 0.3), system_voices("en"), strict=True):
+        assert (voice.speed, usual.speed, voice.rates) == (0.3, 1.0, usual.rates)
+
+
 def test_without_pico_the_names_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     names = [voice.name for voice in system_voices("en")]
     find = "wyoming_csm.engines.system.find_synthesisers"

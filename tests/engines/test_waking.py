@@ -8,7 +8,7 @@ import pytest
 
 from tests.engines.helpers import ANNA, HANS, LJ, PICO, speak
 from tests.fakes import FakeEngine, frame
-from tests.server.clients import warnings
+from tests.server.clients import logged, warnings
 from wyoming_csm.engines.base import Phase, Status
 from wyoming_csm.engines.fallback import Fallback
 
@@ -69,7 +69,7 @@ async def test_as_configured_the_request_waits_for_it(
     csm.become(Phase.READY)
     assert await received == WHOLE
     assert reply.spoken_by == "csm/anna"
-    assert not caplog.records
+    assert not logged(caplog)
 
 
 async def test_it_does_not_wait_for_long(csm: FakeEngine, system: FakeEngine) -> None:

@@ -13,6 +13,7 @@ import pytest
 from zeroconf import ServiceStateChange, Zeroconf
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
+from tests.server.clients import logged
 from wyoming_csm.config import DiscoveryConfig
 from wyoming_csm.server.addresses import reachable_addresses
 from wyoming_csm.server.discovery import Announcement, instance_name
@@ -199,7 +200,7 @@ async def test_a_failure_is_one_warning_and_the_server_goes_on(
         for _ in range(2):
             assert await announcement.announce([ipaddress.ip_address("127.0.0.1")]) is None
         assert not announcement.is_complete
-    (warning,) = [r for r in caplog.records if r.levelno >= logging.WARNING]
+    (warning,) = [r for r in logged(caplog) if r.levelno >= logging.WARNING]
     assert warning.levelno == logging.WARNING
     assert "by hand" in warning.message
     assert warning.exc_info is None
@@ -210,7 +211,7 @@ async def test_nothing_is_announced_when_off(caplog: pytest.LogCaptureFixture) -
     async with Announcement(DiscoveryConfig(enabled=False), 10_207) as announcement:
         assert await announcement.announce([ipaddress.ip_address("127.0.0.1")]) is None
         assert announcement.is_complete
-    assert caplog.records == []
+    assert logged(caplog) == []
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,27 @@ async def test_an_engine_with_a_speed_uses_it_as_far_as_it_goes(
     assert len(sound) == 6 * len(frame(0)) / stretch
 
 
+@pytest.mark.parametrize(
+    ("speed", "rate", "wanted"),
+    [
+        (0.3, "1", (0.5, 0.6)),
+        (0.5, "1", (0.5, 1.0)),
+        (3.0, "1", (2.0, 1.5)),
+        (3.0, "0.5", (1.5, 1.0)),
+        (3.0, "3", (2.0, 2.0)),
+    ],
+)
+async def test_a_configured_speed_is_a_factor_of_the_rate(
+    speed: float, rate: str, wanted: tuple[float, float]
+) -> None:
+    """What the engine cannot do is made of its sound, four times as fast as usual at most."""
+    engine = FakeEngine(frames=6, voices=(replace(QUICK, speed=speed),))
+    async with serving(engine) as server, peer(server) as client:
+        sound = await spoken(client, f"<speak><prosody rate='{rate}'>Two is.</prosody></speak>")
+    assert engine.rates == [(pytest.approx(wanted[0]), pytest.approx(wanted[1]))]
+    assert len(sound) == pytest.approx(6 * len(frame(0)) / wanted[1], abs=2)
+
+
 async def test_who_speaks_instead_does_it_in_its_own_way() -> None:
     """Nothing of the sentence sounded before it went to the other engine."""
     csm = FakeEngine("csm", voices=(fake_voice("anna", engine="csm"),), fail_after=0)

@@ -1,6 +1,5 @@
 """One loudness for all voices, from the first sentence on, and clean ends."""
 
-import asyncio
 import math
 import os
 from pathlib import Path
@@ -90,11 +89,10 @@ async def test_half_a_second_tells_less_than_the_voice_does() -> None:
 
 async def test_what_was_learnt_of_a_voice_outlives_the_server(tmp_path: Path) -> None:
     file = tmp_path / "loudness.json"
-    mixed(Mixer(SoundConfig(), file), speech(2.0, -30.0))
-    for _ in range(500):
-        if file.exists():
-            break
-        await asyncio.sleep(0.01)
+    mixer = Mixer(SoundConfig(), file)
+    mixed(mixer, speech(2.0, -30.0))
+    assert mixer.gains is not None
+    await mixer.gains.written()
     out = mixed(Mixer(SoundConfig(), file), speech(0.5, -30.0))
     assert loudness(out) == pytest.approx(-20.0, abs=1.5)
     assert os.listdir(tmp_path) == ["loudness.json"]

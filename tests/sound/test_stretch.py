@@ -60,7 +60,7 @@ def test_a_tone_is_as_high_as_loud_and_as_smooth_as_before(frequency: float, rat
 def test_a_voice_keeps_its_pitch_and_gets_no_step(rate: float) -> None:
     from wyoming_csm.worker.system.hibari import Hibari
 
-    pcm = b"".join(Hibari(1.0).say("The front door of the house is locked.", "en-US"))
+    pcm = b"".join(Hibari().say("The front door of the house is locked.", "en-US"))
     before, after = from_pcm(pcm), from_pcm(stretched(pcm, rate))
     assert len(after) == round(len(before) / rate)
     places = range(0, len(before) - 6_000, 240)

@@ -116,7 +116,8 @@ class Engine(Protocol):
     @property
     def identity(self) -> Identified | None:
         """Return what its sound depends on beside text and voice, known also while it is busy,
-        loading again or asleep; None: not known, or no sound of it need be stored."""
+        loading again or asleep; None: not known, or no sound of it need be stored, as where it says
+        no more than an empty word."""
 
     @property
     def voices(self) -> tuple[Voice, ...]:

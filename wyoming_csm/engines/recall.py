@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from wyoming_csm.engines.base import Engine, Sentence
 from wyoming_csm.engines.choice import Choice
 from wyoming_csm.engines.sentence_cache import Found, SentenceCache, Stored, Wanted
-from wyoming_csm.worker.protocol import Said
+from wyoming_csm.text.pieces import bounded
+from wyoming_csm.worker.protocol import Identified, Said
 
 
 class Recall:
@@ -24,6 +25,7 @@ class Recall:
         self._left = cache.characters if cache else 0  # characters of the reply
         self._after: str | None = "" if self._left else None  # the mark before; None: no more
         self._wanted: dict[Engine, tuple[Wanted, str]] = {}  # and where to store it
+        self.lookups = self.found = 0  # sentences that were looked for, and those that were there
         self._said: list[Said] = []  # found, since the engine's last sentence
         self._speaker: Engine | None = None  # of what was not found
 
@@ -37,12 +39,15 @@ class Recall:
         self._left -= len(text)
         if self._cache is None or after is None or self._left < 0:
             return None
-        known = [(choice, told) for choice in choices if (told := choice[0].identity)]
+        known = [(choice, told) for choice in choices if (told := _identity_of(choice))]
         wanted = [
-            Wanted(told, voice, voice.own_rate(rate), text, after) for (_, voice), told in known
+            Wanted(told, voice, voice.own_rate(bounded(rate * voice.speed)), text, after)
+            for (_, voice), told in known
         ]
         found = await self._cache.find(wanted) if wanted else Found(())
+        self.lookups += bool(wanted)
         if found.stored is not None:
+            self.found += 1
             self._after = found.stored.mark
             self._said.append(Said(text, found.stored.codes))
             return known[found.number][0], found.stored.sound
@@ -69,3 +74,9 @@ class Recall:
         if sentence.whole and sound and same and speaker is engine:
             self._after = secrets.token_hex(8)
             self._cache.store(wanted, key, Stored(self._after, sound, sentence.codes))
+
+
+def _identity_of(choice: Choice) -> Identified | None:
+    """Return that of an engine of which sound need be stored."""
+    told = choice[0].identity
+    return told if told and told.identity else None

@@ -9,10 +9,11 @@ from contextlib import aclosing
 from wyoming_csm.audio import BYTES_PER_SECOND, silence
 from wyoming_csm.engines.base import Engine, Sentence
 from wyoming_csm.engines.choice import Choice, Chooser, is_ready, why
+from wyoming_csm.engines.likeness import sounds_like
 from wyoming_csm.engines.recall import Recall
 from wyoming_csm.engines.sentence_cache import SentenceCache
 from wyoming_csm.errors import EngineError, NoSound, WorkerDied
-from wyoming_csm.text.pieces import Pause, Piece
+from wyoming_csm.text.pieces import Pause, Piece, bounded
 from wyoming_csm.voices import Voice
 
 _LOGGER = logging.getLogger(__name__)
@@ -50,7 +51,7 @@ class Reply:
         cache: SentenceCache | None = None,
     ) -> None:
         self._chooser = chooser
-        self._recall = Recall(cache)
+        self.recall = Recall(cache)
         self.wanted = voice
         self._client = client
         self._numbers = numbers
@@ -60,6 +61,7 @@ class Reply:
         self._rate = 1.0  # of this sentence
         self._sentence: Sentence | None = None  # the last one asked for
         self.recalled = False  # the last sentence was stored
+        self.sounds_like = ""  # whom it sounds like, from its first sound on
         self._failed: dict[Engine, str] = {}  # in this sentence: reasons
         self._spoken: Counter[str] = Counter()  # sentences by speaker, the first one first
         self.seconds = 0.0  # of computing, for the sentences spoken to their end
@@ -90,7 +92,11 @@ class Reply:
     def stretch(self) -> float:
         """Return how many times as fast the sound of the sentence is to be made: what its rate is
         beyond those that its engine can speak at."""
-        return self._rate / self._voice.own_rate(self._rate)
+        return self._voice_rate / self._voice.own_rate(self._voice_rate)
+
+    @property
+    def _voice_rate(self) -> float:
+        return bounded(self._rate * self._voice.speed)
 
     async def speak(self, piece: Piece) -> AsyncGenerator[bytes]:
         """Yield the sound of one piece as 24 kHz mono s16le, in chunks of any size, while it is
@@ -104,11 +110,12 @@ class Reply:
             return
         self._rate = piece.rate
         choices = self._chooser.likely(self.wanted, self._engine)
-        if (found := await self._recall.find(choices, piece.text, piece.rate)) is not None:
+        if (found := await self.recall.find(choices, piece.text, piece.rate)) is not None:
             (engine, voice), stored = found
             if self._engine is None:
                 self._engine, self._voice = self._chooser.least_busy(engine), voice
             self.recalled = True
+            self.sounds_like = await sounds_like(self._engine, self._voice)
             self._spoken[self.spoken_by + _FROM_CACHE] += 1
             for begin in range(0, len(stored), _CHUNK_BYTES):
                 yield stored[begin : begin + _CHUNK_BYTES]
@@ -139,11 +146,14 @@ class Reply:
                     async for pcm in sound:
                         if pcm and not made:
                             self._spoken[self.spoken_by] += 1
+                            self.sounds_like = await sounds_like(
+                                self._engine or engine, self._voice
+                            )
                         if pcm:
                             made.append(pcm)
                         yield pcm
                 if self._engine and self._sentence:
-                    self._recall.spoken(self._engine, self._sentence, b"".join(made))
+                    self.recall.spoken(self._engine, self._sentence, b"".join(made))
                 return
             except EngineError as error:
                 if made:
@@ -249,7 +259,7 @@ class Reply:
     def _ask(self, text: str, news: Callable[[], None]) -> Sentence:
         assert self._engine is not None
         number = next(self._numbers)
-        rates, said = (self._voice.own_rate(self._rate), self.stretch), self._recall.said
+        rates, said = (self._voice.own_rate(self._voice_rate), self.stretch), self.recall.said
         sentence = Sentence(
             number, self._reply, self._client, text, self._voice, news, *rates, said
         )

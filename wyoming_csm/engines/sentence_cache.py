@@ -7,7 +7,6 @@ import logging
 import struct
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +14,7 @@ import msgspec
 
 from wyoming_csm.config import CacheConfig
 from wyoming_csm.disk_cache import DiskCache
+from wyoming_csm.engines.likeness import made_from
 from wyoming_csm.recordings import version_of
 from wyoming_csm.voices import Voice
 from wyoming_csm.worker.protocol import Identified
@@ -69,7 +69,10 @@ class SentenceCache:
     def __init__(self, data_dir: Path, config: CacheConfig) -> None:
         self.characters = config.characters  # of a reply, from its beginning
         self._files = DiskCache(
-            data_dir / "sentences", ".sentence", most_bytes=config.megabytes * 2**20
+            data_dir / "sentences",
+            ".sentence",
+            most_bytes=config.megabytes * 2**20,
+            private=True,  # they tell what was said
         )
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="sentences")
         self._waiting = 0
@@ -106,8 +109,6 @@ class SentenceCache:
         if self._key(wanted) != key:
             return
         path = self._files.path(key)
-        with suppress(OSError):  # said below
-            self._files.folder.mkdir(0o700, parents=True, exist_ok=True)  # it tells what was said
         for _ in self._files.write(path, _content(path, stored)):
             pass
 
@@ -118,27 +119,19 @@ class SentenceCache:
     def _key(self, wanted: Wanted) -> str | None:
         """Name all that a sentence is made from; None: that is not known."""
         voice = wanted.voice
-        if (made_from := _made_from(wanted.identity, voice)) is None:
+        if _have_changed(voice) or (found := made_from(wanted.identity, voice)) is None:
             return None
         manner = [voice.manner.temperature, wanted.rate]
-        key = [wanted.identity.identity, made_from, manner, wanted.text, wanted.after]
+        key = [wanted.identity.identity, found, manner, wanted.text, wanted.after]
         return hashlib.sha256(json.dumps(key).encode()).hexdigest()[:40]
 
 
-def _made_from(identity: Identified, voice: Voice) -> list[object] | None:
-    """Tell a voice from others by its clips, by what CSM's speaker said once, or by its name;
-    None: its files are not what they were, or there is none yet."""
+def _have_changed(voice: Voice) -> bool:
+    """Return whether the voice's clips are not what they were when it was read."""
     try:
-        if voice.clips:
-            if any(version_of(Path(clip.path)) != clip.version for clip in voice.clips):
-                return None
-            return [voice.speaker, *((clip.content, clip.text) for clip in voice.clips)]
-        if identity.speakers:
-            sounds_like = Path(identity.speakers[int(voice.speaker or 0)]).read_bytes()
-            return [voice.speaker, hashlib.sha256(sounds_like).hexdigest()]
-    except (OSError, IndexError):
-        return None
-    return [voice.speaker, voice.name]
+        return any(version_of(Path(clip.path)) != clip.version for clip in voice.clips)
+    except OSError:
+        return True
 
 
 def _content(path: Path, stored: Stored) -> tuple[bytes, ...]:

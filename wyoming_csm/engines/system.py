@@ -48,7 +48,8 @@ def system_voices(
             language=spoken.tag,
             description=f"{spoken.title}, {by}",
             engine="system",
-            rates=(min(1.0, RATES[by][0] / speed), max(1.0, RATES[by][1] / speed)),
+            rates=RATES[by],
+            speed=speed,
         )
         for spoken in languages(further if HIBARI in found else ())
         if (by := next((name for name in found if name in spoken.codes), ""))

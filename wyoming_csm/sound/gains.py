@@ -3,6 +3,8 @@
 import asyncio
 import logging
 import os
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -24,9 +26,12 @@ class Gains:
         self._target = target
         self._known = _read(path) if path else {}
         self._written = {voice: loudness for voice, (loudness, _) in self._known.items()}
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="loudness")  # one after the other
+        self._newest: deque[_Known] = deque(maxlen=1)  # to be written
 
     def of(self, voice: str) -> float | None:
-        """Return the gain of an `engine/voice` in dB; None: it was never measured."""
+        """Return the gain in dB of an `engine/voice`, with its mark (`engines/likeness.py`) if it
+        has one; None: it was never measured."""
         return self.needed(self._known[voice][0]) if voice in self._known else None
 
     def needed(self, loudness: float) -> float:
@@ -40,11 +45,21 @@ class Gains:
         mean += (loudness - mean) / count
         self._known[voice] = (mean, count)
         while len(self._known) > _MOST:
-            del self._known[next(iter(self._known))]
+            oldest = next(iter(self._known))
+            del self._known[oldest]
+            self._written.pop(oldest, None)
         if self._path and abs(mean - self._written.get(voice, 0.0)) > _WORTH_WRITING:
             self._written[voice] = mean
-            known = dict(self._known)
-            asyncio.get_running_loop().run_in_executor(None, _write, self._path, known)
+            self._newest.append(dict(self._known))
+            self._writer.submit(self._write, self._path)
+
+    async def written(self) -> None:
+        """Wait until all is in the file."""
+        await asyncio.get_running_loop().run_in_executor(self._writer, lambda: None)
+
+    def _write(self, path: Path) -> None:
+        if self._newest:  # else it was newer already when the last one was written
+            _write(path, self._newest.pop())
 
 
 def _read(path: Path) -> _Known:
@@ -60,7 +75,10 @@ def _read(path: Path) -> _Known:
 def _write(path: Path, known: _Known) -> None:
     new = path.with_suffix(f".{os.getpid()}")
     try:
-        new.write_bytes(msgspec.json.encode(known))
+        with new.open("wb") as file:
+            file.write(msgspec.json.encode(known))
+            file.flush()
+            os.fsync(file.fileno())  # whole even if the power fails
         os.replace(new, path)
     except OSError as error:
         _LOGGER.warning("%s cannot be written, so voices are measured again: %s", path, error)

@@ -74,8 +74,10 @@ class SentenceSound:
         return max(0.0, self._pause - self.quiet)
 
     def feed(self, pcm: bytes, voice: str, stretch: float = 1.0) -> bytes:
-        """Take the next part, spoken by `engine/voice`; return what can go on. `stretch`: so many
-        times as fast, the same for all parts."""
+        """Take the next part, spoken by whom `Gains` knows by this; return what can go on.
+
+        `stretch`: so many times as fast, the same for all parts.
+        """
         self._voice = voice
         if stretch != 1.0:
             self._stretch = self._stretch or Stretch(stretch)

@@ -108,7 +108,7 @@ class Ready(_Message, frozen=True):
 
 class Identified(_Message, frozen=True):
     """What this child's sound depends on beside text and voice: the same sentence of another child
-    that says the same is as good. Said again if it changes; no child need say it.
+    that says the same is as good; "": none is. Said again if it changes; no child need say it.
 
     `speakers`: for each of its speakers without a clip, by number, the file of what it sounds like.
     """

@@ -67,6 +67,7 @@ async def test_replies_of_both_doors_are_counted() -> None:
     assert found['replies_total{outcome="whole",speaker="fake/fake_en"}'] == 2
     assert found["sentences_total"] == 3
     assert found["frames_total"] == pytest.approx(15)
+    assert (found["cache_lookups_total"], found["cache_hits_total"]) == (0, 0)
     assert found["sound_seconds_total"] == pytest.approx(1.2)
     assert found["ttfa_seconds_count"] == 2
     assert found["rtf_count"] == 2

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.worker.csm.runners import CODEBOOKS, END, FRAMES, SOME, Talk, say, voice_of
-from wyoming_csm.config import CsmConfig
+from wyoming_csm.config import ConversationConfig, CsmConfig
 from wyoming_csm.model.checkpoint.load import Checkpoint
 from wyoming_csm.model.sampling import Sampling
 from wyoming_csm.worker.csm.device import Precision
@@ -125,7 +125,8 @@ def test_what_changes_the_sound_changes_the_identity(checkpoint: Path, tmp_path:
     ) -> str:
         config = msgspec.convert(settings, CsmConfig)
         sampling = Sampling(temperature, depth_top_k=top_k)
-        return identify(files, config, precision, sampling, speakers).identity
+        alone = ConversationConfig()
+        return identify(files, config, precision, sampling, speakers, alone).identity
 
     same = identity()
     assert identity(slots=2, checkpoint="elsewhere", prompt_cache_mb=1) == same
@@ -138,3 +139,13 @@ def test_what_changes_the_sound_changes_the_identity(checkpoint: Path, tmp_path:
         identity(top_k=5),
     ]
     assert len({same, *others}) == 1 + len(others)
+
+
+def test_in_a_conversation_nothing_is_like_another(checkpoint: Path, tmp_path: Path) -> None:
+    """What is found without the child would be no turn, and sound as in another conversation."""
+    files = Checkpoint(checkpoint)
+    made = CsmConfig(), Precision("float32", "float32", torch.float32), Sampling()
+    speakers = speaker_files(files, tmp_path)
+    told = identify(files, *made, speakers, ConversationConfig(turns=3))
+    assert told.identity == ""
+    assert told.speakers == identify(files, *made, speakers, ConversationConfig()).speakers

@@ -120,7 +120,7 @@ def test_they_speak_with_the_dictionaries_of_their_country(tmp_path: Path) -> No
     for voice in (EMMA, FABLE, FENRIR):
         voice.path(tmp_path).parent.mkdir(exist_ok=True)
         shutil.copy(assets() / "hibari.onnx", voice.path(tmp_path))
-    hibari = Hibari(1.0, tmp_path)
+    hibari = Hibari(tmp_path)
     said = {
         name: from_pcm(b"".join(hibari.say("The tomato bath is in the garage.", name)))
         for name in ("en-US", "fenrir", "emma", "fable")
@@ -135,7 +135,7 @@ def test_a_damaged_one_is_an_engines_error(tmp_path: Path) -> None:
     EMMA.path(tmp_path).parent.mkdir()
     EMMA.path(tmp_path).write_bytes(b"no network")
     with pytest.raises(EngineError, match="hibari failed"):
-        list(Hibari(1.0, tmp_path).say("Hello.", "emma"))
+        list(Hibari(tmp_path).say("Hello.", "emma"))
 
 
 @needs_hibari

@@ -68,7 +68,7 @@ class WeightsCache:
         """Write a filled model, which must stay as it is, chunk by chunk; not if it is stored."""
         tensors = model.state_dict()
         size = sum(tensor.nbytes for tensor in tensors.values())
-        if not self._path.is_file() and self._has_room(size):
+        if not self._cache.holds(self._path) and self._has_room(size):
             yield from self._cache.write(self._path, _file_chunks(tensors))
 
     def _has_room(self, size: int) -> bool:

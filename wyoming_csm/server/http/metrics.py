@@ -48,6 +48,10 @@ class Metrics:
         self._sentences = counter("wyoming_csm_sentences", "Sentences spoken")
         self._seconds = counter("wyoming_csm_sound_seconds", "Seconds of sound sent")
         self._frames = counter("wyoming_csm_frames", "Frames of 80 ms sent")
+        self._lookups = counter(
+            "wyoming_csm_cache_lookups", "Sentences looked for among those that were stored"
+        )
+        self._found = counter("wyoming_csm_cache_hits", "Sentences found among these")
         self._fallbacks = counter(
             "wyoming_csm_fallbacks", "Replies spoken by another engine than the voice's", ["engine"]
         )
@@ -78,6 +82,8 @@ class Metrics:
         self._sentences.inc(spoken.sentences)
         self._seconds.inc(spoken.seconds)
         self._frames.inc(spoken.seconds / 0.08)
+        self._lookups.inc(spoken.looked_for)
+        self._found.inc(spoken.found)
         if spoken.first_seconds is not None:
             self._first.observe(spoken.first_seconds)
         if factor:

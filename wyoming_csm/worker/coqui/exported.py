@@ -71,7 +71,9 @@ class Exported:
             with zipfile.ZipFile(path) as archive:
                 parts = [archive.read(name) for name in ("about", "layout", "decoder")]
             about = msgspec.json.decode(parts[0], type=About)
-        except (zipfile.BadZipFile, KeyError, msgspec.DecodeError, EOFError) as error:
+        except zipfile.BadZipFile as error:
+            raise ValueError(str(error)) from error.__context__  # of the disk's, it may be
+        except (KeyError, msgspec.DecodeError, EOFError) as error:
             raise ValueError(str(error)) from error
         if msgspec.to_builtins(fingerprints(map(Path, about.files))) != about.files:
             raise ValueError("a file that the model was made with is another now")

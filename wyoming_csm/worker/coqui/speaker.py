@@ -143,7 +143,7 @@ class CoquiSpeaker:
         code = espeak_code(language)
         if code is None or letters_outside(run.text, scripts_of(language)) or not find_command():
             return None
-        return partial(Espeak(1.0).say, language=code, rate=rate)
+        return partial(Espeak().say, language=code, rate=rate)
 
     def _tell(self, one: LoadedVoice, letters: str) -> None:
         """Say that letters are left out, once for each script."""

@@ -70,7 +70,8 @@ def run(child: Child, configure: Configure) -> None:
     checkpoint = Checkpoint(folder, adapter)
     sampling = choose_sampling(config, checkpoint.generation)
     files = speaker_files(checkpoint, data_dir)
-    child.send(identify(checkpoint, config, precision, sampling, files))  # long before it is ready
+    told = identify(checkpoint, config, precision, sampling, files, conversation)
+    child.send(told)  # long before it is ready
     progress(f"loading {config.checkpoint} to {device}")
     try:
         runner = load_runner(

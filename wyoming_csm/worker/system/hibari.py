@@ -27,7 +27,6 @@ from wyoming_csm.worker.system.further_voices import FURTHER
 
 _LONGEST_TEXT = 200  # characters at once: 0.1 s of work, and some 60 MB while it lasts
 _LONGEST_WORD = 30
-_SPEEDS = (0.5, 2.0)  # that it was made for
 _GAIN = 2.07  # makes it as loud as Pico: -19.6 LUFS instead of -26
 _LOUDEST = 0.98  # of a sample
 _QUIET = 0.001  # around a sentence it is silent down to 1e-6
@@ -70,30 +69,29 @@ class Hibari:
     `models`: the folder where fetched voices are; each is loaded when it first speaks, in 0.3 s.
     """
 
-    def __init__(self, speed: float, models: Path = Path()) -> None:
+    def __init__(self, models: Path = Path()) -> None:
         os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # onnxruntime reports to its maker otherwise
         with _as_engine_error():
             self._hibari = _imported()
             own = self._hibari.Hibari(threads=1)  # one thread: none that spins
         self._loaded: dict[str, Any] = {"en-US": own}
-        self._speed, self._models = speed, models
+        self._models = models
         for _ in self.say("A zyx.", "en-US"):  # reads all dictionaries
             pass
 
     def say(self, text: str, language: str, rate: float = 1.0) -> Iterator[bytes]:
-        """Make the sound as 24 kHz mono s16le, so many times as fast as usual; `language` is
-        en-US, or the name of a voice that was fetched. Raises EngineError.
+        """Make the sound as 24 kHz mono s16le, so many times (0.5 to 2) as fast as usual.
+
+        `language`: en-US, or the name of a voice that was fetched. Raises EngineError.
 
         The same text always sounds the same.
         """
-        low, high = _SPEEDS
-        speed = min(high, max(low, self._speed * rate))
         voice = self._loaded.get(language) or self._load(language)
         for fragment in hibari_texts(text):
             with _as_engine_error():
                 sentences = voice.phonemize(fragment)
             for phonemes in sentences:
-                yield to_pcm(self._speak(voice, phonemes, speed))
+                yield to_pcm(self._speak(voice, phonemes, rate))
 
     def _load(self, name: str) -> Any:
         """Load a fetched voice; those of one country share its dictionaries."""

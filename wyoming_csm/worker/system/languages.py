@@ -13,8 +13,8 @@ HIBARI = "Hibari"
 PICO = "SVOX Pico"
 ESPEAK = "eSpeak NG"
 PLATFORM = "the platform's voice"
-# At which each speaks better than its stretched sound, if no other speed is configured: of what
-# Hibari and Pico say faster more is lost.
+# At which each speaks better than its stretched sound: of what Hibari and Pico say faster more is
+# lost.
 RATES = {HIBARI: (0.5, 1.0), PICO: (0.5, 1.0), ESPEAK: (0.5, 2.0), PLATFORM: (0.5, 2.0)}
 _PLATFORMS = ("win32", "darwin")  # where pyttsx3 finds a voice that came with the machine
 

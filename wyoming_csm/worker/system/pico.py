@@ -28,7 +28,6 @@ _PLAIN = str.maketrans(
     | {"\u00ad": "", "\u00a0": " ", "™": ""}  # the hyphen that may be, the space that may not break
     | {"ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "\u0131": "i"}  # what has no mark to take off
 )
-_SLOWEST, _FASTEST = 0.3, 3.0
 _QUIET = 0.01
 _LEAD_SECONDS, _END_SECONDS = 0.15, 0.3  # of silence around a text; Pico leaves up to a second
 
@@ -36,18 +35,17 @@ _LEAD_SECONDS, _END_SECONDS = 0.15, 0.3  # of silence around a text; Pico leaves
 class Pico:
     """The library, loaded. Raises ImportError if it cannot be."""
 
-    def __init__(self, speed: float) -> None:
+    def __init__(self) -> None:
         import py_nanotts
 
         self._nanotts: Any = py_nanotts.NanoTTS()
-        self._speed = speed
 
     def say(self, text: str, language: str, rate: float = 1.0) -> Iterator[bytes]:
-        """Make the sound as 24 kHz mono s16le, so many times as fast as usual; `language` is like
-        en-US. Raises EngineError."""
-        speed = min(_FASTEST, max(_SLOWEST, self._speed * rate))
+        """Make the sound as 24 kHz mono s16le, so many times (0.3 to 3) as fast as usual.
+
+        `language` is like en-US. Raises EngineError."""
         for fragment in pico_texts(text, language):
-            yield to_pcm(resample(self._speak(fragment, language, speed), SAMPLE_RATE))
+            yield to_pcm(resample(self._speak(fragment, language, rate), SAMPLE_RATE))
 
     def _speak(self, text: str, language: str, speed: float) -> Samples:
         try:

@@ -10,10 +10,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from wyoming_csm.audio import from_pcm, read_clip, resample, to_pcm
-from wyoming_csm.config import SystemConfig
 from wyoming_csm.errors import EngineError, EngineUnavailable, VoiceError
 from wyoming_csm.text.scripts import Run, letters_outside, script_of, scripts_of
 from wyoming_csm.voices import Voice
@@ -34,27 +31,24 @@ from wyoming_csm.worker.system.languages import (
 _LOGGER = logging.getLogger(__name__)
 
 _WORDS_PER_MINUTE = 175
-_ESPEAK_SPEEDS = (80, 449)  # words per minute that espeak-ng takes
 _SECONDS = 10.0  # for one sentence; espeak-ng takes 0.1. Less than what counts as hung
 _WAV_HEADER_BYTES, _WAV_RATE_OFFSET = 44, 24
 
 
 # Makes the sound of a text, as 24 kHz mono s16le, in a language by the synthesiser's own name of
-# it, so many times as fast as configured. Raises EngineError.
+# it, so many times as fast as usual. Raises EngineError.
 Synthesise = Callable[[str, str, float], Iterator[bytes]]
 
 
 class Espeak:
     """The espeak-ng command, a process for each sentence."""
 
-    def __init__(self, speed: float, command: Sequence[str] | None = None) -> None:
-        self._speed = speed
+    def __init__(self, command: Sequence[str] | None = None) -> None:
         command = command or find_command() or ()
         self._command = (*command, "-b", "1", "--stdin", "--stdout", "-v")
 
     def say(self, text: str, language: str, rate: float = 1.0) -> Iterator[bytes]:
-        low, high = _ESPEAK_SPEEDS
-        words = min(high, max(low, round(self._speed * rate * _WORDS_PER_MINUTE)))
+        words = round(rate * _WORDS_PER_MINUTE)  # it takes 80 to 449
         # It would read [[…]] as phonemes.
         plain = re.sub(r"\[(?=\[)", "[ ", text.replace("\0", " "))
         try:
@@ -78,11 +72,11 @@ class Espeak:
 class Platform:
     """The voice that came with Windows or macOS. Raises ImportError without pyttsx3."""
 
-    def __init__(self, speed: float) -> None:
+    def __init__(self) -> None:
         import pyttsx3
 
         self._engine: Any = pyttsx3.init()
-        self._usual = self._engine.getProperty("rate") * speed
+        self._usual = self._engine.getProperty("rate")
 
     def say(self, text: str, language: str, rate: float = 1.0) -> Iterator[bytes]:
         self._engine.setProperty("rate", self._usual * rate)
@@ -190,9 +184,8 @@ def load(configure: Configure) -> SystemSpeaker:
 
     Raises EngineUnavailable if nothing is left.
     """
-    speed = msgspec.convert(configure.settings, SystemConfig).speed
     models = Path(configure.download_dir)
-    made_by: Mapping[str, Callable[[float], Any]] = {
+    made_by: Mapping[str, Callable[[], Any]] = {
         HIBARI: partial(hibari.Hibari, models=models),
         PICO: pico.Pico,
         ESPEAK: Espeak,
@@ -202,7 +195,7 @@ def load(configure: Configure) -> SystemSpeaker:
     absent = ""
     for name in find_synthesisers():
         try:
-            loaded[name] = made_by[name](speed).say
+            loaded[name] = made_by[name]().say
         except (ImportError, OSError, EngineError) as error:
             _LOGGER.warning("%s is left out: %s", name, error)
             absent = str(error)
