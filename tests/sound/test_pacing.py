@@ -132,8 +132,8 @@ def test_where_nothing_is_late_no_silence_is_added_and_nothing_waits(speed: floa
     ("wait", "quiet", "pause", "silent"),
     [
         (0.0, 0.0, 0.6, 0.6),
-        (0.0, 0.2, 0.6, 0.4),
-        (0.0, 0.2, 0.3, 0.25),  # more is owed anyway
+        (0.0, 0.2, 0.6, 0.6),
+        (0.0, 0.2, 0.2, 0.25),  # more is owed anyway
         (5.0, 0.0, 0.6, 1.9),  # who waits for text has had enough of it
         (5.0, 0.0, 0.0, 1.9),
     ],
@@ -149,7 +149,7 @@ def test_a_pause_that_is_known_late_counts_the_silence_before_it(
             await asyncio.sleep(wait_before)
             pacer.begin(CHARACTERS, pause_before)
             pacer.sound(whole, Speed(), len(whole))
-            pacer.end(b"", 0.25, quiet)
+            pacer.end(b"", 0.25, silence(quiet))
         pacer.close()
 
     simulate(scene())
@@ -202,6 +202,44 @@ def test_lead_in_comes_once_and_a_pause_to_the_sample() -> None:
 
     simulate(scene())
     assert listener.sound == silence(0.3) + frame(0) + silence(0.7) + frame(1)
+
+
+@pytest.mark.parametrize("seconds", [(0.7,), (0.1,), (1.0, 0.5)])
+@pytest.mark.parametrize("wait", [0.0, 0.5])
+def test_a_break_is_all_that_is_between_the_words(seconds: tuple[float, ...], wait: float) -> None:
+    """Of a sentence's own quiet end so much is sent as there is room for."""
+    listener, tail = Listener(), b"\x03\x00" * 4_800
+
+    async def scene() -> None:
+        pacer = Pacer(listener, SoundConfig(), asyncio.get_running_loop().time())
+        for number in range(2):
+            pacer.begin(CHARACTERS)
+            pacer.sound(frame(number) * 40, Speed(), 40 * len(frame(0)))
+            pacer.end(b"", 0.25, tail)
+            await asyncio.sleep(wait)
+            for one in () if number else seconds:
+                pacer.pause(round(one * 24_000))
+        pacer.finish()
+        pacer.close()
+
+    simulate(scene())
+    between = tail + silence(sum(seconds) - 0.2) if sum(seconds) > 0.2 else tail[:4_800]
+    assert listener.sound == frame(0) * 40 + between + frame(1) * 40 + tail
+
+
+def test_where_a_phrase_goes_on_no_pause_is_owed() -> None:
+    listener = Listener()
+
+    async def scene() -> None:
+        pacer = Pacer(listener, SoundConfig(), asyncio.get_running_loop().time())
+        for number in range(2):
+            pacer.begin(CHARACTERS, 0.01, joined=True)
+            pacer.sound(frame(number), Speed(), len(frame(0)))
+            pacer.end(b"", 0.25, silence(0.2))
+        pacer.close()
+
+    simulate(scene())
+    assert listener.sound == silence(0.01) + frame(0) + silence(0.01) + frame(1)
 
 
 def test_a_sentence_s_pause_is_no_longer_for_silence_that_came_meanwhile() -> None:
