@@ -6,45 +6,12 @@ from collections.abc import Sequence
 import pytest
 
 from tests.simulated_time import simulate
-from wyoming_csm.audio import BYTES_PER_SECOND, silence
+from tests.sound.player import CHARACTERS, FRAME, Listener, frame
+from wyoming_csm.audio import silence
 from wyoming_csm.config import SoundConfig
 from wyoming_csm.sound.pacing import Pacer, Speed
 
-FRAME = 0.08  # seconds
 SENTENCE = 3.2  # seconds of each, in 53 characters
-CHARACTERS = 53
-
-
-class Listener:
-    """Plays what comes, and counts what it had to wait for."""
-
-    def __init__(self) -> None:
-        self.full = False
-        self.sound = bytearray()
-        self.began: float | None = None
-        self.gaps: list[float] = []  # seconds
-
-    def send(self, pcm: bytes) -> None:
-        now = asyncio.get_running_loop().time()
-        self.began = now if self.began is None else self.began
-        late = now - self.began - sum(self.gaps) - len(self.sound) / BYTES_PER_SECOND
-        if late > 0.001:
-            self.gaps.append(late)
-        self.sound += pcm
-
-    def flush(self) -> None:
-        """Nothing is held here."""
-
-    @property
-    def silence(self) -> float:
-        """Seconds of it, in what came."""
-        samples = memoryview(bytes(self.sound)).cast("h")
-        return sum(not sample for sample in samples) / 24_000
-
-
-def frame(sentence: int, stretch: float = 1.0) -> bytes:
-    """Return the sound of a frame as it is played."""
-    return (sentence + 1).to_bytes(2, "little") * round(FRAME * 24_000 / stretch)
 
 
 async def reply(
@@ -202,44 +169,6 @@ def test_lead_in_comes_once_and_a_pause_to_the_sample() -> None:
 
     simulate(scene())
     assert listener.sound == silence(0.3) + frame(0) + silence(0.7) + frame(1)
-
-
-@pytest.mark.parametrize("seconds", [(0.7,), (0.1,), (1.0, 0.5)])
-@pytest.mark.parametrize("wait", [0.0, 0.5])
-def test_a_break_is_all_that_is_between_the_words(seconds: tuple[float, ...], wait: float) -> None:
-    """Of a sentence's own quiet end so much is sent as there is room for."""
-    listener, tail = Listener(), b"\x03\x00" * 4_800
-
-    async def scene() -> None:
-        pacer = Pacer(listener, SoundConfig(), asyncio.get_running_loop().time())
-        for number in range(2):
-            pacer.begin(CHARACTERS)
-            pacer.sound(frame(number) * 40, Speed(), 40 * len(frame(0)))
-            pacer.end(b"", 0.25, tail)
-            await asyncio.sleep(wait)
-            for one in () if number else seconds:
-                pacer.pause(round(one * 24_000))
-        pacer.finish()
-        pacer.close()
-
-    simulate(scene())
-    between = tail + silence(sum(seconds) - 0.2) if sum(seconds) > 0.2 else tail[:4_800]
-    assert listener.sound == frame(0) * 40 + between + frame(1) * 40 + tail
-
-
-def test_where_a_phrase_goes_on_no_pause_is_owed() -> None:
-    listener = Listener()
-
-    async def scene() -> None:
-        pacer = Pacer(listener, SoundConfig(), asyncio.get_running_loop().time())
-        for number in range(2):
-            pacer.begin(CHARACTERS, 0.01, joined=True)
-            pacer.sound(frame(number), Speed(), len(frame(0)))
-            pacer.end(b"", 0.25, silence(0.2))
-        pacer.close()
-
-    simulate(scene())
-    assert listener.sound == silence(0.01) + frame(0) + silence(0.01) + frame(1)
 
 
 def test_a_sentence_s_pause_is_no_longer_for_silence_that_came_meanwhile() -> None:

@@ -107,7 +107,7 @@ def test_an_end_without_a_beginning_is_silent_alone() -> None:
         # HTML
         (
             "by:<ul><li>bonds</li><li>notes<br>and more</li></ul>is not",
-            ["by: bonds", "notes, and more", "is not"],
+            ["by:", "bonds. notes", "and more", "is not"],
         ),
         ("<h1>The title</h1><p class='a'>One line.</p>", ["The title", "One line."]),
         ("<td>21</td><td>°C</td>", ["21, °C"]),

@@ -150,8 +150,8 @@ class Pacer:
         if (size := (samples - self._quiet) * SAMPLE_WIDTH) <= 0:
             return
         own, self._tail = self._tail[:size], self._tail[size:]
-        self._quiet = samples
         self._put(own + bytes(size - len(own)))
+        self._quiet = samples
         self._outlet.flush()
 
     def _put(self, pcm: bytes) -> None:
