@@ -20,9 +20,10 @@ from wyoming_csm.lexicons import Lexicons
 from wyoming_csm.sound.mixer import Mixer
 from wyoming_csm.sound.pacing import Outlet, Pacer, Speed
 from wyoming_csm.text.joints import pause_at
-from wyoming_csm.text.pieces import Pause, Piece, Speak, bounded
+from wyoming_csm.text.pieces import Joint, Pause, Piece, Speak, bounded
 from wyoming_csm.text.reader import TextReader
 from wyoming_csm.text.spoken.parts import in_parts
+from wyoming_csm.text.stream import goes_on
 from wyoming_csm.text_stream import TextStream
 from wyoming_csm.voices import Voice
 from wyoming_csm.wording import Wording
@@ -31,6 +32,9 @@ _LOGGER = logging.getLogger(__name__)
 
 _SLICE = 250  # characters cut into sentences at a time, in 2 ms: the loop is never held for long
 _STALL_SECONDS = 0.4  # without new text, after which a whole sentence does not wait for the next
+# After a text's first character: if nothing can be said yet, its first words are, without their
+# sentence's end, so that an engine has as long again to its first sound.
+_HURRY_SECONDS = 2.0
 _PAUSE_SLICE = SAMPLE_RATE  # samples of silence sent at a time
 _TOLD = 5  # languages that no voice has, in one line of the log
 
@@ -148,6 +152,7 @@ class Answer:
                         await self._speak(piece)
             if self._text.cut and not self._sentences:
                 raise RequestError("the text is too long, and its beginning cannot be spoken")
+            self._pacer.finish()
             if not self._listener.samples:
                 self._listener.send(silence(NOTHING_SECONDS))
                 self._listener.flush()
@@ -175,12 +180,21 @@ class Answer:
                     yield piece
                 if begin:
                     await asyncio.sleep(0)  # nothing is waited for; others come between
+            for piece in reader.hurry() if self._is_late else ():
+                yield piece
         for piece in reader.break_off() if text.cut else reader.finish():
             yield piece
         if reader.silenced_by:
             _LOGGER.info("A text of %s is silent from %s on", self._address, reader.silenced_by)
         if unspoken := ", ".join(sorted(self._wording.unspoken)[:_TOLD]):
             _LOGGER.info("A text of %s asks for %s: no voice here has it", self._address, unspoken)
+
+    @property
+    def _is_late(self) -> bool:
+        """Tell whether nothing was said yet of a text that began some time ago."""
+        since = self._text.first_at
+        now = asyncio.get_running_loop().time()
+        return not self._sentences and since is not None and now - since >= _HURRY_SECONDS
 
     async def _pause(self, seconds: float) -> None:
         samples = round(seconds * SAMPLE_RATE)
@@ -199,17 +213,19 @@ class Answer:
         self._sentences += 1
         voice = self._wording.voice_of(sentence)
         reply = self._reply_in(voice)
-        pause = pause_at(sentence.before, self._mixer.config, voice.manner.pause)
+        before = sentence.before
         for words in in_parts(self._wording.words_of(sentence).text):
-            await self._speak_words(replace(sentence, text=words), reply, pause)
-            pause = 0.0
+            await self._speak_words(replace(sentence, text=words, before=before), reply)
+            before = Joint.PHRASE if goes_on(words) else Joint.SENTENCE
 
-    async def _speak_words(self, sentence: Speak, reply: Reply, pause: float) -> None:
+    async def _speak_words(self, sentence: Speak, reply: Reply) -> None:
         await self._listener.surely_there()
         words, manner = sentence.text, reply.wanted.manner
         mixed = self._mixer.sentence(words, manner.gain + sentence.gain, manner.pause)
         rate = bounded(self._rate * manner.rate * sentence.rate)
-        self._pacer.begin(len(words), pause, rate)
+        pause = pause_at(sentence.before, self._mixer.config, manner.pause)
+        joined = sentence.before is Joint.PHRASE
+        self._pacer.begin(len(words), pause, rate, joined=joined)
         async with aclosing(reply.speak(replace(sentence, rate=rate))) as chunks:
             async for pcm in chunks:
                 speaker, stretch = reply.spoken_by, reply.stretch
@@ -218,7 +234,7 @@ class Answer:
                 self._pacer.sound(
                     mixed.feed(pcm, reply.sounds_like, stretch), speed, len(pcm), stretch
                 )
-        self._pacer.end(mixed.end(), mixed.owed, mixed.quiet)
+        self._pacer.end(mixed.end(), mixed.pause, mixed.tail)
 
     def _log(self, cut: str) -> None:
         """Write the one line of a reply; never its text."""

@@ -65,6 +65,34 @@ async def test_paragraphs_and_items_are_further_apart_than_sentences() -> None:
     assert quiet == pytest.approx([0.24, 0.44, 0.44, 0.84, 0.2], abs=0.03)
 
 
+async def test_a_break_is_the_whole_pause_whatever_the_sentence_before_ends_with() -> None:
+    """With an onset of 0.04 s, which belongs to the next sentence."""
+    lengths = []
+    async with serving(Speaking(), sound=SoundConfig()) as server, peer(server) as client:
+        for seconds in (1.234, 0.5, 0.15, 0.0):
+            for text in (
+                f"<speak>One is on.<break time='{seconds}s'/> Two is off.</speak>",
+                f"<speak>One <break time='{seconds or 0.01}s'/> is off.</speak>",
+            ):
+                await client.send(say(text))
+                sound = audio(await client.until("audio-stop"))
+                out = from_pcm(sound[: len(sound) // 480 * 480])
+                quiet = [one for one in silences(out) if one > 0.03]
+                assert quiet == pytest.approx([(seconds or 0.01) + 0.04, 0.25], abs=0.02)
+                lengths.append(len(sound) // 2)
+    assert lengths[0] - lengths[2] == round(0.734 * SAMPLE_RATE)
+    assert lengths[::2] == lengths[1::2]
+
+
+async def test_a_phrase_is_not_torn_apart_where_its_manner_changes() -> None:
+    text = "It is <prosody volume='-3dB'>so very</prosody> loud, <lang xml:lang='en-GB'>and so on."
+    async with serving(Speaking(), sound=SoundConfig()) as server, peer(server) as client:
+        await client.send(say(f"<speak>{text}</speak>"))
+        sound = audio(await client.until("audio-stop"))
+    quiet = [one for one in silences(from_pcm(sound[: len(sound) // 480 * 480])) if one > 0.03]
+    assert quiet == pytest.approx([0.05, 0.05, 0.165, 0.25], abs=0.02)
+
+
 async def test_who_waits_for_text_gets_silence_and_the_text_as_soon_as_it_comes() -> None:
     async with serving(Speaking(), sound=SoundConfig()) as server, peer(server) as client:
         began = time.monotonic()

@@ -6,45 +6,12 @@ from collections.abc import Sequence
 import pytest
 
 from tests.simulated_time import simulate
-from wyoming_csm.audio import BYTES_PER_SECOND, silence
+from tests.sound.player import CHARACTERS, FRAME, Listener, frame
+from wyoming_csm.audio import silence
 from wyoming_csm.config import SoundConfig
 from wyoming_csm.sound.pacing import Pacer, Speed
 
-FRAME = 0.08  # seconds
 SENTENCE = 3.2  # seconds of each, in 53 characters
-CHARACTERS = 53
-
-
-class Listener:
-    """Plays what comes, and counts what it had to wait for."""
-
-    def __init__(self) -> None:
-        self.full = False
-        self.sound = bytearray()
-        self.began: float | None = None
-        self.gaps: list[float] = []  # seconds
-
-    def send(self, pcm: bytes) -> None:
-        now = asyncio.get_running_loop().time()
-        self.began = now if self.began is None else self.began
-        late = now - self.began - sum(self.gaps) - len(self.sound) / BYTES_PER_SECOND
-        if late > 0.001:
-            self.gaps.append(late)
-        self.sound += pcm
-
-    def flush(self) -> None:
-        """Nothing is held here."""
-
-    @property
-    def silence(self) -> float:
-        """Seconds of it, in what came."""
-        samples = memoryview(bytes(self.sound)).cast("h")
-        return sum(not sample for sample in samples) / 24_000
-
-
-def frame(sentence: int, stretch: float = 1.0) -> bytes:
-    """Return the sound of a frame as it is played."""
-    return (sentence + 1).to_bytes(2, "little") * round(FRAME * 24_000 / stretch)
 
 
 async def reply(
@@ -132,8 +99,8 @@ def test_where_nothing_is_late_no_silence_is_added_and_nothing_waits(speed: floa
     ("wait", "quiet", "pause", "silent"),
     [
         (0.0, 0.0, 0.6, 0.6),
-        (0.0, 0.2, 0.6, 0.4),
-        (0.0, 0.2, 0.3, 0.25),  # more is owed anyway
+        (0.0, 0.2, 0.6, 0.6),
+        (0.0, 0.2, 0.2, 0.25),  # more is owed anyway
         (5.0, 0.0, 0.6, 1.9),  # who waits for text has had enough of it
         (5.0, 0.0, 0.0, 1.9),
     ],
@@ -149,7 +116,7 @@ def test_a_pause_that_is_known_late_counts_the_silence_before_it(
             await asyncio.sleep(wait_before)
             pacer.begin(CHARACTERS, pause_before)
             pacer.sound(whole, Speed(), len(whole))
-            pacer.end(b"", 0.25, quiet)
+            pacer.end(b"", 0.25, silence(quiet))
         pacer.close()
 
     simulate(scene())

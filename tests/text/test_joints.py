@@ -9,7 +9,7 @@ from wyoming_csm.text.joints import pause_at
 from wyoming_csm.text.pieces import Joint, Pause, Speak
 from wyoming_csm.text.reader import TextReader
 
-_MARKS = {Joint.SENTENCE: ".", Joint.ITEM: "-", Joint.PARAGRAPH: "P"}
+_MARKS = {Joint.PHRASE: "~", Joint.SENTENCE: ".", Joint.ITEM: "-", Joint.PARAGRAPH: "P"}
 
 
 def joints(text: str, size: int = 10_000) -> str:
@@ -52,6 +52,17 @@ def joints(text: str, size: int = 10_000) -> str:
         ("<speak>One is on.\n\nTwo is off.</speak>", ".."),
         ("<speak><p>One is on.</p><break time='1s'/><p>Two is off.</p></speak>", "._."),
         ("One is on.\n\n[pause 1s]\n\nTwo is off.\n\nThree is on.", "._.P"),
+        # a phrase goes on in another manner, or is too long for one breath
+        (
+            "So it <prosody rate='slow'>is quite</prosody> on. It was. <lang xml:lang='de'>Ja",
+            ".~~.",
+        ),
+        ('<speak>He said "no," <voice name="x">to me. (So</voice> it *was*)<p>ja', "...~P"),
+        ("It is on <prosody volume='loud'>\n- at once</prosody> or not", ".-~"),
+        ("one two " * 50, ".~"),
+        ("one, two " * 50, "...."),
+        ("One is.<break strength='none'/> Two is. Three is <break time='0ms'/> on.", ".~."),
+        ("One is<break time='1s'/> on <break time='1s'/><prosody rate='2'>it is", "._._."),
         # what is not spoken
         ("One is on.<tool_call>x</tool_call>Two is off.", ".."),
         ("<think>It is\n\nso.</think>\n\nOne is on.", "."),
@@ -70,6 +81,9 @@ def test_what_stands_between_sentences(text: str, expected: str) -> None:
         (Joint.PARAGRAPH, 0.2, 0.5, 1.2),
         (Joint.PARAGRAPH, None, None, 0.0),
         (Joint.PARAGRAPH, None, 0.5, 0.0),
+        (Joint.PHRASE, 0.2, None, 0.01),
+        (Joint.PHRASE, 0.2, 0.0, 0.0),
+        (Joint.PHRASE, None, 0.5, 0.0),
     ],
 )
 def test_how_long_the_pause_is(
@@ -91,6 +105,7 @@ _TEXTS = st.lists(
         [
             *("One is on.", "Yes.", "\n", "\r", "\r\n", " ", "- ", "1. ", "# ", "|", "---", ":"),
             *("a b", "<p>", "</p>", "<br>", "<li>", "</li>", "<break/>", "<s>", "\u2028", "<td>"),
+            *("<break time='0s'/>", "<lang xml:lang='de'>", "</lang>", "One, ", "a.It", "?"),
         ]
     ),
     max_size=30,

@@ -31,10 +31,17 @@ def ssml_pieces(text: str) -> list[Piece]:
         ),
         ('<break strength="strong"/>x', [Pause(0.8), Speak("x")]),
         ('a<break strength="none"/> b<break time="0s"/> c', [Speak("a b c")]),
+        (
+            'It is.<break strength="none"/> It was.',
+            [Speak("It is."), Speak("It was.", before=Joint.PHRASE)],
+        ),
         ('a<break time="soon"/>b', [Speak("a"), Pause(0.5), Speak("b")]),
         ('a<break time="+1.5s"/>b', [Speak("a"), Pause(1.5), Speak("b")]),
         ('a<break time="1s"/><break time=".5s"/>', [Speak("a"), Pause(1.0), Pause(0.5)]),
-        ("<p>one</p><p><s>two</s> <s>three</s></p>", [Speak("one. two"), Speak("three")]),
+        (
+            "<p>one</p><p><s>two</s> <s>three</s></p>",
+            [Speak("one"), Speak("two. three", before=Joint.PARAGRAPH)],
+        ),
         (
             'The <sub alias="World Wide Web"><b>W</b>WW</sub> it is',
             [Speak("The World Wide Web it is")],
@@ -97,11 +104,15 @@ def say(text: str, *, ssml: bool = True) -> list[Piece]:
         # prosody
         (
             'One is <prosody volume="soft">not so loud</prosody> as two',
-            [Speak("One is"), Speak("not so loud", -6.0), Speak("as two")],
+            [
+                Speak("One is"),
+                Speak("not so loud", -6.0, before=Joint.PHRASE),
+                Speak("as two", before=Joint.PHRASE),
+            ],
         ),
         (
             '<prosody volume="+6dB"><prosody volume="-10dB">both at once</prosody> and one',
-            [Speak("both at once", -4.0), Speak("and one", 6.0)],
+            [Speak("both at once", -4.0), Speak("and one", 6.0, before=Joint.PHRASE)],
         ),
         ('<prosody volume="silent">not so loud</prosody>', [Speak("not so loud", -math.inf)]),
         ('<prosody volume="50">half of it</prosody>', [Speak("half of it", 20 * math.log10(0.5))]),
@@ -109,20 +120,27 @@ def say(text: str, *, ssml: bool = True) -> list[Piece]:
         ('<prosody volume="odd" rate="odd">as it is</prosody>', [Speak("as it is")]),
         (
             'One is <prosody rate="slow" volume="soft">not so fast</prosody> as two',
-            [Speak("One is"), Speak("not so fast", -6.0, rate=0.75), Speak("as two")],
+            [
+                Speak("One is"),
+                Speak("not so fast", -6.0, rate=0.75, before=Joint.PHRASE),
+                Speak("as two", before=Joint.PHRASE),
+            ],
         ),
         (
             '<prosody rate="80%"><prosody rate="+50%">both at once</prosody> and one',
-            [Speak("both at once", rate=0.8 * 1.5), Speak("and one", rate=0.8)],
+            [
+                Speak("both at once", rate=0.8 * 1.5),
+                Speak("and one", rate=0.8, before=Joint.PHRASE),
+            ],
         ),
         # words stay, whatever stands round them
         (
             'One is <voice name="x">in a <prosody volume="soft">voice too</prosody></voice> or not',
             [
                 Speak("One is"),
-                Speak("in a", voice="x"),
-                Speak("voice too", -6.0, "x"),
-                Speak("or not"),
+                Speak("in a", voice="x", before=Joint.PHRASE),
+                Speak("voice too", -6.0, "x", before=Joint.PHRASE),
+                Speak("or not", before=Joint.PHRASE),
             ],
         ),
         ("<voice>as it is</voice>", [Speak("as it is")]),

@@ -107,7 +107,7 @@ def test_an_end_without_a_beginning_is_silent_alone() -> None:
         # HTML
         (
             "by:<ul><li>bonds</li><li>notes<br>and more</li></ul>is not",
-            ["by: bonds", "notes, and more", "is not"],
+            ["by:", "bonds. notes", "and more", "is not"],
         ),
         ("<h1>The title</h1><p class='a'>One line.</p>", ["The title", "One line."]),
         ("<td>21</td><td>°C</td>", ["21, °C"]),
@@ -201,8 +201,12 @@ def test_settings(
     [
         ("Yes. The light is on.", ["Yes. The light is on."]),
         ("Milk\nEggs\nBread and butter", ["Milk. Eggs", "Bread and butter"]),
-        ("- Milk\n- Eggs\n- Bread and butter", ["Milk, Eggs", "Bread and butter"]),
-        ("Yes!\nNo!\nOh!", ["Yes! No!", "Oh!"]),
+        ("- Milk\n- Eggs\n- Bread and butter", ["Milk. Eggs", "Bread and butter"]),
+        ("Yes!\nNo!\nOh!", ["Yes! No! Oh!"]),
+        ("- Milk\n- Bread\n- Eggs\n- Butter\n- Salt\n", ["Milk. Bread. Eggs. Butter. Salt"]),
+        ("- Milk\n- Two eggs\n- Salt", ["Milk. Two eggs", "Salt"]),
+        ("# Kitchen\n\nThe light is on.", ["Kitchen", "The light is on."]),
+        ("Yes.\n\nNo.\n\nThe light is on.", ["Yes.", "No.", "The light is on."]),
         ("好。我们走吧。", ["好。 我们走吧。"]),
         ("Yes.", ["Yes."]),
     ],

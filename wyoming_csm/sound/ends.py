@@ -16,18 +16,17 @@ PATIENCE = 100  # windows; a voice that whispers for longer is soft, and keeps a
 class Ends:
     """One sentence's sound, without the silence that is too much before and after its words.
 
-    Silence inside a sentence is its own. Example, 0.25 s asked for after a sentence, sound until
-    2.0 s, then nothing: what comes until 2.25 s goes on at once, the rest waits. A word at 2.8 s
-    sends it on; an end at 2.8 s drops it.
+    Silence inside a sentence is its own: what comes after a loud window waits, and the next one
+    sends it on. At the end it is the `tail`, for whoever knows what follows to send or to shorten.
     """
 
     def __init__(self, after: float) -> None:
-        """Take the most silence after the sentence, in seconds."""
+        """Take the longest tail, in seconds; a sound may always die away."""
         self._after = max(round(after * SAMPLE_RATE), AFTER)
         self._begun = self._whispers = False
         self._waiting = np.zeros(0, np.float32)  # before the first word, or no whole window
         self._held = self._waiting  # silence that may be the last
-        self.quiet = 0  # samples of silence that went on since the last loud window
+        self.tail = self._waiting  # what came after the last one, [n]: known at the end
 
     def feed(self, samples: Samples) -> Samples:
         """Take the next samples [n]; return those that can go on, [m]."""
@@ -46,11 +45,12 @@ class Ends:
         return self._pass(samples[:whole], loud)
 
     def end(self) -> Samples:
-        """Return what is left of the sentence: [m]."""
+        """Return what is left of the sentence, without its tail: [m]."""
         rest, self._waiting = self._waiting, self._waiting[:0]
         if not self._begun:  # nothing was loud: it is not for us to say that it is no sentence
             return rest
-        return self._quiet(np.concatenate((self._held, rest)))
+        self.tail = np.concatenate((self._held, rest))[: self._after]
+        return rest[:0]
 
     def _without_words(self, samples: Samples) -> Samples:
         """Take what has no loud window yet; return it if it is a voice that only whispers."""
@@ -64,19 +64,13 @@ class Ends:
         return samples[:0]
 
     def _pass(self, samples: Samples, loud: npt.NDArray[np.intp]) -> Samples:
-        """Let whole windows go on, up to the silence that may be too much."""
+        """Let whole windows go on, up to the last loud one."""
         if not len(loud):
-            return self._quiet(np.concatenate((self._held, samples)))
+            self._held = np.concatenate((self._held, samples))
+            return samples[:0]
         end = int(loud[-1] + 1) * WINDOW
-        sound, self.quiet = np.concatenate((self._held, samples[:end])), 0
-        return np.concatenate((sound, self._quiet(samples[end:])))
-
-    def _quiet(self, silence: Samples) -> Samples:
-        """Return as much of it as may go on in any case; the rest is held."""
-        room = self._after - self.quiet
-        self._held = silence[room:]
-        self.quiet += min(room, len(silence))
-        return silence[:room]
+        sound, self._held = np.concatenate((self._held, samples[:end])), samples[end:]
+        return sound
 
 
 def _windows_above(samples: Samples, level: float) -> npt.NDArray[np.intp]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from wyoming_csm.audio import SAMPLE_RATE, Samples, from_pcm, to_pcm
 from wyoming_csm.config import SoundConfig
-from wyoming_csm.sound.ends import Ends
+from wyoming_csm.sound.ends import AFTER, Ends
 from wyoming_csm.sound.gains import Gains
 from wyoming_csm.sound.limiter import Limiter
 from wyoming_csm.sound.loudness import Meter
@@ -20,6 +20,7 @@ _FIRST_GLIDE, _GLIDE = 12.0 / SAMPLE_RATE, 6.0 / SAMPLE_RATE
 _LOUDER_BEGIN = 0.6  # LU that the first second is louder than all of it; half of one by twice that
 _SURE_SECONDS = 1.0  # so much of a sentence tells as much of its loudness as its voice does
 _CLAUSE_ENDS = frozenset(",;:)-—，；：、،؛")  # noqa: RUF001
+_SHORTEST_PAUSE = AFTER / SAMPLE_RATE  # seconds, after a sentence: its sound dies away
 WORTH_LEARNING = 1.0  # seconds: a shorter sentence says little of its voice
 
 
@@ -45,7 +46,10 @@ class Mixer:
 
 
 class SentenceSound:
-    """One sentence's sound: pcm (24 kHz mono s16le) in parts of any size, in and out."""
+    """One sentence's sound: pcm (24 kHz mono s16le) in parts of any size, in and out.
+
+    Where pauses are configured, the silence it ends with does not come out: it is its `tail`.
+    """
 
     def __init__(self, gains: Gains | None, pause: float | None, louder: float) -> None:
         """Take what is known of voices (None: all stay as loud as they are), the seconds of
@@ -62,16 +66,16 @@ class SentenceSound:
         self._gain: float | None = None  # dB; None: nothing came yet
 
     @property
-    def quiet(self) -> float:
-        """Seconds of silence at the end of what came out, where pauses are configured."""
-        return self._ends.quiet / SAMPLE_RATE if self._ends else 0.0
-
-    @property
-    def owed(self) -> float:
-        """Seconds of silence that belong behind that."""
+    def pause(self) -> float:
+        """Seconds of silence that belong behind it, its tail included; 0: what came out has all."""
         if self._ends is None or self._pause is None:
             return 0.0
-        return max(0.0, self._pause - self.quiet)
+        return max(self._pause, _SHORTEST_PAUSE)
+
+    @property
+    def tail(self) -> bytes:
+        """Return the silence that it ended with, no longer than the configured pause."""
+        return to_pcm(self._ends.tail) if self._ends else b""
 
     def feed(self, pcm: bytes, voice: str, stretch: float = 1.0) -> bytes:
         """Take the next part, spoken by whom `Gains` knows by this; return what can go on.

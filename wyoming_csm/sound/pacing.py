@@ -4,6 +4,11 @@ A listener plays from the first sound on, and what comes too late is a gap, in t
 if the engine is slow. So a slow engine's sentence waits until its rest can no longer come too late;
 and while the listener waits, for text or for an engine, silence comes between sentences, where a
 pause belongs.
+
+A pause is all that is sent between the last loud window of a sentence (`sound/ends.py`) and the
+onset of the next: first the sentence's own quiet end, which is not sent before it is known what
+follows, then silence. Where the text asks for a break, the pause is that long to the sample,
+whatever the sentence ends with; only a listener who waits for text may have got more already.
 """
 
 import asyncio
@@ -11,7 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
-from wyoming_csm.audio import BYTES_PER_SECOND, SAMPLE_RATE, silence
+from wyoming_csm.audio import BYTES_PER_SECOND, SAMPLE_RATE, SAMPLE_WIDTH
 from wyoming_csm.config import SoundConfig
 
 SLICE_SECONDS = 0.1  # of silence at a time
@@ -63,18 +68,24 @@ class Pacer:
         self._outlet = outlet
         self._fills = config.fill_gaps
         self._latest = asked_at + FIRST_SOUND_SECONDS  # for the first sound
-        self._owed = config.lead_in  # seconds of silence before the next sentence
-        self._quiet = 0.0  # seconds of silence that were the last to be sent, of such
+        # Samples of silence between the sentence before and the next one:
+        self._pause = round(config.lead_in * SAMPLE_RATE)  # in all
+        self._break = 0  # as many as the text asks for
+        self._quiet = 0  # sent already
+        self._tail = b""  # the sentence's own, not sent yet
         self._empty_at: float | None = None  # when nothing is left to play; None: nothing was sent
         self._timer: asyncio.TimerHandle | None = None
         self._sentence = _Sentence(0)
         self._inside = False  # a part of the sentence was sent: no silence now
         self._filled = 0.0  # seconds of silence since the last one
 
-    def begin(self, characters: int, pause: float = 0.0, rate: float = 1.0) -> None:
-        """Note that a sentence was asked for, to be so many times as fast as usual; before it so
-        many seconds of silence belong, with those that came after the sentence before."""
-        self._owed = max(self._owed, pause - self._quiet)
+    def begin(
+        self, characters: int, pause: float = 0.0, rate: float = 1.0, *, joined: bool = False
+    ) -> None:
+        """Note that a sentence was asked for, to be so many times as fast as usual; at least so
+        many seconds of silence belong before it. `joined`: no more, whatever the one before had."""
+        samples = round(pause * SAMPLE_RATE)
+        self._pause = samples if joined else max(self._pause, samples)
         self._sentence = _Sentence(characters * SECONDS_A_CHARACTER / rate)
 
     def sound(self, pcm: bytes, speed: Speed, made: int, stretch: float = 1.0) -> None:
@@ -91,20 +102,33 @@ class Pacer:
         elif not began:
             self._at(self._latest, self._release)
 
-    def end(self, pcm: bytes, owed: float, quiet: float = 0.0) -> None:
-        """Take the last of the sentence, the seconds of silence that belong before another, and of
-        those that it ends with. Raises ConnectionError."""
+    def end(self, pcm: bytes, pause: float, tail: bytes = b"") -> None:
+        """Take the last of the sentence, the seconds of silence that belong before another, and
+        what it has of these itself. Raises ConnectionError."""
         self._sentence.end(pcm)
         self._release()
         self._outlet.flush()
-        self._inside, self._owed, self._quiet, self._filled = False, owed, quiet, 0.0
+        if self._inside:  # else all before it still counts
+            self._pause, self._tail = round(pause * SAMPLE_RATE), tail
+            self._break = self._quiet = 0
+        self._inside, self._filled = False, 0.0
         self._watch()
 
     def pause(self, samples: int) -> None:
-        """Send exactly so much silence, as the text asks for it. Raises ConnectionError."""
-        self._owed = 0.0
-        self._silence(samples / SAMPLE_RATE)
+        """Make the pause here so long, or so much longer, as the text asks for it.
+
+        Raises ConnectionError."""
+        self._break += samples
+        self._pause = self._break
+        self._quieten(self._break)
         self._watch()
+
+    def finish(self) -> None:
+        """Send the quiet end of the last sentence, unless a break has ended it.
+
+        Raises ConnectionError."""
+        if not self._break:
+            self._quieten(self._quiet + len(self._tail) // SAMPLE_WIDTH)
 
     def close(self) -> None:
         """Send no more silence: the reply is over. Calling it twice is harmless."""
@@ -118,13 +142,17 @@ class Pacer:
         self.close()
         if not self._inside:
             self._inside = True
-            self._silence(self._owed)
+            self._quieten(self._pause)
         self._put(pcm)
 
-    def _silence(self, seconds: float) -> None:
-        if seconds > 0:
-            self._put(silence(seconds))
-            self._outlet.flush()
+    def _quieten(self, samples: int) -> None:
+        """Send silence, the sentence's own first, until there are so many samples of it."""
+        if (size := (samples - self._quiet) * SAMPLE_WIDTH) <= 0:
+            return
+        own, self._tail = self._tail[:size], self._tail[size:]
+        self._put(own + bytes(size - len(own)))
+        self._quiet = samples
+        self._outlet.flush()
 
     def _put(self, pcm: bytes) -> None:
         now = self._loop.time()
@@ -144,10 +172,8 @@ class Pacer:
         if self._outlet.full:
             self._at(self._loop.time() + MARGIN_SECONDS, self._fill)
             return
-        self._owed = max(0.0, self._owed - SLICE_SECONDS)
-        self._quiet += SLICE_SECONDS
         self._filled += SLICE_SECONDS
-        self._silence(SLICE_SECONDS)
+        self._quieten(self._quiet + round(SLICE_SECONDS * SAMPLE_RATE))
         self._watch()
 
     def _at(self, moment: float, act: Callable[[], None]) -> None:

@@ -7,7 +7,8 @@ from enum import Enum
 class Joint(Enum):
     """What stands between two sentences."""
 
-    SENTENCE = "sentence"  # nothing, or a pause that the text asks for
+    PHRASE = "phrase"  # nothing: what stands before goes on, only in another manner
+    SENTENCE = "sentence"  # a sentence's or a clause's end, or a pause that the text asks for
     ITEM = "item"  # the end of a line, of a list's item, of a table's row
     PARAGRAPH = "paragraph"  # a blank line, a heading's end
 
@@ -30,7 +31,7 @@ class Speak:
 
 @dataclass(frozen=True)
 class Pause:
-    """Silence that the text asks for."""
+    """Silence that the text asks for; that of a whole pause, with the sentence's own."""
 
     seconds: float
 

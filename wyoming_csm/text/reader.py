@@ -11,11 +11,11 @@ from wyoming_csm.config import ReadingConfig
 from wyoming_csm.text.characters import mended
 from wyoming_csm.text.clean import clean
 from wyoming_csm.text.glued import Gluing
-from wyoming_csm.text.joints import ITEM, Joints
+from wyoming_csm.text.joints import Joints
 from wyoming_csm.text.markup import Markup
 from wyoming_csm.text.pieces import Joint, Pause, Piece, Speak
 from wyoming_csm.text.ssml import LONGEST_PAUSE, Manner, Spoken
-from wyoming_csm.text.stream import LONGEST, SentenceSplitter, is_one_word
+from wyoming_csm.text.stream import FIRST_CLAUSE, LONGEST, SentenceSplitter, is_one_word
 
 LONGEST_SILENCE = 60.0  # seconds, of all pauses in one text
 
@@ -43,6 +43,7 @@ class TextReader:
         self._before = Joint.SENTENCE  # it
         self._pause = 0.0  # seconds asked for since the last sentence
         self._silence = 0.0  # seconds, of all pauses so far
+        self._unbroken = False  # no pause is wanted where the last sentence ended
         self._half = ""  # the first half of a character, cut by a chunk's end
         self._said = False
         self._joints = Joints()
@@ -69,6 +70,11 @@ class TextReader:
         pieces = self._fragments(self._splitter.flush())
         return pieces if self._splitter.has_words else pieces + self._release()
 
+    def hurry(self) -> list[Piece]:
+        """Return what can be said of a sentence that has not ended, since a listener has waited
+        for it too long; the rest goes on where it stops."""
+        return self._fragments(self._splitter.hurry()) + self._release()
+
     def finish(self) -> list[Piece]:
         """End the text; return what is left of it. Raises RequestError."""
         half, self._half = self._half, ""
@@ -90,7 +96,7 @@ class TextReader:
             case str():
                 return self._fragments(self._splitter.cut(self._gluing.push(spoken)))
             case Pause():
-                return [*self._end_sentence(), *self._silent(spoken.seconds)]
+                return self._broken(spoken.seconds)
             case Manner():
                 pieces = self._end_sentence()
                 self._manner = spoken
@@ -112,16 +118,25 @@ class TextReader:
             self._joints.nothing(written)
             return []
         before = self._joints.words(written)
-        if self._waiting and len(self._waiting) + len(text) < LONGEST:
+        alone, stopped = is_one_word(text), _STOPPED.search(text)
+        item = before is Joint.ITEM
+        if self._joins(text, before):
             text, self._waiting = self._waiting + self._between + text, ""
             before = self._before
         pieces = self._release()
-        if not is_one_word(text):
+        more = alone and item and len(text) <= FIRST_CLAUSE  # perhaps the next item is a word, too
+        if not (more or is_one_word(text)):
             return [*pieces, self._speak(text, before)]
-        self._waiting, self._between, self._before = text, " ", before
-        if not _STOPPED.search(text):  # a line: an item of a list, or a heading
-            self._between = ", " if ITEM.match(written) else ". "
+        # A line, as a list's item: engines pause at a stop, hardly at a comma.
+        self._waiting, self._between, self._before = text, " " if stopped else ". ", before
         return pieces
+
+    def _joins(self, text: str, before: Joint) -> bool:
+        """Tell whether the word, or the items of one word, that wait are spoken with this text."""
+        waiting = self._waiting
+        if not waiting or before is Joint.PARAGRAPH or len(waiting) + len(text) >= LONGEST:
+            return False
+        return before is not Joint.ITEM or is_one_word(waiting) or is_one_word(text)
 
     def _release(self) -> list[Piece]:
         """Say the word that waits, alone."""
@@ -131,7 +146,9 @@ class TextReader:
     def _speak(self, text: str, before: Joint) -> Speak:
         if not self._said or self._pause:
             before = Joint.SENTENCE
-        self._said, self._pause = True, 0.0
+        elif self._unbroken:
+            before = Joint.PHRASE
+        self._said, self._pause, self._unbroken = True, 0.0, False
         manner = self._manner
         return Speak(
             text,
@@ -142,6 +159,16 @@ class TextReader:
             inner=manner.inner,
             before=before,
         )
+
+    def _broken(self, seconds: float) -> list[Piece]:
+        """Return what stands before a break, and the break; one of no time takes the pause away
+        that would be there."""
+        pieces = self._fragments(self._splitter.cut(self._gluing.finish()))
+        if not seconds and self._splitter.goes_on:
+            return pieces
+        pieces += self._end_sentence()
+        self._unbroken = not seconds
+        return pieces + self._silent(seconds)
 
     def _silent(self, seconds: float) -> list[Piece]:
         """Return a pause within the bounds of what one text may ask for."""

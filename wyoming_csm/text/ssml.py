@@ -26,7 +26,7 @@ _WITH_LANGUAGE = frozenset(
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8}){0,5}")
 # A sentence ends there.
 _APART = {
-    **dict.fromkeys(("s", "sentence", "voice", "speak"), SENTENCE_END),
+    **dict.fromkeys(("s", "sentence", "speak"), SENTENCE_END),
     **dict.fromkeys(("p", "paragraph"), PARAGRAPH_END),
 }
 _VOLUMES = {
@@ -92,7 +92,7 @@ class Elements:
         """Return what the start of an element asks for; beyond DEEPEST it asks for nothing."""
         spoken: list[Spoken] = []
         if tag.name == "break":
-            return [Pause(seconds)] if (seconds := break_seconds(tag.attributes)) else []
+            return [Pause(break_seconds(tag.attributes))]
         if tag.name in _APART:
             spoken.append(_APART[tag.name])
         if tag.empty:

@@ -27,6 +27,8 @@ _STOPS = _DOTS | _SURE | _WIDE_STOPS
 _CLOSERS = frozenset("'\")]}’”»›」』）》】〕〉］｣*_~`")
 _CLAUSE_BEFORE_SPACE = frozenset(",;:)]}—–،؛")
 _CLAUSE_AT_ONCE = frozenset("，、；：—､")
+_ENDS = _STOPS | _CLAUSE_BEFORE_SPACE | _CLAUSE_AT_ONCE | NEWLINES
+_QUOTES = _CLOSERS - _ENDS
 _ADDRESS = re.compile(r"://|www\.|\]\(")
 _ZWJ = "\u200d"
 _LONGEST_GRAPHEME = 16
@@ -65,6 +67,8 @@ _CLOCK = frozenset({"a.m", "p.m"})
 # "am 3. Oktober": a number's full stop makes it an ordinal.
 _ORDINAL_DOT = frozenset("de da nb nn no fi is cs sk hu pl hr sl sr bs et lv tr eu lb fo".split())
 
+_BREATHS = frozenset(",;—–،؛，、；")  # may end a clause though no blank has come
+_BEFORE_BLANK = re.compile(r"[^\W\d_]{2,}(?=\s)")  # not "5 kg", "J. Smith"
 _TWO_WORDS = re.compile(r"\w\S*\s+\S*\w")
 _LONGEST_WORD = 40  # characters; scripts without blanks write sentences as one
 _WIDE_WORDS = 4  # characters of Chinese or Japanese that are more than a word
@@ -94,6 +98,11 @@ class SentenceSplitter:
         self._before_number: frozenset[str] = _BEFORE_NUMBER_IN.get(code, frozenset())
 
     @property
+    def goes_on(self) -> bool:
+        """Return whether the end of the text would be in the midst of a phrase."""
+        return self.has_words and goes_on(self._text)
+
+    @property
     def has_words(self) -> bool:
         """Return whether a word or a number waits for its sentence's end."""
         return any(map(str.isalnum, self._text))
@@ -110,6 +119,20 @@ class SentenceSplitter:
         if self._is_abbreviation("A"):  # as if a new sentence began now
             return []
         fragment, again = self._split(end)
+        return [fragment, *self.cut(again)]
+
+    def hurry(self) -> list[str]:
+        """Return the fragments of what can be said of a sentence that has not ended: up to the end
+        of a clause, or else up to a blank, of two words or more; nothing if there is no such."""
+        text, at = self._text, self._clause
+        if text[-1:] in _BREATHS and text[-2:-1].isalpha():
+            at = len(text)
+        if not any(map(str.isalpha, text[:at])):
+            words = [found.end() for found in _BEFORE_BLANK.finditer(text)]
+            at = words[-1] if words and not is_one_word(text[: words[-1]]) else 0
+        if not at:
+            return []
+        fragment, again = self._split(at)
         return [fragment, *self.cut(again)]
 
     def cut(self, chunk: str) -> list[str]:
@@ -231,6 +254,14 @@ class SentenceSplitter:
         if self._word and _weight(char) == 1:
             return self._word
         return _between_graphemes(self._text, at)
+
+
+def goes_on(written: str) -> bool:
+    """Tell whether a phrase goes on after it: no sentence or clause ends there."""
+    words = written.rstrip(" \t")
+    while words[-1:] in _QUOTES or _decorates(words[-1:] or " "):
+        words = words[:-1]
+    return words[-1:] not in _ENDS
 
 
 def is_one_word(text: str) -> bool:
