@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import unescape
 from html.entities import html5
 
-SIGNS = frozenset("%°€$£¥+=&§±÷µ<>#@/^")  # each is a word, or changes one
+SIGNS = frozenset("%°€$£¥+=&§±÷µ<>#@/^↑↓↔✓✔✗✘★♯♭")  # each is a word, or changes one
 SAME = {"≤": "<=", "≥": ">=", "≠": "=", "μ": "µ"}
 
 REASONING = "think|thinking|thought|thoughts|reasoning|reason|reflection|scratchpad|analysis"
@@ -57,11 +57,12 @@ OPTIONAL = [
         r"([^\w\s.])\1{2,}|(?:[<>!]=){3,}",
         r"(?<![^\W_])#+(?!\d)",
         r"[™℠®ℹ🅪🅫🅬]",
+        r"[↑↓↔✓✔✗✘★♭]\ufe0f",  # as a picture
     )
 ]
 ARROWS = re.compile(r"<?[-–—−‐‑=]+>|<[-–—−‐‑=]{2,}|<[-–—−‐‑]")
 # Marks of lists, headings and quotations.
-LINE_MARKS = re.compile(r"^(?:_|[^\w%°€$£¥&=<@/^±÷§])+", re.M)
+LINE_MARKS = re.compile(r"^(?:_|[^\w%°€$£¥&=<@/^±÷§↑↓↔✓✔✗✘★♯♭])+", re.M)
 # A stretch of signs between two stops, without a letter or digit: no sentence.
 NO_SENTENCE = re.compile(r"(?:\A|(?<=[.!?…\n]))[\W_]*(?=[.!?…\n]|\Z)")
 ENTITY = re.compile(r"&(#?\w+;|#\w+|\w+(?![\w=;]))")
@@ -70,7 +71,7 @@ LINE_ENDS = re.compile("[\v\f\r\x85\u2028\u2029]")
 
 def counted(text: str) -> Iterator[str]:
     """Yield the Latin letters, digits and signs of a text, without accents and shapes."""
-    plain = unicodedata.normalize("NFKD", text.replace("≠", "="))
+    plain = unicodedata.normalize("NFKD", text.replace("≠", "=").replace("↮", ""))
     for char in "".join(SAME.get(char, char) for char in plain):
         name = unicodedata.name(char, "")
         if name.startswith("LATIN ") or char in SIGNS or (char.isdecimal() and char.isascii()):

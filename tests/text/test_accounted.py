@@ -13,7 +13,7 @@ from wyoming_csm.text.pieces import Speak
 from wyoming_csm.text.reader import TextReader
 
 PARTS = [
-    *"abXYZ019 .,;:!?-–_*`~#>+<&;/()[]{}|\"'=%°€$£§±µμ²½㎡①\n…→🎉\u200d\ud83d\ude00\u0301éß",
+    *"abXYZ019 .,;:!?-–_*`~#>+<&;/()[]{}|\"'=%°€$£§±µμ²½㎡①\n…→↑↔✓✗★♯🎉\u200d\ud83d\ude00\u0301éß",
     *("Dr. ", "e.g. ", "No. 5", "you.It", "Done!The", "Node.js", "3.14", "10:30", "- item\n"),
     *("<b>", "</b>", "<br/>", "<p>", "<name>", "<a href='x'>", "< ", "<5", "->", "<=", "&amp;"),
     *("&lt;", "&#8217;", "&deg;", "&eacute;", "AT&T", "<|end|>", "<think>", "</think>", "<!--"),
@@ -67,9 +67,12 @@ def test_the_whole_way_does_not_depend_on_how_the_text_was_cut(text: str, sizes:
     assert spoken(text, sizes) == spoken(text)
 
 
-@pytest.mark.parametrize("lost", ["[a-z]", "[0-9]", "[%°€$£+=&<>/]", "5", "(?<=l)o", "µ"])
+@pytest.mark.parametrize(
+    "lost", ["[a-z]", "[0-9]", "[%°€$£+=&<>/]", "5", "(?<=l)o", "µ", "[↑↓↔]", "[✓✗]", "★"]
+)
 def test_a_text_path_that_drops_anything_is_found_out(lost: str) -> None:
     text = "**Hello** 5 [docs](http://a.b), 35 µg/m³ & 20 °C: 3 < 4, 1+1=2, €5, £6, $7, 50%.[1]"
+    text += " Hall ✓, Bath ✗, up ↑ 3, down ↓ 4, A ↔ B, 4.5★."
     said = spoken(text)
     assert is_accounted(text, said)
     assert not is_accounted(text, [re.sub(lost, "", one) for one in said])

@@ -12,7 +12,8 @@ import unicodedata
 PAUSE = "\x1f"  # stands for a comma while a text is cleaned; a control character, so none has it
 
 TO = "⇾"  # an arrow from one number to another; others are pauses
-_SPOKEN_SYMBOLS = "°№©♭⌀℧"  # Unicode files them with the pictographs
+_SYMBOLS = "↑↓↔✓✔✗✘★♭"  # said as words; what a variation selector makes a picture is emoji
+_SPOKEN_SYMBOLS = f"°№©⌀℧{_SYMBOLS}"  # Unicode files them with the pictographs
 _BULLETS = "•‣◦▪●○■□"
 _SHAPES = ("<font>", "<circle>", "<square>", "<wide>", "<narrow>")
 _PICTURES = "ℹ"  # filed with the letters
@@ -35,10 +36,12 @@ _STRAY_JOINER = re.compile(r"(?<![\u0600-\u0fff])[\u200c\u200d]|[\u200c\u200d](?
 _MICRO = re.compile("(?<![\u0370-\u03ff\u1f00-\u1fff])\u03bc(?![\u0370-\u03ff\u1f00-\u1fff])")
 # A picture with what changes its colour or sex, or two letters that are a flag.
 _EMOJI = re.compile(
-    "([\u231a-\u23ff\u2600-\u27bf\u2b00-\u2bff\U0001f300-\U0001faff])"
+    f"((?![{_SYMBOLS}♯](?!\ufe0f))"
+    "[\u2194\u231a-\u23ff\u2600-\u27bf\u2b00-\u2bff\U0001f300-\U0001faff])"
     "[\ufe0f\U0001f3fb-\U0001f3ff]*(?:\u200d[\u2600-\u27bf\U0001f300-\U0001faff]\ufe0f?)*"
 )
 _CHANGE = re.compile(r"(?<=[\d%°CF€]) ?[→➔➜⟶] ?(?=[-+−$€]?\d)")  # from 68 to 72
+_PICTURED = re.compile(f"[{_SYMBOLS}]\ufe0f")
 _SKIN = range(0x1F3FB, 0x1F400)
 
 
@@ -56,6 +59,7 @@ def plain_characters(text: str, emoji_named: bool = False) -> str:
         return text
     if emoji_named:
         text = _EMOJI.sub(lambda found: _name(found[1]), text)
+    text = _PICTURED.sub(" ", text)
     text = _STRAY_JOINER.sub("", unicodedata.normalize("NFC", text))
     text = _CHANGE.sub(f" {TO} ", text)
     text = unicodedata.normalize("NFC", "".join(map(_character, text)))
@@ -77,7 +81,7 @@ def _character(char: str) -> str:
     category = unicodedata.category(char)
     match category:
         case "Sm" | "So" | "Sk" if _is_arrow(char):
-            return char if char == TO else PAUSE
+            return char if char == TO or char in _SYMBOLS else PAUSE
         case "So" | "Sk":
             letters = _letters(char)
             return letters or (char if char in _SPOKEN_SYMBOLS + _BULLETS + "¦´" else " ")

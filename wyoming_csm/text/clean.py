@@ -30,8 +30,24 @@ _POWER = re.compile(rf"(?:{_OPERAND}) ?\*\* ?(?=\d)")
 _LIST_ON_A_LINE = ": * "
 _TIMES = re.compile(
     r"(?<=[A-Za-z0-9)]) \* (?=[A-Za-z0-9(])"
+    r"|(?<=[%°€]) \* (?=\d)"
     rf"|(?:{_OPERAND}|(?<=\)))\*(?=[A-Za-z0-9(])|(?<=[A-Za-z0-9)])\*(?=\d|[A-Za-z](?![A-Za-z0-9_*]))"
 )
+# A dot in the middle parts what stands on a card, but multiplies bare numbers.
+_MIDDLE_DOT = re.compile(r" [·⋅] ?|[·⋅] ")
+_BARE_NUMBER = re.compile(
+    r"[\d.,]+(?! ?[\d°%‰€$£µ/:]| ?(?!(?:is|are|equals|ist|sind|est|font|es|son|è|fa)\b)[^\W\d_])"
+)
+_UNKNOWN = re.compile(r"[a-zπ](?!\w)")
+# The minus of a key or a button.
+_KEY = re.compile(
+    r"(?<!\w)(?P<before>(?:press|push|tap|hit|click|hold|drücken?|drück|taste|appuyez sur"
+    r"|appuie sur|touche|pulsa|pulse|presiona|presione|tecla|botón|premi|premere|tasto|druk op"
+    r"|toets|knop)(?: the| die| la| il| de)?"
+    r"|\+[^\n.!?;+-]{0,30}(?:,| (?:or|and|oder|und|ou|et|o|y|e|of|en))) -(?=[ .,;!?]|\Z)",
+    re.I,
+)
+_QUOTED_MINUS = re.compile(r"(?<![\w])(?P<quote>[\"'])-(?P=quote)(?!\w)")
 _PER_BOTH = re.compile(r"(?<=[A-Za-z]/)\((\w{1,4})[·⋅*.](\w{1,4})\)")  # J/(kg·K)
 _EMPHASIS = re.compile(r"[*`]+|~{2,}")
 _LINE_MARKS = re.compile(r"^ *(?:(?:(?:#{1,6}|>+|[-+—])(?: +|$))+(?:\[[ xX]\] )?|\[[ xX]\] )", re.M)
@@ -55,7 +71,7 @@ _HASHES = re.compile(rf"(?<!\S)#+(?!\S)|(?<!\w)#+(?=[^\W\d_])(?!{_COLOR}|[A-Z]{{
 _DOTS = re.compile(r"\.{2,}")
 _CRIES = re.compile(r"[!?]{2,}")
 _STRAY_CRY = re.compile(r"(?<!\S)!(?=\w)")  # of a picture
-_REPEATED = re.compile(r"([^\w\s.])\1{2,}")
+_REPEATED = re.compile(r"([^\w\s.★])\1{2,}")
 _SEPARATORS = re.compile(rf"[\s,{PAUSE}]+")
 _GLUED = re.compile(r"(?<=[^\W\d_])[,;](?=\w)|(?<=\w)[,;](?=[^\W\d_])|(?<=[a-z]):(?=[A-Z][a-z])")
 _TWO_STOPS = re.compile(rf"\.{PAUSE}(?=\.(?:\s|$))\.")  # (from Nov.).
@@ -94,6 +110,8 @@ def _markup(text: str, style: ReadingConfig, begins_line: bool) -> str:
     if _LIST_ON_A_LINE not in text:
         text = _TIMES.sub(_times, _POWER.sub("^", text))
     text = _PER_BOTH.sub(r"\1/\2", text)
+    text = _QUOTED_MINUS.sub(r"\g<quote>−\g<quote>", _KEY.sub(r"\g<before> −", text))
+    text = _MIDDLE_DOT.sub(_dot_or_pause, text)
     text = _EMPHASIS.sub("", text)
     if begins_line:
         text = _LINE_MARKS.sub(PAUSE, text)
@@ -109,6 +127,15 @@ def _markup(text: str, style: ReadingConfig, begins_line: bool) -> str:
 
 def _path_or_blank(found: re.Match[str]) -> str:
     return " " if found[0] == "\\" else found[0]
+
+
+def _dot_or_pause(found: re.Match[str]) -> str:
+    """Return the dot between two bare numbers, or a number and an x; else a pause."""
+    text, end = found.string, found.end()
+    if not text[max(0, found.start() - 1) : found.start()].isdigit():
+        return PAUSE
+    operand = _BARE_NUMBER.match(text, end) or _UNKNOWN.match(text, end)
+    return found[0] if operand else PAUSE
 
 
 def _times(found: re.Match[str]) -> str:

@@ -5,6 +5,7 @@
 import re
 
 from wyoming_csm.text.spoken.addresses import sign_name
+from wyoming_csm.text.spoken.ordinals import roman_value
 from wyoming_csm.text.spoken.words import words_of
 
 _APART = frozenset({"digits", "characters", "spell-out", "verbatim", "spell", "letters"})
@@ -25,6 +26,8 @@ def say_as(text: str, interpret_as: str, form: str, language: str) -> str:
         return _MINUTES.sub(r"\1 min \2 s", text)
     if interpret_as == "telephone":
         return _telephone(text)
+    if interpret_as in ("cardinal", "number"):
+        return str(roman_value(text.strip()) or text)
     if interpret_as == "ordinal":
         return _ordinal(text, language[:2].lower())
     if interpret_as == "date":
@@ -50,9 +53,9 @@ def _telephone(number: str) -> str:
 
 
 def _ordinal(number: str, language: str) -> str:
-    if not number.strip().isdecimal():
+    digits = str(roman_value(number.strip()) or number.strip())
+    if not digits.isdecimal():
         return number
-    digits = number.strip()
     if language in _ORDINAL:
         return digits + _ORDINAL[language]
     if language != "en":

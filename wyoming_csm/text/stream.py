@@ -10,6 +10,8 @@ import re
 import unicodedata
 from collections import deque
 
+from wyoming_csm.text.spoken.abbreviations import shortened
+
 # In characters; a wide one (Chinese, Japanese, Korean) counts as three: it is a syllable or more.
 FIRST_CLAUSE = 60  # from here on the first may end with a clause: a listener waits
 CLAUSE = 160  # from here on later ones may
@@ -61,6 +63,8 @@ _BEFORE_NUMBER_IN = {
     "fr": frozenset(["chap", "op"]), "es": frozenset(["cap", "pta"]),
     "it": frozenset(["bin", "cap", "op", "sec"]), "nl": frozenset(["hfdst", "mt"]),
 }  # fmt: skip
+_FIRST_OF_TWO = frozenset({"max", "min"})  # "Max. temperature", "die Max. Temp."
+_ARTICLE = re.compile(r"(?:\A|\b(?:the|die|der|das|den|dem|la|le|el|il|de|het))\s*\Z", re.I)
 _A_LETTER = re.compile(r"\b(?:an?|vitamin|plan|plans|eine?n?|une?|un'|een)\s\Z", re.I)  # an A.
 # Dotted, and still at home at the end of a sentence.
 _CLOCK = frozenset({"a.m", "p.m"})
@@ -96,6 +100,8 @@ class SentenceSplitter:
         code = re.split("[-_]", language.lower())[0]
         self._ordinals = not language or code in _ORDINAL_DOT
         self._before_number: frozenset[str] = _BEFORE_NUMBER_IN.get(code, frozenset())
+        self._shortened = shortened(code)
+        self._german = code == "de"
 
     @property
     def goes_on(self) -> bool:
@@ -182,6 +188,8 @@ class SentenceSplitter:
     def _sentence(self, char: str, at: int) -> int:
         """Return where a sentence ends, now that `char` has come at `at`; 0: not yet."""
         if self._end and self._gap:
+            if char == "&" and self._dot >= 0:
+                self._end = 0  # 6:30 a.m. & 7:00 a.m.
             if not char.isalnum():
                 return 0  # brackets, quotes, currency: the next letter or digit tells
             end, self._end = self._end, 0
@@ -224,6 +232,11 @@ class SentenceSplitter:
         if "." in word:
             parts = folded.split(".")
             return folded not in _CLOCK and all(p.isalpha() and len(p) <= 3 for p in parts)
+        if folded in _FIRST_OF_TWO and following.isupper():
+            rest = before[: -len(word)]
+            return (self._german and word.islower()) or _ARTICLE.search(rest) is not None
+        if following.isdecimal() and folded in self._shortened:
+            return True
         if folded in self._before_number:
             return following.isdecimal() or following in "IVXLMS"
         before_number = folded in _BEFORE_NUMBER or folded.endswith("str")  # Hauptstr. 5

@@ -26,17 +26,20 @@ from wyoming_csm.text.spoken.durations import duration_rules
 from wyoming_csm.text.spoken.german_one import one_rules
 from wyoming_csm.text.spoken.marks import mark_rules
 from wyoming_csm.text.spoken.measures import hurried_rules, measure_rules, unit_rule
+from wyoming_csm.text.spoken.minutes import minute_rules
 from wyoming_csm.text.spoken.money import money_rules
 from wyoming_csm.text.spoken.ordinals import ordinal_rules
 from wyoming_csm.text.spoken.rule import Change, Rule, Sentence, rule
 from wyoming_csm.text.spoken.signs import elision_rules, sign_before_number_rules, sign_rules
 from wyoming_csm.text.spoken.sizes import size_rules
 from wyoming_csm.text.spoken.spans import span_rules
+from wyoming_csm.text.spoken.symbols import ALIKE, SYMBOLS
 from wyoming_csm.text.spoken.times import time_rules
 from wyoming_csm.text.spoken.words import Words, words_of
 from wyoming_csm.text.spoken.years import decade_rules, short_name_rules, year_rules
 
 _COMMA = re.compile(r"(?<=[^\W\d_]),(?=[^\W\d_])")
+_NO_WORDS = re.compile(f" ?[{TO}{SYMBOLS}{''.join(ALIKE)}] ?")
 _BLANKS = re.compile(r" {2,}")
 _BLANK_BEFORE_STOP = re.compile(r" +(?=[.,;:!?](?:\s|\Z))")
 
@@ -51,7 +54,7 @@ def explained(text: str, language: str) -> Sentence:
     sentence = Sentence(text)
     words = words_of(language)
     if words is None:
-        return Sentence(text.replace(f" {TO} ", ", "))
+        return Sentence(_NO_WORDS.sub(", ", text).removesuffix(", "))
     if not any(map(str.isalnum, text)):
         return sentence
     sentence.apply(_characters(words))
@@ -82,6 +85,7 @@ def _rules(words: Words) -> tuple[Rule, ...]:
         *ordinal_rules(words),
         *sign_before_number_rules(words),
         *mark_rules(words),
+        *minute_rules(words),
         *one_rules(words),
         *money_rules(words),
         *compass_rules(words),

@@ -1,10 +1,14 @@
 """Words cut short, initials, and points of the compass."""
 
+# ruff: noqa: SIM905  (words read best as words)
+
 import re
+from functools import lru_cache
 from re import Match
 
+from wyoming_csm.text.spoken.addresses import STREETS
 from wyoming_csm.text.spoken.rule import Rule, rule, stop_after, text_after, word_list
-from wyoming_csm.text.spoken.words import Words
+from wyoming_csm.text.spoken.words import Words, words_of
 
 _INITIALS = r"(?<!\w)(?:[A-Z]\. ?){1,4}[A-Z]\.(?=\W|\Z)|(?<!\w)(?:[A-Z]\.){1,4}[A-Z](?!\w)"
 _SPEEDS = "km/h|km/u|kph|mph|m/s|kn|kts?|knots|Bft"
@@ -14,6 +18,17 @@ _NEXT_SENTENCE = re.compile(r" (?:It|He|She|We|They|I|You|This|That|The|There|Bu
 _TITLES = frozenset(
     {"general", "governor", "captain", "sergeant", "lieutenant", "reverend", "mount", "fort"}
 )
+# Words or names as well, so that they stay as they are at the end of a sentence: it has a hum.
+_LAST = frozenset(
+    "etc ecc enz usw inc ltd corp jr sr jun sen".split()
+)  # at the end of what they name
+_MOST = r"(?<![\w.])(?<!\d )(?P<most>[Mm]ax|[Mm]in)\.[ -]?(?P<noun>[A-ZÄÖÜ][a-zäöüß]{1,40})"
+_BEGIN = frozenset(  # sentences, after which "max." was the end of one
+    "Der Die Das Den Dem Ein Eine Es Er Sie Ich Wir Du In Im Am Auf Und Aber Dann Jetzt Danach"
+    " Soll Ist Sind Hat Bei Mit Für Kein Keine Alle Bitte Nun Heute Morgen".split()
+)
+_AND = r"(?<=[^\W\d_] )u\.(?= [^\W\d_]{2})"
+_WORDS_TOO = frozenset({"hum.", "temp.", "Max.", "cap.", "sec."})
 _ENDS = {  # of longer words
     "de": {"str": "straße", "temp": "temperatur"},
     "nl": {"str": "straat", "temp": "temperatuur"},
@@ -72,7 +87,30 @@ def _own_rules(words: Words) -> list[Rule]:
     ends = _ENDS.get(code, {})
     end = rf"(?<=[a-zäöü])(?P<end>{word_list(ends)})\.(?= |\Z)"
     long = rule("abbreviation", end, lambda f, w: ends[f["end"]], words, digit=False, needs=".")
-    return [long] if ends else []
+    if code != "de":
+        return [long] if ends else []
+    most = rule("abbreviation", _MOST, _most, words, digit=False, needs=".")
+    both = rule("abbreviation", _AND, lambda f, w: w.and_, words, digit=False, needs=".")
+    return [most, long, both]
+
+
+def _most(found: Match[str], words: Words) -> str:
+    """Return Maximaltemperatur for max. Temperatur."""
+    if found["noun"] in _BEGIN:
+        return f"{found['most']}imal. {found['noun']}"
+    return f"{found['most'].capitalize()}imal{found['noun'].lower()}"
+
+
+@lru_cache(maxsize=8)
+def shortened(language: str) -> frozenset[str]:
+    """Return the words cut short, without their full stop, that no sentence ends with where a
+    number follows: "ext. 12". Of a language without a table, those of English."""
+    words = words_of(language) or words_of("en")
+    assert words is not None
+    names = {key.rstrip(" #") for key in words.abbreviations}
+    dotted = {name[:-1] for name in names if name.endswith(".") and name.count(".") == 1}
+    streets = {kind.lower() for kind in STREETS} if words.language == "en" else set()
+    return frozenset(dotted | streets) - _LAST
 
 
 def whole_day_rules(words: Words) -> list[Rule]:
@@ -98,6 +136,8 @@ def _initials(found: Match[str], words: Words) -> str:
 
 def _long(found: Match[str], short: dict[str, str]) -> str | None:
     written = found["short"] or found["name"]
+    if written in _WORDS_TOO and not text_after(found).strip():
+        return None
     word = short[written.lower()]
     if written[0].isupper():
         word = word[0].upper() + word[1:]

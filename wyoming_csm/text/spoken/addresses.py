@@ -32,11 +32,12 @@ _NAMES = {
     "it": "barra trattino trattino_basso due_punti", "nl": "slash streepje underscore dubbele_punt",
 }  # fmt: skip
 
-_STREETS = {
+STREETS = {
     "St": "Street", "Ave": "Avenue", "Rd": "Road", "Blvd": "Boulevard", "Ln": "Lane", "Ct": "Court",
     "Pl": "Place", "Hwy": "Highway", "hwy": "Highway", "Expy": "Expressway", "Sq": "Square",
     "st": "Street",
 }  # fmt: skip
+_NO_STREETS = "The|A|My|Our|Your|In|At|On|To|From|Near|Visit|Is|Mount|Fort"
 _STATES = """
 AL Alabama, AK Alaska, AZ Arizona, AR Arkansas, CA California, CO Colorado, CT Connecticut,
 DE Delaware, FL Florida, GA Georgia, HI Hawaii, ID Idaho, IL Illinois, IN Indiana, IA Iowa,
@@ -104,9 +105,17 @@ def _street_rules(words: Words) -> list[Rule]:
     states = dict(entry.split(" ", 1) for entry in " ".join(_STATES.split()).split(", "))
     house = r"(?<![\w.])(?P<number>\d{1,5})(?P<letter>[A-Z]?) (?P<point>[NSEW]\.? )?"
     name = r"(?P<name>(?:St\. )?(?:[A-Z][\w']*|\d{1,3}(?:st|nd|rd|th))(?: [A-Z][\w']*){0,2}) "
-    kinds = word_list([*_STREETS, *_STREETS.values(), "Drive", "Way", "Terrace"])
+    kinds = word_list([*STREETS, *STREETS.values(), "Drive", "Way", "Terrace"])
     kind = rf"(?P<kind>{kinds})\b(?P<dot>\.)?(?!\w)"
-    ordinal = rf"(?<![\w.])(?P<name>\d{{1,3}}(?:st|nd|rd|th)) (?P<kind>{word_list(_STREETS)})(?!\w)"
+    inside = r"(?:\.(?= [a-z\d]|[,;:)]))"  # of a sentence
+    ordinal = (
+        rf"(?<![\w.])(?P<name>\d{{1,3}}(?:st|nd|rd|th)) (?P<kind>{word_list(STREETS)})(?!\w)"
+        rf"{inside}?"
+    )
+    named = (
+        rf"(?<!\w)(?P<name>(?!(?:{_NO_STREETS}) )[A-Z][\w']{{1,30}}) "
+        rf"(?P<kind>{word_list(STREETS)})(?:{inside}|(?=\.\Z))"
+    )
     state = (
         rf"(?<=\w, )(?P<state>{word_list(states)})"
         r"(?:(?P<mark>,? )(?P<zip>\d{5})\b|(?=\Z|[.!?]\Z))"
@@ -118,7 +127,15 @@ def _street_rules(words: Words) -> list[Rule]:
 
     return [
         rule("street", house + name + kind, _street, words),
-        rule("street", ordinal, lambda f, w: f"{f['name']} {_STREETS[f['kind']]}", words),
+        rule("street", ordinal, lambda f, w: f"{f['name']} {STREETS[f['kind']]}", words),
+        rule(
+            "street",
+            named,
+            lambda f, w: f"{f['name']} {STREETS[f['kind']]}",
+            words,
+            digit=False,
+            needs=".",
+        ),
         rule("state", state, state_and_code, words, digit=False, needs=","),
     ]
 
@@ -128,7 +145,7 @@ def _street(found: Match[str], words: Words) -> str:
     stop = "." if found["dot"] and (not rest.strip() or re.match(" [A-Z]", rest)) else ""
     letter = f" {found['letter']}" if found["letter"] else ""
     point = f"{words.compass[found['point'][0]].title()} " if found["point"] else ""
-    kind = _STREETS.get(found["kind"], found["kind"])
+    kind = STREETS.get(found["kind"], found["kind"])
     return f"{_house(found['number'])}{letter} {point}{found['name']} {kind}{stop}"
 
 

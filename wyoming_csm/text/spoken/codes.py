@@ -28,6 +28,9 @@ _AMERICAN = (
     r"\d{3}[-.]\d{4}(?:-\d{1,4})?(?!\w)"
     r"|(?<![\w.)-])[2-9]\d\d-\d{4}(?![\w-])|(?<![\w-])\d{3}-\d{2}-\d{4}(?![\w-])"
 )
+_SEVEN = (  # 555 1234
+    r"(?<![\w.,)-])(?<!\d )[2-9]\d\d (?!19|20)\d{4}(?=[.,;!?)](?!\d)|\Z)"
+)
 _DASHED = r"(?<![\w.,-])\d{1,4}(?:-\d{1,4}){2,}(?![\w-])"
 _LONG_PART = r"(?<=[^\W_]/)(?P<digits>\d{5,12})(?=[/-]\w)"  # 123/261788/2021
 _SECTION = r"(?<!\w)(?P<digits>\d{3})\((?P<letter>[a-z])\)"  # 401(k)
@@ -97,6 +100,7 @@ def code_rules(words: Words) -> list[Rule]:
         rules.insert(0, rule("telephone", _SPANISH, _groups, words, needs=" "))
     if words.language.startswith("en"):
         rules.append(rule("room", room, _room, words, any_case=True))
+        rules.insert(0, rule("telephone", _SEVEN, _groups, words, needs=" "))
         section = rule("section", _SECTION, _section, words, needs="(")
         rules.append(section)
     return rules

@@ -4,6 +4,7 @@ from re import Match
 
 from wyoming_csm.text.spoken.numbers import is_one, number_pattern
 from wyoming_csm.text.spoken.rule import Rule, rule, stop_after, word_list
+from wyoming_csm.text.spoken.symbols import stars
 from wyoming_csm.text.spoken.words import Words
 
 # As it is written = for one / for several.
@@ -50,4 +51,18 @@ def counted_rules(words: Words) -> list[Rule]:
         name = one if "/" in number or is_one(number, words) else several
         return f"{number} {name}{stop_after(found)}"
 
-    return [rule("counted", pattern, long, words)]
+    return [*_star_rules(words), rule("counted", pattern, long, words)]
+
+
+def _star_rules(words: Words) -> list[Rule]:
+    """Return the rules of ★★★★ and 4.5★; a single star is a sign like others."""
+    one, several = words.signs["★"], stars(words.language)
+    number = rf"(?<![\w.,])(?P<number>{number_pattern(words)}) ?★"
+
+    def rated(found: Match[str], words: Words) -> str:
+        return f"{found['number']} {one if is_one(found['number'], words) else several}"
+
+    return [
+        rule("stars", "★{2,}", lambda f, w: f"{len(f[0])}★", words, digit=False, needs="★"),
+        rule("stars", number, rated, words, needs="★"),
+    ]

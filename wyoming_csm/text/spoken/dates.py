@@ -1,5 +1,7 @@
 """Dates, in figures and with the name of a month."""
 
+# ruff: noqa: RUF001  (look-alike characters are meant)
+
 import re
 from re import Match
 
@@ -16,6 +18,7 @@ _ZONE = (
     r"(?<=\d\d:\d\d)(?P<second>:\d\d)?(?:\.\d+)?"
     r"(?P<zone>Z|(?P<sign>[+-])(?P<hours>\d\d):?(?P<minutes>\d\d))(?![\w:])"
 )
+_OFFSET = r"(?<!\d )(?<![\w:.,)])(?P<sign>[+\-−])(?P<hours>[01]\d):(?P<minutes>[0-5]\d)(?![\d:])"
 _DATE_AND_TIME = re.compile(r"\d{4}-\d\d-\d\d(?P<mark>[T ])(?P<time>\d\d:\d\d)\Z")
 _NUMERIC = (
     r"(?<![\w./-])(?P<first>\d{1,2})(?P<mark>[./-]) ?(?P<second>\d{1,2})(?P=mark) ?"
@@ -28,7 +31,10 @@ _TWO = (
 _GERMAN_TWO = r"(?<![\w./-])(?P<first>\d{1,2})\. ?(?P<second>\d{1,2})\.(?!\d)"
 _DUTCH_TWO = (  # van 24-12 t/m 2-1
     r"(?:(?<=\bop )|(?<=\bvan )|(?<=\btot )|(?<=tot en met ))(?P<first>\d{1,2})-(?P<second>\d{1,2})"
-    r"(?=[.,;:!?)]|\Z| (?:t/m|tot|en|om)\b)"
+    r"(?=[.,;:!?)]|\Z| (?:t/m|tot|en|om|is|zijn|was)\b)"
+)
+_DUTCH_MONTH = (
+    r"(?<![\w./,+-])(?P<first>\d{1,2})-(?P<second>0[1-9])(?![\w/-]|[.,:]\d| ?[%°€])"  # 14-07
 )
 BEFORE_DATES = ("on", "due", "ships", "arrives", "until", "since")
 _ARTICLES = {  # before a date
@@ -52,6 +58,7 @@ def date_rules(words: Words) -> list[Rule]:
         rule("date", _NUMERIC, _numeric, words, needs="./-"),
         rule("date", _TWO, _two, words, needs="/"),
     ]
+    rules.insert(1, rule("time zone", _OFFSET, _offset, words, needs="+-−"))
     if words.language == "de":
         later = rf"(?=\d{{1,2}}\.(?:\d{{1,2}}\.| ?(?:{month_pattern(words, 'month')})))"
         to = rf"(?<=\d\.) ?[-\u2013] ?{later}"
@@ -59,6 +66,7 @@ def date_rules(words: Words) -> list[Rule]:
         rules.append(rule("date", _GERMAN_TWO, _two, words, needs="."))
     if words.language == "nl":
         rules.append(rule("date", _DUTCH_TWO, _day_and_month, words, needs="-"))
+        rules.append(rule("date", _DUTCH_MONTH, _day_and_month, words, needs="-"))
     if words.language.startswith("en"):
         return rules + _english_rules(words)
     return [*rules, _named(words)]
@@ -75,6 +83,15 @@ def _zone(found: Match[str], words: Words) -> str | None:
     steps = [(hours, "h"), (minutes, "min")]
     ahead = " ".join(counted_unit(number, unit, words) for number, unit in steps if number)
     return f"{seconds} {words.plus if found['sign'] == '+' else words.minus} {ahead}"
+
+
+def _offset(found: Match[str], words: Words) -> str:
+    """Return plus five hours thirty minutes."""
+    hours, minutes = int(found["hours"]), int(found["minutes"])
+    steps = [(hours, "h"), (minutes, "min")]
+    said = [counted_unit(number, unit, words) for number, unit in steps if number]
+    sign = words.plus if found["sign"] == "+" else words.minus
+    return " ".join([sign, *(said or [counted_unit(0, "h", words)])])
 
 
 def _is_span(found: Match[str]) -> bool:

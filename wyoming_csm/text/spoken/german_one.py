@@ -33,6 +33,7 @@ _MASCULINE = (
     "sensor", "schalter", "raum", "film", "song", "titel", "fehler", "hinweis", "gast", "besucher",
     "ventilator", "rollladen", "roboter", "ort", "brief", "kommentar", "treffer", "versuch",
     "liter", "kilometer", "meter", "kontakt", "kanal", "akku", "helfer", "bewohner", "löffel",
+    "hund", "schlüssel", "freund", "stuhl", "apfel",
 )  # fmt: skip
 
 

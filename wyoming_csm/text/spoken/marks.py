@@ -15,6 +15,10 @@ _SIZE = (
     rf"(?<![\w.,'\"])(?P<first>{_NUMBER})(?P<mark>['′\"″]?) ?[x×] ?(?P<last>{_NUMBER})"
     r"(?P<last_mark>['′\"″])(?!\w)"
 )
+_ARC = (  # 48° 51' 24" N
+    r"(?<![\w.,])(?P<degrees>\d{1,3}) ?° ?(?P<minutes>[0-5]?\d(?:[.,]\d+)?) ?['′]"
+    r"(?: ?(?P<seconds>[0-5]?\d(?:[.,]\d+)?) ?(?:[\"″]|''))?(?: ?(?P<point>[NSEWO])(?!\w))?"
+)
 _FEET = r"(?<![\w'.])(?P<feet>\d{1,2})['′] ?(?P<inches>\d{1,2})[\"″]"
 _LENGTH = r"(?<![\w'.])(?P<feet>\d{1,3})['′](?= (?:long|tall|wide|high|deep)\b)"
 _INCHES = r"(?<![\w.,\"'′])(?P<inches>\d{1,3}(?:[.,]\d+)?)(?P<mark>[″\"])(?!\w)"
@@ -37,8 +41,10 @@ def mark_rules(words: Words) -> list[Rule]:
     size = rule("size", _SIZE, _size, words, needs="'′\"″")
     extra = rule("minutes", _EXTRA_TIME, _minutes, words, needs="+")
     inches = rule("inches", _INCHES, _inches, words, needs='"″')
+    arc = rule("arc", _ARC, _arc, words, needs="°")
     if words.language.startswith("en"):
         return [
+            arc,
             rule("feet", _FEET, _feet, words, needs="'′"),
             size,
             rule("feet", _LENGTH, lambda f, w: f"{f['feet']} ft", words, needs="'′"),
@@ -46,6 +52,7 @@ def mark_rules(words: Words) -> list[Rule]:
             inches,
         ]
     return [
+        arc,
         size,
         rule("minutes", _AFTER_HOURS, lambda f, w: "", words, needs="'′"),
         rule("minutes", _MINUTES_AND_SECONDS, _minutes_and_seconds, words, needs="'′"),
@@ -65,6 +72,12 @@ def _size(found: Match[str], words: Words) -> str | None:
         return f"{first} {words.by} {last} {name.one}"
     each = f" {name.several}" if found["mark"] else ""
     return f"{first}{each} {words.by} {last} {name.several}"
+
+
+def _arc(found: Match[str], words: Words) -> str:
+    seconds = f" {found['seconds']} s" if found["seconds"] else ""
+    point = f" {words.compass.get(found['point'], found['point'])}" if found["point"] else ""
+    return f"{found['degrees']}° {found['minutes']} min{seconds}{point}"
 
 
 def _feet(found: Match[str], words: Words) -> str:

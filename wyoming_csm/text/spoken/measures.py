@@ -36,6 +36,11 @@ _FIRST_WORD = re.compile(r"^(\w+(?:er|(?<!byt)e))\b")
 
 OVER = {"en": "over", "de": "zu", "fr": "sur", "es": "sobre", "it": "su", "nl": "op"}
 _LETTERED = ("seat", "row", "port", "vitamin", "floor", "group", "class", "type", "bay")
+_SEATS = frozenset(
+    "seat row platform terminal sitz sitzplatz platz reihe tor gate terminal siège place rang porte"
+    " asiento fila puerta andén posto fila uscita stoel rij plaats perron".split()
+)
+_PLACE_LETTER = re.compile(" [A-Z]$")
 OUT_OF = {"en": "out of", "de": "von", "fr": "sur", "es": "de", "it": "su", "nl": "van"}
 _COUNT = re.compile(r"\d ?(?:[x×]|[^\W\d_]{2,15})?\Z")
 START = r"(?<![\w.,:])(?<!\d/)"
@@ -159,8 +164,7 @@ def _measure(found: Match[str], words: Words) -> str | None:
         written in ("°", "º") and after[:1] in "ªº" and after
     ):
         return None
-    named = glued and len(written) == 1 and written.isupper()
-    if named and word_before(found).lower() in words.places.split("|"):
+    if len(written) == 1 and written.isupper() and _is_named(found, words):
         return None
     if re.search("/[A-Z]$", written) and re.match(r" \d", after):
         return None  # H 88°/L 67°
@@ -190,6 +194,12 @@ def _measure(found: Match[str], words: Words) -> str | None:
     if words.language == "de" and not sign and word_before(found).lower() in _DATIVE_ONE:
         amount = _GERMAN_ONE.sub(lambda one: "einer " if one[1] else "einem ", amount)
     return sign + amount + to
+
+
+def _is_named(found: Match[str], words: Words) -> bool:
+    """Return whether a letter belongs to a name, as in room 5 A and gate B 5 W."""
+    before = _PLACE_LETTER.sub("", text_before(found).rstrip()).rpartition(" ")[2].lower()
+    return before in words.places.split("|") or before in _SEATS
 
 
 def half(fraction: str, gender: str) -> str:

@@ -33,7 +33,7 @@ def money_rules(words: Words) -> list[Rule]:
     magnitude = rf"(?: ?(?P<magnitude>(?:{short})(?!\w)|(?:{_LONG[words.language[:2]]})\b))?"
     per = r"(?:/(?P<per>[A-Za-zμ²³íñ]+))?"
     minus = r"(?P<minus>(?<![\w)])[-−] ?)?"
-    flat = "(?:,[-–—]+)?" if words.comma else ""  # 5,- €
+    flat = r"(?:[.,][-–—]+)?"  # 5,- €
     to = r"(?P<to> ?[-–] ?(?=[$€£¥\d]))"
     before = rf"{minus}(?<!\w){sign} ?(?P<number>{number}){magnitude}{flat}{per}(?:{to}|(?!\w))"
     amount = rf"{minus}(?<![\w.,])(?P<number>{number}){magnitude}{flat}"

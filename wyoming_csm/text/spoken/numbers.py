@@ -17,10 +17,11 @@ def number_pattern(words: Words) -> str:
         thousands = r"[1-9]\d{0,2}(?:[. ']\d{3})+(?!\d)(?:,\d+)?"
         return rf"(?:\d{{1,3}}(?:,\d{{3}})+\.\d+|{thousands}|\d+(?:[.,]\d+)?)"
     thousands = r"\d{1,3}(?:[,']\d{3})+(?!\d)(?:\.\d+)?|\d{1,3}(?:\.\d{3}){2,}(?![\d.])"
+    lakhs = r"\d{1,2}(?:,\d\d)+,\d{3}(?![\d,])(?:\.\d+)?"  # 1,00,000
     comma = r"(?<![\d,.])\d{1,4},\d{1,2}(?![\d,]|\.\d)"  # as others write it
     blanks = r"[1-9]\d{0,2}(?:(?: 000)+|(?: \d{3}){2,})(?! ?\d)"
     points = r"\d{1,3}(?:\.\d{3})+,\d+"
-    return rf"(?:{blanks}|{points}|{thousands}|{comma}|\d+(?:\.\d+)?|(?<![\w.])\.\d+)"
+    return rf"(?:{blanks}|{points}|{lakhs}|{thousands}|{comma}|\d+(?:\.\d+)?|(?<![\w.])\.\d+)"
 
 
 def parts(written: str, words: Words) -> tuple[str, str]:

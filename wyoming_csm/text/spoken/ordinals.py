@@ -10,6 +10,7 @@ from wyoming_csm.text.spoken.rule import Rule, rule, text_after, text_before, to
 from wyoming_csm.text.spoken.words import Words
 
 _ROMAN = re.compile("M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})")
+_KINDS = re.compile("typ|tipo|clas|klas", re.I)  # what has letters rather than numbers
 _VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
 _GERMAN = r"(?<![\w.,])(?P<digits>\d{1,3})(?P<ending>\.)(?= [A-ZÄÖÜa-zäöü])"
 _GERMAN_SPAN = (
@@ -51,7 +52,7 @@ def ordinal_rules(words: Words) -> list[Rule]:
     ]
 
 
-def _value(roman: str) -> int:
+def roman_value(roman: str) -> int:
     """Return the value of a Roman numeral, 0 if it is none."""
     if not _ROMAN.fullmatch(roman):
         return 0
@@ -60,7 +61,7 @@ def _value(roman: str) -> int:
 
 
 def _ruler(found: Match[str], words: Words) -> str | None:
-    value = _value(found["roman"])
+    value = roman_value(found["roman"])
     is_pronoun = (
         found["roman"] == "I" and not found["ending"] and re.match(" [a-z]", text_after(found))
     )
@@ -68,13 +69,15 @@ def _ruler(found: Match[str], words: Words) -> str | None:
 
 
 def _century(found: Match[str], words: Words) -> str | None:
-    value = _value(found["roman"])
+    value = roman_value(found["roman"])
     return words.ordinal(value, "e" if words.language == "fr" else "") if value else None
 
 
 def _chapter(found: Match[str], words: Words) -> str | None:
-    value = _value(found["roman"])
+    value = roman_value(found["roman"])
     name = found["name"]
+    if found["roman"] in "CLX" and (found["roman"] != "X" or _KINDS.match(name)):
+        return None  # USB type C, appendix C
     if name.endswith("."):
         long = words.abbreviations.get(name.lower()) or words.abbreviations[f"{name.lower()} "]
         name = long.capitalize() if name[0].isupper() else long

@@ -18,6 +18,7 @@ _BACKSLASH = {
     "en": "backslash", "de": "Backslash", "fr": "antislash", "es": "barra invertida",
     "it": "barra rovesciata", "nl": "backslash",
 }  # fmt: skip
+_DOTTED = r"(?<=[a-z]{3})\.(?=[a-z]{3})"  # light.kitchen
 _PATH = r"\A/(?=\S)|(?<!\S)(?:/[\w.-]{1,40}){2,12}"  # /help, see /config/www
 
 
@@ -48,6 +49,7 @@ def sign_rules(words: Words) -> list[Rule]:
         *(sharps if words.language.startswith("en") else []),
         rule("path", _PATH, _path, words, digit=False, needs="/"),
         rule("sign", r"(?<![\w/])~/(?=\w)", _home, words, digit=False, needs="~"),
+        rule("dot", _DOTTED, lambda f, w: f" {w.dot} ", words, digit=False, needs="."),
         rule("sign", "©", lambda f, w: " copyright ", words, digit=False, needs="©"),
         rule("sign", r"\\", _backslash, words, digit=False, needs="\\"),
         rule("sign", f"[{signs}]+|{alone}", _signs, words, digit=False),

@@ -1,10 +1,20 @@
 """Times of day: 10:30, 9am-5pm, 10.30 Uhr, 10h30."""
 
-# ruff: noqa: RUF001  (look-alike characters are meant)
+# ruff: noqa: RUF001, SIM905  (look-alike characters are meant)
 
+import re
+from functools import lru_cache
 from re import Match
 
-from wyoming_csm.text.spoken.rule import Rule, joint, rule, stop_after
+from wyoming_csm.text.spoken.rule import (
+    Rule,
+    joint,
+    rule,
+    stop_after,
+    text_after,
+    text_before,
+    word_before,
+)
 from wyoming_csm.text.spoken.units import counted_unit as _counted
 from wyoming_csm.text.spoken.words import Words
 
@@ -29,9 +39,30 @@ _HOUR_TO_MINUTES = (  # 9-10:30
     r"(?::[0-5]\d(?![\d:])|\.[0-5]\d ?(?:Uhr|uur|u)\b))"
 )
 _LEFT = r"(?<![\w:.])(?P<minute>\d{1,3}):(?P<second>[0-5]\d)(?= (?:left|remaining|elapsed|to go)\b)"
+_MINUTES_AND_SECONDS = (
+    r"(?P<minute>\d{1,3}):(?P<second>[0-5]\d)(?![\d:]|[.,]\d|[ap]\b| ?(?:[ap]\.?m|uhr|uur|h|u)\b)"
+)
 _MINUTES_LONG = (  # 8:30 Min.
     r"(?<![\w:.])(?P<minute>\d{1,3}):(?P<second>[0-5]\d) ?"
     r"(?:[Mm]in|mins|minutes|[Mm]inuten|minuti|minutos)(?!\w)(?:\.(?= |,|\Z))?"
+)
+_TOOK = {  # in 24:31
+    "en": "in|took|takes|lasted|lasts", "de": "in|dauerte|dauert", "fr": "en", "es": "en",
+    "it": "in", "nl": "in|duurde|duurt",
+}  # fmt: skip
+# Words by which three numbers are so long, and those by which they are a time after all.
+_SO_LONG = {
+    "en": "timers?|countdown|duration|runtime|uptime|elapsed|remaining|left|took|takes|lasts"
+    "|lasted|for|in",
+    "de": "timer|countdown|dauer|laufzeit|restzeit|noch|dauert|dauerte|für|in",
+    "fr": "minuteur|minuterie|durée|reste|restent|pendant|pour|en|dans",
+    "es": "temporizador|duración|quedan|faltan|durante|en",
+    "it": "timer|durata|mancano|restano|per|in|tra|fra",
+    "nl": "timer|duur|resterend|nog|duurt|duurde|in|over",
+}  # fmt: skip
+_AT = frozenset(
+    "at since until till by before after from to um seit bis ab nach vor à depuis jusqu'à dès"
+    " las desde hasta alle dalle om sinds vanaf tot".split()
 )
 _RATIO = r" (?:scale|ratio|odds|model)\b"
 _LASTS = r"(?<![\w:.])(?P<hour>\d{1,3}):(?P<minute>[0-5]\d) ?(?:h|hrs?|hours|Std|Stunden)\b"
@@ -45,6 +76,7 @@ _OTHERS = {
         rf"{_START}{_HOUR}(?:\.{_MINUTE})? ?Uhr\b{_TO}",
     ),
     "fr": (
+        rf"{_START}{_HOUR} ?h{_MINUTE}\b{_TO}",
         rf"{_START}{_HOUR} ?(?:h|heures?)\b(?! ?\d+ ?(?:min|mn|s)\b)(?: {_MINUTE}\b)?{_TO}",
         rf"{_START}{_HOUR} ?h{_MINUTE}\b{_TO}",
     ),
@@ -76,6 +108,8 @@ def time_rules(words: Words) -> list[Rule]:
     if code in ("de", "en"):
         first.append(rule("duration", _LASTS, _lasts, words, needs=":"))
     first.append(rule("duration", _MINUTES_LONG, _left, words, needs=":"))
+    took = rf"(?<!\w)(?P<before>(?:{_TOOK[code]}) ){_MINUTES_AND_SECONDS}"
+    first.append(rule("duration", took, _took, words, needs=":", any_case=True))
     spans = rule("time", _HOUR_TO_MINUTES, _bare, words, needs="-–")
     first.append(spans)
     if code in ("de", "it"):
@@ -100,10 +134,12 @@ def _said(found: Match[str], words: Words) -> str | None:
     time = words.clock(hour, minute)
     if groups["hour"] == "00" and minute and not half and words.language.startswith("en"):
         time = f"{words.clock(12, minute)} AM"
-    if second:
-        time = _with_seconds(hour, minute, int(second), words)
+    if second and not half and _is_so_long(found, words):
+        return _duration(hour, minute, int(second), words) + stop_after(found)
     if half:
         time = time.removesuffix(" o'clock").replace("midnight", "twelve") + f" {half.upper()}M"
+    if second and int(second):
+        time += f" {words.and_} {_counted(int(second), 's', words)}"
     zone = groups.get("zone")
     after = f" {zone.replace('.', '').upper()}" if zone else ""
     return f"{time}{after}{stop_after(found)}{f' {words.to} ' if groups['to'] else ''}"
@@ -146,8 +182,32 @@ def _bare(found: Match[str], words: Words) -> str:
     return f"{words.cardinal(int(found['hour']), '')} {joint(found, words)} "
 
 
-def _with_seconds(hour: int, minute: int, second: int, words: Words) -> str:
-    seconds = _counted(second, "s", words)
-    if not words.language.startswith("en"):
-        return f"{words.clock(hour, minute)} {words.and_} {seconds}"
-    return f"{_counted(hour, 'h', words)} {_counted(minute, 'min', words)} and {seconds}"
+def _took(found: Match[str], words: Words) -> str:
+    return found["before"] + _left(found, words)
+
+
+def _is_so_long(found: Match[str], words: Words) -> bool:
+    """Tell how long a timer runs from the time of day, both with seconds."""
+    before = word_before(found).lower()
+    if before in _AT:
+        return False
+    so_long = _so_long(words.language[:2])
+    return (
+        int(found["hour"]) == 0
+        or so_long.search(text_before(found)) is not None
+        or so_long.match(text_after(found).lstrip()) is not None
+    )
+
+
+@lru_cache(maxsize=8)
+def _so_long(code: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w)(?:{_SO_LONG[code]})(?!\w)", re.I)
+
+
+def _duration(hour: int, minute: int, second: int, words: Words) -> str:
+    """Return five minutes and thirty seconds; without what is zero."""
+    steps = [(hour, "h"), (minute, "min"), (second, "s")]
+    said = [_counted(number, unit, words) for number, unit in steps if number]
+    if not said:
+        return _counted(0, "s", words)
+    return " ".join([*said[:-1], words.and_, said[-1]] if len(said) > 1 else said)

@@ -69,6 +69,10 @@ _AFTER_INCHES = re.compile(
     r" (?:of|per|by|x|now|today|yesterday|wide|long|high|tall|deep|thick|hoch|breit|lang)\b"
 )
 _ARTICLE = re.compile(r" (?:the|my|your|an?|der|die|das|dem|den|il|la|lo|de|het)\b")
+_OF_BYTES = re.compile(
+    r" (?:of|free|used|left|per|and|are|were|total|von|frei|belegt|pro|und|sont|libres|usados"
+    r"|liberi|vrij|gebruikt)\b"
+)
 _SHORT_RATES = frozenset({"m/s", "L/h", "L/s", "B/s", "l/h", "l/s", "g/L", "g/l"})
 _HUNDRED_KM = {
     "en": "per hundred kilometers", "de": "pro hundert Kilometer", "fr": "aux cent kilomètres",
@@ -168,6 +172,8 @@ def is_surely_unit(written: str, number: str, glued: bool, after: str, words: Wo
     """Return whether a number's neighbour is its unit, where it may also be a word: "5 in"."""
     if glued:
         return written not in ("st", "B")  # 1st; flat 4B
+    if written == "B" and re.match(r" [^\W\d_]{3}", after) and not _OF_BYTES.match(after):
+        return False  # 10 B people
     if written not in _WORDS[words.language[:2]] or not re.match(r" ?\w", after):
         return True
     if written == "in" and not number.isdigit() and not _ARTICLE.match(after):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
 from wyoming_csm.text.spoken.greek import greek_names
+from wyoming_csm.text.spoken.symbols import symbol_names
 
 # "3° piano", but "21°" and "5° con vento": the degree sign in place of º.
 DEGREE_AS_ORDINAL = (
@@ -109,7 +110,8 @@ class Words:
         letters, too."""
         alike = {sign: self.sign_words[other] for sign, other in _ALIKE.items()}
         money = {sign: one.one for sign, one in self.currencies.items() if len(sign) == 1}
-        return {**greek_names(self.language), **alike, **money, **self.sign_words}
+        names = {**greek_names(self.language), **symbol_names(self.language)}
+        return {**names, **alike, **money, **self.sign_words}
 
     def digits(self, written: str) -> str:
         """Return each digit's word."""

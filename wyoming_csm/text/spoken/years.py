@@ -186,7 +186,7 @@ def short_name_rules(words: Words) -> list[Rule]:
         before = word_before(found)
         if before.lower() not in _BEFORE_DAYS and not before.isdigit():
             return None
-        return long(found["day"]) + found["stop"]
+        return long(found["day"]) + (found["stop"] or "")
 
     def week(found: Match[str], words: Words) -> str:
         return f"{words.weekdays[0]} {words.days_to} {words.weekdays[_LAST_DAYS[found['last']]]}"
@@ -214,7 +214,7 @@ def short_name_rules(words: Words) -> list[Rule]:
     )
     date = rf"(?=the |(?:{word_list({*words.months, *months})})\b|\d)"
     short_days = word_list(name for names in words.short_weekdays for name in names)
-    at_the_end = rf"(?<!\w)(?P<day>{short_days})(?P<stop>[.!?]?\Z|(?=[ ,;]))"
+    at_the_end = rf"(?<!\w)(?P<day>{short_days})(?:(?P<stop>[.!?]?)\Z|\.?(?=[ ,;]))"
     one_day = rf"(?<!\w)(?P<day>{word_list(days)})(?P<mark>\.?,? ){date}"
     label = rf"(?<!\w)(?P<day>{word_list(days)})(?P<mark>\.?)(?=: ?[-−]?\d)"
     letters = rf"(?<!\w){_MONDAY[words.language[:2]]}[-–](?P<last>[{''.join(_LAST_DAYS)}])(?!\w)"
