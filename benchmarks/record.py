@@ -1,6 +1,6 @@
 """A measurement's record: DATE-HARDWARE-engine.json, the same for people, and its chart.
 
-`python -m benchmarks.record` writes README.md's table from the newest records.
+`python -m benchmarks.record` writes the table of docs/measured.md from the newest records.
 """
 
 import datetime
@@ -12,8 +12,9 @@ from typing import Any
 from benchmarks.plot import charts
 
 ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs/measured.md"
 FOLDER = ROOT / "benchmarks"
-BEGIN, END = "<!-- speed: made by script/bench readme -->", "<!-- end of speed -->"
+BEGIN, END = "<!-- speed: made by script/bench speed -->", "<!-- end of speed -->"
 
 Found = dict[str, Any]
 
@@ -57,7 +58,7 @@ def newest(kind: str, folder: Path = FOLDER) -> Found | None:
 
 
 def table(folder: Path = FOLDER) -> str:
-    """README's table, with the marks around it."""
+    """The table of speed, with the marks around it."""
     lines = [BEGIN]
     gpu, cpu = newest("gpu", folder), newest("cpu", folder)
     if gpu is None:
@@ -80,12 +81,12 @@ def table(folder: Path = FOLDER) -> str:
     return "\n".join((*lines[:-1], END))
 
 
-def with_table(readme: str) -> str:
-    """The README's text with the table as it should be."""
-    before, mark, rest = readme.partition(BEGIN)
+def with_table(page: str) -> str:
+    """The page's text with the table as it should be."""
+    before, mark, rest = page.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (mark and end):
-        raise SystemExit("README.md: the marks around the table of speed are missing")
+        raise SystemExit("docs/measured.md: the marks around the table of speed are missing")
     return before + table() + after
 
 
@@ -131,5 +132,4 @@ def _slug(device: str) -> str:
 
 
 if __name__ == "__main__":
-    readme = ROOT / "README.md"
-    readme.write_text(with_table(readme.read_text(encoding="utf-8")), encoding="utf-8")
+    PAGE.write_text(with_table(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

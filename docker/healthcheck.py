@@ -1,4 +1,7 @@
-"""Exit 0 if the Wyoming server in this container answers Describe: healthcheck.py [PROCESS].
+"""Exit 0 if the server in this container answers and can speak: healthcheck.py [PROCESS].
+
+It must answer Wyoming's Describe, and where it serves HTTP too, GET /health: that an engine's
+process answered its last heartbeat, or rests until it is needed.
 
 The kernel is asked where it listens, as `ss` asks: the configuration may say port 0, may have been
 changed since the start, and the command's words go before it.
@@ -15,41 +18,62 @@ from pathlib import Path
 
 PROC = Path("/proc")
 SECONDS = 4.0
+MOST_BYTES = 65_536
+DESCRIBE = b'{"type": "describe"}\n'
+HEALTH = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 DEFAULT = (socket.AF_INET, ("127.0.0.1", 10200))  # where the kernel may not say
 
 Address = tuple[int, str | tuple[str | int, ...]]  # a family, and a host or path as it takes it
 
 
 def main() -> int:
-    complaint = "no server listens here"
     processes = [PROC / word for word in sys.argv[1:]] or servers()
     try:
         found: list[Address] = [each for one in processes for each in listening(one)]
     except PermissionError:
         found = [DEFAULT]
+    complaints, wyoming = [], None
     for family, address in found:
+        # Wyoming's sockets are the first that are opened, and all have one port.
+        question = DESCRIBE if wyoming in (None, port_of(address)) else HEALTH
         try:
-            kind = ask(family, address)
-        except (OSError, ValueError, AttributeError) as error:
-            complaint = f"{address}: {error}"
+            answer = ask(family, address, question)
+            if answer.startswith(b"HTTP/") and question is DESCRIBE:
+                answer = ask(family, address, HEALTH)
+            if answer.startswith(b"HTTP/"):
+                if answer.split(b" ", 2)[1] != b"200":
+                    told = answer.partition(b"\r\n\r\n")[2].decode(errors="replace").strip()
+                    return complain([f"{address}: no engine can speak: {told}"])
+                continue
+            kind = json.loads(answer).get("type")
+        except (OSError, ValueError, AttributeError, IndexError) as error:
+            complaints.append(f"{address}: {error}")
         else:
-            if kind == "info":
-                return 0
-            complaint = f"{address}: {kind!r} is no answer to Describe"
-    print(complaint, file=sys.stderr)
+            wyoming = port_of(address) if kind == "info" else wyoming
+            complaints.append(f"{address}: {kind!r} is no answer to Describe")
+    return complain(complaints) if wyoming is None else 0
+
+
+def port_of(address: str | tuple[str | int, ...]) -> str | int:
+    return address[1] if isinstance(address, tuple) else address
+
+
+def complain(complaints: list[str]) -> int:
+    print(complaints[-1] if complaints else "no server listens here", file=sys.stderr)
     return 1
 
 
-def ask(family: int, address: str | tuple[str | int, ...]) -> object:
-    """The type of the event that Describe is answered with. Raises OSError, ValueError."""
+def ask(family: int, address: str | tuple[str | int, ...], question: bytes) -> bytes:
+    """What comes back: of Wyoming the first line, of HTTP all. Raises OSError, ValueError."""
     with socket.socket(family, socket.SOCK_STREAM) as connection:
         connection.settimeout(SECONDS)
         if isinstance(address, tuple):  # from the same address: `limits.networks` lets that in
             connection.bind((address[0], 0, *address[2:]))
         connection.connect(address)
-        connection.sendall(b'{"type": "describe"}\n')
+        connection.sendall(question)
         with connection.makefile("rb") as answer:
-            return json.loads(answer.readline(65_536)).get("type")
+            first = answer.readline(MOST_BYTES)
+            return first + answer.read(MOST_BYTES) if first.startswith(b"HTTP/") else first
 
 
 def servers() -> Iterator[Path]:
@@ -68,21 +92,25 @@ def servers() -> Iterator[Path]:
 
 def listening(process: Path) -> Iterator[Address]:
     """Where the process takes connections. Raises PermissionError."""
-    own = set()
+    own: dict[str, int] = {}  # by socket: its descriptor, lower where it was opened earlier
+    found: list[tuple[int, Address]] = []
     try:
         for descriptor in (process / "fd").iterdir():
             with suppress(FileNotFoundError):  # closed meanwhile
-                own.add(os.readlink(descriptor))
+                own[os.readlink(descriptor)] = int(descriptor.name)
         folder = os.readlink(process / "cwd")
     except FileNotFoundError:  # it ended
         return
     for name, family in (("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6)):
         for words in table(process / "net" / name):
-            if words[3] == "0A" and f"socket:[{words[9]}]" in own:
-                yield from internet(family, *words[1].split(":"))
+            if words[3] == "0A" and (opened := own.get(f"socket:[{words[9]}]")) is not None:
+                addresses = internet(family, *words[1].split(":"))
+                found += [(opened, address) for address in addresses]
     for words in table(process / "net" / "unix"):
-        if words[3] == "00010000" and f"socket:[{words[6]}]" in own and len(words) > 7:
-            yield socket.AF_UNIX, os.path.join(folder, " ".join(words[7:]))
+        opened = own.get(f"socket:[{words[6]}]")
+        if words[3] == "00010000" and opened is not None and len(words) > 7:
+            found.append((opened, (socket.AF_UNIX, os.path.join(folder, " ".join(words[7:])))))
+    yield from (address for _, address in sorted(found, key=lambda each: each[0]))
 
 
 def table(path: Path) -> list[list[str]]:

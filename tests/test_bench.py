@@ -1,4 +1,4 @@
-"""What measures the engine: rivals that really do their work, counts, records, README's table."""
+"""What measures the engine: rivals that really do their work, counts, records, its table."""
 
 import json
 import time
@@ -155,9 +155,9 @@ def test_a_chart_has_every_point() -> None:
     assert len(drawing.findall("{*}circle")) == 2 * 3
 
 
-def test_readme_has_the_newest_numbers() -> None:
-    readme = (record.ROOT / "README.md").read_text(encoding="utf-8")
-    assert record.with_table(readme) == readme, "run script/bench readme"
+def test_the_page_has_the_newest_numbers() -> None:
+    page = record.PAGE.read_text(encoding="utf-8")
+    assert record.with_table(page) == page, "run script/bench speed"
 
 
 def test_what_fails_in_a_suite_is_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@ Every door has the same: Wyoming's, and the command line's.
 import asyncio
 import logging
 import math
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -54,13 +54,35 @@ class Listener(Outlet, Protocol):
 
 
 @dataclass(frozen=True)
+class Spoken:
+    """What became of one answer, without a word of it.
+
+    `speakers` are as `engine/voice`; `engine` is the one whose voice was asked for; seconds: of
+    sound, from the text's first character to the first sound (None: there was none), of computing.
+    """
+
+    whole: bool
+    engine: str
+    speakers: tuple[str, ...]
+    sentences: int
+    seconds: float
+    first_seconds: float | None
+    computing_seconds: float
+
+
+def _tell_nobody(spoken: Spoken) -> None:
+    """Do nothing."""
+
+
+@dataclass(frozen=True)
 class AnswerContext:
-    """What all answers have in common."""
+    """What all answers have in common; `tell` is told of each when it is over."""
 
     config: Config
     engine: Fallback
     mixer: Mixer
     lexicons: Lexicons
+    tell: Callable[[Spoken], None] = _tell_nobody
 
 
 class Answer:
@@ -89,6 +111,7 @@ class Answer:
         self._listener = listener
         self._engine = context.engine
         self._mixer = context.mixer
+        self._tell = context.tell
         self._address = address
         language = voice.language if voice else ""
         self._reader = TextReader(language, ssml=ssml, style=context.config.reading)
@@ -198,7 +221,8 @@ class Answer:
         replies = list(dict.fromkeys(self._replies.values()))
         computing = sum(reply.seconds for reply in replies)
         since = self._text.first_at or self._began
-        first = self._listener.first_at
+        first_at = self._listener.first_at
+        first = None if first_at is None else first_at - since
         speakers = ", and ".join(filter(None, (reply.speakers for reply in replies)))
         _LOGGER.info(
             "%s for %s%s%s: %s, %.1f s of sound, TTFA %s, RTF %s",
@@ -208,6 +232,9 @@ class Answer:
             speakers and f" by {speakers}",
             sentences(self._sentences),
             seconds,
-            "-" if first is None else f"{(first - since) * 1000:.0f} ms",
+            "-" if first is None else f"{first * 1000:.0f} ms",
             f"{computing / seconds:.2f}" if computing and seconds else "-",
         )
+        engine = self._voice.engine if self._voice else ""
+        spoken_by = tuple(filter(None, (reply.spoken_by for reply in replies)))
+        self._tell(Spoken(not cut, engine, spoken_by, self._sentences, seconds, first, computing))

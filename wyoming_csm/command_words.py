@@ -97,6 +97,10 @@ _SERVE = Command(
     (
         _word("--uri", metavar="URI", help="where to listen: tcp://ADDRESS:PORT, unix:///PATH"),
         _word(
+            *("--http",), dest="http.address", metavar="HOST:PORT",
+            help="serve the page and OpenAI's API as well",
+        ),
+        _word(
             *("--zeroconf",), dest="discovery.name", nargs="?", const="", metavar="NAME",
             help="announce, under this name",
         ),

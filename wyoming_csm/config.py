@@ -229,6 +229,24 @@ class DiscoveryConfig(_Section, frozen=True):
     name: Annotated[str, Meta(min_length=1, max_length=60)] | None = None
 
 
+class HttpConfig(_Section, frozen=True):
+    """HTTP for people and programs: a page, OpenAI's API, health and metrics.
+
+    address: Where to listen: HOST:PORT, as 0.0.0.0:8002; null: no HTTP
+    hosts: Names under which browsers reach it, as speech.example.com; addresses, localhost, the
+        machine's own name and NAME.local go without saying
+    token_file: File with a word that every request has to bring (Authorization: Bearer WORD)
+    asr: Speech-to-text server (Wyoming) that tells the words of a recording, as tcp://HOST:10300
+    ingress: Addresses whose ingress headers are believed: Home Assistant's Supervisor has this one
+    """
+
+    address: str | None = None
+    hosts: tuple[Annotated[str, Meta(min_length=1, max_length=253)], ...] = ()
+    token_file: FilePath | None = None
+    asr: str | None = None
+    ingress: tuple[str, ...] = ("172.30.32.2",)
+
+
 class Limits(_Section, frozen=True):
     """Bounds on everything that comes from outside.
 
@@ -243,6 +261,7 @@ class Limits(_Section, frozen=True):
     data_bytes: `data_length` of an event
     payload_bytes: `payload_length` of an event
     json_depth: Nesting of an event's JSON
+    upload_bytes: A recording that is sent over HTTP
     shutdown_seconds: For replies in flight when the server is asked to end
     networks: Networks that may connect, as 192.168.1.0/24; local: private ones and this machine's
         own; null: [local]
@@ -259,6 +278,7 @@ class Limits(_Section, frozen=True):
     data_bytes: Positive = 128 * 1024
     payload_bytes: Positive = 64 * 1024
     json_depth: Positive = 16
+    upload_bytes: Positive = 32 * 1024 * 1024
     shutdown_seconds: Seconds = 5.0
     networks: tuple[str, ...] | None = None
 
@@ -309,6 +329,7 @@ class Config(_Section, frozen=True):
     reading: ReadingConfig = ReadingConfig()
     sound: SoundConfig = SoundConfig()
     discovery: DiscoveryConfig = DiscoveryConfig()
+    http: HttpConfig = HttpConfig()
     limits: Limits = Limits()
     log: LogConfig = LogConfig()
 
@@ -327,6 +348,7 @@ SECTIONS = (
     "reading",
     "sound",
     "discovery",
+    "http",
     "limits",
     "log",
 )
@@ -370,6 +392,7 @@ def parse(found: Any, warn: Callable[[str], None] = _LOGGER.warning) -> Config:
     except msgspec.ValidationError as error:
         raise ConfigError("; ".join((complaint(found, Config, _OLD), *notes))) from error
     _check_uri(config.uri)
+    _check_http(config.http)
     _check_networks(config.limits.networks or ())
     _check_devices(config.csm.device)
     if config.discovery.name is not None and not config.discovery.name.isprintable():
@@ -422,9 +445,25 @@ def _at_home(section: _S) -> _S:
 def _check_uri(uri: str) -> None:
     if uri.startswith("unix://") and len(uri) > len("unix://"):
         return
-    match = re.fullmatch(r"tcp://(?:\[[0-9A-Fa-f:.%\w]+\]|[^:/\[\]\s]+):([0-9]{1,5})", uri)
-    if match is None or int(match[1]) > 65_535:
+    if not _is_tcp(uri):
         raise ConfigError(f"uri: {uri!r} is not like tcp://0.0.0.0:10200")
+
+
+def _is_tcp(uri: str) -> bool:
+    match = re.fullmatch(r"tcp://(?:\[[0-9A-Fa-f:.%\w]+\]|[^:/\[\]\s]+):([0-9]{1,5})", uri)
+    return match is not None and int(match[1]) <= 65_535
+
+
+def _check_http(http: HttpConfig) -> None:
+    if http.address is not None and not _is_tcp(f"tcp://{http.address}"):
+        raise ConfigError(f"http.address: {http.address!r} is not like 0.0.0.0:8002")
+    if http.asr is not None and not (_is_tcp(http.asr) or http.asr.startswith("unix:///")):
+        raise ConfigError(f"http.asr: {http.asr!r} is not like tcp://192.168.1.5:10300")
+    for address in http.ingress:
+        try:
+            ipaddress.ip_address(address)
+        except ValueError as error:
+            raise ConfigError(f"http.ingress: {error}") from error
 
 
 def _check_networks(networks: tuple[str, ...]) -> None:

@@ -4,16 +4,23 @@ import asyncio
 import logging
 import signal
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from functools import partial
+from typing import TYPE_CHECKING
 
 from wyoming_csm import __version__
+from wyoming_csm.answer import AnswerContext
 from wyoming_csm.app import App, running
 from wyoming_csm.config import Config
 from wyoming_csm.installer import install_engines
 from wyoming_csm.server.addresses import Address, reachable_addresses
+from wyoming_csm.server.admission import Admission
 from wyoming_csm.server.discovery import Announcement
 from wyoming_csm.server.listener import Server
 from wyoming_csm.text.spoken import spoken
+
+if TYPE_CHECKING:
+    from wyoming_csm.server.http.door import HttpDoor
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -29,11 +36,17 @@ async def serve(config: Config, installer: str | None = None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ending.set)
     loop.add_signal_handler(signal.SIGHUP, again.set)
-    async with (
-        running(config) as app,
-        Server(config, app.engine, app.mixer, app.lexicons) as server,
-    ):
+    async with running(config) as app, AsyncExitStack() as doors:
+        admission = Admission(config.limits)
+        http = _http_door(config, app, admission)
+        tell = http.tell if http else None
+        server = await doors.enter_async_context(
+            Server(config, app.engine, app.mixer, app.lexicons, admission, tell)
+        )
         _LOGGER.info("wyoming-csm %s listens on %s", __version__, config.uri)
+        if http:
+            await doors.enter_async_context(http)
+            _LOGGER.info("The page, and OpenAI's API below /v1: %s", http.url)
         if config.voice and config.voice not in (voice.name for voice in app.engine.voices):
             _LOGGER.warning("%s: the first is the default", app.why_no_voice(config.voice))
         async with asyncio.TaskGroup() as group:
@@ -43,10 +56,20 @@ async def serve(config: Config, installer: str | None = None) -> None:
                 work.append(install_engines(installer, config.engines, again.set))
             behind = [group.create_task(one) for one in work]
             await ending.wait()
-            await server.drain()
+            await asyncio.gather(server.drain(), *([http.drain()] if http else []))
             for task in behind:
                 task.cancel()
     _LOGGER.info("Ended")
+
+
+def _http_door(config: Config, app: App, admission: Admission) -> "HttpDoor | None":
+    """Make the HTTP door, if it is on: its libraries take 10 MB. Raises ConfigError."""
+    if config.http.address is None:
+        return None
+    from wyoming_csm.server.http.door import HttpDoor
+
+    context = AnswerContext(config, app.engine, app.mixer, app.lexicons)
+    return HttpDoor(config, context, app.engines, app.look_at_voices, admission)
 
 
 async def _stay_findable(config: Config, server: Server) -> None:

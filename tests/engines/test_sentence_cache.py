@@ -80,7 +80,7 @@ async def test_the_first_that_is_there_is_found(tmp_path: Path, cache: SentenceC
         replace(HELLO, voice=fake_voice("coqui_de", engine="coqui")),
         replace(HELLO, voice=replace(VOICE, speaker="p225")),
         replace(HELLO, voice=replace(VOICE, manner=Manner(temperature=0.5))),
-        replace(HELLO, voice=replace(VOICE, manner=Manner(rate=0.8))),
+        replace(HELLO, rate=0.8),
         replace(HELLO, text="hello."),
         replace(HELLO, after="0123456789abcdef"),
     ],

@@ -129,6 +129,9 @@ class Connected:
     last_active: float = 0.0
     busy: bool = False
 
+    def close(self, reason: str) -> None:
+        pytest.fail("who is to go is only told")
+
 
 def evicted(new: str, *there: Connected, total: int = 4, each: int = 3) -> Connected | None:
     return to_evict(there, new, Limits(connections=total, connections_per_address=each))

@@ -127,7 +127,10 @@ def say(text: str, *, ssml: bool = True) -> list[Piece]:
         ),
         ("<voice>as it is</voice>", [Speak("as it is")]),
         ('<lang xml:lang="de_DE">Guten Tag</lang>', [Speak("Guten Tag", language="de-DE")]),
-        ('<p xml:lang="de">Ja ja</p> no no', [Speak("Ja ja", language="de"), Speak("no no")]),
+        (
+            '<p xml:lang="de">Ja ja</p> no no',
+            [Speak("Ja ja", language="de"), Speak("no no", before=Joint.PARAGRAPH)],
+        ),
         ('<voice language="fr-FR">Oui non</voice>', [Speak("Oui non", language="fr-FR")]),
         ('<voice xml:lang="fr">Oui non</voice>', [Speak("Oui non", language="fr")]),
         ('<lang xml:lang="not one!">Guten Tag</lang>', [Speak("Guten Tag")]),
@@ -249,44 +252,6 @@ def test_a_document_type_alone_does_no_harm() -> None:
     assert ssml_pieces('<!DOCTYPE speak PUBLIC "-//W3C//DTD SYNTHESIS 1.0//EN" "x"><speak>x') == [
         Speak("x")
     ]
-
-
-@pytest.mark.parametrize(
-    ("written", "rate"),
-    [
-        ("x-slow", 0.5),
-        (" Slow", 0.75),
-        ("medium", 1.0),
-        ("default", 1.0),
-        ("fast", 1.25),
-        ("x-fast", 1.75),
-        ("120%", 1.2),
-        ("+20%", 1.2),
-        ("-20.5%", 0.795),
-        ("+20", 1.2),
-        ("0.8", 0.8),
-        (".5", 0.5),
-        ("1.5", 1.5),
-        ("120", 1.2),
-        ("0%", 0.25),
-        ("-100%", 0.25),
-        ("10", 4.0),
-        ("999%", 4.0),
-        ("", 1.0),
-        ("%", 1.0),
-        ("1e3", 1.0),
-        ("-0.5x", 1.0),
-    ],
-)
-def test_rates(written: str, rate: float) -> None:
-    (piece,) = say(f'<speak><prosody rate="{written}">it is so</prosody></speak>')
-    assert isinstance(piece, Speak)
-    assert piece.rate == pytest.approx(rate)
-
-
-def test_rates_inside_each_other_are_bounded_together() -> None:
-    text = "<prosody rate='x-slow'>" * 8 + "it is slow" + "</prosody>" * 8 + " and now not so"
-    assert say(text) == [Speak("it is slow", rate=0.25), Speak("and now not so")]
 
 
 @pytest.mark.parametrize("tag", ["b", "prosody volume='-1dB'", "sub alias=''", "p", "x"])

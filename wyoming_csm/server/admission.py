@@ -5,6 +5,7 @@ longest idle connection of the address with the most of them is closed.
 """
 
 import logging
+import socket
 from collections import Counter
 from collections.abc import Collection, Iterable
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_interface, ip_network
@@ -14,6 +15,7 @@ import ifaddr
 
 from wyoming_csm.config import LOCAL_WORD, Limits
 from wyoming_csm.server.addresses import Address, plain
+from wyoming_csm.server.rate_limited_log import RateLimitedLog
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -33,6 +35,7 @@ LOCAL = tuple(
         "100.64.0.0/10",  # shared: carriers' NAT, and overlay networks such as Tailscale
     )
 )
+_UNIX_PEER = "unix"
 _UNIQUE_LOCAL = ip_network("fc00::/7")
 
 
@@ -113,6 +116,13 @@ class Evictable(Protocol):
         """Return whether its peer waits for sound."""
 
 
+class Visitor(Evictable, Protocol):
+    """A connection that can be closed."""
+
+    def close(self, reason: str) -> None:
+        """Send the peer away now."""
+
+
 C = TypeVar("C", bound=Evictable)
 
 
@@ -128,3 +138,45 @@ def to_evict(connections: Collection[C], address: str, limits: Limits) -> C | No
         return None
     candidates = (one for one in connections if one.address in greediest)
     return min(candidates, key=lambda one: (one.busy, one.last_active))
+
+
+class Admission:
+    """Knows who is inside, through whatever door, and says who may come in."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._allowed = AllowList(limits.networks)
+        self._log = RateLimitedLog(_LOGGER)
+        self.inside: set[Visitor] = set()
+
+    def address_of(self, sock: socket.socket, name: object) -> str | None:
+        """Return the address of a peer that connected, `name` being what the socket calls it;
+        None: it may not, and its socket is closed. Raises OSError if it left."""
+        if not isinstance(name, tuple):
+            return _UNIX_PEER
+        own = sock.getsockname()[0] == name[0]  # this machine, as its own health check
+        if not own and not self._allowed.admits(name[0]):
+            self._log.warning(
+                "network", "Refused %s: not in the networks that may connect. If it is yours,"
+                " write into config.yaml: %s", name[0], self._allowed.with_home_of(name[0]),
+            )  # fmt: skip
+            sock.close()
+            return None
+        return str(plain_address(name[0]))
+
+    def is_full_for(self, address: str) -> bool:
+        """Tell whether one more from this address would cost another one its sound."""
+        evicted = to_evict(self.inside, address, self._limits)
+        return evicted is not None and evicted.busy
+
+    def enter(self, newcomer: Visitor) -> None:
+        """Let it in; another one is closed for it, if the limits want that."""
+        evicted = to_evict(self.inside, newcomer.address, self._limits)
+        self.inside.add(newcomer)
+        if evicted is not None:
+            self.inside.discard(evicted)
+            self._log.warning(
+                "evicted", "Too many connections: one of %s made room for %s",
+                *(evicted.address, newcomer.address),
+            )  # fmt: skip
+            evicted.close("too many connections")

@@ -3,16 +3,18 @@
 import asyncio
 import logging
 import socket
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from wyoming_csm.answer import AnswerContext
+from wyoming_csm.answer import AnswerContext, Spoken
 from wyoming_csm.config import Config
 from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.lexicons import Lexicons
-from wyoming_csm.server.admission import AllowList, plain_address, to_evict
+from wyoming_csm.server.admission import Admission
 from wyoming_csm.server.connection import Connection, ServerContext
 from wyoming_csm.server.info import InfoBytes
 from wyoming_csm.server.rate_limited_log import RateLimitedLog
@@ -22,7 +24,6 @@ from wyoming_csm.sound.mixer import Mixer
 _LOGGER = logging.getLogger(__name__)
 
 _PAUSE_SECONDS = 0.5
-_UNIX_PEER = "unix"
 
 
 class Server:
@@ -34,20 +35,30 @@ class Server:
         engine: Fallback,
         mixer: Mixer | None = None,
         lexicons: Lexicons | None = None,
+        admission: Admission | None = None,
+        tell: Callable[[Spoken], None] | None = None,
     ) -> None:
         """Take what is known of the voices' sound (None: nothing, and it is not written down) and
-        of words (None: what the configuration's files have now)."""
+        of words (None: what the configuration's files have now), who came in by other doors, and
+        who is told of each answer."""
         self._config = config
-        self._allowed = AllowList(config.limits.networks)
-        self.connections: set[Connection] = set()
+        self._admission = admission or Admission(config.limits)
         self._log = RateLimitedLog(_LOGGER)
-        mixer = mixer or Mixer(config.sound)
-        answers = AnswerContext(config, engine, mixer, lexicons or Lexicons(config))
+        answers = AnswerContext(
+            config, engine, mixer or Mixer(config.sound), lexicons or Lexicons(config)
+        )
+        if tell is not None:
+            answers = replace(answers, tell=tell)
         self._shared = ServerContext(config, answers, InfoBytes(config, engine), self._log)
         self._sockets: list[socket.socket] = []
         self._accepting: list[asyncio.Task[None]] = []
         self._serving: set[asyncio.Task[None]] = set()
         self._socket_file: Path | None = None
+
+    @property
+    def connections(self) -> set[Connection]:
+        """The connections that came in here."""
+        return {one for one in self._admission.inside if isinstance(one, Connection)}
 
     @property
     def addresses(self) -> tuple[tuple[str, int], ...]:
@@ -115,31 +126,14 @@ class Server:
                 sock.close()
 
     def _admit(self, sock: socket.socket, name: object) -> None:
-        address = _UNIX_PEER
-        if isinstance(name, tuple):
-            own = sock.getsockname()[0] == name[0]  # this machine, as its own health check
-            if not own and not self._allowed.admits(name[0]):
-                self._log.warning(
-                    "network", "Refused %s: not in the networks that may connect. If it is yours,"
-                    " write into config.yaml: %s", name[0], self._allowed.with_home_of(name[0]),
-                )  # fmt: skip
-                sock.close()
-                return
-            address = str(plain_address(name[0]))
+        if (address := self._admission.address_of(sock, name)) is None:
+            return
         connection = Connection(sock, address, self._shared)
-        evicted = to_evict(self.connections, address, self._config.limits)
-        self.connections.add(connection)
-        if evicted is not None:
-            self.connections.discard(evicted)
-            self._log.warning(
-                "evicted", "Too many connections: one of %s made room for %s",
-                *(evicted.address, address),
-            )  # fmt: skip
-            evicted.close("too many connections")
+        self._admission.enter(connection)
         task = connection.start()
         self._serving.add(task)
         task.add_done_callback(self._serving.discard)
-        task.add_done_callback(lambda _: self.connections.discard(connection))
+        task.add_done_callback(lambda _: self._admission.inside.discard(connection))
 
 
 def _host(name: tuple[Any, ...]) -> str:

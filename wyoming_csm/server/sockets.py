@@ -18,21 +18,25 @@ PROC = Path("/proc")
 _LISTENING = "0A"  # in the kernel's tables, see proc(5)
 
 
-async def listen_tcp(uri: str) -> list[socket.socket]:
+async def listen_tcp(uri: str, setting: str = "uri") -> list[socket.socket]:
     """Open a socket for each address of the host; port 0 is any free one, the same for all.
 
-    Raises ConfigError.
+    Raises ConfigError, which names the setting.
     """
     host, _, number = uri.removeprefix("tcp://").rpartition(":")
     host, port = host.strip("[]"), int(number)
     if host == "*":
-        raise ConfigError(f"uri: '*' is no address: tcp://0.0.0.0:{port} listens on all")
+        raise ConfigError(
+            f"{setting}: '*' is no address: {uri.replace('*', '0.0.0.0')} listens on all"
+        )
     try:
         found = await asyncio.get_running_loop().getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
     except OSError as error:
-        raise ConfigError(f"uri: {host!r} is not an address of this machine: {error}") from error
+        raise ConfigError(
+            f"{setting}: {host!r} is not an address of this machine: {error}"
+        ) from error
     sockets: list[socket.socket] = []
     failure: OSError | None = None
     for family, _, _, _, name in dict.fromkeys(found):
@@ -49,7 +53,7 @@ async def listen_tcp(uri: str) -> list[socket.socket]:
         why = os.strerror(failure.errno) if failure.errno else str(failure)
         if failure.errno == errno.EADDRINUSE and (holder := port_holder(port)):
             why += f" by {holder}"
-        raise ConfigError(f"uri: {uri} cannot be had: {why}") from failure
+        raise ConfigError(f"{setting}: {uri} cannot be had: {why}") from failure
     return sockets
 
 

@@ -33,7 +33,8 @@ def main() -> int:
         stream=sys.stderr,
     )
     if configure.engine != "csm":
-        os.environ.pop("HF_TOKEN", None)  # the token is for CSM's download alone
+        for name in ("HF_TOKEN", "HF_TOKEN_PATH"):  # the token is for CSM's download alone
+            os.environ.pop(name, None)
     try:
         run(child, configure)
     except EngineUnavailable as error:

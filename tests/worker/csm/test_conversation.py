@@ -281,3 +281,16 @@ def test_the_setting_reaches_the_child() -> None:
     config = parse({"conversation": {"turns": 3, "seconds": 60}})
     sent = first_message(config, "csm").conversation
     assert msgspec.convert(sent, ConversationConfig) == ConversationConfig(turns=3, seconds=60.0)
+
+
+def test_what_goes_on_from_a_reply_before_is_not_stored(make: MakeTalk) -> None:
+    """Said again, it would go on from something that nobody said."""
+    house = House(make(turns=1))
+    stored = []
+    for _ in range(2):
+        house.replies += 1
+        sentence = house.talk.start(house.next("it is on"))
+        house.talk.finish(sentence)
+        stored.append((sentence.whole, bool(sentence.frames)))
+        house.talk.runner.end_reply(house.replies)
+    assert stored == [(True, True), (False, False)]

@@ -3,54 +3,19 @@
 import fcntl
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from tests.fake_hub import COMMIT, FakeHub, point_at, serving
+from tests.fake_hub import COMMIT, FakeHub, point_at
 from wyoming_csm.config import CsmConfig
 from wyoming_csm.errors import EngineUnavailable
 from wyoming_csm.worker.csm.checkpoints import find_checkpoint
-from wyoming_csm.worker.csm.look import look_at_weights
 
 NAME = "somebody/csm"
 CONFIG = CsmConfig(checkpoint=NAME)
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Path:
-    """As sesame/csm-1b is laid out: the weights three times, one of them for transformers."""
-    folder = tmp_path / "repository"
-    folder.mkdir()
-    index = {"weight_map": {"a": "transformers-1.safetensors", "b": "transformers-2.safetensors"}}
-    texts = {
-        "config.json": json.dumps(
-            {"model_type": "csm", "transformers_weights": "transformers.safetensors.index.json"}
-        ),
-        "transformers.safetensors.index.json": json.dumps(index),
-        "tokenizer.json": "{}",
-        "transformers-1.safetensors": "one",
-        "transformers-2.safetensors": "two",
-        "model.safetensors": "the original layout",
-        "ckpt.pt": "pickled",
-    }
-    for name, text in texts.items():
-        (folder / name).write_text(text)
-    return folder
-
-
-@pytest.fixture
-def hub(repository: Path, endpoint: pytest.MonkeyPatch) -> Iterator[FakeHub]:
-    with serving(FakeHub(NAME, repository)) as hub:
-        point_at(endpoint, hub.url)
-        yield hub
-
-
-@pytest.fixture
-def models(tmp_path: Path) -> Path:
-    return tmp_path / "models"
 
 
 def fetch(
@@ -104,6 +69,20 @@ def test_the_environments_token_is_used_and_forgotten(
     hub.token = "secret"
     fetch(models)
     assert "HF_TOKEN" not in os.environ
+
+
+def test_a_file_that_the_environment_names_holds_the_token(
+    hub: FakeHub, models: Path, endpoint: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    hub.token = "secret"
+    (tmp_path / "token").write_text("secret\n")
+    endpoint.setenv("HF_TOKEN_PATH", str(tmp_path / "none"))
+    with pytest.raises(EngineUnavailable) as refused:
+        fetch(models)
+    assert refused.value.cure == "correct HF_TOKEN_PATH"
+    endpoint.setenv("HF_TOKEN_PATH", str(tmp_path / "token"))
+    fetch(models)
+    assert "HF_TOKEN_PATH" not in os.environ, "the hub's library would look there, too"
 
 
 @pytest.mark.usefixtures("hub")
@@ -252,44 +231,3 @@ def test_room_is_looked_at_before(
         fetch(models)
     assert "download_dir" in refused.value.cure
     assert LARGE not in hub.fetched
-
-
-# -- only looked at
-
-
-def looked(config: CsmConfig, models: Path) -> tuple[str, str]:
-    found = look_at_weights(config, models)
-    return found.state, found.cure
-
-
-def test_looking_fetches_nothing(hub: FakeHub, models: Path) -> None:
-    state, cure = looked(CONFIG, models)
-    assert state == "fetchable"
-    assert "wyoming-csm download csm" in cure
-    assert hub.fetched == []
-    fetch(models)
-    assert looked(CONFIG, models) == ("here", "")
-
-
-def test_looking_tells_who_is_let_in(hub: FakeHub, models: Path, tmp_path: Path) -> None:
-    hub.token = "secret"
-    state, cure = looked(CONFIG, models)
-    assert state == "refused"
-    assert "HF_TOKEN" in cure
-    (tmp_path / "token").write_text("secret")
-    with_token = CsmConfig(checkpoint=NAME, token_file=str(tmp_path / "token"))
-    assert looked(with_token, models)[0] == "fetchable"
-
-
-@pytest.mark.usefixtures("hub")
-def test_looking_tells_what_is_no_name(models: Path) -> None:
-    state, cure = looked(CsmConfig(checkpoint="nobody/nothing"), models)
-    assert state == "refused"
-    assert "csm.checkpoint" in cure
-
-
-def test_looking_tells_that_nobody_answers(models: Path, endpoint: pytest.MonkeyPatch) -> None:
-    point_at(endpoint, "http://127.0.0.1:9")
-    state, cure = looked(CONFIG, models)
-    assert state == "unreachable"
-    assert "check the network" in cure

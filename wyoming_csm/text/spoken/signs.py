@@ -12,7 +12,7 @@ from wyoming_csm.text.spoken.rule import Rule, rule, text_after, text_before, wo
 from wyoming_csm.text.spoken.words import Words
 
 _TWICE = {">=": "≥", "<=": "≤", "=>": "≥", "!=": "≠", "+/-": "±", "+-": "±"}
-_GRADE = r"(?<=\ban )[AF]-(?=[\s.,;!?)]|\Z)|(?<=\ba )[BCD]-(?=[\s.,;!?)]|\Z)"  # an A- in art
+_GRADE = r"(?<=\b[Aa]n )[AF]-(?=[\s.,;!?)]|\Z)|(?<=\b[Aa] )[BCD]-(?=[\s.,;!?)]|\Z)"  # an A- in art
 _SHARP = r"(?<![\w'])(?P<key>[A-GJ])#(?!\w)"  # of music and of languages for programs
 _BACKSLASH = {
     "en": "backslash", "de": "Backslash", "fr": "antislash", "es": "barra invertida",

@@ -94,14 +94,18 @@ def take_token(config: CsmConfig) -> str | None:
     """Take the hub's token from its file or the environment, which then forgets it. Raises
     EngineUnavailable."""
     found, where = os.environ.pop("HF_TOKEN", ""), "HF_TOKEN"
-    if config.token_file is not None:
-        where = "csm.token_file"
+    secret = os.environ.pop("HF_TOKEN_PATH", "")  # the hub's own variable; in Docker, a secret's
+    file, named_by = config.token_file, "csm.token_file"
+    if file is None and not found:
+        file, named_by = secret, "HF_TOKEN_PATH"
+    if file:
+        where = named_by
         try:
-            found = Path(config.token_file).expanduser().read_text(encoding="utf-8")
+            found = Path(file).expanduser().read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             why = getattr(error, "strerror", None) or "it is not UTF-8 text"
             raise EngineUnavailable(
-                f"the token's file cannot be read: {why}", "correct csm.token_file"
+                f"the token's file cannot be read: {why}", f"correct {where}"
             ) from error
     token = found.strip()
     if not re.fullmatch("[!-~]*", token):  # the HTTP library would show it in its complaint

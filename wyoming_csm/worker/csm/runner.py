@@ -130,6 +130,7 @@ class CsmRunner:
         )
         sentence.positions = len(sentence.prompt)
         sentence.voice_positions, sentence.text_positions = len(voice), len(text)
+        sentence.repeatable = len(voice) > 0 and not before
         cached = self._cache.longest_prefix(sentence.prompt)
         if cached is not None:
             self._pipeline.restore(sentence.slot, cached)
@@ -246,11 +247,9 @@ class CsmRunner:
     def _remember(self, sentence: Sentence) -> None:
         if sentence.codes:
             codes = torch.stack(sentence.codes)
-            if sentence.voice_positions:  # else it sounds otherwise in each reply
-                sentence.whole, sentence.frames = (
-                    True,
-                    codes.cpu().numpy().astype(_STORED).tobytes(),
-                )
+            if sentence.repeatable:
+                sentence.whole = True
+                sentence.frames = codes.cpu().numpy().astype(_STORED).tobytes()
             frames = self._prompts.frames(codes)
             reply = sentence.say.reply
             parked = self._replies.add(reply, sentence.prompt, sentence.text_positions, frames)

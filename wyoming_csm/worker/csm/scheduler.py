@@ -40,6 +40,7 @@ class Sentence:
     prompt: "Tensor" = field(init=False)  # [positions, codebooks + 1]
     voice_positions: int = 0  # the first, which are the voice's
     text_positions: int = 0  # the last, which are the text to speak
+    repeatable: bool = False  # it goes on from nothing that another reply does not have
     max_frames: int = 0  # after which it is cut
     seed: int = 0
     codes: "list[Tensor]" = field(default_factory=list)  # of each frame, [codebooks]

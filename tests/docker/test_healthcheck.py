@@ -13,10 +13,12 @@ import pytest
 
 from tests.fakes import FakeEngine
 from tests.server.clients import serving
+from tests.server.http.doors import doors
 from wyoming_csm.config import Limits
+from wyoming_csm.engines.base import Phase
 from wyoming_csm.server.addresses import reachable_addresses
 
-CHECK = Path(__file__).parent.parent / "docker/healthcheck.py"
+CHECK = Path(__file__).parent.parent.parent / "docker/healthcheck.py"
 pytestmark = pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="no Linux: no container")
 
 
@@ -108,3 +110,18 @@ async def test_a_link_local_address_is_asked_on_its_link() -> None:
         assert server.addresses[0][0] == host
         assert list(map(str, reachable_addresses([host]))) == [host], "as people are told it"
         assert (await check(str(os.getpid()))).returncode == 0
+
+
+async def test_with_http_on_an_engine_must_be_able_to_speak(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    engine = FakeEngine()
+    async with doors(engine):
+        found = await check(str(os.getpid()))
+        assert (found.returncode, found.stderr) == (0, "")
+        engine.become(Phase.RESTING, "its process died five times")
+        found = await check(str(os.getpid()))
+        assert found.returncode == 1
+        assert "no engine can speak" in found.stderr
+        assert "its process died five times" in found.stderr
+    assert not caplog.records, "each door is asked in its own words"

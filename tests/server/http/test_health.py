@@ -1,0 +1,115 @@
+"""Health, status and what is counted: true at every moment of an engine's life."""
+
+import re
+
+import pytest
+
+from tests.fakes import FakeEngine, fake_voice
+from tests.server.clients import peer, say
+from tests.server.http.doors import Doors, doors
+from wyoming_csm.engines.base import Phase
+
+
+@pytest.mark.parametrize(
+    ("phase", "ready"),
+    [
+        (Phase.READY, True),
+        (Phase.ASLEEP, True),
+        (Phase.WAKING, True),
+        (Phase.STALLED, False),
+        (Phase.STARTING, False),
+        (Phase.RESTING, False),
+        (Phase.ABSENT, False),
+    ],
+)
+async def test_ready_is_who_can_speak(phase: Phase, ready: bool) -> None:
+    engine = FakeEngine()
+    async with doors(engine) as both:
+        engine.become(phase, "as it is")
+        async with both.client.get("/health") as answer:
+            assert answer.status == (200 if ready else 503)
+            assert ("Retry-After" in answer.headers) is not ready
+            assert await answer.json() == {
+                "live": True,
+                "ready": ready,
+                "engines": [{"name": "fake", "phase": phase.value, "detail": "as it is"}],
+            }
+
+
+async def test_one_that_can_is_enough() -> None:
+    first, second = FakeEngine("first"), FakeEngine("second")
+    async with doors(first, second) as both:
+        first.become(Phase.ABSENT, "no GPU")
+        async with both.client.get("/health") as answer:
+            assert answer.status == 200
+
+
+async def counts(both: Doors) -> dict[str, float]:
+    async with both.client.get("/metrics") as answer:
+        assert answer.content_type == "text/plain"
+        text = await answer.text()
+    lines = [line.rpartition(" ") for line in text.splitlines() if not line.startswith("#")]
+    return {re.sub("^wyoming_csm_", "", name): float(value) for name, _, value in lines}
+
+
+async def test_replies_of_both_doors_are_counted() -> None:
+    engine = FakeEngine(frames=5)
+    async with doors(engine) as both:
+        path = "/api/text-to-speech?text=One+is.+Two+is."
+        async with both.client.get(path) as answer:
+            await answer.read()
+        async with peer(both.wyoming) as client:
+            await client.send(say("Three is."))
+            await client.until("audio-stop")
+            found = await counts(both)
+            async with both.client.get("/api/status") as answer:
+                state = await answer.json()
+    assert found['replies_total{outcome="whole",speaker="fake/fake_en"}'] == 2
+    assert found["sentences_total"] == 3
+    assert found["frames_total"] == pytest.approx(15)
+    assert found["sound_seconds_total"] == pytest.approx(1.2)
+    assert found["ttfa_seconds_count"] == 2
+    assert found["rtf_count"] == 2
+    assert found["connections"] == 2
+    assert found['http_requests_total{route="/api/text-to-speech",status="200"}'] == 1
+    assert found['slots_free{engine="fake"}'] == 4
+    assert found['engine_phase{engine="fake",phase="ready"}'] == 1
+    assert [reply["seconds"] for reply in state["replies"]] == [0.8, 0.4]
+    assert state["replies"][0]["ttfa"] > 0
+    assert state["engines"] == [
+        {"name": "fake", "phase": "ready", "detail": "fake", "free": 4, "queue": 0}
+    ]
+    assert state["speaks"] == "fake: fake"
+    assert (state["text_characters"], state["transcribes"]) == (10_000, False)
+
+
+async def test_fallbacks_and_deaths_are_counted() -> None:
+    first = FakeEngine("first", voices=(fake_voice("anna", engine="first"),))
+    second = FakeEngine("second")
+    async with doors(first, second) as both:
+        first.become(Phase.STARTING, "its process ended")
+        first.become(Phase.RESTING, "failed too often")
+        async with both.client.get("/api/text-to-speech?text=One+is.&voice=anna") as answer:
+            await answer.read()
+        found = await counts(both)
+    assert found['child_restarts_total{engine="first"}'] == 1
+    assert found['child_restarts_total{engine="second"}'] == 0
+    assert found['fallbacks_total{engine="first"}'] == 1
+
+
+async def test_cut_replies_are_counted_as_cut() -> None:
+    async with doors(FakeEngine(fail_after=2)) as both:
+        async with both.client.get("/api/text-to-speech?text=One+is.") as answer:
+            assert answer.status == 503
+        found = await counts(both)
+    assert found['replies_total{outcome="cut",speaker="fake/fake_en"}'] == 1
+
+
+async def test_unknown_addresses_are_one_route() -> None:
+    async with doors(FakeEngine()) as both:
+        for path in ("/a", "/b"):
+            async with both.client.get(path) as answer:
+                assert answer.status == 404
+                assert "/api/docs" in (await answer.json())["error"]["message"]
+        found = await counts(both)
+    assert found['http_requests_total{route="-",status="404"}'] == 2

@@ -1,0 +1,49 @@
+"""SSML's `prosody rate`: what may be written, and what comes of it."""
+
+import pytest
+
+from wyoming_csm.text.pieces import Piece, Speak
+from wyoming_csm.text.reader import TextReader
+
+
+def say(text: str) -> list[Piece]:
+    reader = TextReader("en", ssml=True)
+    return reader.push(text) + reader.finish()
+
+
+@pytest.mark.parametrize(
+    ("written", "rate"),
+    [
+        ("x-slow", 0.5),
+        (" Slow", 0.75),
+        ("medium", 1.0),
+        ("default", 1.0),
+        ("fast", 1.25),
+        ("x-fast", 1.75),
+        ("120%", 1.2),
+        ("+20%", 1.2),
+        ("-20.5%", 0.795),
+        ("+20", 1.2),
+        ("0.8", 0.8),
+        (".5", 0.5),
+        ("1.5", 1.5),
+        ("120", 1.2),
+        ("0%", 0.25),
+        ("-100%", 0.25),
+        ("10", 4.0),
+        ("999%", 4.0),
+        ("", 1.0),
+        ("%", 1.0),
+        ("1e3", 1.0),
+        ("-0.5x", 1.0),
+    ],
+)
+def test_rates(written: str, rate: float) -> None:
+    (piece,) = say(f'<speak><prosody rate="{written}">it is so</prosody></speak>')
+    assert isinstance(piece, Speak)
+    assert piece.rate == pytest.approx(rate)
+
+
+def test_rates_inside_each_other_are_bounded_together() -> None:
+    text = "<prosody rate='x-slow'>" * 8 + "it is slow" + "</prosody>" * 8 + " and now not so"
+    assert say(text) == [Speak("it is slow", rate=0.25), Speak("and now not so")]

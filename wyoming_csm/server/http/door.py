@@ -1,0 +1,226 @@
+"""The HTTP door: its sockets and who comes in, under the same limits as at Wyoming's."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from http import HTTPStatus
+
+from aiohttp import web
+from aiohttp.http import HttpProcessingError
+from aiohttp.typedefs import Handler
+
+from wyoming_csm.answer import AnswerContext
+from wyoming_csm.config import Config
+from wyoming_csm.engines.base import Engine
+from wyoming_csm.server.addresses import reachable_addresses
+from wyoming_csm.server.admission import Admission, plain_address
+from wyoming_csm.server.http.connection import CONNECTION, HttpConnection
+from wyoming_csm.server.http.guard import Guard, add_headers, guarding
+from wyoming_csm.server.http.house import HOUSE, House
+from wyoming_csm.server.http.metrics import Metrics
+from wyoming_csm.server.http.problems import Refused, answer_of, as_json, note_beginning
+from wyoming_csm.server.http.routes import ROUTES
+from wyoming_csm.server.rate_limited_log import RateLimitedLog
+from wyoming_csm.server.sockets import listen_tcp
+
+_LOGGER = logging.getLogger(__name__)
+
+_MOST_REFUSED = 16  # connections that are told at one time that there is no room
+# Threads: more of them would take the processor from the event loop. One makes Opus, the slowest,
+# for some 30 listeners in real time.
+_ENCODERS = 2
+_PAUSE_SECONDS = 0.5
+_SHUTDOWN_SECONDS = 1.0  # for connections that were broken off
+_HEAD_BYTES = 16 * 1024  # of one line of a request's head
+
+
+class HttpDoor:
+    """Serves HTTP at `http.address`, from `async with` until its end."""
+
+    def __init__(
+        self,
+        config: Config,
+        answers: AnswerContext,
+        engines: Sequence[Engine],
+        look_again: Callable[[], Awaitable[None]],
+        admission: Admission,
+    ) -> None:
+        """Take what Wyoming's door has, too: what answers are made with, the engines, what reads
+        the folders of voices anew, and who is inside. Raises ConfigError."""
+        self._config = config
+        self._admission = admission
+        self._log = RateLimitedLog(_LOGGER)
+        self._encoding = ThreadPoolExecutor(_ENCODERS, "encoding")
+        metrics = Metrics(engines, lambda: len(admission.inside))
+        self.tell = metrics.spoken  # of each answer, through whatever door
+        house = House(
+            config,
+            replace(answers, tell=self.tell),
+            engines,
+            look_again,
+            Guard(config.http),
+            metrics,
+            self._encoding,
+            self._log,
+        )
+        self._connections: dict[web.RequestHandler, HttpConnection] = {}
+        self._refused = 0  # of these
+        middlewares = [as_json, self._admitted, guarding(house.guard)]
+        self._app = web.Application(
+            middlewares=middlewares, client_max_size=config.limits.upload_bytes
+        )
+        self._app[HOUSE] = house
+        self._app.on_response_prepare.extend((note_beginning, add_headers, _count))
+        self._app.add_routes(ROUTES)
+        self._runner = web.AppRunner(
+            self._app,
+            handle_signals=False,
+            access_log=None,
+            logger=_JunkLog(self._log),
+            handler_cancellation=True,
+            keepalive_timeout=config.limits.idle_seconds,
+            max_line_size=_HEAD_BYTES,
+            max_field_size=_HEAD_BYTES,
+            lingering_time=0,
+            shutdown_timeout=_SHUTDOWN_SECONDS,
+        )
+        self._sockets: list[socket.socket] = []
+        self._accepting: list[asyncio.Task[None]] = []
+
+    @property
+    def connections(self) -> tuple[HttpConnection, ...]:
+        """The connections that came in here."""
+        return tuple(self._connections.values())
+
+    @property
+    def port(self) -> int:
+        """The port that it really has."""
+        return int(self._sockets[0].getsockname()[1])
+
+    @property
+    def url(self) -> str:
+        """Return the address for people: the likeliest that this machine has now."""
+        bound = self._sockets[0].getsockname()[0]
+        try:
+            host = next(iter(reachable_addresses([bound])), plain_address(bound))
+        except OSError:
+            host = plain_address(bound)
+        return f"http://{f'[{host}]' if host.version == 6 else host}:{self.port}/"
+
+    async def __aenter__(self) -> "HttpDoor":
+        """Listen from here on. Raises ConfigError if the address cannot be had."""
+        self._sockets = await listen_tcp(f"tcp://{self._config.http.address}", "http.address")
+        await self._runner.setup()
+        self._accepting = [asyncio.create_task(self._accept(one)) for one in self._sockets]
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self._stop_listening()
+        for connection in list(self._connections.values()):
+            connection.close("the server is stopping")
+        await self._runner.cleanup()
+        self._encoding.shutdown(wait=False, cancel_futures=True)
+
+    async def drain(self) -> None:
+        """Take no new work and wait until the replies in flight are over, or their time is."""
+        await self._stop_listening()
+        for connection in list(self._connections.values()):
+            if not connection.busy:
+                connection.close("the server is stopping")
+        server = self._runner.server
+        assert server is not None
+        await server.shutdown(self._config.limits.shutdown_seconds)
+
+    async def _stop_listening(self) -> None:
+        for task in self._accepting:
+            task.cancel()
+        await asyncio.gather(*self._accepting, return_exceptions=True)
+        self._accepting = []
+        for sock in self._sockets:
+            sock.close()
+
+    async def _accept(self, listening: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                sock, name = await loop.sock_accept(listening)
+            except ConnectionError:  # the peer left before it was let in
+                continue
+            except OSError as error:  # no descriptors left, above all
+                self._log.warning("full", "No connection can be accepted: %s", error.strerror)
+                await asyncio.sleep(_PAUSE_SECONDS)  # trying again at once would only spin
+                continue
+            try:
+                await self._admit(sock, name)
+            except OSError:  # it left while it was let in
+                sock.close()
+
+    async def _admit(self, sock: socket.socket, name: object) -> None:
+        if (address := self._admission.address_of(sock, name)) is None:
+            return
+        refused = self._admission.is_full_for(address)
+        if refused and self._refused >= _MOST_REFUSED:
+            sock.close()
+            return
+        server = self._runner.server
+        assert server is not None
+        limits = self._config.limits
+        connection = HttpConnection(server(), address, limits, self._left, refused=refused)
+        self._connections[connection.inner] = connection
+        if refused:
+            self._refused += 1
+        else:
+            self._admission.enter(connection)
+        await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, sock)
+
+    def _left(self, connection: HttpConnection) -> None:
+        self._admission.inside.discard(connection)
+        if self._connections.pop(connection.inner, None) is not None:
+            self._refused -= connection.refused
+
+    @web.middleware
+    async def _admitted(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Refuse a request where there is no room."""
+        connection = self._connections.get(request.protocol)
+        if connection is None:
+            raise ConnectionResetError("the client left")
+        request[CONNECTION] = connection
+        connection.begin()
+        try:
+            if connection.refused:
+                return _full()
+            return await handler(request)
+        finally:
+            connection.end()
+
+
+class _JunkLog(logging.Logger):
+    """Takes what aiohttp logs: a flood of what is no HTTP must not fill the log."""
+
+    def __init__(self, log: RateLimitedLog) -> None:
+        super().__init__(_LOGGER.name)
+        self._limited = log
+
+    def handle(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, HttpProcessingError):
+            self._limited.warning("junk", "Refused a connection that does not speak HTTP")
+        elif _LOGGER.isEnabledFor(record.levelno):
+            _LOGGER.handle(record)
+
+
+def _full() -> web.Response:
+    answer = answer_of(
+        Refused(HTTPStatus.SERVICE_UNAVAILABLE, "too many are being spoken to: ask again soon")
+    )
+    answer.force_close()
+    return answer
+
+
+async def _count(request: web.Request, response: web.StreamResponse) -> None:
+    resource = request.match_info.route.resource
+    route = resource.canonical if resource is not None else "-"
+    request.app[HOUSE].metrics.answered(route, response.status)

@@ -1,0 +1,101 @@
+"""Whether the server lives and can speak, and what it counts."""
+
+from http import HTTPStatus
+
+import msgspec
+from aiohttp import web
+
+from wyoming_csm import __version__
+from wyoming_csm.engines.base import Engine, Phase
+from wyoming_csm.server.http.house import house_of
+from wyoming_csm.server.http.metrics import Reply
+from wyoming_csm.server.http.respond import json_answer
+
+# A child that is READY answered its last heartbeat; one that is ASLEEP rests by design.
+_ABLE = (Phase.READY, Phase.WAKING, Phase.ASLEEP)
+
+
+class EngineHealth(msgspec.Struct, frozen=True):
+    """An engine's phase, and the reason and the cure if it cannot speak."""
+
+    name: str
+    phase: str
+    detail: str
+
+
+class Health(msgspec.Struct, frozen=True):
+    """The server answers (`live`), and an engine can speak (`ready`)."""
+
+    live: bool
+    ready: bool
+    engines: list[EngineHealth]
+
+
+class EngineStatus(msgspec.Struct, frozen=True):
+    """An engine's phase, its free slots, and how many sentences wait for one."""
+
+    name: str
+    phase: str
+    detail: str
+    free: int
+    queue: int
+
+
+class State(msgspec.Struct, frozen=True):
+    """What the page shows of the server; `speaks` says which engine does now, or why none can,
+    `transcribes` whether a speech-to-text server is configured, `upload_bytes` how large a
+    recording may be."""
+
+    version: str
+    speaks: str
+    engines: list[EngineStatus]
+    replies: list[Reply]
+    text_characters: int
+    transcribes: bool
+    upload_bytes: int
+
+
+async def health(request: web.Request) -> web.Response:
+    """Answer GET /health: 200, or 503 while no engine can speak."""
+    engines = house_of(request).engines
+    ready = any(engine.status.phase in _ABLE for engine in engines)
+    body = Health(True, ready, [EngineHealth(*_where(engine)) for engine in engines])
+    answer = json_answer(body, HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE)
+    if not ready:
+        answer.headers["Retry-After"] = "2"
+    return answer
+
+
+async def state(request: web.Request) -> web.Response:
+    """Answer GET /api/status."""
+    house = house_of(request)
+    engines = [
+        EngineStatus(*_where(one), max(0, one.load.free), max(0, -one.load.free))
+        for one in house.engines
+    ]
+    status = house.answers.engine.status
+    speaks = status.detail or status.phase.value
+    return json_answer(
+        State(
+            __version__,
+            speaks,
+            engines,
+            list(house.metrics.recent),
+            house.config.limits.text_characters,
+            house.config.http.asr is not None,
+            house.config.limits.upload_bytes,
+        )
+    )
+
+
+async def metrics(request: web.Request) -> web.Response:
+    """Answer GET /metrics, in Prometheus' text format."""
+    return web.Response(
+        body=house_of(request).metrics.text(),
+        headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
+    )
+
+
+def _where(engine: Engine) -> tuple[str, str, str]:
+    status = engine.status
+    return engine.title, status.phase.value, status.detail

@@ -1,0 +1,40 @@
+"""What all routes of the HTTP door have in common."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from wyoming_csm.answer import AnswerContext
+from wyoming_csm.config import Config
+from wyoming_csm.engines.base import Engine
+from wyoming_csm.server.http.guard import Guard
+from wyoming_csm.server.http.metrics import Metrics
+from wyoming_csm.server.rate_limited_log import RateLimitedLog
+
+
+@dataclass(frozen=True)
+class House:
+    """The configuration, who speaks, and what is counted of it.
+
+    `look_again` reads the folders of voices anew, so that a change counts at once. `encoding` has
+    the threads in which sound is encoded.
+    """
+
+    config: Config
+    answers: AnswerContext
+    engines: Sequence[Engine]
+    look_again: Callable[[], Awaitable[None]]
+    guard: Guard
+    metrics: Metrics
+    encoding: Executor
+    log: RateLimitedLog
+
+
+HOUSE = web.AppKey("house", House)
+
+
+def house_of(request: web.Request) -> House:
+    """Return what the route of this request works with."""
+    return request.app[HOUSE]

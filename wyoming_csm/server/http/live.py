@@ -1,0 +1,203 @@
+"""`/api/stream`: a WebSocket that takes a text in pieces and gives its sound while it is made.
+
+The client sends JSON: `{"type": "start", "voice": …, "ssml": …}` (may be left out), any number of
+`{"type": "text", "text": …}`, and `{"type": "end"}`. The server sends `{"type": "start",
+"sample_rate": 24000, "width": 2, "channels": 1, "voice": …}`, binary messages (mono s16le), and
+`{"type": "end", "duration": …}` or `{"type": "error", "error": {…}}`. The next text may follow on
+the same connection.
+"""
+
+import asyncio
+from contextlib import aclosing
+from typing import Annotated
+
+import msgspec
+from aiohttp import WSMsgType, web
+from msgspec import Meta
+
+from wyoming_csm.audio import BYTES_PER_SECOND, CHANNELS, SAMPLE_RATE, SAMPLE_WIDTH
+from wyoming_csm.errors import RequestError, WyomingCsmError
+from wyoming_csm.server.http.bodies import parse
+from wyoming_csm.server.http.connection import CONNECTION
+from wyoming_csm.server.http.guard import TOKEN_PROTOCOL
+from wyoming_csm.server.http.house import house_of
+from wyoming_csm.server.http.problems import Fault, fault_of
+from wyoming_csm.server.http.speak import address_of, speak
+from wyoming_csm.text.characters import mended
+from wyoming_csm.text.pieces import FASTEST, SLOWEST
+from wyoming_csm.text_stream import TextStream
+from wyoming_csm.voice_choice import VoiceRequest
+
+_NAME = Annotated[str, Meta(max_length=256)]
+_HEARTBEAT_SECONDS = 20.0
+PROTOCOL = "wyoming-csm"
+
+
+class Start(msgspec.Struct, frozen=True, tag="start"):
+    """Begin a text, in this voice or language."""
+
+    voice: _NAME | None = None
+    language: _NAME | None = None
+    speaker: _NAME | None = None
+    speed: Annotated[float, Meta(ge=SLOWEST, le=FASTEST)] = 1.0
+    ssml: bool = False
+
+
+class Text(msgspec.Struct, frozen=True, tag="text"):
+    """The next piece of the text, cut anywhere."""
+
+    text: str
+
+
+class End(msgspec.Struct, frozen=True, tag="end"):
+    """The text's end."""
+
+
+class Started(msgspec.Struct, frozen=True, tag="start"):
+    """The sound begins; binary messages follow."""
+
+    voice: str
+    warnings: tuple[str, ...] = ()
+    sample_rate: int = SAMPLE_RATE
+    width: int = SAMPLE_WIDTH
+    channels: int = CHANNELS
+
+
+class Ended(msgspec.Struct, frozen=True, tag="end"):
+    """The sound's end, with how many seconds there were."""
+
+    duration: float
+
+
+class Failed(msgspec.Struct, frozen=True, tag="error"):
+    """The sound ends here, or there is none."""
+
+    error: Fault
+
+
+Message = Start | Text | End
+
+
+async def live(request: web.Request) -> web.WebSocketResponse:
+    """Answer GET /api/stream."""
+    limits = house_of(request).config.limits
+    offered = request.headers.get("Sec-WebSocket-Protocol", "")
+    token = next(
+        (p for p in map(str.strip, offered.split(",")) if p.startswith(TOKEN_PROTOCOL)), ""
+    )
+    protocols = (PROTOCOL, *filter(None, (token,)))
+    socket = web.WebSocketResponse(
+        protocols=protocols,
+        heartbeat=_HEARTBEAT_SECONDS,
+        max_msg_size=limits.data_bytes,
+        receive_timeout=limits.idle_seconds,
+        compress=False,
+        timeout=1.0,
+    )
+    await socket.prepare(request)
+    conversation = _Conversation(request, socket)
+    await conversation.run()
+    return socket
+
+
+class _Conversation:
+    """One connection: texts come in, one after the other is spoken."""
+
+    def __init__(self, request: web.Request, socket: web.WebSocketResponse) -> None:
+        self._request, self._socket = request, socket
+        self._limits = house_of(request).config.limits
+        self._due: asyncio.Queue[tuple[Start, TextStream]] = asyncio.Queue()
+        self._connection = request[CONNECTION]
+        self._connection.resting = True
+        self._waiting = 0
+        self._text: TextStream | None = None  # that grows
+
+    async def run(self) -> None:
+        """Serve until the peer leaves, or sends what is refused."""
+        halves = [asyncio.create_task(half) for half in (self._receive(), self._speak())]
+        try:
+            await asyncio.wait(halves, return_when=asyncio.FIRST_COMPLETED)
+            for half in halves:
+                if half.done():
+                    half.result()
+        except WyomingCsmError as error:
+            await self._tell(Failed(fault_of(error)[1]))
+        finally:
+            for half in halves:
+                half.cancel()
+            await asyncio.gather(*halves, return_exceptions=True)
+            await self._socket.close()
+
+    async def _receive(self) -> None:
+        """Take messages until the peer leaves, or is silent for long. Raises Refused,
+        RequestError."""
+        while True:
+            try:
+                message = await self._socket.receive()
+            except TimeoutError:
+                if self._waiting and self._text is None:
+                    continue  # it listens
+                return
+            if message.type in (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED):
+                return
+            if message.type is not WSMsgType.TEXT:
+                raise RequestError("send JSON as text: start, text, end")
+            self._take(parse(message.data, Message))  # type: ignore[arg-type]
+
+    def _take(self, message: Message) -> None:
+        match message:
+            case Start():
+                self._end()
+                self._begin(message)
+            case Text(text):
+                (self._text or self._begin(Start())).feed(mended(text))
+            case End():
+                if self._text is None:
+                    self._begin(Start())
+                self._end()
+
+    def _begin(self, start: Start) -> TextStream:
+        if self._waiting > self._limits.waiting_requests:
+            raise RequestError(f"more than {self._limits.waiting_requests} texts are waiting")
+        self._waiting += 1
+        self._connection.resting = False
+        self._text = TextStream(self._limits.text_characters, self._complain)
+        self._due.put_nowait((start, self._text))
+        return self._text
+
+    def _complain(self, complaint: str) -> None:
+        house_of(self._request).log.warning(
+            "long", "A text of %s %s (limits.text_characters): it is spoken up to the last"
+            " sentence that ends before", address_of(self._request), complaint,
+        )  # fmt: skip
+
+    def _end(self) -> None:
+        if self._text is not None:
+            self._text.end()
+            self._text = None
+
+    async def _speak(self) -> None:
+        while True:
+            try:
+                await self._speak_one(*await self._due.get())
+            except WyomingCsmError as error:
+                await self._tell(Failed(fault_of(error)[1]))
+            self._waiting -= 1
+            self._connection.resting = not self._waiting
+
+    async def _speak_one(self, start: Start, text: TextStream) -> None:
+        wanted = VoiceRequest(start.voice or None, start.language or None, start.speaker or None)
+        spoken = speak(self._request, text, wanted, speed=start.speed, ssml=start.ssml)
+        size = 0
+        async with aclosing(spoken.sound):
+            async for pcm in spoken.sound:
+                if not size:
+                    name = spoken.voice.name if spoken.voice else ""
+                    await self._tell(Started(name, spoken.warnings))
+                size += len(pcm)
+                await self._socket.send_bytes(pcm)
+        await self._tell(Ended(round(size / BYTES_PER_SECOND, 3)))
+
+    async def _tell(self, message: object) -> None:
+        if not self._socket.closed:
+            await self._socket.send_str(msgspec.json.encode(message).decode())

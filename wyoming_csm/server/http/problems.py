@@ -1,0 +1,126 @@
+"""What is refused over HTTP: one shape of JSON, OpenAI's, with words for people."""
+
+import logging
+from http import HTTPStatus
+
+import msgspec
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from wyoming_csm.errors import EngineError, RequestError, VoiceError, WyomingCsmError
+
+_LOGGER = logging.getLogger(__name__)
+
+RETRY_SECONDS = 2  # after which one who was told "full" may ask again
+
+BEGUN = web.RequestKey("begun", bool)
+
+_TYPES = {
+    HTTPStatus.UNAUTHORIZED: "authentication_error",
+    HTTPStatus.FORBIDDEN: "permission_error",
+    HTTPStatus.NOT_FOUND: "not_found_error",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "server_error",
+    HTTPStatus.SERVICE_UNAVAILABLE: "overloaded_error",
+}
+
+
+class Fault(msgspec.Struct, frozen=True, kw_only=True):
+    """What is wrong: words for people, and OpenAI's names for programs."""
+
+    message: str
+    type: str
+    param: str | None = None
+    code: str | None = None
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """The body of every answer that is an error."""
+
+    error: Fault
+
+
+class Refused(WyomingCsmError):
+    """A request is answered with this status and these words."""
+
+    def __init__(self, status: HTTPStatus, message: str, *, param: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.param = param
+
+
+def fault_of(error: WyomingCsmError) -> tuple[HTTPStatus, Fault]:
+    """Return the status and the words for an error of this package."""
+    param = None
+    match error:
+        case Refused():
+            status, param = error.status, error.param
+        case EngineError():
+            status = HTTPStatus.SERVICE_UNAVAILABLE
+        case RequestError() | VoiceError():
+            status = HTTPStatus.BAD_REQUEST
+        case _:
+            status = HTTPStatus.INTERNAL_SERVER_ERROR
+    code = status.phrase.lower().replace(" ", "_")
+    kind = _TYPES.get(status, "invalid_request_error")
+    return status, Fault(message=str(error), type=kind, param=param, code=code)
+
+
+def answer_of(error: WyomingCsmError) -> web.Response:
+    """Return the answer to a request that failed with this error."""
+    status, fault = fault_of(error)
+    headers = {"Cache-Control": "no-store"}
+    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = str(RETRY_SECONDS)
+    if status is HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    return web.json_response(
+        body=msgspec.json.encode(Problem(fault)), status=status, headers=headers
+    )
+
+
+@web.middleware
+async def as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer every error as JSON; one that nobody foresaw is logged, and told without details.
+
+    Where the answer has begun, the connection is broken off: nobody takes a part for the whole.
+    """
+    try:
+        return await handler(request)
+    except ConnectionError:  # the client left
+        return _broken_off(request)
+    except WyomingCsmError as error:
+        answer = answer_of(error)
+    except web.HTTPException as error:
+        if error.status < HTTPStatus.BAD_REQUEST:
+            raise
+        answer = answer_of(Refused(HTTPStatus(error.status), _words_of(error)))
+        if allowed := error.headers.get("Allow"):
+            answer.headers["Allow"] = allowed
+    except Exception:
+        _LOGGER.exception("A request to %s failed", request.match_info.route.resource)
+        answer = answer_of(
+            Refused(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error: the server's log says more")
+        )
+    return _broken_off(request) if BEGUN in request else answer
+
+
+async def note_beginning(request: web.Request, _response: web.StreamResponse) -> None:
+    """Remember that the answer to a request has begun."""
+    request[BEGUN] = True
+
+
+def _broken_off(request: web.Request) -> web.Response:
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()  # which goes nowhere
+
+
+def _words_of(error: web.HTTPException) -> str:
+    match error:
+        case web.HTTPNotFound():
+            return "there is nothing at this address: see /api/docs"
+        case web.HTTPMethodNotAllowed():
+            return f"this address takes {', '.join(sorted(error.allowed_methods))} only"
+        case web.HTTPRequestEntityTooLarge():
+            return "the request is too large"
+    return error.reason

@@ -1,0 +1,96 @@
+"""Sound into a response: as it is made, encoded off the event loop, at the pace of who takes it."""
+
+import asyncio
+import base64
+from collections.abc import AsyncGenerator, Mapping
+from concurrent.futures import Executor
+from contextlib import aclosing
+
+import msgspec
+from aiohttp import web
+
+from wyoming_csm.errors import WyomingCsmError
+from wyoming_csm.server.http.encode import Encoder
+from wyoming_csm.server.http.problems import fault_of
+
+
+def json_answer(body: object, status: int = 200) -> web.Response:
+    """Return an answer in JSON, which nobody keeps."""
+    return web.json_response(
+        body=msgspec.json.encode(body), status=status, headers={"Cache-Control": "no-store"}
+    )
+
+
+async def encoded(
+    sound: AsyncGenerator[bytes], encoder: Encoder, threads: Executor
+) -> AsyncGenerator[bytes]:
+    """Yield sound in a format, while it is made."""
+    loop = asyncio.get_running_loop()
+    async with aclosing(sound):
+        async for pcm in sound:
+            if encoder.slow:
+                yield await loop.run_in_executor(threads, encoder.feed, pcm)
+            else:
+                yield encoder.feed(pcm)
+    yield await loop.run_in_executor(threads, encoder.end) if encoder.slow else encoder.end()
+
+
+async def stream(
+    request: web.Request, data: AsyncGenerator[bytes], headers: Mapping[str, str]
+) -> web.StreamResponse:
+    """Send data as it comes; the response begins with the first of it, so that what fails before
+    is told by a status.
+
+    Raises EngineError, RequestError.
+    """
+    response = web.StreamResponse(headers={"Cache-Control": "no-store", **headers})
+    async with aclosing(data):
+        async for part in data:
+            if part and not response.prepared:
+                await response.prepare(request)
+            if part:
+                await response.write(part)
+    await response.write_eof()
+    return response
+
+
+async def as_events(data: AsyncGenerator[bytes], done: "Done") -> AsyncGenerator[bytes]:
+    """Yield OpenAI's server-sent events: a delta for each part, then `done`, or an error."""
+    began = False
+    async with aclosing(data):
+        try:
+            async for part in data:
+                if part:
+                    began = True
+                    yield _event(Delta(audio=base64.b64encode(part).decode()))
+        except WyomingCsmError as error:
+            if not began:
+                raise
+            _, fault = fault_of(error)
+            yield _event({"type": "error", "error": fault})
+            return
+    yield _event(done)
+
+
+class Delta(msgspec.Struct, frozen=True, tag="speech.audio.delta"):
+    """A part of the sound, in the format that was asked for."""
+
+    audio: str
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """What it cost: characters of the text, and frames of 80 ms."""
+
+    input_tokens: int
+    output_tokens: int
+    total_tokens: int
+
+
+class Done(msgspec.Struct, tag="speech.audio.done"):
+    """The end of the sound."""
+
+    usage: Usage
+
+
+def _event(event: object) -> bytes:
+    return b"data: " + msgspec.json.encode(event) + b"\n\n"

@@ -1,0 +1,88 @@
+"""A request's text and voice into sound; every route that speaks comes through here."""
+
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+
+import msgspec
+from aiohttp import web
+
+from wyoming_csm.answer import AnswerContext
+from wyoming_csm.server.admission import plain_address
+from wyoming_csm.server.http.house import House, house_of
+from wyoming_csm.server.http.problems import Refused
+from wyoming_csm.server.http.sound import sound_of
+from wyoming_csm.text.characters import mended
+from wyoming_csm.text_stream import TextStream
+from wyoming_csm.voice_choice import VoiceRequest, choose_voice
+from wyoming_csm.voices import Voice
+
+
+@dataclass(frozen=True)
+class Speech:
+    """What is about to be spoken, by whom, and what could not be done as it was asked for."""
+
+    voice: Voice | None
+    warnings: tuple[str, ...]
+    sound: AsyncGenerator[bytes]  # 24 kHz mono s16le, while it is made
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Return the warnings as a header."""
+        told = [f'299 wyoming-csm "{words}"' for words in self.warnings]
+        return {"Warning": ", ".join(told)} if told else {}
+
+
+def check_length(house: House, text: str, name: str) -> None:
+    """Raise Refused for a text that is too long."""
+    most = house.config.limits.text_characters
+    if len(text) > most:
+        raise Refused(
+            HTTPStatus.BAD_REQUEST,
+            f"{name} has {len(text)} characters: {most} are allowed (limits.text_characters)",
+            param=name,
+        )
+
+
+def whole_text(house: House, text: str, name: str) -> TextStream:
+    """Return a text that is all there. Raises Refused, which names the field."""
+    check_length(house, text, name)
+    stream = TextStream(house.config.limits.text_characters, lambda complaint: None)
+    stream.feed(mended(text))
+    stream.end()
+    return stream
+
+
+def speak(
+    request: web.Request,
+    text: TextStream,
+    wanted: VoiceRequest,
+    *,
+    speed: float = 1.0,
+    live: bool = True,
+    ssml: bool = False,
+    warnings: tuple[str, ...] = (),
+) -> Speech:
+    """Make the speech of a text. Where nobody listens `live`, no silence is added for one who
+    waits. Raises Refused."""
+    house = house_of(request)
+    voice, complaint = choose_voice(house.answers.engine.voices, wanted, house.config)
+    if complaint:
+        house.log.warning(
+            "voice", "A request from %s cannot be fulfilled exactly: %s; the voice is %s",
+            *(address_of(request), complaint, voice and voice.name),
+        )  # fmt: skip
+        warnings = (*warnings, "there is no such voice: the default one speaks")
+    context = house.answers if live else _for_a_file(house.answers)
+    address = address_of(request)
+    return Speech(voice, warnings, sound_of(text, voice, context, address, ssml=ssml, rate=speed))
+
+
+def address_of(request: web.Request) -> str:
+    """Return whose turn it is: the peer's address, as Wyoming's door writes it."""
+    return str(plain_address(request.remote)) if request.remote else "unknown"
+
+
+def _for_a_file(context: AnswerContext) -> AnswerContext:
+    sound = msgspec.structs.replace(context.config.sound, fill_gaps=False, lead_in=0.0)
+    return replace(context, config=msgspec.structs.replace(context.config, sound=sound))

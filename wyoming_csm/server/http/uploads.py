@@ -1,0 +1,116 @@
+"""A recording that somebody sends: a form with a file and fields, or the file alone."""
+
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+
+from aiohttp import BodyPartReader, web
+from aiohttp.http import HttpProcessingError
+
+from wyoming_csm.server.http.bodies import in_time, parts
+from wyoming_csm.server.http.house import house_of
+from wyoming_csm.server.http.problems import Refused
+
+_ENDINGS = {
+    "audio/wav": ".wav",
+    "audio/x-wav": ".wav",
+    "audio/wave": ".wav",
+    "audio/vnd.wave": ".wav",
+    "audio/mpeg": ".mp3",
+    "audio/mp3": ".mp3",
+    "audio/flac": ".flac",
+    "audio/x-flac": ".flac",
+    "audio/ogg": ".ogg",
+    "audio/opus": ".opus",
+    "audio/webm": ".webm",
+    "audio/mp4": ".m4a",
+    "audio/aac": ".aac",
+}
+KINDS = tuple(_ENDINGS)
+_FORM = "multipart/form-data"
+_MOST_FIELDS = 16
+_MOST_NAME = 100
+
+
+@dataclass
+class Upload:
+    """A recording in a file that goes away, and the fields that came with it."""
+
+    clip: Path
+    fields: dict[str, str] = field(default_factory=dict)
+
+
+@asynccontextmanager
+async def upload(request: web.Request) -> AsyncIterator[Upload]:
+    """Read a recording from a request. Raises Refused."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if request.content_type == _FORM:
+            found = await _read_form(request, folder)
+        elif request.content_type in _ENDINGS:
+            found = Upload(folder / f"clip{_ENDINGS[request.content_type]}", dict(request.query))
+            with found.clip.open("wb") as file:
+                async for part in parts(request, house_of(request).config.limits.upload_bytes):
+                    file.write(part)
+        else:
+            raise Refused(
+                HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+                f"send a form ({_FORM}) with the file `clip`, or the recording itself as one of:"
+                f" {', '.join(KINDS)}",
+            )
+        yield found
+
+
+async def _read_form(request: web.Request, folder: Path) -> Upload:
+    limits = house_of(request).config.limits
+    if (request.content_length or 0) > limits.upload_bytes + limits.data_bytes:
+        raise _too_long(limits.upload_bytes)
+    fields = dict(request.query)
+    clip: Path | None = None
+    try:
+        reader = await request.multipart()
+        for _ in range(_MOST_FIELDS):
+            part = await in_time(reader.next(), limits.event_seconds)
+            if not isinstance(part, BodyPartReader):
+                break
+            if part.name == "clip":
+                ending = Path(part.filename or "").suffix.lower()[:10]
+                ending = ending or _ENDINGS.get(part.headers.get("Content-Type", ""), ".wav")
+                clip = folder / ("clip" + "".join(c for c in ending if c.isalnum() or c == "."))
+                with clip.open("wb") as file:
+                    async for data in _parts_of(part, limits.upload_bytes, limits.event_seconds):
+                        file.write(data)
+            else:
+                data = b"".join(
+                    [d async for d in _parts_of(part, limits.data_bytes, limits.event_seconds)]
+                )
+                fields[(part.name or "")[:_MOST_NAME]] = data.decode(errors="replace")
+    except (
+        ValueError,
+        AssertionError,
+        LookupError,
+        HttpProcessingError,
+    ) as error:  # as aiohttp reads forms
+        raise Refused(HTTPStatus.BAD_REQUEST, f"the form cannot be read: {error}") from None
+    if clip is None:
+        raise Refused(HTTPStatus.BAD_REQUEST, "the form has no file `clip`", param="clip")
+    return Upload(clip, fields)
+
+
+async def _parts_of(part: BodyPartReader, most: int, seconds: float) -> AsyncIterator[bytes]:
+    count = 0
+    while data := await in_time(part.read_chunk(), seconds):
+        count += len(data)
+        if count > most:
+            raise _too_long(most)
+        yield data
+
+
+def _too_long(most: int) -> Refused:
+    return Refused(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        f"the recording is larger than {most} bytes (limits.upload_bytes)",
+    )

@@ -1,0 +1,201 @@
+"""What goes in and out of the folder of recorded voices: each voice whole, or not at all."""
+
+import os
+import shutil
+import tempfile
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from wyoming_csm.audio import SAMPLE_RATE
+from wyoming_csm.clip_pace import pace_of
+from wyoming_csm.config import Config
+from wyoming_csm.errors import RequestError, VoiceError
+from wyoming_csm.mending import Mended, mend_file
+from wyoming_csm.recordings import is_recording, read_voice
+from wyoming_csm.voice_book import NO_VOICES
+from wyoming_csm.voices import Voice
+
+FORBIDDEN = frozenset('/\\:*?"<>|')  # on some disk
+_LONGEST_NAME = 60  # characters
+_OTHERS = ("system_", "coqui_", "speaker_")  # the engines' own voices begin so
+_TAKEN = ("default", *NO_VOICES)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A voice that was made: its name, seconds of its clip, what people would hear in it."""
+
+    name: str
+    seconds: float
+    doubts: tuple[str, ...]
+
+
+def check_new(config: Config, name: str, replacing: bool = False) -> str:
+    """Return a new voice's name as folders and Home Assistant have it. Raises RequestError."""
+    name = _checked_name(config, name)
+    if _is_there(Path(config.voices), name) and not replacing:
+        raise RequestError(f"there is a voice {name!r}: give another name, or --replace")
+    return name
+
+
+def is_there(config: Config, name: str) -> bool:
+    """Tell whether there is a folder of this voice."""
+    name = unicodedata.normalize("NFC", name)
+    there = map(_name, _folders(Path(config.voices)))
+    return name in there and name.lower() not in NO_VOICES
+
+
+def make_voice(
+    config: Config, name: str, clip: Path, words: str, language: str, replacing: bool = False
+) -> Made:
+    """Make a voice's folder of a clip and exactly the words in it. Takes a while.
+
+    Raises RequestError, VoiceError.
+    """
+    name = check_new(config, name, replacing)
+    folder = Path(config.voices)
+    with _made_aside(folder, name) as aside:
+        _fill(aside, clip, words, language)
+        voice = read_voice(aside)
+        clips = mended_clips(config, voice)
+        pace = pace_of(voice.clips[0].text, seconds_of(clips))
+        if pace.impossible:
+            raise VoiceError(pace.doubt)
+        _put(aside, folder / name)
+    return Made(name, seconds_of(clips), (*clips[0].doubts, *filter(None, [pace.doubt])))
+
+
+def judge(config: Config, clip: Path) -> Mended:
+    """Do to a clip what is done to a voice's, whatever its words are. Takes a while.
+
+    Raises VoiceError.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        _fill(Path(folder), clip, "To be understood.", config.language)
+        return mended_clips(config, read_voice(Path(folder)))[0]
+
+
+def discard(config: Config, name: str) -> None:
+    """Take a voice's folder away, all at once. Raises RequestError."""
+    folder = _folder_of(config, name)
+    try:
+        if folder.is_symlink():
+            folder.unlink()
+        else:
+            hidden = folder.parent / f".{folder.name}.{os.getpid()}"
+            folder.rename(hidden)
+            shutil.rmtree(hidden)
+    except OSError as error:
+        raise RequestError(f"{folder} cannot be removed: {error.strerror}") from error
+
+
+def rename(config: Config, name: str, new_name: str) -> str:
+    """Give a voice another name; return that. Raises RequestError."""
+    folder = _folder_of(config, name)
+    new_name = check_new(config, new_name)
+    try:
+        folder.rename(folder.parent / new_name)
+    except OSError as error:
+        raise RequestError(f"{folder} cannot be renamed: {error.strerror}") from error
+    return new_name
+
+
+def presets_of(config: Config, name: str) -> list[str]:
+    """Return the presets that are made of a voice."""
+    name = unicodedata.normalize("NFC", name)
+    return [preset for preset, settings in config.presets.items() if settings.voice == name]
+
+
+def mended_clips(config: Config, voice: Voice) -> list[Mended]:
+    """Do to the clips what CSM's process does. Raises VoiceError."""
+    return [mend_file(Path(clip.path), config.csm.clip_loudness) for clip in voice.clips]
+
+
+def seconds_of(clips: list[Mended]) -> float:
+    """Return how long they are together."""
+    return sum(len(clip.samples) for clip in clips) / SAMPLE_RATE
+
+
+def _checked_name(config: Config, name: str) -> str:
+    """Return the name as folders and Home Assistant have it. Raises RequestError."""
+    name = unicodedata.normalize("NFC", name)
+    odd = not name.isprintable() or name != name.strip() or name.endswith(".")
+    if not name or odd or name[0] in ".~-" or FORBIDDEN & set(name):
+        raise RequestError(f"{name!a} is no name for a voice: use letters, digits, _ and -")
+    if len(name) > _LONGEST_NAME:
+        raise RequestError(f"the name has {len(name)} characters: {_LONGEST_NAME} are allowed")
+    if name.startswith(_OTHERS) or name.lower() in _TAKEN:
+        raise RequestError(f"{name!r} is the name of something else: choose another")
+    if name in config.presets:
+        raise RequestError(f"{name!r} is a preset: choose another name")
+    return name
+
+
+def _fill(folder: Path, recording: Path, words: str, language: str) -> None:
+    clip = folder / f"clip{recording.suffix.lower() or '.wav'}"
+    if not is_recording(clip):
+        raise VoiceError(f"{recording.name} is not a recording: WAV, FLAC, OGG or MP3 serve")
+    shutil.copyfile(recording, clip)
+    (folder / "clip.txt").write_text(f"{words}\n", encoding="utf-8")
+    settings = yaml.safe_dump({"language": language}, allow_unicode=True)
+    (folder / "voice.yaml").write_text(settings, encoding="utf-8")
+
+
+@contextmanager
+def _made_aside(folder: Path, name: str) -> Iterator[Path]:
+    """Make a hidden folder, which no server takes for a voice, and leave nothing of it.
+
+    Raises RequestError.
+    """
+    aside = folder / f".{name}.{os.getpid()}"
+    try:
+        aside.mkdir(parents=True)
+        yield aside
+    except OSError as error:
+        raise RequestError(f"{error.filename or folder}: {error.strerror}") from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _put(aside: Path, folder: Path) -> None:
+    """Let the folder appear whole; one that was there goes, and comes back if that fails."""
+    there = [path for path in _folders(folder.parent) if _name(path) == folder.name]
+    before = folder.parent / f".{folder.name}.{os.getpid()}.before"
+    for path in there[:1]:
+        path.rename(before)
+    try:
+        aside.rename(folder)
+    except OSError:
+        for path in there[:1]:
+            before.rename(path)
+        raise
+    if before.is_symlink():
+        before.unlink()
+    shutil.rmtree(before, ignore_errors=True)
+
+
+def _folder_of(config: Config, name: str) -> Path:
+    name = unicodedata.normalize("NFC", name)
+    for path in _folders(Path(config.voices)):
+        if _name(path) == name:
+            return path
+    raise RequestError(f"there is no voice {name!r} in {config.voices}")
+
+
+def _folders(folder: Path) -> list[Path]:
+    with suppress(OSError):
+        return sorted(path for path in folder.iterdir() if path.name[0] != "." and path.is_dir())
+    return []
+
+
+def _is_there(folder: Path, name: str) -> bool:
+    return os.path.lexists(folder / name) or name in map(_name, _folders(folder))
+
+
+def _name(folder: Path) -> str:
+    return unicodedata.normalize("NFC", folder.name)
