@@ -69,6 +69,7 @@ async def test_a_reply_that_fails_is_counted_and_said() -> None:
         ((b"<html>no sound</html>",), "no WAV file"),
         ((HEAD,), "without sound"),
         ((b"RIFF",), "no WAV file"),
+        ((HEAD[:12] + HEAD[36:], FRAME), "no WAV file"),  # samples of an unknown rate
         ((HEAD[:30], HEAD[30:] + FRAME), ""),  # the head comes in parts
     ],
 )

@@ -136,6 +136,11 @@ FAULTS: list[tuple[str, dict[str, Any], str, str, str, str]] = [
         *("disk", "fail", "cannot be written", "chown"),
     ),
     (
+        "data_dir cannot be made",
+        {"disks": {"data": Disk(10**12, "this user may not write into /", there=False)}},
+        *("disk", "warn", "one in this user's home", "set data_dir"),
+    ),
+    (
         "port taken by another program",
         {"answers": {PORT: Answer(False)}, "process": "nginx (process 7)"},
         *("port", "fail", "taken by nginx (process 7)", "`uri: tcp://0.0.0.0:10201`"),

@@ -101,6 +101,16 @@ async def test_the_gpu_is_left_to_a_server_that_runs() -> None:
     assert "a server runs here" in found["GPU"].found
 
 
+async def test_a_server_that_runs_says_the_sentence_itself() -> None:
+    """CSM is not loaded beside it: the GPU may have no room for two. Nobody answers, really."""
+    uri = "tcp://127.0.0.1:9"
+    found = {one.name: one for one in await examine(FakeMachine(answers={uri: OURS}), {"uri": uri})}
+    assert found["say"].level == "fail"
+    assert "see the server's log" in found["say"].cure
+    assert "say csm" not in found
+    assert found["say system"].level == "ok"
+
+
 async def test_without_a_gpu_nothing_is_asked_of_a_driver() -> None:
     machine = FakeMachine(packages={}, gpu_signs=frozenset({"container"}))
     found = {one.name: one for one in await examine(machine)}

@@ -96,8 +96,10 @@ async def test_the_time_is_that_of_a_redirection(monkeypatch: pytest.MonkeyPatch
 
 
 def test_disks(tmp_path: Path) -> None:
-    assert MACHINE.disk(tmp_path / "not" / "made").fault == ""
-    assert MACHINE.disk(tmp_path).free > 0
+    made, not_made = MACHINE.disk(tmp_path), MACHINE.disk(tmp_path / "not" / "made")
+    assert (made.fault, made.there) == ("", True)
+    assert (not_made.fault, not_made.there) == ("", False)
+    assert made.free > 0
     (tmp_path / "file").write_text("")
     assert "is a file" in MACHINE.disk(tmp_path / "file").fault
 

@@ -14,10 +14,12 @@ class Ran(NamedTuple):
 
 
 class Disk(NamedTuple):
-    """The disk of a folder: its bytes, and why nothing can be written there, or ""."""
+    """The disk of a folder: its bytes, why nothing can be written there, or "", and whether the
+    folder is there already."""
 
     free: int
     fault: str = ""
+    there: bool = True
 
 
 class Answer(NamedTuple):

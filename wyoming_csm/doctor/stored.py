@@ -33,6 +33,9 @@ def _disk(config: Config, folder: Path, needed: int, machine: Machine) -> Findin
     disk = machine.disk(folder)
     found = f"{folder}: {disk.free / 1e9:.1f} GB free"
     elsewhere = f"set {setting} to a folder on another disk"
+    if disk.fault and not disk.there and str(folder) == Config().data_dir:
+        found = f"{folder} cannot be made ({disk.fault}): the server takes one in this user's home"
+        return Finding("disk", "warn", found, "set data_dir, or start where this user may write")
     if disk.fault:
         cure = f"let this user write there (chown), or set {setting} to a folder where it may"
         return Finding("disk", "fail", f"{folder} cannot be written: {disk.fault}", cure)

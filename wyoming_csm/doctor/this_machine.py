@@ -80,7 +80,7 @@ class ThisMachine:
             fault = f"{there} is a file"
         elif not os.access(there, os.W_OK | os.X_OK):
             fault = f"this user may not write into {there}"
-        return Disk(shutil.disk_usage(there).free, fault)
+        return Disk(shutil.disk_usage(there).free, fault, there == whole)
 
     def now(self) -> float:
         return time.time()
