@@ -77,7 +77,7 @@ async function problemOf(answer) {
 
 /** Words of the server as a sentence. */
 export function sentence(words) {
-  const whole = /^[a-z]+[\s,:]/.test(words) ? words[0].toUpperCase() + words.slice(1) : words;
+  const whole = /^(?!csm\b|coqui\b)[a-z]+[\s,:]/.test(words) ? words[0].toUpperCase() + words.slice(1) : words;
   return /[.!?]$/.test(whole) ? whole : `${whole}.`;
 }
 

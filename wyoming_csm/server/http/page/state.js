@@ -41,7 +41,8 @@ export function grouped(found) {
 }
 
 /** What people may want to know of a voice: its language, and its description. */
-export function about({ name, language: tag, description }) {
+export function about({ name, language: tag, description, fault }) {
+  if (fault) return language(tag);  // which the description tells again
   const rest = description.startsWith(name) ? description.slice(name.length).trim() : description;
   return [language(tag), rest.replace(/^\((.*)\)$/, "$1")].filter(Boolean).join(" · ");
 }
