@@ -126,7 +126,8 @@ def test_another_recording_of_its_name_is_another_voice() -> None:
         await house.wait(100.0)
         first = await sounds_like(engine, anna("one"))
         second = await sounds_like(engine, anna("two"))
-        assert (house.gain(first), house.gain(second)) == (pytest.approx(10.0, abs=1.5), None)
+        assert house.gain(first) == pytest.approx(10.0, abs=1.5)
+        assert house.gain(second) is None
         engine.have_voices(anna("two"))
         house.voices = list(engine.voices)
         await house.wait(100.0)
