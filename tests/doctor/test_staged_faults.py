@@ -11,6 +11,7 @@ from tests.voice_folders import make
 from wyoming_csm.config import Config, EngineName, parse
 from wyoming_csm.doctor.command import Wishes, checks
 from wyoming_csm.doctor.finding import Finding, ok
+from wyoming_csm.doctor.machine import Answer
 from wyoming_csm.worker.csm.gpu_faults import Surroundings
 
 
@@ -109,6 +110,37 @@ async def test_a_server_that_runs_says_the_sentence_itself() -> None:
     assert "see the server's log" in found["say"].cure
     assert "say csm" not in found
     assert found["say system"].level == "ok"
+
+
+PAGE = "tcp://127.0.0.1:8002"
+
+
+@pytest.mark.parametrize(
+    ("answers", "level", "said", "cure"),
+    [
+        ({}, "ok", "0.0.0.0:8002 is free", ""),
+        ({PAGE: Answer(False)}, "fail", "taken by nginx", "http: {address: 0.0.0.0:8003}"),
+        ({PAGE: Answer(False), PORT: OURS}, "ok", "answers", ""),
+        ({PORT: OURS}, "fail", "nothing answers at 0.0.0.0:8002", "start the server again"),
+    ],
+)
+async def test_the_pages_port_is_looked_at(
+    answers: dict[str, Answer], level: str, said: str, cure: str
+) -> None:
+    machine = FakeMachine(answers=answers, process="nginx")
+    settings = {"http": {"address": "0.0.0.0:8002"}}
+    found = {one.name: one for one in await examine(machine, settings, Wishes(quick=True))}
+    page = found["page"]
+    assert page.level == level
+    assert said in page.found
+    assert cure in page.cure
+
+
+async def test_the_recogniser_that_is_configured_is_looked_at() -> None:
+    machine = FakeMachine(answers={"tcp://asr:9": Answer(True, "whisper", "2", True)})
+    settings = {"http": {"asr": "tcp://asr:9"}}
+    found = {one.name: one for one in await examine(machine, settings, Wishes(quick=True))}
+    assert found["recogniser"].found == "tcp://asr:9: whisper"
 
 
 async def test_without_a_gpu_nothing_is_asked_of_a_driver() -> None:

@@ -99,11 +99,13 @@ async def checks(
     for one in stored.check_disk(config, machine, facts):
         yield one
     yield port.finding
+    if config.http.address is not None:
+        yield await network.check_http(config.http.address, machine, port.ours)
     yield "looking for announcements on the network"
     yield await network.check_discovery(config, machine, port.ours)
     for one in stored.check_voices(config, lambda voice: state_of(config, voice)):
         yield one
-    yield await network.check_recogniser(wishes.asr, machine)
+    yield await network.check_recogniser(wishes.asr or config.http.asr, machine)
     yield await network.check_clock(machine, CLOCK_URL)
     if wishes.quick:
         return

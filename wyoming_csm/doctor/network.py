@@ -38,6 +38,24 @@ async def check_port(config: Config, machine: Machine) -> Port:
     return Port(ok("port", f"{uri} is free"), False)
 
 
+async def check_http(address: str, machine: Machine, serving: bool) -> Finding:
+    """Look whether the address of the page is free; `serving`: it may be our server's."""
+    uri = f"tcp://{address}"
+    if await machine.ask(reachable(uri)) is not None:
+        if serving:
+            return ok("page", f"{address} answers, with the server that runs here")
+        number = _port_of(uri) or 0
+        who = machine.holder(number) or "another program"
+        cure = f"end {who}, or take another: `http: {{address: 0.0.0.0:{number + 1}}}`"
+        return Finding("page", "fail", f"{address} is taken by {who}", cure)
+    if serving:
+        cure = "start the server again: it was started without it, or see its log"
+        return Finding("page", "fail", f"nothing answers at {address}", cure)
+    if why := await machine.why_not(uri):
+        return Finding("page", "fail", why, "correct `http.address` (or --http)")
+    return ok("page", f"{address} is free")
+
+
 def _port_of(uri: str) -> int | None:
     return int(uri.rpartition(":")[2]) if uri.startswith("tcp://") else None
 
@@ -79,7 +97,7 @@ async def check_discovery(config: Config, machine: Machine, serving: bool) -> Fi
 async def check_recogniser(uri: str | None, machine: Machine) -> Finding:
     """Look at the speech-to-text server that tells the words of recordings."""
     if uri is None:
-        return Finding("recogniser", "skip", "none is named; `--asr tcp://HOST:10300` looks at one")
+        return Finding("recogniser", "skip", "none is named: `http.asr`, or --asr tcp://HOST:10300")
     answer = await machine.ask(uri)
     cure = "start it, or correct its address and port (Home Assistant's Whisper app: 10300)"
     if answer is None:
