@@ -150,6 +150,10 @@ async def test_a_token_is_asked_for_and_remembered(
         await page.wait_for_function("() => ears.samples.length === 3 * 1920")
         await page.reload()
         await expect(page.locator("#voice option")).not_to_have_count(0)
+        await expect(page.locator("#words-text")).to_have_text(
+            "One is."
+        )  # the last that it asks for
+        await expect(page.locator("#version")).not_to_be_empty()
         await page.evaluate("sessionStorage.clear()")
         await page.click("nav >> text=Voices")
         await dialog.get_by_text("Cancel").click()
