@@ -83,9 +83,8 @@ def test_every_digit_counts(number: str) -> None:
         "King ", "Mon-", "1 x ", " ", "http://", "1h", "Jan ", "1/2 ", "1 1/2", "'", "STOP ",
         "5 in ",
         "room 204 ", "call the ", "+1 555 ", "0 ", "12 Main ", "12 M M M ", "1 000 ",
-        "US $", "1.1.", "★", "1★", "for 5m ", "1 m", "in 1:01 ", "timer 00:01:01 ",
-        "1°1'1\" ", "1,00,",
-        "Oak St. ", "abc.", "555 1234 ", "+01:00 ", "max. A", "Max. Abc ",
+        "US $", "1.1.", "★", "1★", "for 5m ", "1 m", "in 1:01 ", "timer 00:01:01 ", "1°1'1\" ",
+        "1,00,", "Oak St. ", "abc.", "555 1234 ", "+01:00 ", "max. A", "Max. Abc ",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("language", ["en", "de"])
