@@ -2,7 +2,7 @@
 
 import pytest
 
-from wyoming_csm.text.pieces import Piece, Speak
+from wyoming_csm.text.pieces import Joint, Piece, Speak
 from wyoming_csm.text.reader import TextReader
 
 
@@ -46,4 +46,5 @@ def test_rates(written: str, rate: float) -> None:
 
 def test_rates_inside_each_other_are_bounded_together() -> None:
     text = "<prosody rate='x-slow'>" * 8 + "it is slow" + "</prosody>" * 8 + " and now not so"
-    assert say(text) == [Speak("it is slow", rate=0.25), Speak("and now not so")]
+    after = Speak("and now not so", before=Joint.PHRASE)
+    assert say(text) == [Speak("it is slow", rate=0.25), after]

@@ -178,9 +178,9 @@ def test_a_fault_while_loading_is_logged_with_its_traceback() -> None:
     with start_program() as program:
         assert program.stdin is not None
         assert program.stderr is not None
-        program.stdin.write(encode(Configure("system", {"speed": "fast"}, "", "")))
+        program.stdin.write(encode(Configure("coqui", {"models": 3}, "", "")))
         program.stdin.flush()
         assert program.wait(20) == 1
         errors = program.stderr.read().decode()
-    assert "system failed" in errors
+    assert "coqui failed" in errors
     assert "Traceback" in errors

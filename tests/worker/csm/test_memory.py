@@ -225,9 +225,9 @@ def test_the_depth_decoder_has_its_own_type() -> None:
     assert 0.97 * depth < saved < depth + 2048 * 1024
 
 
-def test_the_readme_says_what_is_reckoned() -> None:
-    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
-    lines = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \| ([\d.]+) GB \| ([\d.]+) GB \|", readme, re.M)
+def test_the_page_says_what_is_reckoned() -> None:
+    page = (Path(__file__).parents[3] / "docs/tuning.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \| ([\d.]+) GB \| ([\d.]+) GB \|", page, re.M)
     told = {kind: words for kinds, *words in lines for kind in re.findall(r"\w+", kinds)}
     assert set(told) == {"bfloat16", "float16", "int8", "fp8", "int4"}
     for kind, words in told.items():
@@ -242,8 +242,8 @@ def test_the_readme_says_what_is_reckoned() -> None:
     slot = (
         f"Each slot holds {needs.slot(POSITIONS) / 1e6:.0f} MB in 16 bits: {own / 1e6:.0f} MB are"
     )
-    assert slot in readme
-    assert f"take {one / 1e9:.2f} GB for 1 slot and {four / 1e9:.2f} GB for 4" in readme
+    assert slot in page
+    assert f"take {one / 1e9:.2f} GB for 1 slot and {four / 1e9:.2f} GB for 4" in page
 
 
 def test_nodes_are_about_those_that_were_counted() -> None:
