@@ -14,6 +14,7 @@ from wyoming_csm.answer import AnswerContext, Spoken
 from wyoming_csm.config import Config
 from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.lexicons import Lexicons
+from wyoming_csm.server.accepting import Accepting
 from wyoming_csm.server.admission import Admission
 from wyoming_csm.server.connection import Connection, ServerContext
 from wyoming_csm.server.info import InfoBytes
@@ -22,8 +23,6 @@ from wyoming_csm.server.sockets import listen_tcp, listen_unix
 from wyoming_csm.sound.mixer import Mixer
 
 _LOGGER = logging.getLogger(__name__)
-
-_PAUSE_SECONDS = 0.5
 
 
 class Server:
@@ -50,8 +49,7 @@ class Server:
         if tell is not None:
             answers = replace(answers, tell=tell)
         self._shared = ServerContext(config, answers, InfoBytes(config, engine), self._log)
-        self._sockets: list[socket.socket] = []
-        self._accepting: list[asyncio.Task[None]] = []
+        self._accepting: Accepting | None = None
         self._serving: set[asyncio.Task[None]] = set()
         self._socket_file: Path | None = None
 
@@ -63,8 +61,9 @@ class Server:
     @property
     def addresses(self) -> tuple[tuple[str, int], ...]:
         """The host and port of each TCP socket, as bound; a link-local host with its link."""
+        sockets = self._accepting.sockets if self._accepting else ()
         internet = (socket.AF_INET, socket.AF_INET6)
-        names = (one.getsockname() for one in self._sockets if one.family in internet)
+        names = (one.getsockname() for one in sockets if one.family in internet)
         return tuple((_host(name), name[1]) for name in names)
 
     async def __aenter__(self) -> "Server":
@@ -72,11 +71,11 @@ class Server:
         uri = self._config.uri
         if uri.startswith("unix://"):
             self._socket_file = Path(uri.removeprefix("unix://"))
-            self._sockets = [listen_unix(self._socket_file)]
+            sockets = [listen_unix(self._socket_file)]
         else:
-            self._sockets = await listen_tcp(uri)
+            sockets = await listen_tcp(uri)
         _LOGGER.debug("Limits: %s", msgspec.to_builtins(self._config.limits))
-        self._accepting = [asyncio.create_task(self._accept(one)) for one in self._sockets]
+        self._accepting = Accepting(sockets, self._admit)
         return self
 
     async def __aexit__(self, *_error: object) -> None:
@@ -98,34 +97,13 @@ class Server:
             await asyncio.wait(self._serving, timeout=limit)
 
     async def _stop_listening(self) -> None:
-        for task in self._accepting:
-            task.cancel()
-        await asyncio.gather(*self._accepting, return_exceptions=True)
-        self._accepting = []
-        for sock in self._sockets:
-            sock.close()
-        self._sockets = []
+        if self._accepting is not None:
+            await self._accepting.stop()
         if self._socket_file is not None:
             self._socket_file.unlink(missing_ok=True)
             self._socket_file = None
 
-    async def _accept(self, listening: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                sock, name = await loop.sock_accept(listening)
-            except ConnectionError:  # the peer left before it was let in
-                continue
-            except OSError as error:  # no descriptors left, above all
-                self._log.warning("full", "No connection can be accepted: %s", error.strerror)
-                await asyncio.sleep(_PAUSE_SECONDS)  # trying again at once would only spin
-                continue
-            try:
-                self._admit(sock, name)
-            except OSError:  # it left while it was let in
-                sock.close()
-
-    def _admit(self, sock: socket.socket, name: object) -> None:
+    async def _admit(self, sock: socket.socket, name: object) -> None:
         if (address := self._admission.address_of(sock, name)) is None:
             return
         connection = Connection(sock, address, self._shared)

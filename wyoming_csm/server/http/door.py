@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from http import HTTPStatus
+from typing import Any
 
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
@@ -15,6 +16,7 @@ from aiohttp.typedefs import Handler
 from wyoming_csm.answer import AnswerContext
 from wyoming_csm.config import Config
 from wyoming_csm.engines.base import Engine
+from wyoming_csm.server.accepting import Accepting
 from wyoming_csm.server.addresses import reachable_addresses
 from wyoming_csm.server.admission import Admission, plain_address
 from wyoming_csm.server.http.connection import CONNECTION, HttpConnection
@@ -32,7 +34,6 @@ _MOST_REFUSED = 16  # connections that are told at one time that there is no roo
 # Threads: more of them would take the processor from the event loop. One makes Opus, the slowest,
 # for some 30 listeners in real time.
 _ENCODERS = 2
-_PAUSE_SECONDS = 0.5
 _SHUTDOWN_SECONDS = 1.0  # for connections that were broken off
 _HEAD_BYTES = 16 * 1024  # of one line of a request's head
 
@@ -87,8 +88,7 @@ class HttpDoor:
             lingering_time=0,
             shutdown_timeout=_SHUTDOWN_SECONDS,
         )
-        self._sockets: list[socket.socket] = []
-        self._accepting: list[asyncio.Task[None]] = []
+        self._accepting: Accepting | None = None
 
     @property
     def connections(self) -> tuple[HttpConnection, ...]:
@@ -98,12 +98,18 @@ class HttpDoor:
     @property
     def port(self) -> int:
         """The port that it really has."""
-        return int(self._sockets[0].getsockname()[1])
+        return int(self._bound[1])
+
+    @property
+    def _bound(self) -> tuple[Any, ...]:
+        assert self._accepting is not None
+        name: tuple[Any, ...] = self._accepting.sockets[0].getsockname()
+        return name
 
     @property
     def url(self) -> str:
         """Return the address for people: the likeliest that this machine has now."""
-        bound = self._sockets[0].getsockname()[0]
+        bound = self._bound[0]
         try:
             host = next(iter(reachable_addresses([bound])), plain_address(bound))
         except OSError:
@@ -112,9 +118,9 @@ class HttpDoor:
 
     async def __aenter__(self) -> "HttpDoor":
         """Listen from here on. Raises ConfigError if the address cannot be had."""
-        self._sockets = await listen_tcp(f"tcp://{self._config.http.address}", "http.address")
+        sockets = await listen_tcp(f"tcp://{self._config.http.address}", "http.address")
         await self._runner.setup()
-        self._accepting = [asyncio.create_task(self._accept(one)) for one in self._sockets]
+        self._accepting = Accepting(sockets, self._admit)
         return self
 
     async def __aexit__(self, *_error: object) -> None:
@@ -135,28 +141,8 @@ class HttpDoor:
         await server.shutdown(self._config.limits.shutdown_seconds)
 
     async def _stop_listening(self) -> None:
-        for task in self._accepting:
-            task.cancel()
-        await asyncio.gather(*self._accepting, return_exceptions=True)
-        self._accepting = []
-        for sock in self._sockets:
-            sock.close()
-
-    async def _accept(self, listening: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                sock, name = await loop.sock_accept(listening)
-            except ConnectionError:  # the peer left before it was let in
-                continue
-            except OSError as error:  # no descriptors left, above all
-                self._log.warning("full", "No connection can be accepted: %s", error.strerror)
-                await asyncio.sleep(_PAUSE_SECONDS)  # trying again at once would only spin
-                continue
-            try:
-                await self._admit(sock, name)
-            except OSError:  # it left while it was let in
-                sock.close()
+        if self._accepting is not None:
+            await self._accepting.stop()
 
     async def _admit(self, sock: socket.socket, name: object) -> None:
         if (address := self._admission.address_of(sock, name)) is None:
