@@ -394,6 +394,7 @@ def parse(found: Any, warn: Callable[[str], None] = _LOGGER.warning) -> Config:
         raise ConfigError("; ".join((complaint(found, Config, _OLD), *notes))) from error
     _check_uri(config.uri)
     _check_http(config.http)
+    _check_apart(config.uri, config.http.address)
     _check_networks(config.limits.networks or ())
     _check_devices(config.csm.device)
     if config.discovery.name is not None and not config.discovery.name.isprintable():
@@ -465,6 +466,30 @@ def _check_http(http: HttpConfig) -> None:
             ipaddress.ip_address(address)
         except ValueError as error:
             raise ConfigError(f"http.ingress: {error}") from error
+
+
+def _check_apart(uri: str, address: str | None) -> None:
+    """Refuse one port for both: whichever opens second would find it used by this very server."""
+    if address is None or not uri.startswith("tcp://"):
+        return
+    (host, _, port), (other, _, other_port) = uri[6:].rpartition(":"), address.rpartition(":")
+    if int(port) == int(other_port) != 0 and _overlap(host, other):
+        free = int(port) - 1 if int(port) == 65_535 else int(port) + 1
+        raise ConfigError(
+            f"http.address: {address} and `uri: {uri}` are one port, and Wyoming and HTTP need one"
+            f" each: `http: {{address: {other}:{free}}}` (or --http {other}:{free})"
+        )
+
+
+def _overlap(host: str, other: str) -> bool:
+    """Tell whether two hosts have an address in common; 0.0.0.0 is all of IPv4, [::] all there
+    are, a name may be any."""
+    both = {host.lower(), other.lower()}
+    if len(both) == 1 or "[::]" in both:
+        return True
+    if "0.0.0.0" in both:
+        return not any(one.startswith("[") for one in both)
+    return "localhost" in both and bool(both & {"127.0.0.1", "[::1]"})
 
 
 def _check_networks(networks: tuple[str, ...]) -> None:

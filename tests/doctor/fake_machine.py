@@ -40,6 +40,7 @@ class FakeMachine:
     time: float = NOON
     their_time: float | None = NOON
     answers: dict[str, Answer] = field(default_factory=dict)  # by address
+    pages: frozenset[str] = frozenset()  # addresses of our HTTP
     no_listening: str = ""
     process: str = ""
     network: Sequence[Seen] | OSError = ()
@@ -71,6 +72,9 @@ class FakeMachine:
 
     async def ask(self, uri: str) -> Answer | None:
         return self.answers.get(uri)
+
+    async def is_page(self, address: str) -> bool:
+        return address in self.pages
 
     async def why_not(self, uri: str) -> str:
         return self.no_listening

@@ -57,6 +57,18 @@ def test_one_document_for_programs(config: Config, capsys: pytest.CaptureFixture
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("command", [["doctor", "--quick"], ["serve"]])
+def test_one_port_for_both_is_named(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = tmp_path / "settings.yaml"
+    settings.write_text("http: {address: 127.0.0.1:10200}")
+    assert main([*command, "--light", "--config", str(settings)]) != 0
+    told = capsys.readouterr().err
+    assert "are one port" in told
+    assert "--http 127.0.0.1:10201" in told
+
+
 @pytest.mark.slow(seconds=8)
 def test_this_machine_can_be_examined(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     settings = tmp_path / "settings.json"

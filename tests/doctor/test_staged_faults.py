@@ -11,7 +11,7 @@ from tests.voice_folders import make
 from wyoming_csm.config import Config, EngineName, parse
 from wyoming_csm.doctor.command import Wishes, checks
 from wyoming_csm.doctor.finding import Finding, ok
-from wyoming_csm.doctor.machine import Answer
+from wyoming_csm.doctor.machine import Answer, Disk
 from wyoming_csm.worker.csm.gpu_faults import Surroundings
 
 
@@ -120,7 +120,9 @@ PAGE = "tcp://127.0.0.1:8002"
     [
         ({}, "ok", "0.0.0.0:8002 is free", ""),
         ({PAGE: Answer(False)}, "fail", "taken by nginx", "http: {address: 0.0.0.0:8003}"),
-        ({PAGE: Answer(False), PORT: OURS}, "ok", "answers", ""),
+        ({PAGE: Answer(False), PORT: OURS}, "fail", "taken by nginx", "end nginx"),
+        ({PAGE: Answer(True, "piper", "1"), PORT: OURS}, "fail", "piper (it speaks", "8003"),
+        ({PAGE: Answer(True, "piper", "1")}, "fail", "taken by piper (it speaks", "end piper"),
         ({PORT: OURS}, "fail", "nothing answers at 0.0.0.0:8002", "start the server again"),
     ],
 )
@@ -134,6 +136,47 @@ async def test_the_pages_port_is_looked_at(
     assert page.level == level
     assert said in page.found
     assert cure in page.cure
+
+
+@pytest.mark.parametrize(
+    ("more", "level", "said"),
+    [({PORT: OURS}, "ok", "answers"), ({}, "fail", "another wyoming-csm")],
+)
+async def test_our_page_is_known(more: dict[str, Answer], level: str, said: str) -> None:
+    pages = frozenset({PAGE.removeprefix("tcp://")})
+    machine = FakeMachine(answers={PAGE: Answer(False), **more}, pages=pages, process="python")
+    settings = {"http": {"address": "0.0.0.0:8002"}}
+    found = {one.name: one for one in await examine(machine, settings, Wishes(quick=True))}
+    assert found["page"].level == level
+    assert said in found["page"].found
+
+
+@pytest.mark.parametrize(
+    ("settings", "level", "said", "cure"),
+    [
+        ({"voice": "nobody"}, "warn", "there is no voice 'nobody'", "the nearest name is "),
+        ({"voice": "Speaker3"}, "warn", "no voice 'Speaker3'", "the nearest name is speaker_3"),
+        ({"voice": "speaker_3"}, "ok", "speaker_3", ""),
+        ({"voice": "speaker_3", "engines": ["system"]}, "warn", "a voice of csm", "let that"),
+        ({"voice": "soft", "presets": {"soft": {"voice": "speaker_1"}}}, "ok", "soft", ""),
+    ],
+)
+async def test_the_default_voice(
+    settings: dict[str, Any], level: str, said: str, cure: str
+) -> None:
+    found = {one.name: one for one in await examine(FakeMachine(), settings, Wishes(quick=True))}
+    assert found["voice"].level == level
+    assert said in found["voice"].found
+    assert cure in found["voice"].cure
+
+
+async def test_a_folder_that_cannot_be_made_is_no_lack_of_room() -> None:
+    machine = FakeMachine(disks={"nope": Disk(0, "/proc takes no folder", there=False)})
+    found = await examine(machine, {"data_dir": "/proc/nope"}, Wishes(quick=True))
+    told = [one for one in found if one.name == "disk" and "/proc/nope" in one.found]
+    assert "/proc/nope cannot be made: /proc takes no folder" in told[0].found
+    assert "set data_dir to a folder" in told[0].cure
+    assert "room" not in told[0].cure
 
 
 async def test_the_recogniser_that_is_configured_is_looked_at() -> None:

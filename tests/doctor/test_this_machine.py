@@ -10,11 +10,13 @@ from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
+from urllib.parse import urlsplit
 
 import pytest
 
 from tests.fakes import FakeEngine
 from tests.server.clients import port_of, serving
+from tests.server.http.doors import doors
 from wyoming_csm.doctor import this_machine
 from wyoming_csm.doctor.this_machine import ThisMachine
 
@@ -26,6 +28,14 @@ async def test_our_server_is_known() -> None:
         answer = await MACHINE.ask(f"tcp://127.0.0.1:{port_of(server)}")
     assert answer is not None
     assert (answer.program, answer.recognises) == ("wyoming-csm", False)
+
+
+async def test_a_page_is_ours_only_if_it_speaks_http() -> None:
+    async with doors(FakeEngine()) as both:
+        assert await MACHINE.is_page(f"127.0.0.1:{urlsplit(both.http.url).port}")
+    async with serving(FakeEngine()) as server:
+        assert not await MACHINE.is_page(f"127.0.0.1:{port_of(server)}")
+    assert not await MACHINE.is_page("127.0.0.1:9")
 
 
 async def test_a_recogniser_is_known() -> None:
@@ -102,6 +112,14 @@ def test_disks(tmp_path: Path) -> None:
     assert made.free > 0
     (tmp_path / "file").write_text("")
     assert "is a file" in MACHINE.disk(tmp_path / "file").fault
+    assert [path.name for path in tmp_path.iterdir()] == ["file"], "nothing stays of the trial"
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /proc here")
+def test_a_file_system_that_takes_no_folder() -> None:
+    found = MACHINE.disk(Path("/proc/nope"))
+    assert "/proc" in found.fault
+    assert not found.there
 
 
 def test_commands() -> None:

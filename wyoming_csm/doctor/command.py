@@ -15,6 +15,7 @@ from wyoming_csm.bench.command import TEXT
 from wyoming_csm.bench.wyoming_server import speak
 from wyoming_csm.config import Config
 from wyoming_csm.doctor import installed, network, stored
+from wyoming_csm.doctor.default_voice import check_default_voice
 from wyoming_csm.doctor.finding import Finding, ok
 from wyoming_csm.doctor.machine import Machine
 from wyoming_csm.doctor.speaking import SPEAK_SECONDS, Speak, check_speaking
@@ -105,6 +106,8 @@ async def checks(
     yield await network.check_discovery(config, machine, port.ours)
     for one in stored.check_voices(config, lambda voice: state_of(config, voice)):
         yield one
+    if config.voice is not None:
+        yield check_default_voice(config.voice, config)
     yield await network.check_recogniser(wishes.asr or config.http.asr, machine)
     yield await network.check_clock(machine, CLOCK_URL)
     if wishes.quick:

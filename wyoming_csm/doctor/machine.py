@@ -40,7 +40,7 @@ class Seen(NamedTuple):
 
 
 class Machine(Protocol):
-    """Facts, asked for once each; nothing of the machine is changed by it."""
+    """Facts, asked for once each; nothing of the machine stays changed by it."""
 
     @property
     def python(self) -> tuple[int, int]:
@@ -74,6 +74,9 @@ class Machine(Protocol):
 
     async def ask(self, uri: str) -> Answer | None:
         """Ask who answers at a Wyoming address; None: nobody listens there."""
+
+    async def is_page(self, address: str) -> bool:
+        """Ask for /health over HTTP at HOST:PORT: does a server of ours answer?"""
 
     async def why_not(self, uri: str) -> str:
         """Say why this machine cannot listen at an address; "": it can."""

@@ -39,13 +39,17 @@ async def check_port(config: Config, machine: Machine) -> Port:
 
 
 async def check_http(address: str, machine: Machine, serving: bool) -> Finding:
-    """Look whether the address of the page is free; `serving`: it may be our server's."""
+    """Look whether the address of the page is free; or serves it; `serving`: our server runs."""
     uri = f"tcp://{address}"
-    if await machine.ask(reachable(uri)) is not None:
-        if serving:
+    answer = await machine.ask(reachable(uri))
+    if answer is not None:
+        ours = await machine.is_page(reachable(uri).removeprefix("tcp://"))
+        if serving and ours:
             return ok("page", f"{address} answers, with the server that runs here")
         number = _port_of(uri) or 0
-        who = machine.holder(number) or "another program"
+        who = f"another {PROGRAM}" if ours else machine.holder(number) or "another program"
+        if answer.wyoming:
+            who = f"{answer.program} (it speaks Wyoming, no HTTP)"
         cure = f"end {who}, or take another: `http: {{address: 0.0.0.0:{number + 1}}}`"
         return Finding("page", "fail", f"{address} is taken by {who}", cure)
     if serving:

@@ -36,6 +36,9 @@ def _disk(config: Config, folder: Path, needed: int, machine: Machine) -> Findin
     if disk.fault and not disk.there and str(folder) == Config().data_dir:
         found = f"{folder} cannot be made ({disk.fault}): the server takes one in this user's home"
         return Finding("disk", "warn", found, "set data_dir, or start where this user may write")
+    if disk.fault and not disk.there:
+        cure = f"make it for this user, or set {setting} to a folder where it may write"
+        return Finding("disk", "fail", f"{folder} cannot be made: {disk.fault}", cure)
     if disk.fault:
         cure = f"let this user write there (chown), or set {setting} to a folder where it may"
         return Finding("disk", "fail", f"{folder} cannot be written: {disk.fault}", cure)

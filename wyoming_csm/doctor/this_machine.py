@@ -1,11 +1,13 @@
 """The machine that this runs on, asked for what the checks want to know."""
 
 import asyncio
+import errno
 import os
 import platform
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Mapping, Sequence
@@ -16,6 +18,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 from urllib.error import HTTPError
 
+import msgspec
 from wyoming.client import AsyncClient
 from wyoming.info import Describe, Info
 from zeroconf import Error as ZeroconfError
@@ -29,6 +32,7 @@ from wyoming_csm.server.sockets import listen_tcp, port_holder
 from wyoming_csm.within import within
 
 _ASK_SECONDS = 4.0  # for an answer from a server, or from the internet
+_MOST_BYTES = 65_536  # of an answer to GET /health
 BROWSE_SECONDS = 3.0  # answers to a browser come within one
 _WYOMING, _OURS = "_wyoming._tcp.local.", "_wyoming-doctor._tcp.local."
 _CLONE = Path(__file__).resolve().parents[2]
@@ -80,6 +84,8 @@ class ThisMachine:
             fault = f"{there} is a file"
         elif not os.access(there, os.W_OK | os.X_OK):
             fault = f"this user may not write into {there}"
+        elif why := _why_no_folder(there):
+            fault = f"{there} takes no folder: {why}"
         return Disk(shutil.disk_usage(there).free, fault, there == whole)
 
     def now(self) -> float:
@@ -100,6 +106,15 @@ class ThisMachine:
         finally:
             await client.disconnect()
         return found[-1]
+
+    async def is_page(self, address: str) -> bool:
+        answer: list[bytes] = []
+        await within(_ASK_SECONDS, _health(address, answer))
+        try:
+            told = msgspec.json.decode(answer[0].partition(b"\r\n\r\n")[2]) if answer else None
+        except msgspec.DecodeError:
+            return False
+        return isinstance(told, dict) and {"live", "ready", "engines"} <= told.keys()
 
     async def why_not(self, uri: str) -> str:
         if not uri.startswith("tcp://"):
@@ -131,6 +146,35 @@ class ThisMachine:
                 return bool(await _browse(_OURS))
         except (ZeroconfError, RuntimeError) as error:
             raise OSError(str(error)) from error
+
+
+def _why_no_folder(parent: Path) -> str:
+    """Make a folder and remove it: permissions tell nothing of a file system like /proc."""
+    try:
+        Path(tempfile.mkdtemp(prefix=".doctor-", dir=parent)).rmdir()
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)  # how much is free says that
+        return "" if full else error.strerror or str(error)
+    return ""
+
+
+async def _health(address: str, answer: list[bytes]) -> None:
+    """Add the whole answer to GET /health, if anything answers."""
+    host, _, port = address.rpartition(":")
+    try:
+        reader, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+    except OSError:
+        return
+    try:
+        # localhost: other names are only answered where `http.hosts` has them
+        writer.write(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        answer.append(await reader.readexactly(_MOST_BYTES))
+    except asyncio.IncompleteReadError as whole:
+        answer.append(whole.partial)
+    except OSError:
+        return
+    finally:
+        writer.close()
 
 
 async def _describe(client: AsyncClient, found: list[Answer]) -> None:

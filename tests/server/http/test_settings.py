@@ -43,6 +43,30 @@ def test_addresses(address: str) -> None:
     assert parse({"http": http}).http.address == address
 
 
+@pytest.mark.parametrize(
+    ("uri", "address", "clash"),
+    [
+        ("tcp://0.0.0.0:8002", "0.0.0.0:8002", True),
+        ("tcp://0.0.0.0:8002", "127.0.0.1:8002", True),
+        ("tcp://127.0.0.1:8002", "[::]:8002", True),
+        ("tcp://localhost:8002", "127.0.0.1:8002", True),
+        ("tcp://192.168.1.2:8002", "127.0.0.1:8002", False),
+        ("tcp://0.0.0.0:8002", "[::1]:8002", False),
+        ("tcp://0.0.0.0:8002", "0.0.0.0:8003", False),
+        ("tcp://0.0.0.0:0", "0.0.0.0:0", False),
+        ("unix:///run/csm", "0.0.0.0:8002", False),
+    ],
+)
+def test_one_port_is_not_for_both(uri: str, address: str, clash: bool) -> None:
+    settings = {"uri": uri, "http": {"address": address}}
+    if not clash:
+        assert parse(settings).http.address == address
+        return
+    with pytest.raises(ConfigError, match="are one port") as caught:
+        parse(settings)
+    assert f"--http {address[:-1]}3" in str(caught.value)
+
+
 async def test_a_port_that_is_taken_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
