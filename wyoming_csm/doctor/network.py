@@ -41,11 +41,11 @@ async def check_port(config: Config, machine: Machine) -> Port:
 async def check_http(address: str, machine: Machine, serving: bool) -> Finding:
     """Look whether the address of the page is free; or serves it; `serving`: our server runs."""
     uri = f"tcp://{address}"
+    ours = await machine.is_page(reachable(uri).removeprefix("tcp://"))
+    if serving and ours:
+        return ok("page", f"{address} answers, with the server that runs here")
     answer = await machine.ask(reachable(uri))
     if answer is not None:
-        ours = await machine.is_page(reachable(uri).removeprefix("tcp://"))
-        if serving and ours:
-            return ok("page", f"{address} answers, with the server that runs here")
         number = _port_of(uri) or 0
         who = f"another {PROGRAM}" if ours else machine.holder(number) or "another program"
         if answer.wyoming:
