@@ -17,6 +17,7 @@ from playwright.async_api import (  # noqa: E402
     ConsoleMessage,
     Page,
     Request,
+    WebSocketRoute,
     async_playwright,
     expect,
 )
@@ -25,7 +26,16 @@ from tests.server.http.doors import Doors  # noqa: E402
 
 # Those that use it import nothing of playwright themselves: where it is not installed, they are
 # skipped with the words above.
-__all__ = ("DROP", "Browser", "Page", "address", "chromium", "expect", "opened")
+__all__ = (
+    "DROP",
+    "Browser",
+    "Page",
+    "WebSocketRoute",
+    "address",
+    "chromium",
+    "expect",
+    "opened",
+)
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or ""
 FLAGS = (
@@ -61,11 +71,8 @@ AudioNode.prototype.connect = function (to, ...more) {
   return connect.call(this, to, ...more);
 };
 """
-# Told of every answer that is an error, of a header that plain HTTP is not meant for, of our ears.
-_USUAL = (
-    *("Failed to load resource", "WebSocket connection to", "Cross-Origin-Opener-Policy"),
-    "ScriptProcessorNode is deprecated",
-)
+# Told of every answer that is an error, and of our ears.
+_USUAL = ("Failed to load resource", "WebSocket connection to", "ScriptProcessorNode is deprecated")
 
 # JavaScript: lets go of a file over the field for recordings.
 DROP = """([name, data]) => {

@@ -10,7 +10,15 @@ import pytest
 from tests.fakes import FakeEngine, fake_voice
 from tests.server.clients import eventually
 from tests.server.http.doors import doors
-from tests.server.http.page.browser import DROP, Browser, Page, address, expect, opened
+from tests.server.http.page.browser import (
+    DROP,
+    Browser,
+    Page,
+    WebSocketRoute,
+    address,
+    expect,
+    opened,
+)
 from tests.server.http.page.test_speak import written
 from tests.server.http.page.test_voices import put
 from wyoming_csm.config import HttpConfig, Limits
@@ -48,6 +56,40 @@ async def test_a_text_that_is_too_long_is_told(browser: Browser) -> None:
         await page.fill("#text", "One is and two is and three is.")
         await expect(page.locator("#count")).to_have_text("31 of 20 characters")
         await expect(page.locator("#words-problem")).to_contain_text("20 are allowed")
+
+
+async def test_what_is_not_as_wished_is_told_while_it_is_spoken(browser: Browser) -> None:
+    def warn(page: WebSocketRoute) -> None:
+        server = page.connect_to_server()
+
+        def passed_on(message: str | bytes) -> None:
+            server.send(message)
+            if '"end"' in str(message):
+                page.send('{"type": "warning", "message": "the text is cut: 20 are allowed"}')
+
+        page.on_message(passed_on)
+
+    engine = FakeEngine(voices=(fake_voice("anna"), fake_voice("berta")), frames=3)
+    async with (
+        doors(engine) as both,
+        opened(browser, address(both, "loopback")) as page,
+    ):
+        problem = page.locator("#speak-problem")
+        await expect(page.locator("#voice option")).to_have_count(3)
+        await page.select_option("#voice", "berta")
+        engine.have_voices(fake_voice("anna"))
+        await page.route_web_socket("**/api/stream", warn)
+        await written(page, "One is.")
+        await expect(problem).to_contain_text("The text is cut: 20 are allowed.")
+        await expect(problem).to_contain_text("There is no such voice: the default one speaks.")
+        await expect(problem).to_have_class("problem mild")
+        await expect(page.locator("#announcer")).to_contain_text("Spoken")
+        await problem.get_by_text("Dismiss").click()
+        await expect(problem).to_be_hidden()
+        engine.fail_after = 0
+        await page.click("#go")
+        await expect(problem).to_contain_text("told to fail")
+        await expect(problem).to_have_class("problem")
 
 
 async def test_it_says_that_nobody_answers(browser: Browser) -> None:

@@ -2,6 +2,7 @@
 
 import struct
 import time
+from collections.abc import AsyncGenerator
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from tests.server.clients import eventually
 from tests.server.http.doors import doors
 from tests.server.http.page.browser import Browser, Page, address, expect, opened
 from wyoming_csm.config import HttpConfig
+from wyoming_csm.engines.base import Sentence
 from wyoming_csm.voices import Voice
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
@@ -84,6 +86,25 @@ async def test_a_text_is_heard_and_saved(
         assert engine.asked[4:] == ["Three is."] * 2
 
 
+class AtOnce(FakeEngine):
+    """Makes 30 frames, 2.4 s, in one part."""
+
+    async def make(self, sentence: Sentence) -> AsyncGenerator[bytes]:
+        yield b"".join(map(frame, range(30)))
+
+
+async def test_long_parts_follow_each_other_without_silence(browser: Browser) -> None:
+    async with (
+        doors(AtOnce()) as both,
+        opened(browser, address(both, "loopback")) as page,
+    ):
+        await written(page, "One is. Two is.")
+        await expect(page.locator("#length")).to_have_text("4.8 s")  # all has come
+        await heard(page, 30 * 1_920 + 1)  # into the second part, while the first is played
+        await expect(page.locator("#gaps-figure")).to_be_hidden()
+        await page.click("#go")
+
+
 async def test_it_stops_and_is_played_again(browser: Browser, place: str) -> None:
     engine = FakeEngine(frames=1_000, frame_seconds=0.02)
     async with (
@@ -92,8 +113,9 @@ async def test_it_stops_and_is_played_again(browser: Browser, place: str) -> Non
     ):
         for key in (None, "Escape"):
             await page.fill("#text", "One is.")
+            before = await page.evaluate("ears.starts.length")
             await page.press("#text", "Control+Enter")
-            await page.wait_for_function("() => ears.first !== null")
+            await page.wait_for_function(f"() => ears.starts.length > {before}")
             await (page.keyboard.press(key) if key else page.click("#go"))
             await eventually(lambda: engine.speaking == 0)
             await expect(page.locator("#go")).to_have_text("Speak")

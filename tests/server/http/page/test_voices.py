@@ -73,6 +73,9 @@ async def test_a_dropped_file_becomes_a_voice_that_speaks(
         await expect(page.locator("#made-title")).to_have_text("Zoë 2 is saved")
         await expect(page.locator("#made-title")).to_be_focused()
         await eventually(lambda: len(engine.asked) == 2)  # it is tried at once
+        await expect(page.locator("#made-problem")).to_contain_text(
+            "There is no such voice: the default one speaks."
+        )
         assert engine.asked[0] == "Guten Morgen."
         voice = read_voice(tmp_path / "v" / "Zoë 2")
         assert (voice.language, voice.clips[0].text) == ("de", "To be or not to be.")
@@ -163,6 +166,26 @@ async def test_voices_are_heard_renamed_deleted_and_made_anew(
             await page.get_by_role("dialog").get_by_text("Reroll", exact=True).click()
             await expect(note).to_contain_text("gets another voice")
             assert names(tmp_path / "d" / "speakers") == ["1.seed"]
+
+
+async def test_a_voice_that_cannot_be_used_says_why_and_can_be_deleted(
+    browser: Browser, tmp_path: Path
+) -> None:
+    put(tmp_path, "anna")
+    anna = Voice(name="anna", language="", description="", engine="csm", fault="no engine has it")
+    engine = csm(anna)
+    async with (
+        folders(engine, tmp_path) as both,
+        opened(browser, f"{both.url}/#voices") as page,
+    ):
+        row, told = page.locator("[data-voice=anna]"), page.locator("#voices-problem")
+        await expect(row.locator(".bad")).to_have_text("no engine has it")
+        engine.have_voices(*csm().voices)
+        await row.get_by_text("Play").click()
+        await expect(told).to_contain_text("There is no such voice: the default one speaks.")
+        await row.get_by_text("Delete").click()
+        await page.get_by_role("dialog").get_by_text("Delete", exact=True).click()
+        await eventually(lambda: names(tmp_path / "v") == [])
 
 
 async def test_a_voice_that_is_there_is_replaced_only_after_a_question(

@@ -36,12 +36,21 @@ export function typed(words) {
 
 /** Show what went wrong in an element of class `problem`; without an error, clear it. */
 export function complain(element, error = null) {
-  if (error?.name === "AbortError") return;
+  if (error?.name !== "AbortError") tell(element, error && (error.message || String(error)), false);
+}
+
+/** Show there what is not as it was asked for, though it goes on. */
+export function warn(element, words) {
+  tell(element, words, true);
+}
+
+function tell(element, words, mild) {
   element.replaceChildren();
-  element.hidden = !error;
-  if (!error) return;
+  element.classList.toggle("mild", mild);
+  element.hidden = !words;
+  if (!words) return;
   element.append(
-    make("p", {}, ...typed(error.message || String(error))),
+    make("p", {}, ...typed(words)),
     make("button", { type: "button", class: "plain", onclick: () => complain(element) }, "Dismiss"),
   );
 }

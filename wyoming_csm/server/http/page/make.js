@@ -273,6 +273,7 @@ async function send() {
   find("#made-title").textContent = `${done.name} is saved`;
   find("#made-doubts").replaceChildren(...done.doubts.map((doubt) => make("li", { class: "bad" }, doubt)));
   find("#made-hint").textContent = made.fault || about(made);
+  find("#made-hint").classList.toggle("bad", Boolean(made.fault));
   find("#made-title").focus();
   play(made, find("#made-play"), find("#made-problem"));
 }

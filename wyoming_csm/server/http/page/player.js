@@ -8,6 +8,7 @@ import { Peaks, RATE, samplesOf } from "./sound.js";
 const FIRST = 0.05;   // seconds until the first sound is played
 const AGAIN = 0.2;    // after the sound ran out: it comes slowly
 const AHEAD = 2;      // seconds that are laid out in advance
+const LONGEST = 0.5;  // seconds of a node: a longer one than AHEAD would keep the next from being laid in time
 
 let shared = null;
 
@@ -36,7 +37,7 @@ export class Player {
     this.peaks = new Peaks(RATE);
     this.seconds = 0;     // that came
     this.gaps = 0;
-    this.waiting = [];    // parts that are not laid out yet
+    this.waiting = [];    // samples that are not laid out yet, LONGEST at most in each
     this.playing = new Map();  // nodes, with their ends
     this.laid = 0;        // samples that are laid out
     this.origin = null;   // when the first sample is played, were there no gaps
@@ -51,7 +52,8 @@ export class Player {
     this.parts.push(buffer);
     this.peaks.add(samples);
     this.seconds += samples.length / RATE;
-    this.waiting.push(samples);
+    const most = LONGEST * RATE;
+    for (let at = 0; at < samples.length; at += most) this.waiting.push(samples.subarray(at, at + most));
     this.lay();
     if (this.parts.length === 1) requestAnimationFrame(this.tick);
   }

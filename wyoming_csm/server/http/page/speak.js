@@ -1,7 +1,7 @@
 // The section where a text is written and heard.
 
 import { ask, askJson } from "./api.js";
-import { announce, complain, find, guarded, make, seconds, waiting } from "./dom.js";
+import { announce, complain, find, guarded, make, seconds, waiting, warn } from "./dom.js";
 import { save, wavOf } from "./sound.js";
 import { Speaking } from "./speaking.js";
 import { about, grouped, sample, voices } from "./state.js";
@@ -96,7 +96,8 @@ function toggle() {
     text.value = sample(chosenLanguage());
     written();
   }
-  speaking = playing = new Speaking(text.value, wish(), { changed: show, over });
+  speaking = playing = new Speaking(text.value, wish(),
+    { changed: show, warned: (words) => warn(problem, words), over });
   find("#told").hidden = false;
   goes(true);
   show(speaking);
@@ -135,9 +136,6 @@ function show(one, played = one.played) {
   find("#gaps-figure").hidden = !player.gaps;
   find("#gaps").textContent = player.gaps;
   find("#again").disabled = !player.parts.length || Boolean(playing);
-  const warnings = find("#warnings");
-  warnings.hidden = !one.warnings.length;
-  warnings.textContent = one.warnings.join("; ");
 }
 
 function again() {

@@ -1,6 +1,6 @@
 // One text spoken in this page at a time, with what is measured of it.
 
-import { speakOrSayWhy } from "./api.js";
+import { sentence, speakOrSayWhy } from "./api.js";
 import { Player } from "./player.js";
 
 let current = null;
@@ -12,9 +12,9 @@ export function hush() {
 
 /** A text on its way to the ears. Make it in a click: browsers allow sound only there. */
 export class Speaking {
-  /** `wish` is {voice, speed}. `changed` is called as it goes on, `over` once at the end, with
-   * the error if there is one. */
-  constructor(text, wish, { changed = () => {}, over = () => {} }) {
+  /** `wish` is {voice, speed}. `changed` is called as it goes on, `warned` with all that is not as
+   * it was wished so far, in words, `over` once at the end, with the error if there is one. */
+  constructor(text, wish, { changed = () => {}, warned = () => {}, over = () => {} }) {
     hush();
     current = this;
     this.text = text;
@@ -26,6 +26,7 @@ export class Speaking {
     this.stopped = false;
     this.leaving = new AbortController();
     this.changed = () => changed(this);
+    this.warned = warned;
     this.player = new Player({ changed: this.changed, over: () => {
       if (current === this) current = null;
       over(this);
@@ -39,9 +40,12 @@ export class Speaking {
     try {
       await speakOrSayWhy(this.text, this.wish, {
         signal: this.leaving.signal,
-        started: ({ voice, warnings }) => {
+        started: ({ voice }) => {
           this.voice = voice;
-          this.warnings = warnings;
+        },
+        warned: (words) => {
+          this.warnings.push(sentence(words));
+          this.warned(this.warnings.join(" "));
         },
         sound: (buffer) => {
           this.first ??= since();

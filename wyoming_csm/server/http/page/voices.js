@@ -1,7 +1,7 @@
 // The section that lists the voices: heard, renamed, deleted, made anew.
 
 import { ask, askJson } from "./api.js";
-import { announce, complain, find, guarded, make, question } from "./dom.js";
+import { announce, complain, find, guarded, make, question, warn } from "./dom.js";
 import { Speaking, hush } from "./speaking.js";
 import { about, grouped, sample, voices } from "./state.js";
 
@@ -49,7 +49,8 @@ function row(voice, isDefault) {
           onclick: () => remove(name) }, "Delete")] : [])));
 }
 
-/** Have a voice say something; the button stops it. */
+/** Have a voice say something; the button stops it. What is not as wished, as another voice that
+ * speaks for it, is told at `where`. */
 export function play({ name, language: tag }, button, where = problem) {
   if (button.classList.contains("on")) {
     hush();
@@ -61,10 +62,13 @@ export function play({ name, language: tag }, button, where = problem) {
     button.classList.toggle("on", on);
     button.textContent = on ? "Stop" : words;
   };
-  new Speaking(sample(tag), { voice: name, speed: 1 }, { over: ({ error }) => {
-    goes(false);
-    if (error) complain(where, error);
-  } });
+  new Speaking(sample(tag), { voice: name, speed: 1 }, {
+    warned: (words) => warn(where, words),
+    over: ({ error }) => {
+      goes(false);
+      if (error) complain(where, error);
+    },
+  });
   goes(true);
 }
 
