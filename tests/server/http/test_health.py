@@ -114,3 +114,20 @@ async def test_unknown_addresses_are_one_route() -> None:
                 assert "/api/docs" in (await answer.json())["error"]["message"]
         found = await counts(both)
     assert found['http_requests_total{route="-",status="404"}'] == 2
+
+
+async def test_a_reply_without_words_has_no_ttfa() -> None:
+    async with doors(FakeEngine()) as both:
+        async with both.client.get("/api/text-to-speech?text=...") as answer:
+            assert answer.status == 200
+        assert (await counts(both))["ttfa_seconds_count"] == 0
+
+
+async def test_status_names_engines_that_are_left_out() -> None:
+    async with (
+        doors(FakeEngine(), engines=("system",)) as both,
+        both.client.get("/api/status") as answer,
+    ):
+        state = await answer.json()
+    assert state["left_out"] == dict.fromkeys(("csm", "coqui"), "left out by --light or `engines`")
+    assert state["cache"] == {"lookups": 0, "hits": 0}
