@@ -65,7 +65,7 @@ class Started(msgspec.Struct, frozen=True, tag="start"):
 
 
 class Warned(msgspec.Struct, frozen=True, tag="warning"):
-    """Of the text that comes in now, not all is spoken."""
+    """Not all of the text that comes in now is spoken."""
 
     message: str
 
