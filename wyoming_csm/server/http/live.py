@@ -65,7 +65,7 @@ class Started(msgspec.Struct, frozen=True, tag="start"):
 
 
 class Warned(msgspec.Struct, frozen=True, tag="warning"):
-    """Not all of the text that comes in now is spoken."""
+    """The text that comes in now is not spoken to its end."""
 
     message: str
 
