@@ -21,6 +21,10 @@ class RequestError(WyomingCsmError):
     """A well-formed request that is refused: its text is too long, too much waits."""
 
 
+class VoiceExists(RequestError):
+    """A new voice is to have the name of one that there is."""
+
+
 class EngineError(WyomingCsmError):
     """An engine could not speak."""
 

@@ -1,8 +1,10 @@
 """What goes in and out of the folder of recorded voices: each voice whole, or not at all."""
 
+import errno
 import os
 import shutil
 import tempfile
+import threading
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,16 +16,21 @@ import yaml
 from wyoming_csm.audio import SAMPLE_RATE
 from wyoming_csm.clip_pace import pace_of
 from wyoming_csm.config import Config
-from wyoming_csm.errors import RequestError, VoiceError
+from wyoming_csm.errors import RequestError, VoiceError, VoiceExists
 from wyoming_csm.mending import Mended, mend_file
-from wyoming_csm.recordings import is_recording, read_voice
-from wyoming_csm.voice_book import NO_VOICES
+from wyoming_csm.recordings import holds_recording, is_recording, read_voice
+from wyoming_csm.voice_book import MAX_VOICES, NO_VOICES
 from wyoming_csm.voices import Voice
 
 FORBIDDEN = frozenset('/\\:*?"<>|')  # on some disk
+NO_ENGINE = (
+    "no engine here speaks with recordings: start without --light, and with csm among `engines`"
+)
 _LONGEST_NAME = 60  # characters
 _OTHERS = ("system_", "coqui_", "speaker_")  # the engines' own voices begin so
 _TAKEN = ("default", *NO_VOICES)
+_MOVING = threading.Lock()  # folders of voices: nobody looks between the steps of a change
+_IN_THE_WAY = (errno.EEXIST, errno.ENOTEMPTY)  # another process was quicker
 
 
 @dataclass(frozen=True)
@@ -39,9 +46,7 @@ def check_new(config: Config, name: str, replacing: bool = False) -> str:
     """Return a new voice's name as folders and Home Assistant have it. Raises RequestError."""
     name = _checked_name(config, name)
     if _is_there(Path(config.voices), name) and not replacing:
-        raise RequestError(
-            f"there is a voice {name!r}: give another name, or say that it is to be replaced"
-        )
+        raise _exists(name)
     return name
 
 
@@ -61,14 +66,16 @@ def make_voice(
     """
     name = check_new(config, name, replacing)
     folder = Path(config.voices)
-    with _made_aside(folder, name) as aside:
+    with _hidden(folder) as hidden:
+        aside = hidden / name
+        aside.mkdir()
         _fill(aside, clip, words, language)
         voice = read_voice(aside)
         clips = mended_clips(config, voice)
         pace = pace_of(voice.clips[0].text, seconds_of(clips))
         if pace.impossible:
             raise VoiceError(pace.doubt)
-        _put(aside, folder / name)
+        _put(aside, folder / name, replacing)
     return Made(name, seconds_of(clips), (*clips[0].doubts, *filter(None, [pace.doubt])))
 
 
@@ -84,27 +91,38 @@ def judge(config: Config, clip: Path) -> Mended:
 
 def discard(config: Config, name: str) -> None:
     """Take a voice's folder away, all at once. Raises RequestError."""
-    folder = _folder_of(config, name)
-    try:
+    with _hidden(_folder_of(config, name).parent) as hidden, _MOVING:
+        folder = _folder_of(config, name)
         if folder.is_symlink():
             folder.unlink()
         else:
-            hidden = folder.parent / f".{folder.name}.{os.getpid()}"
-            folder.rename(hidden)
-            shutil.rmtree(hidden)
-    except OSError as error:
-        raise RequestError(f"{folder} cannot be removed: {error.strerror}") from error
+            folder.rename(hidden / folder.name)
 
 
 def rename(config: Config, name: str, new_name: str) -> str:
     """Give a voice another name; return that. Raises RequestError."""
-    folder = _folder_of(config, name)
-    new_name = check_new(config, new_name)
-    try:
-        folder.rename(folder.parent / new_name)
-    except OSError as error:
-        raise RequestError(f"{folder} cannot be renamed: {error.strerror}") from error
+    with _MOVING:
+        folder = _folder_of(config, name)
+        new_name = check_new(config, new_name)
+        try:
+            folder.rename(folder.parent / new_name)
+        except OSError as error:
+            if error.errno in _IN_THE_WAY:
+                raise _exists(new_name) from error
+            raise RequestError(f"{folder.name!r} cannot be renamed: {error.strerror}") from error
     return new_name
+
+
+def without_engine(config: Config) -> list[Voice]:
+    """Return the recorded voices that nobody speaks with, since CSM is not among the engines."""
+    if "csm" in config.engines:
+        return []
+    names = [_name(folder) for folder in _folders(Path(config.voices)) if holds_recording(folder)]
+    return [
+        Voice(name=name, language=config.language, description=name, engine="csm", fault=NO_ENGINE)
+        for name in names[:MAX_VOICES]
+        if name.isprintable() and name.lower() not in NO_VOICES
+    ]
 
 
 def presets_of(config: Config, name: str) -> list[str]:
@@ -149,36 +167,52 @@ def _fill(folder: Path, recording: Path, words: str, language: str) -> None:
 
 
 @contextmanager
-def _made_aside(folder: Path, name: str) -> Iterator[Path]:
-    """Make a hidden folder, which no server takes for a voice, and leave nothing of it.
-
-    Raises RequestError.
-    """
-    aside = folder / f".{name}.{os.getpid()}"
+def _hidden(folder: Path) -> Iterator[Path]:
+    """Make a hidden folder of one's own, which no server takes for a voice, beside the voices, and
+    leave nothing of it. Raises RequestError."""
     try:
-        aside.mkdir(parents=True)
-        yield aside
+        folder.mkdir(parents=True, exist_ok=True)
+        hidden = Path(tempfile.mkdtemp(prefix=".changing-", dir=folder))
     except OSError as error:
-        raise RequestError(f"{error.filename or folder}: {error.strerror}") from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-
-
-def _put(aside: Path, folder: Path) -> None:
-    """Let the folder appear whole; one that was there goes, and comes back if that fails."""
-    there = [path for path in _folders(folder.parent) if _name(path) == folder.name]
-    before = folder.parent / f".{folder.name}.{os.getpid()}.before"
-    for path in there[:1]:
-        path.rename(before)
+        raise _unwritable(error) from error
     try:
-        aside.rename(folder)
-    except OSError:
+        yield hidden
+    except OSError as error:
+        raise _unwritable(error) from error
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)
+
+
+def _put(aside: Path, folder: Path, replacing: bool) -> None:
+    """Let the folder appear whole; one that was there goes, and comes back if that fails.
+
+    Raises VoiceExists if it is not to be replaced, OSError.
+    """
+    before = aside.parent / "before"
+    with _MOVING:
+        if _is_there(folder.parent, folder.name) and not replacing:
+            raise _exists(folder.name)
+        there = [path for path in _folders(folder.parent) if _name(path) == folder.name]
         for path in there[:1]:
-            before.rename(path)
-        raise
-    if before.is_symlink():
-        before.unlink()
-    shutil.rmtree(before, ignore_errors=True)
+            path.rename(before)
+        try:
+            aside.rename(folder)
+        except OSError as error:
+            if error.errno in _IN_THE_WAY:
+                raise _exists(folder.name) from error
+            for path in there[:1]:
+                before.rename(path)
+            raise
+
+
+def _unwritable(error: OSError) -> RequestError:
+    return RequestError(f"the folder of voices cannot be changed: {error.strerror}")
+
+
+def _exists(name: str) -> VoiceExists:
+    return VoiceExists(
+        f"there is a voice {name!r}: give another name, or say that it is to be replaced"
+    )
 
 
 def _folder_of(config: Config, name: str) -> Path:

@@ -128,6 +128,7 @@ class Connected:
     address: str
     last_active: float = 0.0
     busy: bool = False
+    arriving: bool = False
 
     def close(self, reason: str) -> None:
         pytest.fail("who is to go is only told")
@@ -156,6 +157,13 @@ def test_a_busy_one_goes_last() -> None:
     idle = Connected("a", 9)
     busy = Connected("a", 1, busy=True), Connected("a", 2, busy=True)
     assert evicted("a", busy[0], idle, busy[1]) is idle
+
+
+def test_one_that_arrives_goes_before_a_busy_one_and_after_one_that_idles() -> None:
+    busy, new = Connected("a", 1.0, busy=True), Connected("a", 2.0, arriving=True)
+    idle = Connected("a", 3.0)
+    assert evicted("a", busy, new, idle) is idle
+    assert evicted("a", busy, new, each=2) is new
 
 
 def test_below_the_limits_all_stay() -> None:

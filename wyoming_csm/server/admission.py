@@ -115,6 +115,10 @@ class Evictable(Protocol):
     def busy(self) -> bool:
         """Return whether its peer waits for sound."""
 
+    @property
+    def arriving(self) -> bool:
+        """Return whether it is so new that its first request may still come."""
+
 
 class Visitor(Evictable, Protocol):
     """A connection that can be closed."""
@@ -137,7 +141,7 @@ def to_evict(connections: Collection[C], address: str, limits: Limits) -> C | No
     else:
         return None
     candidates = (one for one in connections if one.address in greediest)
-    return min(candidates, key=lambda one: (one.busy, one.last_active))
+    return min(candidates, key=lambda one: (one.busy, one.arriving, one.last_active))
 
 
 class Admission:
@@ -165,9 +169,10 @@ class Admission:
         return str(plain_address(name[0]))
 
     def is_full_for(self, address: str) -> bool:
-        """Tell whether one more from this address would cost another one its sound."""
+        """Tell whether one more from this address would cost another one its sound, or its first
+        request."""
         evicted = to_evict(self.inside, address, self._limits)
-        return evicted is not None and evicted.busy
+        return evicted is not None and (evicted.busy or evicted.arriving)
 
     def enter(self, newcomer: Visitor) -> None:
         """Let it in; another one is closed for it, if the limits want that."""

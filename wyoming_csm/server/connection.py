@@ -61,6 +61,7 @@ class Connection:
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
         self._reason = ""
+        self.arriving = False  # nobody waits for a connection's first event
 
     @property
     def busy(self) -> bool:

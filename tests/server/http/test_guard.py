@@ -9,6 +9,7 @@ from aiohttp import WSServerHandshakeError
 
 from tests.fakes import FakeEngine
 from tests.server.http.doors import Doors, doors
+from tests.server.http.raw import HEAD, raw
 from wyoming_csm.config import HttpConfig
 from wyoming_csm.errors import ConfigError
 
@@ -175,6 +176,26 @@ async def test_without_the_token_nothing_happens(
     assert not engine.asked
 
 
+WEBSOCKET = b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+KEY = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: bearer.\xff\r\n\r\n"
+
+
+@pytest.mark.parametrize("more", [b"Authorization: Bearer s3cret\xff\r\n\r\n", WEBSOCKET + KEY])
+async def test_a_wrong_token_may_be_of_any_bytes(
+    secret: HttpConfig, more: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with doors(FakeEngine(), http=secret) as both, raw(both) as one:
+        one.send(HEAD.replace(b"/health", b"/api/stream") + more)
+        assert await one.status() == 401
+    assert not caplog.records
+
+
+async def test_without_a_token_a_protocol_may_be_of_any_bytes() -> None:
+    async with doors(FakeEngine()) as both, raw(both) as one:
+        one.send(HEAD.replace(b"/health", b"/api/stream") + WEBSOCKET + KEY)
+        assert await one.status() == 101
+
+
 async def test_with_the_token_all_goes_on(secret: HttpConfig) -> None:
     headers = {"Authorization": "bearer s3cret-word"}
     async with doors(FakeEngine(), http=secret) as both:
@@ -209,6 +230,13 @@ async def test_home_assistants_ingress_is_believed() -> None:
         assert '"url":"/api/hassio_ingress/x1"' in body
         evil = PASSED_ON | {"Origin": "http://evil.example", "X-Forwarded-Host": "home:8123"}
         assert (await status(both, "POST", SPEECH, json=WISH, headers=evil))[0] == 403
+
+
+@pytest.mark.parametrize("path", ["//evil.example", "/a b", "/a'b", "/a?b", "/a<b", "a", "/é"])
+async def test_an_odd_path_of_ingress_is_not_used(path: str) -> None:
+    async with doors(FakeEngine(), http=INGRESS) as both:
+        headers = PASSED_ON | {"X-Ingress-Path": path}
+        assert '"url":"/"' in (await status(both, "GET", "/api/openapi.json", headers=headers))[1]
 
 
 async def test_anybody_else_who_says_ingress_is_not() -> None:

@@ -7,6 +7,7 @@ import pytest
 from tests.fakes import FakeEngine, fake_voice
 from tests.server.clients import peer, say
 from tests.server.http.doors import Doors, doors
+from wyoming_csm.answer import Spoken
 from wyoming_csm.engines.base import Phase
 
 
@@ -114,3 +115,26 @@ async def test_unknown_addresses_are_one_route() -> None:
                 assert "/api/docs" in (await answer.json())["error"]["message"]
         found = await counts(both)
     assert found['http_requests_total{route="-",status="404"}'] == 2
+
+
+async def test_a_reply_without_words_has_no_ttfa() -> None:
+    async with doors(FakeEngine()) as both:
+        async with both.client.get("/api/text-to-speech?text=...") as answer:
+            assert answer.status == 200
+        assert (await counts(both))["ttfa_seconds_count"] == 0
+
+
+async def test_status_says_what_the_cache_was_asked_for_and_had() -> None:
+    async with doors(FakeEngine()) as both:
+        both.http.tell(Spoken(True, "csm", ("csm/anna",), 3, 1.0, 0.1, 0.2, looked_for=3, found=2))
+        async with both.client.get("/api/status") as answer:
+            assert (await answer.json())["cache"] == {"lookups": 3, "hits": 2}
+
+
+async def test_status_names_engines_that_are_left_out() -> None:
+    async with (
+        doors(FakeEngine(), engines=("system",)) as both,
+        both.client.get("/api/status") as answer,
+    ):
+        state = await answer.json()
+    assert state["left_out"] == dict.fromkeys(("csm", "coqui"), "left out by --light or `engines`")

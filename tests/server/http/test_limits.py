@@ -8,7 +8,7 @@ import pytest
 from tests.fakes import FakeEngine
 from tests.server.clients import eventually, peer, say, warnings
 from tests.server.http.doors import doors
-from tests.server.http.raw import HEAD, raw
+from tests.server.http.raw import HEAD, Raw, raw
 from wyoming_csm.config import Limits
 
 SPEECH = "/v1/audio/speech"
@@ -36,6 +36,25 @@ async def test_a_body_that_does_not_come_is_a_408() -> None:
     async with doors(FakeEngine(), limits=Limits(event_seconds=0.1)) as both, raw(both) as slow:
         slow.send(POST + b"Content-Length: 30\r\n\r\n{")
         assert await slow.status() == 408
+
+
+@pytest.mark.parametrize("form", [True, False])
+async def test_a_body_that_drips_is_a_408(form: bool) -> None:
+    """Each byte comes in time, and all of them do not."""
+    head = POST.replace(b"application/json", b"multipart/form-data; boundary=x") if form else POST
+    head = head.replace(b"/v1/audio/speech", b"/api/clips/judge") if form else head
+    begin = b'--x\r\nContent-Disposition: form-data; name="clip"\r\n\r\n' if form else b"{"
+
+    async def drip(slow: Raw) -> None:
+        while True:
+            slow.send(b" ")
+            await asyncio.sleep(0.05)
+
+    async with doors(FakeEngine(), limits=Limits(event_seconds=0.3)) as both, raw(both) as slow:
+        slow.send(head + b"Content-Length: 10000\r\n\r\n" + begin)
+        dripping = asyncio.create_task(drip(slow))
+        assert await slow.status() == 408
+        dripping.cancel()
 
 
 async def test_a_recording_that_does_not_come_is_a_408() -> None:
@@ -122,6 +141,21 @@ async def test_where_all_are_spoken_to_one_more_is_told_to_come_again() -> None:
         await wyoming.until("audio-stop")
         async with both.client.get("/health") as answer:  # one that idles makes room
             assert answer.status == 200
+
+
+async def test_who_just_came_is_not_sent_away_for_the_next() -> None:
+    async with (
+        doors(FakeEngine(), limits=Limits(connections_per_address=2)) as both,
+        raw(both, "127.0.0.4") as first,
+        raw(both, "127.0.0.4") as second,
+        raw(both, "127.0.0.4") as third,
+    ):
+        third.send(HEAD + b"\r\n")
+        assert await third.status() == 503
+        assert b"Retry-After: 2" in await third.rest()
+        for one in (first, second):
+            one.send(HEAD + b"\r\n")
+            assert await one.status() == 200
 
 
 async def test_a_crowd_that_is_refused_is_bounded() -> None:

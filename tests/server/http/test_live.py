@@ -149,3 +149,26 @@ async def test_without_a_websocket_it_is_refused() -> None:
     async with doors(FakeEngine()) as both, both.client.get("/api/stream") as answer:
         assert answer.status == 400
         assert "error" in await answer.json()
+
+
+async def test_a_text_that_is_cut_is_warned_of_once() -> None:
+    engine = FakeEngine(frames=1)
+    limits = Limits(text_characters=20)
+    async with doors(engine, limits=limits) as both, both.client.ws_connect("/api/stream") as live:
+        for _ in range(2):
+            await live.send_json({"type": "text", "text": "One is. Two is. Three is. "})
+        await live.send_json({"type": "end"})
+        said: list[dict[str, Any]] = []
+        while not said or said[-1]["type"] != "end":
+            message = await live.receive(timeout=5)
+            if message.type is WSMsgType.TEXT:
+                said.append(json.loads(message.data))
+    (warning,) = [one for one in said if one["type"] == "warning"]
+    assert warning["message"].startswith("the text is longer than 20 characters")
+    assert engine.asked == ["One is.", "Two is."]
+
+
+async def test_a_plain_request_is_told_what_the_address_wants() -> None:
+    async with doors(FakeEngine()) as both, both.client.get("/api/stream") as answer:
+        assert answer.status == 400
+        assert "is for a WebSocket" in (await answer.json())["error"]["message"]

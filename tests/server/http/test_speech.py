@@ -58,6 +58,9 @@ async def test_openais_client_lists_the_model() -> None:
         openai.AsyncOpenAI(base_url=f"{both.url}/v1", api_key="none") as client,
     ):
         assert [one.id async for one in client.models.list()] == ["wyoming-csm"]
+        assert (await client.models.retrieve("wyoming-csm")).id == "wyoming-csm"
+        with pytest.raises(openai.NotFoundError, match="the one here is wyoming-csm"):
+            await client.models.retrieve("tts-1")
 
 
 async def test_openais_client_reads_our_errors() -> None:

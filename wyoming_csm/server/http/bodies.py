@@ -1,5 +1,6 @@
 """What comes in a request: JSON of a known form, text, files; bounded in size and in time."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Coroutine
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -13,6 +14,7 @@ from wyoming_csm.server.http.problems import Refused
 from wyoming_csm.within import within
 
 T = TypeVar("T")
+_LEAST_RATE = 64 * 1024  # bytes in a second that a body must come with
 
 
 async def read_json(request: web.Request, form: type[T]) -> T:
@@ -46,26 +48,46 @@ async def read(request: web.Request, most: int) -> bytes:
 
 
 async def parts(request: web.Request, most: int) -> AsyncGenerator[bytes]:
-    """Yield a body in parts; the next must come within `limits.event_seconds`. Raises Refused."""
+    """Yield a body in parts, which come in the time that `Patience` has. Raises Refused."""
     limits: Limits = house_of(request).config.limits
     too_long = Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is longer than {most} bytes")
     if (request.content_length or 0) > most:
         raise too_long
-    count = 0
-    while part := await in_time(request.content.readany(), limits.event_seconds):
+    count, patience = 0, Patience(limits.event_seconds)
+    while part := await patience.wait(request.content.readany()):
         count += len(part)
+        patience.came(len(part))
         if count > most:
             raise too_long
         yield part
 
 
-async def in_time(reading: Coroutine[Any, Any, T], seconds: float) -> T:
-    """Return what is read. Raises Refused if it takes longer."""
-    found: list[T] = []
+class Patience:
+    """The time that is waited for a whole body: some seconds, and more for what has come.
 
-    async def read() -> None:
-        found.append(await reading)
+    Each of its bytes gives back what it may take at the least rate, never more than was had at
+    first: who sends a byte now and then runs out of it.
+    """
 
-    if not await within(seconds, read()):
-        raise Refused(HTTPStatus.REQUEST_TIMEOUT, f"nothing more came in {seconds:g} s")
-    return found[0]
+    def __init__(self, seconds: float) -> None:
+        self._most = self._left = seconds
+        self._clock = asyncio.get_running_loop().time
+
+    async def wait(self, reading: Coroutine[Any, Any, T]) -> T:
+        """Return what is read. Raises Refused if no time is left."""
+        found: list[T] = []
+
+        async def read() -> None:
+            found.append(await reading)
+
+        began = self._clock()
+        if not await within(self._left, read()):
+            raise Refused(
+                HTTPStatus.REQUEST_TIMEOUT, "the body comes too slowly (limits.event_seconds)"
+            )
+        self._left = max(0.0, self._left - (self._clock() - began))
+        return found[0]
+
+    def came(self, count: int) -> None:
+        """Note that so many bytes came."""
+        self._left = min(self._most, self._left + count / _LEAST_RATE)

@@ -8,6 +8,8 @@ from aiohttp import web
 from wyoming_csm.config import Limits
 from wyoming_csm.server.peer import UNSENT_BYTES
 
+_ARRIVING_SECONDS = 2.0  # from the connection to its first head
+
 CONNECTION: "web.RequestKey[HttpConnection]" = web.RequestKey("connection")
 
 
@@ -34,6 +36,7 @@ class HttpConnection(asyncio.Protocol):
         self.refused = refused
         self._clock = asyncio.get_running_loop().time
         self.last_active = self._clock()
+        self._arrives_until = self.last_active + _ARRIVING_SECONDS
         self._limits = limits
         self._left = left
         self.resting = False  # what is being answered is a conversation in which nobody speaks
@@ -47,9 +50,15 @@ class HttpConnection(asyncio.Protocol):
     def busy(self) -> bool:
         return self._working > 0 and not self.resting
 
+    @property
+    def arriving(self) -> bool:
+        """Return whether its first request may still be on its way."""
+        return self._clock() < self._arrives_until
+
     def begin(self) -> None:
         """Note that a request came, whole but for its body."""
         self._working += 1
+        self._arrives_until = 0.0
         self._stop_timer()
 
     def end(self) -> None:

@@ -15,6 +15,7 @@ There are no CORS headers at all, so a page elsewhere can neither send JSON nor 
 
 import hmac
 import ipaddress
+import re
 import socket
 from http import HTTPStatus
 from pathlib import Path
@@ -33,6 +34,7 @@ TOKEN_PROTOCOL = "bearer."  # before the token, among the protocols that a WebSo
 # Pages and their parts, and whether this server lives: they do nothing and tell nothing of texts.
 _OPEN = ("/", "/health", "/api/docs", "/api/openapi.json")
 _SPEAKS_BY_GET = "/api/text-to-speech"
+_PREFIX = re.compile(r"/(?!/)[A-Za-z0-9/_.-]+")
 _POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
     " media-src 'self' blob:; connect-src 'self'; object-src 'none'; base-uri 'none';"
@@ -72,8 +74,7 @@ class Guard:
     def prefix(self, request: web.BaseRequest) -> str:
         """Return the path below which this server is seen, "" or like /api/hassio_ingress/x."""
         path = request.headers.get("X-Ingress-Path", "") if self.is_ingress(request) else ""
-        plain = path.startswith("/") and not path.startswith("//")
-        return path.rstrip("/") if plain and path.isascii() and path.isprintable() else ""
+        return path.rstrip("/") if _PREFIX.fullmatch(path) else ""
 
     def _check_host(self, request: web.BaseRequest) -> None:
         if self.is_ingress(request):
@@ -132,7 +133,7 @@ class Guard:
             for one in protocols
             if one.strip().startswith(TOKEN_PROTOCOL)
         ]
-        if not any(hmac.compare_digest(one.encode(), self._token.encode()) for one in given):
+        if not any(hmac.compare_digest(_bytes(one), self._token.encode()) for one in given):
             raise Refused(
                 HTTPStatus.UNAUTHORIZED,
                 "this server wants its token: Authorization: Bearer TOKEN (http.token_file)",
@@ -166,6 +167,11 @@ def _may_be_embedded(request: web.BaseRequest) -> bool:
 
 def _is_open(path: str) -> bool:
     return path in _OPEN or path.startswith("/page/")
+
+
+def _bytes(word: str) -> bytes:
+    """Return a header's word as it came: what is not UTF-8 in it, aiohttp holds in surrogates."""
+    return word.encode(errors="surrogateescape")
 
 
 def _own_names() -> set[str]:

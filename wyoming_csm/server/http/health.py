@@ -1,16 +1,19 @@
 """Whether the server lives and can speak, and what it counts."""
 
 from http import HTTPStatus
+from typing import get_args
 
 import msgspec
 from aiohttp import web
 
 from wyoming_csm import __version__
+from wyoming_csm.config import EngineName
 from wyoming_csm.engines.base import Engine, Phase
 from wyoming_csm.server.http.house import house_of
 from wyoming_csm.server.http.metrics import Reply
 from wyoming_csm.server.http.respond import json_answer
 
+_LEFT_OUT = "left out by --light or `engines`"
 # A child that is READY answered its last heartbeat; one that is ASLEEP rests by design.
 _ABLE = (Phase.READY, Phase.WAKING, Phase.ASLEEP)
 
@@ -41,14 +44,24 @@ class EngineStatus(msgspec.Struct, frozen=True):
     queue: int
 
 
+class CacheCounts(msgspec.Struct, frozen=True):
+    """How many sentences were looked for among the stored ones since the start, and found."""
+
+    lookups: int
+    hits: int
+
+
 class State(msgspec.Struct, frozen=True):
-    """What the page shows of the server; `speaks` says which engine does now, or why none can,
+    """What the page shows of the server; `left_out` says by name why engines are not among
+    these, `speaks` says which engine does now, or why none can,
     `transcribes` whether a speech-to-text server is configured, `upload_bytes` how large a
     recording may be."""
 
     version: str
     speaks: str
     engines: list[EngineStatus]
+    left_out: dict[str, str]
+    cache: CacheCounts
     replies: list[Reply]
     text_characters: int
     transcribes: bool
@@ -73,13 +86,15 @@ async def state(request: web.Request) -> web.Response:
         EngineStatus(*_where(one), max(0, one.load.free), max(0, -one.load.free))
         for one in house.engines
     ]
-    status = house.answers.engine.status
+    status, names = house.answers.engine.status, house.config.engines
     speaks = status.detail or status.phase.value
     return json_answer(
         State(
             __version__,
             speaks,
             engines,
+            {name: _LEFT_OUT for name in get_args(EngineName) if name not in names},
+            CacheCounts(house.metrics.lookups, house.metrics.hits),
             list(house.metrics.recent),
             house.config.limits.text_characters,
             house.config.http.asr is not None,

@@ -2,13 +2,14 @@
 
 The client sends JSON: `{"type": "start", "voice": …, "ssml": …}` (may be left out), any number of
 `{"type": "text", "text": …}`, and `{"type": "end"}`. The server sends `{"type": "start",
-"sample_rate": 24000, "width": 2, "channels": 1, "voice": …}`, binary messages (mono s16le), and
-`{"type": "end", "duration": …}` or `{"type": "error", "error": {…}}`. The next text may follow on
-the same connection.
+"sample_rate": 24000, "width": 2, "channels": 1, "voice": …}`, binary messages (mono s16le), perhaps
+`{"type": "warning", "message": …}`, and `{"type": "end", "duration": …}` or `{"type": "error",
+"error": {…}}`. The next text may follow on the same connection.
 """
 
 import asyncio
 from contextlib import aclosing
+from http import HTTPStatus
 from typing import Annotated
 
 import msgspec
@@ -21,7 +22,7 @@ from wyoming_csm.server.http.bodies import parse
 from wyoming_csm.server.http.connection import CONNECTION
 from wyoming_csm.server.http.guard import TOKEN_PROTOCOL
 from wyoming_csm.server.http.house import house_of
-from wyoming_csm.server.http.problems import Fault, fault_of
+from wyoming_csm.server.http.problems import Fault, Refused, fault_of
 from wyoming_csm.server.http.speak import address_of, speak
 from wyoming_csm.text.characters import mended
 from wyoming_csm.text.pieces import FASTEST, SLOWEST
@@ -63,6 +64,12 @@ class Started(msgspec.Struct, frozen=True, tag="start"):
     channels: int = CHANNELS
 
 
+class Warned(msgspec.Struct, frozen=True, tag="warning"):
+    """The text that comes in now is not spoken to its end."""
+
+    message: str
+
+
 class Ended(msgspec.Struct, frozen=True, tag="end"):
     """The sound's end, with how many seconds there were."""
 
@@ -80,10 +87,21 @@ Message = Start | Text | End
 
 async def live(request: web.Request) -> web.WebSocketResponse:
     """Answer GET /api/stream."""
+    if not web.WebSocketResponse().can_prepare(request):
+        raise Refused(
+            HTTPStatus.BAD_REQUEST,
+            "this address is for a WebSocket: connect to it with ws:// (see /api/docs); for one"
+            " whole text there is POST /v1/audio/speech",
+        )
     limits = house_of(request).config.limits
     offered = request.headers.get("Sec-WebSocket-Protocol", "")
     token = next(
-        (p for p in map(str.strip, offered.split(",")) if p.startswith(TOKEN_PROTOCOL)), ""
+        (
+            p
+            for p in map(str.strip, offered.split(","))
+            if p.startswith(TOKEN_PROTOCOL) and p.isascii()
+        ),
+        "",
     )
     protocols = (PROTOCOL, *filter(None, (token,)))
     socket = web.WebSocketResponse(
@@ -110,6 +128,7 @@ class _Conversation:
         self._connection = request[CONNECTION]
         self._connection.resting = True
         self._waiting = 0
+        self._complaints: list[str] = []  # that the client was not told yet
         self._text: TextStream | None = None  # that grows
 
     async def run(self) -> None:
@@ -143,6 +162,8 @@ class _Conversation:
             if message.type is not WSMsgType.TEXT:
                 raise RequestError("send JSON as text: start, text, end")
             self._take(parse(message.data, Message))  # type: ignore[arg-type]
+            while self._complaints:
+                await self._tell(Warned(self._complaints.pop(0)))
 
     def _take(self, message: Message) -> None:
         match message:
@@ -166,10 +187,13 @@ class _Conversation:
         return self._text
 
     def _complain(self, complaint: str) -> None:
+        complaint += (
+            " (limits.text_characters): it is spoken up to the last sentence that ends before"
+        )
         house_of(self._request).log.warning(
-            "long", "A text of %s %s (limits.text_characters): it is spoken up to the last"
-            " sentence that ends before", address_of(self._request), complaint,
-        )  # fmt: skip
+            "long", "A text of %s %s", address_of(self._request), complaint
+        )
+        self._complaints.append(f"the text {complaint}")
 
     def _end(self) -> None:
         if self._text is not None:

@@ -37,6 +37,7 @@ class Metrics:
         """Watch the engines; `connections` counts those inside, through all doors."""
         self.registry = CollectorRegistry()
         self.recent: deque[Reply] = deque(maxlen=_RECENT)
+        self.lookups = self.hits = 0  # of sentences among those that were stored
         counter = partial(Counter, registry=self.registry)
         histogram = partial(Histogram, registry=self.registry)
         self._requests = counter(
@@ -82,9 +83,11 @@ class Metrics:
         self._sentences.inc(spoken.sentences)
         self._seconds.inc(spoken.seconds)
         self._frames.inc(spoken.seconds / 0.08)
+        self.lookups += spoken.looked_for
+        self.hits += spoken.found
         self._lookups.inc(spoken.looked_for)
         self._found.inc(spoken.found)
-        if spoken.first_seconds is not None:
+        if spoken.first_seconds is not None and spoken.sentences:  # else: a silence
             self._first.observe(spoken.first_seconds)
         if factor:
             self._factor.observe(factor)

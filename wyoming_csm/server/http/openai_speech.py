@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from http import HTTPStatus
 from typing import Annotated, Literal
 
 import msgspec
@@ -13,6 +14,7 @@ from wyoming_csm.audio import SAMPLE_WIDTH, SAMPLES_PER_FRAME
 from wyoming_csm.server.http.bodies import read_json
 from wyoming_csm.server.http.encode import MIME, Format, encoder_of
 from wyoming_csm.server.http.house import house_of
+from wyoming_csm.server.http.problems import Refused
 from wyoming_csm.server.http.respond import (
     Done,
     Usage,
@@ -115,6 +117,15 @@ async def speech(request: web.Request) -> web.StreamResponse:
 async def models(_request: web.Request) -> web.Response:
     """Answer GET /v1/models."""
     return json_answer(Models([Model(PROGRAM, 0)]))
+
+
+async def model(request: web.Request) -> web.Response:
+    """Answer GET /v1/models/NAME."""
+    if (name := request.match_info["name"]) != PROGRAM:
+        raise Refused(
+            HTTPStatus.NOT_FOUND, f"there is no model {name[:100]!r}: the one here is {PROGRAM}"
+        )
+    return json_answer(Model(PROGRAM, 0))
 
 
 async def voices(request: web.Request) -> web.Response:

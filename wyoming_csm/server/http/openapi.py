@@ -15,11 +15,13 @@ from wyoming_csm.server.http.uploads import KINDS
 _Schema = dict[str, Any]
 
 _FORMS = (
-    openai_speech.SpeechRequest, openai_speech.Models, openai_speech.ListedVoices,
+    openai_speech.SpeechRequest, openai_speech.Models, openai_speech.Model,
+    openai_speech.ListedVoices,
     api.GenerateRequest, api.Generated, health.Health, health.State,
     voices.VoiceEntries, voices.NewName, voices.Changed, voices.Judged, voices.Transcript,
     words.WordsRequest, words.Words, problems.Problem,
-    live.Start, live.Text, live.End, live.Started, live.Ended, live.Failed,
+    live.Start, live.Text, live.End, live.Started, live.Warned, live.Ended,
+    live.Failed,
 )  # fmt: skip
 _SOUND: _Schema = {"type": "string", "format": "binary"}
 _EVENT: _Schema = {"type": "object", "properties": {"data": {"type": "string"}}}
@@ -27,9 +29,9 @@ _REASONS = {
     400: "What was sent is wrong: the message says what",
     401: "The token is missing (http.token_file)",
     403: "A page of another server asks, or under a name that is not this server's",
-    404: "There is no such voice",
+    404: "There is no such voice, or model",
     408: "The body came too slowly",
-    409: "No speech-to-text server is configured",
+    409: "There is a voice of this name, or no speech-to-text server is configured",
     413: "The body is too large",
     415: "The body is of a kind that is not taken",
     503: "Too much is asked for at once, or no engine can speak: ask again after Retry-After",
@@ -88,6 +90,14 @@ def _paths() -> _Schema:
         },
         "/v1/audio/voices": _get("All voices", openai_speech.ListedVoices),
         "/v1/models": _get("The one model", openai_speech.Models),
+        "/v1/models/{name}": {
+            "get": _operation(
+                "The one model, if this is its name",
+                {200: ("The model", _json(openai_speech.Model))},
+                parameters=[_NAME],
+                errors=(404,),
+            )
+        },
         "/api/generate": {
             "post": _operation(
                 "A text to a WAV file within JSON",
@@ -110,8 +120,8 @@ def _paths() -> _Schema:
         },
         "/api/stream": {
             "get": _operation(
-                "A WebSocket: JSON messages (start, text, end) in; JSON (start, end, error) and"
-                " binary ones (24 kHz mono s16le) out",
+                "A WebSocket: JSON messages (start, text, end) in; JSON (start, warning, end,"
+                " error) and binary ones (24 kHz mono s16le) out",
                 {101: ("The WebSocket", {})},
             )
         },
@@ -129,6 +139,7 @@ def _paths() -> _Schema:
                 {201: ("It is there", _json(voices.Changed))},
                 parameters=[_NAME],
                 body=_recording("text", "language", "replace"),
+                errors=(409,),
             ),
             "delete": _operation(
                 "Take a recorded voice away",
@@ -143,7 +154,7 @@ def _paths() -> _Schema:
                 {200: ("It has that name", _json(voices.Changed))},
                 parameters=[_NAME],
                 body=_json(voices.NewName),
-                errors=(404,),
+                errors=(404, 409),
             )
         },
         "/api/voices/{name}/reroll": {

@@ -7,7 +7,13 @@ import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from wyoming_csm.errors import EngineError, RequestError, VoiceError, WyomingCsmError
+from wyoming_csm.errors import (
+    EngineError,
+    RequestError,
+    VoiceError,
+    VoiceExists,
+    WyomingCsmError,
+)
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -56,6 +62,8 @@ def fault_of(error: WyomingCsmError) -> tuple[HTTPStatus, Fault]:
             status, param = error.status, error.param
         case EngineError():
             status = HTTPStatus.SERVICE_UNAVAILABLE
+        case VoiceExists():
+            status = HTTPStatus.CONFLICT
         case RequestError() | VoiceError():
             status = HTTPStatus.BAD_REQUEST
         case _:

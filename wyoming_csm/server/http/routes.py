@@ -20,6 +20,7 @@ ROUTES = (
     web.post("/v1/audio/speech", openai_speech.speech),
     web.get("/v1/audio/voices", openai_speech.voices),
     web.get("/v1/models", openai_speech.models),
+    web.get("/v1/models/{name}", openai_speech.model),
     web.post("/api/generate", api.generate),
     web.get("/api/text-to-speech", api.text_to_speech, allow_head=False),
     web.post("/api/text-to-speech", api.text_to_speech),

@@ -10,7 +10,7 @@ from pathlib import Path
 from aiohttp import BodyPartReader, web
 from aiohttp.http import HttpProcessingError
 
-from wyoming_csm.server.http.bodies import in_time, parts
+from wyoming_csm.server.http.bodies import Patience, parts
 from wyoming_csm.server.http.house import house_of
 from wyoming_csm.server.http.problems import Refused
 
@@ -70,10 +70,11 @@ async def _read_form(request: web.Request, folder: Path) -> Upload:
         raise _too_long(limits.upload_bytes)
     fields = dict(request.query)
     clip: Path | None = None
+    patience = Patience(limits.event_seconds)
     try:
         reader = await request.multipart()
         for _ in range(_MOST_FIELDS):
-            part = await in_time(reader.next(), limits.event_seconds)
+            part = await patience.wait(reader.next())
             if not isinstance(part, BodyPartReader):
                 break
             if part.name == "clip":
@@ -81,12 +82,10 @@ async def _read_form(request: web.Request, folder: Path) -> Upload:
                 ending = ending or _ENDINGS.get(part.headers.get("Content-Type", ""), ".wav")
                 clip = folder / ("clip" + "".join(c for c in ending if c.isalnum() or c == "."))
                 with clip.open("wb") as file:
-                    async for data in _parts_of(part, limits.upload_bytes, limits.event_seconds):
+                    async for data in _parts_of(part, limits.upload_bytes, patience):
                         file.write(data)
             else:
-                data = b"".join(
-                    [d async for d in _parts_of(part, limits.data_bytes, limits.event_seconds)]
-                )
+                data = b"".join([d async for d in _parts_of(part, limits.data_bytes, patience)])
                 fields[(part.name or "")[:_MOST_NAME]] = data.decode(errors="replace")
     except (
         ValueError,
@@ -100,10 +99,11 @@ async def _read_form(request: web.Request, folder: Path) -> Upload:
     return Upload(clip, fields)
 
 
-async def _parts_of(part: BodyPartReader, most: int, seconds: float) -> AsyncIterator[bytes]:
+async def _parts_of(part: BodyPartReader, most: int, patience: Patience) -> AsyncIterator[bytes]:
     count = 0
-    while data := await in_time(part.read_chunk(), seconds):
+    while data := await patience.wait(part.read_chunk()):
         count += len(data)
+        patience.came(len(data))
         if count > most:
             raise _too_long(most)
         yield data

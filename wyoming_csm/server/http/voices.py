@@ -19,12 +19,14 @@ from wyoming_csm.server.http.uploads import upload
 from wyoming_csm.transcription import transcribe
 from wyoming_csm.voice_choice import default_first, primary_of, standard_tag
 from wyoming_csm.voice_folders import (
+    NO_ENGINE,
     discard,
     is_there,
     judge,
     make_voice,
     presets_of,
     rename,
+    without_engine,
 )
 from wyoming_csm.voices import Voice
 from wyoming_csm.worker.csm.speaker_files import reroll
@@ -86,6 +88,7 @@ async def listed(request: web.Request) -> web.Response:
     """Answer GET /api/voices."""
     house = house_of(request)
     voices = default_first(house.answers.engine.voices, house.config)
+    voices += await asyncio.to_thread(without_engine, house.config)
     return json_answer(VoiceEntries([_entry(voice) for voice in voices]))
 
 
@@ -108,7 +111,8 @@ async def made(request: web.Request) -> web.Response:
             make_voice, house.config, _name(request), found.clip, words, language, replacing
         )
     await house.look_again()
-    changed = Changed(made.name, round(made.seconds, 2), made.doubts)
+    unspoken = () if "csm" in house.config.engines else (NO_ENGINE,)
+    changed = Changed(made.name, round(made.seconds, 2), (*made.doubts, *unspoken))
     return json_answer(changed, HTTPStatus.CREATED)
 
 

@@ -1,0 +1,53 @@
+"""Folders of voices over HTTP: several who change them at once, one that cannot be written, and
+recordings that no engine speaks with."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.fakes import FakeEngine
+from tests.server.http.doors import doors
+from tests.server.http.test_voices import WORDS, asked, form, names
+from wyoming_csm.recordings import read_voice
+
+
+@pytest.mark.parametrize("replace", ["", "1"])
+async def test_who_makes_the_same_voice_at_once_destroys_nothing(
+    tmp_path: Path, replace: str
+) -> None:
+    async with doors(FakeEngine(), voices=str(tmp_path)) as both:
+        found = await asyncio.gather(
+            *(
+                asked(both, "POST", "/api/voices/anna", data=form(text=WORDS, replace=replace))
+                for _ in range(4)
+            )
+        )
+    statuses = sorted(status for status, _ in found)
+    assert statuses == ([201] * 4 if replace else [201, 409, 409, 409])
+    for status, body in found:
+        assert status == 201 or "there is a voice 'anna'" in body["error"]["message"]
+    assert names(tmp_path) == ["anna"]
+    assert read_voice(tmp_path / "anna").clips[0].text == WORDS
+
+
+async def test_what_cannot_be_written_tells_no_path(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    async with doors(FakeEngine(), voices=str(tmp_path / "file")) as both:
+        status, found = await asked(both, "POST", "/api/voices/anna", data=form(text=WORDS))
+    assert (status, str(tmp_path) in found["error"]["message"]) == (400, False)
+    assert "the folder of voices cannot be changed" in found["error"]["message"]
+
+
+async def test_recorded_voices_are_listed_where_no_engine_has_them(tmp_path: Path) -> None:
+    async with doors(FakeEngine(), voices=str(tmp_path), engines=("system",)) as both:
+        _, made = await asked(both, "POST", "/api/voices/anna", data=form(text=WORDS))
+        assert any("no engine here speaks with recordings" in one for one in made["doubts"])
+        (tmp_path / "empty").mkdir()
+        _, found = await asked(both, "GET", "/api/voices")
+        (anna,) = [one for one in found["voices"] if one["kind"] == "recorded"]
+        assert anna["name"] == "anna"
+        assert "start without --light, and with csm among `engines`" in anna["fault"]
+        assert (await asked(both, "DELETE", "/api/voices/anna"))[0] == 200
+        _, found = await asked(both, "GET", "/api/voices")
+    assert not [one for one in found["voices"] if one["kind"] == "recorded"]
