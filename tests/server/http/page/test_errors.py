@@ -207,13 +207,14 @@ async def test_the_status_says_who_speaks_and_why_not_the_others(
 ) -> None:
     away = FakeEngine("csm", status=Status(Phase.ABSENT, "no GPU is here: get one"))
     engine = FakeEngine("system", frames=3)
-    async with doors(away, engine, http=EVERYWHERE) as both:
+    async with doors(away, engine, http=EVERYWHERE, engines=("csm", "system")) as both:
         url = f"{address(both, place)}#status"
         async with opened(browser, url) as page:
             await expect(page.locator("#speaks")).to_have_text("System voice speaks.")
             rows = await page.locator(".engine").all_inner_texts()
             assert "No GPU is here: get one." in rows[0]
             assert "4 slots free" in rows[1]
+            assert "Left out by --light" in rows[2], "Coqui"
             await expect(page.locator("#no-replies")).to_be_visible()
             for _ in range(2):
                 async with both.client.get("/api/text-to-speech?text=One+is.") as answer:

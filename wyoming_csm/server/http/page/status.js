@@ -36,10 +36,12 @@ function waitForEyes() {
   document.addEventListener("visibilitychange", () => timer && enter(), { once: true });
 }
 
-function show({ speaks, engines, replies }) {
+function show({ speaks, engines, replies, left_out, cache }) {
   const one = engines.find(({ name }) => speaks.startsWith(`${name}: `));
-  find("#speaks").textContent = one ? `${titleOf(one.name)} speaks.` : sentence(speaks);
-  find("#engines").replaceChildren(...engines.map(engine));
+  const known = cache.lookups ? ` ${cache.hits} of ${cache.lookups} sentences had been said before.` : "";
+  find("#speaks").textContent = (one ? `${titleOf(one.name)} speaks.` : sentence(speaks)) + known;
+  const others = Object.entries(left_out).map(([name, detail]) => ({ name, phase: "absent", detail }));
+  find("#engines").replaceChildren(...[...engines, ...others].map(engine));
   const heard = replies.filter(({ ttfa }) => ttfa !== null);
   find("#no-replies").hidden = heard.length > 0;
   find("#plots").hidden = !heard.length;
