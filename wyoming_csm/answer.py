@@ -1,6 +1,6 @@
 """One text's answer: its text to sentences, sentences to sound, sound to whoever listens.
 
-Every door has the same: Wyoming's, and the command line's.
+Every door has the same: Wyoming's, HTTP's, and the command line's.
 """
 
 import asyncio
@@ -10,6 +10,8 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Protocol
+
+import msgspec
 
 from wyoming_csm.audio import NOTHING_SECONDS, SAMPLE_RATE, silence
 from wyoming_csm.config import Config
@@ -90,6 +92,12 @@ class AnswerContext:
     mixer: Mixer
     lexicons: Lexicons
     tell: Callable[[Spoken], None] = _tell_nobody
+
+    def for_a_file(self) -> "AnswerContext":
+        """Return the same for sound that nobody waits for: silence for a listener who does would
+        only be in the way."""
+        sound = msgspec.structs.replace(self.config.sound, fill_gaps=False, lead_in=0.0)
+        return replace(self, config=msgspec.structs.replace(self.config, sound=sound))
 
 
 class Answer:

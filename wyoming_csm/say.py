@@ -8,8 +8,6 @@ from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 
-from msgspec.structs import replace
-
 from wyoming_csm.answer import Answer, AnswerContext
 from wyoming_csm.app import App, running
 from wyoming_csm.audio import (
@@ -48,8 +46,6 @@ async def speak_into(
     Return the exit code. Raises RequestError, EngineError.
     """
     _check_output(output)
-    # Nobody waits for this sound: silence for a listener who does would only be in the way.
-    config = replace(config, sound=replace(config.sound, fill_gaps=False, lead_in=0.0))
     recording = _Recording()
     async with running(config) as app:
         voice = _choose(app, config, exactly)
@@ -58,7 +54,7 @@ async def speak_into(
         text = TextStream(len(words), _tell)
         text.feed(words)
         text.end()
-        context = AnswerContext(config, app.engine, app.mixer, app.lexicons)
+        context = AnswerContext(config, app.engine, app.mixer, app.lexicons).for_a_file()
         answer = Answer(text, voice, recording, context, address="this command")
         passing("waiting for the first sound; a voice's new clip is read in once …")
         await answer.run()

@@ -6,6 +6,8 @@ CSM takes how a person sounds. A recorded voice has such a clip; all other voice
 
 import msgspec
 
+from wyoming_csm.text.pieces import bounded
+
 BARE_SPEAKERS = 4  # voices of CSM without a clip: speaker_0 to speaker_3
 
 
@@ -55,7 +57,11 @@ class Voice(msgspec.Struct, frozen=True, kw_only=True):
     speed: float = 1.0
     last: bool = False
 
+    def full_rate(self, rate: float) -> float:
+        """Return how many times as fast as its engine's usual it is at a rate, as configured."""
+        return bounded(rate * self.speed)
+
     def own_rate(self, rate: float) -> float:
-        """Return the nearest to a rate that its engine can speak at."""
+        """Return the nearest to that which its engine can speak at."""
         slowest, fastest = self.rates
-        return min(max(rate, slowest), fastest)
+        return min(max(self.full_rate(rate), slowest), fastest)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from wyoming_csm.engines.base import Engine, Sentence
 from wyoming_csm.engines.choice import Choice
 from wyoming_csm.engines.sentence_cache import Found, SentenceCache, Stored, Wanted
-from wyoming_csm.text.pieces import bounded
 from wyoming_csm.worker.protocol import Identified, Said
 
 
@@ -41,8 +40,7 @@ class Recall:
             return None
         known = [(choice, told) for choice in choices if (told := _identity_of(choice))]
         wanted = [
-            Wanted(told, voice, voice.own_rate(bounded(rate * voice.speed)), text, after)
-            for (_, voice), told in known
+            Wanted(told, voice, voice.own_rate(rate), text, after) for (_, voice), told in known
         ]
         found = await self._cache.find(wanted) if wanted else Found(())
         self.lookups += bool(wanted)

@@ -13,7 +13,7 @@ from wyoming_csm.engines.likeness import sounds_like
 from wyoming_csm.engines.recall import Recall
 from wyoming_csm.engines.sentence_cache import SentenceCache
 from wyoming_csm.errors import EngineError, NoSound, WorkerDied
-from wyoming_csm.text.pieces import Pause, Piece, bounded
+from wyoming_csm.text.pieces import Pause, Piece
 from wyoming_csm.voices import Voice
 
 _LOGGER = logging.getLogger(__name__)
@@ -92,11 +92,7 @@ class Reply:
     def stretch(self) -> float:
         """Return how many times as fast the sound of the sentence is to be made: what its rate is
         beyond those that its engine can speak at."""
-        return self._voice_rate / self._voice.own_rate(self._voice_rate)
-
-    @property
-    def _voice_rate(self) -> float:
-        return bounded(self._rate * self._voice.speed)
+        return self._voice.full_rate(self._rate) / self._voice.own_rate(self._rate)
 
     async def speak(self, piece: Piece) -> AsyncGenerator[bytes]:
         """Yield the sound of one piece as 24 kHz mono s16le, in chunks of any size, while it is
@@ -115,7 +111,7 @@ class Reply:
             if self._engine is None:
                 self._engine, self._voice = self._chooser.least_busy(engine), voice
             self.recalled = True
-            self.sounds_like = await sounds_like(self._engine, self._voice)
+            await self._note_likeness(self._engine)
             self._spoken[self.spoken_by + _FROM_CACHE] += 1
             for begin in range(0, len(stored), _CHUNK_BYTES):
                 yield stored[begin : begin + _CHUNK_BYTES]
@@ -146,9 +142,7 @@ class Reply:
                     async for pcm in sound:
                         if pcm and not made:
                             self._spoken[self.spoken_by] += 1
-                            self.sounds_like = await sounds_like(
-                                self._engine or engine, self._voice
-                            )
+                            await self._note_likeness(self._engine or engine)
                         if pcm:
                             made.append(pcm)
                         yield pcm
@@ -259,7 +253,7 @@ class Reply:
     def _ask(self, text: str, news: Callable[[], None]) -> Sentence:
         assert self._engine is not None
         number = next(self._numbers)
-        rates, said = (self._voice.own_rate(self._voice_rate), self.stretch), self.recall.said
+        rates, said = (self._voice.own_rate(self._rate), self.stretch), self.recall.said
         sentence = Sentence(
             number, self._reply, self._client, text, self._voice, news, *rates, said
         )
@@ -271,7 +265,13 @@ class Reply:
     def _go_to(self, choice: Choice) -> None:
         if choice[0] is not self._engine:
             self._leave()
+        if choice != (self._engine, self._voice):
+            self.sounds_like = ""
         self._engine, self._voice = choice
+
+    async def _note_likeness(self, engine: Engine) -> None:
+        """Find whom it sounds like, which may take reading a file, once for all its sentences."""
+        self.sounds_like = self.sounds_like or await sounds_like(engine, self._voice)
 
     def _leave(self) -> None:
         if self._engine is not None:

@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from wyoming_csm.audio import SAMPLE_RATE
-from wyoming_csm.server.http.encode import FORMATS, Format, Sink, encoder_of, wav_header
+from wyoming_csm.server.http.encode import MIME, Format, Sink, encoder_of, wav_header
 
 SECONDS = 2
 TONE = (np.sin(2 * np.pi * 220 * np.arange(SECONDS * SAMPLE_RATE) / SAMPLE_RATE) * 9_000).astype(
@@ -38,7 +38,7 @@ def test_every_decoder_reads_it(name: Format) -> None:
     assert seconds == pytest.approx(SECONDS, abs=0.1)
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", MIME)
 def test_sound_goes_on_while_it_is_made(name: Format) -> None:
     if name == "aac":
         pytest.importorskip("av")
@@ -48,7 +48,7 @@ def test_sound_goes_on_while_it_is_made(name: Format) -> None:
     assert ready[3] > 0  # 0.32 s after the beginning
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", MIME)
 def test_nothing_at_all_can_be_encoded(name: Format) -> None:
     if name == "aac":
         pytest.importorskip("av")

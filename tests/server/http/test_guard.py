@@ -196,13 +196,16 @@ async def test_without_a_token_a_protocol_may_be_of_any_bytes() -> None:
         assert await one.status() == 101
 
 
-async def test_with_the_token_all_goes_on(secret: HttpConfig) -> None:
+async def test_with_the_token_all_goes_on_and_it_is_in_no_log(
+    secret: HttpConfig, caplog: pytest.LogCaptureFixture
+) -> None:
     headers = {"Authorization": "bearer s3cret-word"}
     async with doors(FakeEngine(), http=secret) as both:
         assert (await status(both, "POST", SPEECH, json=WISH, headers=headers))[0] == 200
         protocols = ("wyoming-csm", "bearer.s3cret-word")
         async with both.client.ws_connect("/api/stream", protocols=protocols) as live:
             assert live.protocol == "wyoming-csm"
+    assert not [record for record in caplog.records if "s3cret" in record.getMessage()]
 
 
 @pytest.mark.parametrize("text", ["", "two\nlines", "ümlaut"])

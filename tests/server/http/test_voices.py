@@ -1,9 +1,6 @@
 """Voices over HTTP: listed, made of recordings, judged, renamed, taken away; words of a text."""
 
-import asyncio
 import io
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +9,11 @@ import pytest
 import soundfile
 from aiohttp import FormData
 from wyoming.asr import Transcript
-from wyoming.audio import AudioStop
-from wyoming.event import async_read_event, async_write_event
 
 from tests.fakes import FakeEngine, fake_voice
 from tests.server.http.doors import Doors, doors
 from tests.test_mending import speech
+from tests.test_voices_command import asr
 from wyoming_csm.config import HttpConfig, Limits, PresetConfig
 from wyoming_csm.recordings import read_voice
 from wyoming_csm.voices import Clip, Voice
@@ -191,23 +187,8 @@ async def test_a_clip_is_judged_in_words() -> None:
         assert any("very soft" in doubt for doubt in found["doubts"])
 
 
-@asynccontextmanager
-async def recogniser(words: str) -> AsyncIterator[str]:
-    """A Wyoming server that always understands these words."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while (event := await async_read_event(reader)) is not None:
-            if AudioStop.is_type(event.type):
-                await async_write_event(Transcript(words).event(), writer)
-        writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
-        yield f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-
-
 async def test_the_words_of_a_clip_come_from_the_configured_server() -> None:
-    async with recogniser("to be or not") as uri:
+    async with asr(answer=Transcript("to be or not").event()) as uri:
         http = HttpConfig(address="127.0.0.1:0", asr=uri)
         async with doors(FakeEngine(), http=http) as both:
             status, found = await asked(both, "POST", "/api/clips/transcribe", data=form())

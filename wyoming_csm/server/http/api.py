@@ -12,7 +12,7 @@ from aiohttp import hdrs, web
 from msgspec import Meta
 
 from wyoming_csm.audio import BYTES_PER_SECOND, SAMPLE_RATE
-from wyoming_csm.server.http.bodies import read, read_json
+from wyoming_csm.server.http.bodies import Name, read, read_json
 from wyoming_csm.server.http.encode import wav_header
 from wyoming_csm.server.http.house import house_of
 from wyoming_csm.server.http.problems import Refused
@@ -24,14 +24,13 @@ from wyoming_csm.voice_choice import VoiceRequest
 
 _IN_MEMORY = 4 * 1024 * 1024  # bytes of sound; what is longer waits on the disk
 _PART = 48 * 1024  # bytes read at a time; a multiple of 3, for base64
-_MOST_NAME = 256
 
 
 class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A text to speak; without a voice the default one."""
 
     text: Annotated[str, Meta(min_length=1)]
-    voice: Annotated[str, Meta(max_length=_MOST_NAME)] | None = None
+    voice: Name | None = None
     speed: Annotated[float, Meta(ge=SLOWEST, le=FASTEST)] = 1.0
 
 
@@ -101,14 +100,16 @@ async def text_to_speech(request: web.Request) -> web.StreamResponse:
     with tempfile.SpooledTemporaryFile(_IN_MEMORY) as file:
         size = await _gather(spoken, file)
 
+        header = wav_header(size)
+
         async def parts() -> AsyncGenerator[bytes]:
-            yield wav_header(size)
+            yield header
             while part := file.read(_PART):
                 yield part
 
         headers = {
             "Content-Type": "audio/wav",
-            "Content-Length": str(len(wav_header(size)) + size),
+            "Content-Length": str(len(header) + size),
             **spoken.headers,
         }
         return await stream(request, parts(), headers)

@@ -1,9 +1,9 @@
 """What comes in a request: JSON of a known form, text, files; bounded in size and in time."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -14,6 +14,7 @@ from wyoming_csm.server.http.problems import Refused
 from wyoming_csm.within import within
 
 T = TypeVar("T")
+Name = Annotated[str, msgspec.Meta(max_length=256)]  # of a voice or so, as requests give it
 _LEAST_RATE = 64 * 1024  # bytes in a second that a body must come with
 
 
@@ -47,14 +48,24 @@ async def read(request: web.Request, most: int) -> bytes:
     return bytes(body)
 
 
-async def parts(request: web.Request, most: int) -> AsyncGenerator[bytes]:
-    """Yield a body in parts, which come in the time that `Patience` has. Raises Refused."""
+def parts(request: web.Request, most: int) -> AsyncGenerator[bytes]:
+    """Return the parts of a body, which come in the time that `Patience` has. Raises Refused."""
     limits: Limits = house_of(request).config.limits
     too_long = Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is longer than {most} bytes")
     if (request.content_length or 0) > most:
         raise too_long
-    count, patience = 0, Patience(limits.event_seconds)
-    while part := await patience.wait(request.content.readany()):
+    return bounded(request.content.readany, most, Patience(limits.event_seconds), too_long)
+
+
+async def bounded(
+    take: Callable[[], Coroutine[Any, Any, bytes]],
+    most: int,
+    patience: "Patience",
+    too_long: Refused,
+) -> AsyncGenerator[bytes]:
+    """Yield what is taken until that is nothing. Raises `too_long`, Refused if it is too slow."""
+    count = 0
+    while part := await patience.wait(take()):
         count += len(part)
         patience.came(len(part))
         if count > most:

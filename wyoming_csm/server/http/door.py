@@ -125,7 +125,7 @@ class HttpDoor:
 
     async def __aexit__(self, *_error: object) -> None:
         await self._stop_listening()
-        for connection in list(self._connections.values()):
+        for connection in self.connections:
             connection.close("the server is stopping")
         await self._runner.cleanup()
         self._encoding.shutdown(wait=False, cancel_futures=True)
@@ -133,7 +133,7 @@ class HttpDoor:
     async def drain(self) -> None:
         """Take no new work and wait until the replies in flight are over, or their time is."""
         await self._stop_listening()
-        for connection in list(self._connections.values()):
+        for connection in self.connections:
             if not connection.busy:
                 connection.close("the server is stopping")
         server = self._runner.server

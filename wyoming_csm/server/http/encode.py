@@ -6,7 +6,7 @@ what is known at the end into the beginning: that is left out, and players do wi
 """
 
 from io import RawIOBase
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -14,7 +14,6 @@ from wyoming_csm.audio import BYTES_PER_SECOND, CHANNELS, SAMPLE_RATE, SAMPLE_WI
 from wyoming_csm.errors import RequestError
 
 Format = Literal["mp3", "opus", "aac", "flac", "wav", "pcm"]
-FORMATS: tuple[Format, ...] = get_args(Format)
 MIME: dict[Format, str] = {
     "mp3": "audio/mpeg",
     "opus": "audio/ogg",

@@ -30,7 +30,7 @@ from wyoming_csm.server.admission import plain_address
 from wyoming_csm.server.http.problems import Refused
 
 _LONGEST_TOKEN = 4096  # characters
-TOKEN_PROTOCOL = "bearer."  # before the token, among the protocols that a WebSocket asks for
+_TOKEN_PROTOCOL = "bearer."  # before the token, among the protocols that a WebSocket asks for
 # Pages and their parts, and whether this server lives: they do nothing and tell nothing of texts.
 _OPEN = ("/", "/health", "/api/docs", "/api/openapi.json")
 _SPEAKS_BY_GET = "/api/text-to-speech"
@@ -127,17 +127,18 @@ class Guard:
             return
         scheme, _, word = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
         given = [word.strip()] if scheme.lower() == "bearer" else []
-        protocols = request.headers.get(hdrs.SEC_WEBSOCKET_PROTOCOL, "").split(",")
-        given += [
-            one.strip().removeprefix(TOKEN_PROTOCOL)
-            for one in protocols
-            if one.strip().startswith(TOKEN_PROTOCOL)
-        ]
+        given += [one.removeprefix(_TOKEN_PROTOCOL) for one in token_protocols(request)]
         if not any(hmac.compare_digest(_bytes(one), self._token.encode()) for one in given):
             raise Refused(
                 HTTPStatus.UNAUTHORIZED,
                 "this server wants its token: Authorization: Bearer TOKEN (http.token_file)",
             )
+
+
+def token_protocols(request: web.BaseRequest) -> list[str]:
+    """Return what holds a token among the protocols that a WebSocket asks for."""
+    offered = request.headers.get(hdrs.SEC_WEBSOCKET_PROTOCOL, "").split(",")
+    return [one for one in map(str.strip, offered) if one.startswith(_TOKEN_PROTOCOL)]
 
 
 def guarding(guard: Guard) -> Middleware:

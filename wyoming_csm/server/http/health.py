@@ -11,6 +11,7 @@ from wyoming_csm.config import EngineName
 from wyoming_csm.engines.base import Engine, Phase
 from wyoming_csm.server.http.house import house_of
 from wyoming_csm.server.http.metrics import Reply
+from wyoming_csm.server.http.problems import RETRY_SECONDS
 from wyoming_csm.server.http.respond import json_answer
 
 _LEFT_OUT = "left out by --light or `engines`"
@@ -75,7 +76,7 @@ async def health(request: web.Request) -> web.Response:
     body = Health(True, ready, [EngineHealth(*_where(engine)) for engine in engines])
     answer = json_answer(body, HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE)
     if not ready:
-        answer.headers["Retry-After"] = "2"
+        answer.headers["Retry-After"] = str(RETRY_SECONDS)
     return answer
 
 

@@ -18,9 +18,9 @@ from msgspec import Meta
 
 from wyoming_csm.audio import BYTES_PER_SECOND, CHANNELS, SAMPLE_RATE, SAMPLE_WIDTH
 from wyoming_csm.errors import RequestError, WyomingCsmError
-from wyoming_csm.server.http.bodies import parse
+from wyoming_csm.server.http.bodies import Name, parse
 from wyoming_csm.server.http.connection import CONNECTION
-from wyoming_csm.server.http.guard import TOKEN_PROTOCOL
+from wyoming_csm.server.http.guard import token_protocols
 from wyoming_csm.server.http.house import house_of
 from wyoming_csm.server.http.problems import Fault, Refused, fault_of
 from wyoming_csm.server.http.speak import address_of, speak
@@ -29,7 +29,6 @@ from wyoming_csm.text.pieces import FASTEST, SLOWEST
 from wyoming_csm.text_stream import TextStream
 from wyoming_csm.voice_choice import VoiceRequest
 
-_NAME = Annotated[str, Meta(max_length=256)]
 _HEARTBEAT_SECONDS = 20.0
 PROTOCOL = "wyoming-csm"
 
@@ -37,9 +36,9 @@ PROTOCOL = "wyoming-csm"
 class Start(msgspec.Struct, frozen=True, tag="start"):
     """Begin a text, in this voice or language."""
 
-    voice: _NAME | None = None
-    language: _NAME | None = None
-    speaker: _NAME | None = None
+    voice: Name | None = None
+    language: Name | None = None
+    speaker: Name | None = None
     speed: Annotated[float, Meta(ge=SLOWEST, le=FASTEST)] = 1.0
     ssml: bool = False
 
@@ -87,31 +86,22 @@ Message = Start | Text | End
 
 async def live(request: web.Request) -> web.WebSocketResponse:
     """Answer GET /api/stream."""
-    if not web.WebSocketResponse().can_prepare(request):
-        raise Refused(
-            HTTPStatus.BAD_REQUEST,
-            "this address is for a WebSocket: connect to it with ws:// (see /api/docs); for one"
-            " whole text there is POST /v1/audio/speech",
-        )
     limits = house_of(request).config.limits
-    offered = request.headers.get("Sec-WebSocket-Protocol", "")
-    token = next(
-        (
-            p
-            for p in map(str.strip, offered.split(","))
-            if p.startswith(TOKEN_PROTOCOL) and p.isascii()
-        ),
-        "",
-    )
-    protocols = (PROTOCOL, *filter(None, (token,)))
     socket = web.WebSocketResponse(
-        protocols=protocols,
+        # A token is among them: one that were unknown here would be written into the log.
+        protocols=(PROTOCOL, *filter(str.isascii, token_protocols(request))),
         heartbeat=_HEARTBEAT_SECONDS,
         max_msg_size=limits.data_bytes,
         receive_timeout=limits.idle_seconds,
         compress=False,
         timeout=1.0,
     )
+    if not socket.can_prepare(request):
+        raise Refused(
+            HTTPStatus.BAD_REQUEST,
+            "this address is for a WebSocket: connect to it with ws:// (see /api/docs); for one"
+            " whole text there is POST /v1/audio/speech",
+        )
     await socket.prepare(request)
     conversation = _Conversation(request, socket)
     await conversation.run()

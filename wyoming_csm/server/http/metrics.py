@@ -11,6 +11,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from wyoming_csm.answer import Spoken
+from wyoming_csm.audio import SAMPLE_RATE, SAMPLES_PER_FRAME
 from wyoming_csm.engines.base import Engine, Phase
 
 _RECENT = 50  # replies that the page shows
@@ -82,7 +83,7 @@ class Metrics:
         self._replies.labels(speakers[0] if speakers else "-", outcome).inc()
         self._sentences.inc(spoken.sentences)
         self._seconds.inc(spoken.seconds)
-        self._frames.inc(spoken.seconds / 0.08)
+        self._frames.inc(spoken.seconds * SAMPLE_RATE / SAMPLES_PER_FRAME)
         self.lookups += spoken.looked_for
         self.hits += spoken.found
         self._lookups.inc(spoken.looked_for)

@@ -11,7 +11,7 @@ from aiohttp import web
 from msgspec import UNSET, Meta, UnsetType
 
 from wyoming_csm.audio import SAMPLE_WIDTH, SAMPLES_PER_FRAME
-from wyoming_csm.server.http.bodies import read_json
+from wyoming_csm.server.http.bodies import Name, read_json
 from wyoming_csm.server.http.encode import MIME, Format, encoder_of
 from wyoming_csm.server.http.house import house_of
 from wyoming_csm.server.http.problems import Refused
@@ -27,8 +27,6 @@ from wyoming_csm.server.http.speak import speak, whole_text
 from wyoming_csm.server.info import PROGRAM
 from wyoming_csm.text.pieces import FASTEST, SLOWEST
 from wyoming_csm.voice_choice import VoiceRequest, default_first
-
-Name = Annotated[str, Meta(max_length=256)]
 
 
 class VoiceId(msgspec.Struct, frozen=True):

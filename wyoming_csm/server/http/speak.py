@@ -1,13 +1,11 @@
 """A request's text and voice into sound; every route that speaks comes through here."""
 
 from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from http import HTTPStatus
 
-import msgspec
 from aiohttp import web
 
-from wyoming_csm.answer import AnswerContext
 from wyoming_csm.server.admission import plain_address
 from wyoming_csm.server.http.house import House, house_of
 from wyoming_csm.server.http.problems import Refused
@@ -66,23 +64,18 @@ def speak(
     """Make the speech of a text. Where nobody listens `live`, no silence is added for one who
     waits. Raises Refused."""
     house = house_of(request)
+    address = address_of(request)
     voice, complaint = choose_voice(house.answers.engine.voices, wanted, house.config)
     if complaint:
         house.log.warning(
             "voice", "A request from %s cannot be fulfilled exactly: %s; the voice is %s",
-            *(address_of(request), complaint, voice and voice.name),
+            *(address, complaint, voice and voice.name),
         )  # fmt: skip
         warnings = (*warnings, "there is no such voice: the default one speaks")
-    context = house.answers if live else _for_a_file(house.answers)
-    address = address_of(request)
+    context = house.answers if live else house.answers.for_a_file()
     return Speech(voice, warnings, sound_of(text, voice, context, address, ssml=ssml, rate=speed))
 
 
 def address_of(request: web.Request) -> str:
     """Return whose turn it is: the peer's address, as Wyoming's door writes it."""
     return str(plain_address(request.remote)) if request.remote else "unknown"
-
-
-def _for_a_file(context: AnswerContext) -> AnswerContext:
-    sound = msgspec.structs.replace(context.config.sound, fill_gaps=False, lead_in=0.0)
-    return replace(context, config=msgspec.structs.replace(context.config, sound=sound))

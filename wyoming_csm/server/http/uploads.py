@@ -10,7 +10,7 @@ from pathlib import Path
 from aiohttp import BodyPartReader, web
 from aiohttp.http import HttpProcessingError
 
-from wyoming_csm.server.http.bodies import Patience, parts
+from wyoming_csm.server.http.bodies import Patience, bounded, parts
 from wyoming_csm.server.http.house import house_of
 from wyoming_csm.server.http.problems import Refused
 
@@ -71,6 +71,10 @@ async def _read_form(request: web.Request, folder: Path) -> Upload:
     fields = dict(request.query)
     clip: Path | None = None
     patience = Patience(limits.event_seconds)
+
+    def parts_of(part: BodyPartReader, most: int) -> AsyncIterator[bytes]:
+        return bounded(part.read_chunk, most, patience, _too_long(most))
+
     try:
         reader = await request.multipart()
         for _ in range(_MOST_FIELDS):
@@ -82,10 +86,10 @@ async def _read_form(request: web.Request, folder: Path) -> Upload:
                 ending = ending or _ENDINGS.get(part.headers.get("Content-Type", ""), ".wav")
                 clip = folder / ("clip" + "".join(c for c in ending if c.isalnum() or c == "."))
                 with clip.open("wb") as file:
-                    async for data in _parts_of(part, limits.upload_bytes, patience):
+                    async for data in parts_of(part, limits.upload_bytes):
                         file.write(data)
             else:
-                data = b"".join([d async for d in _parts_of(part, limits.data_bytes, patience)])
+                data = b"".join([d async for d in parts_of(part, limits.data_bytes)])
                 fields[(part.name or "")[:_MOST_NAME]] = data.decode(errors="replace")
     except (
         ValueError,
@@ -97,16 +101,6 @@ async def _read_form(request: web.Request, folder: Path) -> Upload:
     if clip is None:
         raise Refused(HTTPStatus.BAD_REQUEST, "the form has no file `clip`", param="clip")
     return Upload(clip, fields)
-
-
-async def _parts_of(part: BodyPartReader, most: int, patience: Patience) -> AsyncIterator[bytes]:
-    count = 0
-    while data := await patience.wait(part.read_chunk()):
-        count += len(data)
-        patience.came(len(data))
-        if count > most:
-            raise _too_long(most)
-        yield data
 
 
 def _too_long(most: int) -> Refused:

@@ -9,7 +9,6 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from wyoming_csm.audio import SAMPLE_RATE
 from wyoming_csm.errors import RequestError
 from wyoming_csm.server.http.bodies import read_json
 from wyoming_csm.server.http.house import House, house_of
@@ -26,6 +25,7 @@ from wyoming_csm.voice_folders import (
     make_voice,
     presets_of,
     rename,
+    seconds_of,
     without_engine,
 )
 from wyoming_csm.voices import Voice
@@ -155,7 +155,7 @@ async def judged(request: web.Request) -> web.Response:
     house = house_of(request)
     async with upload(request) as found:
         clip = await asyncio.to_thread(judge, house.config, found.clip)
-    seconds = round(len(clip.samples) / SAMPLE_RATE, 2)
+    seconds = round(seconds_of([clip]), 2)
     return json_answer(Judged(seconds, clip.changes, clip.doubts))
 
 

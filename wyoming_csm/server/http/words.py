@@ -1,14 +1,12 @@
 """What would be spoken of a text: its sentences as they are read aloud, and why."""
 
 import asyncio
-from typing import Annotated
 
 import msgspec
 from aiohttp import web
-from msgspec import Meta
 
 from wyoming_csm.answer import AnswerContext
-from wyoming_csm.server.http.bodies import read_json
+from wyoming_csm.server.http.bodies import Name, read_json
 from wyoming_csm.server.http.house import house_of
 from wyoming_csm.server.http.respond import json_answer
 from wyoming_csm.server.http.speak import check_length
@@ -24,7 +22,7 @@ class WordsRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A text, and the voice that would speak it."""
 
     text: str
-    voice: Annotated[str, Meta(max_length=256)] | None = None
+    voice: Name | None = None
     ssml: bool = False
 
 

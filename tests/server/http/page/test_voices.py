@@ -7,12 +7,14 @@ from typing import Any
 
 import msgspec
 import pytest
+from wyoming.asr import Transcript
 
 from tests.fakes import FakeEngine, fake_voice
 from tests.server.clients import eventually
 from tests.server.http.doors import Doors, doors
 from tests.server.http.page.browser import DROP, Browser, Page, address, expect, opened
-from tests.server.http.test_voices import names, recogniser, recording
+from tests.server.http.test_voices import names, recording
+from tests.test_voices_command import asr
 from wyoming_csm.config import Config, HttpConfig, PresetConfig
 from wyoming_csm.recordings import read_voice
 from wyoming_csm.voice_folders import make_voice
@@ -94,7 +96,7 @@ async def test_a_dropped_file_becomes_a_voice_that_speaks(
 async def test_the_microphone_becomes_a_voice(browser: Browser, tmp_path: Path) -> None:
     engine = csm()
     async with (
-        recogniser("it is what was said") as uri,
+        asr(answer=Transcript("it is what was said").event()) as uri,
         folders(engine, tmp_path, http=HttpConfig(address="127.0.0.1:0", asr=uri)) as both,
         opened(browser, f"{both.url}/#make", permissions=["microphone"]) as page,
     ):

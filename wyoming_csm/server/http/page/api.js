@@ -81,9 +81,9 @@ export function sentence(words) {
   return /[.!?]$/.test(whole) ? whole : `${whole}.`;
 }
 
-/** Have a text spoken; `started`, `sound` (an ArrayBuffer) and `warned` (words) are called as it
- * comes. Resolves with its seconds. Raises Problem, AbortError. */
-export function speak(text, { voice, speed }, { started, sound, warned, signal }) {
+/** Have a text spoken; `sound` (an ArrayBuffer) and `warned` (words) are called as it comes.
+ * Resolves with its seconds. Raises Problem, AbortError. */
+export function speak(text, { voice, speed }, { sound, warned, signal }) {
   return new Promise((resolve, reject) => {
     const address = new URL("api/stream", base);
     address.protocol = address.protocol.replace("http", "ws");
@@ -112,10 +112,7 @@ export function speak(text, { voice, speed }, { started, sound, warned, signal }
     socket.onmessage = ({ data }) => {
       if (typeof data !== "string") return sound(data);
       const message = JSON.parse(data);
-      if (message.type === "start") {
-        started(message);
-        message.warnings.forEach(warned);
-      }
+      if (message.type === "start") message.warnings.forEach(warned);
       if (message.type === "warning") warned(message.message);
       if (message.type === "end") end(resolve, message.duration);
       if (message.type === "error") end(reject, new Problem(sentence(message.error.message)));

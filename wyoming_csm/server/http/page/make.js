@@ -23,7 +23,7 @@ const READING = {
 
 const problem = find("#clip-problem"), record = find("#record"), drop = find("#drop");
 let wave, clip = null, recorder = null, player = null, made = null, chosen;
-let transcribes = false, most = Infinity;
+let most = Infinity;
 
 /** Make the section work. */
 export function start() {
@@ -83,9 +83,8 @@ export function leave() {
 
 /** Take what the status says that matters here. */
 export function know(state) {
-  transcribes = state.transcribes;
   most = state.upload_bytes;
-  find("#transcribe").hidden = !transcribes;
+  find("#transcribe").hidden = !state.transcribes;
 }
 
 /** The voice that somebody wants to write something for, told once. */

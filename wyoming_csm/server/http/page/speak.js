@@ -79,10 +79,8 @@ async function hint() {
   const found = await voices().catch(() => []);
   const one = voice.value ? found.find(({ name }) => name === voice.value) : found[0];
   find("#voice-hint").textContent = one ? one.fault || about(one) : "There is no voice yet.";
-  text.lang = find("#words-text").lang = chosenLanguage.tag = one ? one.language : "en";
+  text.lang = find("#words-text").lang = one ? one.language : "en";
 }
-
-const chosenLanguage = () => chosenLanguage.tag || "en";
 
 // --- speaking ----------------------------------------------------------------------------------
 
@@ -93,7 +91,7 @@ function toggle() {
   }
   complain(problem);
   if (!text.value.trim()) {
-    text.value = sample(chosenLanguage());
+    text.value = sample(text.lang);
     written();
   }
   speaking = playing = new Speaking(text.value, wish(),

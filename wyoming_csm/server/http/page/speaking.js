@@ -19,7 +19,6 @@ export class Speaking {
     current = this;
     this.text = text;
     this.wish = wish;
-    this.voice = "";
     this.warnings = [];
     this.first = this.factor = null;  // seconds to the first sound; seconds for one of sound
     this.error = null;
@@ -40,9 +39,6 @@ export class Speaking {
     try {
       await speakOrSayWhy(this.text, this.wish, {
         signal: this.leaving.signal,
-        started: ({ voice }) => {
-          this.voice = voice;
-        },
         warned: (words) => {
           this.warnings.push(sentence(words));
           this.warned(this.warnings.join(" "));
