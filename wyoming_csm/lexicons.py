@@ -47,10 +47,6 @@ class Lexicons:
             if path in self._found
         }
 
-    def respelled(self, text: str, voice: Voice) -> str:
-        """Return a sentence as this voice is to say it; see `replacements`."""
-        return "".join(said for _, said in self.replacements(text, voice))
-
     def replacements(self, text: str, voice: Voice) -> list[tuple[str, str]]:
         """Return the parts of a sentence, each as written and as this voice is to say it: its
         preset's entries count before its own, and those before the installation's."""

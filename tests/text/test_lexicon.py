@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wyoming_csm.errors import ConfigError
-from wyoming_csm.text.lexicon import MAX_ENTRIES, Lexicon, read_entries, respelled
+from wyoming_csm.text.lexicon import MAX_ENTRIES, Lexicon, read_entries, replacements
 
 HOUSE = {
     "wi-fi": "why fie",
@@ -26,7 +26,8 @@ HOUSE = {
 
 
 def said(text: str, *entries: dict[str, str]) -> str:
-    return respelled(text, [Lexicon(read_entries(one)) for one in entries or (HOUSE,)])
+    lexicons = [Lexicon(read_entries(one)) for one in entries or (HOUSE,)]
+    return "".join(said for _, said in replacements(text, lexicons))
 
 
 @pytest.mark.parametrize(
@@ -97,7 +98,7 @@ def test_hostile_texts_take_no_longer_than_others(text: str) -> None:
     entries = {"".join(words.choices("abc ", k=12)).strip() or "x": "y" for _ in range(4_000)}
     entries |= {" ".join("a" * n): "y" for n in range(2, 12, 2)} | {"-" * 20 + "x": "y"}
     lexicon = Lexicon(read_entries(entries))
-    respelled(text, [lexicon])
+    replacements(text, [lexicon])
     began = time.process_time()
-    respelled(text, [lexicon, lexicon])
+    replacements(text, [lexicon, lexicon])
     assert time.process_time() - began < 0.15

@@ -55,7 +55,7 @@ class FullStops:
         code = re.split("[-_]", language.lower())[0]
         self._ordinals = not language or code in _ORDINAL_DOT
         self._before_number: frozenset[str] = _BEFORE_NUMBER_IN.get(code, frozenset())
-        self._shortened = shortened(code)
+        self._before_any_number = _BEFORE_NUMBER | self._before_number | shortened(code)
         self._german = code == "de"
 
     def belong_to(self, before: str, following: str) -> bool:
@@ -78,9 +78,8 @@ class FullStops:
         if folded in _FIRST_OF_TWO and following.isupper():
             rest = before[: -len(word)]
             return (self._german and word.islower()) or _ARTICLE.search(rest) is not None
-        if following.isdecimal() and folded in self._shortened:
+        if folded in _ALWAYS:
             return True
-        if folded in self._before_number:
-            return following.isdecimal() or following in "IVXLMS"
-        before_number = folded in _BEFORE_NUMBER or folded.endswith("str")  # Hauptstr. 5
-        return folded in _ALWAYS or (before_number and following.isdecimal())
+        if following.isdecimal():
+            return folded in self._before_any_number or folded.endswith("str")  # Hauptstr. 5
+        return folded in self._before_number and following in "IVXLMS"

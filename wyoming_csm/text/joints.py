@@ -38,12 +38,16 @@ class Joints:
     """Follows one text's fragments, each of which ends with at most one end of a line."""
 
     def __init__(self) -> None:
-        self.begins_line = True  # what is read next
         self._lines = self._breaks = 0  # ends since the last words: as written, by <br>
         self._block = self._paragraph = False  # so ended an element of HTML
-        self._last = ""  # the last character
+        self._last = "\n"  # the last character
         self._item = self._heading = False  # the line of the last words
         self._goes_on = False  # no sentence or clause has ended since
+
+    @property
+    def begins_line(self) -> bool:
+        """Tell whether what is read next begins a line."""
+        return self._last in NEWLINES
 
     def words(self, written: str) -> Joint:
         """Take a fragment with words; return what stands before it."""
@@ -66,7 +70,7 @@ class Joints:
         if "|" not in written:
             self._end(written)
         else:
-            self.begins_line, self._last = written[-1:] in NEWLINES, written[-1:]
+            self._last = written[-1:]
 
     def _joint(self, *, apart: bool, items: bool) -> Joint:
         if not (self._lines or self._breaks or self._block or self._paragraph):
@@ -88,4 +92,4 @@ class Joints:
                 self._block, self._breaks = True, self._breaks + 1
             case _ if end == PARAGRAPH_END:
                 self._paragraph = True
-        self.begins_line, self._last = end in NEWLINES, end
+        self._last = end

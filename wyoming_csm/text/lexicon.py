@@ -56,11 +56,6 @@ class Lexicon:
         return found
 
 
-def respelled(text: str, lexicons: Sequence[Lexicon]) -> str:
-    """Return the text with all entries' words replaced."""
-    return "".join(said for _, said in replacements(text, lexicons))
-
-
 def replacements(text: str, lexicons: Sequence[Lexicon]) -> list[tuple[str, str]]:
     """Return the parts of a text, each as written and as it is said: all entries' words replaced,
     from left to right, the longest first.

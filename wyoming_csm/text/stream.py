@@ -51,7 +51,8 @@ class SentenceSplitter:
     """
 
     def __init__(self, language: str = "") -> None:
-        """Take a `language` ("de", "en-GB"), which only tells whether "3." may mean "third"."""
+        """Take a `language` ("de", "en-GB"): whether "3." may mean "third", which words are cut
+        short."""
         self._clause_from = FIRST_CLAUSE
         self.expect(language)
         self._begin()

@@ -77,17 +77,14 @@ def _zone(found: Match[str], words: Words) -> str | None:
     if found["sign"] == "-" and _is_span(found):
         return None
     seconds = (found["second"] or "").replace(":00", "")
-    hours, minutes = int(found["hours"] or 0), int(found["minutes"] or 0)
-    if not hours and not minutes:
+    if not int(found["hours"] or 0) and not int(found["minutes"] or 0):
         return f"{seconds} UTC"
-    steps = [(hours, "h"), (minutes, "min")]
-    ahead = " ".join(counted_unit(number, unit, words) for number, unit in steps if number)
-    return f"{seconds} {words.plus if found['sign'] == '+' else words.minus} {ahead}"
+    return f"{seconds} {_offset(found, words)}"
 
 
 def _offset(found: Match[str], words: Words) -> str:
     """Return plus five hours thirty minutes."""
-    hours, minutes = int(found["hours"]), int(found["minutes"])
+    hours, minutes = int(found["hours"]), int(found["minutes"] or 0)
     steps = [(hours, "h"), (minutes, "min")]
     said = [counted_unit(number, unit, words) for number, unit in steps if number]
     sign = words.plus if found["sign"] == "+" else words.minus

@@ -26,8 +26,11 @@ _EXTRA_TIME = r"(?<![\w.,'])(?P<minutes>\d{2,3})['′] ?(?=\+ ?\d)"
 _MINUTES_AND_SECONDS = r"(?<![\w.,'])(?P<minutes>\d{1,3})['′] ?(?P<seconds>[0-5]?\d)(?:[\"″]|'')"
 _AFTER_HOURS = r"(?<=\dh\d\d)['′]"  # 2h55'
 _MINUTES = r"(?<![\w.,'])(?P<minutes>\d{1,3})['′](?=[\s,.;:!?)]|\Z)"
-_QUOTE = re.compile(r'(?<!\d)"')
-_SINGLE_QUOTE = re.compile(r"(?<!\w)'(?=\w)")
+# Marks that stand where no inches or minutes are.
+_QUOTES = {
+    '"': re.compile(r'(?<!\d)"'),
+    "'": re.compile(r"(?<!\w)'(?=\w)"),
+}
 _DETERMINERS = ("a", "an", "the", "my", "your", "our", "new")
 _THING = re.compile(
     r" (?!(?:and|or|of|by|to|from|in|on|at|is|are|was|per|more|less|today|yesterday|tonight"
@@ -64,7 +67,7 @@ def mark_rules(words: Words) -> list[Rule]:
 
 def _size(found: Match[str], words: Words) -> str | None:
     first, last, mark = found["first"], found["last"], found["last_mark"]
-    if found["mark"] not in ("", mark) or (not found["mark"] and _is_quoted(found, mark)):
+    if found["mark"] not in ("", mark) or (not found["mark"] and _is_quoted(found.string, mark)):
         return None
     name = unit_name("ft" if mark in "'′" else "in", words.language)
     assert name is not None
@@ -90,30 +93,18 @@ def _minutes_and_seconds(found: Match[str], words: Words) -> str:
 
 
 def _minutes(found: Match[str], words: Words) -> str | None:
-    return None if _is_quoted(found, "'") else f"{found['minutes']} min"
+    return None if _is_quoted(found.string, "'") else f"{found['minutes']} min"
 
 
-def _is_quoted(found: Match[str], mark: str) -> bool:
+@lru_cache(maxsize=16)
+def _is_quoted(text: str, mark: str) -> bool:
     """Return whether a mark may end what another began."""
-    if mark in "′″":
-        return False
-    return _has_quotes(found.string) if mark == '"' else _has_single_quotes(found.string)
-
-
-@lru_cache(maxsize=8)
-def _has_quotes(text: str) -> bool:
-    """Return whether a mark stands where no inches are."""
-    return _QUOTE.search(text) is not None
-
-
-@lru_cache(maxsize=8)
-def _has_single_quotes(text: str) -> bool:
-    return _SINGLE_QUOTE.search(text) is not None
+    return mark in _QUOTES and _QUOTES[mark].search(text) is not None
 
 
 def _inches(found: Match[str], words: Words) -> str | None:
     """Take a mark for inches, unless it may end what another began."""
-    if _is_quoted(found, found["mark"]):
+    if _is_quoted(found.string, found["mark"]):
         return None
     after = text_after(found)
     if re.match(" ?[x×]", after):

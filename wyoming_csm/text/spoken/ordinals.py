@@ -100,7 +100,7 @@ def _ordinal(found: Match[str], words: Words) -> str | None:
 
 def _german(number: int, found: Match[str]) -> str:
     """Return an ordinal, or the number of a list's line: 1. Milch, 2. Brot."""
-    before, noun = _bending(found), text_after(found).lstrip().partition(" ")[0].rstrip(".,;:!?")
+    before, noun = _bending(found), _noun(found)
     text = text_before(found)
     listed = number == 1 or not text.strip() or f"{number - 1}. " in text
     begins = not before and listed and not _COUNTED_IN_ORDER.fullmatch(noun)
@@ -110,9 +110,14 @@ def _german(number: int, found: Match[str]) -> str:
 
 
 def _german_span(found: Match[str], words: Words) -> str:
-    noun, before = text_after(found).lstrip().partition(" ")[0].rstrip(".,;:!?"), _bending(found)
+    noun, before = _noun(found), _bending(found)
     first, last = (german.ordinal_between(int(found[n]), before, noun) for n in ("first", "last"))
     return f"{first} {words.and_ if found['joint'] == '/' else words.to} {last}"
+
+
+def _noun(found: Match[str]) -> str:
+    """Return the word after a German ordinal."""
+    return text_after(found).lstrip().partition(" ")[0].rstrip(".,;:!?")
 
 
 def _bending(found: Match[str]) -> str:
