@@ -50,11 +50,7 @@ class App:
                 "The folder of recorded voices %s does not exist: create it, or correct `voices`"
             )
             _LOGGER.warning(words, config.voices)
-        made: dict[str, Sequence[ChildEngine]] = {
-            "csm": csm_engines(config, self.book),
-            "coqui": [coqui_engine(config)],
-            "system": [system_engine(config)],
-        }
+        made = all_engines(config, self.book)
         self.engines = tuple(engine for name in config.engines for engine in made.pop(name))
         self._left_out = tuple(engine for engines in made.values() for engine in engines)
         self.mixer = Mixer(config.sound, Path(config.data_dir) / "loudness.json")
@@ -122,6 +118,15 @@ class App:
         while True:
             await asyncio.sleep(VOICES_SECONDS)
             await self.look_at_voices()
+
+
+def all_engines(config: Config, book: VoiceBook) -> dict[str, Sequence[ChildEngine]]:
+    """Make the engines that there are, by name, whichever are configured; none is started."""
+    return {
+        "csm": csm_engines(config, book),
+        "coqui": [coqui_engine(config)],
+        "system": [system_engine(config)],
+    }
 
 
 def make_data_dir(folder: str) -> str:

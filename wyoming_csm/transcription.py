@@ -23,7 +23,7 @@ async def transcribe(uri: str, samples: Samples, language: str) -> str:
 
     Raises RequestError with a cure.
     """
-    if not _is_address(uri):
+    if not is_address(uri):
         raise RequestError(f"the speech-to-text server {uri!r} is not like tcp://192.168.1.5:10300")
     client = AsyncClient.from_uri(uri, connect_timeout=_CONNECT_SECONDS)
     try:
@@ -44,7 +44,8 @@ async def transcribe(uri: str, samples: Samples, language: str) -> str:
     return words
 
 
-def _is_address(uri: str) -> bool:
+def is_address(uri: str) -> bool:
+    """Tell whether it is like tcp://192.168.1.5:10300 or unix:///run/asr."""
     try:
         parts = urlparse(uri)
         is_tcp = parts.scheme == "tcp" and bool(parts.hostname and parts.port)

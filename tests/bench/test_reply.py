@@ -23,12 +23,12 @@ def test_a_gap_is_when_nothing_is_left_to_play(
 
 
 def test_a_replys_figures() -> None:
-    reply = Reply((Arrival(0.2, 1.0), Arrival(0.5, 1.0)), 0.9)
+    reply = Reply((Arrival(0.2, 1.0), Arrival(0.5, 1.0)))
     assert (reply.ttfa, reply.seconds, reply.rtf) == pytest.approx((0.2, 2.0, 0.25))
 
 
 def test_a_chunk_without_sound_is_no_first_sound() -> None:
-    reply = reply_of([Arrival(0.1, 0.0), Arrival(0.2, 0.5)], 1.0)
+    reply = reply_of([Arrival(0.1, 0.0), Arrival(0.2, 0.5)])
     assert reply is not None
     assert reply.ttfa == 0.2
-    assert reply_of([Arrival(0.1, 0.0)], 1.0) is None
+    assert reply_of([Arrival(0.1, 0.0)]) is None

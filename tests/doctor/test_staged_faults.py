@@ -186,6 +186,13 @@ async def test_the_recogniser_that_is_configured_is_looked_at() -> None:
     assert found["recogniser"].found == "tcp://asr:9: whisper"
 
 
+async def test_a_recogniser_that_is_no_address_is_not_asked() -> None:
+    found = await examine(FakeMachine(), {}, Wishes(quick=True, asr="http://asr"))
+    told = next(one for one in found if one.name == "recogniser")
+    assert (told.level, told.found) == ("fail", "http://asr is no address of a server")
+    assert "tcp://192.168.1.5:10300" in told.cure
+
+
 async def test_without_a_gpu_nothing_is_asked_of_a_driver() -> None:
     machine = FakeMachine(packages={}, gpu_signs=frozenset({"container"}))
     found = {one.name: one for one in await examine(machine)}

@@ -10,7 +10,7 @@ from time import monotonic
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from wyoming_csm.bench.reply import Arrival, Reply, reply_of
+from wyoming_csm.bench.reply import Arrival, Reply, reply_of, why
 from wyoming_csm.bench.wyoming_server import MOST_SECONDS
 from wyoming_csm.errors import RequestError
 
@@ -48,8 +48,7 @@ def _speak(url: str, wish: Wish, seconds: float) -> Reply:
     except TimeoutError as error:
         raise RequestError(f"{url} did not answer in {seconds:g} s; see --timeout") from error
     except (OSError, HTTPException, ValueError) as error:
-        why = getattr(error, "strerror", None) or error or type(error).__name__
-        raise RequestError(f"{url} cannot be spoken with: {why}") from error
+        raise RequestError(f"{url} cannot be spoken with: {why(error)}") from error
 
 
 def _ask(connection: HTTPConnection, path: str, url: str, wish: Wish, seconds: float) -> Reply:
@@ -72,7 +71,7 @@ def _ask(connection: HTTPConnection, path: str, url: str, wish: Wish, seconds: f
             raise RequestError(f"{url} did not end in {seconds:g} s; see --timeout")
         if whole > MOST_SECONDS:
             raise RequestError(f"{url}: the reply does not end")
-    if (reply := reply_of(chunks, monotonic() - began)) is None:
+    if (reply := reply_of(chunks)) is None:
         raise RequestError(f"{url} answered without sound")
     return reply
 

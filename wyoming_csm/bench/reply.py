@@ -19,7 +19,6 @@ class Reply:
     """A reply: its chunks, in order, each with sound; at least one."""
 
     chunks: tuple[Arrival, ...]
-    ended: float  # seconds after it was asked for
 
     @property
     def ttfa(self) -> float:
@@ -52,7 +51,12 @@ def gaps(chunks: Sequence[Arrival]) -> list[float]:
     return found
 
 
-def reply_of(chunks: Sequence[Arrival], ended: float) -> Reply | None:
+def reply_of(chunks: Sequence[Arrival]) -> Reply | None:
     """Return a reply without its chunks of no sound; None if there is no other."""
     sounding = tuple(chunk for chunk in chunks if chunk.seconds)
-    return Reply(sounding, ended) if sounding else None
+    return Reply(sounding) if sounding else None
+
+
+def why(error: Exception) -> str:
+    """Say what went wrong, also where an error has no words."""
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -7,7 +7,7 @@ from wyoming.client import AsyncClient
 from wyoming.error import Error
 from wyoming.tts import Synthesize, SynthesizeVoice
 
-from wyoming_csm.bench.reply import Arrival, Reply, reply_of
+from wyoming_csm.bench.reply import Arrival, Reply, reply_of, why
 from wyoming_csm.errors import RequestError
 from wyoming_csm.within import within
 
@@ -26,17 +26,16 @@ async def speak(uri: str, text: str, voice: str | None, seconds: float) -> Reply
             if not await within(seconds, _ask(client, text, voice, chunks)):
                 raise RequestError(f"{uri} did not end in {seconds:g} s; see --timeout")
     except (OSError, EOFError) as error:
-        why = getattr(error, "strerror", None) or error or type(error).__name__
-        raise RequestError(f"{uri} cannot be spoken with: {why}") from error
+        raise RequestError(f"{uri} cannot be spoken with: {why(error)}") from error
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise RequestError(f"{uri} answers, but is no Wyoming server: see its port") from error
-    if (reply := reply_of(chunks[:-1], chunks[-1].at)) is None:
+    if (reply := reply_of(chunks)) is None:
         raise RequestError(f"{uri} answered without sound")
     return reply
 
 
 async def _ask(client: AsyncClient, text: str, voice: str | None, chunks: list[Arrival]) -> None:
-    """Append each chunk, and last one without sound at the reply's end."""
+    """Append each chunk, to the reply's end."""
     wanted = SynthesizeVoice(name=voice) if voice else None
     began, seconds = monotonic(), 0.0
     await client.write_event(Synthesize(text, voice=wanted).event())
@@ -51,6 +50,5 @@ async def _ask(client: AsyncClient, text: str, voice: str | None, chunks: list[A
         elif Error.is_type(event.type):
             raise RequestError(f"the server: {Error.from_event(event).text}")
         elif AudioStop.is_type(event.type):
-            chunks.append(Arrival(now, 0.0))
             return
     raise EOFError("the connection was closed before the end of the sound")

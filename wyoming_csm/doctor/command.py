@@ -82,12 +82,12 @@ async def checks(
 ) -> AsyncIterator[Finding | str]:
     """Yield each finding, and before what takes a while what is done."""
     yield installed.check_python(machine)
-    yield installed.check_lock(machine)
     there = installed.installed_of(machine)
+    yield installed.check_lock(machine, there)
     facts: TorchFacts | str | None = None
     if "torch" in there:
         yield "importing PyTorch, looking at the GPU and the weights"
-        facts = installed.look_at_torch(config, machine, config.models_dir)
+        facts = installed.look_at_torch(config, machine)
     port = await network.check_port(config, machine)
     yield installed.check_torch(machine, facts)
     yield installed.check_gpu(config, facts, port.ours)

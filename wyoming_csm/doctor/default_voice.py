@@ -1,13 +1,12 @@
 """The check of the default voice: is there one of the name that `voice` gives?"""
 
 import difflib
+from itertools import chain
 from pathlib import Path
 
+from wyoming_csm.app import all_engines
 from wyoming_csm.config import Config
 from wyoming_csm.doctor.finding import Finding, ok
-from wyoming_csm.engines.coqui import coqui_engine
-from wyoming_csm.engines.csm import csm_engines
-from wyoming_csm.engines.system import system_engine
 from wyoming_csm.voice_book import VoiceBook
 
 
@@ -15,7 +14,7 @@ def check_default_voice(name: str, config: Config) -> Finding:
     """Look for a voice among those of all engines and the presets; nothing is loaded for it."""
     book = VoiceBook(Path(config.voices))
     book.refresh()
-    engines = (csm_engines(config, book)[0], coqui_engine(config), system_engine(config))
+    engines = chain.from_iterable(all_engines(config, book).values())
     owners = {voice.name: engine.name for engine in engines for voice in engine.voices}
     known = {*config.presets, *(one for one, owner in owners.items() if owner in config.engines)}
     if name in known:

@@ -4,7 +4,6 @@ import re
 import runpy
 import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -35,11 +34,10 @@ def check_python(machine: Machine) -> Finding:
     return Finding("Python", "fail", f"{found} is too {age}", cure)
 
 
-def check_lock(machine: Machine) -> Finding:
+def check_lock(machine: Machine, there: Mapping[str, str]) -> Finding:
     """Compare what is installed with requirements/: of the base, and of the engines that are."""
     if machine.clone is None:
         return Finding("packages", "skip", "installed without the clone that locks them")
-    there = installed_of(machine)
     files = ["base.txt", "hibari.txt"] + [
         f"{extra}.txt"
         for extra, sign in (("coqui", "coqui-tts"), ("csm", "tokenizers"))
@@ -83,11 +81,11 @@ def _plain(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def look_at_torch(config: Config, machine: Machine, models: Path) -> TorchFacts | str:
+def look_at_torch(config: Config, machine: Machine) -> TorchFacts | str:
     """Ask a process that imports PyTorch; return why it failed if it did."""
     words = [sys.executable, "-m", "wyoming_csm.worker.csm.look"]
     if "csm" in config.engines:
-        words += [msgspec.json.encode(config.csm).decode(), str(models)]
+        words += [msgspec.json.encode(config.csm).decode(), str(config.models_dir)]
     ran = machine.run(words, LOOK_SECONDS)
     if ran is None:
         return f"it was not imported in {LOOK_SECONDS:.0f} s"

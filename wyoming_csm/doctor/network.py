@@ -6,6 +6,7 @@ from wyoming_csm.config import Config
 from wyoming_csm.doctor.finding import Finding, Level, ok
 from wyoming_csm.doctor.machine import Machine
 from wyoming_csm.server.info import PROGRAM
+from wyoming_csm.transcription import is_address
 
 _SKEWED, _WRONG = 60.0, 86_400.0  # seconds of the clock: certificates live for days
 _BY_HAND = (
@@ -102,6 +103,9 @@ async def check_recogniser(uri: str | None, machine: Machine) -> Finding:
     """Look at the speech-to-text server that tells the words of recordings."""
     if uri is None:
         return Finding("recogniser", "skip", "none is named: `http.asr`, or --asr tcp://HOST:10300")
+    if not is_address(uri):
+        cure = "write it as tcp://192.168.1.5:10300"
+        return Finding("recogniser", "fail", f"{uri} is no address of a server", cure)
     answer = await machine.ask(uri)
     cure = "start it, or correct its address and port (Home Assistant's Whisper app: 10300)"
     if answer is None:

@@ -71,7 +71,7 @@ def config_with(**settings: object) -> CsmConfig:
 def make_runner(
     checkpoint: Path, data: Path, device: torch.device = CPU, **settings: object
 ) -> CsmRunner:
-    return load_runner(config_with(**settings), checkpoint, data, device)
+    return load_runner(config_with(**settings), Checkpoint(checkpoint), data, device)
 
 
 class Sound(NamedTuple):

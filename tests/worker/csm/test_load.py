@@ -68,13 +68,13 @@ def test_quantised_weights_are_stored_and_a_runner_has_the_size_that_was_set(
 ) -> None:
     wanted = {"dtype": dtype, "slots": 2, "context_positions": 200, "max_seconds": 1, "seed": 1}
     config = msgspec.convert(wanted, CsmConfig)
-    first = load_runner(config, checkpoint, tmp_path, CPU)
+    first = load_runner(config, Checkpoint(checkpoint), tmp_path, CPU)
     assert first.slots == 2
     frames = Driver(first).speak(Say(1, 1, "", "Hello.", SPEAKER))
     assert len(frames) == 12
     (stored,) = (tmp_path / "weights").iterdir()
     made = stored.stat().st_ino
-    second = Driver(load_runner(config, checkpoint, tmp_path, CPU))
+    second = Driver(load_runner(config, Checkpoint(checkpoint), tmp_path, CPU))
     again = second.speak(Say(1, 1, "", "Hello.", SPEAKER))
     assert [frame.pcm for frame in again] == [frame.pcm for frame in frames]
     assert stored.stat().st_ino == made, "read, not made again"
@@ -88,7 +88,7 @@ def test_weights_of_a_gpu_are_stored_while_nobody_speaks(
 ) -> None:
     monkeypatch.setattr(quantized_cache, "CHUNK_BYTES", 10_000)
     config = CsmConfig(dtype="float16", max_seconds=1, seed=1)
-    runner = load_runner(config, checkpoint, tmp_path, CPU)
+    runner = load_runner(config, Checkpoint(checkpoint), tmp_path, CPU)
     say = Say(1, 1, "", "Hello.", SPEAKER)
     frames = Driver(runner).speak(say)
     assert not (tmp_path / "weights").exists()
@@ -99,7 +99,7 @@ def test_weights_of_a_gpu_are_stored_while_nobody_speaks(
         assert time.monotonic() < gives_up
         time.sleep(0.01)
     monkeypatch.setattr(Checkpoint, "merged", None)
-    again = Driver(load_runner(config, checkpoint, tmp_path, CPU)).speak(say)
+    again = Driver(load_runner(config, Checkpoint(checkpoint), tmp_path, CPU)).speak(say)
     assert [frame.pcm for frame in again] == [frame.pcm for frame in frames]
 
 
@@ -129,7 +129,9 @@ def test_a_sentence_comes_before_what_is_stored(
             yield
 
     monkeypatch.setattr(WeightsCache, "write", slowly)
-    runner = load_runner(CsmConfig(dtype="float16", max_seconds=1), checkpoint, tmp_path, CPU)
+    runner = load_runner(
+        CsmConfig(dtype="float16", max_seconds=1), Checkpoint(checkpoint), tmp_path, CPU
+    )
     runner.idle()
     driver = Driver(runner)
     sentence = driver.start(Say(1, 1, "", "Hello.", SPEAKER))
@@ -218,8 +220,8 @@ def test_it_compiles_if_told_to_and_stores_what_was_compiled(
     folders: list[Path] = []
     monkeypatch.setattr(FrameGenerator, "compile", lambda self, folder: folders.append(folder))
     told: list[str] = []
-    load_runner(CsmConfig(compile=True), checkpoint, tmp_path, CPU, told.append)
+    load_runner(CsmConfig(compile=True), Checkpoint(checkpoint), tmp_path, CPU, told.append)
     assert folders == [tmp_path / "compiled" / "cpu"]
     assert told == ["compiling, which takes minutes the first time"]
-    load_runner(CsmConfig(), checkpoint, tmp_path, CPU, told.append)
+    load_runner(CsmConfig(), Checkpoint(checkpoint), tmp_path, CPU, told.append)
     assert len(folders) == 1

@@ -1,6 +1,7 @@
 """A checkpoint in a local folder: transformers layout, safetensors only, read in one pass."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,7 @@ class Checkpoint:
         config: Mapping[str, Any] = self.config["codec_config"]
         return config
 
+    @cached_property
     def digest(self) -> str:
         """Tell it, with its adapter, from other checkpoints, wherever it lies. Raises OSError."""
         adapter = self.adapter.files if self.adapter is not None else []

@@ -33,7 +33,7 @@ def identify(
         return Identified("", speakers)
     made_from = {
         "recipe": _RECIPE,
-        "checkpoint": checkpoint.digest(),
+        "checkpoint": checkpoint.digest,
         "precision": str(precision),
         "sampling": dataclasses.asdict(sampling),
         "seed": config.seed,

@@ -74,9 +74,7 @@ def run(child: Child, configure: Configure) -> None:
     child.send(told)  # long before it is ready
     progress(f"loading {config.checkpoint} to {device}")
     try:
-        runner = load_runner(
-            config, folder, data_dir, device, progress, adapter, report, conversation
-        )
+        runner = load_runner(config, checkpoint, data_dir, device, progress, report, conversation)
         runner.warm_up(progress)
         if device.type == "cuda":  # a CPU takes minutes: only for those that are asked for
             runner.prepare_speakers(range(BARE_SPEAKERS))
@@ -102,21 +100,19 @@ class Loaded(NamedTuple):
 
 def load_runner(
     config: CsmConfig,
-    folder: Path,
+    checkpoint: Checkpoint,
     data_dir: Path,
     device: torch.device,
     progress: Callable[[str], None] = _LOGGER.debug,
-    adapter: Path | None = None,
     report: Report | None = None,
     conversation: ConversationConfig | None = None,
 ) -> CsmRunner:
-    """Load a runner from a checkpoint's folder, as large as there is memory for.
+    """Load a runner from a checkpoint, as large as there is memory for.
 
-    `adapter`: a folder with one for that checkpoint. `report` is told of each voice's clip. Parts
+    `report` is told of each voice's clip. Parts
     are compiled where that pays, which takes minutes when they are new to `data_dir`.
     Raises CheckpointError, EngineUnavailable, torch.OutOfMemoryError.
     """
-    checkpoint = Checkpoint(folder, adapter)
     loaded = load_pipeline(config, checkpoint, data_dir, device, progress)
     codec, codebooks = checkpoint.codec_config, checkpoint.sizes.codebooks
     clips = ClipEncoder(
@@ -144,7 +140,7 @@ def load_runner(
 def speaker_files(checkpoint: Checkpoint, data_dir: Path) -> SpeakerFiles:
     """Return where the checkpoint's speakers have what they said."""
     entries = read_config(checkpoint.codec_config, checkpoint.sizes.codebooks).codebook_size
-    return SpeakerFiles(data_dir, checkpoint.digest(), checkpoint.sizes.codebooks, entries)
+    return SpeakerFiles(data_dir, checkpoint.digest, checkpoint.sizes.codebooks, entries)
 
 
 def load_pipeline(
