@@ -18,7 +18,7 @@ from pathlib import Path
 from package_calls import InstallError, Packages, tell
 
 ROOT = Path(__file__).resolve().parent.parent
-EXTRAS = ("hibari", "csm", "coqui", "dev")
+EXTRAS = ("hibari", "csm", "coqui", "aac", "dev")
 ALL = ("-n", "auto", "--maxprocesses", "4")  # pytest's words for the whole suite, as script/test's
 CUDA = re.compile(r"(?:torch(?![a-z])|triton|nvidia-|cuda-)")  # taken from the lock all the same
 
@@ -77,17 +77,8 @@ def install(packages: Packages, which: str, python: Path) -> None:
     else:
         lines = [line for line in unbounded() if not CUDA.match(line)]
     tell(f"installing {len(lines)} packages and what they need, {which[2:]} first")
-    packages.pip(
-        "install",
-        "--upgrade",
-        "--no-deps",
-        "hatchling",
-        "editables",
-        "pathspec",
-        "pluggy",
-        "packaging",
-        "trove-classifiers",
-    )
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]["build"]
+    packages.pip("install", "--upgrade", *build)
     packages.pip("install", "--upgrade", *lines, f"torch=={torch}")
     packages.pip("install", "--no-deps", "--no-build-isolation", "--editable", str(ROOT))
 

@@ -41,7 +41,8 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shelf:
     (tmp_path / "script").symlink_to(Path(canary.__file__).parent)
     (tmp_path / "pyproject.toml").write_text(
         '[project]\ndependencies = ["one>=0,<9"]\n'
-        "[project.optional-dependencies]\nhibari = []\ncsm = []\ncoqui = []\ndev = []\n"
+        "[project.optional-dependencies]\nhibari = []\ncsm = []\ncoqui = []\naac = []\ndev = []\n"
+        "[dependency-groups]\nbuild = []\n"
     )
     found = Shelf(tmp_path)
     for name in ("one", "two", "early"):
