@@ -7,7 +7,7 @@ import logging
 import secrets
 import socket
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 from zeroconf import ServiceStateChange, Zeroconf
@@ -163,6 +163,21 @@ async def test_a_taken_name_gets_a_number(loopback: str, caplog: pytest.LogCaptu
         assert [r.levelno for r in caplog.records if "taken" in r.message] == [logging.WARNING]
         async with browsing(loopback, second) as browser:
             assert (await browser.look_up()).port == 10_202
+
+
+async def test_a_taken_name_is_seen_beside_other_programs_on_the_port(loopback: str) -> None:
+    """An answer to one address reaches one of the port's sockets: the last that was opened."""
+    settings = named()
+    async with announce(settings, 10_201, loopback), AsyncExitStack() as others:
+        async with asyncio.TaskGroup() as tasks:
+            second = tasks.create_task(
+                others.enter_async_context(announce(settings, 10_202, loopback))
+            )
+            for _ in range(8):
+                await asyncio.sleep(0.1)
+                another = AsyncZeroconf(interfaces=[loopback])
+                others.push_async_callback(another.async_close)
+        assert second.result() == f"{settings.name}-2"
 
 
 async def test_behind_a_wildcard_the_real_addresses_are_announced(loopback: str) -> None:

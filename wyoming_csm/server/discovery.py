@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
+from zeroconf import DNSOutgoing, ServiceInfo, Zeroconf  # type: ignore[attr-defined]
 from zeroconf import Error as ZeroconfError
 from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
@@ -29,6 +30,21 @@ _CURE = (
     " to be found, the server needs a network with multicast (in Docker: network_mode: host);"
     " `discovery: {enabled: false}` stops this warning"
 )
+
+
+class _Zeroconf(Zeroconf):
+    """Asks for answers to all whether a name is taken.
+
+    An answer to one address reaches one of the sockets that this machine has on the port: that of
+    another server or of Home Assistant, and a taken name would look free.
+    """
+
+    def generate_service_query(self, info: ServiceInfo) -> DNSOutgoing:
+        """Return the question with which `info` is registered."""
+        query = super().generate_service_query(info)
+        for question in query.questions:
+            question.unicast = False
+        return query
 
 
 class Announcement:
@@ -110,7 +126,7 @@ class Announcement:
         """Register `info`; return None if that failed, which was logged."""
         try:
             async with AsyncExitStack() as undo, asyncio.timeout(_REGISTER_SECONDS):
-                zeroconf = AsyncZeroconf(interfaces=interfaces)
+                zeroconf = AsyncZeroconf(zc=_Zeroconf(interfaces))
                 undo.push_async_callback(_close, zeroconf)
                 sent = await zeroconf.async_register_service(info, allow_name_change=True)
                 if not zeroconf.zeroconf.engine.senders:
