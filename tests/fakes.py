@@ -11,7 +11,7 @@ from wyoming_csm.config import SoundConfig
 from wyoming_csm.engines.base import Callback, Load, Phase, Sentence, Status
 from wyoming_csm.errors import EngineError
 from wyoming_csm.voices import Voice
-from wyoming_csm.worker.protocol import Identified, Said
+from wyoming_csm.worker.protocol import GpuMemory, Identified, Said
 
 AS_MADE = SoundConfig(loudness=None, sentence_pause=None, fill_gaps=False)
 
@@ -55,6 +55,7 @@ class FakeEngine:
         self.voices = voices if voices is not None else (fake_voice(f"{name}_en", engine=name),)
         self.status = status or Status(Phase.READY, "fake")
         self.identity: Identified | None = None
+        self.gpu_memory: GpuMemory | None = None
         self.whole, self.codes = True, b""  # each sentence, at its end
         self._subscribers: list[tuple[Callback, Callback]] = []
         self._waiting: deque[Sentence] = deque()
