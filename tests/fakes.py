@@ -5,6 +5,8 @@ from collections import deque
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 
+from msgspec.structs import replace
+
 from benchmarks.fixtures.fake_child import FRAME_BYTES as FRAME_BYTES
 from benchmarks.fixtures.fake_child import frame as frame
 from wyoming_csm.config import SoundConfig
@@ -109,7 +111,10 @@ class FakeEngine:
         primary = voice.language.partition("-")[0]
         same = [own for own in self.voices if own.name == voice.name]
         near = [own for own in self.voices if own.language.partition("-")[0] == primary]
-        return next(iter([*same, *near]), None)
+        own = next(iter([*same, *near]), None)
+        if own is not None and voice.speaker in own.speakers:
+            own = replace(own, speaker=voice.speaker)
+        return own
 
     def say(self, sentence: Sentence) -> None:
         if sentence.reply not in self._open:

@@ -51,16 +51,19 @@ function show({ speaks, engines, replies, left_out, cache }) {
       (value) => value.toFixed(2), 1));
 }
 
-function engine({ name, phase, detail, free, queue }) {
+function engine({ name, phase, detail, free, queue, gpu_memory: memory = null }) {
   const good = GOOD.includes(phase);
   const able = phase === "ready" || phase === "stalled";
-  const load = able ? [`${free} ${free === 1 ? "slot" : "slots"} free`, queue ? `${queue} waiting` : ""] : [];
+  const load = able ? [`${free} ${free === 1 ? "slot" : "slots"} free`, queue ? `${queue} waiting` : "",
+    memory && `${gigabytes(memory.taken)} of the GPU's ${gigabytes(memory.total)} GB taken`] : [];
   return make("li", { class: "engine" },
     make("p", {}, make("span", { class: `dot ${good ? "good" : ""}`, "aria-hidden": "true" }),
       make("strong", {}, titleOf(name)), make("span", { class: `tag ${good ? "" : "gray"}` }, WORDS[phase] || phase),
       make("span", { class: "hint" }, load.filter(Boolean).join(", "))),
     detail ? make("p", { class: "hint" }, ...typed(sentence(detail))) : null);
 }
+
+const gigabytes = (bytes) => (bytes / 1e9).toFixed(1);
 
 const WIDTH = 320, HEIGHT = 96, EDGE = 6;
 
