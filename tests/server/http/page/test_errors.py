@@ -194,7 +194,7 @@ async def test_a_token_is_asked_for_and_remembered(
         await expect(dialog).to_contain_text("wants its token")
         await dialog.get_by_label("Token").fill("wrong")
         await page.keyboard.press("Enter")
-        await expect(dialog).to_contain_text("That was another word")
+        await expect(dialog).to_contain_text("That was not the token")
         await dialog.get_by_label("Token").fill("open-sesame")
         await page.keyboard.press("Enter")
         await expect(page.locator("#voice option")).not_to_have_count(0)

@@ -20,7 +20,7 @@ const token = () => sessionStorage.getItem(TOKEN);
 async function askForToken(wrong) {
   asking ??= question({
     title: "This server wants its token",
-    words: `${wrong ? "That was another word. " : ""}It stands in the file that http.token_file names,`
+    words: `${wrong ? "That was not the token. " : ""}It stands in the file that http.token_file names,`
       + " and is forgotten when this tab closes.",
     action: "Go on",
     field: { label: "Token", type: "password" },

@@ -76,7 +76,8 @@ function plot(title, values, write, limit = null) {
   // what is 0 stands at the lower edge, the slowest near the upper one
   const x = (i) => WIDTH - EDGE - (values.length - 1 - i) * ((WIDTH - 2 * EDGE) / Math.max(11, values.length - 1));
   const y = (value) => HEIGHT - EDGE - (value / top) * (HEIGHT - 2 * EDGE);
-  const words = `median ${write(at(0.5))}, slowest ${write(at(1))}, last ${write(values.at(-1))}`;
+  const words = `median ${write(at(0.5))}, slowest ${write(at(1))}, last ${write(values.at(-1))}`
+    + (limit === null ? "" : `; below ${limit} is fast enough`);
   const picture = draw("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img",
     "aria-label": `${title} of the last ${values.length} replies: ${words}` },
   draw("line", { class: "axis", x1: EDGE, x2: WIDTH - EDGE, y1: y(0), y2: y(0) }));
