@@ -5,13 +5,15 @@ from collections import deque
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 
+from msgspec.structs import replace
+
 from benchmarks.fixtures.fake_child import FRAME_BYTES as FRAME_BYTES
 from benchmarks.fixtures.fake_child import frame as frame
 from wyoming_csm.config import SoundConfig
 from wyoming_csm.engines.base import Callback, Load, Phase, Sentence, Status
 from wyoming_csm.errors import EngineError
 from wyoming_csm.voices import Voice
-from wyoming_csm.worker.protocol import Identified, Said
+from wyoming_csm.worker.protocol import GpuMemory, Identified, Said
 
 AS_MADE = SoundConfig(loudness=None, sentence_pause=None, fill_gaps=False)
 
@@ -55,6 +57,7 @@ class FakeEngine:
         self.voices = voices if voices is not None else (fake_voice(f"{name}_en", engine=name),)
         self.status = status or Status(Phase.READY, "fake")
         self.identity: Identified | None = None
+        self.gpu_memory: GpuMemory | None = None
         self.whole, self.codes = True, b""  # each sentence, at its end
         self._subscribers: list[tuple[Callback, Callback]] = []
         self._waiting: deque[Sentence] = deque()
@@ -108,7 +111,10 @@ class FakeEngine:
         primary = voice.language.partition("-")[0]
         same = [own for own in self.voices if own.name == voice.name]
         near = [own for own in self.voices if own.language.partition("-")[0] == primary]
-        return next(iter([*same, *near]), None)
+        own = next(iter([*same, *near]), None)
+        if own is not None and voice.speaker in own.speakers:
+            own = replace(own, speaker=voice.speaker)
+        return own
 
     def say(self, sentence: Sentence) -> None:
         if sentence.reply not in self._open:

@@ -66,6 +66,7 @@ async def test_asleep_it_holds_no_memory_and_wakes_soon(tmp_path: Path) -> None:
         awake = free_mib()
         assert before - awake > 100
         await until(each, lambda: engine.status.phase is Phase.ASLEEP)
+        assert each[0].gpu_memory is None
         # The next request comes long after: the child that stands by has imported all it needs.
         await asyncio.sleep(15)
         assert before - free_mib() < 32
@@ -76,6 +77,10 @@ async def test_asleep_it_holds_no_memory_and_wakes_soon(tmp_path: Path) -> None:
         reply = engine.start_reply(engine.voices[0])
         assert b"".join(await speak(reply))
         await reply.aclose()
+        memory = each[0].gpu_memory
+        assert memory is not None
+        assert 0 < memory.taken / MIB <= before - free_mib()
+        assert memory.total == torch.cuda.get_device_properties(0).total_memory
     assert before - free_mib() < 32
 
 

@@ -262,7 +262,7 @@ class Limits(_Section, frozen=True):
     data_bytes: `data_length` of an event
     payload_bytes: `payload_length` of an event
     json_depth: Nesting of an event's JSON
-    upload_bytes: A recording that is sent over HTTP
+    upload_bytes: A recording that is sent over HTTP, or sound to be converted
     shutdown_seconds: For replies in flight when the server is asked to end
     networks: Networks that may connect, as 192.168.1.0/24; local: private ones and this machine's
         own; null: [local]

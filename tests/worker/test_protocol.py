@@ -17,6 +17,7 @@ from wyoming_csm.worker.protocol import (
     EndReply,
     Failed,
     FromChild,
+    GpuMemory,
     Heartbeat,
     Identified,
     Late,
@@ -66,6 +67,7 @@ FROM_CHILD: list[FromChild] = [
     Prepared(CLIPS[0], "it is silent"),
     Heartbeat(),
     Working(15.0),
+    Working(15.0, GpuMemory(5_200_000_000, 24_000_000_000)),
 ]
 
 

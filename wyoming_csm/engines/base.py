@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol
 
 from wyoming_csm.errors import EngineError
 from wyoming_csm.voices import Voice
-from wyoming_csm.worker.protocol import Identified, Said
+from wyoming_csm.worker.protocol import GpuMemory, Identified, Said
 
 Callback = Callable[[], None]
 
@@ -112,6 +112,10 @@ class Engine(Protocol):
     @property
     def load(self) -> Load:
         """Return how busy it is now."""
+
+    @property
+    def gpu_memory(self) -> GpuMemory | None:
+        """Return what it takes of a GPU's memory now; None: it has no GPU, or is not loaded."""
 
     @property
     def identity(self) -> Identified | None:

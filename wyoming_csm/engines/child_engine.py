@@ -82,6 +82,7 @@ class ChildEngine:
         self._known_voices = voices
         self._learned_voices: tuple[Voice, ...] = ()  # what the last child that loaded told
         self._identity: protocol.Identified | None = None  # of the last child that said it
+        self._memory: protocol.GpuMemory | None = None  # as the child said last
         self._slots = 1
         self._subscribers: list[tuple[Callback, Callback]] = []
         self._sentences: dict[int, Sentence] = {}  # by number: those not over yet
@@ -106,6 +107,10 @@ class ChildEngine:
     @property
     def load(self) -> Load:
         return Load(self._slots - len(self._sentences), len(self._replies) / self._slots)
+
+    @property
+    def gpu_memory(self) -> protocol.GpuMemory | None:
+        return self._memory if self._supervisor.child else None
 
     @property
     def identity(self) -> protocol.Identified | None:
@@ -202,10 +207,12 @@ class ChildEngine:
         match message:
             case protocol.Ready(_, slots, voices):
                 self._slots, self._learned_voices = max(1, slots), voices
-                self._told = ()
+                self._told, self._memory = (), None
                 self._idle_since = asyncio.get_running_loop().time()
             case protocol.Prepared(clip, fault) if self._recorded.prepared(clip, fault):
                 self.changed()
+            case protocol.Working(_, memory):
+                self._memory = memory
             case protocol.Identified():
                 self._identity = message
             case protocol.Done(number, seconds, whole, codes):

@@ -178,12 +178,20 @@ class Heartbeat(_Message, frozen=True):
     """The process runs: each second, from a thread of its own, also while it loads or computes."""
 
 
+class GpuMemory(msgspec.Struct, frozen=True):
+    """The bytes of a GPU that a child took, without the driver's own part, and all that it has."""
+
+    taken: int
+    total: int
+
+
 class Working(_Message, frozen=True):
     """The working loop of a child that is ready goes round: at least once a second between
     computations. Until it says another, each of its messages follows the one before within
-    `limit_seconds`, or it hangs."""
+    `limit_seconds`, or it hangs. `memory`: of its GPU; None: it has none."""
 
     limit_seconds: float
+    memory: GpuMemory | None = None
 
 
 ToChild = Prepare | Configure | Learn | Say | Stop | EndReply

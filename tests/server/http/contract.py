@@ -14,10 +14,10 @@ from tests.fakes import FakeEngine
 from tests.server.http.doors import doors
 from wyoming_csm.server.http.openapi import document
 
-# No schema says what a recording is, or that a WebSocket is asked for.
+# No schema says what a recording or a WAV file is, or that a WebSocket is asked for.
 SETTINGS = """
 [[operations]]
-include-path-regex = "^/api/(clips/.*|voices/.*|stream)$"
+include-path-regex = "^/api/(clips/.*|convert|voices/.*|stream)$"
 checks.positive_data_acceptance.enabled = false
 """
 OPERATIONS = sum(len(item) for item in document()["paths"].values())

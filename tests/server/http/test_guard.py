@@ -33,6 +33,7 @@ DOING: list[tuple[str, str, dict[str, Any]]] = [
     ("POST", "/api/clips/judge", FORM),
     ("POST", "/api/clips/transcribe", FORM),
     ("POST", "/api/words", {"json": {"text": "One is."}}),
+    ("POST", "/api/convert", {"data": b"RIFF", "headers": {"Content-Type": "audio/wav"}}),
     ("GET", "/api/voices", {}),
     ("GET", "/api/status", {}),
     ("GET", "/metrics", {}),

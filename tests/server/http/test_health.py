@@ -79,8 +79,11 @@ async def test_replies_of_both_doors_are_counted() -> None:
     assert [reply["seconds"] for reply in state["replies"]] == [0.8, 0.4]
     assert state["replies"][0]["ttfa"] > 0
     assert state["engines"] == [
-        {"name": "fake", "phase": "ready", "detail": "fake", "free": 4, "queue": 0}
-    ]
+        {
+            "name": "fake", "phase": "ready", "detail": "fake", "free": 4, "queue": 0,
+            "gpu_memory": None,
+        }
+    ]  # fmt: skip
     assert state["speaks"] == "fake: fake"
     assert (state["text_characters"], state["transcribes"]) == (10_000, False)
 

@@ -10,6 +10,7 @@ from tests.server.http.doors import doors
 from tests.server.http.raw import raw
 from wyoming_csm.server.http.docs import page
 from wyoming_csm.server.http.openapi import document
+from wyoming_csm.server.http.page import FOLDER
 from wyoming_csm.server.http.routes import ROUTES
 
 UNDOCUMENTED = ("/", "/page/{name:[A-Za-z0-9_./-]+}", "/api/openapi.json", "/api/docs")
@@ -25,6 +26,13 @@ async def test_the_page_is_looked_at_again_each_time() -> None:
             assert answer.status == 304
         async with both.client.get("/page/docs.css") as answer:
             assert (answer.status, answer.content_type) == (200, "text/css")
+
+
+def test_all_modules_are_asked_for_at_once() -> None:
+    """Else the browser learns of one after the other, and the page comes later with each."""
+    preloaded = re.findall(r'modulepreload" href="page/(\S+)"', (FOLDER / "index.html").read_text())
+    late = {"app.js", "capture.js"}  # what begins, and what only a recording needs
+    assert set(preloaded) == {file.name for file in FOLDER.glob("*.js")} - late
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 from tests.fakes import FakeEngine, fake_voice, frame
 from tests.server.http.doors import doors
 from wyoming_csm.config import SoundConfig
+from wyoming_csm.voices import Voice
 
 FRAMES = b"".join(map(frame, range(3)))
 
@@ -61,6 +62,26 @@ async def test_what_wyomings_gateway_answers(method: str) -> None:
         assert answer.content_type == "audio/wav"
         assert sound_in(await answer.read()) == FRAMES
     assert (engine.asked, engine.replies[0].voice.name) == (["One is."], "berta")
+
+
+@pytest.mark.parametrize(
+    ("voice", "speaker", "spoken", "words"),
+    [
+        ("vctk", "p2", "p2", None),
+        ("vctk", "p9", "", "the voice has no such speaker: its first one speaks"),
+        ("nobody", "p9", "", "there is no such voice: the default one speaks"),
+    ],
+)
+async def test_a_speaker_of_several(
+    voice: str, speaker: str, spoken: str, words: str | None
+) -> None:
+    speakers = ("p1", "p2")
+    many = Voice(name="vctk", language="en", description="", engine="coqui", speakers=speakers)
+    engine = FakeEngine(voices=(many,))
+    path = f"/api/text-to-speech?text=One+is.&voice={voice}&speaker={speaker}"
+    async with doors(engine) as both, both.client.get(path) as answer:
+        assert answer.headers.get("Warning") == (words and f'299 wyoming-csm "{words}"')
+    assert engine.replies[0].voice.speaker == spoken
 
 
 async def test_a_language_chooses_a_voice() -> None:

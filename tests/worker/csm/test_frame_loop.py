@@ -6,12 +6,14 @@ from dataclasses import replace
 import pytest
 
 from tests.worker.csm.house import House, device
+from wyoming_csm.worker.csm.frame_loop import FrameLoop
 from wyoming_csm.worker.protocol import (
     Audio,
     Begun,
     Done,
     EndReply,
     Failed,
+    GpuMemory,
     Preparing,
     Stop,
     Working,
@@ -207,3 +209,20 @@ def test_an_engine_that_was_never_measured_speaks() -> None:
     house.say(2, "ab", reply=1)
     house.turns(6)
     assert (house.sound(1), house.sound(2)) == ([0, 1, 2, 3], [0, 1])
+
+
+def test_a_beat_a_second_tells_what_was_taken_of_the_gpus_memory() -> None:
+    house, taken = House(), 0
+
+    def gauge() -> GpuMemory:
+        nonlocal taken
+        taken += 1
+        return GpuMemory(taken, 10)
+
+    loop = FrameLoop(house.inbox, house.sent.append, house.runner, house.clock, memory=gauge)
+    for _ in range(8):
+        house.inbox.put(None)
+        loop.turn()
+        house.clock.now += 0.25
+    told = [message.memory for message in house.sent if isinstance(message, Working)]
+    assert told == [GpuMemory(1, 10), GpuMemory(2, 10)], "once a second, no more"

@@ -29,6 +29,7 @@ from wyoming_csm.worker.csm.memory import (
     Needs,
     Plan,
     graph_node_bytes,
+    memory_gauge,
     plan,
 )
 
@@ -130,6 +131,10 @@ def test_a_cpu_has_room_enough() -> None:
     needs = full_size("float32")
     assert planned(needs, None) == Plan(1, POSITIONS, CACHE, needs.all(1, POSITIONS))
     assert planned(needs, None, slots=9, context_positions=700).slots == 9
+
+
+def test_a_cpu_tells_nothing_of_a_gpu() -> None:
+    assert memory_gauge(CPU)() is None
 
 
 def test_cached_prompts_shrink_before_slots_and_slots_before_positions() -> None:

@@ -13,6 +13,7 @@ from wyoming_csm.server.http.house import house_of
 from wyoming_csm.server.http.metrics import Reply
 from wyoming_csm.server.http.problems import RETRY_SECONDS
 from wyoming_csm.server.http.respond import json_answer
+from wyoming_csm.worker.protocol import GpuMemory
 
 _LEFT_OUT = "left out by --light or `engines`"
 # A child that is READY answered its last heartbeat; one that is ASLEEP rests by design.
@@ -36,13 +37,15 @@ class Health(msgspec.Struct, frozen=True):
 
 
 class EngineStatus(msgspec.Struct, frozen=True):
-    """An engine's phase, its free slots, and how many sentences wait for one."""
+    """An engine's phase, its free slots, how many sentences wait for one, and bytes of its GPU's
+    memory (null where it has no GPU, or is not loaded)."""
 
     name: str
     phase: str
     detail: str
     free: int
     queue: int
+    gpu_memory: GpuMemory | None
 
 
 class CacheCounts(msgspec.Struct, frozen=True):
@@ -84,7 +87,7 @@ async def state(request: web.Request) -> web.Response:
     """Answer GET /api/status."""
     house = house_of(request)
     engines = [
-        EngineStatus(*_where(one), max(0, one.load.free), max(0, -one.load.free))
+        EngineStatus(*_where(one), max(0, one.load.free), max(0, -one.load.free), one.gpu_memory)
         for one in house.engines
     ]
     status, names = house.answers.engine.status, house.config.engines

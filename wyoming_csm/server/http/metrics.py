@@ -139,9 +139,22 @@ class _Now(Collector):
         queue = GaugeMetricFamily(
             "wyoming_csm_queue", "Sentences that wait for a slot", labels=["engine"]
         )
+        taken = GaugeMetricFamily(
+            "wyoming_csm_gpu_memory_taken_bytes",
+            "GPU memory that the engine took, without the driver's own part",
+            labels=["engine"],
+        )
+        total = GaugeMetricFamily(
+            "wyoming_csm_gpu_memory_total_bytes", "Memory of the engine's GPU", labels=["engine"]
+        )
         for engine in self._engines:
             for phase in Phase:
                 phases.add_metric([engine.title, phase.value], engine.status.phase is phase)
             free.add_metric([engine.title], max(0, engine.load.free))
             queue.add_metric([engine.title], max(0, -engine.load.free))
+            if (memory := engine.gpu_memory) is not None:
+                taken.add_metric([engine.title], memory.taken)
+                total.add_metric([engine.title], memory.total)
         yield from (phases, free, queue)
+        if taken.samples:  # where no engine has a GPU, nothing is said of one
+            yield from (taken, total)

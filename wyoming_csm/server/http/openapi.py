@@ -6,7 +6,16 @@ import msgspec
 from aiohttp import web
 
 from wyoming_csm import __version__
-from wyoming_csm.server.http import api, health, live, openai_speech, problems, voices, words
+from wyoming_csm.server.http import (
+    api,
+    convert,
+    health,
+    live,
+    openai_speech,
+    problems,
+    voices,
+    words,
+)
 from wyoming_csm.server.http.encode import MIME
 from wyoming_csm.server.http.house import house_of
 from wyoming_csm.server.http.respond import json_answer
@@ -125,6 +134,14 @@ def _paths() -> _Schema:
                 {101: ("The WebSocket", {})},
             )
         },
+        "/api/convert": {
+            "post": _operation(
+                "Sound that was spoken here to another format: a WAV file of 24 kHz, mono, 16 bits",
+                {200: ("The same sound", sounds)},
+                parameters=[_query("format", "mp3, if it is left out", among=tuple(MIME))],
+                body=dict.fromkeys(convert.KINDS, _SOUND),
+            )
+        },
         "/api/words": {
             "post": _operation(
                 "What would be spoken of a text, in words, and why",
@@ -238,8 +255,14 @@ def _ref(form: type) -> _Schema:
     return {"$ref": f"#/components/schemas/{form.__name__}"}
 
 
-def _query(name: str, description: str, *, required: bool = False) -> _Schema:
-    schema = {"type": "string", "minLength": 1} if required else {"type": "string"}
+def _query(
+    name: str, description: str, *, required: bool = False, among: tuple[str, ...] = ()
+) -> _Schema:
+    schema: _Schema = {"type": "string"}
+    if required:
+        schema["minLength"] = 1
+    if among:
+        schema["enum"] = list(among)
     return {
         "name": name, "in": "query", "required": required, "description": description,
         "schema": schema,

@@ -50,6 +50,8 @@ async def stream(
                 await response.prepare(request)
             if part:
                 await response.write(part)
+    if not response.prepared:  # of a text without words as PCM nothing comes
+        await response.prepare(request)
     await response.write_eof()
     return response
 

@@ -4,6 +4,7 @@ from aiohttp import web
 
 from wyoming_csm.server.http import (
     api,
+    convert,
     docs,
     health,
     live,
@@ -25,6 +26,7 @@ ROUTES = (
     web.get("/api/text-to-speech", api.text_to_speech, allow_head=False),
     web.post("/api/text-to-speech", api.text_to_speech),
     web.get("/api/stream", live.live, allow_head=False),
+    web.post("/api/convert", convert.convert),
     web.post("/api/words", words.words),
     web.get("/api/voices", voices.listed),
     web.post("/api/voices/{name}", voices.made),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from aiohttp import web
+from msgspec.structs import replace
 
 from wyoming_csm.server.admission import plain_address
 from wyoming_csm.server.http.house import House, house_of
@@ -71,7 +72,15 @@ def speak(
             "voice", "A request from %s cannot be fulfilled exactly: %s; the voice is %s",
             *(address, complaint, voice and voice.name),
         )  # fmt: skip
-        warnings = (*warnings, "there is no such voice: the default one speaks")
+        _, missing = choose_voice(
+            house.answers.engine.voices, replace(wanted, speaker=None), house.config
+        )
+        words = (
+            "there is no such voice: the default one speaks"
+            if missing
+            else "the voice has no such speaker: its first one speaks"
+        )
+        warnings = (*warnings, words)
     context = house.answers if live else house.answers.for_a_file()
     return Speech(voice, warnings, sound_of(text, voice, context, address, ssml=ssml, rate=speed))
 

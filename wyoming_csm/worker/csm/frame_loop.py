@@ -81,14 +81,17 @@ class FrameLoop:
         runner: Runner,
         clock: Callable[[], float] = time.monotonic,
         least_seconds: float = LEAST_SECONDS,
+        memory: Callable[[], protocol.GpuMemory | None] = lambda: None,
     ) -> None:
         """Make a loop for which no computation counts as hung that takes less than
-        `least_seconds`."""
+        `least_seconds`. `memory` is asked once a second, while frames are due: it must not wait
+        for the GPU."""
         self._inbox = inbox
         self._send = send
         self._runner = runner
         self._clock = clock
         self._least_seconds = least_seconds
+        self._memory = memory
         self._scheduler = Scheduler(
             runner.slots, runner.step_seconds, runner.prefill_seconds, runner.is_prepared
         )
@@ -122,7 +125,8 @@ class FrameLoop:
     def _announce(self, positions: int) -> None:
         """Tell how long a step may take that reads so many positions of a prompt."""
         expected = self._scheduler.turn_seconds(positions)
-        self._send(protocol.Working(limit_seconds(expected, self._least_seconds)))
+        limit = limit_seconds(expected, self._least_seconds)
+        self._send(protocol.Working(limit, self._memory()))
 
     def _receive(self) -> None:
         busy = bool(self._in_flight) or self._scheduler.is_computing

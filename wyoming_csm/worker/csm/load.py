@@ -38,7 +38,15 @@ from wyoming_csm.worker.csm.device import (
 )
 from wyoming_csm.worker.csm.frame_loop import FrameLoop
 from wyoming_csm.worker.csm.identity import identify
-from wyoming_csm.worker.csm.memory import Needs, free_bytes, graph_node_bytes, plan, ran_out, taken
+from wyoming_csm.worker.csm.memory import (
+    Needs,
+    free_bytes,
+    graph_node_bytes,
+    memory_gauge,
+    plan,
+    ran_out,
+    taken,
+)
 from wyoming_csm.worker.csm.runner import CsmRunner
 from wyoming_csm.worker.csm.speaker_files import SpeakerFiles
 from wyoming_csm.worker.csm.speakers import SpeakerPrompts
@@ -84,7 +92,8 @@ def run(child: Child, configure: Configure) -> None:
     slots = capacity(runner.slots, runner.step_seconds)
     child.send(Ready(_describe(device, precision, runner.slots), slots))
     least = LEAST_SECONDS if device.type == "cpu" else LEAST_ON_GPU_SECONDS
-    FrameLoop(child.inbox, child.send, runner, least_seconds=least).run()
+    memory = memory_gauge(device)
+    FrameLoop(child.inbox, child.send, runner, least_seconds=least, memory=memory).run()
 
 
 class Loaded(NamedTuple):

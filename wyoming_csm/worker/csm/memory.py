@@ -1,5 +1,6 @@
 """Memory that fits: what weights, slots and cached prompts take, and what a GPU has room for."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
@@ -21,6 +22,7 @@ from wyoming_csm.model.quantization.linear import linear_bytes
 from wyoming_csm.model.rows import row_buckets
 from wyoming_csm.worker.csm.device import Precision
 from wyoming_csm.worker.csm.gpu_faults import driver_cuda
+from wyoming_csm.worker.protocol import GpuMemory
 
 _GPU_SLOTS = 4
 _CPU_SLOTS = 1  # a step computes every slot, which only a GPU does for nothing
@@ -143,6 +145,17 @@ def free_bytes(device: torch.device) -> int | None:
 def taken(device: torch.device) -> str:
     """Say how much of a GPU's memory this process took, without the driver's own part."""
     return gigabytes(torch.cuda.memory_reserved(device))
+
+
+def memory_gauge(device: torch.device) -> Callable[[], GpuMemory | None]:
+    """Return what tells how much of a GPU's memory this process took; on a CPU that tells nothing.
+
+    It reads PyTorch's own count, which asks neither the driver nor the device, so no frame waits.
+    """
+    if device.type != "cuda":
+        return lambda: None
+    total = torch.cuda.get_device_properties(device).total_memory
+    return lambda: GpuMemory(torch.cuda.memory_reserved(device), total)
 
 
 def ran_out(device: torch.device) -> EngineUnavailable:

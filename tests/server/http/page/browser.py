@@ -17,6 +17,7 @@ from playwright.async_api import (  # noqa: E402
     ConsoleMessage,
     Page,
     Request,
+    Route,
     WebSocketRoute,
     async_playwright,
     expect,
@@ -30,6 +31,7 @@ __all__ = (
     "DROP",
     "Browser",
     "Page",
+    "Route",
     "WebSocketRoute",
     "address",
     "chromium",
@@ -47,10 +49,11 @@ MILLISECONDS = 5_000  # only a failing test waits so long
 
 # Notes each sample that is laid out to be played, and when the first that is no silence comes out.
 EARS = """
-window.ears = {samples: [], starts: [], rate: 0, first: null};
+window.ears = {samples: [], starts: [], seconds: 0, rate: 0, first: null};
 const {start} = AudioBufferSourceNode.prototype;
 AudioBufferSourceNode.prototype.start = function (when = 0) {
   ears.rate = this.context.sampleRate;
+  ears.seconds += this.buffer.duration;
   ears.starts.push([when, this.buffer.length]);
   for (const one of this.buffer.getChannelData(0)) ears.samples.push(Math.round(one * 32768));
   return start.apply(this, arguments);

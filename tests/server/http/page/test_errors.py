@@ -24,6 +24,7 @@ from tests.server.http.page.test_voices import put
 from wyoming_csm.config import HttpConfig, Limits
 from wyoming_csm.engines.base import Phase, Status
 from wyoming_csm.voices import Voice
+from wyoming_csm.worker.protocol import GpuMemory
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 EVERYWHERE = HttpConfig(address="0.0.0.0:0")
@@ -42,7 +43,7 @@ async def test_an_engine_that_fails_is_told(browser: Browser, place: str) -> Non
         await expect(problem).to_be_hidden()
         engine.fail_after = 0
         await page.click("#mp3")
-        await expect(problem).to_contain_text("Try again in 2 seconds.")
+        await expect(problem).to_contain_text("fake was told to fail after 0 frames")
         engine.fail_after = None
         await written(page, "One is.")
         await expect(problem).to_be_hidden()
@@ -56,6 +57,16 @@ async def test_a_text_that_is_too_long_is_told(browser: Browser) -> None:
         await page.fill("#text", "One is and two is and three is.")
         await expect(page.locator("#count")).to_have_text("31 of 20 characters")
         await expect(page.locator("#words-problem")).to_contain_text("20 are allowed")
+
+
+async def test_what_is_too_long_for_an_mp3_is_told(browser: Browser) -> None:
+    async with (
+        doors(FakeEngine(frames=3), limits=Limits(upload_bytes=10_000)) as both,
+        opened(browser, address(both, "loopback")) as page,
+    ):
+        await written(page, "One is.")
+        await page.click("#mp3")
+        await expect(page.locator("#speak-problem")).to_contain_text("save it as WAV")
 
 
 async def test_what_is_not_as_wished_is_told_while_it_is_spoken(browser: Browser) -> None:
@@ -183,7 +194,7 @@ async def test_a_token_is_asked_for_and_remembered(
         await expect(dialog).to_contain_text("wants its token")
         await dialog.get_by_label("Token").fill("wrong")
         await page.keyboard.press("Enter")
-        await expect(dialog).to_contain_text("That was another word")
+        await expect(dialog).to_contain_text("That was not the token")
         await dialog.get_by_label("Token").fill("open-sesame")
         await page.keyboard.press("Enter")
         await expect(page.locator("#voice option")).not_to_have_count(0)
@@ -207,13 +218,14 @@ async def test_the_status_says_who_speaks_and_why_not_the_others(
 ) -> None:
     away = FakeEngine("csm", status=Status(Phase.ABSENT, "no GPU is here: get one"))
     engine = FakeEngine("system", frames=3)
+    engine.gpu_memory = GpuMemory(5_200_000_000, 24_000_000_000)
     async with doors(away, engine, http=EVERYWHERE, engines=("csm", "system")) as both:
         url = f"{address(both, place)}#status"
         async with opened(browser, url) as page:
             await expect(page.locator("#speaks")).to_have_text("System voice speaks.")
             rows = await page.locator(".engine").all_inner_texts()
             assert "No GPU is here: get one." in rows[0]
-            assert "4 slots free" in rows[1]
+            assert "4 slots free, 5.2 of the GPU's 24.0 GB taken" in rows[1]
             assert "Left out by --light" in rows[2], "Coqui"
             await expect(page.locator("#no-replies")).to_be_visible()
             for _ in range(2):

@@ -18,6 +18,7 @@ from tests.server.http.test_voices import recording
 from wyoming_csm.config import HttpConfig
 from wyoming_csm.recordings import read_voice
 from wyoming_csm.server.http.page import FOLDER
+from wyoming_csm.voices import Voice
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 EVERYWHERE = HttpConfig(address="0.0.0.0:0")
@@ -99,7 +100,9 @@ async def test_it_works_below_a_path(browser: Browser, tmp_path: Path) -> None:
 async def test_axe_finds_nothing(browser: Browser, tmp_path: Path) -> None:
     axe = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
     put(tmp_path, "anna")
-    engine = FakeEngine("csm", voices=(read_voice(tmp_path / "v" / "anna"), fake_voice("b")))
+    anna = read_voice(tmp_path / "v" / "anna")
+    many = Voice(name="b", language="en", description="", engine="coqui", speakers=("p1", "p2"))
+    engine = FakeEngine("csm", voices=(anna, many))
     size = {"width": 360, "height": 740}
     async with (
         doors(engine, voices=str(tmp_path / "v")) as both,
@@ -107,6 +110,8 @@ async def test_axe_finds_nothing(browser: Browser, tmp_path: Path) -> None:
     ):
         await page.evaluate(axe)
         await written(page, "It is 5 °C. [pause 1s] Two is.")
+        await page.select_option("#voice", "b")
+        await expect(page.locator("#speaker")).to_be_visible()
         await expect(page.locator("#words-text mark")).to_have_count(1)
         await expect(page.locator("#go")).to_have_text("Speak")
         for section in (*SECTIONS, "dialog"):

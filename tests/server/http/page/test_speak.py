@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import soundfile
 
 from tests.fakes import FakeEngine, fake_voice, frame
 from tests.server.clients import eventually
@@ -73,17 +74,22 @@ async def test_a_text_is_heard_and_saved(
             assert data.startswith(begin)
             if name == "wav":
                 assert data[44:] == FRAMES * 2
-        assert len(engine.asked) == 4  # the WAV file is what was heard
+            else:
+                assert soundfile.info(file).duration == pytest.approx(0.48, abs=0.1)
+        assert len(engine.asked) == 2  # the files are what was heard
         await page.fill("#text", "Three is.")
-        async with page.expect_download() as download:
-            await page.click("#wav")
-        assert (await (await download.value).path()).read_bytes()[44:] == FRAMES
+        for name in ("wav", "mp3"):
+            async with page.expect_download() as download:
+                await page.click(f"#{name}")
+            data = (await (await download.value).path()).read_bytes()
+            assert name == "mp3" or data[44:] == FRAMES
+        assert engine.asked[2:] == ["Three is."]  # both files are the same reading
         await page.fill("#speed", "2")
         async with page.expect_download() as download:
             await page.click("#wav")
         faster = (await (await download.value).path()).read_bytes()[44:]
         assert len(faster) < 0.7 * len(FRAMES)
-        assert engine.asked[4:] == ["Three is."] * 2
+        assert engine.asked[2:] == ["Three is."] * 2
 
 
 class AtOnce(FakeEngine):
@@ -168,3 +174,35 @@ async def test_voices_are_offered_in_groups(browser: Browser) -> None:
         assert "zoe (cannot be used)" in await page.inner_text("#voice")
         await page.select_option("#voice", "zoe")
         await expect(page.locator("#voice-hint")).to_have_text("no words")
+
+
+async def test_a_speaker_of_several_is_chosen(browser: Browser, place: str) -> None:
+    many = Voice(
+        name="vctk", language="en", description="", engine="coqui", speakers=("p1", "p2", "p3")
+    )
+    engine = FakeEngine("coqui", voices=(many, fake_voice("anna")), frames=3)
+    async with (
+        doors(engine, http=EVERYWHERE) as both,
+        opened(browser, address(both, place)) as page,
+    ):
+        speaker = page.get_by_label("Speaker")
+        await expect(speaker.locator("option")).to_have_text(["p1", "p2", "p3"])
+        await written(page, "One is.")  # the default voice's first
+        await expect(page.locator("#announcer")).to_contain_text("Spoken")
+        await speaker.select_option("p2")
+        await page.click("#go")
+        await eventually(lambda: len(engine.replies) == 2)
+        await expect(page.locator("#go")).to_have_text("Speak")
+        await page.select_option("#voice", "anna")
+        await expect(speaker).to_be_hidden()
+        await page.select_option("#voice", "vctk")
+        await speaker.select_option("p3")
+        async with page.expect_download():
+            await page.click("#wav")
+        await page.click("nav >> text=Voices")
+        row = page.locator("[data-voice=vctk]")
+        await row.get_by_label("Speaker of vctk").select_option("p2")
+        await row.get_by_text("Play").click()
+        await eventually(lambda: len(engine.replies) == 4)
+    chosen = [reply.voice.speaker for reply in engine.replies]
+    assert chosen == ["", "p2", "p3", "p2"]

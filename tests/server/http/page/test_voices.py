@@ -1,5 +1,6 @@
 """Voices in the page: made of a recording, heard, renamed, deleted, made anew."""
 
+import asyncio
 import base64
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -12,7 +13,7 @@ from wyoming.asr import Transcript
 from tests.fakes import FakeEngine, fake_voice
 from tests.server.clients import eventually
 from tests.server.http.doors import Doors, doors
-from tests.server.http.page.browser import DROP, Browser, Page, address, expect, opened
+from tests.server.http.page.browser import DROP, Browser, Page, Route, address, expect, opened
 from tests.server.http.test_voices import names, recording
 from tests.test_voices_command import asr
 from wyoming_csm.config import Config, HttpConfig, PresetConfig
@@ -22,6 +23,17 @@ from wyoming_csm.voices import Voice
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 EVERYWHERE = HttpConfig(address="0.0.0.0:0")
+# At once, however slow this machine is: a recording is played in its own time.
+LISTEN = """() => {
+  const button = document.querySelector("#clip-play"), said = [button.textContent];
+  ears.samples.length = ears.seconds = 0;
+  for (const _ of [1, 2]) {
+    button.click();
+    said.push(button.textContent);
+  }
+  const loudest = ears.samples.reduce((most, one) => Math.max(most, Math.abs(one)), 0);
+  return [said, ears.seconds, loudest];
+}"""
 
 
 def csm(*recorded: Voice) -> FakeEngine:
@@ -46,6 +58,16 @@ async def dropped(page: Page, data: bytes, name: str) -> None:
     await page.evaluate(DROP, [name, base64.b64encode(data).decode()])
 
 
+async def listened(page: Page) -> float:
+    """Seconds of the recording that begin to be played by the button, which then stops it."""
+    await expect(page.locator("#clip-play")).to_be_visible()
+    seconds: float
+    said, seconds, loudest = await page.evaluate(LISTEN)
+    assert said == ["Listen", "Stop", "Listen"]
+    assert loudest > 1_000
+    return seconds
+
+
 async def filled(page: Page, name: str, words: str = "To be or not to be.") -> None:
     """Say what else a voice needs, but for consent."""
     await page.fill("#clip-words", words)
@@ -62,8 +84,18 @@ async def test_a_dropped_file_becomes_a_voice_that_speaks(
         folders(engine, tmp_path) as both,
         opened(browser, f"{address(both, place)}#make") as page,
     ):
+        judging = asyncio.Event()
+
+        async def judge(route: Route) -> None:
+            await judging.wait()
+            await route.continue_()
+
+        await page.route("**/api/clips/judge", judge)
         await dropped(page, recording(8.0, kind), f"a.{kind.lower()}")
         verdict = page.locator("#verdict li")
+        await expect(verdict).to_have_text("It is being judged…")
+        assert await listened(page) == pytest.approx(8.0, abs=0.1)
+        judging.set()
         await expect(verdict).to_have_count(3)
         said = await verdict.all_inner_texts()
         assert said == ["Length: 8.0 s, enough, 10 s are better", "Level: good", "Noise: little"]
@@ -103,8 +135,11 @@ async def test_the_microphone_becomes_a_voice(browser: Browser, tmp_path: Path) 
         await page.click("#record")
         await expect(page.locator("#clip-name")).to_have_text("Level: good")
         await expect(page.locator("#record")).to_have_text("Stop (2 s)")
+        await expect(page.locator("#clip-play")).to_be_hidden()
         await page.click("#record")
         await expect(page.locator("#verdict .good").first).to_contain_text("Level: good")
+        assert await listened(page) > 1.5
+        assert not engine.asked
         await filled(page, "anna", "")
         await page.click("#transcribe")
         await expect(page.locator("#clip-words")).to_have_value("it is what was said")

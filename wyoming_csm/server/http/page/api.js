@@ -20,7 +20,7 @@ const token = () => sessionStorage.getItem(TOKEN);
 async function askForToken(wrong) {
   asking ??= question({
     title: "This server wants its token",
-    words: `${wrong ? "That was another word. " : ""}It stands in the file that http.token_file names,`
+    words: `${wrong ? "That was not the token. " : ""}It stands in the file that http.token_file names,`
       + " and is forgotten when this tab closes.",
     action: "Go on",
     field: { label: "Token", type: "password" },
@@ -83,7 +83,7 @@ export function sentence(words) {
 
 /** Have a text spoken; `sound` (an ArrayBuffer) and `warned` (words) are called as it comes.
  * Resolves with its seconds. Raises Problem, AbortError. */
-export function speak(text, { voice, speed }, { sound, warned, signal }) {
+export function speak(text, { voice, speaker, speed }, { sound, warned, signal }) {
   return new Promise((resolve, reject) => {
     const address = new URL("api/stream", base);
     address.protocol = address.protocol.replace("http", "ws");
@@ -105,7 +105,7 @@ export function speak(text, { voice, speed }, { sound, warned, signal }) {
     signal.addEventListener("abort", () => end(reject, signal.reason));
     socket.onopen = () => {
       opened = true;
-      socket.send(JSON.stringify({ type: "start", voice: voice || null, speed }));
+      socket.send(JSON.stringify({ type: "start", voice: voice || null, speaker: speaker || null, speed }));
       socket.send(JSON.stringify({ type: "text", text }));
       socket.send(JSON.stringify({ type: "end" }));
     };

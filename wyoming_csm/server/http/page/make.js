@@ -22,7 +22,9 @@ const READING = {
 };
 
 const problem = find("#clip-problem"), record = find("#record"), drop = find("#drop");
-let wave, clip = null, recorder = null, player = null, made = null, chosen;
+let wave, recorder = null, player = null, made = null, chosen;
+let shown = null;  // the recording that can be listened to: {samples, rate, peaks}
+let clip = null;   // the one that the server can read
 let most = Infinity;
 
 /** Make the section work. */
@@ -119,7 +121,7 @@ async function begin() {
   });
   await mine.start();
   recorder = mine;
-  clip = null;
+  clip = shown = null;
   record.textContent = "Stop";
   record.classList.add("on");
   find("#clip").hidden = false;
@@ -152,26 +154,31 @@ function take(file) {
   });
 }
 
+/** Show a recording, which can be listened to at once, and have it judged. */
 async function show(found, words = "") {
+  const peaks = found.samples ? peaksOf(found) : [];
   clip = null;
-  const peaks = found.samples && new Peaks(found.rate);
-  if (peaks) {
-    peaks.add(found.samples);
-    peaks.flush();
-  }
+  shown = found.samples ? { ...found, peaks } : null;
   find("#clip").hidden = false;
   find("#clip-play").hidden = !found.samples;
   find("#clip-name").textContent = words;
   find("#verdict").replaceChildren(make("li", { class: "hint" }, "It is being judged…"));
-  wave.show(peaks ? peaks.values : []);
+  wave.show(peaks);
   try {
     const judged = await askJson("api/clips/judge", { method: "POST", body: formOf(found) });
-    find("#verdict").replaceChildren(...verdict(judged, peaks ? peaks.values : []));
-    clip = { ...found, peaks: peaks ? peaks.values : [] };
+    find("#verdict").replaceChildren(...verdict(judged, peaks));
+    clip = found;
   } catch (error) {
     find("#verdict").replaceChildren();
     complain(problem, error);
   }
+}
+
+function peaksOf({ samples, rate }) {
+  const peaks = new Peaks(rate);
+  peaks.add(samples);
+  peaks.flush();
+  return peaks.values;
 }
 
 /** What is to be said of a recording: length, level, noise, and what will be done to it. */
@@ -188,6 +195,7 @@ function verdict({ seconds: long, doubts, changes }, peaks) {
     line("Level", !level && (ours.good || !peaks.length), level || ours.words),
     line("Noise", !noise, noise || "little"),
     ...doubts.filter((doubt) => !kinds.some((kind) => kind.test(doubt))).map((doubt) => line("Mind", false, doubt)),
+    ...(peaks.length ? [] : [make("li", { class: "hint" }, "This browser cannot play it; the server reads it.")]),
     ...(changes.length ? [make("li", { class: "hint" }, `When it is saved: ${changes.join("; ")}.`)] : []),
   ];
 }
@@ -197,17 +205,17 @@ function listen() {
     silence();
     return;
   }
-  if (!clip) return;
+  if (!shown) return;
   hush();
+  const { samples, rate, peaks } = shown;
   const context = new AudioContext();
-  const buffer = context.createBuffer(1, clip.samples.length, clip.rate);
-  buffer.copyToChannel(clip.samples, 0);
+  const buffer = context.createBuffer(1, samples.length, rate);
+  buffer.copyToChannel(samples, 0);
   const node = context.createBufferSource();
   node.buffer = buffer;
   node.connect(context.destination);
   node.onended = silence;
   node.start();
-  const { peaks } = clip;
   player = { context, node };
   find("#clip-play").textContent = "Stop";
   const tick = () => {
@@ -224,7 +232,7 @@ function silence() {
   player.context.close();
   player = null;
   find("#clip-play").textContent = "Listen";
-  wave.show(clip?.peaks || []);
+  wave.show(shown?.peaks || []);
 }
 
 // --- its words, and sending it -----------------------------------------------------------------
@@ -265,7 +273,8 @@ async function send() {
   made = (await voices(true)).find((one) => one.name === done.name) || { name: done.name, language: fields.language, description: "" };
   find("#make-form").reset();
   find("#clip").hidden = true;
-  clip = null;
+  silence();
+  clip = shown = null;
   record.textContent = "Record";
   find("#make-form").hidden = true;
   find("#made").hidden = false;

@@ -4,7 +4,7 @@
 export const possible = Boolean(isSecureContext && navigator.mediaDevices?.getUserMedia);
 
 export const WHY_NOT = "Browsers let only secure pages hear the microphone, and this one came over plain"
-  + " http. Open it through Home Assistant (https, its side bar), or on the server itself as"
+  + " http. Open it from Home Assistant's side bar over https, or on the server itself as"
   + ` http://localhost:${location.port}. Or record with any other program and drop the file here.`;
 
 const REASONS = {

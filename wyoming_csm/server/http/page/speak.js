@@ -1,17 +1,18 @@
 // The section where a text is written and heard.
 
-import { ask, askJson } from "./api.js";
+import { askJson, sentence } from "./api.js";
 import { announce, complain, find, guarded, make, seconds, waiting, warn } from "./dom.js";
-import { save, wavOf } from "./sound.js";
+import { saveAs } from "./saving.js";
 import { Speaking } from "./speaking.js";
-import { about, grouped, sample, voices } from "./state.js";
+import { about, grouped, sample, speakerOptions, voices } from "./state.js";
 import { Wave } from "./wave.js";
 
 const WORDS_WAIT = 300;  // ms without a key until the words are asked for
 const COUNT_FROM = 0.8;  // of the longest text: then it is counted
 const LAST_TEXT = "wyoming-csm text";
 
-const text = find("#text"), voice = find("#voice"), speed = find("#speed"), go = find("#go");
+const text = find("#text"), voice = find("#voice"), speaker = find("#speaker"), speed = find("#speed");
+const go = find("#go");
 const problem = find("#speak-problem");
 let wave, speaking = null, playing = null, most = Infinity;
 
@@ -34,22 +35,24 @@ export function start() {
   });
   text.addEventListener("input", written);
   voice.addEventListener("change", () => {
-    hint();
+    chosen();
     written();
   });
   speed.addEventListener("input", () => {
     find("#speed-said").textContent = Number(speed.value).toFixed(2);
   });
   find("#again").addEventListener("click", again);
-  find("#wav").addEventListener("click", ({ target }) => waiting(target, problem, downloadWav));
-  find("#mp3").addEventListener("click", ({ target }) => waiting(target, problem, downloadMp3));
+  for (const kind of ["wav", "mp3"]) {
+    find(`#${kind}`).addEventListener("click", ({ currentTarget }) => waiting(currentTarget, problem,
+      () => saveAs(kind, { text: text.value, wish: wish() }, speaking, (words) => warn(problem, sentence(words)))));
+  }
   grow();
 }
 
 /** Come here: the list of voices may be another. */
-export async function enter(chosen = voice.value) {
+export async function enter(name = voice.value) {
   const found = await guarded(problem, () => voices());
-  if (found) offer(found, chosen);
+  if (found) offer(found, name);
   written();
 }
 
@@ -59,7 +62,7 @@ export function know({ text_characters }) {
   count();
 }
 
-function offer(found, chosen) {
+function offer(found, name) {
   const first = found[0];
   const options = [];
   if (first) {
@@ -71,15 +74,20 @@ function offer(found, chosen) {
   }
   voice.replaceChildren(...options);
   voice.disabled = !first;
-  voice.value = found.some((one) => one.name === chosen) ? chosen : "";
-  hint();
+  voice.value = found.some((one) => one.name === name) ? name : "";
+  chosen();
 }
 
-async function hint() {
+/** Say what is known of the voice that is chosen, and offer its speakers. */
+async function chosen() {
   const found = await voices().catch(() => []);
   const one = voice.value ? found.find(({ name }) => name === voice.value) : found[0];
   find("#voice-hint").textContent = one ? one.fault || about(one) : "There is no voice yet.";
   text.lang = find("#words-text").lang = one ? one.language : "en";
+  const before = speaker.value;
+  speaker.replaceChildren(...speakerOptions(one));
+  if (one?.speakers.includes(before)) speaker.value = before;
+  find("#speaker-field").hidden = !one?.speakers.length;
 }
 
 // --- speaking ----------------------------------------------------------------------------------
@@ -102,7 +110,7 @@ function toggle() {
 }
 
 function wish() {
-  return { voice: voice.value || null, speed: Number(speed.value) };
+  return { voice: voice.value || null, speaker: speaker.value || null, speed: Number(speed.value) };
 }
 
 function over(one) {
@@ -144,35 +152,6 @@ function again() {
     over: stopped,
   });
   goes(true);
-}
-
-// --- files -------------------------------------------------------------------------------------
-
-async function downloadWav() {
-  if (isHeard()) save(wavOf(speaking.player.parts), `${fileName()}.wav`);
-  else save(wavOf([await (await made("pcm")).arrayBuffer()]), `${fileName()}.wav`);
-}
-
-async function downloadMp3() {
-  save(await (await made("mp3")).blob(), `${fileName()}.mp3`);
-}
-
-/** What was heard is what the page shows now. */
-function isHeard() {
-  const now = JSON.stringify([text.value, wish()]);
-  return speaking?.whole && JSON.stringify([speaking.text, speaking.wish]) === now;
-}
-
-function made(format) {
-  const { voice: name, speed: pace } = wish();
-  return ask("v1/audio/speech", { method: "POST", json: {
-    input: text.value, response_format: format, speed: pace, ...(name ? { voice: name } : {}),
-  } });
-}
-
-function fileName() {
-  const words = text.value.trim().split(/\s+/).slice(0, 5).join(" ");
-  return words.replace(/[^\p{L}\p{N} -]/gu, "").slice(0, 40).trim() || "speech";
 }
 
 // --- the words ---------------------------------------------------------------------------------

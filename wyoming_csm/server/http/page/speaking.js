@@ -12,7 +12,7 @@ export function hush() {
 
 /** A text on its way to the ears. Make it in a click: browsers allow sound only there. */
 export class Speaking {
-  /** `wish` is {voice, speed}. `changed` is called as it goes on, `warned` with all that is not as
+  /** `wish` is {voice, speaker, speed}. `changed` is called as it goes on, `warned` with all that is not as
    * it was wished so far, in words, `over` once at the end, with the error if there is one. */
   constructor(text, wish, { changed = () => {}, warned = () => {}, over = () => {} }) {
     hush();

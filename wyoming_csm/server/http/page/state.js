@@ -1,7 +1,7 @@
 // What several sections know of the server: its voices and its status, asked for when needed.
 
 import { askJson } from "./api.js";
-import { language } from "./dom.js";
+import { language, make } from "./dom.js";
 
 let listed = null;
 
@@ -45,6 +45,11 @@ export function about({ name, language: tag, description, fault }) {
   if (fault) return language(tag);  // which the description tells again
   const rest = description.startsWith(name) ? description.slice(name.length).trim() : description;
   return [language(tag), rest.replace(/^\((.*)\)$/, "$1")].filter(Boolean).join(" · ");
+}
+
+/** What a list of a voice's speakers offers; the first of them speaks where none is chosen. */
+export function speakerOptions(voice) {
+  return (voice?.speakers || []).map((name, i) => make("option", { value: i ? name : "" }, name));
 }
 
 const SAMPLES = {

@@ -51,16 +51,19 @@ function show({ speaks, engines, replies, left_out, cache }) {
       (value) => value.toFixed(2), 1));
 }
 
-function engine({ name, phase, detail, free, queue }) {
+function engine({ name, phase, detail, free, queue, gpu_memory: memory = null }) {
   const good = GOOD.includes(phase);
   const able = phase === "ready" || phase === "stalled";
-  const load = able ? [`${free} ${free === 1 ? "slot" : "slots"} free`, queue ? `${queue} waiting` : ""] : [];
+  const load = able ? [`${free} ${free === 1 ? "slot" : "slots"} free`, queue ? `${queue} waiting` : "",
+    memory && `${gigabytes(memory.taken)} of the GPU's ${gigabytes(memory.total)} GB taken`] : [];
   return make("li", { class: "engine" },
     make("p", {}, make("span", { class: `dot ${good ? "good" : ""}`, "aria-hidden": "true" }),
       make("strong", {}, titleOf(name)), make("span", { class: `tag ${good ? "" : "gray"}` }, WORDS[phase] || phase),
       make("span", { class: "hint" }, load.filter(Boolean).join(", "))),
     detail ? make("p", { class: "hint" }, ...typed(sentence(detail))) : null);
 }
+
+const gigabytes = (bytes) => (bytes / 1e9).toFixed(1);
 
 const WIDTH = 320, HEIGHT = 96, EDGE = 6;
 
@@ -73,7 +76,8 @@ function plot(title, values, write, limit = null) {
   // what is 0 stands at the lower edge, the slowest near the upper one
   const x = (i) => WIDTH - EDGE - (values.length - 1 - i) * ((WIDTH - 2 * EDGE) / Math.max(11, values.length - 1));
   const y = (value) => HEIGHT - EDGE - (value / top) * (HEIGHT - 2 * EDGE);
-  const words = `median ${write(at(0.5))}, slowest ${write(at(1))}, last ${write(values.at(-1))}`;
+  const words = `median ${write(at(0.5))}, slowest ${write(at(1))}, last ${write(values.at(-1))}`
+    + (limit === null ? "" : `; below ${limit} is fast enough`);
   const picture = draw("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img",
     "aria-label": `${title} of the last ${values.length} replies: ${words}` },
   draw("line", { class: "axis", x1: EDGE, x2: WIDTH - EDGE, y1: y(0), y2: y(0) }));

@@ -3,7 +3,7 @@
 import { ask, askJson } from "./api.js";
 import { announce, complain, find, guarded, make, question, warn } from "./dom.js";
 import { Speaking, hush } from "./speaking.js";
-import { about, grouped, sample, voices } from "./state.js";
+import { about, grouped, sample, speakerOptions, voices } from "./state.js";
 
 const MANY = 8;  // of an engine's own: then they are folded up
 const problem = find("#voices-problem");
@@ -32,14 +32,17 @@ function show(found) {
 
 function row(voice, isDefault) {
   const { name, fault } = voice;
+  const speaker = voice.speakers.length
+    ? make("select", { "aria-label": `Speaker of ${name}` }, ...speakerOptions(voice)) : null;
   return make("li", { class: "voice", "data-voice": name },
     make("div", { class: "grow" },
       make("strong", {}, name), isDefault ? make("span", { class: "tag" }, "default") : null,
       make("p", { class: "hint" }, about(voice)),
       fault ? make("p", { class: "hint bad" }, fault) : null),
     make("div", { class: "actions" },
+      speaker,
       make("button", { type: "button", class: "quiet", "aria-label": `Play ${name}`,
-        onclick: (event) => play(voice, event.currentTarget) }, "Play"),
+        onclick: (event) => play(voice, event.currentTarget, problem, speaker?.value) }, "Play"),
       voice.rerolls ? make("button", { type: "button", class: "quiet", "aria-label": `Reroll ${name}`,
         onclick: () => reroll(name) }, "Reroll") : null,
       ...(voice.kind === "recorded" ? [
@@ -51,7 +54,7 @@ function row(voice, isDefault) {
 
 /** Have a voice say something; the button stops it. What is not as wished, as another voice that
  * speaks for it, is told at `where`. */
-export function play({ name, language: tag }, button, where = problem) {
+export function play({ name, language: tag }, button, where = problem, speaker = null) {
   if (button.classList.contains("on")) {
     hush();
     return;
@@ -62,7 +65,7 @@ export function play({ name, language: tag }, button, where = problem) {
     button.classList.toggle("on", on);
     button.textContent = on ? "Stop" : words;
   };
-  new Speaking(sample(tag), { voice: name, speed: 1 }, {
+  new Speaking(sample(tag), { voice: name, speaker: speaker || null, speed: 1 }, {
     warned: (words) => warn(where, words),
     over: ({ error }) => {
       goes(false);
