@@ -30,6 +30,7 @@ def first_message(
         log_format=config.log.format,
         voices=voices,
         conversation=msgspec.to_builtins(config.conversation),
+        speakers_dir=str(config.speakers_dir),
     )
 
 
