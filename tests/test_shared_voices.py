@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -73,8 +74,8 @@ async def test_two_who_replace_one_voice_at_once_leave_it_whole_at_every_moment(
     looking, seen = looks(VoiceBook(Path(settings.voices))), set()
     ending = asyncio.create_task(process.wait())
     while not ending.done():
-        make = (make_voice, settings, "anna", clip, ours, "en", True)
-        making = asyncio.create_task(asyncio.to_thread(*make))
+        make = partial(make_voice, settings, "anna", clip, ours, "en", replacing=True)
+        making = asyncio.create_task(asyncio.to_thread(make))
         while not making.done():
             seen.add(await asyncio.to_thread(next, looking))
         assert (await making).name == "anna"

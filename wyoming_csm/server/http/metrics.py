@@ -136,12 +136,15 @@ class _Now(Collector):
             "wyoming_csm_engine_phase", "1: the engine's phase", labels=["engine", "phase"]
         )
         free = GaugeMetricFamily("wyoming_csm_slots_free", "Free slots", labels=["engine"])
+        busy = GaugeMetricFamily("wyoming_csm_slots_busy", "Slots in use", labels=["engine"])
         queue = GaugeMetricFamily(
             "wyoming_csm_queue", "Sentences that wait for a slot", labels=["engine"]
         )
         for engine in self._engines:
             for phase in Phase:
                 phases.add_metric([engine.title, phase.value], engine.status.phase is phase)
-            free.add_metric([engine.title], max(0, engine.load.free))
-            queue.add_metric([engine.title], max(0, -engine.load.free))
-        yield from (phases, free, queue)
+            load = engine.load
+            free.add_metric([engine.title], max(0, load.free))
+            busy.add_metric([engine.title], load.slots - max(0, load.free))
+            queue.add_metric([engine.title], max(0, -load.free))
+        yield from (phases, free, busy, queue)
