@@ -4,23 +4,29 @@ import asyncio
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
 import pytest
 import soundfile
+from aiohttp import ClientSession, FormData
 from msgspec.structs import replace
 
 from tests.test_mending import speech
 from wyoming_csm.__main__ import main
-from wyoming_csm.config import Config
+from wyoming_csm.answer import AnswerContext
+from wyoming_csm.app import VOICES_SECONDS, App
+from wyoming_csm.config import Config, HttpConfig
 from wyoming_csm.errors import RequestError
+from wyoming_csm.server.admission import Admission
+from wyoming_csm.server.http.door import HttpDoor
 from wyoming_csm.voice_book import BEFORE, CHANGING, VoiceBook
 from wyoming_csm.voice_folders import discard, make_voice
 
 ROOT = Path(__file__).parents[1]
-TIMES = 12
+TIMES = 8
 # A process of its own: replaces one voice again and again, and makes others.
 WRITER = """
 import sys
@@ -84,6 +90,50 @@ async def test_two_who_replace_one_voice_at_once_leave_it_whole_at_every_moment(
     assert next(looking) in seen
     bees = [f"bea_{number}" for number in range(TIMES)]
     assert sorted(os.listdir(settings.voices)) == sorted(["anna", *bees]), "nothing is left"
+
+
+@asynccontextmanager
+async def replica(settings: Config, name: str) -> AsyncIterator[tuple[App, ClientSession]]:
+    """One of several servers, with data of its own; its engines are not started."""
+    own = replace(settings, data_dir=str(Path(settings.data_dir) / name))
+    own = replace(own, http=HttpConfig(address="127.0.0.1:0"))
+    app = App(own)
+    context = AnswerContext(own, app.engine, app.mixer, app.lexicons)
+    door = HttpDoor(own, context, app.engines, app.look_at_voices, Admission(own.limits))
+    async with door, ClientSession(f"http://127.0.0.1:{door.port}") as client:
+        yield app, client
+
+
+async def test_what_is_added_on_one_replica_is_on_all_after_their_next_look(
+    tmp_path: Path, clip: Path
+) -> None:
+    """By the command and over HTTP, with words and lexicon; and so is what is taken away."""
+    settings = config(tmp_path)
+    words = ("voices", "add", "anna", str(clip), "--text", "These are the words.")
+    file = tmp_path / "config.yaml"
+    file.write_text(f"voices: {settings.voices}\ndata_dir: {settings.data_dir}\n")
+    recording = clip.read_bytes()
+    async with replica(settings, "one") as (one, client), replica(settings, "other") as (other, _):
+        assert await asyncio.to_thread(main, [*words, "--config", str(file)]) == 0
+        form = FormData({"text": "These are more words."})
+        form.add_field("clip", recording, filename="clip.wav")
+        async with client.post("/api/voices/bea", data=form) as answer:
+            assert answer.status == 201
+        (Path(settings.voices) / "bea/lexicon.yaml").write_text("Nest: nesst")
+        await other.look_at_voices()
+        await one.look_at_voices()
+        assert one.engine.voices == other.engine.voices, "in one order, with the same content"
+        anna, bea = other.book.voices
+        assert [voice.clips[0].text for voice in (anna, bea)] == [
+            *("These are the words.", "These are more words."),
+        ]
+        for app in (one, other):
+            assert app.lexicons.replacements("Nest", bea) == [("Nest", "nesst")]
+        async with client.delete("/api/voices/anna") as answer:
+            assert answer.status == 200
+        await other.look_at_voices()
+        assert other.book.voices == one.book.voices == (bea,)
+    assert VOICES_SECONDS <= 5, "the next look is soon"
 
 
 def test_what_a_process_left_that_was_ended_amid_a_change_is_cleared_away(
