@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from wyoming_csm.disk_cache import DiskCache, compiled_folder
+from wyoming_csm.disk_cache import DiskCache, compiled_folder, write_whole
 from wyoming_csm.errors import CheckpointError
 
 
@@ -53,7 +53,8 @@ def test_two_do_not_write_the_same(cache: DiskCache, caplog: pytest.LogCaptureFi
     next(writing)
     assert list(cache.write(cache.path("a"), [b"another's"])) == []
     write(cache, "b")
-    assert names(cache) == ["a.bin.part", "b.bin"], "a part that is being written stays"
+    part, other = names(cache)
+    assert (part[:6], part[-5:], other) == ("a.bin.", ".part", "b.bin"), "what is written stays"
     assert list(writing) == []
     assert cache.path("a").read_bytes() == b"mine"
     assert names(cache) == ["a.bin", "b.bin"]
@@ -120,11 +121,51 @@ def test_what_is_private_is_for_its_user_alone(tmp_path: Path) -> None:
 
 
 def test_what_a_process_that_was_killed_left_is_no_matter(cache: DiskCache) -> None:
-    cache.folder.mkdir(parents=True)
+    writing = cache.write(cache.path("a"), [b"much more than will be written"])
+    next(writing)
+    (part,) = names(cache)
+    assert list(writing) == []
     for key in ("a", "b"):
-        (cache.folder / f"{key}.bin.part").write_bytes(b"much more than will be written")
+        (cache.folder / part.replace("a", key, 1)).write_bytes(b"much more than will be written")
     assert write(cache, "a", b"whole").read_bytes() == b"whole"
     assert names(cache) == ["a.bin"]
+
+
+def test_what_another_machine_writes_stays_until_it_is_a_day_behind(cache: DiskCache) -> None:
+    """Its lock cannot be seen here; the times are the disk's, whatever the clock is here."""
+    newest = write(cache, "b").stat().st_mtime
+    theirs, left = (cache.folder / f"a.bin.{name}.part" for name in ("0123abcd", "4567cdef"))
+    for part, days in ((theirs, 0.9), (left, 1.1)):
+        part.write_bytes(b"theirs")
+        os.utime(part, (newest - days * 86_400,) * 2)
+    assert write(cache, "a").read_bytes() == b"whole"
+    assert theirs.read_bytes() == b"theirs"
+    assert not left.exists()
+
+
+def test_a_disk_without_locks_has_whole_files_too(
+    cache: DiskCache, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def flock(_file: object, _kind: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    writing = cache.write(cache.path("a"), [b"mine", b" too"])
+    next(writing)
+    assert write(cache, "a", b"another's").read_bytes() == b"another's"
+    for _ in writing:
+        assert cache.path("a").read_bytes() == b"another's"
+    assert cache.path("a").read_bytes() == b"mine too"
+    assert not caplog.messages
+
+
+def test_small_files_are_written_whole_by_whoever_writes_them(tmp_path: Path) -> None:
+    path = tmp_path / "seed"
+    write_whole(path, b"1")
+    with pytest.raises(TypeError):
+        write_whole(path, None)  # type: ignore[arg-type]
+    assert path.read_bytes() == b"1"
+    assert [one.name for one in tmp_path.iterdir()] == ["seed"]
 
 
 def test_those_used_last_stay(cache: DiskCache) -> None:

@@ -55,6 +55,17 @@ def test_files_are_read_again_when_they_change(
     assert caplog.messages == []
 
 
+def test_a_change_counts_though_the_file_has_the_same_size_and_times(tmp_path: Path) -> None:
+    """As on a shared disk that has whole seconds only, or shows the times late."""
+    lexicons = Lexicons(config(tmp_path))
+    file = tmp_path / "lexicon.yaml"
+    for words in ("nesst", "nests"):
+        file.write_text(f"Nest: {words}")
+        os.utime(file, (1, 1))
+        lexicons.refresh()
+        assert respelled(lexicons, "The Nest.", ANNA) == f"The {words}."
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [

@@ -16,7 +16,7 @@ __all__ = ["clip"]  # a fixture
 
 
 def test_a_speaker_gets_another_voice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    files = SpeakerFiles(tmp_path, "abc", 2, 16)
+    files = SpeakerFiles(tmp_path / "speakers", "abc", 2, 16)
     before = [files.seed(number) for number in (1, 2)]
     assert main(["voices", "reroll", "speaker_2", "--data-dir", str(tmp_path)]) == 0
     assert files.seed(1) == before[0]

@@ -2,8 +2,11 @@
 
 import logging
 import os
+import shutil
+import time
 import unicodedata
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -117,6 +120,76 @@ def test_what_is_being_copied_is_said_when_it_rests(
     for _ in range(3):
         book.refresh()
     assert len(warnings(caplog)) == 1
+
+
+@pytest.fixture
+def whole_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk whose times are coarse: all that is written in this test has one."""
+    stat, now = Path.stat, int(time.time()) * 10**9
+
+    def coarse(path: Path, *, follow_symlinks: bool = True) -> SimpleNamespace:
+        found = stat(path, follow_symlinks=follow_symlinks)
+        times = {"st_mtime_ns": now, "st_ctime_ns": now}
+        return SimpleNamespace(st_size=found.st_size, st_mode=found.st_mode, **times)
+
+    monkeypatch.setattr(Path, "stat", coarse)
+
+
+@pytest.mark.usefixtures("whole_seconds")
+def test_a_change_that_times_and_sizes_do_not_show_is_seen(tmp_path: Path) -> None:
+    clock = [0.0]
+    ann = make(tmp_path)
+    book = VoiceBook(tmp_path, clock=lambda: clock[0])
+    book.refresh()
+    (ann / "clip.txt").write_text("Hullo there.\n")
+    assert not book.refresh(), "another change might follow within the disk's second"
+    clock[0] += 2.0
+    assert book.refresh()
+    assert book.voices[0].clips[0].text == "Hullo there."
+    (ann / "clip.txt").write_text("Hallo there.\n")
+    clock[0] += 9.0
+    assert not book.refresh(), "it is read twice, not for ever"
+
+
+def test_what_is_read_twice_is_one_voice_and_one_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    make(tmp_path, "ann")
+    (make(tmp_path, "bob") / "clip.txt").unlink()
+    (tmp_path / "cid").mkdir()
+    clock = [0.0]
+    book = VoiceBook(tmp_path, clock=lambda: clock[0])
+    assert book.refresh()
+    before = book.voices
+    for _ in range(3):
+        clock[0] += 2.0
+        assert not book.refresh()
+        assert all(new is old for new, old in zip(book.voices, before, strict=True))
+    assert len(warnings(caplog)) == 2
+
+
+def test_a_voice_that_is_being_replaced_stays_for_a_moment(tmp_path: Path) -> None:
+    """Between the two steps in which another process does it; never for ever, if that was ended."""
+    make(tmp_path, "ann")
+    make(tmp_path, "bob")
+    make(tmp_path, "cid")
+    clock = [0.0]
+    book = VoiceBook(tmp_path, clock=lambda: clock[0])
+    book.refresh()
+    before = tmp_path / f"{voice_book.CHANGING}x" / voice_book.BEFORE
+    before.mkdir(parents=True)
+    (tmp_path / "ann").rename(before / "ann")
+    shutil.rmtree(tmp_path / "cid")
+    assert book.refresh()
+    assert names(book) == ["ann", "bob"]
+    clock[0] += 1.9
+    assert not book.refresh()
+    clock[0] += 0.1
+    assert book.refresh()
+    assert names(book) == ["bob"]
+    make(tmp_path, "ann")
+    assert book.refresh()
+    assert names(book) == ["ann", "bob"]
 
 
 def test_a_folder_that_was_not_meant_as_a_voice_is_none(tmp_path: Path) -> None:

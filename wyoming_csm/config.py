@@ -305,6 +305,7 @@ class Config(_Section, frozen=True):
     samples_per_chunk: Samples in an audio event; 1920: one frame of 80 ms
     voices: Folder of recorded voices
     lexicon: File of words and phrases that are said otherwise than they are written
+    speakers: Folder of what speakers without a clip said once; null: DATA_DIR/speakers
     presets: Voices made of other voices, as anna_night: {voice: anna, gain: -6}
     data_dir: Folder for what the server stores
     download_dir: Folder for downloaded models; null: DATA_DIR/models
@@ -317,6 +318,7 @@ class Config(_Section, frozen=True):
     samples_per_chunk: Annotated[int, Meta(ge=160, le=24_000)] = 1_920
     voices: FilePath = "config/voices"
     lexicon: FilePath = "config/lexicon.yaml"
+    speakers: FilePath | None = None
     presets: Annotated[dict[VoiceName, PresetConfig], Meta(max_length=100)] = msgspec.field(
         default_factory=dict
     )
@@ -338,6 +340,11 @@ class Config(_Section, frozen=True):
     def models_dir(self) -> Path:
         """The folder to download models into."""
         return Path(self.download_dir) if self.download_dir else Path(self.data_dir) / "models"
+
+    @property
+    def speakers_dir(self) -> Path:
+        """The folder of what speakers without a clip said once."""
+        return Path(self.speakers) if self.speakers else Path(self.data_dir) / "speakers"
 
 
 SECTIONS = (

@@ -5,7 +5,9 @@ import fcntl
 import hashlib
 import logging
 import os
+import secrets
 import shutil
+import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,10 +21,16 @@ _T = TypeVar("_T")
 SMALL_BYTES = 2**20
 _SAMPLES, _SAMPLE_BYTES = 256, 64
 _SPARE_BYTES = 200_000_000  # that a download leaves free
+_ABANDONED_SECONDS = 86_400.0  # behind the newest file, by the clock of the disk's own computer
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class DiskCache:
-    """Files in a folder, each named by what it was made from: nothing needs to be invalidated."""
+    """Files in a folder, each named by what it was made from: nothing needs to be invalidated.
+
+    Several machines may share the folder: a file is written beside its place, under a name that
+    they do not share, since a lock may count for one machine's processes only, or not exist.
+    """
 
     def __init__(
         self,
@@ -38,6 +46,7 @@ class DiskCache:
         self.folder = folder
         self._suffix, self._most, self._most_bytes = suffix, most, most_bytes
         self._private = private
+        self._parts = f".{_this_kernel()}.part"  # what ends so is ours to lock
         self._complained = False  # that nothing can be stored
         self._told: set[int | None] = set()  # by which of its errors the disk gives nothing
 
@@ -101,15 +110,11 @@ class DiskCache:
     @contextmanager
     def _new(self, path: Path) -> Iterator[BinaryIO]:
         self.folder.mkdir(0o700 if self._private else 0o777, parents=True, exist_ok=True)
-        part = path.with_name(f"{path.name}.part")  # what a process that was killed left, too
-        with part.open("ab") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if not os.path.samestat(os.fstat(file.fileno()), part.stat()):
-                raise BlockingIOError(f"{path} was written just now")
+        part, opened = self._open(path)
+        with opened as file:
             if self._private:
                 os.fchmod(file.fileno(), 0o600)
             try:
-                file.truncate(0)
                 yield file
                 file.flush()
                 os.fsync(file.fileno())  # whole even if the power fails
@@ -118,6 +123,25 @@ class DiskCache:
                 part.unlink(missing_ok=True)
                 raise
         self._clean()
+
+    def _open(self, path: Path) -> tuple[Path, BinaryIO]:
+        """Open an empty file beside this one that no other process writes. Raises OSError;
+        BlockingIOError if one here writes the same."""
+        part = path.with_name(path.name + self._parts)  # what a process that was killed left, too
+        file = part.open("ab")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not os.path.samestat(os.fstat(file.fileno()), part.stat()):
+                raise BlockingIOError(f"{path} was written just now")
+            file.truncate(0)
+        except OSError as error:
+            file.close()
+            if isinstance(error, BlockingIOError):
+                raise
+            # A disk without locks: what two write at once, the last has written.
+            part = path.with_name(f"{path.name}.{secrets.token_hex(8)}.part")
+            file = part.open("xb")
+        return part, file
 
     def _clean(self) -> None:
         files: list[tuple[int, int, Path]] = []
@@ -133,10 +157,41 @@ class DiskCache:
             many = self._most is not None and number >= self._most
             if many or (self._most_bytes is not None and size > self._most_bytes):
                 path.unlink(missing_ok=True)
-        for path in self.folder.glob(f"*{self._suffix}.part"):
-            with suppress(OSError), path.open("ab") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                path.unlink()
+        newest = files[0][0] / 1e9 if files else 0.0
+        for path in self.folder.glob(f"*{self._suffix}.*part"):
+            with suppress(OSError):
+                if path.name.endswith(self._parts):
+                    with path.open("ab") as file:
+                        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                        path.unlink()
+                elif newest - path.stat().st_mtime > _ABANDONED_SECONDS:
+                    path.unlink()
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a small file anew, all at once, whoever else writes it. Raises OSError."""
+    part = path.with_name(f"{path.name}.{secrets.token_hex(8)}.part")
+    try:
+        with part.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())  # whole even if the power fails
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def _this_kernel() -> str:
+    """Name what a lock surely counts for: the processes of one kernel, in all its containers.
+
+    Names of hosts and numbers of processes are alike in containers, as 1 is.
+    """
+    try:
+        found = _BOOT_ID.read_text(encoding="ascii")
+    except OSError:
+        found = socket.gethostname()
+    return hashlib.sha256(found.encode()).hexdigest()[:8]
 
 
 def fingerprint(path: Path) -> list[object]:

@@ -18,6 +18,11 @@ class DocumentError(Exception):
 
 def read_document(path: Path) -> Any:
     """Read a file; return a table without entries if it is empty. Raises DocumentError."""
+    return parse_document(read_text(path))
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file of settings. Raises DocumentError."""
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # reading a pipe would wait for ever
@@ -25,17 +30,21 @@ def read_document(path: Path) -> Any:
         if status.st_size > MAX_BYTES:
             raise DocumentError(f"it is larger than {MAX_BYTES // 1024} KiB")
         with path.open("rb") as file:
-            text = file.read(MAX_BYTES).decode("utf-8-sig")
+            return file.read(MAX_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DocumentError(f"it is not UTF-8 text (byte {error.start})") from error
     except OSError as error:
         raise DocumentError(error.strerror or str(error)) from error
-    document = parse_document(text)
-    return {} if document is None else document
 
 
 def parse_document(text: str) -> Any:
-    """Parse YAML or JSON. JSON is tried for itself: YAML refuses the tabs that JSON may hold."""
+    """Parse YAML or JSON; return a table without entries if it is empty. Raises DocumentError."""
+    document = _parse(text)
+    return {} if document is None else document
+
+
+def _parse(text: str) -> Any:
+    # JSON is tried for itself: YAML refuses the tabs that JSON may hold.
     if text.lstrip().startswith("{"):
         with suppress(ValueError, RecursionError):  # a flow mapping of YAML looks the same
             return json.loads(text, object_pairs_hook=_without_duplicates)

@@ -1,12 +1,13 @@
 """The lexicons of the installation, of voices and of presets: files, read while they change."""
 
+import hashlib
 import logging
 import os
 import unicodedata
 from pathlib import Path
 
 from wyoming_csm.config import Config
-from wyoming_csm.documents import DocumentError, read_document
+from wyoming_csm.documents import DocumentError, parse_document, read_text
 from wyoming_csm.errors import ConfigError
 from wyoming_csm.text.lexicon import Lexicon, read_entries, replacements
 from wyoming_csm.voice_book import MAX_VOICES
@@ -15,7 +16,6 @@ from wyoming_csm.voices import Voice
 _LOGGER = logging.getLogger(__name__)
 
 FILE = "lexicon.yaml"
-_Stamp = tuple[int, int]  # size and time of change
 
 
 class Lexicons:
@@ -31,13 +31,19 @@ class Lexicons:
                 self._presets[name] = Lexicon(read_entries(preset.lexicon))
             except ConfigError as error:
                 raise ConfigError(f"presets.{name}.lexicon: {error}") from error
-        self._stamps: dict[Path, _Stamp] = {}
+        self._contents: dict[
+            Path, bytes
+        ] = {}  # digests of the files, or of why they cannot be read
         self._found: dict[Path, Lexicon] = {}
         self._of_voices: dict[str, Lexicon] = {}
         self.refresh()
 
     def refresh(self) -> None:
-        """Look at the files again, from any thread; only those that changed are read."""
+        """Look at the files again, from any thread.
+
+        All are read: they are small, and a shared disk may show the times of files late, or only
+        whole seconds of them. Only those that changed are parsed.
+        """
         of_voices = self._files_of_voices()
         read = {path: self._read(path) for path in (self._file, *of_voices)}
         self._found = {path: lexicon for path, lexicon in read.items() if lexicon is not None}
@@ -65,19 +71,23 @@ class Lexicons:
         return [folder / FILE for folder in folders[:MAX_VOICES]]
 
     def _read(self, path: Path) -> Lexicon | None:
-        try:
-            status = os.stat(path)
-        except OSError:
-            self._stamps.pop(path, None)
+        if not os.path.exists(path):
+            self._contents.pop(path, None)
             return None
-        stamp = status.st_size, status.st_mtime_ns
-        before = self._found.get(path)
-        if self._stamps.get(path) == stamp:
-            return before
-        self._stamps[path] = stamp
+        before, text, fault = self._found.get(path), "", ""
         try:
-            return Lexicon(read_entries(read_document(path)))
-        except (DocumentError, ConfigError) as error:
-            rest = "; what it had before is used" if before else ""
-            _LOGGER.warning("The lexicon %s cannot be used: %s%s", path, error, rest)
+            text = read_text(path)
+        except DocumentError as error:
+            fault = str(error)
+        content = hashlib.sha256(f"{fault}\n{text}".encode()).digest()
+        if self._contents.get(path) == content:
             return before
+        self._contents[path] = content
+        try:
+            if not fault:
+                return Lexicon(read_entries(parse_document(text)))
+        except (DocumentError, ConfigError) as error:
+            fault = str(error)
+        rest = "; what it had before is used" if before else ""
+        _LOGGER.warning("The lexicon %s cannot be used: %s%s", path, fault, rest)
+        return before

@@ -1,7 +1,15 @@
-"""The recorded voices below a folder, found again while the server runs."""
+"""The recorded voices below a folder, found again while the server runs.
+
+The folder may be on a disk that other machines write to: their clocks are not ours, the times of
+files may be whole seconds, and a look may come between the two steps in which a voice is replaced.
+"""
 
 import logging
+import math
+import os
+import time
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 
 from wyoming_csm.errors import VoiceError
@@ -13,53 +21,96 @@ _LOGGER = logging.getLogger(__name__)
 MAX_VOICES = 200
 # Folders that file managers, archives and disks leave behind.
 NO_VOICES = ("__macosx", "@eadir", "#recycle", "$recycle.bin", "system volume information")
-_Stamp = tuple[tuple[str, int, int], ...]  # names, sizes and times of a folder's files
+# While a voice is replaced, its old folder is in CHANGING…/BEFORE, below the folder of voices.
+CHANGING, BEFORE = ".changing-", "before"
+_COARSEST_SECONDS = 2.0  # of the times of files, on some disks: FAT's
+_REPLACING_SECONDS = 2.0  # at most, unless the process that does it was ended amid it
+_LOOKS = 3  # for a folder that is moved in a moment
+_NEW_SECONDS = 3_600.0  # of a file, by our clock; another machine's is no more beside it
+_Stamp = tuple[tuple[str, int, int, int], ...]  # names, sizes and times of a folder's files
 
 
 class VoiceBook:
     """The voices in the folders `<name>/{clip.wav, clip.txt, voice.yaml}` below `folder`."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        self._folder, self._clock = folder, clock
         self.voices: tuple[Voice, ...] = ()  # as last read, by name
         self._seen: dict[str, _Stamp] | None = None  # None: not looked yet
-        self._unsaid: dict[str, str] = {}  # faults of folders that may still be being copied
+        self._faults: dict[str, str] = {}  # of folders, which may still be being copied
+        self._told: dict[str, str] = {}  # of these, since the folder changed
+        self._unsure: dict[str, float] = {}  # until when times may hide a change
+        self._missed: dict[str, float] = {}  # since when, while they were being replaced
         self._complaint = ""  # about the whole folder, so that it is logged once
 
     def refresh(self) -> bool:
         """Look at the folder again; return whether the voices changed.
 
-        Only folders whose files changed are read. A folder that cannot be used is one warning, as
-        soon as its files did not change between two looks (at the first look: at once), and a
-        voice with a fault.
+        Only folders whose files changed are read, new files once more when their times would show
+        another change. A voice that is being replaced just now stays. A folder that cannot be
+        used is one warning, as soon as its files did not change between two looks (at the first
+        look: at once), and a voice with a fault.
         """
         before = {voice.name: voice for voice in self.voices}
         first = self._seen is None
         seen: dict[str, _Stamp] = {}
         voices: dict[str, Voice] = {}
         for folder in self._folders():
-            name = unicodedata.normalize("NFC", folder.name)  # macOS takes letters apart
+            name = _name(folder)
             if name in seen:
                 continue
             seen[name] = _stamp(folder)
             unchanged = self._seen is not None and self._seen.get(name) == seen[name]
-            if not unchanged:
-                voices |= self._read(folder, name)
+            if not unchanged or self._is_to_be_read_again(name):
+                found = self._read(folder, name)
+                voices |= {name: before[name]} if found == {name: before.get(name)} else found
             elif name in before:
                 voices[name] = before[name]
-            if (unchanged or first) and (fault := self._unsaid.pop(name, "")):
-                _LOGGER.warning("Voice %r cannot be used: %s", name, fault)
-        self._seen, self.voices = seen, tuple(voices.values())
+            if not unchanged:
+                self._told.pop(name, None)
+                if _is_new(seen[name]):
+                    self._unsure[name] = self._clock() + _COARSEST_SECONDS
+            if unchanged or first:
+                self._tell_fault(name)
+        for name in self._being_replaced(before.keys() - seen.keys()):
+            voices[name] = before[name]
+        self._seen, self.voices = seen, tuple(voices[name] for name in sorted(voices))
         return voices != before
+
+    def _tell_fault(self, name: str) -> None:
+        fault = self._faults.get(name)
+        if fault is not None and fault != self._told.get(name):
+            _LOGGER.warning("Voice %r cannot be used: %s", name, fault)
+            self._told[name] = fault
+
+    def _is_to_be_read_again(self, name: str) -> bool:
+        if self._clock() < self._unsure.get(name, math.inf):
+            return False
+        del self._unsure[name]
+        return True
+
+    def _being_replaced(self, gone: set[str]) -> list[str]:
+        """Return those of the voices that were not seen that are there again, or in a moment."""
+        now = self._clock()
+        self._missed = {name: self._missed.get(name, now) for name in gone if self._is_moved(name)}
+        return [name for name, since in self._missed.items() if now - since < _REPLACING_SECONDS]
+
+    def _is_moved(self, name: str) -> bool:
+        """Look in both places, more than once: it may be in the other one each time."""
+        return any(
+            os.path.exists(self._folder / name)
+            or any(_name(path) == name for path in self._folder.glob(f"{CHANGING}*/{BEFORE}/*"))
+            for _ in range(_LOOKS)
+        )
 
     def _read(self, folder: Path, name: str) -> dict[str, Voice]:
         """Read one voice, by name; it has a fault if its folder was meant as one, else there is
         none."""
-        self._unsaid.pop(name, None)
+        self._faults.pop(name, None)
         try:
             return {name: read_voice(folder)}
         except VoiceError as error:
-            fault = self._unsaid[name] = str(error)
+            fault = self._faults[name] = str(error)
         if not (name.isprintable() and holds_recording(folder)):
             return {}
         return {name: Voice(name=name, language="en", description=name, engine="csm", fault=fault)}
@@ -88,9 +139,18 @@ class VoiceBook:
         self._complaint = text
 
 
+def _name(folder: Path) -> str:
+    return unicodedata.normalize("NFC", folder.name)  # macOS takes letters apart
+
+
 def _stamp(folder: Path) -> _Stamp:
     try:
         stats = [(p.name, p.stat()) for p in sorted(folder.iterdir()) if p.is_file()]
     except OSError:
         return ()
-    return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)
+    return tuple((name, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for name, s in stats)
+
+
+def _is_new(stamp: _Stamp) -> bool:
+    """Tell whether a file may change once more without that its times show it."""
+    return any(abs(time.time() - changed / 1e9) < _NEW_SECONDS for *_, changed in stamp)

@@ -1,4 +1,9 @@
-"""What goes in and out of the folder of recorded voices: each voice whole, or not at all."""
+"""What goes in and out of the folder of recorded voices: each voice whole, or not at all.
+
+Several processes, of several machines, may do so at once: all that counts is a rename, which is
+done or not, on a network's disk, too. No lock is needed. What a process that was ended amid a
+change left behind, the next one clears away.
+"""
 
 import errno
 import os
@@ -19,7 +24,7 @@ from wyoming_csm.config import Config
 from wyoming_csm.errors import RequestError, VoiceError, VoiceExists
 from wyoming_csm.mending import Mended, mend_file
 from wyoming_csm.recordings import holds_recording, is_recording, read_voice
-from wyoming_csm.voice_book import MAX_VOICES, NO_VOICES
+from wyoming_csm.voice_book import BEFORE, CHANGING, MAX_VOICES, NO_VOICES
 from wyoming_csm.voices import Voice
 
 FORBIDDEN = frozenset('/\\:*?"<>|')  # on some disk
@@ -31,6 +36,8 @@ _OTHERS = ("system_", "coqui_", "speaker_")  # the engines' own voices begin so
 _TAKEN = ("default", *NO_VOICES)
 _MOVING = threading.Lock()  # folders of voices: nobody looks between the steps of a change
 _IN_THE_WAY = (errno.EEXIST, errno.ENOTEMPTY)  # another process was quicker
+_MOST_TRIES = 20  # to replace a voice: at each another was quicker
+_ABANDONED_SECONDS = 3_600.0  # since a change was begun, by the clock of the disk's own computer
 
 
 @dataclass(frozen=True)
@@ -93,10 +100,13 @@ def discard(config: Config, name: str) -> None:
     """Take a voice's folder away, all at once. Raises RequestError."""
     with _hidden(_folder_of(config, name).parent) as hidden, _MOVING:
         folder = _folder_of(config, name)
-        if folder.is_symlink():
-            folder.unlink()
-        else:
-            folder.rename(hidden / folder.name)
+        try:
+            if folder.is_symlink():
+                folder.unlink()
+            else:
+                folder.rename(hidden / folder.name)
+        except FileNotFoundError as error:
+            raise _absent(config, name) from error
 
 
 def rename(config: Config, name: str, new_name: str) -> str:
@@ -172,10 +182,11 @@ def _hidden(folder: Path) -> Iterator[Path]:
     leave nothing of it. Raises RequestError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        hidden = Path(tempfile.mkdtemp(prefix=".changing-", dir=folder))
+        hidden = Path(tempfile.mkdtemp(prefix=CHANGING, dir=folder))
     except OSError as error:
         raise _unwritable(error) from error
     try:
+        _clear_abandoned(hidden)
         yield hidden
     except OSError as error:
         raise _unwritable(error) from error
@@ -186,23 +197,54 @@ def _hidden(folder: Path) -> Iterator[Path]:
 def _put(aside: Path, folder: Path, replacing: bool) -> None:
     """Let the folder appear whole; one that was there goes, and comes back if that fails.
 
-    Raises VoiceExists if it is not to be replaced, OSError.
+    Of two who replace it at once one is the last. Raises VoiceExists if it is not to be replaced,
+    OSError.
     """
-    before = aside.parent / "before"
+    before = aside.parent / BEFORE
     with _MOVING:
         if _is_there(folder.parent, folder.name) and not replacing:
             raise _exists(folder.name)
-        there = [path for path in _folders(folder.parent) if _name(path) == folder.name]
-        for path in there[:1]:
-            path.rename(before)
-        try:
-            aside.rename(folder)
-        except OSError as error:
-            if error.errno in _IN_THE_WAY:
-                raise _exists(folder.name) from error
-            for path in there[:1]:
-                before.rename(path)
-            raise
+        for left in reversed(range(_MOST_TRIES)):
+            _move_there(folder, before)
+            try:
+                aside.rename(folder)
+                return
+            except OSError as error:
+                quicker = error.errno in _IN_THE_WAY
+                if quicker and not replacing:
+                    raise _exists(folder.name) from error
+                if not quicker or not left:
+                    _move_back(before)
+                    raise
+
+
+def _move_there(folder: Path, before: Path) -> None:
+    """Move a voice's folder, if there is one, into the folder `before`, in place of another's."""
+    for path in _folders(folder.parent):
+        if _name(path) == folder.name:
+            shutil.rmtree(before, ignore_errors=True)
+            before.mkdir()
+            with suppress(FileNotFoundError):  # another process moved it
+                path.rename(before / path.name)
+            return
+
+
+def _move_back(before: Path) -> None:
+    """Move a voice's folder back, unless there is another by now. Raises OSError."""
+    for path in before.iterdir() if before.exists() else ():
+        if not _is_there(before.parents[1], path.name):
+            path.rename(before.parents[1] / path.name)
+
+
+def _clear_abandoned(hidden: Path) -> None:
+    """Take away what processes left that were ended amid a change; the only folder of a voice
+    comes back."""
+    now = hidden.stat().st_mtime
+    for path in hidden.parent.glob(f"{CHANGING}*"):
+        with suppress(OSError):  # another process clears, too
+            if now - path.stat().st_mtime > _ABANDONED_SECONDS:
+                _move_back(path / BEFORE)
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def _unwritable(error: OSError) -> RequestError:
@@ -220,7 +262,11 @@ def _folder_of(config: Config, name: str) -> Path:
     for path in _folders(Path(config.voices)):
         if _name(path) == name:
             return path
-    raise RequestError(f"there is no voice {name!r} in {config.voices}")
+    raise _absent(config, name)
+
+
+def _absent(config: Config, name: str) -> RequestError:
+    return RequestError(f"there is no voice {name!r} in {config.voices}")
 
 
 def _folders(folder: Path) -> list[Path]:

@@ -150,7 +150,8 @@ def reroll_voice(config: Config, name: str) -> None:
     if "csm" not in config.engines:
         raise RequestError(f"{name} is a voice of CSM, left out by --light or `engines`")
     try:
-        reroll(Path(make_data_dir(config.data_dir)), speakers.index(name))
+        config = replace(config, data_dir=make_data_dir(config.data_dir))
+        reroll(config.speakers_dir, speakers.index(name))
     except OSError as error:
         raise RequestError(f"{error.filename}: {error.strerror}") from error
     print(

@@ -30,6 +30,7 @@ def first_message(
         log_format=config.log.format,
         voices=voices,
         conversation=msgspec.to_builtins(config.conversation),
+        speakers_dir=str(config.speakers_dir),
     )
 
 
@@ -106,7 +107,8 @@ class ChildEngine:
 
     @property
     def load(self) -> Load:
-        return Load(self._slots - len(self._sentences), len(self._replies) / self._slots)
+        slots = self._slots
+        return Load(slots - len(self._sentences), len(self._replies) / slots, slots)
 
     @property
     def gpu_memory(self) -> protocol.GpuMemory | None:

@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
-import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
+
+from wyoming_csm.disk_cache import write_whole
 
 _LOGGER = logging.getLogger(__name__)
 _MOST = 1_000  # voices in the file
@@ -73,12 +74,7 @@ def _read(path: Path) -> _Known:
 
 
 def _write(path: Path, known: _Known) -> None:
-    new = path.with_suffix(f".{os.getpid()}")
     try:
-        with new.open("wb") as file:
-            file.write(msgspec.json.encode(known))
-            file.flush()
-            os.fsync(file.fileno())  # whole even if the power fails
-        os.replace(new, path)
+        write_whole(path, msgspec.json.encode(known))
     except OSError as error:
         _LOGGER.warning("%s cannot be written, so voices are measured again: %s", path, error)

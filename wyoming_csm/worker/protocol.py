@@ -33,7 +33,8 @@ class Prepare(_Message, frozen=True):
 class Configure(_Message, frozen=True):
     """Load this engine, with its section of the configuration; comes before all but `Prepare`.
 
-    `voices`: those of an engine that has a model for each. `conversation`: that section, for CSM.
+    `voices`: those of an engine that has a model for each. `conversation`, `speakers_dir`: that
+    section, and the folder of what its speakers said once, for CSM.
     """
 
     engine: str
@@ -44,6 +45,7 @@ class Configure(_Message, frozen=True):
     log_format: str = ""
     voices: tuple[Voice, ...] = ()
     conversation: dict[str, Any] = {}
+    speakers_dir: str = ""
 
 
 class Learn(_Message, frozen=True):

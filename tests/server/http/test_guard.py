@@ -172,7 +172,7 @@ async def test_without_the_token_nothing_happens(
             found, body = await status(both, method, path, more_headers=headers, **more)
             assert found == 401, (method, path)
             assert "authentication_error" in body
-        for path in ("/", "/health", "/api/docs", "/api/openapi.json"):
+        for path in ("/", "/health", "/health/live", "/api/docs", "/api/openapi.json"):
             assert (await status(both, "GET", path))[0] == 200
     assert not engine.asked
 

@@ -12,18 +12,20 @@ from wyoming_csm.engines.base import Phase
 
 
 @pytest.mark.parametrize(
-    ("phase", "ready"),
+    ("phase", "ready", "live"),
     [
-        (Phase.READY, True),
-        (Phase.ASLEEP, True),
-        (Phase.WAKING, True),
-        (Phase.STALLED, False),
-        (Phase.STARTING, False),
-        (Phase.RESTING, False),
-        (Phase.ABSENT, False),
+        (Phase.READY, True, True),
+        (Phase.ASLEEP, True, True),
+        (Phase.WAKING, True, True),
+        (Phase.STALLED, False, False),
+        (Phase.STARTING, False, True),
+        (Phase.RESTING, False, False),
+        (Phase.ABSENT, False, True),
     ],
 )
-async def test_ready_is_who_can_speak(phase: Phase, ready: bool) -> None:
+async def test_ready_is_who_can_speak_and_live_who_need_not_be_started_anew(
+    phase: Phase, ready: bool, live: bool
+) -> None:
     engine = FakeEngine()
     async with doors(engine) as both:
         engine.become(phase, "as it is")
@@ -31,18 +33,28 @@ async def test_ready_is_who_can_speak(phase: Phase, ready: bool) -> None:
             assert answer.status == (200 if ready else 503)
             assert ("Retry-After" in answer.headers) is not ready
             assert await answer.json() == {
-                "live": True,
+                "live": live,
                 "ready": ready,
                 "engines": [{"name": "fake", "phase": phase.value, "detail": "as it is"}],
             }
+        async with both.client.get("/health/live") as answer:
+            assert answer.status == (200 if live else 503)
 
 
 async def test_one_that_can_is_enough() -> None:
     first, second = FakeEngine("first"), FakeEngine("second")
     async with doors(first, second) as both:
-        first.become(Phase.ABSENT, "no GPU")
-        async with both.client.get("/health") as answer:
-            assert answer.status == 200
+        first.become(Phase.RESTING, "failed too often")
+        for path, status in (
+            ("/health", 200),
+            ("/health/live", 200),
+            ("/health?engine=second", 200),
+            ("/health?engine=first", 503),
+            ("/health/live?engine=first", 503),
+            ("/health?engine=third", 404),
+        ):
+            async with both.client.get(path) as answer:
+                assert answer.status == status, path
 
 
 async def counts(both: Doors) -> dict[str, float]:
@@ -75,6 +87,7 @@ async def test_replies_of_both_doors_are_counted() -> None:
     assert found["connections"] == 2
     assert found['http_requests_total{route="/api/text-to-speech",status="200"}'] == 1
     assert found['slots_free{engine="fake"}'] == 4
+    assert found['slots_busy{engine="fake"}'] == 0
     assert found['engine_phase{engine="fake",phase="ready"}'] == 1
     assert [reply["seconds"] for reply in state["replies"]] == [0.8, 0.4]
     assert state["replies"][0]["ttfa"] > 0

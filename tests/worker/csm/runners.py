@@ -246,7 +246,7 @@ class Talk(Driver):
                 self.pipeline,
                 loaded.prompts,
                 lambda clip: self.recordings[clip.path],
-                SpeakerPrompts(speaker_files(files, data), loaded.prompts),
+                SpeakerPrompts(speaker_files(files, data / "speakers"), loaded.prompts),
                 config,
                 self.cache,
                 iter(saving),

@@ -59,7 +59,8 @@ def stored_later(monkeypatch: pytest.MonkeyPatch) -> None:
 def configure(checkpoint: Path, data: Path, **settings: object) -> Configure:
     wanted = {"checkpoint": str(checkpoint), "device": "cpu", **settings}
     config = msgspec.to_builtins(msgspec.convert(wanted, CsmConfig))
-    return Configure("csm", config, str(data), str(data), "INFO")
+    speakers = str(data / "speakers")
+    return Configure("csm", config, str(data), str(data), "INFO", speakers_dir=speakers)
 
 
 @pytest.mark.parametrize("dtype", ["int8", "int4"])

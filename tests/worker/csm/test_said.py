@@ -118,7 +118,7 @@ def test_an_end_at_once_is_not_whole(
 def test_what_changes_the_sound_changes_the_identity(checkpoint: Path, tmp_path: Path) -> None:
     files = Checkpoint(checkpoint)
     exact = Precision("float32", "float32", torch.float32)
-    speakers = speaker_files(files, tmp_path)
+    speakers = speaker_files(files, tmp_path / "speakers")
 
     def identity(
         precision: Precision = exact, temperature: float = 0.9, top_k: int = 50, **settings: object
@@ -145,7 +145,7 @@ def test_in_a_conversation_nothing_is_like_another(checkpoint: Path, tmp_path: P
     """What is found without the child would be no turn, and sound as in another conversation."""
     files = Checkpoint(checkpoint)
     made = CsmConfig(), Precision("float32", "float32", torch.float32), Sampling()
-    speakers = speaker_files(files, tmp_path)
+    speakers = speaker_files(files, tmp_path / "speakers")
     told = identify(files, *made, speakers, ConversationConfig(turns=3))
     assert told.identity == ""
     assert told.speakers == identify(files, *made, speakers, ConversationConfig()).speakers

@@ -135,7 +135,7 @@ def test_a_damaged_file_is_made_anew(checkpoint: Path, tmp_path: Path, damage: s
 
 def test_a_file_of_codes_that_no_codebook_has_is_no_prompt(tmp_path: Path) -> None:
     """On a GPU such a code would end the process."""
-    files = SpeakerFiles(tmp_path, "abc", 2, 16)
+    files = SpeakerFiles(tmp_path / "speakers", "abc", 2, 16)
     for worst, usable in ((15, True), (16, False), (-1, False)):
         files.store(0, Reference("hello", [[0, worst]]))
         assert (files.load(0) is not None) is usable
@@ -152,7 +152,7 @@ def test_a_reroll_is_another_voice_and_a_running_server_has_it_soon(
         read(talk, number, voice)
         idle(talk)
     before, old = stored(tmp_path), prompt(talk, 3)
-    reroll(tmp_path, 0)
+    reroll(tmp_path / "speakers", 0)
     assert prompt(talk, 4).equal(old), "no voice that nobody knows"
     idle(talk)
     after, new = stored(tmp_path), prompt(talk, 5)
@@ -174,16 +174,36 @@ def test_an_idle_server_notices_a_reroll_by_itself(checkpoint: Path, tmp_path: P
     assert stored(tmp_path) == {}
     seen = []
     for times in range(3):
-        reroll(tmp_path, 2)
+        reroll(tmp_path / "speakers", 2)
         assert talk.runner.idle()
         if times == 2:  # it is being made
-            reroll(tmp_path, 2)
+            reroll(tmp_path / "speakers", 2)
         idle(talk)
         seen.append(prompt(talk, times, speaker(2)))
     assert len(seen[0]) > LENGTH
     assert not any(one.equal(other) for one, other in pairwise(seen))
     seed = int((tmp_path / "speakers/2.seed").read_text())
     assert any(str(seed).encode() in made for made in stored(tmp_path).values()), "of the last"
+
+
+def test_replicas_that_make_a_speaker_at_once_have_one_voice(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    """Each on a GPU of its own, where the same seed may sound otherwise; one file counts."""
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/speakers").symlink_to(tmp_path / "speakers")
+    one, other = (talk_with(checkpoint, data) for data in (tmp_path, tmp_path / "other"))
+    other.generator.script = {LENGTH + 3: END}
+    reroll(tmp_path / "speakers", 0)
+    assert one.runner.idle()
+    assert other.runner.idle(), "both have begun"
+    idle(one)
+    made = stored(tmp_path)
+    idle(other)
+    assert stored(tmp_path) == made
+    found = prompt(one, 1)
+    assert len(found) > LENGTH
+    assert prompt(other, 1).equal(found)
 
 
 def test_a_reroll_of_which_no_try_is_good_changes_nothing(
@@ -194,7 +214,7 @@ def test_a_reroll_of_which_no_try_is_good_changes_nothing(
     idle(talk)
     old = prompt(talk, 2)
     talk.generator.script = {3: END}
-    reroll(tmp_path, 0)
+    reroll(tmp_path / "speakers", 0)
     idle(talk)
     assert prompt(talk, 3).equal(old)
     assert "speaker_0 goes on sounding as before" in caplog.text

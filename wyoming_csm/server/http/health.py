@@ -11,13 +11,14 @@ from wyoming_csm.config import EngineName
 from wyoming_csm.engines.base import Engine, Phase
 from wyoming_csm.server.http.house import house_of
 from wyoming_csm.server.http.metrics import Reply
-from wyoming_csm.server.http.problems import RETRY_SECONDS
+from wyoming_csm.server.http.problems import RETRY_SECONDS, Refused
 from wyoming_csm.server.http.respond import json_answer
 from wyoming_csm.worker.protocol import GpuMemory
 
 _LEFT_OUT = "left out by --light or `engines`"
 # A child that is READY answered its last heartbeat; one that is ASLEEP rests by design.
 _ABLE = (Phase.READY, Phase.WAKING, Phase.ASLEEP)
+_FAILED = (Phase.STALLED, Phase.RESTING)  # its child is silent, or died five times on end
 
 
 class EngineHealth(msgspec.Struct, frozen=True):
@@ -29,7 +30,8 @@ class EngineHealth(msgspec.Struct, frozen=True):
 
 
 class Health(msgspec.Struct, frozen=True):
-    """The server answers (`live`), and an engine can speak (`ready`)."""
+    """The server answers, and not every engine's process hangs or has failed again and again
+    (`live`); an engine can speak (`ready`)."""
 
     live: bool
     ready: bool
@@ -73,12 +75,35 @@ class State(msgspec.Struct, frozen=True):
 
 
 async def health(request: web.Request) -> web.Response:
-    """Answer GET /health: 200, or 503 while no engine can speak."""
+    """Answer GET /health: 200, or 503 while no engine can speak; `?engine=csm`: while that one
+    cannot."""
+    found = _health(request)
+    return _answer(found, found.ready)
+
+
+async def live(request: web.Request) -> web.Response:
+    """Answer GET /health/live: 200, or 503 where starting the server anew may help; with
+    `?engine=csm` for that one."""
+    found = _health(request)
+    return _answer(found, found.live)
+
+
+def _health(request: web.Request) -> Health:
+    """Return that of all engines, or of the one that is asked for. Raises Refused."""
     engines = house_of(request).engines
-    ready = any(engine.status.phase in _ABLE for engine in engines)
-    body = Health(True, ready, [EngineHealth(*_where(engine)) for engine in engines])
-    answer = json_answer(body, HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE)
-    if not ready:
+    if (name := request.query.get("engine")) is not None:
+        engines = [engine for engine in engines if engine.name == name]
+        if not engines:
+            raise Refused(HTTPStatus.NOT_FOUND, f"there is no engine {name[:100]!a} here")
+    phases = [engine.status.phase for engine in engines]
+    ready = any(phase in _ABLE for phase in phases)
+    live = ready or any(phase not in _FAILED for phase in phases)
+    return Health(live, ready, [EngineHealth(*_where(engine)) for engine in engines])
+
+
+def _answer(body: Health, well: bool) -> web.Response:
+    answer = json_answer(body, HTTPStatus.OK if well else HTTPStatus.SERVICE_UNAVAILABLE)
+    if not well:
         answer.headers["Retry-After"] = str(RETRY_SECONDS)
     return answer
 

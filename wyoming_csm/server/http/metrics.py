@@ -136,6 +136,7 @@ class _Now(Collector):
             "wyoming_csm_engine_phase", "1: the engine's phase", labels=["engine", "phase"]
         )
         free = GaugeMetricFamily("wyoming_csm_slots_free", "Free slots", labels=["engine"])
+        busy = GaugeMetricFamily("wyoming_csm_slots_busy", "Slots in use", labels=["engine"])
         queue = GaugeMetricFamily(
             "wyoming_csm_queue", "Sentences that wait for a slot", labels=["engine"]
         )
@@ -150,11 +151,13 @@ class _Now(Collector):
         for engine in self._engines:
             for phase in Phase:
                 phases.add_metric([engine.title, phase.value], engine.status.phase is phase)
-            free.add_metric([engine.title], max(0, engine.load.free))
-            queue.add_metric([engine.title], max(0, -engine.load.free))
+            load = engine.load
+            free.add_metric([engine.title], max(0, load.free))
+            busy.add_metric([engine.title], load.slots - max(0, load.free))
+            queue.add_metric([engine.title], max(0, -load.free))
             if (memory := engine.gpu_memory) is not None:
                 taken.add_metric([engine.title], memory.taken)
                 total.add_metric([engine.title], memory.total)
-        yield from (phases, free, queue)
+        yield from (phases, free, busy, queue)
         if taken.samples:  # where no engine has a GPU, nothing is said of one
             yield from (taken, total)

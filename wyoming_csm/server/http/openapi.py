@@ -198,7 +198,8 @@ def _paths() -> _Schema:
             )
         },
         "/api/status": _get("Engines, slots, and the last replies in numbers", health.State),
-        "/health": _get("Whether the server lives, and can speak", health.Health, unready=True),
+        "/health": _health("Whether the server lives, and can speak"),
+        "/health/live": _health("Whether the server lives, and no engine needs it started anew"),
         "/metrics": {
             "get": _operation(
                 "Counts for Prometheus",
@@ -208,11 +209,19 @@ def _paths() -> _Schema:
     }
 
 
-def _get(summary: str, form: type, *, unready: bool = False) -> _Schema:
-    found = _operation(summary, {200: (summary, _json(form))})
-    if unready:
-        either = {"anyOf": [_ref(form), _ref(problems.Problem)]}
-        found["responses"]["503"]["content"] = {"application/json": {"schema": either}}
+def _get(summary: str, form: type) -> _Schema:
+    return {"get": _operation(summary, {200: (summary, _json(form))})}
+
+
+def _health(summary: str) -> _Schema:
+    found = _operation(
+        summary,
+        {200: (summary, _json(health.Health))},
+        parameters=[_query("engine", "Of this one alone: csm, coqui, system")],
+        errors=(404,),
+    )
+    either = {"anyOf": [_ref(health.Health), _ref(problems.Problem)]}
+    found["responses"]["503"]["content"] = {"application/json": {"schema": either}}
     return {"get": found}
 
 

@@ -39,5 +39,6 @@ ROUTES = (
     web.get("/api/openapi.json", openapi.openapi),
     web.get("/api/docs", docs.docs),
     web.get("/health", health.health),
+    web.get("/health/live", health.live),
     web.get("/metrics", health.metrics),
 )

@@ -2,7 +2,6 @@
 
 import asyncio
 from http import HTTPStatus
-from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
@@ -144,9 +143,9 @@ async def rerolled(request: web.Request) -> web.Response:
             HTTPStatus.NOT_FOUND, f"{name[:100]!r} is no speaker without a recording: it stays"
         )
     try:
-        await asyncio.to_thread(reroll, Path(house.config.data_dir), int(found.speaker))
+        await asyncio.to_thread(reroll, house.config.speakers_dir, int(found.speaker))
     except OSError as error:
-        raise RequestError(f"{house.config.data_dir} cannot be written: {error}") from error
+        raise RequestError(f"{house.config.speakers_dir} cannot be written: {error}") from error
     return json_answer(Changed(name))
 
 

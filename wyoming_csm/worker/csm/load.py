@@ -77,12 +77,14 @@ def run(child: Child, configure: Configure) -> None:
     data_dir, precision = Path(configure.data_dir), choose_precision(config, device)
     checkpoint = Checkpoint(folder, adapter)
     sampling = choose_sampling(config, checkpoint.generation)
-    files = speaker_files(checkpoint, data_dir)
+    files = speaker_files(checkpoint, Path(configure.speakers_dir))
     told = identify(checkpoint, config, precision, sampling, files, conversation)
     child.send(told)  # long before it is ready
     progress(f"loading {config.checkpoint} to {device}")
     try:
-        runner = load_runner(config, checkpoint, data_dir, device, progress, report, conversation)
+        runner = load_runner(
+            config, checkpoint, data_dir, device, progress, report, conversation, files
+        )
         runner.warm_up(progress)
         if device.type == "cuda":  # a CPU takes minutes: only for those that are asked for
             runner.prepare_speakers(range(BARE_SPEAKERS))
@@ -115,10 +117,11 @@ def load_runner(
     progress: Callable[[str], None] = _LOGGER.debug,
     report: Report | None = None,
     conversation: ConversationConfig | None = None,
+    speakers: SpeakerFiles | None = None,
 ) -> CsmRunner:
     """Load a runner from a checkpoint, as large as there is memory for.
 
-    `report` is told of each voice's clip. Parts
+    `report` is told of each voice's clip. What `speakers` said is by default in `data_dir`. Parts
     are compiled where that pays, which takes minutes when they are new to `data_dir`.
     Raises CheckpointError, EngineUnavailable, torch.OutOfMemoryError.
     """
@@ -132,12 +135,12 @@ def load_runner(
         config.clip_loudness,
     )
     _, _, pipeline, prompts, cache, saving = loaded
-    speakers = SpeakerPrompts(speaker_files(checkpoint, data_dir), prompts)
+    speakers = speakers or speaker_files(checkpoint, data_dir / "speakers")
     return CsmRunner(
         pipeline,
         prompts,
         clips.encode_clip,
-        speakers,
+        SpeakerPrompts(speakers, prompts),
         config,
         cache,
         saving,
@@ -146,10 +149,10 @@ def load_runner(
     )
 
 
-def speaker_files(checkpoint: Checkpoint, data_dir: Path) -> SpeakerFiles:
+def speaker_files(checkpoint: Checkpoint, folder: Path) -> SpeakerFiles:
     """Return where the checkpoint's speakers have what they said."""
     entries = read_config(checkpoint.codec_config, checkpoint.sizes.codebooks).codebook_size
-    return SpeakerFiles(data_dir, checkpoint.digest, checkpoint.sizes.codebooks, entries)
+    return SpeakerFiles(folder, checkpoint.digest, checkpoint.sizes.codebooks, entries)
 
 
 def load_pipeline(

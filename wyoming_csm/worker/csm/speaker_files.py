@@ -1,4 +1,4 @@
-"""What speakers without a clip said once, in the data folder: from then on they sound like it.
+"""What speakers without a clip said once, in a folder: from then on they sound like it.
 
 This file needs no torch: what people change by hand, or by a command, is changed here.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from wyoming_csm.disk_cache import DiskCache
+from wyoming_csm.disk_cache import DiskCache, write_whole
 
 _MOST_FILES = 64
 _MOST_BYTES = 2**20
@@ -32,9 +32,9 @@ class Reference(msgspec.Struct, frozen=True):
 class SpeakerFiles:
     """One file for each speaker of a checkpoint, written whole; a damaged one is as absent."""
 
-    def __init__(self, data_dir: Path, checkpoint: str, codebooks: int, codebook_size: int) -> None:
+    def __init__(self, folder: Path, checkpoint: str, codebooks: int, codebook_size: int) -> None:
         """`checkpoint` tells it from others by what is in it, wherever it is."""
-        self._cache = DiskCache(_folder(data_dir), ".json", _MOST_FILES)
+        self._cache = DiskCache(folder, ".json", _MOST_FILES)
         self._checkpoint = checkpoint
         self._codebooks, self._codebook_size = codebooks, codebook_size
 
@@ -83,21 +83,13 @@ class SpeakerFiles:
         return found
 
 
-def reroll(data_dir: Path, speaker: int) -> None:
+def reroll(folder: Path, speaker: int) -> None:
     """Let a speaker get another voice, in all checkpoints: a running server makes it in its next
     quiet moment, and has the old one until then. Raises OSError."""
-    folder = _folder(data_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    path = _seed_path(folder, speaker)
-    part = folder / f"{path.name}.{os.getpid()}.part"
-    part.write_text(f"{secrets.randbits(_SEED_BITS)}\n")
-    part.replace(path)
+    write_whole(_seed_path(folder, speaker), b"%d\n" % secrets.randbits(_SEED_BITS))
     for made in folder.glob(f"*-{speaker}.json"):
         made.unlink(missing_ok=True)
-
-
-def _folder(data_dir: Path) -> Path:
-    return data_dir / "speakers"
 
 
 def _seed_path(folder: Path, speaker: int) -> Path:
