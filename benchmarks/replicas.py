@@ -21,13 +21,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from benchmarks.balanced import Balancer, Replica, balanced
+from benchmarks.balanced import SOURCE, Balancer, Replica, balanced
 from benchmarks.callers import Call, Pattern, Target, call_for
 from benchmarks.fixtures.fake_child import FakeSettings
 from benchmarks.record import lines_of
 from benchmarks.server import free_port
 from wyoming_csm import __version__
-from wyoming_csm.config import Config, DiscoveryConfig, Limits, LogConfig
+from wyoming_csm.config import BalancerConfig, Config, HttpConfig, Limits, LogConfig
 
 _KILL_AT, _DRAIN_AT = 1 / 3, 2 / 3  # of the time
 _AWAY_SECONDS = 5.0  # until an orchestrator has another one
@@ -124,8 +124,9 @@ def configuration(folder: Path, engine: str) -> Config:
         engines=("csm",) if engine == "fake" else ("system",),
         data_dir=str(folder),
         voices=str(folder / "voices"),
-        discovery=DiscoveryConfig(enabled=False),
-        limits=replace(Limits(), connections=512, connections_per_address=512),
+        http=HttpConfig(address=f"127.0.0.1:{free_port()}"),
+        balancer=BalancerConfig(agent=free_port(), proxies=(SOURCE,)),
+        limits=replace(Limits(), connections=256, shutdown_seconds=60.0),
         log=LogConfig(level="ERROR"),
     )
 
