@@ -57,9 +57,9 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--engine", choices=("fake", "system"), default="fake")
     parser.add_argument("--replicas", type=int, default=3)
     parser.add_argument("--slots", type=int, default=8, help="of a replica (8)")
-    parser.add_argument("--step", type=float, default=0.020, help="seconds of a step (0.020)")
+    parser.add_argument("--step", type=float, default=0.040, help="seconds of a step (0.040)")
     parser.add_argument(
-        "--step-each", type=float, default=0.002, help="and for each sentence in it (0.002)"
+        "--step-each", type=float, default=0.004, help="and for each sentence in it (0.004)"
     )
     parser.add_argument("--prefill", type=float, default=0.020, help="of a prompt, seconds (0.020)")
     parser.add_argument("--ahead", type=int, default=1, help="steps launched ahead (1)")
@@ -67,7 +67,9 @@ def _parse() -> argparse.Namespace:
         "--frames-per-character", type=float, default=0.9, help="of 80 ms, of a sentence (0.9)"
     )
     parser.add_argument("--callers", type=int, default=200)
-    parser.add_argument("--think", type=float, default=20.0, help="seconds between, on average")
+    parser.add_argument(
+        "--think", type=float, default=40.0, help="seconds between, on average (40)"
+    )
     parser.add_argument("--rate", type=float, default=0.0, help="texts a second, instead of that")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=120.0)
