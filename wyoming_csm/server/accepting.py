@@ -5,6 +5,7 @@ import logging
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 
+from wyoming_csm.faults import DOOR, switch_of
 from wyoming_csm.server.rate_limited_log import RateLimitedLog
 
 _LOGGER = logging.getLogger(__name__)
@@ -19,10 +20,14 @@ class Accepting:
     """Accepts at these sockets, which become its own, until it is stopped."""
 
     def __init__(self, sockets: Sequence[socket.socket], admit: Admit) -> None:
+        if (switch := switch_of(DOOR)) is not None:
+            from wyoming_csm.server.faulty_sockets import FaultyListener
+
+            sockets = [FaultyListener(one, switch) for one in sockets]
         self.sockets = tuple(sockets)
         self._admit = admit
         self._log = RateLimitedLog(_LOGGER)
-        self._tasks = [asyncio.create_task(self._accept(one)) for one in sockets]
+        self._tasks = [asyncio.create_task(self._accept(one)) for one in self.sockets]
 
     async def stop(self) -> None:
         """Close the sockets. Calling it twice is harmless."""

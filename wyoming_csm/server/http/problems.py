@@ -1,5 +1,6 @@
 """What is refused over HTTP: one shape of JSON, OpenAI's, with words for people."""
 
+import errno
 import logging
 from http import HTTPStatus
 
@@ -27,7 +28,9 @@ _TYPES = {
     HTTPStatus.NOT_FOUND: "not_found_error",
     HTTPStatus.INTERNAL_SERVER_ERROR: "server_error",
     HTTPStatus.SERVICE_UNAVAILABLE: "overloaded_error",
+    HTTPStatus.INSUFFICIENT_STORAGE: "server_error",
 }
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,7 +107,7 @@ async def as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
         answer = answer_of(Refused(HTTPStatus(error.status), _words_of(error)))
         if allowed := error.headers.get("Allow"):
             answer.headers["Allow"] = allowed
-    except Exception:
+    except Exception as error:
         _LOGGER.exception("A request to %s failed", request.match_info.route.resource)
         answer = answer_of(
             Refused(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error: the server's log says more")
