@@ -13,6 +13,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 
@@ -60,6 +61,7 @@ class Switch:
         """Read the file for `who`, an engine or `door`; it may be missing."""
         self._path = path
         self._who = who
+        self._told: set[str] = set()  # lines that say nothing
 
     def number(self, fault: str) -> float | None:
         """Return the number of a fault (0 if it has none) that is to happen now; else None."""
@@ -67,12 +69,25 @@ class Switch:
             lines = self._path.read_text(encoding="utf-8").splitlines()
         except OSError:
             return None
-        for line in lines:
-            match line.split():
-                case [who, kind] if (who, kind) == (self._who, fault):
-                    return 0.0
-                case [who, kind, number] if (who, kind) == (self._who, fault):
-                    return float(number)
+        return next((n for line in lines if (n := self._number(line, fault)) is not None), None)
+
+    def _number(self, line: str, fault: str) -> float | None:
+        """Return the number in a line of this process and this fault; one of no fault there is, is
+        told once."""
+        words = line.split()
+        if words[:1] != [self._who]:
+            return None
+        known = OF_THE_DOOR if self._who == DOOR else OF_A_CHILD
+        with suppress(ValueError):
+            match words[1:]:
+                case [kind] if kind in known:
+                    return 0.0 if kind == fault else None
+                case [kind, number] if kind in known:
+                    amount = float(number)
+                    return amount if kind == fault else None
+        if line not in self._told:
+            _LOGGER.error("%r is no fault there is: see docs/faults.md", line)
+            self._told.add(line)
         return None
 
 

@@ -7,7 +7,7 @@ import pytest
 from benchmarks.fixtures.random_csm import make_tiny_csm
 from tests.fakes import FakeEngine, fake_voice
 from tests.faults.drill import FRAMES, UNHURT, Drill, ask
-from tests.server.clients import serving, warnings
+from tests.server.clients import serving
 from wyoming_csm.config import Config, CsmConfig
 from wyoming_csm.engines.csm import csm_engines
 from wyoming_csm.engines.fallback import Fallback

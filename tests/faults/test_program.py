@@ -71,10 +71,12 @@ async def test_a_full_disk_and_a_clock_that_jumps(drill: Drill, tmp_path: Path) 
     try:
         async with asyncio.timeout(60):
             while "is ready" not in log:
-                assert (line := await process.stderr.readline()), log
+                line = await process.stderr.readline()
+                assert line, log
                 log += line.decode()
         assert "Faults are made here on purpose" in log
-        assert (found := re.search(r"below /v1: (http://127\.0\.0\.1:\d+/)", log)), log
+        found = re.search(r"below /v1: (http://127\.0\.0\.1:\d+/)", log)
+        assert found, log
         async with ClientSession(found[1]) as client:
             for jump in (DAY, -DAY):
                 drill.set(f"door clock {jump}", f"system clock {jump}")
@@ -82,7 +84,9 @@ async def test_a_full_disk_and_a_clock_that_jumps(drill: Drill, tmp_path: Path) 
                 async with client.get("health") as answer:
                     assert (await answer.json())["ready"]
             drill.set("door disk", "system disk")
-            assert is_spoken(await asked(unix, "system_de-DE"))  # of whose loudness nothing is known
+            assert is_spoken(
+                await asked(unix, "system_de-DE")
+            )  # of whose loudness nothing is known
             status, told = await sent_clip(client, clip)
             assert (status, "disk is full" in told) == (507, True), told
             assert not list((tmp_path / "voices").iterdir())
