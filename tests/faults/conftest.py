@@ -1,6 +1,5 @@
 """The fault switch, on and with nothing to go wrong yet, for all processes that a test starts."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,6 @@ from wyoming_csm.faults import VARIABLE
 
 
 @pytest.fixture
-async def drill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Drill]:
+def drill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Drill:
     monkeypatch.setenv(VARIABLE, str(tmp_path / "faults"))
-    yield Drill(tmp_path / "faults")
+    return Drill(tmp_path / "faults")

@@ -116,7 +116,7 @@ async def test_a_sentence_without_end_is_ended(
         answer = await ask(server)
         assert answer.kinds == ["audio-start", "audio-chunk", "error"]
         assert answer.error == "fake: a sentence did not end"
-        assert answer.frames == 23, "the first beyond 1.8 s"
+        assert answer.frames == 5 + 25, "a chunk of 2 s is the first beyond 1.8 s"
         drill.set()
         assert (await ask(server)).sound == WHOLE
     assert engine.pid == pid

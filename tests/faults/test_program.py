@@ -1,6 +1,7 @@
 """The whole program while its disk is full, and while its clock is wrong by a day."""
 
 import asyncio
+import io
 import json
 import re
 import signal
@@ -38,18 +39,19 @@ def is_spoken(answer: Answer) -> bool:
     return answer.kinds == UNHURT and loudest > 1_000
 
 
-async def sent_clip(client: ClientSession, clip: Path) -> tuple[int, str]:
+async def sent_clip(client: ClientSession, clip: bytes) -> tuple[int, str]:
     form = FormData({"text": "The door is open."})
-    form.add_field("clip", clip.read_bytes(), filename=clip.name)
+    form.add_field("clip", clip, filename="clip.wav")
     async with client.post("api/voices/anna", data=form) as answer:
         return answer.status, await answer.text()
 
 
 @pytest.mark.slow(4)
 async def test_a_full_disk_and_a_clock_that_jumps(drill: Drill, tmp_path: Path) -> None:
-    clip, unix, config = (tmp_path / name for name in ("clip.wav", "socket", "config.json"))
+    unix, config = tmp_path / "socket", tmp_path / "config.json"
+    clip = io.BytesIO()
     noise = np.random.default_rng(1).normal(0, 3_000, 48_000).astype("<i2")
-    with wave.open(str(clip), "wb") as file:
+    with wave.open(clip, "wb") as file:
         file.setparams((1, 2, 24_000, 0, "NONE", ""))
         file.writeframes(noise.tobytes())
     (tmp_path / "voices").mkdir()
@@ -87,11 +89,11 @@ async def test_a_full_disk_and_a_clock_that_jumps(drill: Drill, tmp_path: Path) 
             assert is_spoken(
                 await asked(unix, "system_de-DE")
             )  # of whose loudness nothing is known
-            status, told = await sent_clip(client, clip)
+            status, told = await sent_clip(client, clip.getvalue())
             assert (status, "disk is full" in told) == (507, True), told
             assert not list((tmp_path / "voices").iterdir())
             drill.set()
-            assert (await sent_clip(client, clip))[0] == 201
+            assert (await sent_clip(client, clip.getvalue()))[0] == 201
             assert is_spoken(await asked(unix))
         process.send_signal(signal.SIGTERM)
         log += (await process.stderr.read()).decode()

@@ -4,11 +4,12 @@ import os
 import signal
 from threading import Event
 
+from wyoming_csm.audio import BYTES_PER_SECOND
 from wyoming_csm.faults import Switch
 from wyoming_csm.worker.pipe import Child
 from wyoming_csm.worker.protocol import Audio, Done, FromChild, Ready
 
-_MORE = 2_000  # chunks of a sentence that never ends: minutes of sound
+_MORE, _MORE_BYTES = 100, 2 * BYTES_PER_SECOND  # chunks of a sentence without end: minutes
 
 
 class FaultyChild(Child):
@@ -32,8 +33,10 @@ class FaultyChild(Child):
                 self._last = message
                 self._trouble()
             case Done() if self._switch.number("endless") is not None:
+                pcm = self._last.pcm
+                long = (pcm * (_MORE_BYTES // max(1, len(pcm)) + 1))[:_MORE_BYTES]
                 for _ in range(_MORE):
-                    super().send(self._last)
+                    super().send(Audio(self._last.sentence, long))
                 return
         super().send(message)
 
