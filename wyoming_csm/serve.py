@@ -8,14 +8,17 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from wyoming_csm import __version__
 from wyoming_csm.answer import AnswerContext
-from wyoming_csm.app import App, running
+from wyoming_csm.app import App, MakeEngines, all_engines, running
 from wyoming_csm.config import Config
 from wyoming_csm.faults import DOOR, switch_of, trouble_process
 from wyoming_csm.installer import install_engines
 from wyoming_csm.server.addresses import Address, reachable_addresses
 from wyoming_csm.server.admission import Admission
+from wyoming_csm.server.agent import Agent
 from wyoming_csm.server.discovery import Announcement
 from wyoming_csm.server.listener import Server
 from wyoming_csm.text.spoken import spoken
@@ -29,9 +32,11 @@ _MOST_ADDRESSES = 4  # printed
 LOOK_SECONDS = 5.0  # how soon it is seen that the network changed; a look takes a millisecond
 
 
-async def serve(config: Config, installer: str | None = None) -> None:
+async def serve(
+    config: Config, installer: str | None = None, make: MakeEngines = all_engines
+) -> None:
     """Serve until SIGTERM or SIGINT; SIGHUP probes engines and voices again. Raises ConfigError.
-    `installer` is the script that installs more engines meanwhile."""
+    `installer` is the script that installs more engines meanwhile, `make` makes those there are."""
     if (switch := switch_of(DOOR)) is not None:
         trouble_process(switch)
     loop = asyncio.get_running_loop()
@@ -39,8 +44,8 @@ async def serve(config: Config, installer: str | None = None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ending.set)
     loop.add_signal_handler(signal.SIGHUP, again.set)
-    async with running(config) as app, AsyncExitStack() as doors:
-        admission = Admission(config.limits)
+    async with running(config, make) as app, AsyncExitStack() as doors:
+        admission = Admission(config.limits, config.balancer.proxies)
         http = _http_door(config, app, admission)
         tell = http.tell if http else None
         server = await doors.enter_async_context(
@@ -50,6 +55,7 @@ async def serve(config: Config, installer: str | None = None) -> None:
         if http:
             await doors.enter_async_context(http)
             _LOGGER.info("The page, and OpenAI's API below /v1: %s", http.url)
+        agent = await doors.enter_async_context(Agent(config, app.engines, admission))
         if config.voice and config.voice not in (voice.name for voice in app.engine.voices):
             _LOGGER.warning("%s: the first is the default", app.why_no_voice(config.voice))
         async with asyncio.TaskGroup() as group:
@@ -59,6 +65,11 @@ async def serve(config: Config, installer: str | None = None) -> None:
                 work.append(install_engines(installer, config.engines, again.set))
             behind = [group.create_task(one) for one in work]
             await ending.wait()
+            if config.balancer.agent is not None:
+                agent.is_draining = True
+                seconds = config.balancer.drain_seconds
+                _LOGGER.info("Ending: the balancer is told so first, for %g s", seconds)
+                await asyncio.sleep(seconds)  # until it has asked, which nobody tells
             await asyncio.gather(server.drain(), *([http.drain()] if http else []))
             for task in behind:
                 task.cancel()
@@ -76,10 +87,18 @@ def _http_door(config: Config, app: App, admission: Admission) -> "HttpDoor | No
 
 
 async def _stay_findable(config: Config, server: Server) -> None:
-    if server.addresses:
-        hosts, port = [host for host, _ in server.addresses], server.addresses[0][1]
-        async with Announcement(config.discovery, port) as announcement:
-            await follow(hosts, port, announcement, partial(asyncio.sleep, LOOK_SECONDS))
+    if not server.addresses:
+        return
+    settings = config.discovery
+    if config.balancer.is_used and settings.address is None and settings.enabled:
+        _LOGGER.info(
+            "Not announced: a replica behind a balancer. One of them may announce that:"
+            " `discovery: {address: BALANCER:PORT}`"
+        )
+        settings = replace(settings, enabled=False)
+    hosts, port = [host for host, _ in server.addresses], server.addresses[0][1]
+    async with Announcement(settings, port) as announcement:
+        await follow(hosts, port, announcement, partial(asyncio.sleep, LOOK_SECONDS))
 
 
 async def follow(
