@@ -20,6 +20,7 @@ import yaml
 from tests.documents import DOCUMENTS, ROOT, Document
 from wyoming_csm.__main__ import main
 from wyoming_csm.command_line import parse_words
+from wyoming_csm.faults import Switch
 
 Tools = tuple[Path, pytest.MonkeyPatch]
 Check = Callable[[str, Tools], None]
@@ -31,7 +32,7 @@ def own_words(command: str) -> list[str]:
     """The words after `./run.sh` or `wyoming-csm`, without settings of the shell before them."""
     words = shlex.split(command)
     at = next(at for at, word in enumerate(words) if word.endswith(("/run.sh", "wyoming-csm")))
-    assert all(re.fullmatch(r"HF_TOKEN=\S+", word) for word in words[:at])
+    assert all(re.fullmatch(r"(HF_TOKEN|WYOMING_CSM_FAULTS)=\S+", word) for word in words[:at])
     return words[at + 1 :]
 
 
@@ -140,8 +141,18 @@ def noted(command: str, _: Tools) -> None:
     assert name[1] == "docker/hf_token" or name[1].startswith("/etc/modules-load.d/")
 
 
+def drilled(command: str, tools: Tools) -> None:
+    """A line for the file of the fault switch, which a process would obey; or the file's end."""
+    if command != "rm /tmp/faults":
+        line, _, file = command.removeprefix("echo ").partition(" > ")
+        (path := tools[0] / Path(file).name).write_text(line.strip('"'))
+        who, fault, *_ = line.strip('"').split()
+        assert Switch(path, who).number(fault) is not None
+
+
 CHECKS: dict[str, Check] = {
-    r"(HF_TOKEN=\S+ )?\./run\.sh( --light.*)?": parsed,
+    r'(echo "\w+ \w+[ \d]*" >|rm) /tmp/faults': drilled,
+    r"(\w+=\S+ )?\./run\.sh( --light.*)?": parsed,
     r"\./run\.sh say .*": spoken,
     r"echo .* \| \./run\.sh text .*": worded,
     r"\./run\.sh voices list": managed,

@@ -14,6 +14,7 @@ from wyoming_csm import __version__
 from wyoming_csm.answer import AnswerContext
 from wyoming_csm.app import App, MakeEngines, all_engines, running
 from wyoming_csm.config import Config
+from wyoming_csm.faults import DOOR, switch_of, trouble_process
 from wyoming_csm.installer import install_engines
 from wyoming_csm.server.addresses import Address, reachable_addresses
 from wyoming_csm.server.admission import Admission
@@ -36,6 +37,8 @@ async def serve(
 ) -> None:
     """Serve until SIGTERM or SIGINT; SIGHUP probes engines and voices again. Raises ConfigError.
     `installer` is the script that installs more engines meanwhile, `make` makes those there are."""
+    if (switch := switch_of(DOOR)) is not None:
+        trouble_process(switch)
     loop = asyncio.get_running_loop()
     ending, again = asyncio.Event(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -44,7 +44,7 @@ async def test_death_inside_a_sentence(make: Make) -> None:
     await until(engine, lambda: "exit code 3" in engine.status.detail)
 
 
-@pytest.mark.parametrize("fault", ["rubbish", "huge"])
+@pytest.mark.parametrize("fault", ["garbage", "huge"])
 async def test_what_is_no_message_ends_the_child(make: Make, fault: str, tmp_path: Path) -> None:
     engine = await started(make(fault=fault, once=str(tmp_path / "once")))
     with pytest.raises(WorkerDied, match="no message"):

@@ -86,6 +86,7 @@ class Sentence:
     preparing: bool = False  # its voice was not ready for one
     late: bool = False  # it has waited for one beyond all patience
     sound: deque[bytes] = field(default_factory=deque)  # 24 kHz mono s16le, not yet taken
+    made: int = 0  # bytes of sound, those that were taken as well
     over: bool = False  # nothing more comes
     fault: EngineError | None = None  # why it is over, if it was not spoken to its end
     seconds: float = 0.0  # of computing, known at the end

@@ -7,6 +7,7 @@ from contextlib import suppress
 import msgspec
 from msgspec.structs import replace
 
+from wyoming_csm.audio import BYTES_PER_SECOND
 from wyoming_csm.config import Config, EngineName
 from wyoming_csm.engines.base import Callback, Load, Sentence, Status
 from wyoming_csm.engines.supervisor import COMMAND, Supervisor
@@ -15,6 +16,10 @@ from wyoming_csm.errors import EngineError, WorkerDied
 from wyoming_csm.voice_choice import of_language
 from wyoming_csm.voices import Clip, Voice
 from wyoming_csm.worker import protocol
+
+# Of one sentence's sound, and for each of its characters: more than the slowest voice takes for
+# letters that are spelt. Children end what went astray themselves, and long before.
+MOST_SECONDS, MOST_EACH = 30.0, 1.0
 
 
 def first_message(
@@ -225,6 +230,9 @@ class ChildEngine:
                 self._finish(number, EngineError(f"{self._title}: {reason}"))
             case protocol.OfSentence(number) if sentence := self._sentences.get(number):
                 _note(sentence, message)
+                if _goes_on_for_ever(sentence):
+                    self._tell(protocol.Stop(number))
+                    self._finish(number, EngineError(f"{self._title}: a sentence did not end"))
                 sentence.news()
 
     @property
@@ -258,9 +266,15 @@ def _note(sentence: Sentence, message: protocol.OfSentence) -> None:
     match message:
         case protocol.Audio(_, pcm):
             sentence.sound.append(pcm)
+            sentence.made += len(pcm)
         case protocol.Begun():
             sentence.begun = True
         case protocol.Preparing():
             sentence.preparing = True
         case protocol.Late():
             sentence.late = True
+
+
+def _goes_on_for_ever(sentence: Sentence) -> bool:
+    most = (MOST_SECONDS + MOST_EACH * len(sentence.text)) / sentence.rate
+    return sentence.made > most * BYTES_PER_SECOND

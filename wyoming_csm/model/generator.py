@@ -41,6 +41,8 @@ class FrameGenerator:
         self.kv = KvCache.allocate(sizes.backbone, slots, self._longest, model.dtype, device)
         self._depth_kv = KvCache.allocate(sizes.depth, slots, sizes.codebooks, model.dtype, device)
         self.hidden = torch.zeros(slots, sizes.backbone.width, dtype=model.dtype, device=device)
+        # 0, or NaN where the last frame was made from a NaN or an infinity.
+        self.doubts = torch.zeros(slots, dtype=torch.float32, device=device)
         self._position = torch.zeros(slots, dtype=torch.long, device=device)
         self._seed = torch.zeros(slots, dtype=torch.long, device=device)
         self._usual = sampling.temperature
@@ -172,12 +174,14 @@ class FrameGenerator:
 
     @torch.inference_mode()
     def decode_frame(self, rows: int) -> None:
-        """Make the next codes of the first `rows` slots, active or not, in `codes`. On the device
+        """Make the next codes of the first `rows` slots, active or not, in `codes`, and say in
+        `doubts` of what. On the device
         alone, and nothing is allocated that outlives it: a graph can hold it."""
         cache = self._depth_kv.first(rows)
         hidden, seeds, positions = self.hidden[:rows], self._seed[:rows], self._position[:rows]
         made = self._parts.decode_frame(hidden, seeds, positions, self._temperature[:rows], cache)
         self.codes[:rows].copy_(made)
+        torch.mul(hidden.sum(dim=-1, dtype=torch.float32), 0, out=self.doubts[:rows])
 
     @torch.inference_mode()
     def backbone_step(self, rows: int, length: int) -> None:

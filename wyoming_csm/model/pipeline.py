@@ -42,7 +42,8 @@ class _HostBuffers:
 
 # Waits for a frame in flight, once, before its buffers are used again, and returns copies on the
 # host: codes [n, codebooks] and samples [n, samples of a frame], in the order of the launch's
-# slots. The samples of a frame of zeros mean nothing.
+# slots. The samples of a frame of zeros mean nothing, but for this: all those of a frame are NaN
+# where it was made from what is no number.
 FrameHandle = Callable[[], tuple[Tensor, Tensor]]
 
 
@@ -71,6 +72,7 @@ class FramePipeline:
         self.slots = generator.slots
         self._codes = torch.zeros_like(generator.codes)
         self._speaks = torch.zeros_like(generator.active)
+        self._doubts = torch.zeros_like(generator.doubts)
         self.device = device = self._codes.device
         width = decoder.config.samples_per_frame
         self._samples = torch.zeros(self.slots, width, device=device)
@@ -197,6 +199,7 @@ class FramePipeline:
         with self._side.use():
             self._codes.copy_(generator.codes)
             self._speaks.copy_(generator.active)
+            self._doubts.copy_(generator.doubts)
             self._copied = self._side.mark()
             self._codec_graphs(rows)
             buffers.codes[:rows].copy_(self._codes[:rows], non_blocking=True)
@@ -208,7 +211,8 @@ class FramePipeline:
         """Make the sound of the first rows that are active, but not of the frame of zeros."""
         codes = self._codes[:rows]
         speaks = self._speaks[:rows] & ~is_end(codes)
-        self._samples[:rows].copy_(self._decoder.step(codes, self._state, speaks))
+        sound = self._decoder.step(codes, self._state, speaks)
+        torch.add(sound, self._doubts[:rows, None], out=self._samples[:rows])
 
     def _gather(self, active: Sequence[int]) -> None:
         """Bring the active slots into the smallest bucket that has room for them."""

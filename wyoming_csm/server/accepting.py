@@ -6,6 +6,7 @@ import socket
 from collections.abc import Awaitable, Callable, Sequence
 
 from wyoming_csm.errors import ProtocolError
+from wyoming_csm.faults import DOOR, switch_of
 from wyoming_csm.server.proxy_header import read_client
 from wyoming_csm.server.rate_limited_log import RateLimitedLog
 
@@ -30,12 +31,16 @@ class Accepting:
     ) -> None:
         """Take who is told of connections, and which peers are balancers: what is said of theirs
         is the address of the client for whom they connect, by a header that has its time."""
+        if (switch := switch_of(DOOR)) is not None:
+            from wyoming_csm.server.faulty_sockets import FaultyListener
+
+            sockets = [FaultyListener(one, switch) for one in sockets]
         self.sockets = tuple(sockets)
         self._admit = admit
         self._is_proxy, self._header_seconds = is_proxy, header_seconds
         self._log = RateLimitedLog(_LOGGER)
         self._untold: set[asyncio.Task[None]] = set()
-        self._tasks = [asyncio.create_task(self._accept(one)) for one in sockets]
+        self._tasks = [asyncio.create_task(self._accept(one)) for one in self.sockets]
 
     async def stop(self) -> None:
         """Close the sockets. Calling it twice is harmless."""

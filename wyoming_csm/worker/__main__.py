@@ -10,6 +10,7 @@ from pathlib import Path
 
 from wyoming_csm.disk_cache import store_compiled
 from wyoming_csm.errors import CheckpointError, EngineUnavailable, Unsuited
+from wyoming_csm.faults import switch_of, trouble_process
 from wyoming_csm.worker import sentence_loop
 from wyoming_csm.worker.pipe import Child
 from wyoming_csm.worker.protocol import Configure, Prepare, Starting, Unavailable
@@ -35,6 +36,11 @@ def main() -> int:
     if configure.engine != "csm":
         for name in ("HF_TOKEN", "HF_TOKEN_PATH"):  # the token is for CSM's download alone
             os.environ.pop(name, None)
+    if (switch := switch_of(configure.engine)) is not None:
+        from wyoming_csm.worker.faulty_child import FaultyChild
+
+        child = FaultyChild(child, switch)
+        trouble_process(switch)
     try:
         run(child, configure)
     except EngineUnavailable as error:

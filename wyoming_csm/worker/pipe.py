@@ -37,7 +37,7 @@ class Child:
 
     def __init__(self, source: BinaryIO, sink: BinaryIO, gone: Callable[[], None]) -> None:
         self.inbox: SimpleQueue[ToChild | None] = SimpleQueue()  # None only wakes
-        self._source = source
+        self.source = source
         self.sink = sink
         self.gone = gone
         self._over = Event()
@@ -72,7 +72,7 @@ class Child:
 
     def _read(self) -> None:
         try:
-            while (message := read_to_child(self._source)) is not None:
+            while (message := read_to_child(self.source)) is not None:
                 self.inbox.put(message)
         except (OSError, ValueError, msgspec.DecodeError) as error:
             _LOGGER.error("A message from the server cannot be read: %s", error)

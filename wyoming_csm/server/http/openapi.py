@@ -44,9 +44,10 @@ _REASONS = {
     413: "The body is too large",
     415: "The body is of a kind that is not taken",
     503: "Too much is asked for at once, or no engine can speak: ask again after Retry-After",
+    507: "The server's disk is full",
 }
 _ALWAYS = (400, 401, 403, 503)
-_BODY = (408, 413, 415)
+_BODY = (408, 413, 415, 507)
 _NAME = {
     "name": "name",
     "in": "path",

@@ -1,5 +1,6 @@
 """What is refused over HTTP: one shape of JSON, OpenAI's, with words for people."""
 
+import errno
 import logging
 from http import HTTPStatus
 
@@ -27,7 +28,9 @@ _TYPES = {
     HTTPStatus.NOT_FOUND: "not_found_error",
     HTTPStatus.INTERNAL_SERVER_ERROR: "server_error",
     HTTPStatus.SERVICE_UNAVAILABLE: "overloaded_error",
+    HTTPStatus.INSUFFICIENT_STORAGE: "server_error",
 }
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,11 +107,8 @@ async def as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
         answer = answer_of(Refused(HTTPStatus(error.status), _words_of(error)))
         if allowed := error.headers.get("Allow"):
             answer.headers["Allow"] = allowed
-    except Exception:
-        _LOGGER.exception("A request to %s failed", request.match_info.route.resource)
-        answer = answer_of(
-            Refused(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error: the server's log says more")
-        )
+    except Exception as error:
+        answer = answer_of(_unforeseen(request, error))
     return _broken_off(request) if BEGUN in request else answer
 
 
@@ -121,6 +121,23 @@ def _broken_off(request: web.Request) -> web.Response:
     if request.transport is not None:
         request.transport.abort()
     return web.Response()  # which goes nowhere
+
+
+def _unforeseen(request: web.Request, error: Exception) -> Refused:
+    """Log an error that nobody foresaw, and return what is told of it."""
+    resource = request.match_info.route.resource
+    if isinstance(error, OSError) and (error.errno in _FULL or _has_no_folder(error)):
+        _LOGGER.warning("A request to %s failed: %s", resource, error)
+        return Refused(
+            HTTPStatus.INSUFFICIENT_STORAGE, "the server's disk is full: make room, and try again"
+        )
+    _LOGGER.exception("A request to %s failed", resource)
+    return Refused(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error: the server's log says more")
+
+
+def _has_no_folder(error: OSError) -> bool:
+    """Tell whether `tempfile` could write nowhere: it does not say why."""
+    return isinstance(error, FileNotFoundError) and error.filename is None
 
 
 def _words_of(error: web.HTTPException) -> str:

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -45,23 +45,32 @@ class Upload:
 
 @asynccontextmanager
 async def upload(request: web.Request) -> AsyncIterator[Upload]:
-    """Read a recording from a request. Raises Refused."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        if request.content_type == _FORM:
-            found = await _read_form(request, folder)
-        elif request.content_type in _ENDINGS:
-            found = Upload(folder / f"clip{_ENDINGS[request.content_type]}", dict(request.query))
-            with found.clip.open("wb") as file:
-                async for part in parts(request, house_of(request).config.limits.upload_bytes):
-                    file.write(part)
-        else:
-            raise Refused(
-                HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-                f"send a form ({_FORM}) with the file `clip`, or the recording itself as one of:"
-                f" {', '.join(KINDS)}",
-            )
+    """Read a recording from a request. Raises Refused; OSError where it cannot be stored."""
+    with ExitStack() as stack:
+        try:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            found = await _read(request, folder)
+        except OSError:
+            async for _ in parts(request, house_of(request).config.limits.upload_bytes):
+                pass  # who is still sending would not learn of it
+            raise
         yield found
+
+
+async def _read(request: web.Request, folder: Path) -> Upload:
+    if request.content_type == _FORM:
+        return await _read_form(request, folder)
+    if request.content_type not in _ENDINGS:
+        raise Refused(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            f"send a form ({_FORM}) with the file `clip`, or the recording itself as one of:"
+            f" {', '.join(KINDS)}",
+        )
+    found = Upload(folder / f"clip{_ENDINGS[request.content_type]}", dict(request.query))
+    with found.clip.open("wb") as file:
+        async for part in parts(request, house_of(request).config.limits.upload_bytes):
+            file.write(part)
+    return found
 
 
 async def _read_form(request: web.Request, folder: Path) -> Upload:

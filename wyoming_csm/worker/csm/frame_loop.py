@@ -22,6 +22,7 @@ class Frame(NamedTuple):
 
     pcm: bytes  # 80 ms as s16le
     is_end: bool = False  # no sound: the sentence is over
+    is_broken: bool = False  # it was made from what is no number
     codes: "Tensor | None" = None  # [codebooks]
 
 
@@ -53,7 +54,7 @@ class Runner(Protocol):
 
     def read(self, sentence: Sentence, frame: Frame) -> tuple[list[bytes], bool]:
         """Take a sentence's next frame: return the frames to be sent now, and whether they are the
-        last."""
+        last. Raises EngineError: it is to be released."""
 
     def release(self, sentence: Sentence) -> None:
         """Free what is in its slot: it is over, spoken to its end or not."""
@@ -197,7 +198,11 @@ class FrameLoop:
         for sentence, frame in zip(step.decode, frames, strict=True):
             if sentence.finished:  # it was stopped, or ended before this frame
                 continue
-            sound, last = self._runner.read(sentence, frame)
+            try:
+                sound, last = self._runner.read(sentence, frame)
+            except EngineError as error:
+                self._fail(sentence, error)
+                continue
             for pcm in sound:
                 self._send(protocol.Audio(sentence.say.sentence, pcm))
                 self._scheduler.sounded(sentence, now)

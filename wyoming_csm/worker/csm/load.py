@@ -12,6 +12,7 @@ from torch import Tensor
 
 from wyoming_csm.config import ConversationConfig, CsmConfig
 from wyoming_csm.disk_cache import compiled_folder
+from wyoming_csm.faults import switch_of
 from wyoming_csm.model.checkpoint.load import CODEC, Checkpoint
 from wyoming_csm.model.cuda import GraphRoom
 from wyoming_csm.model.generator import FrameGenerator
@@ -195,11 +196,19 @@ def load_pipeline(
     return Loaded(
         generator,
         decoder,
-        FramePipeline(generator, decoder, room=room),
+        _pipeline(generator, decoder, room),
         PromptBuilder.of(checkpoint, planned.positions),
         PrefixCache(planned.prompt_cache, needs.position),
         cache.write(model) if cache is not None and not packed else iter(()),
     )
+
+
+def _pipeline(generator: FrameGenerator, decoder: MimiDecoder, room: GraphRoom) -> FramePipeline:
+    if (switch := switch_of("csm")) is None:
+        return FramePipeline(generator, decoder, room=room)
+    from wyoming_csm.worker.csm.faulty_pipeline import FaultyPipeline
+
+    return FaultyPipeline(generator, decoder, room, switch)
 
 
 def _describe(device: torch.device, precision: Precision, slots: int) -> str:

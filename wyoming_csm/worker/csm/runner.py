@@ -156,11 +156,15 @@ class CsmRunner:
     def read(self, sentence: Sentence, frame: Frame) -> tuple[list[bytes], bool]:
         """Take a frame; the frame of zeros has no sound.
 
-        A sentence spoken to its end becomes context; one that was cut or stopped does not.
+        A sentence spoken to its end becomes context; one that was cut or stopped does not. Raises
+        EngineError for what was made of a NaN: what sounds of it is chance.
         """
         if sentence.stale:
             sentence.stale -= 1
             return [], False
+        if frame.is_broken:
+            self._cache.clear()  # whatever it came from, it is not read again
+            raise EngineError("its numbers went bad (NaN)")
         if frame.is_end:
             outcome = sentence.ending.end()
         else:
@@ -278,9 +282,11 @@ class CsmRunner:
 
 
 def _frames(codes: Tensor, sound: Tensor) -> list[Frame]:
-    pcm, size = to_pcm(sound.numpy()), sound.shape[1] * SAMPLE_WIDTH
+    samples = sound.numpy()
+    pcm, size = to_pcm(samples), sound.shape[1] * SAMPLE_WIDTH
     chunks = (pcm[start : start + size] for start in range(0, len(pcm), size))
-    return [*map(Frame, chunks, is_end(codes).tolist(), codes)]
+    broken = np.isnan(samples.sum(axis=1)).tolist()
+    return [*map(Frame, chunks, is_end(codes).tolist(), broken, codes)]
 
 
 def choose_seed(configured: int | None, said: int) -> int:

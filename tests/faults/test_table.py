@@ -1,0 +1,115 @@
+"""docs/faults.md against the switch and the tests: no fault without an answer that is tested."""
+
+import ast
+import re
+from pathlib import Path
+from types import SimpleNamespace
+from typing import get_args
+
+import pytest
+
+from tests.faults.drill import Drill
+from tests.test_imports import MODULES, imported
+from wyoming_csm.config import EngineName
+from wyoming_csm.faults import DOOR, OF_A_CHILD, OF_THE_DOOR, VARIABLE, Switch, switch_of
+
+ROOT = Path(__file__).parents[2]
+HERE = Path(__file__).parent
+PAGE = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
+
+
+def rows() -> list[SimpleNamespace]:
+    """The rows of all tables but their heads."""
+    cells = [re.split(r" *\| *", line)[1:-1] for line in PAGE.splitlines() if line[:2] == "| "]
+    heads = {"what fails"}
+    return [
+        SimpleNamespace(what=what, lines=re.findall(r"`(.+?)`", lines), answer=answer, test=test)
+        for what, lines, answer, test in cells
+        if what not in heads
+    ]
+
+
+def named_in(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    names = (getattr(node, "name", "") for node in tree.body)
+    return {f"{path.relative_to(ROOT)}::{name}" for name in names if name.startswith("test_")}
+
+
+def test_each_row_has_an_answer_and_a_test_and_each_test_a_row() -> None:
+    assert len(rows()) > 15
+    assert all(row.answer for row in rows())
+    named = {row.test.strip("`") for row in rows()}
+    files = {ROOT / name.partition("::")[0] for name in named}
+    there = set().union(*map(named_in, files))
+    here = [path for path in HERE.glob("test_*.py") if path != Path(__file__)]
+    assert named - there == set(), "no such test"
+    assert set().union(*map(named_in, here)) - named == set(), "no row"
+
+
+def test_each_fault_of_the_switch_has_a_row_and_each_line_is_one() -> None:
+    lines = [line.split() for row in rows() for line in row.lines]
+    assert {kind for who, kind, *_ in lines if who != DOOR} == set(OF_A_CHILD)
+    assert {kind for who, kind, *_ in lines if who == DOOR} == set(OF_THE_DOOR)
+    for who, kind, *number in lines:
+        meaning = OF_THE_DOOR[kind] if who == DOOR else OF_A_CHILD[kind]
+        assert len(number) == bool(meaning), f"{who} {kind}: {meaning or 'no number'}"
+        assert who in (DOOR, *get_args(EngineName))
+
+
+def test_each_fault_of_the_switch_is_tried() -> None:
+    tried = "".join(path.read_text(encoding="utf-8") for path in HERE.glob("test_*.py"))
+    names = {*OF_A_CHILD, *OF_THE_DOOR}
+    assert {name for name in names if not re.search(rf'(?: |")({name})[ "]', tried)} == set()
+
+
+# -- the switch
+
+
+def test_it_says_what_goes_wrong_now(drill: Drill) -> None:
+    switch = switch_of("csm")
+    assert switch is not None
+    assert switch.number("die") is None, "there is no file"
+    drill.set("system die 1", "csm die 3", "csm unready", "csm die 4 5", "nonsense")
+    assert (switch.number("die"), switch.number("unready"), switch.number("hang")) == (3, 0, None)
+    drill.set("csm die three")
+    assert switch.number("die") is None, "that is no number"
+    drill.set()
+    assert switch.number("die") is None
+
+
+def test_where_it_is_off_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    for value in ("", None):
+        monkeypatch.delenv(VARIABLE, raising=False)
+        if value is not None:
+            monkeypatch.setenv(VARIABLE, value)
+        assert switch_of("csm") is None
+
+
+def test_it_is_looked_for_at_the_start_alone_and_what_is_faulty_is_loaded_then() -> None:
+    """So it costs nothing where sound is made, and nothing of the network knows it."""
+    near = {
+        name: path
+        for name, path in MODULES.items()
+        if re.search(r"faults import|faulty_", path.read_text("utf-8"))
+    }
+    asked = {name for name, path in near.items() if "wyoming_csm.faults" in of(path)}
+    faulty = {name for name in MODULES if name.rpartition(".")[2].startswith("faulty_")}
+    assert asked - faulty == {
+        "wyoming_csm.serve",
+        "wyoming_csm.server.accepting",
+        "wyoming_csm.worker.__main__",
+        "wyoming_csm.worker.csm.load",
+    }
+    assert len(faulty) == 3
+    for path in near.values():
+        assert not faulty & of(path, at_import_only=True)
+
+
+def of(path: Path, at_import_only: bool = False) -> set[str]:
+    return {name for _, name in imported(path, at_import_only)}
+
+
+def test_a_line_that_is_none_is_told(drill: Drill, caplog: pytest.LogCaptureFixture) -> None:
+    drill.set("csm dye 3", "csm die 3")
+    assert Switch(drill.path, "csm").number("die") == 3
+    assert "csm dye 3" in caplog.text
