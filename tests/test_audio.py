@@ -1,5 +1,6 @@
 """Samples to bytes and back; recordings of all kinds to 24 kHz mono."""
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +84,21 @@ def test_of_channels_that_cancel_each_other_one_is_used(tmp_path: Path) -> None:
     left = tone(0.1)
     soundfile.write(tmp_path / "a.wav", np.stack([0.9 * left, -left], axis=1), SAMPLE_RATE)
     assert np.abs(read_clip(tmp_path / "a.wav") + left).max() < 1e-4
+
+
+def test_many_channels_take_no_more_memory_than_one(tmp_path: Path) -> None:
+    """All eight together are 31 MB; a minute of them, 370."""
+    path = tmp_path / "a.flac"
+    with soundfile.SoundFile(path, "w", 192_000, 8) as file:
+        for _ in range(5):
+            file.write(np.zeros((192_000, 8), np.int16))
+    assert path.stat().st_size < 100_000
+    tracemalloc.start()
+    try:
+        assert len(read_clip(path)) == 5 * SAMPLE_RATE
+        assert tracemalloc.get_traced_memory()[1] < 16_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_what_is_no_recording(tmp_path: Path) -> None:

@@ -99,6 +99,26 @@ def test_several_clips_fit_together_or_are_refused_with_a_cure(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
+    ("seconds", "rate", "channels", "said"),
+    [
+        (61.0, 8_000, 1, "lasts 61.0 s: 10 to 30 s serve best, 1 to 60 s are allowed"),
+        (0.5, 8_000, 1, "lasts 0.5 s"),
+        (1.0, 8_000, 9, "has 9 channels at 8000 Hz: 8 channels at 192000 Hz are the most"),
+        (1.0, 192_001, 1, "has 1 channels at 192001 Hz"),
+    ],
+)
+def test_a_recording_beyond_the_bounds_is_refused(
+    tmp_path: Path, seconds: float, rate: int, channels: int, said: str
+) -> None:
+    folder = tmp_path / "ann"
+    folder.mkdir()
+    record(folder / "clip.wav", seconds, rate, channels)
+    (folder / "clip.txt").write_text("Hello.")
+    with pytest.raises(VoiceError, match=said):
+        read_voice(folder)
+
+
+@pytest.mark.parametrize(
     ("files", "said"),
     [
         ("clip.m4a|clip.txt", f"found clip.m4a: {CURE}"),

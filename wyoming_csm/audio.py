@@ -1,5 +1,6 @@
 """The one audio format inside: 24 kHz, mono, signed 16-bit little-endian."""
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ SAMPLES_PER_FRAME = 1_920  # 80 ms: one frame of CSM
 BYTES_PER_SECOND = SAMPLE_RATE * SAMPLE_WIDTH
 # Of silence, where there is nothing to say: many clients take an empty file for an error.
 NOTHING_SECONDS = 0.1
+
+_BLOCK = 65_536  # samples of each channel
 
 Samples = npt.NDArray[np.float32]  # [samples], -1…1
 
@@ -59,27 +62,42 @@ def resample(samples: Samples, rate: int) -> Samples:
 
 
 def read_clip(path: Path) -> Samples:
-    """Read a recording in any format of soundfile as mono at 24 kHz. Raises VoiceError."""
+    """Read a recording in any format of soundfile as mono at 24 kHz. Raises VoiceError.
+
+    Its channels are never in memory together: a minute of 8 at 192 kHz is 370 MB, out of a file of
+    a few KB.
+    """
     import soundfile
 
     try:
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        with soundfile.SoundFile(path) as file:
+            samples, rate = _mono(lambda: _blocks(file), path.name), int(file.samplerate)
     except (OSError, soundfile.LibsndfileError) as error:
         raise VoiceError(
             f"{path.name} is not a recording that can be read ({error}): convert it to WAV"
         ) from error
-    if not len(samples):
-        raise VoiceError(f"{path.name} is empty: copy it again")
-    if not np.isfinite(samples).all():
-        raise VoiceError(f"{path.name} holds values that are not numbers: convert it again")
-    return resample(_mono(samples), rate)
+    return resample(samples, rate)
 
 
-def _mono(samples: Samples) -> Samples:
+def _blocks(file: Any) -> Iterator[Samples]:
+    """Yield all of it, from its beginning: [samples, channels], some at a time."""
+    file.seek(0)
+    for _ in range(0, file.frames, _BLOCK):
+        yield file.read(_BLOCK, dtype="float32", always_2d=True)
+
+
+def _mono(blocks: Callable[[], Iterator[Samples]], name: str) -> Samples:
     """Mix [samples, channels]; where the channels cancel each other, take the loudest."""
-    mixed: Samples = samples.mean(axis=1)
-    powers = np.square(samples).mean(axis=0)
-    loudest = int(powers.argmax())
-    if np.square(mixed).mean() < 0.01 * powers[loudest]:
-        return np.ascontiguousarray(samples[:, loudest])
-    return mixed
+    parts, power, powers = [], 0.0, np.zeros(1)
+    for block in blocks():
+        if not np.isfinite(block).all():
+            raise VoiceError(f"{name} holds values that are not numbers: convert it again")
+        parts.append(block.mean(axis=1))
+        power += float(np.square(parts[-1]).sum())
+        powers = powers + np.square(block).sum(axis=0)
+    if not sum(map(len, parts)):
+        raise VoiceError(f"{name} is empty: copy it again")
+    if power < 0.01 * powers.max():
+        loudest = int(powers.argmax())
+        parts = [np.ascontiguousarray(block[:, loudest]) for block in blocks()]
+    return np.concatenate(parts)

@@ -49,7 +49,7 @@ def _parse(text: str) -> Any:
         with suppress(ValueError, RecursionError):  # a flow mapping of YAML looks the same
             return json.loads(text, object_pairs_hook=_without_duplicates)
     try:
-        return yaml.load(text, _Loader)
+        return yaml.load(text, _Loader)  # noqa: S506 -- a safe one, see below
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""

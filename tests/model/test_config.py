@@ -39,6 +39,7 @@ WRONG: list[tuple[str, object]] = [
     ("hidden_size", 0),
     ("hidden_size", True),
     ("num_hidden_layers", 2**40),
+    ("num_hidden_layers", 1025),
     ("num_attention_heads", 3),
     ("head_dim", 7),
     ("attention_bias", True),

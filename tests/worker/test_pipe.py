@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from queue import Empty
 from threading import Event, Thread
 from typing import IO
@@ -158,6 +159,23 @@ def assert_parrot_is_refused(program: subprocess.Popen[bytes]) -> None:
         pass
     assert message == Unavailable("there is no engine 'parrot'", "")
     assert program.wait(10) == 0
+
+
+def test_only_csms_process_has_the_hubs_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook = f"""
+import sys
+file = open({str(tmp_path / "forgotten")!r}, "ab", buffering=0)
+sys.addaudithook(lambda event, args: event == "os.unsetenv" and file.write(args[0] + b" "))
+"""
+    (tmp_path / "sitecustomize.py").write_text(hook)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    for name in ("HF_TOKEN", "HF_TOKEN_PATH"):
+        monkeypatch.setenv(name, "hf_secret")
+    with start_program() as program:
+        assert_parrot_is_refused(program)
+    assert (tmp_path / "forgotten").read_text().split()[-2:] == ["HF_TOKEN", "HF_TOKEN_PATH"]
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from wyoming_csm.errors import CheckpointError
 
 _T = TypeVar("_T")
 _Count = Annotated[int, Meta(ge=1, lt=1 << 24)]
+_Layers = Annotated[int, Meta(ge=1, le=1024)]  # each is made before a file is looked at
 _Positive = Annotated[float, Meta(gt=0, le=1e30)]
 
 # What the network is written for; where a key is absent, transformers takes the same.
@@ -38,7 +39,7 @@ class Llama3Scaling(Struct, frozen=True):
 class LlamaSizes(Struct, frozen=True):
     """One stack of Llama blocks."""
 
-    layers: _Count = field(name="num_hidden_layers")
+    layers: _Layers = field(name="num_hidden_layers")
     width: _Count = field(name="hidden_size")
     feed_forward: _Count = field(name="intermediate_size")
     heads: _Count = field(name="num_attention_heads")

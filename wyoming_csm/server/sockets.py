@@ -27,7 +27,7 @@ async def listen_tcp(uri: str, setting: str = "uri") -> list[socket.socket]:
     host, port = host.strip("[]"), int(number)
     if host == "*":
         raise ConfigError(
-            f"{setting}: '*' is no address: {uri.replace('*', '0.0.0.0')} listens on all"
+            f"{setting}: '*' is no address: {uri.replace('*', '0.0.0.0')} listens on all"  # noqa: S104
         )
     try:
         found = await asyncio.get_running_loop().getaddrinfo(

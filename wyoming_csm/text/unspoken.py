@@ -26,8 +26,8 @@ _TOOLS = frozenset(
 _WORDS_TOO = frozenset("thought thoughts reason reflection analysis function tool tools".split())
 _MUTE = frozenset("script style svg head template noscript metadata desc".split())
 FENCED = ("homeassistant", "tool_code", "tool_call", "tool_calls", "tool_outputs")
-_TOKEN = r"<[|｜]{}[|｜]>"
-_ENDS = re.compile(_TOKEN.format(r"(?:/|[^<>|｜]*(?:end|eom|eot|eos))[^<>|｜]*") + "$", re.I)
+_SPECIAL = r"<[|｜]{}[|｜]>"
+_ENDS = re.compile(_SPECIAL.format(r"(?:/|[^<>|｜]*(?:end|eom|eot|eos))[^<>|｜]*") + "$", re.I)
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def silence_of_token(name: str, *, opens: bool = False) -> Silence | None:
     if opens and (name == "channel" or _OF_MACHINES.search(name)):
         return Silence(f"<|{name}>", re.compile(rf"<{re.escape(name)}\|>$"))
     if name == "start_header_id":
-        return Silence(began, re.compile(_TOKEN.format("end_header_id") + "$"))
+        return Silence(began, re.compile(_SPECIAL.format("end_header_id") + "$"))
     if name in ("start", "channel"):
         return Silence(began, _FOR_EARS)
     for_machines = _OF_MACHINES.search(name) and "end" not in name and not name.startswith("/")

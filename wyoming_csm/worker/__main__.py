@@ -75,8 +75,10 @@ def run(child: Child, configure: Configure) -> None:
 
             load.run(child, configure)
         case "coqui":
+            from wyoming_csm.worker.coqui.setup import refuse_pickles
             from wyoming_csm.worker.coqui.speaker import load as load_coqui
 
+            refuse_pickles()
             sentence_loop.run(
                 child, load_coqui(configure, lambda detail: child.send(Starting(detail)))
             )

@@ -203,8 +203,22 @@ FromChild = _FromChild | Begun | Preparing | Late | Audio | Done | Failed
 _ENCODER = msgspec.msgpack.Encoder()
 _TO_CHILD: msgspec.msgpack.Decoder[ToChild] = msgspec.msgpack.Decoder(ToChild)
 _FROM_CHILD: msgspec.msgpack.Decoder[FromChild] = msgspec.msgpack.Decoder(FromChild)
-# Of a body; both raise msgspec.ValidationError or DecodeError.
-decode_to_child, decode_from_child = _TO_CHILD.decode, _FROM_CHILD.decode
+
+
+def decode_to_child(body: bytes) -> ToChild:
+    """Read a body. Raises msgspec.DecodeError."""
+    try:
+        return _TO_CHILD.decode(body)
+    except RecursionError as error:
+        raise msgspec.DecodeError("it is nested too deep") from error
+
+
+def decode_from_child(body: bytes) -> FromChild:
+    """Read a body. Raises msgspec.DecodeError."""
+    try:
+        return _FROM_CHILD.decode(body)
+    except RecursionError as error:
+        raise msgspec.DecodeError("it is nested too deep") from error
 
 
 def encode(message: ToChild | FromChild) -> bytes:

@@ -1,5 +1,6 @@
 """Pages elsewhere make nothing happen: Host, Origin, Sec-Fetch-Site, kinds of bodies, the token."""
 
+import logging
 import socket
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from tests.fakes import FakeEngine
 from tests.server.http.doors import Doors, doors
 from tests.server.http.raw import HEAD, raw
 from wyoming_csm.config import HttpConfig
+from wyoming_csm.engines.base import Sentence
 from wyoming_csm.errors import ConfigError
 
 SPEECH = "/v1/audio/speech"
@@ -197,16 +199,34 @@ async def test_without_a_token_a_protocol_may_be_of_any_bytes() -> None:
         assert await one.status() == 101
 
 
+class Faulty(FakeEngine):
+    """Has a fault of its own when it is to speak: its traceback is logged."""
+
+    def say(self, sentence: Sentence) -> None:
+        raise RuntimeError("a fault of the program")
+
+
 async def test_with_the_token_all_goes_on_and_it_is_in_no_log(
     secret: HttpConfig, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """Wherever in a request it stands, and whatever becomes of that."""
+    caplog.set_level(logging.DEBUG)
     headers = {"Authorization": "bearer s3cret-word"}
     async with doors(FakeEngine(), http=secret) as both:
         assert (await status(both, "POST", SPEECH, json=WISH, headers=headers))[0] == 200
         protocols = ("wyoming-csm", "bearer.s3cret-word")
         async with both.client.ws_connect("/api/stream", protocols=protocols) as live:
             assert live.protocol == "wyoming-csm"
-    assert not [record for record in caplog.records if "s3cret" in record.getMessage()]
+        query = "/api/voices?token=s3cret-word"  # of no use
+        assert (await status(both, "GET", query))[0] == 401
+        for junk in (b"\0: s3cret-word\r\n\r\n", b"Content-Length: s3cret-word\r\n\r\n"):
+            async with raw(both) as one:
+                one.send(HEAD + b"Authorization: Bearer s3cret-word\r\n" + junk)
+                assert await one.status() == 400
+    async with doors(Faulty(), http=secret) as both:
+        assert (await status(both, "POST", SPEECH, json=WISH, headers=headers))[0] == 500
+    assert "a fault of the program" in caplog.text
+    assert "s3cret" not in caplog.text
 
 
 @pytest.mark.parametrize("text", ["", "two\nlines", "ümlaut"])

@@ -96,6 +96,17 @@ async def test_a_recording_that_is_too_large_is_a_413(form: bool) -> None:
         assert answer.status == 413
 
 
+async def test_a_form_of_many_fields_is_not_read_to_its_end() -> None:
+    field = b'--x\r\nContent-Disposition: form-data; name="%s"\r\n\r\n\r\n'
+    body = b"".join(field % f"f{n}".encode() for n in range(16)) + field % b"clip" + b"--x--\r\n"
+    kind = {"Content-Type": "multipart/form-data; boundary=x"}
+    async with (
+        doors(FakeEngine()) as both,
+        both.client.post("/api/clips/judge", data=body, headers=kind) as answer,
+    ):
+        assert "has no file `clip`" in await answer.text()
+
+
 async def test_a_head_that_is_too_long_is_refused() -> None:
     async with doors(FakeEngine()) as both, raw(both) as one:
         one.send(HEAD + b"X: " + b"a" * 20_000 + b"\r\n\r\n")

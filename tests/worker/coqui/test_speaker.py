@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.tiny_coqui import make_tiny_coqui
+from tests.unpickled import hostile_model, listen
 from tests.worker.coqui.coqui_child import CoquiChild
 from wyoming_csm.audio import SAMPLE_RATE, from_pcm
 from wyoming_csm.config import CoquiConfig
@@ -121,6 +122,7 @@ def child(tmp_path_factory: pytest.TempPathFactory, checkpoint: Path) -> Iterato
     (folder / "torchaudio").mkdir()
     (folder / "torchaudio" / "__init__.py").write_text(BROKEN_TORCHAUDIO)
     (folder / "inflect.py").write_text(INFLECT)
+    listen(folder)
     (folder / "bare").mkdir()
     child = CoquiChild(
         folder,
@@ -184,14 +186,44 @@ def test_what_cannot_be_spoken_is_no_sound_and_no_error(child: CoquiChild, text:
 
 
 @pytest.mark.slow
-def test_files_that_make_no_model_are_told_with_a_cure(tmp_path: Path, checkpoint: Path) -> None:
-    """Whatever the libraries raise over them: this is an error of YAML's own."""
-    (tmp_path / "config.yaml").write_text("model: [")
-    child = CoquiChild(
-        tmp_path,
-        CoquiConfig(checkpoint=str(checkpoint), checkpoint_config=str(tmp_path / "config.yaml")),
-    )
+def test_its_checkpoint_is_read_without_unpickling(child: CoquiChild) -> None:
+    assert child.say("Hello.", voice_of(child))
+    assert (child.folder / "unpickled").read_text() == ""
+
+
+@pytest.mark.slow
+def test_files_that_make_no_model_are_told_with_a_cure(tmp_path: Path) -> None:
+    """Whatever the libraries raise over them. Here coqui-tts itself would run code of theirs."""
+    bomb, unpickled = tmp_path / "exploded", listen(tmp_path)
+    model = hostile_model(tmp_path / "model", bomb)
+    settings = CoquiConfig(checkpoint=str(model))
+    child = CoquiChild(tmp_path, settings, PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}")
     child.close()
     assert isinstance(child.started, Unavailable), child.started
-    assert f"cannot be loaded from {checkpoint} (ParserError: " in child.started.reason
+    assert f"cannot be loaded from {model} (UnpicklingError: " in child.started.reason
+    assert "mkdir would be called to unpickle it" in child.started.reason
     assert "remove them and start again" in child.started.cure
+    assert not bomb.exists()
+    assert "mkdir" in unpickled.read_text()  # the hook sees what there is
+
+
+def test_arrays_are_unpickled_and_nothing_else(tmp_path: Path) -> None:
+    """In a process of its own, which stays as it is."""
+    np.save(tmp_path / "stats.npy", np.array({"mel": np.ones(2), "n": np.float64(1)}), True)
+    hostile_model(tmp_path / "model", tmp_path / "exploded")
+    script = """
+import sys
+import numpy as np
+from pickle import UnpicklingError
+from wyoming_csm.worker.coqui.setup import refuse_pickles
+refuse_pickles()
+assert np.load(sys.argv[1] + "/stats.npy", allow_pickle=True).item()["mel"].sum() == 2
+try:
+    np.load(sys.argv[1] + "/model/stats.npy", allow_pickle=True)
+except UnpicklingError as error:
+    print(error)
+"""
+    words = [sys.executable, "-c", script, str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert "mkdir would be called" in done.stdout
+    assert not (tmp_path / "exploded").exists()

@@ -1,5 +1,6 @@
 """CSM from end to end: an engine, its real child, a voice with a clip, and the sound."""
 
+import os
 from contextlib import aclosing
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.fixtures.random_csm import make_tiny_csm
+from tests.unpickled import listen
 from tests.worker.csm.runners import Driver, make_clip, make_runner, one_thread, say
 from wyoming_csm.audio import from_pcm
 from wyoming_csm.config import Config, CsmConfig
@@ -27,8 +29,13 @@ def one_voice(folder: Path) -> VoiceBook:
 
 
 @pytest.mark.slow
-async def test_a_real_child_speaks_through_the_pipe(tmp_path: Path) -> None:
-    """The same words, voice and seed sound the same through the engine as from the runner."""
+async def test_a_real_child_speaks_through_the_pipe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same words, voice and seed sound the same through the engine as from the runner; and it
+    unpickles nothing."""
+    unpickled = listen(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
     checkpoint = make_tiny_csm(tmp_path / "csm", codebooks=8)
     book = one_voice(tmp_path / "voices")
     csm = CsmConfig(checkpoint=str(checkpoint), device="cpu", max_seconds=1.0, seed=7, guard="none")
@@ -47,6 +54,7 @@ async def test_a_real_child_speaks_through_the_pipe(tmp_path: Path) -> None:
         await reply.aclose()
     finally:
         await engine.stop()
+    assert unpickled.read_text() == ""
     with one_thread():
         driver = Driver(make_runner(checkpoint, tmp_path))
         expected = driver.speak(say(1, 1, "Hello.", book.voices[0]))

@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -133,6 +134,27 @@ def test_a_token_that_cannot_be_one_is_never_shown(
         fetch(models)
     assert not hub.fetched
     assert "cret" not in str(refused.value)
+
+
+def test_the_token_is_in_no_line_of_the_log(
+    hub: FakeHub,
+    models: Path,
+    endpoint: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Of no library either, when it is refused and when it is taken; the log has all there is."""
+    caplog.set_level(logging.DEBUG)
+    for hub.token in ("another", "hf_never_shown"):
+        endpoint.setenv("HF_TOKEN", "hf_never_shown")
+        try:
+            fetch(models)
+        except EngineUnavailable:
+            logging.getLogger().exception("refused")
+    assert "refused" in caplog.text
+    assert hub.fetched
+    assert hub.url in caplog.text, "the libraries' lines are there"
+    assert "never_shown" not in caplog.text + "".join(capfd.readouterr())
 
 
 @pytest.mark.usefixtures("hub")

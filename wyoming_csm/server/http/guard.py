@@ -31,7 +31,7 @@ from wyoming_csm.server.http.connection import CONNECTION
 from wyoming_csm.server.http.problems import Refused
 
 _LONGEST_TOKEN = 4096  # characters
-_TOKEN_PROTOCOL = "bearer."  # before the token, among the protocols that a WebSocket asks for
+_TOKEN_PROTOCOL = "bearer."  # noqa: S105 -- before the token, among the protocols that a WebSocket asks for
 # Pages and their parts, and whether this server lives: they do nothing and tell nothing of texts.
 _OPEN = ("/", "/health", "/health/live", "/api/docs", "/api/openapi.json")
 _SPEAKS_BY_GET = "/api/text-to-speech"

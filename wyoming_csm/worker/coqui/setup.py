@@ -7,6 +7,7 @@ from importlib import import_module
 from importlib.machinery import ModuleSpec
 from importlib.util import module_from_spec
 from pathlib import Path
+from pickle import UnpicklingError
 from types import ModuleType
 from typing import Any
 
@@ -14,6 +15,14 @@ from wyoming_csm.errors import EngineUnavailable
 from wyoming_csm.worker.coqui.phonemes import use_library
 
 _LOGGER = logging.getLogger(__name__)
+
+# What a pickle of arrays, numbers and tables of them is made with.
+_ARRAYS = {
+    (module, name)
+    for module in ("numpy.core.multiarray", "numpy._core.multiarray")
+    for name in ("_reconstruct", "scalar")
+}
+_ARRAYS |= {("numpy", "ndarray"), ("numpy", "dtype"), ("_codecs", "encode")}
 
 
 def prepare(*, download_dir: Path, agreed: bool, debug: bool) -> None:
@@ -31,6 +40,20 @@ def prepare(*, download_dir: Path, agreed: bool, debug: bool) -> None:
     from TTS.tts.utils.text.phonemizers import espeak_wrapper
 
     use_library(espeak_wrapper)
+
+
+def refuse_pickles() -> None:
+    """Have this process unpickle nothing but arrays, from now on and whoever asks for it.
+
+    coqui-tts reads checkpoints as weights alone, but a model's configuration can name statistics
+    and models that it unpickles as they are, which runs whatever code they bring.
+    """
+    sys.addaudithook(_refuse_pickle)
+
+
+def _refuse_pickle(event: str, args: tuple[Any, ...]) -> None:
+    if event == "pickle.find_class" and args not in _ARRAYS:
+        raise UnpicklingError(f"{args[0]}.{args[1]} would be called to unpickle it: it is refused")
 
 
 def quieten(*, debug: bool) -> None:

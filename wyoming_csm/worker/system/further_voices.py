@@ -88,7 +88,8 @@ def _write(url: str, part: Path, size: int) -> str:
     import urllib.request
 
     digest, left = hashlib.sha256(), size + 1
-    with urllib.request.urlopen(url, timeout=_STALL_SECONDS) as answer, part.open("wb") as file:
+    # Whatever the environment has for a hub: what comes must have the digest above.
+    with urllib.request.urlopen(url, timeout=_STALL_SECONDS) as answer, part.open("wb") as file:  # noqa: S310
         while left and (chunk := answer.read(min(left, _CHUNK_BYTES))):
             left -= len(chunk)
             digest.update(chunk)
