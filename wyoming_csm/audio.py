@@ -13,6 +13,7 @@ SAMPLE_RATE = 24_000  # Hz
 SAMPLE_WIDTH = 2  # bytes
 CHANNELS = 1
 SAMPLES_PER_FRAME = 1_920  # 80 ms: one frame of CSM
+RECOGNISED_RATE = 16_000  # Hz: what every speech-to-text server takes
 BYTES_PER_SECOND = SAMPLE_RATE * SAMPLE_WIDTH
 # Of silence, where there is nothing to say: many clients take an empty file for an error.
 NOTHING_SECONDS = 0.1
@@ -51,13 +52,13 @@ def without_silence(
     return samples[begin : int(loud[-1]) + round(end_seconds * rate)]
 
 
-def resample(samples: Samples, rate: int) -> Samples:
-    """Resample [samples] at `rate` Hz to [samples] at 24 kHz."""
-    if rate == SAMPLE_RATE:
+def resample(samples: Samples, rate: int, wanted: int = SAMPLE_RATE) -> Samples:
+    """Resample [samples] at `rate` Hz to [samples] at `wanted` Hz."""
+    if rate == wanted:
         return samples
     import soxr
 
-    out: Samples = soxr.resample(samples, rate, SAMPLE_RATE).astype(np.float32)
+    out: Samples = soxr.resample(samples, rate, wanted).astype(np.float32)
     return out
 
 

@@ -91,15 +91,17 @@ SETTINGS = (
     _word("--log-format", dest="log.format", metavar="FORMAT", help="as Python's logging takes it"),
 )
 
+_URI = _word("--uri", metavar="URI", help="where to listen: tcp://ADDRESS:PORT, unix:///PATH")
+_HTTP = _word(
+    *("--http",), dest="http.address", metavar="HOST:PORT",
+    help="serve the page and OpenAI's API as well",
+)  # fmt: skip
 _SERVE = Command(
     "serve",
     "serve Wyoming (the default)",
     (
-        _word("--uri", metavar="URI", help="where to listen: tcp://ADDRESS:PORT, unix:///PATH"),
-        _word(
-            *("--http",), dest="http.address", metavar="HOST:PORT",
-            help="serve the page and OpenAI's API as well",
-        ),
+        _URI,
+        _HTTP,
         _word(
             *("--zeroconf",), dest="discovery.name", nargs="?", const="", metavar="NAME",
             help="announce, under this name",
@@ -203,12 +205,14 @@ _DOCTOR = Command(
     "doctor",
     "check this machine: what is found, and what helps",
     (
+        _URI,
+        _HTTP,
         _flag("--quick", help="without speaking a sentence by each engine"),
         _flag("--verify", dest="verifies", help="compare CSM with transformers' as well"),
         _word("--asr", metavar="tcp://HOST:10300", help="look at this speech-to-text server, too"),
         _flag("--json", dest="as_json", help="one JSON document for programs"),
     ),
-    ("wyoming-csm doctor", "wyoming-csm doctor --quick --json"),
+    ("wyoming-csm doctor --http 0.0.0.0:8002", "wyoming-csm doctor --quick --json"),
 )
 _BENCH = Command(
     "bench",

@@ -3,23 +3,22 @@
 import asyncio
 from urllib.parse import urlparse
 
-import numpy as np
 from wyoming.asr import Transcribe, Transcript
 from wyoming.audio import AudioChunk, AudioStart, AudioStop
 from wyoming.client import AsyncClient
 from wyoming.error import Error
 
-from wyoming_csm.audio import SAMPLE_RATE, SAMPLE_WIDTH, Samples, to_pcm
+from wyoming_csm.audio import RECOGNISED_RATE, SAMPLE_WIDTH
 from wyoming_csm.errors import RequestError
 
 _CONNECT_SECONDS = 5.0
 SECONDS = 180.0  # for all: a large model on a small machine takes twice the recording's length
-_RATE = 16_000  # Hz: what every such server takes
 _CHUNK_BYTES = 6_400  # 0.2 s
 
 
-async def transcribe(uri: str, samples: Samples, language: str) -> str:
-    """Ask the server at `tcp://HOST:PORT` or `unix:///PATH` for the words in [samples] at 24 kHz.
+async def transcribe(uri: str, sound: bytes, language: str) -> str:
+    """Ask the server at `tcp://HOST:PORT` or `unix:///PATH` for the words in `sound`: s16le,
+    mono, at 16 kHz.
 
     Raises RequestError with a cure.
     """
@@ -28,7 +27,7 @@ async def transcribe(uri: str, samples: Samples, language: str) -> str:
     client = AsyncClient.from_uri(uri, connect_timeout=_CONNECT_SECONDS)
     try:
         async with asyncio.timeout(SECONDS), client:
-            words = await _ask(client, samples, language)
+            words = await _ask(client, sound, language)
     except TimeoutError as error:
         raise RequestError(
             f"the speech-to-text server {uri} gave no answer in time: is it that one? Or write the"
@@ -54,16 +53,13 @@ def is_address(uri: str) -> bool:
     return is_tcp or (parts.scheme == "unix" and len(parts.path) > 1)
 
 
-async def _ask(client: AsyncClient, samples: Samples, language: str) -> str:
-    import soxr
-
-    pcm = to_pcm(soxr.resample(samples, SAMPLE_RATE, _RATE).astype(np.float32))
-    form = {"rate": _RATE, "width": SAMPLE_WIDTH, "channels": 1}
+async def _ask(client: AsyncClient, sound: bytes, language: str) -> str:
+    form = {"rate": RECOGNISED_RATE, "width": SAMPLE_WIDTH, "channels": 1}
     await client.write_event(Transcribe(language=language).event())
     await client.write_event(AudioStart(**form).event())
-    for start in range(0, len(pcm), _CHUNK_BYTES):
+    for start in range(0, len(sound), _CHUNK_BYTES):
         await client.write_event(
-            AudioChunk(**form, audio=pcm[start : start + _CHUNK_BYTES]).event()
+            AudioChunk(**form, audio=sound[start : start + _CHUNK_BYTES]).event()
         )
     await client.write_event(AudioStop().event())
     while (event := await client.read_event()) is not None:

@@ -11,20 +11,19 @@ import shutil
 import tempfile
 import threading
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-from wyoming_csm.audio import SAMPLE_RATE
 from wyoming_csm.clip_pace import pace_of
 from wyoming_csm.config import Config
 from wyoming_csm.errors import RequestError, VoiceError, VoiceExists
-from wyoming_csm.mending import Mended, mend_file
-from wyoming_csm.recordings import holds_recording, is_recording, read_voice
+from wyoming_csm.recordings import holds_recording, is_recording
 from wyoming_csm.voice_book import BEFORE, CHANGING, MAX_VOICES, NO_VOICES
+from wyoming_csm.voice_state import Judgement, judge_folder
 from wyoming_csm.voices import Voice
 
 FORBIDDEN = frozenset('/\\:*?"<>|')  # on some disk
@@ -38,6 +37,9 @@ _MOVING = threading.Lock()  # folders of voices: nobody looks between the steps 
 _IN_THE_WAY = (errno.EEXIST, errno.ENOTEMPTY)  # another process was quicker
 _MOST_TRIES = 20  # to replace a voice: at each another was quicker
 _ABANDONED_SECONDS = 3_600.0  # since a change was begun, by the clock of the disk's own computer
+
+# Judges a folder, given the loudness that its clip gets in LUFS. Raises VoiceError.
+Judge = Callable[[Path, float | None], Judgement]
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,13 @@ def is_there(config: Config, name: str) -> bool:
 
 
 def make_voice(
-    config: Config, name: str, clip: Path, words: str, language: str, replacing: bool = False
+    config: Config,
+    name: str,
+    clip: Path,
+    words: str,
+    language: str,
+    replacing: bool = False,
+    judge: Judge = judge_folder,
 ) -> Made:
     """Make a voice's folder of a clip and exactly the words in it. Takes a while.
 
@@ -77,23 +85,22 @@ def make_voice(
         aside = hidden / name
         aside.mkdir()
         _fill(aside, clip, words, language)
-        voice = read_voice(aside)
-        clips = mended_clips(config, voice)
-        pace = pace_of(voice.clips[0].text, seconds_of(clips))
+        found = judge(aside, config.csm.clip_loudness)
+        pace = pace_of(found.words, found.seconds)
         if pace.impossible:
             raise VoiceError(pace.doubt)
         _put(aside, folder / name, replacing)
-    return Made(name, seconds_of(clips), (*clips[0].doubts, *filter(None, [pace.doubt])))
+    return Made(name, found.seconds, (*found.doubts, *filter(None, [pace.doubt])))
 
 
-def judge(config: Config, clip: Path) -> Mended:
+def judge_clip(config: Config, clip: Path, judge: Judge = judge_folder) -> Judgement:
     """Do to a clip what is done to a voice's, whatever its words are. Takes a while.
 
     Raises VoiceError.
     """
     with tempfile.TemporaryDirectory() as folder:
         _fill(Path(folder), clip, "To be understood.", config.language)
-        return mended_clips(config, read_voice(Path(folder)))[0]
+        return judge(Path(folder), config.csm.clip_loudness)
 
 
 def discard(config: Config, name: str) -> None:
@@ -139,16 +146,6 @@ def presets_of(config: Config, name: str) -> list[str]:
     """Return the presets that are made of a voice."""
     name = unicodedata.normalize("NFC", name)
     return [preset for preset, settings in config.presets.items() if settings.voice == name]
-
-
-def mended_clips(config: Config, voice: Voice) -> list[Mended]:
-    """Do to the clips what CSM's process does. Raises VoiceError."""
-    return [mend_file(Path(clip.path), config.csm.clip_loudness) for clip in voice.clips]
-
-
-def seconds_of(clips: list[Mended]) -> float:
-    """Return how long they are together."""
-    return sum(len(clip.samples) for clip in clips) / SAMPLE_RATE
 
 
 def _checked_name(config: Config, name: str) -> str:

@@ -23,7 +23,7 @@ from wyoming_csm.voice_folders import (
     check_new,
     discard,
     is_there,
-    judge,
+    judge_clip,
     make_voice,
     presets_of,
 )
@@ -114,9 +114,9 @@ async def add_voice(config: Config, new: NewVoice) -> None:
     words = _words_given(new)
     _tell(_CONSENT)
     if words is None:
-        clip = judge(config, new.clip)
+        clip = judge_clip(config, new.clip)
         language = primary_of(standard_tag(new.language))  # all that such servers know
-        words = await transcribe(new.asr or "", clip.samples, language)
+        words = await transcribe(new.asr or "", clip.sound, language)
         _tell(f"Understood: {words}")
     made = make_voice(config, new.name, new.clip, words, new.language, new.replace)
     for doubt in made.doubts:

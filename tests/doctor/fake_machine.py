@@ -42,6 +42,7 @@ class FakeMachine:
     answers: dict[str, Answer] = field(default_factory=dict)  # by address
     pages: frozenset[str] = frozenset()  # addresses of our HTTP
     no_listening: str = ""
+    lan: Sequence[str] = ("192.168.1.5",)  # where others reach what listens on all addresses
     process: str = ""
     network: Sequence[Seen] | OSError = ()
     multicast: bool | OSError = True
@@ -78,6 +79,9 @@ class FakeMachine:
 
     async def why_not(self, uri: str) -> str:
         return self.no_listening
+
+    def addresses(self, host: str) -> Sequence[str]:
+        return self.lan if host in ("0.0.0.0", "::") else [host]
 
     def holder(self, port: int) -> str:
         return self.process

@@ -112,45 +112,6 @@ async def test_a_server_that_runs_says_the_sentence_itself() -> None:
     assert found["say system"].level == "ok"
 
 
-PAGE = "tcp://127.0.0.1:8002"
-
-
-@pytest.mark.parametrize(
-    ("answers", "level", "said", "cure"),
-    [
-        ({}, "ok", "0.0.0.0:8002 is free", ""),
-        ({PAGE: Answer(False)}, "fail", "taken by nginx", "http: {address: 0.0.0.0:8003}"),
-        ({PAGE: Answer(False), PORT: OURS}, "fail", "taken by nginx", "end nginx"),
-        ({PAGE: Answer(True, "piper", "1"), PORT: OURS}, "fail", "piper (it speaks", "8003"),
-        ({PAGE: Answer(True, "piper", "1")}, "fail", "taken by piper (it speaks", "end piper"),
-        ({PORT: OURS}, "fail", "nothing answers at 0.0.0.0:8002", "start the server again"),
-    ],
-)
-async def test_the_pages_port_is_looked_at(
-    answers: dict[str, Answer], level: str, said: str, cure: str
-) -> None:
-    machine = FakeMachine(answers=answers, process="nginx")
-    settings = {"http": {"address": "0.0.0.0:8002"}}
-    found = {one.name: one for one in await examine(machine, settings, Wishes(quick=True))}
-    page = found["page"]
-    assert page.level == level
-    assert said in page.found
-    assert cure in page.cure
-
-
-@pytest.mark.parametrize(
-    ("more", "level", "said"),
-    [({PORT: OURS}, "ok", "answers"), ({}, "fail", "another wyoming-csm")],
-)
-async def test_our_page_is_known(more: dict[str, Answer], level: str, said: str) -> None:
-    pages = frozenset({PAGE.removeprefix("tcp://")})
-    machine = FakeMachine(answers={PAGE: Answer(False), **more}, pages=pages, process="python")
-    settings = {"http": {"address": "0.0.0.0:8002"}}
-    found = {one.name: one for one in await examine(machine, settings, Wishes(quick=True))}
-    assert found["page"].level == level
-    assert said in found["page"].found
-
-
 @pytest.mark.parametrize(
     ("settings", "level", "said", "cure"),
     [

@@ -84,6 +84,13 @@ async def test_where_it_can_listen() -> None:
     assert "cannot be had" in await MACHINE.why_not("tcp://192.0.2.77:0")
 
 
+def test_where_others_reach_it() -> None:
+    assert MACHINE.addresses("127.0.0.1") == ["127.0.0.1"]
+    assert MACHINE.addresses("localhost")[0] in ("127.0.0.1", "::1")
+    assert MACHINE.addresses("192.0.2.77") == []
+    assert MACHINE.addresses("no.such.name.invalid") == []
+
+
 async def test_the_time_is_that_of_a_redirection(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "*")
 

@@ -18,6 +18,7 @@ from wyoming_csm.doctor import installed, network, stored
 from wyoming_csm.doctor.default_voice import check_default_voice
 from wyoming_csm.doctor.finding import Finding, ok
 from wyoming_csm.doctor.machine import Machine
+from wyoming_csm.doctor.page import check_page
 from wyoming_csm.doctor.speaking import SPEAK_SECONDS, Speak, check_speaking
 from wyoming_csm.doctor.this_machine import ThisMachine
 from wyoming_csm.errors import RequestError, WyomingCsmError
@@ -100,8 +101,8 @@ async def checks(
     for one in stored.check_disk(config, machine, facts):
         yield one
     yield port.finding
-    if config.http.address is not None:
-        yield await network.check_http(config.http.address, machine, port.ours)
+    async for one in check_page(config, machine, port.ours):
+        yield one
     yield "looking for announcements on the network"
     yield await network.check_discovery(config, machine, port.ours)
     for one in stored.check_voices(config, lambda voice: state_of(config, voice)):

@@ -81,6 +81,10 @@ class Machine(Protocol):
     async def why_not(self, uri: str) -> str:
         """Say why this machine cannot listen at an address; "": it can."""
 
+    def addresses(self, host: str) -> Sequence[str]:
+        """Return where others reach what listens at this host, the likeliest first; loopback only
+        where nobody else does."""
+
     def holder(self, port: int) -> str:
         """Name the process that listens on a port; "": it is not known."""
 

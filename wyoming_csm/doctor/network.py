@@ -1,4 +1,4 @@
-"""Checks of the network: the port, what is announced, the recogniser, the clock."""
+"""Checks of the network: the port of Wyoming, what is announced, the recogniser, the clock."""
 
 from typing import NamedTuple
 
@@ -26,7 +26,7 @@ class Port(NamedTuple):
 async def check_port(config: Config, machine: Machine) -> Port:
     """Look whether the configured address is free, or served by us."""
     uri = config.uri
-    number = _port_of(uri)
+    number = port_of(uri)
     answer = await machine.ask(reachable(uri))
     if answer is not None and answer.program == PROGRAM:
         return Port(ok("port", f"{uri} is served by {PROGRAM} {answer.version}"), True)
@@ -39,29 +39,8 @@ async def check_port(config: Config, machine: Machine) -> Port:
     return Port(ok("port", f"{uri} is free"), False)
 
 
-async def check_http(address: str, machine: Machine, serving: bool) -> Finding:
-    """Look whether the address of the page is free; or serves it; `serving`: our server runs."""
-    uri = f"tcp://{address}"
-    ours = await machine.is_page(reachable(uri).removeprefix("tcp://"))
-    if serving and ours:
-        return ok("page", f"{address} answers, with the server that runs here")
-    answer = await machine.ask(reachable(uri))
-    if answer is not None:
-        number = _port_of(uri) or 0
-        who = f"another {PROGRAM}" if ours else machine.holder(number) or "another program"
-        if answer.wyoming:
-            who = f"{answer.program} (it speaks Wyoming, no HTTP)"
-        cure = f"end {who}, or take another: `http: {{address: 0.0.0.0:{number + 1}}}`"
-        return Finding("page", "fail", f"{address} is taken by {who}", cure)
-    if serving:
-        cure = "start the server again: it was started without it, or see its log"
-        return Finding("page", "fail", f"nothing answers at {address}", cure)
-    if why := await machine.why_not(uri):
-        return Finding("page", "fail", why, "correct `http.address` (or --http)")
-    return ok("page", f"{address} is free")
-
-
-def _port_of(uri: str) -> int | None:
+def port_of(uri: str) -> int | None:
+    """Return the port of a TCP address; None: it is a Unix socket."""
     return int(uri.rpartition(":")[2]) if uri.startswith("tcp://") else None
 
 
@@ -76,7 +55,7 @@ def reachable(uri: str) -> str:
 async def check_discovery(config: Config, machine: Machine, serving: bool) -> Finding:
     """Look for our announcement as another machine does; without a server, whether anything
     announced would come through."""
-    port = _port_of(config.uri)
+    port = port_of(config.uri)
     if not config.discovery.enabled or port is None:
         return Finding("discovery", "skip", "not announced: `discovery.enabled`, or a Unix socket")
     try:

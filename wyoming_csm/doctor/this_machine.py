@@ -5,6 +5,7 @@ import errno
 import os
 import platform
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,7 @@ from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZerocon
 from wyoming_csm.doctor.machine import Answer, Disk, Ran, Seen
 from wyoming_csm.errors import ConfigError
 from wyoming_csm.gpu_signs import signs
+from wyoming_csm.server.addresses import reachable_addresses
 from wyoming_csm.server.sockets import listen_tcp, port_holder
 from wyoming_csm.within import within
 
@@ -126,6 +128,13 @@ class ThisMachine:
         for one in sockets:
             one.close()
         return ""
+
+    def addresses(self, host: str) -> Sequence[str]:
+        try:
+            found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+            return [str(one) for one in reachable_addresses(str(one[4][0]) for one in found)]
+        except OSError:
+            return []
 
     def holder(self, port: int) -> str:
         return port_holder(port)

@@ -1,6 +1,7 @@
 """The whole program with its HTTP door: started as people do, heard, weighed and ended."""
 
 import asyncio
+import io
 import re
 import signal
 import sys
@@ -9,13 +10,16 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession
 
+from tests.server.http.test_voices import recording
+
 ROOT = Path(__file__).parents[3]
 MOST_MIB = 100
 
 
-def resident_mib(process: int) -> float:
+def most_mib(process: int) -> float:
+    """The most that it ever held."""
     status = Path(f"/proc/{process}/status").read_text(encoding="ascii")
-    found = re.search(r"VmRSS:\s+(\d+) kB", status)
+    found = re.search(r"VmHWM:\s+(\d+) kB", status)
     assert found
     return int(found[1]) / 1024
 
@@ -29,7 +33,7 @@ async def test_the_program_speaks_over_http_and_stays_light(tmp_path: Path) -> N
         stderr=asyncio.subprocess.PIPE,
     )
     assert process.stderr is not None
-    log, url = "", ""
+    log, url, clip = "", "", io.BytesIO(recording(59.0))
     try:
         async with asyncio.timeout(60):
             while "is ready" not in log:
@@ -38,14 +42,17 @@ async def test_the_program_speaks_over_http_and_stays_light(tmp_path: Path) -> N
         assert found, log
         url = found[1]
         async with ClientSession(url) as client:
-            for form in ("mp3", "opus", "flac"):
-                wish = {"input": "The light is on.", "response_format": form}
+            for kind in ("mp3", "opus", "flac"):
+                wish = {"input": "The light is on.", "response_format": kind}
                 async with client.post("v1/audio/speech", json=wish) as answer:
                     assert answer.status == 200
                     assert len(await answer.read()) > 2_000
+            headers = {"Content-Type": "audio/wav"}
+            async with client.post("api/clips/judge", data=clip, headers=headers) as answer:
+                assert (await answer.json())["seconds"] == 59.0
             async with client.get("health") as answer:
                 assert (await answer.json())["ready"]
-        assert resident_mib(process.pid) <= MOST_MIB
+        assert most_mib(process.pid) <= MOST_MIB
         process.send_signal(signal.SIGTERM)
         rest = (await process.stderr.read()).decode()
         assert await process.wait() == 0

@@ -22,6 +22,7 @@ from wyoming_csm.server.admission import Admission, plain_address
 from wyoming_csm.server.http.connection import CONNECTION, HttpConnection
 from wyoming_csm.server.http.guard import Guard, add_headers, guarding
 from wyoming_csm.server.http.house import HOUSE, House
+from wyoming_csm.server.http.judging import Judging
 from wyoming_csm.server.http.metrics import Metrics
 from wyoming_csm.server.http.problems import Refused, answer_of, as_json, note_beginning
 from wyoming_csm.server.http.routes import ROUTES
@@ -55,6 +56,7 @@ class HttpDoor:
         self._admission = admission
         self._log = RateLimitedLog(_LOGGER)
         self._encoding = ThreadPoolExecutor(_ENCODERS, "encoding")
+        self._judging = Judging()
         metrics = Metrics(engines, lambda: len(admission.inside))
         self.tell = metrics.spoken  # of each answer, through whatever door
         house = House(
@@ -65,6 +67,7 @@ class HttpDoor:
             Guard(config.http),
             metrics,
             self._encoding,
+            self._judging,
             self._log,
         )
         self._connections: dict[web.RequestHandler, HttpConnection] = {}
@@ -130,6 +133,7 @@ class HttpDoor:
             connection.close("the server is stopping")
         await self._runner.cleanup()
         self._encoding.shutdown(wait=False, cancel_futures=True)
+        self._judging.close()
 
     async def drain(self) -> None:
         """Take no new work and wait until the replies in flight are over, or their time is."""

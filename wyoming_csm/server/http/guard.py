@@ -61,6 +61,11 @@ class Guard:
         self._ingress = frozenset(map(ipaddress.ip_address, config.ingress))
         self._token = _read_token(config.token_file)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names that count as ours, beside addresses and those that end in .local."""
+        return tuple(sorted(self._names))
+
     def check(self, request: web.BaseRequest) -> None:
         """Raise Refused where a request breaks a rule."""
         self._check_host(request)

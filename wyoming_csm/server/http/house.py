@@ -10,6 +10,7 @@ from wyoming_csm.answer import AnswerContext
 from wyoming_csm.config import Config
 from wyoming_csm.engines.base import Engine
 from wyoming_csm.server.http.guard import Guard
+from wyoming_csm.server.http.judging import Judging
 from wyoming_csm.server.http.metrics import Metrics
 from wyoming_csm.server.rate_limited_log import RateLimitedLog
 
@@ -19,7 +20,7 @@ class House:
     """The configuration, who speaks, and what is counted of it.
 
     `look_again` reads the folders of voices anew, so that a change counts at once. `encoding` has
-    the threads in which sound is encoded.
+    the threads in which sound is encoded, `judging` those that recordings are judged from.
     """
 
     config: Config
@@ -29,6 +30,7 @@ class House:
     guard: Guard
     metrics: Metrics
     encoding: Executor
+    judging: Judging
     log: RateLimitedLog
 
 

@@ -1,6 +1,7 @@
 """The voices, for the page: what there is, what is made of recordings, renamed and taken away."""
 
 import asyncio
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Literal
 
@@ -20,11 +21,10 @@ from wyoming_csm.voice_folders import (
     NO_ENGINE,
     discard,
     is_there,
-    judge,
+    judge_clip,
     make_voice,
     presets_of,
     rename,
-    seconds_of,
     without_engine,
 )
 from wyoming_csm.voices import Voice
@@ -106,9 +106,10 @@ async def made(request: web.Request) -> web.Response:
             )
         replacing = found.fields.get("replace", "") in ("1", "true", "on", "yes")
         language = found.fields.get("language") or house.config.language
-        made = await asyncio.to_thread(
+        make = partial(
             make_voice, house.config, _name(request), found.clip, words, language, replacing
         )
+        made = await house.judging.run(make)
     await house.look_again()
     unspoken = () if "csm" in house.config.engines else (NO_ENGINE,)
     changed = Changed(made.name, round(made.seconds, 2), (*made.doubts, *unspoken))
@@ -153,9 +154,8 @@ async def judged(request: web.Request) -> web.Response:
     """Answer POST /api/clips/judge."""
     house = house_of(request)
     async with upload(request) as found:
-        clip = await asyncio.to_thread(judge, house.config, found.clip)
-    seconds = round(seconds_of([clip]), 2)
-    return json_answer(Judged(seconds, clip.changes, clip.doubts))
+        clip = await house.judging.run(partial(judge_clip, house.config, found.clip))
+    return json_answer(Judged(round(clip.seconds, 2), clip.changes, clip.doubts))
 
 
 async def transcribed(request: web.Request) -> web.Response:
@@ -168,11 +168,9 @@ async def transcribed(request: web.Request) -> web.Response:
             " words yourself",
         )
     async with upload(request) as found:
-        clip = await asyncio.to_thread(judge, house.config, found.clip)
+        clip = await house.judging.run(partial(judge_clip, house.config, found.clip))
         language = found.fields.get("language") or house.config.language
-    words = await transcribe(
-        house.config.http.asr, clip.samples, primary_of(standard_tag(language))
-    )
+    words = await transcribe(house.config.http.asr, clip.sound, primary_of(standard_tag(language)))
     return json_answer(Transcript(words))
 
 

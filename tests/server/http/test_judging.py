@@ -1,0 +1,57 @@
+"""The processes that recordings are judged in: ended with who asked, and their deaths explained."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from wyoming_csm.errors import VoiceError
+from wyoming_csm.server.http.judging import Judging
+from wyoming_csm.voice_folders import Judge
+
+ENDS = "import os, signal; os.kill(os.getpid(), signal.{})"
+STAYS = """
+import os, signal, sys
+with open(os.path.join(sys.argv[1], "began"), "w") as began:
+    began.write(str(os.getpid()))
+signal.pause()
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (ENDS.format("SIGALRM"), "took longer than 60 s"),
+        (ENDS.format("SIGKILL"), r"failed \(signal 9\): convert it to WAV"),
+        ("raise SystemExit(3)", r"failed \(exit code 3\): convert it to WAV"),
+    ],
+)
+async def test_a_process_that_dies_is_explained(tmp_path: Path, code: str, words: str) -> None:
+    judging = Judging((sys.executable, "-c", code))
+    with pytest.raises(VoiceError, match=words):
+        await judging.run(lambda judge: judge(tmp_path, None))
+    judging.close()
+
+
+async def test_who_leaves_ends_the_process_and_the_work_before_that_is_over(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "began")
+    tidied: list[bool] = []
+
+    def work(judge: Judge) -> None:
+        try:
+            judge(tmp_path, None)
+        finally:
+            tidied.append(True)
+
+    judging = Judging((sys.executable, "-c", STAYS))
+    asked = asyncio.create_task(judging.run(work))
+    process = int(await asyncio.to_thread((tmp_path / "began").read_text))
+    asked.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asked
+    assert tidied
+    with pytest.raises(ProcessLookupError):
+        os.kill(process, 0)
+    judging.close()
