@@ -22,7 +22,7 @@ from benchmarks.soak.visitor import Visitor
 
 _VISITORS, _PAUSE = 8, 0.7
 _TROUBLE_SECONDS = 6.0
-_PROBES = {"system": 20, "csm": 8}  # each round
+_PROBES = {"csm": 8, "system": 20}  # each round
 _READY_SECONDS = 120.0
 RECORDS = Path(__file__).parents[1]
 
@@ -98,7 +98,7 @@ async def _rounds(server: Served, crowd: Crowd, trouble: Trouble, control: int, 
                 soak.firsts.append(await probe(server, prober, engine, control, now))
         soak.rests.append(await look(server, now(), crowd.visits.total()))
         print(_line(soak.rests[-1]), file=sys.stderr, flush=True)
-        if trouble.csm_dies and len(soak.rests) % 3 == 0:
+        if trouble.csm_dies and len(soak.rests) % 6 == 0:
             await asyncio.sleep(IDLE_UNLOAD + 3)  # CSM falls asleep, and is woken by the crowd
 
 

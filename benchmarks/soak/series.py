@@ -66,9 +66,9 @@ async def probe(
 
 
 async def quiet(served: Served) -> None:
-    """Wait until nothing is computed for a second, as a child does after its start; 30 s at
+    """Wait until nothing is computed for a second, as a child does after its start; 15 s at
     most."""
-    for _ in range(30):
+    for _ in range(15):
         before = _computed(served)
         await asyncio.sleep(1.0)
         if _computed(served) - before < _QUIET:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.server import ROOT, free_port, until_open
 
-IDLE_UNLOAD = 15  # seconds without a request, after which CSM's child is ended
+IDLE_UNLOAD = 60  # seconds without a request, after which CSM's child is ended
 CONNECTIONS, PER_ADDRESS = 48, 16
 _PRESETS = {"softly": {"voice": "speaker_1", "gain": -6, "rate": 0.9}}
 
