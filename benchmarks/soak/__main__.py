@@ -22,7 +22,7 @@ from benchmarks.soak.visitor import Visitor
 
 _VISITORS, _PAUSE = 8, 0.7
 _TROUBLE_SECONDS = 6.0
-_PROBES = {"csm": 8, "system": 20}  # each round
+_PROBES = {"csm": 8, "system": 30}  # each round
 _READY_SECONDS = 120.0
 RECORDS = Path(__file__).parents[1]
 

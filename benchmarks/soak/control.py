@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 
 from benchmarks.server import ROOT, free_port, until_open
 
-_WORK = 400_000  # turns of a loop: some 30 ms, about what a first sound takes
+_WORK = 800_000  # turns of a loop: some 60 ms, about what a first sound takes
 
 
 async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -90,14 +90,14 @@ def no_slower(what: str, points: Points, beside: Points) -> Verdict:
     return Verdict(what, words, limit, ratio <= SLOWER)
 
 
-def mean_no_higher(what: str, points: Points, unit: str) -> Verdict:
-    """Judge the mean of the last third by the first's."""
+def middle_no_higher(what: str, points: Points, unit: str) -> Verdict:
+    """Judge the median of the last third by the first's."""
     limit = f"at most {SLOWER:g} times"
     values = [value for _, value in points]
     if len(values) < 9:
         return Verdict(what, "too short to say", limit, None)
     third = len(values) // 3
-    first, last = statistics.fmean(values[:third]), statistics.fmean(values[-third:])
+    first, last = statistics.median(values[:third]), statistics.median(values[-third:])
     words = f"{last / first:.2f} times ({first:.0f} → {last:.0f} {unit})"
     return Verdict(what, words, limit, last <= SLOWER * first)
 

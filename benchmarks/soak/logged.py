@@ -13,6 +13,8 @@ EXPECTED = (
     r"^The clip .* is short",
     r" goes on for .* instead of ",
     r": its process (ended|is stopped|hangs).*; it starts again in ",
+    r" repeats a sentence that failed: its process ",
+    r" speaks for \S+ voices: its process ",
     r" failed too often, tried again in ",
     r"^A reply to .* failed: ",
     r"^No engine gave sound for ",

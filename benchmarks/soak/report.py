@@ -55,12 +55,12 @@ def verdicts(soak: Soak) -> list[Verdict]:
     def points(name: str, of: str = "") -> Points:
         return [(one.at, getattr(getattr(one, of) if of else one, name)) for one in rests]
 
-    front = [points("resident", "front")], [points("private", "front")]
+    front = [points("resident", "front")], [points("allocated", "front")]
     found = [
         judge.memory("front, resident", front[0], _LEAST_LIFE),
-        judge.memory("front, private", front[1], _LEAST_LIFE),
-        judge.memory("CSM's child, private", lives(soak, "csm"), _LEAST_LIFE),
-        judge.memory("system voice's child, private", lives(soak, "system"), _LEAST_LIFE),
+        judge.memory("front, allocated", front[1], _LEAST_LIFE),
+        judge.memory("CSM's child, allocated", lives(soak, "csm"), _LEAST_LIFE),
+        judge.memory("system voice's child, allocated", lives(soak, "system"), _LEAST_LIFE),
         judge.memory("data folder", [points("data_bytes")], _LEAST_LIFE),
         *(
             judge.constant(f"front: {name}", points(name, "front"))
@@ -80,11 +80,11 @@ def verdicts(soak: Soak) -> list[Verdict]:
 
 
 def lives(soak: Soak, engine: str) -> list[Points]:
-    """Return the private memory of each process of an engine, after that process warmed up."""
+    """Return the memory allocated by each process of an engine, after that process warmed up."""
     found = defaultdict(list)
     for rest in soak.rests:
         if (one := getattr(rest, engine)) is not None:
-            found[one.pid].append((rest.at, one.private))
+            found[one.pid].append((rest.at, one.allocated))
     warm_up = min(300.0, soak.seconds / 12)
     return [
         [(at, value) for at, value in life if at >= life[0][0] + warm_up] for life in found.values()
@@ -110,7 +110,7 @@ def _first_sound(soak: Soak, engine: str) -> Verdict:
 
 
 def _computing(soak: Soak, engine: str) -> Verdict:
-    return judge.mean_no_higher(
+    return judge.middle_no_higher(
         f"computing for a first sound, {engine}: last third by first",
         [
             (f.at, f.computing * 1_000)
@@ -126,7 +126,7 @@ def _a_visit(soak: Soak, what: str, total: Callable[[AtRest], float], unit: str)
         (later.at, (total(later) - total(one)) / max(1, later.visits - one.visits))
         for one, later in pairwise(soak.warm_rests)
     ]
-    return judge.mean_no_higher(f"{what} a visit, last third by first", rates, unit)
+    return judge.middle_no_higher(f"{what} a visit, last third by first", rates, unit)
 
 
 def conclude(soak: Soak, base: Path) -> bool:
@@ -199,8 +199,8 @@ def panels(soak: Soak) -> list[tuple[str, Curves]]:
         return {name: [(rest.at, getattr(rest, name)) for rest in soak.rests] for name in names}
 
     return [
-        ("private memory of the front, MiB", of("private", "front", unit=MIB)),
-        ("private memory of the children, MiB", of("private", "csm", "system", unit=MIB)),
+        ("memory allocated by the front, MiB", of("allocated", "front", unit=MIB)),
+        ("memory allocated by the children, MiB", of("allocated", "csm", "system", unit=MIB)),
         ("the front's descriptors and threads", {
             name: of(name, "front")["front"] for name in ("descriptors", "threads")
         }),

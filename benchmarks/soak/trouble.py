@@ -71,8 +71,10 @@ class Trouble:
         os.kill(pid, signal.SIGSTOP)
         self._died("child: SIGSTOP")
         if self.chance.random() < 0.5:
-            await asyncio.sleep(self.chance.uniform(1, 8))
-            os.kill(pid, signal.SIGCONT)
+            try:
+                await asyncio.sleep(self.chance.uniform(1, 8))
+            finally:
+                os.kill(pid, signal.SIGCONT)
 
     async def _write_lexicon(self) -> None:
         folder = self.chance.choice((self.served.lexicon.parent, *self._guests()))

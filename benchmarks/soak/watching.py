@@ -13,14 +13,14 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Held(msgspec.Struct, frozen=True):
-    """What one process holds: bytes of memory, counts. `private`: what no other process shares.
-    `born` in seconds since the machine's start, `cpu` seconds of computing."""
+    """What one process holds: bytes of memory, counts. `allocated`: what is of no file, swapped out
+    or not; `born` in seconds since the machine's start, `cpu` seconds of computing."""
 
     pid: int
     born: float
     cpu: float
     resident: int
-    private: int
+    allocated: int
     descriptors: int
     deleted: int  # descriptors of files that have no name any more
     threads: int
@@ -42,7 +42,7 @@ def held(pid: int) -> Held | None:
         int(fields[19]) / _TICKS,
         (int(fields[11]) + int(fields[12])) / _TICKS,
         memory["Rss"],
-        memory["Private_Clean"] + memory["Private_Dirty"],
+        memory["Anonymous"] + memory["Swap"],
         len(targets),
         sum(target.endswith("(deleted)") for target in targets),
         int(fields[17]),
