@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -138,7 +139,7 @@ def conclude(soak: Soak, base: Path) -> bool:
         "version": __version__,
         "python": platform.python_version(),
         "verdicts": judged,
-        "soak": {**msgspec.to_builtins(soak), "log": []},
+        "soak": {**_rounded(msgspec.to_builtins(soak)), "log": [], "heard": p95s(soak.heard, 180)},
         "log": kinds(soak.log)[0],
         "unexpected": kinds(soak.log)[1][:100],
     }
@@ -220,6 +221,14 @@ def p95s(points: Iterable[tuple[float, float]], seconds: float = 60.0) -> Points
     for at, value in points:
         found[int(at // seconds)].append(value * 1_000)
     return [(n * seconds, judge.p95(values)) for n, values in found.items() if len(values) > 3]
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, 4)
+    if isinstance(value, dict):
+        return {key: _rounded(one) for key, one in value.items()}
+    return [_rounded(one) for one in value] if isinstance(value, list) else value
 
 
 def _listed(title: str, counts: Iterable[tuple[str, int]]) -> list[str]:

@@ -35,7 +35,7 @@ class AtRest(msgspec.Struct, frozen=True):
     visits: int  # until then
 
 
-class First(msgspec.Struct, frozen=True):
+class First(msgspec.Struct, frozen=True, array_like=True):
     """A first sound and the control's round trip beside it, in seconds; `computing`: seconds that
     the front and its children computed until the sentence's end."""
 
