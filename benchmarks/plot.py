@@ -42,7 +42,7 @@ def _chart(x0: int, curves: Curves, label: str, line: float | None) -> str:
         return round(_TOP + height * (1 - value / highest), 1)
 
     parts = [f'<text x="{x0 + _LEFT}" y="{_TOP - 6}">{escape(label)}</text>']
-    for value in _ticks(highest):
+    for value in ticks(highest):
         right = x0 + _WIDTH - 20
         parts.append(f'<path d="M{x0 + _LEFT} {y(value)}H{right}" stroke="#ddd"/>')
         parts.append(f'<text x="{x0 + _LEFT - 6}" y="{y(value) + 4}" text-anchor="end">')
@@ -69,8 +69,8 @@ def _chart(x0: int, curves: Curves, label: str, line: float | None) -> str:
     return "".join(parts)
 
 
-def _ticks(highest: float) -> Sequence[float]:
-    """Four or five round values from 0 on."""
+def ticks(highest: float) -> Sequence[float]:
+    """Return four or five round values from 0 on."""
     size = 10.0 ** len(str(int(highest))) / 100
     step = next(size * n for n in (1, 2, 5, 10, 20, 50, 100) if highest / (size * n) <= 5)
     return [step * n for n in range(int(highest / step) + 1)]

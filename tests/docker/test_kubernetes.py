@@ -109,7 +109,7 @@ def test_the_configuration_is_one_and_its_paths_are_mounted(path: Path) -> None:
     assert base.http.token_file is not None
     assert str(Path(base.http.token_file).parent) in volumes
     assert {name for name, mount in volumes.items() if not mount.get("readOnly")} == {
-        *("/data", "/shared", "/tmp"),
+        *("/data", "/shared", "/tmp"),  # noqa: S108
     }
 
 

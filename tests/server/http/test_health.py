@@ -85,6 +85,7 @@ async def test_replies_of_both_doors_are_counted() -> None:
     assert found["ttfa_seconds_count"] == 2
     assert found["rtf_count"] == 2
     assert found["connections"] == 2
+    assert found["tasks"] > 2
     assert found['http_requests_total{route="/api/text-to-speech",status="200"}'] == 1
     assert found['slots_free{engine="fake"}'] == 4
     assert found['slots_busy{engine="fake"}'] == 0

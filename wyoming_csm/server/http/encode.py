@@ -44,6 +44,9 @@ class Encoder(Protocol):
     def end(self) -> bytes:
         """Return the rest."""
 
+    def close(self) -> None:
+        """Give back what it holds, also in the middle of a sound. Safe to call twice."""
+
 
 def encoder_of(name: Format) -> Encoder:
     """Make the encoder of a format. Raises RequestError where what it needs is not installed."""
@@ -85,6 +88,9 @@ class Plain:
 
     def end(self) -> bytes:
         return self.feed(b"")
+
+    def close(self) -> None:
+        pass
 
 
 class Sink(RawIOBase):
@@ -148,8 +154,11 @@ class LibSndFile:
         return self._taken()
 
     def end(self) -> bytes:
-        self._file.close()
+        self.close()
         return self._taken()
+
+    def close(self) -> None:
+        self._file.close()
 
     def _taken(self) -> bytes:
         found = self._sink.take()
@@ -172,10 +181,9 @@ def _shorten_pages(soundfile: Any, file: Any) -> None:
 
 
 class Aac:
-    """AAC in ADTS frames, by PyAV's FFmpeg."""
+    """AAC in ADTS frames, by PyAV's FFmpeg, which has a thread for each core until it is closed."""
 
     slow = True
-    _FRAME = 1024  # samples
 
     def __init__(self) -> None:
         try:
@@ -187,26 +195,23 @@ class Aac:
             ) from error
         self._av = av
         self._sink = Sink()
-        self._file = av.open(self._sink, "w", format="adts")
-        self._stream = self._file.add_stream("aac", rate=SAMPLE_RATE, layout="mono")
-        self._resampler = av.AudioResampler(
-            format="fltp", layout="mono", rate=SAMPLE_RATE, frame_size=self._FRAME
-        )
+        self._file: Any = av.open(self._sink, "w", format="adts")
+        self._stream: Any = self._file.add_stream("aac", rate=SAMPLE_RATE, layout="mono")
 
     def feed(self, pcm: bytes) -> bytes:
         if pcm:
             samples = np.frombuffer(pcm, dtype="<i2").reshape(1, -1)
             frame = self._av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
             frame.sample_rate = SAMPLE_RATE
-            self._encode(frame)
+            self._file.mux(self._stream.encode(frame))
         return self._sink.take()
 
     def end(self) -> bytes:
-        self._encode(None)
         self._file.mux(self._stream.encode(None))
-        self._file.close()
+        self.close()
         return self._sink.take()
 
-    def _encode(self, frame: Any) -> None:
-        for one in self._resampler.resample(frame):
-            self._file.mux(self._stream.encode(one))
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+        self._file = self._stream = None  # these two hold each other, and the threads

@@ -1,5 +1,6 @@
 """What is counted, for Prometheus and for the page: numbers of replies, never their words."""
 
+import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -132,6 +133,11 @@ class _Now(Collector):
         connections = GaugeMetricFamily("wyoming_csm_connections", "Connections, all doors")
         connections.add_metric([], self._connections())
         yield connections
+        tasks = GaugeMetricFamily(
+            "wyoming_csm_tasks", "Tasks of the event loop: as many again whenever nobody is served"
+        )
+        tasks.add_metric([], len(asyncio.all_tasks()))
+        yield tasks
         phases = GaugeMetricFamily(
             "wyoming_csm_engine_phase", "1: the engine's phase", labels=["engine", "phase"]
         )

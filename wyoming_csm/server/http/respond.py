@@ -3,7 +3,7 @@
 import asyncio
 import base64
 from collections.abc import AsyncGenerator, Mapping
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from contextlib import aclosing
 
 import msgspec
@@ -24,15 +24,25 @@ def json_answer(body: object, status: int = 200) -> web.Response:
 async def encoded(
     sound: AsyncGenerator[bytes], encoder: Encoder, threads: Executor
 ) -> AsyncGenerator[bytes]:
-    """Yield sound in a format, while it is made."""
-    loop = asyncio.get_running_loop()
-    async with aclosing(sound):
-        async for pcm in sound:
-            if encoder.slow:
-                yield await loop.run_in_executor(threads, encoder.feed, pcm)
-            else:
-                yield encoder.feed(pcm)
-    yield await loop.run_in_executor(threads, encoder.end) if encoder.slow else encoder.end()
+    """Yield sound in a format, while it is made. The encoder is closed, whatever ends this: as
+    soon as no thread is at work with it."""
+    working: Future[bytes] = Future()
+    working.set_result(b"")
+    try:
+        async with aclosing(sound):
+            async for pcm in sound:
+                if encoder.slow:
+                    working = threads.submit(encoder.feed, pcm)
+                    yield await asyncio.wrap_future(working)
+                else:
+                    yield encoder.feed(pcm)
+        if encoder.slow:
+            working = threads.submit(encoder.end)
+            yield await asyncio.wrap_future(working)
+        else:
+            yield encoder.end()
+    finally:
+        working.add_done_callback(lambda _: encoder.close())
 
 
 async def stream(

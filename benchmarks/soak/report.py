@@ -1,0 +1,235 @@
+"""What a soak found: its verdicts, for people, as JSON and as charts."""
+
+import datetime
+import platform
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from benchmarks.soak import judge
+from benchmarks.soak.charts import Curves, charts
+from benchmarks.soak.judge import MIB, Points, Verdict
+from benchmarks.soak.logged import kinds
+from benchmarks.soak.series import AtRest, First
+from wyoming_csm import __version__
+
+ROOT = Path(__file__).parents[2]
+_BEREAVED = 25.0  # seconds after a child died or hung, in which what it had may be lost
+_LAZY_THREADS = 3  # pools have their last threads only when all others are busy
+_LEAST_LIFE = 600.0  # seconds of a life, after its warm-up, that say how it drifts
+
+
+@dataclass
+class Soak:
+    """All that was measured and counted in so many `seconds`, in seconds from the start."""
+
+    seconds: float
+    rests: list[AtRest] = field(default_factory=list)
+    firsts: list[First] = field(default_factory=list)
+    heard: list[tuple[float, float]] = field(default_factory=list)  # first sounds in the crowd
+    visits: Counter[str] = field(default_factory=Counter)
+    trouble: Counter[str] = field(default_factory=Counter)
+    died_at: list[float] = field(default_factory=list)
+    failures: list[tuple[float, str]] = field(default_factory=list)  # of those who are owed all
+    log: list[str] = field(default_factory=list)
+    exit_code: int | None = None
+
+    @property
+    def warm(self) -> float:
+        """When the warm-up is over."""
+        return min(600.0, self.seconds / 6)
+
+    @property
+    def warm_rests(self) -> list[AtRest]:
+        return [rest for rest in self.rests if rest.at >= self.warm]
+
+
+def verdicts(soak: Soak) -> list[Verdict]:
+    """Judge all that may not grow, and what went wrong."""
+    rests = soak.warm_rests
+
+    def points(name: str, of: str = "") -> Points:
+        return [(one.at, getattr(getattr(one, of) if of else one, name)) for one in rests]
+
+    front = [points("resident", "front")], [points("allocated", "front")]
+    found = [
+        judge.memory("front, resident", front[0], _LEAST_LIFE),
+        judge.memory("front, allocated", front[1], _LEAST_LIFE),
+        judge.memory("CSM's child, allocated", lives(soak, "csm"), _LEAST_LIFE),
+        judge.memory("system voice's child, allocated", lives(soak, "system"), _LEAST_LIFE),
+        judge.memory("data folder", [points("data_bytes")], _LEAST_LIFE),
+        *(
+            judge.constant(f"front: {name}", points(name, "front"))
+            for name in ("descriptors", "deleted")
+        ),
+        judge.constant("front: threads", points("threads", "front"), _LAZY_THREADS),
+        *(judge.constant(name, points(name)) for name in ("tasks", "connections", "temporary")),
+        *(_first_sound(soak, engine) for engine in ("system", "csm")),
+        *(_computing(soak, engine) for engine in ("system", "csm")),
+        _a_visit(soak, "front's computing", lambda one: one.front.cpu * 1_000, "ms"),
+        _a_visit(soak, "log", lambda one: one.log_bytes, "bytes"),
+        judge.none("log lines that nobody expected", kinds(soak.log)[1]),
+        judge.none("owed and not given, no child having died", unexplained(soak)),
+    ]
+    left = [] if soak.exit_code == 0 else [f"exit code {soak.exit_code}"]
+    return [*found, judge.none("faults at the end", left)]
+
+
+def lives(soak: Soak, engine: str) -> list[Points]:
+    """Return the memory allocated by each process of an engine, after that process warmed up."""
+    found = defaultdict(list)
+    for rest in soak.rests:
+        if (one := getattr(rest, engine)) is not None:
+            found[one.pid].append((rest.at, one.allocated))
+    warm_up = min(300.0, soak.seconds / 12)
+    return [
+        [(at, value) for at, value in life if at >= life[0][0] + warm_up] for life in found.values()
+    ]
+
+
+def unexplained(soak: Soak) -> list[str]:
+    """Return what visitors did not get that had nothing to do with a child's death."""
+    return [
+        f"{at / 60:.1f} min: {why}"
+        for at, why in soak.failures
+        if not any(0 <= at - died <= _BEREAVED for died in soak.died_at)
+    ]
+
+
+def _first_sound(soak: Soak, engine: str) -> Verdict:
+    firsts = [one for one in soak.firsts if one.engine == engine and one.at >= soak.warm]
+    return judge.no_slower(
+        f"first sound, {engine}: p95, last tenth by first",
+        [(one.at, one.seconds) for one in firsts],
+        [(one.at, one.control) for one in firsts],
+    )
+
+
+def _computing(soak: Soak, engine: str) -> Verdict:
+    return judge.middle_no_higher(
+        f"computing for a first sound, {engine}: last third by first",
+        [
+            (f.at, f.computing * 1_000)
+            for f in soak.firsts
+            if f.engine == engine and f.at >= soak.warm
+        ],
+        "ms",
+    )
+
+
+def _a_visit(soak: Soak, what: str, total: Callable[[AtRest], float], unit: str) -> Verdict:
+    rates = [
+        (later.at, (total(later) - total(one)) / max(1, later.visits - one.visits))
+        for one, later in pairwise(soak.warm_rests)
+    ]
+    return judge.middle_no_higher(f"{what} a visit, last third by first", rates, unit)
+
+
+def conclude(soak: Soak, base: Path) -> bool:
+    """Write base.json, base.md and base.svg, print the second; return if all limits hold."""
+    judged = verdicts(soak)
+    today = datetime.date.today().isoformat()
+    record = {
+        "date": today,
+        "version": __version__,
+        "python": platform.python_version(),
+        "verdicts": judged,
+        "soak": {**_rounded(msgspec.to_builtins(soak)), "log": [], "heard": p95s(soak.heard, 180)},
+        "log": kinds(soak.log)[0],
+        "unexpected": kinds(soak.log)[1][:100],
+    }
+    base.parent.mkdir(parents=True, exist_ok=True)
+    base.with_suffix(".json").write_bytes(msgspec.json.encode(record) + b"\n")
+    base.with_suffix(".svg").write_text(charts(f"A soak, {today}", panels(soak)), encoding="utf-8")
+    page = for_people(soak, judged, today)
+    base.with_suffix(".md").write_text(page, encoding="utf-8")
+    print(page)
+    return all(verdict.holds is not False for verdict in judged)
+
+
+def for_people(soak: Soak, judged: Sequence[Verdict], today: str) -> str:
+    """Return the report's page."""
+    says = {True: "holds", False: "**does not hold**", None: "-"}
+    counts, unexpected = kinds(soak.log)
+    lines = [
+        f"# {today}, a soak of {soak.seconds / 3_600:.2g} h",
+        "",
+        f"wyoming-csm {__version__}, Python {platform.python_version()}; `script/soak`.",
+        f"{soak.visits.total()} visits, {len(soak.failures)} of them did not get all that they"
+        f" were owed, {len(soak.died_at)} times a child died or hung.",
+        f"What is judged begins after {soak.warm / 60:.0f} minutes.",
+        "",
+        "| what | measured | limit | |",
+        "|---|---|---|---|",
+        *(f"| {one.what} | {one.value} | {one.limit} | {says[one.holds]} |" for one in judged),
+        *_listed("Visits", soak.visits.most_common()),
+        *_listed("Trouble", soak.trouble.most_common()),
+        *_listed("Log lines", counts.most_common()),
+    ]
+    if unexpected:
+        lines += [
+            "",
+            "## Log lines that nobody expected",
+            "",
+            *(f"    {x}" for x in unexpected[:40]),
+        ]
+    if missing := unexplained(soak):
+        lines += ["", "## Owed and not given", "", *(f"    {line}" for line in missing[:40])]
+    return "\n".join(lines) + "\n"
+
+
+def panels(soak: Soak) -> list[tuple[str, Curves]]:
+    """Return what is drawn: each chart's label and curves."""
+
+    def of(name: str, *holders: str, unit: float = 1) -> dict[str, Points]:
+        return {
+            holder: [
+                (rest.at, getattr(one, name) / unit)
+                for rest in soak.rests
+                if (one := getattr(rest, holder)) is not None
+            ]
+            for holder in holders
+        }
+
+    def counts(*names: str) -> dict[str, Points]:
+        return {name: [(rest.at, getattr(rest, name)) for rest in soak.rests] for name in names}
+
+    return [
+        ("memory allocated by the front, MiB", of("allocated", "front", unit=MIB)),
+        ("memory allocated by the children, MiB", of("allocated", "csm", "system", unit=MIB)),
+        ("the front's descriptors and threads", {
+            name: of(name, "front")["front"] for name in ("descriptors", "threads")
+        }),
+        ("tasks, temporary files, connections", counts("tasks", "temporary", "connections")),
+        ("first sound, ms: p95 of each round", {
+            "system": p95s((f.at, f.seconds) for f in soak.firsts if f.engine == "system"),
+            "csm": p95s((f.at, f.seconds) for f in soak.firsts if f.engine == "csm"),
+            "control": p95s((f.at, f.control) for f in soak.firsts),
+        }),
+        ("first sound in the crowd, ms: p95 of 3 minutes", {"any": p95s(soak.heard, 180)}),
+    ]  # fmt: skip
+
+
+def p95s(points: Iterable[tuple[float, float]], seconds: float = 60.0) -> Points:
+    """Return the p95, in ms, of every stretch of so many seconds that has enough."""
+    found = defaultdict(list)
+    for at, value in points:
+        found[int(at // seconds)].append(value * 1_000)
+    return [(n * seconds, judge.p95(values)) for n, values in found.items() if len(values) > 3]
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, 4)
+    if isinstance(value, dict):
+        return {key: _rounded(one) for key, one in value.items()}
+    return [_rounded(one) for one in value] if isinstance(value, list) else value
+
+
+def _listed(title: str, counts: Iterable[tuple[str, int]]) -> list[str]:
+    return ["", f"## {title}", "", *(f"    {number:6} {name}" for name, number in counts)]

@@ -1,0 +1,124 @@
+"""What is measured of a soaked server at one moment: what it holds at rest, one first sound."""
+
+import asyncio
+import re
+from collections import defaultdict
+from collections.abc import Callable
+from urllib.request import urlopen
+
+import msgspec
+from wyoming.tts import Synthesize, SynthesizeVoice
+
+from benchmarks.soak.control import round_trip
+from benchmarks.soak.served import Served
+from benchmarks.soak.visitor import Visitor
+from benchmarks.soak.watching import Held, children, computed, files, held, is_csm
+
+PROBED = {"system": "system_en-US", "csm": "speaker_0"}  # engine → voice
+_QUIET = 0.1  # seconds of computing in a second: hearts beat, folders are looked at
+_LOOKS = 5  # at rest; the least counts, since the server's own watches come and go
+_LOOK_SECONDS = 0.3
+
+
+class AtRest(msgspec.Struct, frozen=True):
+    """A moment when nobody is served, in seconds from the start."""
+
+    at: float
+    front: Held
+    csm: Held | None
+    system: Held | None
+    tasks: int
+    connections: int
+    temporary: int  # files
+    data_bytes: int
+    log_bytes: int
+    visits: int  # until then
+
+
+class First(msgspec.Struct, frozen=True, array_like=True):
+    """A first sound and the control's round trip beside it, in seconds; `computing`: seconds that
+    the front and its children computed until the sentence's end."""
+
+    at: float
+    engine: str
+    seconds: float
+    control: float
+    computing: float
+
+
+async def probe(
+    served: Served, visitor: Visitor, engine: str, control: int, now: Callable[[], float]
+) -> First:
+    """Time the first sound of one sentence, and the control beside it."""
+    loop = asyncio.get_running_loop()
+    beside = await round_trip(control)
+    async with visitor.connected(visitor.port) as door:
+        before = _computed(served)
+        began = loop.time()
+        asked = Synthesize(visitor.sentence(), voice=SynthesizeVoice(name=PROBED[engine]))
+        await door.send(asked.event())
+        while (await door.next()).type != "audio-chunk":
+            pass
+        seconds = loop.time() - began
+        await door.until("audio-stop")
+        computing = _computed(served) - before
+    return First(now(), engine, seconds, beside, computing)
+
+
+async def quiet(served: Served) -> None:
+    """Wait until nothing is computed for a second, as a child does after its start; 15 s at
+    most."""
+    for _ in range(15):
+        before = _computed(served)
+        await asyncio.sleep(1.0)
+        if _computed(served) - before < _QUIET:
+            return
+
+
+def _computed(served: Served) -> float:
+    pid = served.process.pid
+    return sum(map(computed, (pid, *children(pid))))
+
+
+async def look(served: Served, at: float, visits: int) -> AtRest:
+    """Look several times at a server at rest, and return the least of what comes and goes."""
+    pid = served.process.pid
+    fronts, counts = [], []
+    for _ in range(_LOOKS):
+        await asyncio.sleep(_LOOK_SECONDS)
+        counts.append(await asyncio.to_thread(_counted, served))
+        fronts.append(held(pid))
+    there = [one for one in fronts if one is not None]
+    least = msgspec.structs.replace(
+        there[-1],
+        descriptors=min(one.descriptors for one in there),
+        threads=min(one.threads for one in there),
+        deleted=min(one.deleted for one in there),
+    )
+    found = defaultdict(list)
+    for child in children(pid):
+        found[is_csm(child)].append(held(child))
+    return AtRest(
+        at,
+        least,
+        next(iter(found[True]), None),
+        next(iter(found[False]), None),
+        min(tasks for tasks, _ in counts),
+        min(connections for _, connections in counts),
+        files(served.temporary)[0],
+        files(served.data)[1],
+        served.log.stat().st_size,
+        visits,
+    )
+
+
+def _counted(served: Served) -> tuple[int, int]:
+    """Return the front's tasks and its connections, this one included."""
+    with urlopen(f"http://127.0.0.1:{served.http_port}/metrics") as answer:
+        text = answer.read().decode()
+    names = ("wyoming_csm_tasks", "wyoming_csm_connections")
+    tasks, connections = (
+        int(float(re.search(rf"^{name} (\S+)$", text, re.MULTILINE)[1]))  # type: ignore[index]
+        for name in names
+    )
+    return tasks, connections
