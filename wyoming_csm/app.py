@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import tempfile
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import get_args
@@ -34,12 +34,24 @@ VOICES_SECONDS = 2.0  # between two looks: what changed is listed within 5 s, al
 _MOST_REHEARSED = 16  # recorded voices
 _WAKING_SECONDS = 3.0  # a listener waits no longer: then another engine's first sound comes
 
+# Makes the engines that there are, by name.
+MakeEngines = Callable[[Config, VoiceBook], Mapping[str, Sequence[ChildEngine]]]
+
+
+def all_engines(config: Config, book: VoiceBook) -> dict[str, Sequence[ChildEngine]]:
+    """Make the engines that there are, by name, whichever are configured; none is started."""
+    return {
+        "csm": csm_engines(config, book),
+        "coqui": [coqui_engine(config)],
+        "system": [system_engine(config)],
+    }
+
 
 class App:
     """The engines in the configured order, and the book of recorded voices."""
 
-    def __init__(self, config: Config) -> None:
-        """Read the voices; start nothing. Raises ConfigError."""
+    def __init__(self, config: Config, make: MakeEngines = all_engines) -> None:
+        """Read the voices; start nothing. `make` makes the engines. Raises ConfigError."""
         config = replace(config, data_dir=make_data_dir(config.data_dir))
         self.book = VoiceBook(Path(config.voices))
         self.book.refresh()
@@ -50,7 +62,7 @@ class App:
                 "The folder of recorded voices %s does not exist: create it, or correct `voices`"
             )
             _LOGGER.warning(words, config.voices)
-        made = all_engines(config, self.book)
+        made = dict(make(config, self.book))
         self.engines = tuple(engine for name in config.engines for engine in made.pop(name))
         self._left_out = tuple(engine for engines in made.values() for engine in engines)
         self.mixer = Mixer(config.sound, Path(config.data_dir) / "loudness.json")
@@ -120,15 +132,6 @@ class App:
             await self.look_at_voices()
 
 
-def all_engines(config: Config, book: VoiceBook) -> dict[str, Sequence[ChildEngine]]:
-    """Make the engines that there are, by name, whichever are configured; none is started."""
-    return {
-        "csm": csm_engines(config, book),
-        "coqui": [coqui_engine(config)],
-        "system": [system_engine(config)],
-    }
-
-
 def make_data_dir(folder: str) -> str:
     """Make the folder; where the default one cannot be made, one of the user's own, or any. Return
     its path. Raises ConfigError."""
@@ -149,9 +152,9 @@ def make_data_dir(folder: str) -> str:
 
 
 @asynccontextmanager
-async def running(config: Config) -> AsyncGenerator[App]:
+async def running(config: Config, make: MakeEngines = all_engines) -> AsyncGenerator[App]:
     """Start the engines, which load by themselves, and stop them at the end. Raises ConfigError."""
-    app = App(config)
+    app = App(config, make)
     if left_out := [name for name in get_args(EngineName) if name not in config.engines]:
         _LOGGER.info("Left out by choice (--light or `engines`): %s", ", ".join(left_out))
     try:

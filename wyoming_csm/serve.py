@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from wyoming_csm import __version__
 from wyoming_csm.answer import AnswerContext
-from wyoming_csm.app import App, running
+from wyoming_csm.app import App, MakeEngines, all_engines, running
 from wyoming_csm.config import Config
 from wyoming_csm.installer import install_engines
 from wyoming_csm.server.addresses import Address, reachable_addresses
@@ -28,15 +28,17 @@ _MOST_ADDRESSES = 4  # printed
 LOOK_SECONDS = 5.0  # how soon it is seen that the network changed; a look takes a millisecond
 
 
-async def serve(config: Config, installer: str | None = None) -> None:
+async def serve(
+    config: Config, installer: str | None = None, make: MakeEngines = all_engines
+) -> None:
     """Serve until SIGTERM or SIGINT; SIGHUP probes engines and voices again. Raises ConfigError.
-    `installer` is the script that installs more engines meanwhile."""
+    `installer` is the script that installs more engines meanwhile, `make` makes those there are."""
     loop = asyncio.get_running_loop()
     ending, again = asyncio.Event(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ending.set)
     loop.add_signal_handler(signal.SIGHUP, again.set)
-    async with running(config) as app, AsyncExitStack() as doors:
+    async with running(config, make) as app, AsyncExitStack() as doors:
         admission = Admission(config.limits)
         http = _http_door(config, app, admission)
         tell = http.tell if http else None
