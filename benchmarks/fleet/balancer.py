@@ -39,23 +39,25 @@ def arrive(f: Fleet, w: Work, e: Engine, reply: int, now: float, rules: Ints) ->
     half = len(w.at)
     shift = 0.61803398875 * tried
     one, other = (w.chance[reply] + shift) % 1.0, (w.chance[half + reply] + shift) % 1.0
-    r = choose(f, rules[0], one, other)
+    direct = w.direct[reply]
+    r = direct if direct >= 0 else choose(f, rules[0], one, other)
     if r < 0 or f.load[r] >= rules[1]:
         f.outcome[reply] = REFUSED
         return -1
     f.replica[reply] = r
-    change_load(f, r, 1)
+    if direct < 0:
+        change_load(f, r, 1)
     if not f.alive[r]:
         return r
     if not say(f, r, w.first[reply], reply, now + e.front / 2):
-        end_reply(f, r, reply, REFUSED)
+        end_reply(f, w, r, reply, REFUSED)
     return -1
 
 
-def happen(f: Fleet, r: int, kind: int) -> None:
+def happen(f: Fleet, w: Work, r: int, kind: int) -> None:
     """Let something happen to a replica: it drains, dies, is seen to be down, is there again."""
     if kind == DIES:
-        die(f, r)
+        die(f, w, r)
     elif kind == UP:
         f.alive[r] = 1
     if kind != DIES:
@@ -99,7 +101,7 @@ def run(
             return now
         now = min(at, event_at, poll_at)
         if now == event_at:
-            happen(f, events[next_event, 0], events[next_event, 1])
+            happen(f, w, events[next_event, 0], events[next_event, 1])
             next_event += 1
         elif now == turn_at:
             turn(f, w, e, r, now)
@@ -111,7 +113,8 @@ def run(
             reply = next_reply
             if now == again_at:
                 reply = f.trying[untried % ring, 0]
-                change_load(f, f.trying[untried % ring, 1], -1)
+                if w.direct[reply] < 0:
+                    change_load(f, f.trying[untried % ring, 1], -1)
                 untried += 1
             else:
                 next_reply += 1

@@ -88,10 +88,11 @@ def say(f: Fleet, r: int, sentence: int, reply: int, at: float) -> bool:
     return True
 
 
-def end_reply(f: Fleet, r: int, reply: int, outcome: int) -> None:
+def end_reply(f: Fleet, w: Work, r: int, reply: int, outcome: int) -> None:
     """Note what became of a reply; its connection is over."""
     f.outcome[reply] = outcome
-    change_load(f, r, -1)
+    if w.direct[reply] < 0:
+        change_load(f, r, -1)
 
 
 def forget(f: Fleet, r: int, q: int) -> None:
@@ -102,15 +103,15 @@ def forget(f: Fleet, r: int, q: int) -> None:
     f.waiting[r] = last
 
 
-def die(f: Fleet, r: int) -> None:
+def die(f: Fleet, w: Work, r: int) -> None:
     """Let all go that a replica speaks or was to speak."""
     f.alive[r] = 0
     for s in range(f.sentence.shape[1]):
         if f.sentence[r, s] >= 0:
-            end_reply(f, r, f.owner[r, s], LOST)
+            end_reply(f, w, r, f.owner[r, s], LOST)
             f.sentence[r, s] = -1
     for q in range(f.waiting[r]):
-        end_reply(f, r, f.queued_reply[r, q], LOST)
+        end_reply(f, w, r, f.queued_reply[r, q], LOST)
     f.taken[r] = f.waiting[r] = f.steps[r] = f.blocked[r] = 0
     f.prompts[r] = f.given[r] = f.offset[r] = 0.0
     f.next_at[r] = IDLE
@@ -121,9 +122,9 @@ def deadline(f: Fleet, r: int, s: int) -> float:
     """Return when a slot's buffer is empty, as `Scheduler` counts it."""
     flying = f.flying[r, s]
     if flying == 0:
-        return f.due[r, s]
+        return float(f.due[r, s])
     before = f.empty_at[f.owner[r, s]] + FRAME_SECONDS * (flying - 1)
-    return max(f.offset[r] + f.work[r, s], before) + FRAME_SECONDS
+    return float(max(f.offset[r] + f.work[r, s], before) + FRAME_SECONDS)
 
 
 def give(f: Fleet, r: int, seconds: float, now: float) -> None:
@@ -155,7 +156,7 @@ def to_spare(lines: Floats, skip: int, count: int, n: int, after: float, whole: 
     first = lines[skip]
     if n < count - skip:
         first = min(first, lines[skip + n] - whole)
-    return first - after
+    return float(first - after)
 
 
 def how_many(f: Fleet, count: int, ready: float, step: Floats) -> int:
@@ -206,7 +207,7 @@ def admit(f: Fleet, w: Work, e: Engine, r: int, now: float) -> None:
     q = 0
     while q < f.waiting[r]:
         if now > f.queued_due[r, q] + PATIENCE_SECONDS:
-            end_reply(f, r, f.queued_reply[r, q], FELL_BACK)
+            end_reply(f, w, r, f.queued_reply[r, q], FELL_BACK)
             forget(f, r, q)
         else:
             q += 1
@@ -254,9 +255,9 @@ def deliver(f: Fleet, w: Work, e: Engine, r: int) -> None:
 def sound(f: Fleet, w: Work, e: Engine, r: int, s: int, now: float) -> None:
     """Send a frame to the listener of slot s."""
     reply = f.owner[r, s]
-    if f.first_sound[reply] < 0:
+    if f.first_sound[reply] < 0 and f.made[r, s] >= e.held:
         f.first_sound[reply] = now + e.front / 2 - w.at[reply]
-    elif now > f.empty_at[reply]:
+    if 0 < f.empty_at[reply] < now:
         f.gaps[reply] += now - f.empty_at[reply]
     f.empty_at[reply] = max(now, f.empty_at[reply]) + FRAME_SECONDS
     f.due[r, s] = f.empty_at[reply]
@@ -269,10 +270,12 @@ def leave(f: Fleet, w: Work, e: Engine, r: int, s: int, now: float) -> None:
     sentence, reply = f.sentence[r, s], f.owner[r, s]
     f.sentence[r, s] = -1
     f.taken[r] -= 1
+    if f.first_sound[reply] < 0:
+        f.first_sound[reply] = now + e.front / 2 - w.at[reply]
     if sentence + 1 == w.first[reply + 1]:
-        end_reply(f, r, reply, SPOKEN)
+        end_reply(f, w, r, reply, SPOKEN)
     elif not say(f, r, sentence + 1, reply, now + e.pipe):
-        end_reply(f, r, reply, FELL_BACK)
+        end_reply(f, w, r, reply, FELL_BACK)
 
 
 def read(f: Fleet, e: Engine, r: int, now: float) -> bool:

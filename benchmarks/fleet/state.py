@@ -23,7 +23,8 @@ class Work(NamedTuple):
     first: Ints  # its first sentence; one more than replies
     frames: Ints  # of each sentence
     positions: Ints  # of each sentence's prompt that nothing is cached of
-    chance: Floats  # [2 × replies] in [0, 1): for balancers that throw dice
+    direct: Ints  # the replica that is asked past the balancer, which does not see it; -1
+    chance: Floats  # [2xreplies] in [0, 1): for balancers that throw dice
 
 
 class Engine(NamedTuple):
@@ -34,6 +35,7 @@ class Engine(NamedTuple):
     ahead: int  # steps launched before the first is looked at
     front: float  # from the request to the child, and back with a frame; half each way
     pipe: float  # from a sentence's end to its reply's next
+    held: int  # frames that the server holds back: their sound goes out with the one after them
     by_client: bool  # the queue knows the clients apart; else all are one, as without PROXY
 
 
@@ -92,7 +94,7 @@ class Fleet(NamedTuple):
     trying_until: Floats  # [n]
     counts: Ints  # of everything: see the indices below
     scratch: Floats  # [slots + 1]
-    time_tree: Floats  # [2 × leaves]: the least below each node
+    time_tree: Floats  # [2xleaves]: the least below each node
     load_tree: Floats
 
 
