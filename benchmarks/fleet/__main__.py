@@ -1,0 +1,212 @@
+"""What to buy for many rooms, by simulated replicas: `script/bench fleet WHAT`.
+
+needed: the fewest GPUs for a p99 first sound within --target in the busiest hour, and their price.
+day: 24 hours by the hour. peak: the busiest minutes with --replicas. zone: one of --zones is lost.
+rollout: a new version, --at-once replicas at a time. weights: what HAProxy's agent-check changes.
+The cards' times are computed (cards.json) until --measured gives yours, the days are assumptions
+(days.json) until --days gives yours. Prints a table, then one line of JSON.
+"""
+
+import argparse
+import json
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.fleet import cards, chart, demand, plan
+from benchmarks.fleet.simulate import BALANCERS, Result, Setting, simulate
+from benchmarks.fleet.state import Work
+from benchmarks.record import lines_of
+
+Found = dict[str, Any]
+
+
+def main() -> None:
+    options = _parse()
+    began = time.process_time()
+    found: Found = {name: v for name, v in vars(options).items() if v and name not in ("what",)}
+    found |= WHAT[options.what](options)
+    found["cpu_s"] = time.process_time() - began
+    found = {name: str(v) if isinstance(v, Path) else v for name, v in found.items()}
+    for name, value in found.items():
+        if isinstance(value, list):
+            print(_table(value))
+        else:
+            print("\n".join(lines_of({name: value})))
+    print(json.dumps(found))
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks.fleet",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("what", choices=WHAT)
+    parser.add_argument("--kind", default="city", help="of days.json: home, hotel, city")
+    parser.add_argument("--units", type=float, default=1e5, help="homes or rooms (100 000)")
+    parser.add_argument("--days", type=Path, default=demand.DAYS, help="a file like days.json")
+    parser.add_argument("--card", default="RTX 4090", help="of cards.json")
+    parser.add_argument("--floor", action="store_true", help="as fast as its memory allows at all")
+    parser.add_argument("--measured", type=Path, help="a record of script/bench engine, instead")
+    parser.add_argument("--part", default="", help="of that record; else the first that will do")
+    parser.add_argument("--slots", type=int, default=16, help="of a replica (16)")
+    parser.add_argument("--balancer", choices=BALANCERS, default="leastconn")
+    parser.add_argument("--one-client", action="store_true", help="no PROXY: all look like one")
+    parser.add_argument("--weighed-every", type=float, default=0.0, help="seconds; agent-check")
+    parser.add_argument("--replicas", type=int, default=0, help="else as many as are needed")
+    parser.add_argument("--spare", type=int, default=0, help="replicas more than these")
+    parser.add_argument("--target", type=float, default=0.3, help="seconds to the first sound, p99")
+    parser.add_argument("--price", type=float, default=1.0, help="of a GPU for an hour (1)")
+    parser.add_argument("--zones", type=int, default=3)
+    parser.add_argument("--back-after", type=float, default=420.0, help="a zone comes back, s")
+    parser.add_argument("--at-once", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=0.0, help="of the peak, at most")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--plot", type=Path, help="an SVG; needs matplotlib")
+    return parser.parse_args()
+
+
+def _setting(options: argparse.Namespace) -> Setting:
+    by_client = not options.one_client
+    if options.measured:
+        engine = cards.measured(options.measured, options.part, options.slots, by_client=by_client)
+    else:
+        engine = cards.computed(
+            options.card, options.slots, floor=options.floor, by_client=by_client
+        )
+    replicas = options.replicas + options.spare if options.replicas else 1
+    return Setting(replicas, engine, options.balancer, options.weighed_every)
+
+
+def _day(options: argparse.Namespace) -> demand.Day:
+    return demand.day_of(options.kind, options.days)
+
+
+def _peak(options: argparse.Namespace) -> Work:
+    longest = 60 * options.minutes or math.inf
+    return plan.busy_work(_day(options), options.units, options.seed, longest)
+
+
+def _sized(options: argparse.Namespace) -> Setting:
+    """Return the setting with as many replicas as are asked for, or needed, and spare ones."""
+    setting = _setting(options)
+    if options.replicas:
+        return setting
+    least = plan.needed(_peak(options), setting, target=options.target).setting
+    return Setting(
+        least.replicas + options.spare, setting.engine, setting.balancer, setting.weighed_every
+    )
+
+
+def needed(options: argparse.Namespace) -> Found:
+    """Find how many replicas there have to be, and what they cost."""
+    result = plan.needed(_peak(options), _setting(options), target=options.target)
+    return {"replicas": result.setting.replicas, **_prices(options, result), **_told(result)}
+
+
+def peak(options: argparse.Namespace) -> Found:
+    """Return what the busiest minutes are like with so many."""
+    return _told(simulate(_peak(options), _sized(options)))
+
+
+def day(options: argparse.Namespace) -> Found:
+    """Return 24 hours by the hour."""
+    work = demand.whole_day(_day(options), options.units, options.seed)
+    result = simulate(work, _sized(options))
+    hours = plan.minutes(result, 3600.0)
+    if options.plot:
+        _plot(options, hours, 3600.0, "hour of the day")
+    return {
+        "hours": hours,
+        "replicas": result.setting.replicas,
+        "hours_of_speech": plan.speech(result),
+        "price_of_an_hour_of_speech": 24
+        * options.price
+        * result.setting.replicas
+        / plan.speech(result),
+        **_told(result),
+    }
+
+
+def zone(options: argparse.Namespace) -> Found:
+    """Lose a zone in the busiest hour."""
+    setting = _sized(options)
+    result = plan.zone_lost(
+        _day(options), options.units, setting, options.zones, options.back_after, options.seed
+    )
+    return _bad(options, result, 10.0)
+
+
+def rollout(options: argparse.Namespace) -> Found:
+    """Replace all replicas in the busiest hour."""
+    setting = _sized(options)
+    result = plan.rolled_out(_day(options), options.units, setting, options.at_once, options.seed)
+    return _bad(options, result, 60.0)
+
+
+def weights(options: argparse.Namespace) -> Found:
+    """Compare plain leastconn with weights by free slots, with all load and with a part unseen."""
+    work, setting = _peak(options), _sized(options)
+    lines = []
+    for unseen in (0.0, 0.3):
+        load = plan.unseen(work, unseen, setting.replicas)
+        for every in (0.0, 0.5, 2.0):
+            one = Setting(setting.replicas, setting.engine, "leastconn", every)
+            told = simulate(load, one).told(30.0)
+            names = ("p50_ms", "p95_ms", "p99_ms", "with_gaps_%", "other_voice_%", "refused")
+            lines.append(
+                {"unseen_%": 100 * unseen, "weighed_every_s": every} | {n: told[n] for n in names}
+            )
+    return {"replicas": setting.replicas, "weights": lines}
+
+
+WHAT: dict[str, Callable[[argparse.Namespace], Found]] = {
+    "needed": needed, "peak": peak, "day": day, "zone": zone, "rollout": rollout,
+    "weights": weights,
+}  # fmt: skip
+
+
+def _bad(options: argparse.Namespace, result: Result, every: float) -> Found:
+    times = plan.minutes(result, every)
+    if options.plot:
+        _plot(options, times, 60.0, "minutes")
+    return {
+        "times": times if every >= 60 else times[28:40],
+        "replicas": result.setting.replicas,
+        **_told(result),
+    }
+
+
+def _told(result: Result) -> Found:
+    return result.told(demand.WARM_SECONDS / 2)
+
+
+def _prices(options: argparse.Namespace, result: Result) -> Found:
+    asked = (_day(options), options.units)
+    for_speech = plan.price_of_speech(*asked, result.setting.replicas, options.price)
+    return {"price_of_an_hour_of_speech": for_speech}
+
+
+def _plot(options: argparse.Namespace, times: list[Found], unit: float, x: str) -> None:
+    at = [time["from_s"] / unit for time in times]
+    lines = {
+        name: (at, [min(time[f"{name}_ms"], 3000) for time in times]) for name in ("p50", "p99")
+    }
+    chart.draw(
+        options.plot, lines, x=x, y="first sound, ms (3 000 and more at the top)",
+        bar=1000 * options.target,
+    )  # fmt: skip
+
+
+def _table(lines: list[Found]) -> str:
+    head = "| " + " | ".join(lines[0]) + " |\n" + "|---" * len(lines[0]) + "|"
+    return "\n".join(
+        [head, *("| " + " | ".join(f"{v:.4g}" for v in line.values()) + " |" for line in lines)]
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+"""What a fleet must be for a demand, what it costs, and what its listeners have in bad hours."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from benchmarks.fleet import faults
+from benchmarks.fleet.demand import WARM_SECONDS, Day, busiest
+from benchmarks.fleet.simulate import Event, Result, Setting, hours_of_speech, simulate
+from benchmarks.fleet.state import Engine, Work
+from wyoming_csm.worker.csm.cost import FRAME_SECONDS
+
+TARGET_SECONDS = 0.3
+_LEAST_REPLIES = 20_000  # of which 200 decide about p99
+_SHORTEST = 960.0  # seconds
+_GROWTH = 0.04  # of a fleet that is too small
+_FULL = 0.95  # of real time, as the scheduler has it
+MINUTE = 60.0
+
+
+def most_frames(engine: Engine) -> float:
+    """Return how many frames a second a replica makes at most while it is in time."""
+    sizes = [n for n in range(1, len(engine.step)) if engine.step[n] <= _FULL * FRAME_SECONDS]
+    return float(max((n / engine.step[n] for n in sizes), default=1 / engine.step[1]))
+
+
+def busy_work(day: Day, units: float, seed: int, longest: float = np.inf) -> Work:
+    """Return the busiest minutes, as many as there have to be to tell of p99."""
+    pace = units * day.replies_in(day.busiest) / 3600
+    return busiest(day, units, min(longest, max(_SHORTEST, _LEAST_REPLIES / pace)), seed)
+
+
+def needed(work: Work, setting: Setting, *, target: float = TARGET_SECONDS) -> Result:
+    """Return the run of the fewest replicas whose p99 first sound is within the target; it is
+    looked for upwards, in steps of four in a hundred.
+
+    Raises ValueError if even an idle replica is too slow.
+    """
+    seconds = max(1.0, float(work.at[-1]))
+    offered = float(work.frames.sum()) / seconds
+    count = max(1, int(offered / most_frames(setting.engine)))
+    while True:
+        result = simulate(work, replace(setting, replicas=count))
+        if result.percentile(99, WARM_SECONDS / 2) <= target:
+            break
+        if len(work.at) < 20 * count:
+            raise ValueError("not even a replica for each few replies is quick enough")
+        count += max(1, int(_GROWTH * count))
+    return result
+
+
+def price_of_speech(day: Day, units: float, replicas: int, price: float) -> float:
+    """Return what an hour of sound costs if the replicas run all day, `price` an hour each."""
+    spoken = day.seconds * np.exp(day.spread**2 / 2)
+    shares = np.array(day.sentences) / sum(day.sentences)
+    sentences = float(shares @ np.arange(1, len(shares) + 1))
+    hours = units * day.replies_a_day * sentences * spoken / 3600
+    return float(24 * price * replicas / hours)
+
+
+def unseen(work: Work, share: float, replicas: int, seed: int = 1) -> Work:
+    """Return the same work, of which a share does not come through the balancer but is sent to the
+    first half of the replicas, as by clients that have an address of their own there."""
+    chance = np.random.default_rng(seed)
+    past = chance.random(len(work.at)) < share
+    to = chance.integers(0, max(1, replicas // 2), len(work.at))
+    return work._replace(direct=np.where(past, to, -1).astype(np.int64))
+
+
+def minutes(result: Result, every: float = MINUTE) -> list[dict[str, Any]]:
+    """Return what replies had by the time in which they were asked for."""
+    ends = np.arange(0, result.work.at[-1] + every, every)
+    return [
+        {"from_s": float(begin), **_few(result.told(begin, begin + every))} for begin in ends[:-1]
+    ]
+
+
+def _few(told: dict[str, Any]) -> dict[str, Any]:
+    names = ("replies", "p50_ms", "p99_ms", "with_gaps_%", "other_voice_%", "lost", "refused")
+    return {name: told[name] for name in names}
+
+
+def bad_hour(
+    day: Day, units: float, setting: Setting, events: Sequence[Event], seconds: float, seed: int
+) -> Result:
+    """Return a run of the busiest pace in which things happen."""
+    work = busiest(day, units, seconds, seed)
+    return simulate(work, replace(setting, events=events))
+
+
+def zone_lost(
+    day: Day, units: float, setting: Setting, zones: int, back_after: float, seed: int
+) -> Result:
+    """Return 15 minutes in which a zone is lost after five."""
+    events = faults.zone_lost(setting.replicas, zones, 5 * MINUTE, back_after)
+    return bad_hour(day, units, setting, events, 15 * MINUTE, seed)
+
+
+def rolled_out(day: Day, units: float, setting: Setting, at_once: int, seed: int) -> Result:
+    """Return the busiest pace while a new version replaces all replicas, from the second minute
+    on, and two minutes more."""
+    events = faults.rollout(setting.replicas, 2 * MINUTE, at_once)
+    return bad_hour(day, units, setting, events, events[-1].at + 2 * MINUTE, seed)
+
+
+def speech(result: Result) -> float:
+    """Return the hours of sound that were asked for."""
+    return hours_of_speech(result.work)
