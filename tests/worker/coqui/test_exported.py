@@ -48,7 +48,7 @@ def joined(model, *words):
     chunks = [*model.say(*words)]
     return len(chunks), np.concatenate([*chunks, np.zeros(0, np.float32)])
 
-def compare(here):
+def compare(here, texts):
     by_torch = CoquiModel("tiny", local_files(here / "model.pth", None), "cpu")
     by_torch.vits.inference_noise_scale = by_torch.vits.inference_noise_scale_dp = 0.0
     exported = export(by_torch.vits, by_torch.rate)
@@ -72,13 +72,15 @@ def compare(here):
         "rates": [by_torch.rate, by_onnx.rate],
     }
 
-print(json.dumps({name: compare(Path(sys.argv[1]) / name) for name in models}))
+some = {name: texts[1:3] if "speakers" in models[name] else texts for name in models}
+print(json.dumps({name: compare(Path(sys.argv[1]) / name, some[name]) for name in models}))
 """
 
 
 @pytest.mark.slow(seconds=15)
 def test_it_sounds_as_by_torch(tmp_path: Path) -> None:
-    """Without noise, to 60 dB below the sound: short texts and long, each speaker and language."""
+    """Without noise, to 60 dB below the sound: short texts and long, each speaker and language, odd
+    texts with one voice."""
     texts = ["a", "no", SENTENCE, "It's 7:45 AM, and 21 degrees.", "你好", "..."]
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(tmp_path), json.dumps(MODELS), json.dumps(texts)],
