@@ -59,14 +59,18 @@ async def test_a_text_that_is_too_long_is_told(browser: Browser) -> None:
         await expect(page.locator("#words-problem")).to_contain_text("20 are allowed")
 
 
-async def test_what_is_too_long_for_an_mp3_is_told(browser: Browser) -> None:
+async def test_what_no_file_can_be_made_of_is_told(browser: Browser) -> None:
     async with (
         doors(FakeEngine(frames=3), limits=Limits(upload_bytes=10_000)) as both,
         opened(browser, address(both, "loopback")) as page,
     ):
         await written(page, "One is.")
+        problem = page.locator("#speak-problem")
         await page.click("#mp3")
-        await expect(page.locator("#speak-problem")).to_contain_text("save it as WAV")
+        await expect(problem).to_contain_text("save it as WAV")
+        await page.fill("#text", " ")
+        await page.click("#mp3")
+        await expect(problem).to_contain_text("There is nothing to save")
 
 
 async def test_what_is_not_as_wished_is_told_while_it_is_spoken(browser: Browser) -> None:

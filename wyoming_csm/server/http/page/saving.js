@@ -15,6 +15,7 @@ export async function saveAs(kind, { text, wish }, heard, warned) {
 }
 
 async function soundOf(wanted, heard, warned) {
+  if (!wanted.text.trim()) throw new Error("There is nothing to save: write a text.");
   if (heard?.whole && same(heard, wanted)) return heard.player.parts;
   if (!same(made, wanted)) {
     const parts = [];
