@@ -112,7 +112,7 @@ async def test_what_is_added_on_one_replica_is_on_all_after_their_next_look(
     words = ("voices", "add", "anna", str(clip), "--text", "These are the words.")
     file = tmp_path / "config.yaml"
     file.write_text(f"voices: {settings.voices}\ndata_dir: {settings.data_dir}\n")
-    recording = clip.read_bytes()
+    recording = await asyncio.to_thread(clip.read_bytes)
     async with replica(settings, "one") as (one, client), replica(settings, "other") as (other, _):
         assert await asyncio.to_thread(main, [*words, "--config", str(file)]) == 0
         form = FormData({"text": "These are more words."})
