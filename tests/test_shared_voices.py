@@ -63,6 +63,7 @@ def looks(book: VoiceBook) -> Iterator[str]:
         yield anna.clips[0].text
 
 
+@pytest.mark.slow(3)
 async def test_two_who_replace_one_voice_at_once_leave_it_whole_at_every_moment(
     tmp_path: Path, clip: Path
 ) -> None:
