@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,23 @@ def built(command: str, _: Tools) -> None:
             assert f"ARG {words[number + 1].partition('=')[0]}" in recipe
 
 
+def orchestrated(command: str, _: Tools) -> None:
+    """Kubernetes': its folders and files are there, and it names what they do."""
+    words = shlex.split(command, comments=True)
+    folder = ROOT / "docker/kubernetes"
+    manifests = "".join(path.read_text() for path in folder.glob("*/*.yaml"))
+    for option, path in pairwise(words):
+        if option in ("-k", "-f"):
+            assert (ROOT / path).is_relative_to(folder)
+            assert (ROOT / path / "kustomization.yaml" if option == "-k" else ROOT / path).is_file()
+    names = [words[words.index("generic") + 1]] if "generic" in words else []
+    names += [word.partition("/")[2] for word in words if re.match(r"(deployment|job)/", word)]
+    names += [word for option, word in pairwise(words) if option == "-n"]
+    assert names or words[1] == "apply"
+    for name in names:
+        assert re.search(rf"(?:[nN]ame|namespace): {name}$", manifests, re.MULTILINE), name
+
+
 def noted(command: str, _: Tools) -> None:
     """A line written into a file that Compose reads, or systemd."""
     name = re.search(r"(?:>|tee) (\S+)$", command)
@@ -160,6 +178,7 @@ CHECKS: dict[str, Check] = {
     r"speech/bin/wyoming-csm .*": parsed,  # and script/try-wheel runs it
     r"docker compose .*": composed,
     r"docker build .*": built,
+    r"kubectl .*": orchestrated,
     r"(script|\.ci)/.+": scripted,
     r"curl -s .*": asked,
     r"(python3 -m venv speech|speech/bin/pip install .*\.whl.*)": installed,

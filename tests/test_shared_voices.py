@@ -19,7 +19,8 @@ from wyoming_csm.__main__ import main
 from wyoming_csm.answer import AnswerContext
 from wyoming_csm.app import VOICES_SECONDS, App
 from wyoming_csm.config import Config, HttpConfig
-from wyoming_csm.errors import RequestError
+from wyoming_csm.errors import RequestError, VoiceExists
+from wyoming_csm.recordings import read_voice
 from wyoming_csm.server.admission import Admission
 from wyoming_csm.server.http.door import HttpDoor
 from wyoming_csm.voice_book import BEFORE, CHANGING, VoiceBook
@@ -62,6 +63,7 @@ def looks(book: VoiceBook) -> Iterator[str]:
         yield anna.clips[0].text
 
 
+@pytest.mark.slow(3)
 async def test_two_who_replace_one_voice_at_once_leave_it_whole_at_every_moment(
     tmp_path: Path, clip: Path
 ) -> None:
@@ -90,6 +92,31 @@ async def test_two_who_replace_one_voice_at_once_leave_it_whole_at_every_moment(
     assert next(looking) in seen
     bees = [f"bea_{number}" for number in range(TIMES)]
     assert sorted(os.listdir(settings.voices)) == sorted(["anna", *bees]), "nothing is left"
+
+
+@pytest.mark.parametrize("replacing", [True, False])
+def test_where_another_was_quicker_by_a_moment_who_may_replace_it_is_the_last(
+    tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch, replacing: bool
+) -> None:
+    settings = config(tmp_path)
+    make_voice(settings, "other", clip, "These words are theirs.", "en")
+    anna, rename, moments = Path(settings.voices, "anna"), Path.rename, iter([True])
+
+    def late(path: Path, target: Path) -> Path:
+        if target == anna and next(moments, False):
+            shutil.copytree(anna.with_name("other"), anna)
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", late)
+    make = partial(make_voice, settings, "anna", clip, "These words are ours.", "en", replacing)
+    if replacing:
+        assert make().name == "anna"
+    else:
+        with pytest.raises(VoiceExists):
+            make()
+    words = read_voice(anna).clips[0].text
+    assert words == ("These words are ours." if replacing else "These words are theirs.")
+    assert sorted(os.listdir(settings.voices)) == ["anna", "other"]
 
 
 @asynccontextmanager

@@ -336,7 +336,8 @@ class Config(_Section, frozen=True):
     samples_per_chunk: Samples in an audio event; 1920: one frame of 80 ms
     voices: Folder of recorded voices
     lexicon: File of words and phrases that are said otherwise than they are written
-    speakers: Folder of what speakers without a clip said once; null: DATA_DIR/speakers
+    speakers: Folder of what speakers without a clip said once, which servers may share; null:
+        DATA_DIR/speakers
     presets: Voices made of other voices, as anna_night: {voice: anna, gain: -6}
     data_dir: Folder for what the server stores
     download_dir: Folder for downloaded models; null: DATA_DIR/models

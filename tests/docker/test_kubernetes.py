@@ -127,7 +127,7 @@ def test_ports_are_those_of_the_configuration_and_all_lead_to_them() -> None:
     (policy,) = documents("base/network.yaml")
     (rule,) = policy["spec"]["ingress"]
     assert [one["port"] for one in rule["ports"]] == list(ports)
-    (scrape,) = documents("monitoring/prometheus.yaml")[0]
+    (scrape,) = yaml.safe_load((FOLDER / "monitoring/prometheus.yaml").read_text())
     assert scrape["relabel_configs"][0]["regex"] == "server;http"
     own = [name for name in found.http.hosts if name.endswith(".svc.cluster.local")]
     assert own == ["wyoming-csm.wyoming-csm.svc.cluster.local"], "the service's name"
