@@ -55,12 +55,12 @@ class Accepting:
 
     async def _accept(self, listening: socket.socket) -> None:
         while True:
-            await _until_readable(listening)
             try:
-                sock, name = (
-                    listening.accept()
-                )  # not the loop's, which loses one when it is stopped
-            except (ConnectionError, BlockingIOError):  # the peer left before it was let in
+                sock, name = listening.accept()  # the loop's may lose one when it is cancelled
+            except BlockingIOError:
+                await _until_readable(listening)
+                continue
+            except ConnectionError:  # the peer left before it was let in
                 continue
             except OSError as error:  # no descriptors left, above all
                 self._log.warning("full", "No connection can be accepted: %s", error.strerror)
