@@ -197,7 +197,8 @@ def _sums(
             "gone_after_s": fault.gone - fault.told,
             "back_after_s": fault.back - fault.told,
             "in_flight": sum(
-                served[id(c)] == fault.replica and c.asked <= fault.told < c.ended for c in calls
+                served[id(c)] == fault.replica and c.asked <= fault.gone and fault.told < c.ended
+                for c in calls
             ),
             "cut": len(cut),
             "ended_after_s_most": max((c.ended - fault.told for c in cut), default=0.0),

@@ -18,7 +18,7 @@ from wyoming_csm.config import BalancerConfig, Config, Limits
 from wyoming_csm.engines.base import Engine, Phase
 from wyoming_csm.errors import ConfigError
 from wyoming_csm.server.admission import Admission
-from wyoming_csm.server.agent import Agent
+from wyoming_csm.server.agent import Agent, percent
 from wyoming_csm.server.wire import encode
 
 
@@ -45,10 +45,10 @@ async def test_free_slots_are_the_weight() -> None:
         async with peer(server) as first, peer(server) as other:
             await first.send(say())
             await eventually(lambda: engine.speaking == 1)
-            assert await told(one.port) == "up ready 75%\n"
+            assert await told(one.port) == "up ready 88%\n"
             await other.send(say())
             await eventually(lambda: engine.speaking == 2)
-            assert await told(one.port) == "up ready 50%\n"
+            assert await told(one.port) == "up ready 75%\n"
 
 
 async def test_a_busy_one_is_not_given_up() -> None:
@@ -59,7 +59,15 @@ async def test_a_busy_one_is_not_given_up() -> None:
         await first.send(say())
         await other.send(say())
         await eventually(lambda: engine.speaking + engine.waiting == 2)
-        assert agent(engine).line() == "up ready 1%"
+        assert agent(engine).line() == "up ready 17%"
+
+
+def test_the_weight_falls_with_free_slots_and_with_those_that_wait() -> None:
+    weights = [percent(free, 8) for free in range(8, -1_000, -1)]
+    assert weights == sorted(weights, reverse=True)
+    assert weights[0] == 100
+    assert percent(0, 8) == 50
+    assert weights[-1] == 1
 
 
 def test_several_gpus_count_together() -> None:
@@ -74,7 +82,7 @@ async def test_slots_of_a_gpu_that_is_busy_count_as_well() -> None:
     async with serving(busy) as server, peer(server) as client:
         await client.send(say())
         await eventually(lambda: busy.speaking == 1)
-        assert agent(busy, free).line() == "up ready 75%"
+        assert agent(busy, free).line() == "up ready 88%"
 
 
 @pytest.mark.parametrize("phase", [Phase.STARTING, Phase.RESTING, Phase.ABSENT, Phase.STALLED])

@@ -1,6 +1,6 @@
 """Answers HAProxy's agent-check: how much this replica can take, or that it takes no more.
 
-One line for each connection, and nothing is read: `up ready 75%` has the free slots in percent,
+One line for each connection, and nothing is read: `up ready 75%` has a weight by the free slots,
 `drain` is for a server that was asked to end, `down` for one that cannot speak.
 """
 
@@ -17,7 +17,7 @@ from wyoming_csm.server.sockets import listen_tcp
 _LOGGER = logging.getLogger(__name__)
 
 _ABLE = (Phase.READY, Phase.WAKING, Phase.ASLEEP)
-_LEAST = 1  # percent: 0 would be `drain`, also where all replicas are busy
+_LEAST = 1  # 0 would be `drain`, also where all replicas are busy
 
 
 class Agent:
@@ -63,9 +63,23 @@ class Agent:
         return f"up ready {self._percent(able)}%"
 
     def _percent(self, able: Sequence[Engine]) -> int:
-        """Return the share of slots that are free of the engine that comes first, with all GPUs."""
+        """Return the weight by the slots of the engine that comes first, with all its GPUs; the
+        least while another one speaks for it."""
         first = self._engines[0].name
         loads = [engine.load for engine in able if engine.name == first]
-        slots = sum(load.slots for load in loads)
-        free = sum(max(0, load.free) for load in loads)
-        return max(_LEAST, round(100 * free / slots)) if slots else _LEAST
+        if not loads:
+            return _LEAST
+        return percent(sum(load.free for load in loads), sum(load.slots for load in loads))
+
+
+def percent(free: int, slots: int) -> int:
+    """Return the weight of a server with so many free slots, or below 0 so many that wait: 100 with
+    all free, 50 with none, then less.
+
+    HAProxy counts its connections itself, and divides by the weight. One that went down to 0 with
+    the slots would count them twice: where replicas are alike, more would wait. This one does not
+    change that, but spares those that are smaller, or speak to others (`benchmarks.weights`).
+    """
+    if free >= 0:
+        return round(50 + 50 * free / slots)
+    return max(_LEAST, round(50 * slots / (slots - 2 * free)))
