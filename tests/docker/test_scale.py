@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import json
 import re
 import shutil
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from aiohttp import ClientSession
+from aiohttp import ClientSession, WSMsgType
 from msgspec.structs import replace
 
 from benchmarks.balanced import CONFIGURATION, balanced
@@ -56,6 +57,28 @@ def test_haproxy_takes_the_file_that_users_get() -> None:
     assert "[WARNING]" not in done.stderr
 
 
+async def speaks_http(url: str) -> None:
+    """A whole answer, events while it is made, and a WebSocket, which all pass HAProxy."""
+    wish = {"input": "The door is open.", "response_format": "pcm"}
+    async with ClientSession(url) as client:
+        async with client.post("/v1/audio/speech", json=wish) as answer:
+            assert answer.status == 200
+            assert len(await answer.read()) > 10_000
+        async with client.post("/v1/audio/speech", json=wish | {"stream_format": "sse"}) as answer:
+            assert answer.content_type == "text/event-stream"
+            assert b"speech.audio.done" in await answer.read()
+        async with client.ws_connect("/api/stream") as live:
+            await live.send_json({"type": "text", "text": "The door is open."})
+            await live.send_json({"type": "end"})
+            sound = 0
+            async for message in live:
+                if message.type is WSMsgType.BINARY:
+                    sound += len(message.data)
+                elif json.loads(message.data)["type"] == "end":
+                    break
+            assert sound > 10_000
+
+
 @pytest.mark.slow(8)
 async def test_a_killed_replica_takes_its_replies_and_a_drained_one_none(tmp_path: Path) -> None:
     if shutil.which("haproxy") is None:
@@ -77,11 +100,7 @@ async def test_a_killed_replica_takes_its_replies_and_a_drained_one_none(tmp_pat
         gone = time.monotonic()
         assert await drained.drain() == 0  # it ends by itself, after those that it speaks to
         calls = await calling
-        url = f"http://127.0.0.1:{balancer.http_port}/v1/audio/speech"
-        wish = {"input": "The door is open.", "response_format": "pcm"}
-        async with ClientSession() as client, client.post(url, json=wish) as answer:
-            assert answer.status == 200
-            assert len(await answer.read()) > 10_000
+        await speaks_http(f"http://127.0.0.1:{balancer.http_port}")
     by = [(call, balancer.served[call.source].popleft()) for call in calls if call.source]
     cut = [(call, name) for call, name in by if call.outcome != "whole"]
     assert all(name == killed.name and call.asked < gone for call, name in cut), cut

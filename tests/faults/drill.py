@@ -62,8 +62,8 @@ async def answer_to(client: Peer) -> Answer:
     return Answer(events)
 
 
-async def ask(server: Server, text: str = "Hello.") -> Answer:
-    """Ask on a connection of its own."""
-    async with peer(server, port=port_of(server)) as client:
+async def ask(server: Server, text: str = "Hello.", port: int = 0) -> Answer:
+    """Ask on a connection of its own, at the server's port or another one."""
+    async with peer(server, port=port or port_of(server)) as client:
         await client.send(say(text))
         return await answer_to(client)

@@ -6,12 +6,22 @@ import time
 from contextlib import AsyncExitStack
 
 import pytest
+from wyoming.info import Describe
 from wyoming.ping import Ping
 from wyoming.tts import SynthesizeChunk, SynthesizeStart, SynthesizeStop
 
 from tests.fakes import FakeEngine
-from tests.server.clients import eventually, logged, peer, say, serving, spoken_to, types
-from wyoming_csm.config import Limits
+from tests.server.clients import (
+    eventually,
+    logged,
+    peer,
+    port_of,
+    say,
+    serving,
+    spoken_to,
+    types,
+)
+from wyoming_csm.config import BalancerConfig, Limits
 
 START = SynthesizeStart().event()
 
@@ -51,6 +61,23 @@ async def test_draining_lets_a_reply_in_flight_end() -> None:
     assert types(events) == ["audio-chunk", "audio-stop", "error"]
     assert "stopping" in events[-1].data["text"]  # Two is. was not begun
     assert engine.asked == engine.finished == ["One is."]
+
+
+async def test_a_balancer_finds_the_server_there_until_its_replies_are_over() -> None:
+    """Else it takes it for dead, and ends them."""
+    engine = FakeEngine(frames=5)
+    proxied = BalancerConfig(proxies=("127.0.9.9",))
+    async with spoken_to(engine, balancer=proxied) as (server, client):
+        port = port_of(server)
+        draining = asyncio.create_task(server.drain())
+        async with peer(server, port=port) as balancer:
+            await balancer.send(Describe().event())
+            assert (await balancer.until("info"))[-1].type == "info"
+        engine.hold.set()
+        assert types(await client.rest())[:3] == ["audio-start", "audio-chunk", "audio-stop"]
+        await draining
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.1", port)
 
 
 async def test_draining_lets_an_open_stream_be_written_to_its_end() -> None:

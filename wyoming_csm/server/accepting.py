@@ -4,6 +4,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 from wyoming_csm.errors import ProtocolError
 from wyoming_csm.faults import DOOR, switch_of
@@ -53,22 +54,26 @@ class Accepting:
         self.sockets = ()
 
     async def _accept(self, listening: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             try:
-                sock, name = await loop.sock_accept(listening)
+                sock, name = listening.accept()  # the loop's may lose one when it is cancelled
+            except BlockingIOError:
+                await _until_readable(listening)
+                continue
             except ConnectionError:  # the peer left before it was let in
                 continue
             except OSError as error:  # no descriptors left, above all
                 self._log.warning("full", "No connection can be accepted: %s", error.strerror)
                 await asyncio.sleep(_PAUSE_SECONDS)  # trying again at once would only spin
                 continue
+            sock.setblocking(False)
             if not self._is_proxy(name):
                 await self._let_in(sock, name)
             elif len(self._untold) < _MOST_UNTOLD:  # its header must not keep others waiting
                 task = asyncio.create_task(self._let_in_behind(sock, name))
                 self._untold.add(task)
                 task.add_done_callback(self._untold.discard)
+                task.add_done_callback(partial(_close_if_cancelled, sock))
             else:
                 self._log.warning(
                     "untold", "Refused a connection of the balancer %s: %d others have not brought"
@@ -100,3 +105,17 @@ class Accepting:
                 sock.close()
         if told:
             await self._let_in(sock, client or name)
+
+
+async def _until_readable(sock: socket.socket) -> None:
+    loop, readable = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(sock, readable.set)
+    try:
+        await readable.wait()
+    finally:
+        loop.remove_reader(sock)
+
+
+def _close_if_cancelled(sock: socket.socket, task: asyncio.Task[None]) -> None:
+    if task.cancelled():  # perhaps before it began
+        sock.close()

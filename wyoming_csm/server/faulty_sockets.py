@@ -9,7 +9,7 @@ from typing import Any
 
 from wyoming_csm.faults import Switch
 
-_TRY_SECONDS = 0.005  # of a socket that takes nothing: its loop asks again at once
+_TRY_SECONDS = 0.001  # of a socket that takes nothing: its loop asks again at once
 
 
 class FaultyListener(socket.socket):

@@ -87,8 +87,10 @@ class Server:
             await asyncio.wait(self._serving)
 
     async def drain(self) -> None:
-        """Take no new work and wait until the replies in flight are over, or their time is."""
-        await self._stop_listening()
+        """Take no new work and wait until the replies in flight are over, or their time is. A
+        balancer sends none, but looks whether the server is there, and cuts them if it is not."""
+        if not self._config.balancer.is_used:
+            await self._stop_listening()
         limit = self._config.limits.shutdown_seconds
         if any(connection.busy for connection in self.connections):
             _LOGGER.info("Ending: replies in flight are finished first, in %.0f s at most", limit)
@@ -96,6 +98,7 @@ class Server:
             connection.close_after_reply("the server is stopping")
         if self._serving:
             await asyncio.wait(self._serving, timeout=limit)
+        await self._stop_listening()
 
     async def _stop_listening(self) -> None:
         if self._accepting is not None:
