@@ -21,8 +21,7 @@ from wyoming_csm.__main__ import main
 from wyoming_csm.config import Config, PresetConfig
 from wyoming_csm.errors import RequestError, VoiceError
 from wyoming_csm.recordings import read_voice
-from wyoming_csm.voice_book import MAX_VOICES, VoiceBook
-from wyoming_csm.voice_folders import rename
+from wyoming_csm.voice_book import VoiceBook
 from wyoming_csm.voices_command import (
     NewVoice,
     add_voice,
@@ -139,16 +138,6 @@ async def test_a_voice_is_replaced_only_when_asked_and_only_by_a_good_one(
     said = capsys.readouterr().err
     assert "Take care: it is short (2." in said
     assert "Take care: it is very soft" in said
-
-
-async def test_there_are_no_more_voices_than_are_read(tmp_path: Path, clip: Path) -> None:
-    for n in range(MAX_VOICES - 1):
-        (tmp_path / "voices" / f"v{n}").mkdir(parents=True)
-    await add_voice(config(tmp_path), new(clip))
-    with pytest.raises(RequestError, match=r"there are 200 voices.* take one away"):
-        await add_voice(config(tmp_path), new(clip, "berta"))
-    await add_voice(config(tmp_path), new(clip, replace=True))
-    rename(config(tmp_path), "anna", "berta")
 
 
 async def test_the_folder_is_never_there_in_part(tmp_path: Path, clip: Path) -> None:

@@ -283,7 +283,7 @@ GUARDS = (
         "text/ssml.py",
         "if len(self._open) == DEEPEST:",
         "if False:",
-        "text/test_ssml.py::test_elements_inside_each_other_count_to_the_deepest",
+        "text/test_ssml_rates.py::test_elements_inside_each_other_count_to_the_deepest",
     ),
     Guard(
         "All pauses of a text together are bounded",
@@ -319,7 +319,7 @@ GUARDS = (
         "voice_folders.py",
         "if len(_folders(folder)) >= MAX_VOICES and not _is_there(folder, name):",
         "if False:",
-        "test_voices_command.py::test_there_are_no_more_voices_than_are_read",
+        "server/http/test_voice_folders.py::test_there_are_no_more_voices_than_are_read",
     ),
     Guard(
         "A clip has only so many seconds",

@@ -8,7 +8,7 @@ import pytest
 from wyoming_csm.errors import RequestError
 from wyoming_csm.text.pieces import Joint, Pause, Piece, Speak
 from wyoming_csm.text.reader import LONGEST_SILENCE, TextReader
-from wyoming_csm.text.ssml import DEEPEST, LONGEST_PAUSE
+from wyoming_csm.text.ssml import LONGEST_PAUSE
 
 _BOMB = (
     '<!DOCTYPE s [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>'
@@ -281,13 +281,6 @@ def test_absurd_nesting_asks_for_nothing_more(tag: str) -> None:
     pieces = ssml_pieces(f"<{tag}>" * 5_000 + "One is one" + f"</{name}>" * 5_000 + ". Two is")
     assert [piece.text for piece in pieces if isinstance(piece, Speak)][-1].endswith("Two is")
     assert len(pieces) <= 2
-
-
-def test_elements_inside_each_other_count_to_the_deepest() -> None:
-    tag = "prosody volume='-0.1dB'"
-    (piece,) = ssml_pieces(f"<{tag}>" * 100 + "One is." + "</prosody>" * 100)
-    assert isinstance(piece, Speak)
-    assert piece.gain == pytest.approx(-0.1 * DEEPEST)
 
 
 def test_pauses_are_bounded_each_and_together() -> None:
