@@ -81,6 +81,8 @@ def make_voice(
     """
     name = check_new(config, name, replacing)
     folder = Path(config.voices)
+    if len(_folders(folder)) >= MAX_VOICES and not _is_there(folder, name):
+        raise RequestError(f"there are {MAX_VOICES} voices, more are not read: take one away first")
     with _hidden(folder) as hidden:
         aside = hidden / name
         aside.mkdir()

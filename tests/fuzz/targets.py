@@ -264,7 +264,7 @@ TARGETS = (
     ),
     Target(
         "text", plainly(text), [*_TEXTS, *(unit * 9 for unit in _UNITS)], (RequestError,), _UNITS,
-        most_bytes=4_000,
+        most_bytes=4_000, most_ms=250,  # 20 µs a character at the worst, on a slow machine
     ),
     Target(
         "configuration", plainly(configuration), _SETTINGS, (DocumentError, ConfigError),

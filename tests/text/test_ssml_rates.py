@@ -1,9 +1,10 @@
-"""SSML's `prosody rate`: what may be written, and what comes of it."""
+"""SSML's `prosody rate`: what may be written, and what comes of it; how deep elements count."""
 
 import pytest
 
 from wyoming_csm.text.pieces import Joint, Piece, Speak
 from wyoming_csm.text.reader import TextReader
+from wyoming_csm.text.ssml import DEEPEST
 
 
 def say(text: str) -> list[Piece]:
@@ -48,3 +49,10 @@ def test_rates_inside_each_other_are_bounded_together() -> None:
     text = "<prosody rate='x-slow'>" * 8 + "it is slow" + "</prosody>" * 8 + " and now not so"
     after = Speak("and now not so", before=Joint.PHRASE)
     assert say(text) == [Speak("it is slow", rate=0.25), after]
+
+
+def test_elements_inside_each_other_count_to_the_deepest() -> None:
+    tag = "prosody volume='-0.1dB'"
+    (piece,) = say(f"<{tag}>" * 100 + "One is." + "</prosody>" * 100)
+    assert isinstance(piece, Speak)
+    assert piece.gain == pytest.approx(-0.1 * DEEPEST)

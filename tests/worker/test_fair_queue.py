@@ -93,9 +93,9 @@ def test_of_clients_only_the_last_256_are_remembered() -> None:
         queue.push(asked(number, f"10.0.0.{number}"))
         queue.pop()
         queue.ended(f"10.0.0.{number}")
-    for sentence, client in ((1, "10.0.0.1"), (2, "10.0.0.0")):
+    for sentence, client in ((1, "10.0.0.0"), (2, "10.0.1.0")):
         queue.push(asked(sentence, client))
-    assert one_slot(queue) == [2, 1], "the very first counts as never served"
+    assert one_slot(queue) == [1, 2], "the very first counts as never served, as the newcomer"
 
 
 EVENTS = st.lists(

@@ -1,5 +1,5 @@
-"""Folders of voices over HTTP: several who change them at once, one that cannot be written, and
-recordings that no engine speaks with."""
+"""Folders of voices over HTTP: several who change them at once, as many as there may be, one that
+cannot be written, and recordings that no engine speaks with."""
 
 import asyncio
 from pathlib import Path
@@ -10,6 +10,7 @@ from tests.fakes import FakeEngine
 from tests.server.http.doors import doors
 from tests.server.http.test_voices import WORDS, asked, form, names
 from wyoming_csm.recordings import read_voice
+from wyoming_csm.voice_book import MAX_VOICES
 
 
 @pytest.mark.parametrize("replace", ["", "1"])
@@ -51,3 +52,16 @@ async def test_recorded_voices_are_listed_where_no_engine_has_them(tmp_path: Pat
         assert (await asked(both, "DELETE", "/api/voices/anna"))[0] == 200
         _, found = await asked(both, "GET", "/api/voices")
     assert not [one for one in found["voices"] if one["kind"] == "recorded"]
+
+
+async def test_there_are_no_more_voices_than_are_read(tmp_path: Path) -> None:
+    for n in range(MAX_VOICES - 1):
+        (tmp_path / f"v{n}").mkdir()
+    async with doors(FakeEngine(), voices=str(tmp_path)) as both:
+        anna, berta = "/api/voices/anna", "/api/voices/berta"
+        assert (await asked(both, "POST", anna, data=form(text=WORDS)))[0] == 201
+        status, body = await asked(both, "POST", berta, data=form(text=WORDS))
+        assert status == 400
+        assert "there are 200 voices" in body["error"]["message"]
+        again = form(text=WORDS, replace="1")
+        assert (await asked(both, "POST", anna, data=again))[0] == 201

@@ -43,7 +43,7 @@ def prepare(*, download_dir: Path, agreed: bool, debug: bool) -> None:
 
 
 def refuse_pickles() -> None:
-    """Have this process unpickle nothing but arrays, from now on and whoever asks for it.
+    """Let this process unpickle nothing but arrays, from now on and whoever asks for it.
 
     coqui-tts reads checkpoints as weights alone, but a model's configuration can name statistics
     and models that it unpickles as they are, which runs whatever code they bring.
