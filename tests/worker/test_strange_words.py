@@ -30,33 +30,45 @@ def english(text: str) -> str:
     return letters_outside(text, scripts_of("en"))
 
 
+def ignored(letters: str) -> None:
+    """Nobody is told what is left out."""
+
+
 def joined(text: str, own: Say, other: Say | None) -> Samples:
-    return from_pcm(b"".join(say_each(text, english, own, lambda run: other)))
+    return from_pcm(b"".join(say_each(text, english, own, lambda run: other, ignored)))
 
 
 def test_only_strange_words_are_spoken_by_another() -> None:
     said: list[str] = []
     asked: list[Run] = []
     spoken: list[str] = []
+    lost: list[str] = []
     other = Tone(0.5, spoken).say
 
     def find(run: Run) -> Say | None:
         asked.append(run)
         return other if run.language == "ru" else None
 
-    list(say_each("Say Привет or 東京, now", english, Tone(0.5, said).say, find))
+    list(say_each("Say Привет or 東京, now", english, Tone(0.5, said).say, find, lost.append))
     assert spoken == ["Привет "]
     assert said == ["Say ", "or 東京, now"]
     assert [run.language for run in asked] == ["ru", "zh"]
+    assert [set(letters) for letters in lost] == [set("東京")]
 
 
 def test_a_sentence_of_one_voice_comes_as_it_is_made() -> None:
     said: list[str] = []
     own, other = Tone(0.5, said), Tone(0.1, said)
     sound = to_pcm(own.sound())
-    assert list(say_each("Say hello", english, own.say, lambda run: other.say)) == [b"", sound]
-    assert list(say_each("Say Привет", english, own.say, lambda run: None)) == [b"", sound]
-    assert list(say_each("Привет", english, own.say, lambda run: other.say))[1] != sound
+    assert list(say_each("Say hello", english, own.say, lambda run: other.say, ignored)) == [
+        b"",
+        sound,
+    ]
+    assert list(say_each("Say Привет", english, own.say, lambda run: None, ignored)) == [
+        b"",
+        sound,
+    ]
+    assert list(say_each("Привет", english, own.say, lambda run: other.say, ignored))[1] != sound
     assert said == ["Say hello", "Say Привет", "Привет"]
 
 
@@ -83,7 +95,7 @@ def test_a_sentence_that_changes_all_the_time_ends_in_one_voice() -> None:
     said: list[str] = []
     spoken: list[str] = []
     text = "ab Привет " * 20
-    list(say_each(text, english, Tone(0.5, said).say, lambda run: Tone(0.5, spoken).say))
+    list(say_each(text, english, Tone(0.5, said).say, lambda run: Tone(0.5, spoken).say, ignored))
     assert len(said) + len(spoken) == 12
     assert "".join(said) + "".join(spoken[:-1]) == "ab " * 6 + "Привет " * 5
     assert spoken[-1] == "Привет " + "ab Привет " * 14

@@ -1,11 +1,12 @@
 """A sentence with words in letters that its voice does not know: another voice speaks those."""
 
+import logging
 from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from wyoming_csm.audio import SAMPLE_RATE, Samples, from_pcm, to_pcm, without_silence
-from wyoming_csm.text.scripts import Run, runs
+from wyoming_csm.text.scripts import Run, runs, script_of
 
 # Makes the sound of a text as 24 kHz mono s16le.
 Say = Callable[[str], Iterator[bytes]]
@@ -17,14 +18,42 @@ _MOST_PARTS = 12  # each may take 0.15 s; the rest of a sentence with more is sa
 _STOPS = frozenset(".,;:!?…،؛。、，！？")  # noqa: RUF001
 
 
-def say_each(
-    text: str, unknown: Callable[[str], str], own: Say, other: Callable[[Run], Say | None]
-) -> Iterator[bytes]:
-    """Make the sound of a text by `own`, the voice's, and of each run of words with letters that
-    are `unknown` to it by what `other` finds for it; where that is None, by `own`, too.
+class LeftOut:
+    """Warns of letters that nobody here can say: once of each voice and script."""
 
-    A text for `own` alone comes as `own` makes it, any other run by run. Raises what they raise.
+    def __init__(self, logger: logging.Logger, more: str = "") -> None:
+        """Take what logs it, and `more` to say of what becomes of them."""
+        self._logger, self._more = logger, more
+        self._told: set[tuple[str, str]] = set()
+
+    def tell(self, name: str, letters: str) -> None:
+        """Say that this voice, or model, leaves these letters out."""
+        for script in sorted(set(map(script_of, letters))):
+            if (name, script) not in self._told:
+                line = "%s leaves out %s letters that it does not know%s"
+                self._logger.warning(line, name, script.title() or "some", self._more)
+            self._told.add((name, script))
+
+
+def say_each(
+    text: str,
+    unknown: Callable[[str], str],
+    voice: Say,
+    other: Callable[[Run], Say | None],
+    left_out: Callable[[str], None],
+) -> Iterator[bytes]:
+    """Make the sound of a text by the `voice`, and of each run of words with letters that are
+    `unknown` to it by what `other` finds for it; where that is None, by the voice, too, and
+    `left_out` is told these letters.
+
+    A text for the voice alone comes as that makes it, any other run by run. Raises what they raise.
     """
+
+    def own(words: str) -> Iterator[bytes]:
+        if letters := unknown(words):
+            left_out(letters)
+        return voice(words)
+
     parts: list[tuple[Say, str]] = []
     for run in runs(text, unknown):
         say = (other(run) if run.strange else None) or own

@@ -12,6 +12,7 @@ from wyoming_csm.server.http.judging import Judging
 from wyoming_csm.voice_folders import Judge
 
 ENDS = "import os, signal; os.kill(os.getpid(), signal.{})"
+KNOWS_NO_TOKEN = "import os; raise SystemExit(4 if 'HF_TOKEN' in os.environ else 3)"
 STAYS = """
 import os, signal, sys
 with open(os.path.join(sys.argv[1], "began"), "w") as began:
@@ -25,10 +26,13 @@ signal.pause()
     [
         (ENDS.format("SIGALRM"), "took longer than 60 s"),
         (ENDS.format("SIGKILL"), r"failed \(signal 9\): convert it to WAV"),
-        ("raise SystemExit(3)", r"failed \(exit code 3\): convert it to WAV"),
+        (KNOWS_NO_TOKEN, r"failed \(exit code 3\): convert it to WAV"),
     ],
 )
-async def test_a_process_that_dies_is_explained(tmp_path: Path, code: str, words: str) -> None:
+async def test_a_process_that_dies_is_explained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, words: str
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
     judging = Judging((sys.executable, "-c", code))
     with pytest.raises(VoiceError, match=words):
         await judging.run(lambda judge: judge(tmp_path, None))

@@ -2,6 +2,7 @@
 hundreds of megabytes, goes back with these."""
 
 import asyncio
+import os
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from wyoming_csm.voice_state import Judgement
 from wyoming_csm.worker.judge import LIMIT_SECONDS, Refusal
 
 _AT_ONCE = 2  # recordings; more wait
+_SECRETS = ("HF_TOKEN", "HF_TOKEN_PATH")  # nothing of the hub is its business
 _PROGRAM = (sys.executable, "-m", "wyoming_csm.worker.judge")
 
 T = TypeVar("T")
@@ -94,6 +96,7 @@ class _Process:
                     [*self._program, str(folder), level],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
+                    env={name: v for name, v in os.environ.items() if name not in _SECRETS},
                     start_new_session=True,
                 )
             except OSError as error:

@@ -11,13 +11,13 @@ from msgspec.structs import replace
 from wyoming_csm.audio import SAMPLE_RATE, Samples, to_pcm
 from wyoming_csm.config import CoquiConfig
 from wyoming_csm.errors import EngineError, EngineUnavailable
-from wyoming_csm.text.scripts import Run, letters_outside, script_of, scripts_of
+from wyoming_csm.text.scripts import Run, letters_outside, scripts_of
 from wyoming_csm.voices import Voice
 from wyoming_csm.worker.coqui.exported import ExportedModel
 from wyoming_csm.worker.coqui.files import Progress
 from wyoming_csm.worker.coqui.models import Model, Models
 from wyoming_csm.worker.protocol import Configure
-from wyoming_csm.worker.strange_words import Say, say_each
+from wyoming_csm.worker.strange_words import LeftOut, Say, say_each
 from wyoming_csm.worker.system.espeak_ng import find_command
 from wyoming_csm.worker.system.languages import espeak_code
 from wyoming_csm.worker.system.speaker import Espeak
@@ -101,7 +101,7 @@ class CoquiSpeaker:
     ) -> None:
         self._loaded = loaded
         self._absent = absent
-        self._told: set[tuple[str, str]] = set()  # of which model which script's letters are lost
+        self._left_out = LeftOut(_LOGGER, ", or says them wrong")
         left_out = f"; left out: {', '.join(absent)}" if absent else ""
         self.detail = f"{', '.join(loaded)} on {device}{left_out}"
         self.identity = identity
@@ -116,17 +116,15 @@ class CoquiSpeaker:
         one = self._loaded.get(voice.name)
         if one is None:
             raise self._absent.get(voice.name) or EngineError(f"there is no voice {voice.name!r}")
-
-        def own(words: str) -> Iterator[bytes]:
-            self._tell(one, unknown(words))
-            return _said(words, one, voice.speaker, rate)
-
-        def unknown(words: str) -> str:
-            return _unknown(words, one.model, voice.language)
-
         alphabet = one.model.alphabet
         plain = alphabet.readable(text) if alphabet else text
-        return say_each(plain, unknown, own, lambda run: self._other(run, one, voice, rate))
+        return say_each(
+            plain,
+            partial(_unknown, model=one.model, language=voice.language),
+            partial(_said, one=one, speaker=voice.speaker, rate=rate),
+            partial(self._other, own=one, voice=voice, rate=rate),
+            partial(self._left_out.tell, one.model.name),
+        )
 
     def _other(self, run: Run, own: LoadedVoice, voice: Voice, rate: float) -> Say | None:
         """Find what speaks words that a voice cannot: its model in another language, another
@@ -144,15 +142,6 @@ class CoquiSpeaker:
         if code is None or letters_outside(run.text, scripts_of(language)) or not find_command():
             return None
         return partial(Espeak().say, language=code, rate=rate)
-
-    def _tell(self, one: LoadedVoice, letters: str) -> None:
-        """Say that letters are left out, once for each script."""
-        for script in sorted(set(map(script_of, letters))):
-            once = one.model.name, script
-            if once not in self._told:
-                line = "%s leaves out %s letters that it does not know, or says them wrong"
-                _LOGGER.warning(line, one.model.name, script.title() or "some")
-            self._told.add(once)
 
 
 def _said(text: str, one: LoadedVoice, speaker: str, rate: float) -> Iterator[bytes]:

@@ -12,10 +12,10 @@ from typing import Any
 
 from wyoming_csm.audio import from_pcm, read_clip, resample, to_pcm
 from wyoming_csm.errors import EngineError, EngineUnavailable, VoiceError
-from wyoming_csm.text.scripts import Run, letters_outside, script_of, scripts_of
+from wyoming_csm.text.scripts import Run, letters_outside, scripts_of
 from wyoming_csm.voices import Voice
 from wyoming_csm.worker.protocol import Configure
-from wyoming_csm.worker.strange_words import Say, say_each
+from wyoming_csm.worker.strange_words import LeftOut, Say, say_each
 from wyoming_csm.worker.system import further_voices, hibari, pico
 from wyoming_csm.worker.system.espeak_ng import find_command
 from wyoming_csm.worker.system.languages import (
@@ -106,7 +106,7 @@ class SystemSpeaker:
         self.detail = ", ".join(synthesisers)
         self._synthesisers = synthesisers
         self._fetched = fetched
-        self._told: set[tuple[str, str]] = set()  # of whom which script's letters were left out
+        self._left_out = LeftOut(_LOGGER)
 
     def say(self, text: str, voice: Voice, rate: float = 1.0) -> Iterator[bytes]:
         """Make the sound by the first synthesiser that has the language, and words with letters
@@ -120,11 +120,6 @@ class SystemSpeaker:
         if not able:
             raise EngineError(f"no voice here speaks {language.title}")
 
-        def own(words: str) -> Iterator[bytes]:
-            if unknown := _unknown(able[0], words, language.tag):
-                self._tell(able[0], unknown)
-            return self._say(words, rate, language, able)
-
         def other(run: Run) -> Say | None:
             its = known.get(f"system_{run.language}") or language
             found = [name for name in self._synthesisers if name in its.codes]
@@ -133,18 +128,13 @@ class SystemSpeaker:
                 return None
             return lambda words: self._say(words, rate, its, found)
 
-        return say_each(text, lambda words: _unknown(able[0], words, language.tag), own, other)
-
-    def _tell(self, name: str, letters: str) -> None:
-        """Say that letters are left out, once for each script."""
-        for script in sorted(set(map(script_of, letters))):
-            once = name, script
-            _LOGGER.log(
-                logging.DEBUG if once in self._told else logging.WARNING,
-                "%s leaves out %s letters that it does not know",
-                *(name, script.title() or "some"),
-            )
-            self._told.add(once)
+        return say_each(
+            text,
+            lambda words: _unknown(able[0], words, language.tag),
+            lambda words: self._say(words, rate, language, able),
+            other,
+            partial(self._left_out.tell, able[0]),
+        )
 
     def _say(
         self, text: str, rate: float, language: Language, names: Sequence[str]
