@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from wyoming_csm import __version__
 from wyoming_csm.answer import AnswerContext
 from wyoming_csm.app import App, running
+from wyoming_csm.arenas import share_arenas
 from wyoming_csm.config import Config
 from wyoming_csm.installer import install_engines
 from wyoming_csm.server.addresses import Address, reachable_addresses
@@ -31,6 +32,7 @@ LOOK_SECONDS = 5.0  # how soon it is seen that the network changed; a look takes
 async def serve(config: Config, installer: str | None = None) -> None:
     """Serve until SIGTERM or SIGINT; SIGHUP probes engines and voices again. Raises ConfigError.
     `installer` is the script that installs more engines meanwhile."""
+    share_arenas()  # before there are threads
     loop = asyncio.get_running_loop()
     ending, again = asyncio.Event(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
