@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from wyoming_csm import __version__
 from wyoming_csm.answer import AnswerContext
 from wyoming_csm.app import App, MakeEngines, all_engines, running
+from wyoming_csm.arenas import share_arenas
 from wyoming_csm.config import Config
 from wyoming_csm.faults import DOOR, switch_of, trouble_process
 from wyoming_csm.installer import install_engines
@@ -37,6 +38,7 @@ async def serve(
 ) -> None:
     """Serve until SIGTERM or SIGINT; SIGHUP probes engines and voices again. Raises ConfigError.
     `installer` is the script that installs more engines meanwhile, `make` makes those there are."""
+    share_arenas()  # before there are threads
     if (switch := switch_of(DOOR)) is not None:
         trouble_process(switch)
     loop = asyncio.get_running_loop()

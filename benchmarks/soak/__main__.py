@@ -18,12 +18,12 @@ from benchmarks.soak.report import Soak, conclude
 from benchmarks.soak.series import AtRest, look, probe, quiet
 from benchmarks.soak.served import IDLE_UNLOAD, Served, served
 from benchmarks.soak.trouble import CLIP_WORDS, Trouble
-from benchmarks.soak.visitor import Visitor
+from benchmarks.soak.visitor import Refused, Visitor
 
 _VISITORS, _PAUSE = 8, 0.7
 _TROUBLE_SECONDS = 6.0
 _PROBES = {"csm": 8, "system": 30}  # each round
-_READY_SECONDS = 120.0
+_READY_SECONDS = 300.0  # a child that was stopped while it loads has 120, and then loads
 RECORDS = Path(__file__).parents[1]
 
 
@@ -91,11 +91,16 @@ async def _rounds(server: Served, crowd: Crowd, trouble: Trouble, control: int, 
         await asyncio.sleep(length)
         making.cancel()
         await crowd.rest()
-        await ready(server)
-        await quiet(server)
-        for engine, times in _PROBES.items():
-            for _ in range(times):
-                soak.firsts.append(await probe(server, prober, engine, control, now))
+        try:
+            await ready(server)
+            await quiet(server)
+            for engine, times in _PROBES.items():
+                for _ in range(times):
+                    soak.firsts.append(await probe(server, prober, engine, control, now))
+        except (TimeoutError, Refused, OSError) as error:
+            crowd.failed("at rest", f"{type(error).__name__}: {error}")
+        if server.process.returncode is not None:
+            return
         soak.rests.append(await look(server, now(), crowd.visits.total()))
         print(_line(soak.rests[-1]), file=sys.stderr, flush=True)
         if trouble.csm_dies and len(soak.rests) % 6 == 0:

@@ -102,12 +102,13 @@ class Crowd:
             async with asyncio.timeout(_LONGEST):
                 await visit(visitor)
         except TimeoutError:
-            self._failed(name, f"no end in {_LONGEST:g} s")
+            self.failed(name, f"no end in {_LONGEST:g} s")
         except (Refused, ClientError, OSError, EOFError) as error:
             if owed:
-                self._failed(name, f"{type(error).__name__}: {error}")
+                self.failed(name, f"{type(error).__name__}: {error}")
             else:
                 self.ends[f"{name}: {type(error).__name__}"] += 1
 
-    def _failed(self, name: str, why: str) -> None:
+    def failed(self, name: str, why: str) -> None:
+        """Note that somebody did not get what it was owed."""
         self.failures.append(Failure(asyncio.get_running_loop().time(), name, why))

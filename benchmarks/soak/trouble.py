@@ -65,8 +65,13 @@ class Trouble:
             self._died(f"child: {how.name}")
 
     async def _hang(self) -> None:
-        """Stop a child: its watchdog ends it, or it goes on before that."""
-        if (pid := self._victim()) is None:
+        """Stop a child that is ready: its watchdog ends it after 15 s, or it goes on before that.
+        While it loads it would be given two minutes."""
+        async with self._client() as client, client.get("/health") as answer:
+            engines = (await answer.json())["engines"]
+        phases = {engine["name"]: engine["phase"] for engine in engines}
+        pid = self._victim()
+        if pid is None or phases["csm" if self.csm_dies else "system"] != "ready":
             return
         os.kill(pid, signal.SIGSTOP)
         self._died("child: SIGSTOP")

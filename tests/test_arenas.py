@@ -1,0 +1,34 @@
+"""Threads share what glibc has of memory: each would hold on to a heap of its own."""
+
+import platform
+import subprocess
+import sys
+
+import pytest
+
+_COUNTED = """
+import ctypes, sys, threading
+from wyoming_csm.arenas import share_arenas
+share_arenas()
+meet = threading.Barrier(7)
+def hold():
+    some = bytearray(5_000)
+    meet.wait()
+threads = [threading.Thread(target=hold) for _ in range(6)]
+for thread in threads: thread.start()
+meet.wait()
+for thread in threads: thread.join()
+libc = ctypes.CDLL(None)
+libc.fopen.restype = ctypes.c_void_p
+file = ctypes.c_void_p(libc.fopen(b"/dev/stdout", b"w"))
+libc.malloc_info(0, file)
+libc.fclose(file)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's arenas")
+def test_threads_of_the_front_share_two_arenas() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _COUNTED], capture_output=True, text=True, check=True
+    )
+    assert 1 <= done.stdout.count("<heap nr=") <= 2
