@@ -105,13 +105,14 @@ async def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     async with balanced(configs, fake, folder) as balancer:
         through, past = _through(balancer), _past(balancer.replicas)
         await call_for(2.0, pattern, through)  # warm
-        idle, began = _idle(), time.monotonic()
+        idle, used, began = _idle(), _used(balancer.pid), time.monotonic()
         async with asyncio.TaskGroup() as group:
             calling = group.create_task(call_for(options.seconds, pattern, through))
             if not options.no_faults:
                 group.create_task(_go_wrong(balancer, options.seconds, faults))
         calls, took = calling.result(), time.monotonic() - began
         found["cores_idle"] = (_idle() - idle) / took
+        found["balancer_cpu_ms_a_call"] = 1000 * (_used(balancer.pid) - used) / len(calls)
         for number in range(2 * options.rounds):
             name = ("balanced", "direct")[(number + number // 2) % 2]  # b d d b b d d b
             target = through if name == "balanced" else past
@@ -233,6 +234,12 @@ def firsts(calls: Sequence[Call]) -> dict[str, float]:
     found = sorted(1000 * (call.first - call.asked) for call in calls if call.first is not None)
     cuts = statistics.quantiles(found, n=100, method="inclusive")
     return {f"p{percent}": cuts[percent - 1] for percent in (50, 95, 99)}
+
+
+def _used(process: int) -> float:
+    """Return the seconds of processor that a process has used."""
+    words = Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / _JIFFIES
 
 
 def _idle() -> float:

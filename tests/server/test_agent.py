@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from wyoming.info import Describe
 
-from benchmarks.server import free_port, until_open
+from benchmarks.server import ROOT, free_port, until_open
 from tests.fakes import FakeEngine
 from tests.server.clients import PATIENCE, eventually, peer, say, serving
 from wyoming_csm.config import BalancerConfig, Config, Limits
@@ -152,6 +152,9 @@ async def test_a_server_that_ends_tells_the_balancer_and_goes_on_first(tmp_path:
         await until_open(port)
         await until_open(agent_port)
         assert not (await told(agent_port)).startswith("drain")
+        health = (sys.executable, str(ROOT / "docker/healthcheck.py"), str(process.pid))
+        check = await asyncio.create_subprocess_exec(*health)
+        assert await check.wait() == 0  # the agent's port, which it finds as well, does not mislead
         process.send_signal(signal.SIGTERM)
         async for line in process.stderr:
             assert b"Announced" not in line
