@@ -1,6 +1,7 @@
 """The balancer in front of simulated replicas: where a reply goes, and the whole fleet's clock."""
 
-from benchmarks.fleet.replica import change_load, die, end_reply, least, say, show_load, turn
+from benchmarks.fleet.loads import change_load, end_reply, least, show_load
+from benchmarks.fleet.replica import die, say, turn
 from benchmarks.fleet.state import FELL_BACK, IDLE, LOST, REFUSED, Engine, Fleet, Floats, Ints, Work
 
 LEAST, RANDOM, TWO = range(3)  # balancers

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.fleet import balancer, demand, faults, plan
 from benchmarks.fleet.cards import CARDS, computed, in_buckets, linear, measured
-from benchmarks.fleet.replica import least, set_least
+from benchmarks.fleet.loads import least, set_least
 from benchmarks.fleet.simulate import BALANCERS, Event, Result, Setting, simulate, work_of
 from benchmarks.fleet.state import FELL_BACK, LOST, SPOKEN, Engine, Floats
 from benchmarks.record import FOLDER
