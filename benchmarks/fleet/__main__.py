@@ -1,6 +1,7 @@
 """What to buy for many rooms, by simulated replicas: `script/bench fleet WHAT`.
 
 needed: the fewest GPUs for a p99 first sound within --target in the busiest hour, and their price.
+sizes: the same for 10 to 100 000 homes or rooms and every card of cards.json.
 day: 24 hours by the hour. peak: the busiest minutes with --replicas. zone: one of --zones is lost.
 rollout: a new version, --at-once replicas at a time. weights: what HAProxy's agent-check changes.
 The cards' times are computed (cards.json) until --measured gives yours, the days are assumptions
@@ -12,6 +13,7 @@ import json
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,7 @@ def main() -> None:
     found: Found = {name: v for name, v in vars(options).items() if v and name not in ("what",)}
     found |= WHAT[options.what](options)
     found["cpu_s"] = time.process_time() - began
-    found = {name: str(v) if isinstance(v, Path) else v for name, v in found.items()}
+    found = {name: v.name if isinstance(v, Path) else v for name, v in found.items()}
     for name, value in found.items():
         if isinstance(value, list):
             print(_table(value))
@@ -48,6 +50,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--kind", default="city", help="of days.json: home, hotel, city")
     parser.add_argument("--units", type=float, default=1e5, help="homes or rooms (100 000)")
     parser.add_argument("--days", type=Path, default=demand.DAYS, help="a file like days.json")
+    parser.add_argument("--together", type=float, help="share of replies asked for by the clock")
     parser.add_argument("--card", default="RTX 4090", help="of cards.json")
     parser.add_argument("--floor", action="store_true", help="as fast as its memory allows at all")
     parser.add_argument("--measured", type=Path, help="a record of script/bench engine, instead")
@@ -82,7 +85,8 @@ def _setting(options: argparse.Namespace) -> Setting:
 
 
 def _day(options: argparse.Namespace) -> demand.Day:
-    return demand.day_of(options.kind, options.days)
+    day = demand.day_of(options.kind, options.days)
+    return day if options.together is None else replace(day, together=options.together)
 
 
 def _peak(options: argparse.Namespace) -> Work:
@@ -96,15 +100,41 @@ def _sized(options: argparse.Namespace) -> Setting:
     if options.replicas:
         return setting
     least = plan.needed(_peak(options), setting, target=options.target).setting
-    return Setting(
-        least.replicas + options.spare, setting.engine, setting.balancer, setting.weighed_every
-    )
+    return replace(least, replicas=least.replicas + options.spare)
 
 
 def needed(options: argparse.Namespace) -> Found:
     """Find how many replicas there have to be, and what they cost."""
     result = plan.needed(_peak(options), _setting(options), target=options.target)
     return {"replicas": result.setting.replicas, **_prices(options, result), **_told(result)}
+
+
+def sizes(options: argparse.Namespace) -> Found:
+    """Find how many are needed for 10, 100, … units, of each card of cards.json."""
+    lines, drawn = [], {}
+    for card in cards.names():
+        setting = Setting(1, cards.computed(card, options.slots, floor=options.floor))
+        counts: list[float] = []
+        for units in (10**power for power in range(1, 6)):
+            work = plan.busy_work(_day(options), units, options.seed)
+            result = plan.needed(work, setting, target=options.target)
+            count = result.setting.replicas
+            counts.append(count)
+            price = plan.price_of_speech(_day(options), units, count, options.price)
+            lines.append(
+                {
+                    "card": card,
+                    "units": units,
+                    "replicas": count,
+                    "and if a zone is lost": plan.with_a_zone_lost(count, options.zones),
+                    "price of an hour of speech": price,
+                    **{f"p{p}_ms": _told(result)[f"p{p}_ms"] for p in (50, 99)},
+                }
+            )
+        drawn[card] = ([10.0**power for power in range(1, 6)], counts)
+    if options.plot:
+        chart.draw(options.plot, drawn, x=f"{_day(options).unit}s", y="GPUs", both_logarithmic=True)
+    return {"sizes": lines}
 
 
 def peak(options: argparse.Namespace) -> Found:
@@ -151,20 +181,26 @@ def weights(options: argparse.Namespace) -> Found:
     """Compare plain leastconn with weights by free slots, with all load and with a part unseen."""
     work, setting = _peak(options), _sized(options)
     lines = []
+    names = ("p50_ms", "p95_ms", "p99_ms", "with_gaps_%", "other_voice_%", "refused")
     for unseen in (0.0, 0.3):
         load = plan.unseen(work, unseen, setting.replicas)
-        for every in (0.0, 0.5, 2.0):
-            one = Setting(setting.replicas, setting.engine, "leastconn", every)
-            told = simulate(load, one).told(30.0)
-            names = ("p50_ms", "p95_ms", "p99_ms", "with_gaps_%", "other_voice_%", "refused")
-            lines.append(
-                {"unseen_%": 100 * unseen, "weighed_every_s": every} | {n: told[n] for n in names}
-            )
+        for form, every in (
+            ("none", 0.0),
+            ("half", 0.5),
+            ("half", 2.0),
+            ("all", 0.5),
+            ("all", 2.0),
+        ):
+            by = form if every else "half"
+            one = replace(setting, balancer="leastconn", weighed_every=every, weighed_by=by)
+            told = simulate(load, one).told(demand.WARM_SECONDS / 2)
+            asked = {"unseen_%": 100 * unseen, "weights": form, "every_s": every}
+            lines.append(asked | {name: told[name] for name in names})
     return {"replicas": setting.replicas, "weights": lines}
 
 
 WHAT: dict[str, Callable[[argparse.Namespace], Found]] = {
-    "needed": needed, "peak": peak, "day": day, "zone": zone, "rollout": rollout,
+    "needed": needed, "sizes": sizes, "peak": peak, "day": day, "zone": zone, "rollout": rollout,
     "weights": weights,
 }  # fmt: skip
 
@@ -204,8 +240,12 @@ def _plot(options: argparse.Namespace, times: list[Found], unit: float, x: str) 
 def _table(lines: list[Found]) -> str:
     head = "| " + " | ".join(lines[0]) + " |\n" + "|---" * len(lines[0]) + "|"
     return "\n".join(
-        [head, *("| " + " | ".join(f"{v:.4g}" for v in line.values()) + " |" for line in lines)]
+        [head, *("| " + " | ".join(map(_cell, line.values())) + " |" for line in lines)]
     )
+
+
+def _cell(value: Any) -> str:
+    return value if isinstance(value, str) else f"{value:.4g}"
 
 
 if __name__ == "__main__":

@@ -34,12 +34,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--replicas", type=int, default=3)
     parser.add_argument("--slots", type=int, default=8)
-    parser.add_argument("--step", type=float, default=0.030, help="seconds of a step (0.030)")
-    parser.add_argument("--step-each", type=float, default=0.004, help="and for each sentence")
-    parser.add_argument("--prefill", type=float, default=0.030, help="of a prompt (0.030)")
-    parser.add_argument("--frames-per-character", type=float, default=0.9)
-    parser.add_argument("--rates", default="2,5,8", help="texts a second, a round for each")
-    parser.add_argument("--seconds", type=float, default=60.0, help="of a round (60)")
+    parser.add_argument("--step", type=float, default=0.040, help="seconds of a step (0.040)")
+    parser.add_argument(
+        "--step-each", type=float, default=0.003, help="and for each sentence (0.003)"
+    )
+    parser.add_argument("--prefill", type=float, default=0.040, help="of a prompt (0.040)")
+    parser.add_argument("--frames-per-character", type=float, default=0.7)
+    parser.add_argument("--rates", default="3,6,8", help="texts a second, a round for each")
+    parser.add_argument("--seconds", type=float, default=75.0, help="of a round (75)")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as made:
@@ -94,7 +96,7 @@ def compared(calls: list[Call], front: float, options: argparse.Namespace) -> di
         "not_whole": sum(call.outcome != "whole" for call in calls),
         "frames_real": sum(c.bytes for c in calls) / 3840,
         "frames_simulated": int(work.frames.sum()),
-        "busy_%": simulated["busy_%"],
+        "gpu_busy_%": simulated["gpu_busy_%"],
         "most_waiting": simulated["most_waiting"],
     }
     for name, value in real.items():

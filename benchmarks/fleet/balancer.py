@@ -1,10 +1,12 @@
 """The balancer in front of simulated replicas: where a reply goes, and the whole fleet's clock."""
 
-from benchmarks.fleet.replica import change_load, die, end_reply, least, say, show_load, turn
-from benchmarks.fleet.state import IDLE, LOST, REFUSED, Engine, Fleet, Floats, Ints, Work
+from benchmarks.fleet.loads import change_load, end_reply, least, show_load
+from benchmarks.fleet.replica import die, say, turn
+from benchmarks.fleet.state import FELL_BACK, IDLE, LOST, REFUSED, Engine, Fleet, Floats, Ints, Work
 
 LEAST, RANDOM, TWO = range(3)  # balancers
 DRAINS, DIES, SEEN_DOWN, UP = range(4)  # what happens to a replica
+HALF, ALL = range(2)  # forms of weights
 MOST_TRIES = 4  # HAProxy's three retries
 
 
@@ -50,7 +52,7 @@ def arrive(f: Fleet, w: Work, e: Engine, reply: int, now: float, rules: Ints) ->
     if not f.alive[r]:
         return r
     if not say(f, r, w.first[reply], reply, now + e.front / 2):
-        end_reply(f, w, r, reply, REFUSED)
+        end_reply(f, w, r, reply, FELL_BACK)  # the server's next engine speaks it at once
     return -1
 
 
@@ -65,11 +67,18 @@ def happen(f: Fleet, w: Work, r: int, kind: int) -> None:
     show_load(f, r)
 
 
-def poll(f: Fleet, r: int) -> None:
-    """Set a replica's weight by its free slots, as its agent says it; busy ones keep 1 %."""
+def poll(f: Fleet, r: int, form: int) -> None:
+    """Set a replica's weight as its agent says it: by all of its free slots, or as
+    `wyoming_csm.server.agent.percent` has it, from 100 with all free to 50 with none."""
     slots = f.sentence.shape[1]
-    free = max(0, slots - f.taken[r] - f.waiting[r])
-    f.weight[r] = max(1, 100 * free // slots)
+    free = slots - f.taken[r] - f.waiting[r]
+    if form == ALL:
+        weight = 100 * free // slots
+    elif free >= 0:
+        weight = 50 + 50 * free // slots
+    else:
+        weight = 50 * slots // (slots - 2 * free)
+    f.weight[r] = max(1, weight)
     show_load(f, r)
 
 
@@ -78,9 +87,10 @@ def run(
 ) -> float:
     """Run until all is said, and return the time.
 
-    `rules`: the balancer, the most connections of a replica. `seconds`: for which a connection to
-    a replica that does not answer is tried, and between two looks at each replica's weight (0: it
-    has none). `events`: [n, 2] replicas and what happens to them at `events_at`.
+    `rules`: the balancer, the most connections of a replica, the form of weights. `seconds`: for
+    which a connection to a replica that does not answer is tried, and between two looks at each
+    replica's weight (0: it has none). `events`: [n, 2] replicas and what happens to them at
+    `events_at`.
     """
     replies, replicas = len(w.at), len(f.open)
     for r in range(replicas):
@@ -106,7 +116,7 @@ def run(
         elif now == turn_at:
             turn(f, w, e, r, now)
         elif now == poll_at:
-            poll(f, polled)
+            poll(f, polled, rules[2])
             polled = (polled + 1) % replicas
             poll_at += look
         else:

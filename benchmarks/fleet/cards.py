@@ -33,6 +33,11 @@ def in_buckets(by_rows: dict[int, float], slots: int) -> Floats:
     return np.array(found)
 
 
+def names() -> list[str]:
+    """Return the cards of cards.json."""
+    return [one for one in json.loads(CARDS.read_text(encoding="utf-8")) if one != "about"]
+
+
 def computed(name: str, slots: int, *, floor: bool = False, by_client: bool = True) -> Engine:
     """Return a card of cards.json, as built or at its floor. Raises KeyError."""
     card = json.loads(CARDS.read_text(encoding="utf-8"))[name]

@@ -1,5 +1,6 @@
 """What a fleet must be for a demand, what it costs, and what its listeners have in bad hours."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -49,6 +50,15 @@ def needed(work: Work, setting: Setting, *, target: float = TARGET_SECONDS) -> R
             raise ValueError("not even a replica for each few replies is quick enough")
         count += max(1, int(_GROWTH * count))
     return result
+
+
+def with_a_zone_lost(least: int, zones: int) -> int:
+    """Return how many there must be in so many zones, shared out evenly, for `least` to be left
+    when one of the zones is lost."""
+    count = least
+    while count - math.ceil(count / zones) < least:
+        count += 1
+    return count
 
 
 def price_of_speech(day: Day, units: float, replicas: int, price: float) -> float:

@@ -7,6 +7,8 @@ steps cost, and failing.
 
 import math
 
+from benchmarks.fleet.deadlines import SPARE, deadline, how_many, sort_deadlines, to_spare
+from benchmarks.fleet.loads import end_reply, set_least, wake
 from benchmarks.fleet.state import (
     FELL_BACK,
     FRAMES,
@@ -16,61 +18,15 @@ from benchmarks.fleet.state import (
     MOST_TAKEN,
     SPOKEN,
     STEPS,
-    TOUCHES,
     Engine,
     Fleet,
-    Floats,
     Work,
 )
 from wyoming_csm.worker.csm.cost import FRAME_SECONDS, PREFILL_CHUNK
 from wyoming_csm.worker.fair_queue import FIRST_SOUND_SECONDS, PATIENCE_SECONDS
 
-FULL, SPARE, PROMPT_SECONDS, STALL, MOST_CHUNKS = 0.95, 0.005, 0.5, 0.5, 64  # as in cost.py
+FULL, PROMPT_SECONDS, STALL, MOST_CHUNKS = 0.95, 0.5, 0.5, 64  # as in cost.py and scheduler.py
 REMEMBERED = 256  # clients of the fair queue
-COUNTED = 1 << 26  # more than a run has changes of loads, by which equal ones are told apart
-
-
-def set_least(tree: Floats, leaf: int, value: float) -> None:
-    """Change a leaf of a tree whose nodes are the least below them."""
-    node = leaf + len(tree) // 2
-    tree[node] = value
-    while node > 1:
-        node //= 2
-        tree[node] = min(tree[2 * node], tree[2 * node + 1])
-
-
-def least(tree: Floats) -> int:
-    """Return the leaf of the least value, of several the first."""
-    node, half = 1, len(tree) // 2
-    while node < half:
-        node = 2 * node if tree[2 * node] <= tree[2 * node + 1] else 2 * node + 1
-    return node - half
-
-
-def change_load(f: Fleet, r: int, by: int) -> None:
-    """Count a connection more or less; of equal loads the one that changed the longest ago is
-    the least, as HAProxy has it."""
-    f.load[r] += by
-    f.counts[TOUCHES] += 1
-    f.touched[r] = f.counts[TOUCHES]
-    show_load(f, r)
-
-
-def show_load(f: Fleet, r: int) -> None:
-    """Let the balancer see a replica's load by its weight, or that it is not open; HAProxy's key
-    is (connections + 1) / weight, and 0 without connections."""
-    seen = IDLE
-    if f.open[r] and f.weight[r] > 0:
-        load = f.load[r]
-        seen = float(((load + 1) * 25600 // f.weight[r] if load else 0) * COUNTED + f.touched[r])
-    set_least(f.load_tree, r, seen)
-
-
-def wake(f: Fleet, r: int, at: float) -> None:
-    """Let an idle replica's loop go on at that time, unless it does sooner."""
-    if not f.blocked[r] and at < f.next_at[r]:
-        f.next_at[r] = at
-        set_least(f.time_tree, r, at)
 
 
 def say(f: Fleet, r: int, sentence: int, reply: int, at: float) -> bool:
@@ -86,13 +42,6 @@ def say(f: Fleet, r: int, sentence: int, reply: int, at: float) -> bool:
     f.counts[MOST_QUEUED] = max(f.counts[MOST_QUEUED], count + 1)
     wake(f, r, at)
     return True
-
-
-def end_reply(f: Fleet, w: Work, r: int, reply: int, outcome: int) -> None:
-    """Note what became of a reply; its connection is over."""
-    f.outcome[reply] = outcome
-    if w.direct[reply] < 0:
-        change_load(f, r, -1)
 
 
 def forget(f: Fleet, r: int, q: int) -> None:
@@ -118,59 +67,12 @@ def die(f: Fleet, w: Work, r: int) -> None:
     set_least(f.time_tree, r, IDLE)
 
 
-def deadline(f: Fleet, r: int, s: int) -> float:
-    """Return when a slot's buffer is empty, as `Scheduler` counts it."""
-    flying = f.flying[r, s]
-    if flying == 0:
-        return float(f.due[r, s])
-    before = f.empty_at[f.owner[r, s]] + FRAME_SECONDS * (flying - 1)
-    return float(max(f.offset[r] + f.work[r, s], before) + FRAME_SECONDS)
-
-
 def give(f: Fleet, r: int, seconds: float, now: float) -> None:
     """Count work for the device, and let it do it."""
     f.offset[r] = max(f.offset[r], now - f.given[r])
     f.given[r] += seconds
     f.free_at[r] = max(f.free_at[r], now) + seconds
     f.busy[r] += seconds
-
-
-def sort_deadlines(f: Fleet, r: int) -> int:
-    """Write the deadlines of those that speak into `scratch`, the soonest first; return how many
-    they are."""
-    count = 0
-    for s in range(f.sentence.shape[1]):
-        if f.sentence[r, s] < 0 or f.unread[r, s] > 0:
-            continue
-        value, at = deadline(f, r, s), count
-        while at > 0 and f.scratch[at - 1] > value:
-            f.scratch[at] = f.scratch[at - 1]
-            at -= 1
-        f.scratch[at] = value
-        count += 1
-    return count
-
-
-def to_spare(lines: Floats, skip: int, count: int, n: int, after: float, whole: float) -> float:
-    """Return cost.py's `_spare` of the deadlines from `skip` on."""
-    first = lines[skip]
-    if n < count - skip:
-        first = min(first, lines[skip + n] - whole)
-    return float(first - after)
-
-
-def how_many(f: Fleet, count: int, ready: float, step: Floats) -> int:
-    """Return cost.py's `how_many` of the deadlines in `scratch`."""
-    lines, whole, late = f.scratch, step[count], 0
-    while late < count and lines[late] <= ready + step[1] + SPARE:
-        late += 1
-    for n in range(count, late, -1):
-        if to_spare(lines, late, count, n - late, ready + step[n], whole) >= SPARE:
-            return n
-    near = 0
-    while near < count and lines[near] <= ready + 2 * whole:
-        near += 1
-    return max(1, near)
 
 
 def admit(f: Fleet, w: Work, e: Engine, r: int, now: float) -> None:

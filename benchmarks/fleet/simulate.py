@@ -27,6 +27,7 @@ from benchmarks.fleet.state import (
 from wyoming_csm.worker.csm.cost import FRAME_SECONDS
 
 BALANCERS = {"leastconn": balancers.LEAST, "random": balancers.RANDOM, "two": balancers.TWO}
+WEIGHTS = {"half": balancers.HALF, "all": balancers.ALL}
 _FEW = 200_000  # frames, which are quicker said than a compiler is asked
 
 
@@ -47,6 +48,7 @@ class Setting:
     engine: Engine
     balancer: str = "leastconn"
     weighed_every: float = 0.0  # the agent is asked for free slots so often; 0: never
+    weighed_by: str = "half"  # of WEIGHTS
     most_connections: int = 1 << 20  # of a replica
     connect_seconds: float = 2.0  # a replica that does not answer is tried for so long
     events: Sequence[Event] = field(default=())
@@ -94,7 +96,7 @@ class Result:
             "other_voice_%": 100 * float(np.sum(outcome == FELL_BACK)) / count,
             "lost": int(np.sum(outcome == LOST)),
             "refused": int(np.sum(outcome == REFUSED)),
-            "busy_%": 100 * float(np.mean(self.fleet.busy)) / max(self.seconds, 1e-9),
+            "gpu_busy_%": 100 * float(np.mean(self.fleet.busy) / max(self.seconds, 1e-9)),
             "spread_%": 100 * float(np.max(np.abs(share / np.mean(share) - 1)))
             if any(share)
             else 0,
@@ -110,7 +112,8 @@ def simulate(work: Work, setting: Setting) -> Result:
     events = sorted(setting.events, key=lambda event: event.at)
     at = np.array([event.at for event in events], dtype=np.float64)
     what: Ints = np.array([(e.replica, e.kind) for e in events], dtype=np.int64).reshape(-1, 2)
-    rules = np.array([BALANCERS[setting.balancer], setting.most_connections], dtype=np.int64)
+    form = WEIGHTS[setting.weighed_by]
+    rules = np.array([BALANCERS[setting.balancer], setting.most_connections, form], dtype=np.int64)
     seconds = np.array([setting.connect_seconds, setting.weighed_every], dtype=np.float64)
     few = int(work.frames.sum()) < _FEW or not compiled.is_possible()
     run = balancers.run if few else compiled.compiled_run()

@@ -2,6 +2,7 @@
 
 import math
 import random
+from collections.abc import Sequence
 from heapq import heappop, heappush
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from benchmarks.fleet import balancer, demand, faults, plan
 from benchmarks.fleet.cards import CARDS, computed, in_buckets, linear, measured
-from benchmarks.fleet.replica import least, set_least
+from benchmarks.fleet.loads import least, set_least
 from benchmarks.fleet.simulate import BALANCERS, Event, Result, Setting, simulate, work_of
 from benchmarks.fleet.state import FELL_BACK, LOST, SPOKEN, Engine, Floats
 from benchmarks.record import FOLDER
@@ -175,20 +176,27 @@ def test_no_fewer_are_needed_and_cheaper_cards_more_of_them() -> None:
         setting = Setting(1, computed(card, 4))
         result = plan.needed(work, setting)
         counts.append(result.setting.replicas)
-        assert result.percentile(99, plan.WARM_SECONDS / 2) <= plan.TARGET_SECONDS
+        assert result.percentile(99, demand.WARM_SECONDS / 2) <= plan.TARGET_SECONDS
         if counts[-1] > 1:
             fewer = Setting(counts[-1] - 1, setting.engine)
-            assert simulate(work, fewer).percentile(99, 20.0) > plan.TARGET_SECONDS
+            assert (
+                simulate(work, fewer).percentile(99, demand.WARM_SECONDS / 2) > plan.TARGET_SECONDS
+            )
     assert counts[0] < counts[1]
 
 
-def _busy(name: str, events: list[faults.Event] | None = None) -> Result:
+@pytest.mark.parametrize(("least", "zones", "count"), [(1, 3, 2), (4, 3, 6), (5, 3, 8), (7, 2, 14)])
+def test_enough_are_left_when_a_zone_is_lost(least: int, zones: int, count: int) -> None:
+    assert plan.with_a_zone_lost(least, zones) == count
+
+
+def _busy(name: str, events: Sequence[Event] = ()) -> Result:
     """Three replicas of four slots, half busy for a while."""
     chance, count = np.random.default_rng(4), 200
     frames = [[int(n)] for n in chance.integers(10, 30, count)]
     engine = Engine(linear(0.02, 0.004, 4), np.array([0.02, 0.0]), 1, 0.01, 0.005, 0, True)
     work = work_of(_poisson(count, 5.0, seed=6), frames, [[30]] * count)
-    return simulate(work, Setting(3, engine, name, events=events or ()))
+    return simulate(work, Setting(3, engine, name, events=events))
 
 
 def _waits(at: Floats, lengths: Floats, slots: int) -> Floats:
