@@ -17,7 +17,7 @@ from tests.fuzz.targets import YAML_MS, Plain, Target, in_loop
 from wyoming_csm.config import Config
 from wyoming_csm.errors import RequestError, VoiceError
 from wyoming_csm.recordings import read_voice
-from wyoming_csm.voice_folders import judge
+from wyoming_csm.voice_folders import judge_clip
 
 _KINDS = ("wav", "flac", "ogg", "mp3", "aiff", "au", "caf", "w64")
 
@@ -59,7 +59,7 @@ def recording() -> Iterator[Plain]:
         def read(data: bytes) -> None:
             clip = Path(folder, f"clip.{_KINDS[(data[0] if data else 0) % len(_KINDS)]}")
             clip.write_bytes(data[1:])
-            judge(Config(), clip)
+            judge_clip(Config(), clip)
 
         yield read
 
