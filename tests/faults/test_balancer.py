@@ -13,8 +13,7 @@ from msgspec.structs import replace
 from benchmarks.balanced import Balancer, Replica
 from benchmarks.replicas import configuration
 from tests.fakes import AS_MADE, FakeEngine
-from tests.faults.drill import UNHURT, WHOLE, Answer, Drill, ask
-from tests.server.clients import PATIENCE
+from tests.faults.drill import PATIENCE, UNHURT, WHOLE, Answer, Drill, ask
 from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.faults import VARIABLE
 from wyoming_csm.server.admission import Admission
