@@ -1,16 +1,19 @@
 """What the drills share: a switch that is set while a server runs, and what a listener gets."""
 
+import asyncio
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from wyoming.error import Error
-from wyoming.event import Event
+from wyoming.event import Event, async_read_event
 
 from tests.fakes import FRAME_BYTES, frame
 from tests.server.clients import Peer, audio, peer, port_of, say, types
 from wyoming_csm.server.listener import Server
 
+PATIENCE = 60.0  # seconds; only a failing test waits so long, or a machine that has much to do
 FRAMES = 5  # of each sentence of a fake
 WHOLE = b"".join(frame(number) for number in range(FRAMES))
 UNHURT = ["audio-start", "audio-chunk", "audio-stop"]
@@ -55,10 +58,12 @@ class Answer:
 async def answer_to(client: Peer) -> Answer:
     """The answer to what was asked."""
     events: list[Event] = []
-    while (event := await client.read()) is not None:
-        events.append(event)
-        if event.type == "audio-stop":
-            break
+    with suppress(ConnectionResetError):
+        async with asyncio.timeout(PATIENCE):
+            while (event := await async_read_event(client.reader)) is not None:
+                events.append(event)
+                if event.type == "audio-stop":
+                    break
     return Answer(events)
 
 
