@@ -66,7 +66,7 @@ def read_clip(path: Path) -> Samples:
     """Read a recording in any format of soundfile as mono at 24 kHz. Raises VoiceError.
 
     Its channels are never in memory together: a minute of 8 at 192 kHz is 370 MB, out of a file of
-    a few KB.
+    94 KB.
     """
     import soundfile
 

@@ -123,6 +123,6 @@ def checkpoint_targets() -> tuple[Target, ...]:
         ),
         Target(
             "checkpoint", partial(in_loop, checkpoint), (tiny_config(),), (CheckpointError,),
-            most_bytes=16_384, most_ms=250, share=0.01,
+            most_bytes=16_384, most_ms=1_000, share=0.01,
         ),
     )  # fmt: skip

@@ -488,7 +488,7 @@ GUARDS = (
         "Replies in flight have only so long when the server ends",
         "server/listener.py",
         "limit = self._config.limits.shutdown_seconds",
-        "limit = 3_600.0",
+        "limit = 6.0",
         "server/test_draining.py::test_a_reply_that_outlasts_the_draining_is_told",
     ),
 )
