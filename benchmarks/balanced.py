@@ -17,6 +17,8 @@ from benchmarks.server import ROOT, free_port, until_open, until_speaking
 from wyoming_csm.config import Config
 
 CONFIGURATION = ROOT / "docker/scale/haproxy.cfg"
+SOURCE = "127.0.2.1"  # of the balancer's connections: an address that is no caller's
+_TEMPLATE = re.compile(r"    server-template \w+ \d+ [\w.-]+:(\d+) .*")
 _SPOKEN = re.compile(r"(\S+:\d+) (\S+) ")  # of a line of HAProxy's log
 
 
@@ -33,6 +35,16 @@ class Replica:
     def port(self) -> int:
         """Its port of Wyoming."""
         return int(self.config.uri.rpartition(":")[2])
+
+    @property
+    def http_port(self) -> int:
+        """Its port of HTTP."""
+        return int(str(self.config.http.address).rpartition(":")[2])
+
+    @property
+    def agent_port(self) -> int:
+        """The port at which it says how much it can take."""
+        return int(str(self.config.balancer.agent))
 
     @property
     def pid(self) -> int:
@@ -69,6 +81,7 @@ class Balancer:
 
     replicas: Sequence[Replica]
     port: int = field(default_factory=free_port)
+    http_port: int = field(default_factory=free_port)
     process: asyncio.subprocess.Process | None = None
     served: dict[str, deque[str]] = field(default_factory=lambda: defaultdict(deque))
 
@@ -79,12 +92,19 @@ class Balancer:
         return self.process.pid
 
     def configuration(self) -> str:
-        """Return the shipped configuration with these replicas and this port."""
+        """Return the shipped configuration with these replicas and these ports."""
         text = CONFIGURATION.read_text(encoding="utf-8")
         text = re.sub(r"(?ms)^resolvers .*?^\n", "", text)
         text = text.replace("bind :10200", f"bind 127.0.0.1:{self.port}")
-        servers = "\n".join(f"    server {one.name} 127.0.0.1:{one.port}" for one in self.replicas)
-        return re.sub(r"    server-template \w+ \d+ [\w.-]+:10200 .*", servers, text)
+        text = text.replace("bind :8002", f"bind 127.0.0.1:{self.http_port}")
+        return _TEMPLATE.sub(lambda found: self._servers(found[1] == "8002"), text)
+
+    def _servers(self, http: bool) -> str:
+        return "\n".join(
+            f"    server {one.name} 127.0.0.1:{one.http_port if http else one.port}"
+            f" agent-port {one.agent_port} source {SOURCE}"
+            for one in self.replicas
+        )
 
     async def start(self, folder: Path) -> None:
         """Start it, with its file in this folder, and wait until it listens."""

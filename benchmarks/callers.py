@@ -43,7 +43,7 @@ class Pattern:
     `rate`, so many new ones each second; a caller's time of waiting is exponential."""
 
     callers: int = 200
-    think: float = 20.0
+    think: float = 40.0
     rate: float = 0.0
     seed: int = 1
 

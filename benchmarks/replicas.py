@@ -21,13 +21,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from benchmarks.balanced import Balancer, Replica, balanced
+from benchmarks.balanced import SOURCE, Balancer, Replica, balanced
 from benchmarks.callers import Call, Pattern, Target, call_for
 from benchmarks.fixtures.fake_child import FakeSettings
 from benchmarks.record import lines_of
 from benchmarks.server import free_port
 from wyoming_csm import __version__
-from wyoming_csm.config import Config, DiscoveryConfig, Limits, LogConfig
+from wyoming_csm.config import BalancerConfig, Config, HttpConfig, Limits, LogConfig
 
 _KILL_AT, _DRAIN_AT = 1 / 3, 2 / 3  # of the time
 _AWAY_SECONDS = 5.0  # until an orchestrator has another one
@@ -57,9 +57,9 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--engine", choices=("fake", "system"), default="fake")
     parser.add_argument("--replicas", type=int, default=3)
     parser.add_argument("--slots", type=int, default=8, help="of a replica (8)")
-    parser.add_argument("--step", type=float, default=0.020, help="seconds of a step (0.020)")
+    parser.add_argument("--step", type=float, default=0.040, help="seconds of a step (0.040)")
     parser.add_argument(
-        "--step-each", type=float, default=0.002, help="and for each sentence in it (0.002)"
+        "--step-each", type=float, default=0.004, help="and for each sentence in it (0.004)"
     )
     parser.add_argument("--prefill", type=float, default=0.020, help="of a prompt, seconds (0.020)")
     parser.add_argument("--ahead", type=int, default=1, help="steps launched ahead (1)")
@@ -67,7 +67,9 @@ def _parse() -> argparse.Namespace:
         "--frames-per-character", type=float, default=0.9, help="of 80 ms, of a sentence (0.9)"
     )
     parser.add_argument("--callers", type=int, default=200)
-    parser.add_argument("--think", type=float, default=20.0, help="seconds between, on average")
+    parser.add_argument(
+        "--think", type=float, default=40.0, help="seconds between, on average (40)"
+    )
     parser.add_argument("--rate", type=float, default=0.0, help="texts a second, instead of that")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=120.0)
@@ -103,13 +105,14 @@ async def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     async with balanced(configs, fake, folder) as balancer:
         through, past = _through(balancer), _past(balancer.replicas)
         await call_for(2.0, pattern, through)  # warm
-        idle, began = _idle(), time.monotonic()
+        idle, used, began = _idle(), _used(balancer.pid), time.monotonic()
         async with asyncio.TaskGroup() as group:
             calling = group.create_task(call_for(options.seconds, pattern, through))
             if not options.no_faults:
                 group.create_task(_go_wrong(balancer, options.seconds, faults))
         calls, took = calling.result(), time.monotonic() - began
         found["cores_idle"] = (_idle() - idle) / took
+        found["balancer_cpu_ms_a_call"] = 1000 * (_used(balancer.pid) - used) / len(calls)
         for number in range(2 * options.rounds):
             name = ("balanced", "direct")[(number + number // 2) % 2]  # b d d b b d d b
             target = through if name == "balanced" else past
@@ -124,8 +127,9 @@ def configuration(folder: Path, engine: str) -> Config:
         engines=("csm",) if engine == "fake" else ("system",),
         data_dir=str(folder),
         voices=str(folder / "voices"),
-        discovery=DiscoveryConfig(enabled=False),
-        limits=replace(Limits(), connections=512, connections_per_address=512),
+        http=HttpConfig(address=f"127.0.0.1:{free_port()}"),
+        balancer=BalancerConfig(agent=free_port(), proxies=(SOURCE,)),
+        limits=replace(Limits(), connections=256, shutdown_seconds=60.0),
         log=LogConfig(level="ERROR"),
     )
 
@@ -194,7 +198,8 @@ def _sums(
             "gone_after_s": fault.gone - fault.told,
             "back_after_s": fault.back - fault.told,
             "in_flight": sum(
-                served[id(c)] == fault.replica and c.asked <= fault.told < c.ended for c in calls
+                served[id(c)] == fault.replica and c.asked <= fault.gone and fault.told < c.ended
+                for c in calls
             ),
             "cut": len(cut),
             "ended_after_s_most": max((c.ended - fault.told for c in cut), default=0.0),
@@ -229,6 +234,12 @@ def firsts(calls: Sequence[Call]) -> dict[str, float]:
     found = sorted(1000 * (call.first - call.asked) for call in calls if call.first is not None)
     cuts = statistics.quantiles(found, n=100, method="inclusive")
     return {f"p{percent}": cuts[percent - 1] for percent in (50, 95, 99)}
+
+
+def _used(process: int) -> float:
+    """Return the seconds of processor that a process has used."""
+    words = Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / _JIFFIES
 
 
 def _idle() -> float:

@@ -92,7 +92,8 @@ class FakeEngine:
 
     @property
     def load(self) -> Load:
-        return Load(self.slots - self.speaking - self.waiting, len(self._open) / self.slots)
+        free = self.slots - self.speaking - self.waiting
+        return Load(free, len(self._open) / self.slots, self.slots)
 
     def become(self, phase: Phase, detail: str = "", *, unsuited: bool = False) -> None:
         """Another status, told to the subscribers."""

@@ -88,6 +88,12 @@ def _bench(config: Config, words: Namespace) -> int:
     return bench(task)
 
 
+def _compare(_config: Config, words: Namespace) -> int:
+    from wyoming_csm.compare import compare
+
+    return compare(words.uris, words.as_json)
+
+
 def _download(config: Config, words: Namespace) -> int:
     from wyoming_csm.download import download
 
@@ -117,6 +123,7 @@ _COMMANDS: dict[str, Callable[[Config, Namespace], int]] = {
     "voices": _voices,
     "doctor": _doctor,
     "bench": _bench,
+    "compare": _compare,
     "download": _download,
     "verify": _verify,
     "completion": _completion,

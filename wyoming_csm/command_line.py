@@ -57,7 +57,10 @@ class _Whole(argparse.ArgumentParser):
         listed = [f"  {command.name:<11} {command.help}" for command in COMMANDS]
         return "\n".join(
             (
-                *(self.format_usage(), "Text to speech over the Wyoming protocol with CSM-1B."),
+                *(
+                    self.format_usage().rstrip(),
+                    "Text to speech over the Wyoming protocol with CSM-1B.",
+                ),
                 *("", "commands:", *listed, "", "options:"),
                 "  -h, --help  this; after a command: its words",
                 "  --version   print the version",

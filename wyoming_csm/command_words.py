@@ -230,6 +230,15 @@ _BENCH = Command(
         "OPENAI_API_KEY=... wyoming-csm bench https://api.openai.com/v1 --voice nova",
     ),
 )  # fmt: skip
+_COMPARE = Command(
+    "compare",
+    "show where servers differ that should be replicas",
+    (
+        _word("uris", nargs="+", metavar="URI", help="tcp://HOST:PORT of each"),
+        _flag("--json", dest="as_json", help="one JSON document for programs"),
+    ),
+    ("wyoming-csm compare tcp://gpu1:10200 tcp://gpu2:10200 tcp://gpu3:10200",),
+)
 _DOWNLOAD = Command(
     "download",
     "fetch models ahead of time; goes on where it was cut off",
@@ -269,6 +278,6 @@ _COMPLETION = Command(
 )
 
 COMMANDS = (
-    *(_SERVE, _SAY, _TEXT, _VOICES, _DOCTOR, _BENCH, _DOWNLOAD, _VERIFY, _COMPLETION),
+    *(_SERVE, _SAY, _TEXT, _VOICES, _DOCTOR, _BENCH, _COMPARE, _DOWNLOAD, _VERIFY, _COMPLETION),
 )  # fmt: skip
 EXAMPLES = ("./run.sh --voice anna", './run.sh say "Hello" -o hello.wav')

@@ -224,10 +224,12 @@ class DiscoveryConfig(_Section, frozen=True):
 
     enabled: Announce over zeroconf (mDNS)
     name: Instance name; null: wyoming-csm-HOSTNAME
+    address: Announce this instead, as 192.168.1.10:10200: a load balancer, by one of its replicas
     """
 
     enabled: bool = True
     name: Annotated[str, Meta(min_length=1, max_length=60)] | None = None
+    address: str | None = None
 
 
 class HttpConfig(_Section, frozen=True):
@@ -246,6 +248,35 @@ class HttpConfig(_Section, frozen=True):
     token_file: FilePath | None = None
     asr: str | None = None
     ingress: tuple[str, ...] = ("172.30.32.2",)
+
+
+class BalancerConfig(_Section, frozen=True):
+    """The load balancer that this server is one of the replicas behind; only discovery.address is
+    announced then.
+
+    agent: Where HAProxy's agent-check is answered: a port, of this machine alone, or HOST:PORT, as
+        0.0.0.0:10201; null: nowhere
+    proxies: Addresses or networks of balancers: each connection of theirs must begin with a PROXY
+        header (version 1 or 2), and comes from the client that it names
+    drain_seconds: When the server is asked to end, the agent says "drain", and so long it goes on
+        taking new connections, until the balancer sends no more; without agent not at all
+    """
+
+    agent: Annotated[int, Meta(ge=1, le=65_535)] | str | None = None
+    proxies: tuple[str, ...] = ()
+    drain_seconds: Annotated[float, Meta(ge=0, le=300)] = 3.0
+
+    @property
+    def agent_address(self) -> str | None:
+        """The host and port of `agent`."""
+        if self.agent is None or not str(self.agent).isdecimal():
+            return None if self.agent is None else str(self.agent)
+        return f"127.0.0.1:{self.agent}"
+
+    @property
+    def is_used(self) -> bool:
+        """Return whether there is one."""
+        return self.agent is not None or bool(self.proxies)
 
 
 class Limits(_Section, frozen=True):
@@ -331,6 +362,7 @@ class Config(_Section, frozen=True):
     sound: SoundConfig = SoundConfig()
     discovery: DiscoveryConfig = DiscoveryConfig()
     http: HttpConfig = HttpConfig()
+    balancer: BalancerConfig = BalancerConfig()
     limits: Limits = Limits()
     log: LogConfig = LogConfig()
 
@@ -350,6 +382,7 @@ SECTIONS = (
     "sound",
     "discovery",
     "http",
+    "balancer",
     "limits",
     "log",
 )
@@ -395,7 +428,8 @@ def parse(found: Any, warn: Callable[[str], None] = _LOGGER.warning) -> Config:
     _check_uri(config.uri)
     _check_http(config.http)
     _check_apart(config.uri, config.http.address)
-    _check_networks(config.limits.networks or ())
+    _check_networks("limits.networks", config.limits.networks or ())
+    _check_balancer(config)
     _check_devices(config.csm.device)
     if config.discovery.name is not None and not config.discovery.name.isprintable():
         raise ConfigError("discovery.name: only what can be printed")
@@ -492,13 +526,33 @@ def _overlap(host: str, other: str) -> bool:
     return "localhost" in both and bool(both & {"127.0.0.1", "[::1]"})
 
 
-def _check_networks(networks: tuple[str, ...]) -> None:
+def _check_networks(setting: str, networks: tuple[str, ...], word: str = LOCAL_WORD) -> None:
     for network in networks:
         try:
-            if network != LOCAL_WORD:
+            if network != word:
                 ipaddress.ip_network(network, strict=False)
         except ValueError as error:
-            raise ConfigError(f"limits.networks: {error}") from error
+            raise ConfigError(f"{setting}: {error}") from error
+
+
+def _check_balancer(config: Config) -> None:
+    _check_networks("balancer.proxies", config.balancer.proxies, word="")
+    agent, announced = config.balancer.agent_address, config.discovery.address
+    if agent is not None and not _is_tcp(f"tcp://{agent}"):
+        raise ConfigError(
+            f"balancer.agent: {agent!r} is neither a port, as 10201, nor like 0.0.0.0:10201"
+        )
+    if announced is None:
+        return
+    host, _, port = announced.rpartition(":")
+    try:
+        ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
+        if not _is_tcp(f"tcp://{announced}") or int(port) == 0:
+            raise ValueError(f"{port!r} is no port")
+    except ValueError as error:
+        raise ConfigError(
+            f"discovery.address: {announced!r} is not like 192.168.1.10:10200: {error}"
+        ) from error
 
 
 def _check_presets(presets: Mapping[str, PresetConfig]) -> None:

@@ -8,6 +8,8 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from wyoming_csm import __version__
 from wyoming_csm.answer import AnswerContext
 from wyoming_csm.app import App, MakeEngines, all_engines, running
@@ -15,6 +17,7 @@ from wyoming_csm.config import Config
 from wyoming_csm.installer import install_engines
 from wyoming_csm.server.addresses import Address, reachable_addresses
 from wyoming_csm.server.admission import Admission
+from wyoming_csm.server.agent import Agent
 from wyoming_csm.server.discovery import Announcement
 from wyoming_csm.server.listener import Server
 from wyoming_csm.text.spoken import spoken
@@ -39,7 +42,7 @@ async def serve(
         loop.add_signal_handler(number, ending.set)
     loop.add_signal_handler(signal.SIGHUP, again.set)
     async with running(config, make) as app, AsyncExitStack() as doors:
-        admission = Admission(config.limits)
+        admission = Admission(config.limits, config.balancer.proxies)
         http = _http_door(config, app, admission)
         tell = http.tell if http else None
         server = await doors.enter_async_context(
@@ -49,6 +52,7 @@ async def serve(
         if http:
             await doors.enter_async_context(http)
             _LOGGER.info("The page, and OpenAI's API below /v1: %s", http.url)
+        agent = await doors.enter_async_context(Agent(config, app.engines, admission))
         if config.voice and config.voice not in (voice.name for voice in app.engine.voices):
             _LOGGER.warning("%s: the first is the default", app.why_no_voice(config.voice))
         async with asyncio.TaskGroup() as group:
@@ -58,6 +62,11 @@ async def serve(
                 work.append(install_engines(installer, config.engines, again.set))
             behind = [group.create_task(one) for one in work]
             await ending.wait()
+            if config.balancer.agent is not None:
+                agent.is_draining = True
+                seconds = config.balancer.drain_seconds
+                _LOGGER.info("Ending: the balancer is told so first, for %g s", seconds)
+                await asyncio.sleep(seconds)  # until it has asked, which nobody tells
             await asyncio.gather(server.drain(), *([http.drain()] if http else []))
             for task in behind:
                 task.cancel()
@@ -75,10 +84,18 @@ def _http_door(config: Config, app: App, admission: Admission) -> "HttpDoor | No
 
 
 async def _stay_findable(config: Config, server: Server) -> None:
-    if server.addresses:
-        hosts, port = [host for host, _ in server.addresses], server.addresses[0][1]
-        async with Announcement(config.discovery, port) as announcement:
-            await follow(hosts, port, announcement, partial(asyncio.sleep, LOOK_SECONDS))
+    if not server.addresses:
+        return
+    settings = config.discovery
+    if config.balancer.is_used and settings.address is None and settings.enabled:
+        _LOGGER.info(
+            "Not announced: a replica behind a balancer. One of them may announce that:"
+            " `discovery: {address: BALANCER:PORT}`"
+        )
+        settings = replace(settings, enabled=False)
+    hosts, port = [host for host, _ in server.addresses], server.addresses[0][1]
+    async with Announcement(settings, port) as announcement:
+        await follow(hosts, port, announcement, partial(asyncio.sleep, LOOK_SECONDS))
 
 
 async def follow(

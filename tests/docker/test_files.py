@@ -14,7 +14,7 @@ from wyoming_csm import __version__
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = ROOT / "docker/Dockerfile"
-COMPOSE = [ROOT / "docker/compose.yaml", ROOT / "docker/compose.cpu.yaml"]
+COMPOSE = [ROOT / f"docker/{name}.yaml" for name in ("compose", "compose.cpu", "scale/compose")]
 
 
 def copied(dockerfile: str) -> list[str]:

@@ -11,7 +11,7 @@ from tests.voice_folders import make
 from wyoming_csm.config import Config, EngineName, parse
 from wyoming_csm.doctor.command import Wishes, checks
 from wyoming_csm.doctor.finding import Finding, ok
-from wyoming_csm.doctor.machine import Answer, Disk
+from wyoming_csm.doctor.machine import Answer, Disk, Seen
 from wyoming_csm.worker.csm.gpu_faults import Surroundings
 
 
@@ -91,6 +91,24 @@ async def test_weights_that_nothing_needs_are_no_fault() -> None:
     found = {one.name: one for one in await examine(machine)}
     assert found["weights"].level == "skip"
     assert "say csm" not in found
+
+
+@pytest.mark.parametrize(
+    ("settings", "level", "words"),
+    [
+        ({"balancer": {"agent": 10_201}}, "skip", "a replica behind a balancer"),
+        ({"discovery": {"address": "192.168.1.10:10300"}}, "ok", "192.168.1.10 port 10300"),
+        ({"discovery": {"address": "192.168.1.10:10400"}}, "fail", "of port 10400"),
+    ],
+)
+async def test_of_a_replica_the_balancer_is_announced(
+    settings: dict[str, Any], level: str, words: str
+) -> None:
+    seen = [Seen("balancer", ("192.168.1.10",), 10_300)]
+    machine = FakeMachine(answers={PORT: OURS}, network=seen)
+    found = {one.name: one for one in await examine(machine, settings, Wishes(quick=True))}
+    assert found["discovery"].level == level
+    assert words in found["discovery"].found
 
 
 async def test_the_gpu_is_left_to_a_server_that_runs() -> None:

@@ -21,7 +21,7 @@ from wyoming_csm.voices import Voice
 async def test_a_sentence_comes_whole(make: Make) -> None:
     engine = await started(make(frames=4, slots=3))
     assert engine.status.phase is Phase.READY
-    assert (engine.status.detail, engine.load) == ("fake child", (3, 0))
+    assert (engine.status.detail, engine.load) == ("fake child", (3, 0, 3))
     reply = OneEngine(engine, VOICES[0])
     assert await speak(reply) == [frame(number) for number in range(4)]
     assert len(await speak(reply)) == 4

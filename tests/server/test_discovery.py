@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
+from msgspec.structs import replace
 from zeroconf import ServiceStateChange, Zeroconf
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
@@ -133,6 +134,19 @@ async def test_it_is_seen_and_says_goodbye(interface: str) -> None:
             assert info.parsed_addresses() == [interface]
             assert not browser.removed.is_set()
         await browser.removed.wait()
+
+
+async def test_a_balancer_is_announced_instead(loopback: str) -> None:
+    settings = replace(named(), address="192.0.2.7:10300")
+    assert settings.name is not None
+    async with (
+        browsing(loopback, settings.name) as browser,
+        announce(settings, 10_209, loopback) as name,
+    ):
+        assert name == settings.name
+        info = await browser.look_up()
+        assert info.port == 10_300
+        assert info.parsed_addresses() == ["192.0.2.7"]
 
 
 async def test_what_is_announced_later_replaces_what_was(loopback: str) -> None:

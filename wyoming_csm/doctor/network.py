@@ -76,9 +76,14 @@ def reachable(uri: str) -> str:
 async def check_discovery(config: Config, machine: Machine, serving: bool) -> Finding:
     """Look for our announcement as another machine does; without a server, whether anything
     announced would come through."""
-    port = _port_of(config.uri)
+    port, announced = _port_of(config.uri), config.discovery.address
     if not config.discovery.enabled or port is None:
         return Finding("discovery", "skip", "not announced: `discovery.enabled`, or a Unix socket")
+    if announced is not None:
+        port = _port_of(f"tcp://{announced}")
+    elif config.balancer.is_used:
+        found = "not announced: a replica behind a balancer (`discovery.address` announces that)"
+        return Finding("discovery", "skip", found)
     try:
         if not serving:
             if await machine.hears_itself():

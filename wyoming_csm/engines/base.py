@@ -66,6 +66,7 @@ class Load(NamedTuple):
 
     free: int  # slots, less the sentences asked of it and not over; negative: some of these wait
     share: float  # replies that it speaks, by slot
+    slots: int = 1
 
 
 @dataclass(eq=False)

@@ -105,7 +105,8 @@ class ChildEngine:
 
     @property
     def load(self) -> Load:
-        return Load(self._slots - len(self._sentences), len(self._replies) / self._slots)
+        slots = self._slots
+        return Load(slots - len(self._sentences), len(self._replies) / slots, slots)
 
     @property
     def identity(self) -> protocol.Identified | None:

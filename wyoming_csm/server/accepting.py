@@ -5,11 +5,14 @@ import logging
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 
+from wyoming_csm.errors import ProtocolError
+from wyoming_csm.server.proxy_header import read_client
 from wyoming_csm.server.rate_limited_log import RateLimitedLog
 
 _LOGGER = logging.getLogger(__name__)
 
 _PAUSE_SECONDS = 0.5  # after accepting failed
+_MOST_UNTOLD = 256  # connections of balancers that have not said for whom
 
 # Takes a connection and the address of its peer, or closes it. May raise OSError.
 Admit = Callable[[socket.socket, object], Awaitable[None]]
@@ -18,17 +21,28 @@ Admit = Callable[[socket.socket, object], Awaitable[None]]
 class Accepting:
     """Accepts at these sockets, which become its own, until it is stopped."""
 
-    def __init__(self, sockets: Sequence[socket.socket], admit: Admit) -> None:
+    def __init__(
+        self,
+        sockets: Sequence[socket.socket],
+        admit: Admit,
+        is_proxy: Callable[[object], bool] = lambda name: False,
+        header_seconds: float = 10.0,
+    ) -> None:
+        """Take who is told of connections, and which peers are balancers: what is said of theirs
+        is the address of the client for whom they connect, by a header that has its time."""
         self.sockets = tuple(sockets)
         self._admit = admit
+        self._is_proxy, self._header_seconds = is_proxy, header_seconds
         self._log = RateLimitedLog(_LOGGER)
+        self._untold: set[asyncio.Task[None]] = set()
         self._tasks = [asyncio.create_task(self._accept(one)) for one in sockets]
 
     async def stop(self) -> None:
         """Close the sockets. Calling it twice is harmless."""
-        for task in self._tasks:
+        tasks = [*self._tasks, *self._untold]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         for sock in self.sockets:
             sock.close()
         self.sockets = ()
@@ -44,7 +58,40 @@ class Accepting:
                 self._log.warning("full", "No connection can be accepted: %s", error.strerror)
                 await asyncio.sleep(_PAUSE_SECONDS)  # trying again at once would only spin
                 continue
-            try:
-                await self._admit(sock, name)
-            except OSError:  # it left while it was let in
+            if not self._is_proxy(name):
+                await self._let_in(sock, name)
+            elif len(self._untold) < _MOST_UNTOLD:  # its header must not keep others waiting
+                task = asyncio.create_task(self._let_in_behind(sock, name))
+                self._untold.add(task)
+                task.add_done_callback(self._untold.discard)
+            else:
+                self._log.warning(
+                    "untold", "Refused a connection of the balancer %s: %d others have not brought"
+                    " their PROXY header", name[0], _MOST_UNTOLD,
+                )  # fmt: skip
                 sock.close()
+
+    async def _let_in(self, sock: socket.socket, name: object) -> None:
+        try:
+            await self._admit(sock, name)
+        except OSError:  # it left while it was let in
+            sock.close()
+
+    async def _let_in_behind(self, sock: socket.socket, name: tuple[str, int]) -> None:
+        """Let in whom a balancer connects for, or the balancer itself."""
+        told = False
+        try:
+            client = await read_client(sock, self._header_seconds)
+            told = True
+        except ProtocolError as error:
+            self._log.warning(
+                "proxy", "Refused a connection of the balancer %s (balancer.proxies): %s. It has to"
+                " send one (HAProxy: `send-proxy-v2`)", name[0], error,
+            )  # fmt: skip
+        except OSError as error:
+            _LOGGER.debug("The balancer %s left: %s", name[0], error)
+        finally:
+            if not told:
+                sock.close()
+        if told:
+            await self._let_in(sock, client or name)

@@ -147,18 +147,25 @@ def to_evict(connections: Collection[C], address: str, limits: Limits) -> C | No
 class Admission:
     """Knows who is inside, through whatever door, and says who may come in."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, proxies: tuple[str, ...] = ()) -> None:
+        """Take `balancer.proxies`, too, which the configuration checked."""
         self._limits = limits
         self._allowed = AllowList(limits.networks)
+        self._proxies = tuple(ip_network(one, strict=False) for one in proxies)
         self._log = RateLimitedLog(_LOGGER)
         self.inside: set[Visitor] = set()
+
+    def is_proxy(self, name: object) -> bool:
+        """Tell whether a peer is a balancer, which says for whom it connects."""
+        return isinstance(name, tuple) and _is_in(plain_address(name[0]), self._proxies)
 
     def address_of(self, sock: socket.socket, name: object) -> str | None:
         """Return the address of a peer that connected, `name` being what the socket calls it;
         None: it may not, and its socket is closed. Raises OSError if it left."""
         if not isinstance(name, tuple):
             return _UNIX_PEER
-        own = sock.getsockname()[0] == name[0]  # this machine, as its own health check
+        # This machine, as its own health check, or a balancer's.
+        own = sock.getsockname()[0] == name[0] or self.is_proxy(name)
         if not own and not self._allowed.admits(name[0]):
             self._log.warning(
                 "network", "Refused %s: not in the networks that may connect. If it is yours,"

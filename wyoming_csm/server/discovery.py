@@ -10,6 +10,7 @@ import socket
 import unicodedata
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from ipaddress import ip_address
 
 from zeroconf import DNSOutgoing, ServiceInfo, Zeroconf  # type: ignore[attr-defined]
 from zeroconf import Error as ZeroconfError
@@ -48,7 +49,7 @@ class _Zeroconf(Zeroconf):
 
 
 class Announcement:
-    """Announces the server on the network, until the goodbye at the end.
+    """Announces the server on the network, or the balancer before it, until the goodbye at the end.
 
     `interfaces`: local addresses to speak mDNS on, instead of the ones announced.
     """
@@ -57,7 +58,10 @@ class Announcement:
         self, settings: DiscoveryConfig, port: int, *, interfaces: Sequence[str] = ()
     ) -> None:
         self._enabled = settings.enabled
+        self._balancer: Address | None = None
         self._port = port
+        if settings.address is not None:
+            self._balancer, self._port = _split(settings.address)
         self._interfaces = list(interfaces)
         name = settings.name or f"wyoming-csm-{socket.gethostname().split('.')[0]}"
         self._name = instance_name(name)
@@ -80,7 +84,8 @@ class Announcement:
         return self._known is not None or not self._enabled
 
     async def announce(self, addresses: Sequence[Address]) -> str | None:
-        """Announce these addresses, instead of others before, once the port answers.
+        """Announce these addresses, instead of others before, once the port answers; of a balancer
+        its own, on their networks.
 
         Return the name that others see (another than asked for if that was taken), or None if it
         is not announced: it is off, there is no address, or it failed.
@@ -92,7 +97,7 @@ class Announcement:
             _SERVICE,
             f"{self._name}.{_SERVICE}",
             port=self._port,
-            addresses=[address.packed for address in addresses],
+            addresses=[one.packed for one in ([self._balancer] if self._balancer else addresses)],
             server=self._server,
         )
         zeroconf = await self._register(info, self._interfaces or _speak_on(addresses))
@@ -150,6 +155,12 @@ def instance_name(wanted: str) -> str:
     printable = (c for c in unicodedata.normalize("NFC", wanted) if c.isprintable())
     label = "".join(printable).replace(".", "-").strip()
     return label.encode(errors="ignore")[:_NAME_BYTES].decode(errors="ignore") or "wyoming-csm"
+
+
+def _split(address: str) -> tuple[Address, int]:
+    """Return the parts of `discovery.address`, which the configuration checked."""
+    host, _, port = address.rpartition(":")
+    return ip_address(host.strip("[]")), int(port)
 
 
 def _speak_on(addresses: Sequence[Address]) -> list[str]:

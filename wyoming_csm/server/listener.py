@@ -41,7 +41,7 @@ class Server:
         of words (None: what the configuration's files have now), who came in by other doors, and
         who is told of each answer."""
         self._config = config
-        self._admission = admission or Admission(config.limits)
+        self._admission = admission or Admission(config.limits, config.balancer.proxies)
         self._log = RateLimitedLog(_LOGGER)
         answers = AnswerContext(
             config, engine, mixer or Mixer(config.sound), lexicons or Lexicons(config)
@@ -75,7 +75,8 @@ class Server:
         else:
             sockets = await listen_tcp(uri)
         _LOGGER.debug("Limits: %s", msgspec.to_builtins(self._config.limits))
-        self._accepting = Accepting(sockets, self._admit)
+        seconds = self._config.limits.event_seconds
+        self._accepting = Accepting(sockets, self._admit, self._admission.is_proxy, seconds)
         return self
 
     async def __aexit__(self, *_error: object) -> None:

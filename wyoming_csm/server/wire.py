@@ -18,6 +18,7 @@ from wyoming_csm.errors import ProtocolError
 
 # Strings, and all else that is no bracket; never backtracks: linear.
 _NOT_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"?|[^"\[\]{}]+', re.DOTALL)
+_PROXY_HEADERS = (b"PROXY ", b"\r\n")  # as those begin that a balancer sends; no event does
 
 
 def encode(event: Event) -> bytes:
@@ -77,6 +78,10 @@ async def _header(first: bytes, reader: asyncio.StreamReader, limits: Limits) ->
         raise ProtocolError("an empty line instead of an event")
     try:
         line = first + await reader.readuntil(b"\n")
+        if line.startswith(_PROXY_HEADERS):
+            raise ProtocolError(
+                "a PROXY header from an address that is no balancer's: name it in balancer.proxies"
+            )
     except asyncio.LimitOverrunError:
         raise ProtocolError(too_long) from None
     except asyncio.IncompleteReadError as error:  # the last line needs no end

@@ -51,7 +51,7 @@ async def doors(*engines: Engine, **more: Any) -> AsyncIterator[Doors]:
     async def look_again() -> None:
         looked.append("")
 
-    admission = Admission(config.limits)
+    admission = Admission(config.limits, config.balancer.proxies)
     http = HttpDoor(config, context, engines, look_again, admission)
     async with (
         Server(config, engine, mixer, lexicons, admission, http.tell) as wyoming,

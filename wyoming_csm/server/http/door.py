@@ -120,7 +120,8 @@ class HttpDoor:
         """Listen from here on. Raises ConfigError if the address cannot be had."""
         sockets = await listen_tcp(f"tcp://{self._config.http.address}", "http.address")
         await self._runner.setup()
-        self._accepting = Accepting(sockets, self._admit)
+        seconds = self._config.limits.event_seconds
+        self._accepting = Accepting(sockets, self._admit, self._admission.is_proxy, seconds)
         return self
 
     async def __aexit__(self, *_error: object) -> None:

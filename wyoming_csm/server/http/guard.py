@@ -27,6 +27,7 @@ from aiohttp.typedefs import Handler, Middleware
 from wyoming_csm.config import HttpConfig
 from wyoming_csm.errors import ConfigError
 from wyoming_csm.server.admission import plain_address
+from wyoming_csm.server.http.connection import CONNECTION
 from wyoming_csm.server.http.problems import Refused
 
 _LONGEST_TOKEN = 4096  # characters
@@ -68,7 +69,8 @@ class Guard:
 
     def is_ingress(self, request: web.BaseRequest) -> bool:
         """Tell whether Home Assistant passes this on for somebody who is logged in there."""
-        peer = request.remote
+        connection = request.get(CONNECTION)  # which knows for whom a balancer connected
+        peer = connection.address if connection is not None else request.remote
         return peer is not None and plain_address(peer) in self._ingress
 
     def prefix(self, request: web.BaseRequest) -> str:

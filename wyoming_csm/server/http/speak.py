@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from wyoming_csm.server.admission import plain_address
+from wyoming_csm.server.http.connection import CONNECTION
 from wyoming_csm.server.http.house import House, house_of
 from wyoming_csm.server.http.problems import Refused
 from wyoming_csm.server.http.sound import sound_of
@@ -77,5 +77,5 @@ def speak(
 
 
 def address_of(request: web.Request) -> str:
-    """Return whose turn it is: the peer's address, as Wyoming's door writes it."""
-    return str(plain_address(request.remote)) if request.remote else "unknown"
+    """Return whose turn it is: the client's address, as Wyoming's door writes it."""
+    return request[CONNECTION].address

@@ -1,0 +1,107 @@
+"""Replicas behind the real HAProxy, with the configuration that users get."""
+
+import asyncio
+import ipaddress
+import json
+import re
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from aiohttp import ClientSession, WSMsgType
+from msgspec.structs import replace
+
+from benchmarks.balanced import CONFIGURATION, balanced
+from benchmarks.callers import Pattern, call_for
+from benchmarks.fixtures.fake_child import FakeSettings
+from benchmarks.replicas import configuration
+from tests.docker.test_files import COMPOSE, tool
+from tests.server.clients import eventually
+from wyoming_csm.config import load
+
+SCALE = CONFIGURATION.parent
+FAKE = FakeSettings(
+    slots=8, step_seconds=0.02, tone=True, ahead=1, frames_per_character=0.5, prefill_seconds=0.01
+)
+
+
+def test_what_belongs_together_is_the_same() -> None:
+    compose = yaml.safe_load((SCALE / "compose.yaml").read_text())
+    assert SCALE / "compose.yaml" in COMPOSE  # its form is checked there
+    config = load(SCALE / "replica.yaml")
+    text = CONFIGURATION.read_text()
+    (subnet,) = compose["networks"]["speech"]["ipam"]["config"]
+    assert config.balancer.proxies == (subnet["subnet"],)
+    agent = str(config.balancer.agent)
+    assert ipaddress.ip_address(agent.partition(":")[0]).is_unspecified
+    assert f"agent-check agent-port {agent.partition(':')[2]} " in text
+    assert "send-proxy-v2 check check-send-proxy" in text
+    assert config.discovery.enabled is False
+    published = {str(port["published"]) for port in compose["services"]["balancer"]["ports"]}
+    assert set(re.findall(r"^    bind :(\d+)$", text, re.MULTILINE)) == published
+    templates = re.findall(r"server-template replica \d+ (\w+):(\d+) ", text)
+    assert templates == [("replica", "10200"), ("replica", "8002")]
+    replica = compose["services"]["replica"]
+    assert replica["deploy"]["endpoint_mode"] == "dnsrr"
+    ends = config.limits.shutdown_seconds + config.balancer.drain_seconds
+    assert int(replica["stop_grace_period"].rstrip("s")) > ends
+
+
+def test_haproxy_takes_the_file_that_users_get() -> None:
+    command = [tool("haproxy"), "-c", "-f", str(CONFIGURATION)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "[WARNING]" not in done.stderr
+
+
+async def speaks_http(url: str) -> None:
+    """A whole answer, events while it is made, and a WebSocket, which all pass HAProxy."""
+    wish = {"input": "The door is open.", "response_format": "pcm"}
+    async with ClientSession(url) as client:
+        async with client.post("/v1/audio/speech", json=wish) as answer:
+            assert answer.status == 200
+            assert len(await answer.read()) > 10_000
+        async with client.post("/v1/audio/speech", json=wish | {"stream_format": "sse"}) as answer:
+            assert answer.content_type == "text/event-stream"
+            assert b"speech.audio.done" in await answer.read()
+        async with client.ws_connect("/api/stream") as live:
+            await live.send_json({"type": "text", "text": "The door is open."})
+            await live.send_json({"type": "end"})
+            sound = 0
+            async for message in live:
+                if message.type is WSMsgType.BINARY:
+                    sound += len(message.data)
+                elif json.loads(message.data)["type"] == "end":
+                    break
+            assert sound > 10_000
+
+
+@pytest.mark.slow(8)
+async def test_a_killed_replica_takes_its_replies_and_a_drained_one_none(tmp_path: Path) -> None:
+    if shutil.which("haproxy") is None:
+        pytest.skip("haproxy is not installed")
+    configs = [configuration(tmp_path / name, "fake") for name in "abc"]
+    agents = [replace(config.balancer, drain_seconds=1.5) for config in configs]
+    configs = [replace(c, balancer=agent) for c, agent in zip(configs, agents, strict=True)]
+    async with balanced(configs, FAKE, tmp_path) as balancer:
+        killed, drained, _ = balancer.replicas
+        port = balancer.port
+        calling = asyncio.create_task(
+            call_for(5.0, Pattern(12, think=0.5), lambda _: ("127.0.0.1", port))
+        )
+        names = {replica.name for replica in balancer.replicas}
+        await eventually(
+            lambda: {name for line in balancer.served.values() for name in line} >= names
+        )
+        await killed.kill()
+        gone = time.monotonic()
+        assert await drained.drain() == 0  # it ends by itself, after those that it speaks to
+        calls = await calling
+        await speaks_http(f"http://127.0.0.1:{balancer.http_port}")
+    by = [(call, balancer.served[call.source].popleft()) for call in calls if call.source]
+    cut = [(call, name) for call, name in by if call.outcome != "whole"]
+    assert all(name == killed.name and call.asked < gone for call, name in cut), cut
+    assert all(call.source for call in calls)  # each found a replica

@@ -1,0 +1,46 @@
+"""The settings of a server behind a balancer: what is refused, and in which words."""
+
+import pytest
+
+from wyoming_csm.config import Config, parse
+from wyoming_csm.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("balancer", "words"),
+    [
+        ({"proxies": ["haproxy"]}, "balancer.proxies: 'haproxy' does not appear to be"),
+        ({"proxies": ["local"]}, "balancer.proxies: 'local' does not appear to be"),
+        ({"proxies": "10.0.0.1"}, "balancer.proxies: write a list, as [10.0.0.1] (Add"),
+        ({"agent": 0}, "balancer.agent: Expected `int` >= 1"),
+        ({"agent": 65_536}, "balancer.agent: Expected `int` <= 65535"),
+        ({"agent": "here"}, "balancer.agent: 'here' is neither a port, as 10201, nor like 0.0.0.0"),
+        ({"agent": "99999"}, "balancer.agent: '127.0.0.1:99999' is neither a port"),
+        ({"drain_seconds": -1}, "balancer.drain_seconds: Expected"),
+    ],
+)
+def test_what_is_wrong_is_named(balancer: object, words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse({"balancer": balancer})
+    assert str(caught.value).startswith(words)
+
+
+@pytest.mark.parametrize("address", ["gpu1:10200", "10.0.0.1", "10.0.0.1:0", "::1:10200", "[::1]"])
+def test_what_is_announced_is_an_address(address: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse({"discovery": {"address": address}})
+    assert f"discovery.address: {address!r} is not like 192.168.1.10:10200" in str(caught.value)
+
+
+def test_a_port_is_of_this_machine_alone() -> None:
+    own = "127.0.0.1:10201"
+    for agent, address in (
+        *((10_201, own), ("10201", own), (None, None)),
+        *((word, word) for word in ("0.0.0.0:10201", "[::1]:10201")),
+    ):
+        config = parse({"balancer": {"agent": agent}})
+        assert config.balancer.agent_address == address
+        assert config.balancer.is_used is (agent is not None)
+    assert parse({"balancer": {"proxies": ["fd00::/8"]}}).balancer.is_used
+    assert not Config().balancer.is_used
+    assert parse({"discovery": {"address": "[fd00::1]:1"}}).discovery.address == "[fd00::1]:1"

@@ -1,0 +1,106 @@
+"""`wyoming-csm compare`: what is told of replicas that differ, by real servers."""
+
+import asyncio
+import json
+import socket
+from contextlib import AsyncExitStack
+
+import pytest
+
+from tests.fakes import FakeEngine, fake_voice
+from tests.server.clients import port_of, serving
+from wyoming_csm.__main__ import main
+from wyoming_csm.compare import ANSWERS, SPEAKS, ask, ask_all, differences
+from wyoming_csm.engines.base import Phase
+from wyoming_csm.errors import RequestError
+
+ANNA, BOB = fake_voice("anna"), fake_voice("bob", "de")
+
+
+async def told(*engines: FakeEngine) -> dict[str, list[str]]:
+    async with AsyncExitStack() as stack:
+        servers = [await stack.enter_async_context(serving(engine)) for engine in engines]
+        return differences(await ask_all([f"tcp://127.0.0.1:{port_of(s)}" for s in servers]))
+
+
+async def test_replicas_are_the_same() -> None:
+    assert await told(*(FakeEngine(voices=(ANNA, BOB)) for _ in range(3))) == {}
+
+
+async def test_another_order_is_told_once() -> None:
+    carl = fake_voice("carl")
+    one, other = FakeEngine(voices=(ANNA, BOB, carl)), FakeEngine(voices=(ANNA, carl, BOB))
+    assert await told(one, other) == {"place 2 in the list": ["bob", "carl"]}
+
+
+async def test_a_voice_that_is_missing_is_told() -> None:
+    found = await told(FakeEngine(voices=(ANNA, BOB)), FakeEngine(voices=(ANNA,)))
+    assert found.pop("place 2 in the list") == ["bob", "-"]
+    ((name, values),) = found.items()
+    assert name == "voice bob"
+    assert values[0].startswith("Bob; de")
+    assert values[1] == "-"
+
+
+async def test_languages_and_words_are_told() -> None:
+    found = await told(FakeEngine(voices=(BOB,)), FakeEngine(voices=(fake_voice("bob", "nl"),)))
+    assert list(found) == ["voice bob"]
+    assert ["; de;" in v for v in found["voice bob"]] == [True, False]
+
+
+async def test_another_card_is_told_and_no_difference(capsys: pytest.CaptureFixture[str]) -> None:
+    engines = FakeEngine(voices=(ANNA,)), FakeEngine(voices=(ANNA,))
+    engines[1].become(Phase.READY, "another card")
+    async with serving(engines[0]) as one, serving(engines[1]) as other:
+        uris = [f"tcp://127.0.0.1:{port_of(server)}" for server in (one, other)]
+        assert list(differences(await ask_all(uris))) == [SPEAKS]
+        assert await asyncio.to_thread(main, ["compare", *uris]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert await asyncio.to_thread(main, ["compare", *uris, "--json"]) == 0
+        document = json.loads(capsys.readouterr().out)
+    assert uris[0] in lines[0]
+    assert "another card" in lines[1]
+    assert lines[-1] == "All 2 list the same voices, 1 of them"
+    assert document["same"] is True
+    assert document["servers"] == uris
+
+
+async def test_differences_are_an_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    async with (
+        serving(FakeEngine(voices=(ANNA,))) as one,
+        serving(FakeEngine(voices=(BOB,))) as other,
+    ):
+        uris = [f"tcp://127.0.0.1:{port_of(server)}" for server in (one, other)]
+        assert await asyncio.to_thread(main, ["compare", *uris]) == 1
+        assert capsys.readouterr().out.splitlines()[-1] == "They differ, as said above"
+        assert await asyncio.to_thread(main, ["compare", *uris, "--json"]) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert document["same"] is False
+    assert document["differences"]["place 1 in the list"] == ["anna", "bob"]
+
+
+async def test_one_that_does_not_answer_is_a_difference() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        nobody = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+        async with serving(FakeEngine()) as server:
+            found = differences(await ask_all([f"tcp://127.0.0.1:{port_of(server)}", nobody]))
+    assert list(found) == [ANSWERS]
+    assert found[ANSWERS][0] == "yes"
+    assert found[ANSWERS][1].startswith("no: ")
+
+
+async def test_something_else_is_no_wyoming_server() -> None:
+    async def answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        found = await ask(f"tcp://127.0.0.1:{port}")
+    assert found[ANSWERS].startswith("no: ")
+
+
+async def test_what_is_no_address_is_refused() -> None:
+    with pytest.raises(RequestError, match="is not like tcp://"):
+        await ask("gpu1:10200")

@@ -1,0 +1,121 @@
+"""Where replicas differ, as clients see them: their Describe, side by side."""
+
+import asyncio
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from wyoming.client import AsyncClient
+from wyoming.info import Describe, Info, TtsProgram, TtsVoice
+
+from wyoming_csm.errors import RequestError
+from wyoming_csm.terminal import table
+from wyoming_csm.within import within
+
+_SECONDS = 10.0  # for an answer
+_SHOWN = 60  # characters of a value, in the table
+ANSWERS, SPEAKS = "answers", "speaks now"
+# What speaks differs between replicas with other cards, and while one loads: it is only told.
+_TOLD = (SPEAKS,)
+
+Facts = Mapping[str, str]
+
+
+def compare(uris: Sequence[str], as_json: bool = False) -> int:
+    """Ask all servers and print where they differ; return 0 if nowhere, else 1.
+
+    Raises RequestError for an address that is none.
+    """
+    found = asyncio.run(ask_all(uris))
+    unequal = differences(found)
+    same = not any(name not in _TOLD for name in unequal)
+    if as_json:
+        print(json.dumps({"same": same, "servers": uris, "differences": unequal}, indent=2))
+        return 0 if same else 1
+    rows = {SPEAKS: [facts.get(SPEAKS, "-") for facts in found], **unequal}
+    table(("", *uris), [(name, *map(_short, values)) for name, values in rows.items()])
+    voices = sum(name.startswith("voice ") for name in found[0])
+    alike = f"All {len(uris)} list the same voices, {voices} of them"
+    print(alike if same else "They differ, as said above")
+    return 0 if same else 1
+
+
+async def ask_all(uris: Sequence[str]) -> list[Facts]:
+    """Return what each server says of itself; raises RequestError for an address that is none."""
+    return list(await asyncio.gather(*map(ask, uris)))
+
+
+async def ask(uri: str) -> Facts:
+    """Return what a server says of itself, by name; why it does not answer, if it does not."""
+    try:
+        client = AsyncClient.from_uri(uri, connect_timeout=_SECONDS)
+    except ValueError as error:
+        raise RequestError(f"{uri!r} is not like tcp://192.168.1.5:10200: {error}") from error
+    answers: list[Info] = []
+    try:
+        if not await within(_SECONDS, _describe(client, answers)):
+            return {ANSWERS: f"no: nothing in {_SECONDS:g} s"}
+    except (OSError, EOFError) as error:
+        return {ANSWERS: f"no: {getattr(error, 'strerror', None) or error}"}
+    except (LookupError, TypeError, ValueError, AttributeError):
+        return {ANSWERS: "no: it is no Wyoming server"}
+    return dict(facts_of(answers[0]))
+
+
+async def _describe(client: AsyncClient, answers: list[Info]) -> None:
+    async with client:
+        await client.write_event(Describe().event())
+        while (event := await client.read_event()) is not None:
+            if Info.is_type(event.type):
+                answers.append(Info.from_event(event))
+                return
+    raise EOFError("it ended the connection")
+
+
+def facts_of(info: Info) -> Iterator[tuple[str, str]]:
+    """Yield what can be told of a server, each with a name that it has on all."""
+    yield ANSWERS, "yes"
+    yield "programs", ", ".join(program.name for program in info.tts)
+    for program in info.tts:
+        yield from _of_program(program)
+
+
+def _of_program(program: TtsProgram) -> Iterator[tuple[str, str]]:
+    yield SPEAKS, program.description or ""
+    yield "version", program.version or ""
+    yield "text is streamed", "yes" if program.supports_synthesize_streaming else "no"
+    for number, voice in enumerate(program.voices):
+        yield f"place {number + 1} in the list", voice.name
+    for voice in program.voices:
+        yield f"voice {voice.name}", _words(voice)
+
+
+def _words(voice: TtsVoice) -> str:
+    speakers = [speaker.name for speaker in voice.speakers or ()]
+    parts: tuple[Any, ...] = (
+        *(voice.description, " ".join(voice.languages), voice.version, " ".join(speakers)),
+        voice.attribution.name,
+    )
+    return "; ".join(str(part) for part in parts if part)
+
+
+def differences(found: Sequence[Facts]) -> dict[str, list[str]]:
+    """Return what is not the same on all, by name: the value of each server, "-" without one.
+
+    Of servers of which one does not answer nothing else is told; of lists in another order the
+    first voice that is another.
+    """
+    if any(facts[ANSWERS] != "yes" for facts in found):
+        return {ANSWERS: [facts[ANSWERS] for facts in found]}
+    names = list(dict.fromkeys(name for facts in found for name in facts))
+    unequal = {
+        name: values
+        for name in names
+        if len(set(values := [facts.get(name, "-") for facts in found])) > 1
+    }
+    moved = [name for name in unequal if name.startswith("place ")]
+    return {name: values for name, values in unequal.items() if name not in moved[1:]}
+
+
+def _short(words: str) -> str:
+    return words if len(words) <= _SHOWN else f"{words[: _SHOWN - 1]}…"
