@@ -12,10 +12,11 @@ from benchmarks.fleet import balancer, demand, faults, plan
 from benchmarks.fleet.cards import CARDS, computed, in_buckets, linear, measured
 from benchmarks.fleet.loads import least, set_least
 from benchmarks.fleet.simulate import BALANCERS, Event, Result, Setting, simulate, work_of
-from benchmarks.fleet.state import FELL_BACK, LOST, SPOKEN, Engine, Floats
+from benchmarks.fleet.state import FELL_BACK, LOST, SPOKEN, Engine, Floats, empty_fleet
 from benchmarks.record import FOLDER
 from benchmarks.scripted_runner import Device
 from benchmarks.simulation import Line, World
+from wyoming_csm.server.agent import percent
 
 PREFILL = (0.030, 0.0001)
 NONE = np.zeros(2)
@@ -24,16 +25,25 @@ RECORD = FOLDER / "2026-11-22-amd-epyc-2-cores-engine.json"
 
 
 @pytest.mark.parametrize(
-    ("seed", "fixed", "each"),
-    [(0, 0.010, 0.006), (1, 0.010, 0.006), (0, 0.004, 0.0005)],
+    ("fixed", "each", "seconds", "count"),
+    [
+        (0.010, 0.006, 12, 18),
+        (0.004, 0.0005, 2, 18),
+        (0.010, 0.006, 2, 14),  # nearly at once: the queue, prompts one after the other
+        (0.010, 0.014, 3, 9),
+        (0.060, 0.002, 3, 10),  # tight: buffers run empty, prompts wait
+        (0.073, 0.0001, 3, 8),
+    ],
 )
-def test_a_replica_does_what_the_frame_loop_does(seed: int, fixed: float, each: float) -> None:
-    chance = random.Random(seed)
-    came = sorted(chance.uniform(0, 12) for _ in range(18))
+def test_a_replica_does_what_the_frame_loop_does(
+    fixed: float, each: float, seconds: float, count: int
+) -> None:
+    chance = random.Random(f"{fixed} {each} {seconds}")
+    came = sorted(chance.uniform(0, seconds) for _ in range(count))
     listeners = [
         [
             Line(
-                frames=chance.randint(12, 100),
+                frames=chance.randint(12, 60),
                 positions=chance.randint(20, 300),
                 after=0.005 if number else at,
             )
@@ -44,8 +54,11 @@ def test_a_replica_does_what_the_frame_loop_does(seed: int, fixed: float, each: 
     device = Device(lambda n: fixed + each * n, lambda n: PREFILL[0] + PREFILL[1] * n)
     world = World(device, listeners).run()
     real: dict[int, float] = {}
+    played = dict.fromkeys(range(count), 0.0)  # when each listener has played all
     for told in world.told.values():
         real.setdefault(told.reply, told.sound[0] - came[told.reply])
+        for at in told.sound:
+            played[told.reply] = max(at, played[told.reply]) + 0.08
     engine = Engine(linear(fixed, each, 8), np.array(PREFILL), 1, 0.0, 0.005, 0, True)
     ours = simulate(
         work_of(
@@ -56,6 +69,7 @@ def test_a_replica_does_what_the_frame_loop_does(seed: int, fixed: float, each: 
         Setting(1, engine),
     )
     assert ours.firsts() == pytest.approx([real[n] for n in range(len(came))], abs=0.001)
+    assert ours.fleet.empty_at == pytest.approx(list(played.values()), abs=0.002)
     assert ours.fleet.counts[0] == len(world.sizes)
 
 
@@ -183,6 +197,16 @@ def test_no_fewer_are_needed_and_cheaper_cards_more_of_them() -> None:
                 simulate(work, fewer).percentile(99, demand.WARM_SECONDS / 2) > plan.TARGET_SECONDS
             )
     assert counts[0] < counts[1]
+
+
+def test_weights_are_those_that_the_agent_says() -> None:
+    fleet = empty_fleet(1, 8, 1)
+    for busy in range(14):  # eight speak, the others wait
+        fleet.taken[0], fleet.waiting[0] = min(busy, 8), max(0, busy - 8)
+        balancer.poll(fleet, 0, balancer.HALF)
+        assert fleet.weight[0] == pytest.approx(percent(8 - busy, 8), abs=1)
+        balancer.poll(fleet, 0, balancer.ALL)
+        assert fleet.weight[0] == max(1, 100 * (8 - busy) // 8)
 
 
 @pytest.mark.parametrize(("least", "zones", "count"), [(1, 3, 2), (4, 3, 6), (5, 3, 8), (7, 2, 14)])
