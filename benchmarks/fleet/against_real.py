@@ -27,6 +27,7 @@ from benchmarks.fleet.state import Engine
 from benchmarks.record import lines_of
 from benchmarks.replicas import configuration, firsts
 
+WEIGHED_EVERY = 0.5  # seconds, as haproxy.cfg has it
 _BAR = 15.0  # percent
 
 
@@ -84,12 +85,13 @@ async def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
 def compared(calls: list[Call], front: float, options: argparse.Namespace) -> dict[str, Any]:
     """Return the first sounds of some calls, and those of the same calls simulated."""
     step = linear(options.step, options.step_each, options.slots)
-    engine = Engine(step, np.array([options.prefill, 0.0]), 1, front, PIPE_SECONDS, HELD, False)
+    engine = Engine(step, np.array([options.prefill, 0.0]), 1, front, PIPE_SECONDS, HELD, True)
     began = min(call.asked for call in calls)
     frames = [[max(1, round(options.frames_per_character * len(c.text)))] for c in calls]
     at = np.array([call.asked - began for call in calls])
     work = work_of(at, frames, [[1]] * len(calls))
-    result = simulate(work, Setting(options.replicas, engine))
+    setting = Setting(options.replicas, engine, weighed_every=WEIGHED_EVERY)
+    result = simulate(work, setting)
     real, simulated = firsts(calls), result.told()
     found: dict[str, Any] = {
         "calls": len(calls),
