@@ -15,7 +15,7 @@ from wyoming_csm.server.peer import UNSENT_BYTES, EventWriter
 class SoundEvents:
     """One reply's sound: 24 kHz mono s16le in, events out, each of `samples_per_chunk` samples.
 
-    Only what comes before a `flush` may be shorter.
+    Only the first of a reply, and what comes before a `flush`, may be shorter.
     """
 
     def __init__(self, events: EventWriter, samples_per_chunk: int) -> None:
@@ -38,11 +38,15 @@ class SoundEvents:
             self._events.send(AudioStart(SAMPLE_RATE, SAMPLE_WIDTH, CHANNELS).event())
 
     def send(self, pcm: bytes) -> None:
-        """Add sound of any length; whole chunks are sent at once. Raises ConnectionError."""
+        """Add sound of any length; whole chunks are sent at once, and the first sound of all: the
+        limiter keeps some of CSM's first frame, so a whole chunk would take the second one. Raises
+        ConnectionError."""
         self._pending += pcm
         while len(self._pending) >= self._chunk_bytes:
             self._chunk(bytes(self._pending[: self._chunk_bytes]))
             del self._pending[: self._chunk_bytes]
+        if self.first_at is None:
+            self.flush()
 
     def flush(self) -> None:
         """Send what fills no chunk: a sentence's end does not wait for the next one's beginning."""
