@@ -11,13 +11,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import soundfile
-import yaml
 
+from tests.docker_commands import built, composed, orchestrated, swarmed
 from tests.documents import DOCUMENTS, ROOT, Document
 from wyoming_csm.__main__ import main
 from wyoming_csm.command_line import parse_words
@@ -67,27 +66,6 @@ def managed(command: str, tools: Tools) -> None:
     assert main([*own_words(command), "--data-dir", str(tools[0])]) == 0
 
 
-def composed(command: str, _: Tools) -> None:
-    """Docker's: its files are there and give one service that can be built or run."""
-    words = shlex.split(command)[2:]
-    merged: dict[str, object] = {}
-    while words[0] == "-f":
-        found = yaml.load((ROOT / words[1]).read_text(), _Compose)
-        merged |= {key: value for key, value in found.items() if key != "services"}
-        assert list(found["services"]) == ["wyoming-csm"]
-        merged.setdefault("services", found["services"])
-        words = words[2:]
-    assert merged["services"]
-    assert words in (["up", "-d"], ["logs", "-f"])
-
-
-class _Compose(yaml.SafeLoader):
-    """YAML with `!reset`, which Compose has."""
-
-
-_Compose.add_constructor("!reset", lambda loader, node: None)
-
-
 def scripted(command: str, _: Tools) -> None:
     """A script of ours: it is there, can be run, and is a shell's or Python's without fault."""
     words = shlex.split(command)
@@ -126,32 +104,6 @@ def administered(command: str, _: Tools) -> None:
         assert path.replace("/var/lib", "%S") in unit
 
 
-def built(command: str, _: Tools) -> None:
-    """Docker's: the file is there, and has every argument that is given."""
-    words = shlex.split(command)
-    recipe = (ROOT / words[words.index("-f") + 1]).read_text()
-    for number, word in enumerate(words):
-        if word == "--build-arg":
-            assert f"ARG {words[number + 1].partition('=')[0]}" in recipe
-
-
-def orchestrated(command: str, _: Tools) -> None:
-    """Kubernetes': its folders and files are there, and it names what they do."""
-    words = shlex.split(command, comments=True)
-    folder = ROOT / "docker/kubernetes"
-    manifests = "".join(path.read_text() for path in folder.glob("*/*.yaml"))
-    for option, path in pairwise(words):
-        if option in ("-k", "-f"):
-            assert (ROOT / path).is_relative_to(folder)
-            assert (ROOT / path / "kustomization.yaml" if option == "-k" else ROOT / path).is_file()
-    names = [words[words.index("generic") + 1]] if "generic" in words else []
-    names += [word.partition("/")[2] for word in words if re.match(r"(deployment|job)/", word)]
-    names += [word for option, word in pairwise(words) if option == "-n"]
-    assert names or words[1] == "apply"
-    for name in names:
-        assert re.search(rf"(?:[nN]ame|namespace): {name}$", manifests, re.MULTILINE), name
-
-
 def noted(command: str, _: Tools) -> None:
     """A line written into a file that Compose reads, or systemd."""
     name = re.search(r"(?:>|tee) (\S+)$", command)
@@ -176,7 +128,9 @@ CHECKS: dict[str, Check] = {
     r"\./run\.sh voices list": managed,
     r"\./run\.sh (voices|verify|doctor|bench|download) ?.*": parsed,
     r"speech/bin/wyoming-csm .*": parsed,  # and script/try-wheel runs it
+    r"wyoming-csm compare .*": parsed,
     r"docker compose .*": composed,
+    r"docker (stack|service) .*": swarmed,
     r"docker build .*": built,
     r"kubectl .*": orchestrated,
     r"(script|\.ci)/.+": scripted,
