@@ -9,6 +9,7 @@ server runs. Nobody on the network can set either.
 
 import errno
 import logging
+import math
 import os
 import sys
 import time
@@ -66,7 +67,7 @@ class Switch:
     def number(self, fault: str) -> float | None:
         """Return the number of a fault (0 if it has none) that is to happen now; else None."""
         try:
-            lines = self._path.read_text(encoding="utf-8").splitlines()
+            lines = self._path.read_text(encoding="utf-8", errors="replace").splitlines()
         except OSError:
             return None
         return next((n for line in lines if (n := self._number(line, fault)) is not None), None)
@@ -84,7 +85,8 @@ class Switch:
                     return 0.0 if kind == fault else None
                 case [kind, number] if kind in known:
                     amount = float(number)
-                    return amount if kind == fault else None
+                    if math.isfinite(amount):
+                        return amount if kind == fault else None
         if line not in self._told:
             _LOGGER.error("%r is no fault there is: see docs/faults.md", line)
             self._told.add(line)

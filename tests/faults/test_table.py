@@ -113,3 +113,11 @@ def test_a_line_that_is_none_is_told(drill: Drill, caplog: pytest.LogCaptureFixt
     drill.set("csm dye 3", "csm die 3")
     assert Switch(drill.path, "csm").number("die") == 3
     assert "csm dye 3" in caplog.text
+
+
+def test_a_file_that_says_nothing_makes_no_fault(tmp_path: Path) -> None:
+    """Whatever bytes it has: a drill that is written wrong stops no server."""
+    path = tmp_path / "faults"
+    path.write_bytes(b"door dye 3\ndoor short nan\ndoor block inf\n\xff\xfe\ndoor clock -3\n")
+    switch = Switch(path, DOOR)
+    assert [switch.number(fault) for fault in ("short", "block", "clock")] == [None, None, -3]

@@ -43,6 +43,8 @@ def any_request(random: Random) -> bytes:
         parts.append(_FORM % (b"clip", b'; filename="../a.wav"', any_sound(random)))
         random.shuffle(parts)
         body, kind = b"".join(parts) + b"--x--\r\n", b"multipart/form-data; boundary=x"
+    if random.random() < 0.1:
+        kind += random.choice((b";", b"(", b'"', b"=a;")) * random.randrange(15_000)
     return request(method, path, b"Content-Type: %s\r\n" % kind, body)
 
 
@@ -53,6 +55,8 @@ SEEDS = (
     request(b"POST", b"/v1/audio/speech", b"Content-Type: application/json\r\n",
             b'{"input": "Hi.", "response_format": "wav", "stream_format": "sse"}'),
     request(b"POST", b"/api/clips/judge", b"Content-Type: audio/wav\r\n", b"RIFF____WAVE"),
+    request(b"POST", b"/api/words", b"Content-Type: a/b%s\r\n" % (b";" * 15_000), b"{}"),
+    request(b"POST", b"/api/words", b'Content-Type: "a%s\r\n' % (b"(" * 330), b"{}"),
     request(b"GET", b"/api/stream", b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
             b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n",
             b'\x81\x8f\0\0\0\0{"type":"end"}\n'),

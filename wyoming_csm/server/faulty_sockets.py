@@ -39,7 +39,7 @@ class _FaultyConnection(socket.socket):
             Event().wait(_TRY_SECONDS)
             raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
         most = self._switch.number("short")
-        return super().send(data if most is None else data[: int(most)], flags)
+        return super().send(data if most is None else data[: max(1, int(most))], flags)
 
     def sendmsg(self, buffers: Iterable[Any], *_: Any) -> int:
         return self.send(next(iter(buffers)))

@@ -193,10 +193,16 @@ async def test_a_wrong_token_may_be_of_any_bytes(
     assert not caplog.records
 
 
-async def test_without_a_token_a_protocol_may_be_of_any_bytes() -> None:
-    async with doors(FakeEngine()) as both, raw(both) as one:
-        one.send(HEAD.replace(b"/health", b"/api/stream") + WEBSOCKET + KEY)
-        assert await one.status() == 101
+async def test_without_a_token_a_protocol_may_be_of_any_bytes(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """And whoever asks for many does not fill the log with them."""
+    many = b"Sec-WebSocket-Protocol: " + b"a," * 7_000 + b"\r\n"
+    for more in (KEY, many + KEY):
+        async with doors(FakeEngine()) as both, raw(both) as one:
+            one.send(HEAD.replace(b"/health", b"/api/stream") + WEBSOCKET + more)
+            assert await one.status() == 101
+    assert not caplog.records
 
 
 class Faulty(FakeEngine):

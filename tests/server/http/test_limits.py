@@ -1,6 +1,7 @@
 """Too large, too slow, too many: each is refused, and costs nobody else anything."""
 
 import asyncio
+import time
 from contextlib import AsyncExitStack
 
 import pytest
@@ -36,6 +37,19 @@ async def test_a_body_that_does_not_come_is_a_408() -> None:
     async with doors(FakeEngine(), limits=Limits(event_seconds=0.1)) as both, raw(both) as slow:
         slow.send(POST + b"Content-Length: 30\r\n\r\n{")
         assert await slow.status() == 408
+
+
+@pytest.mark.parametrize("path", ["/api/words", "/api/clips/judge", "/api/convert"])
+@pytest.mark.parametrize("fill", [b";", b"("])
+async def test_a_long_type_is_refused_at_once(path: str, fill: bytes) -> None:
+    """The standard library takes seconds for the one, and all frames of its stack for the other."""
+    head = POST.replace(b"/v1/audio/speech", path.encode())
+    head = head.replace(b"application/json", b'"a' + fill * 15_000)
+    async with doors(FakeEngine()) as both, raw(both) as hostile:
+        began = time.thread_time()
+        hostile.send(head + b"Content-Length: 2\r\n\r\n{}")
+        assert await hostile.status() == 415
+        assert time.thread_time() - began < 0.5  # 2 s, or a 500
 
 
 @pytest.mark.parametrize("form", [True, False])

@@ -11,7 +11,7 @@ import msgspec
 from aiohttp import web
 
 from wyoming_csm.audio import CHANNELS, SAMPLE_RATE, SAMPLE_WIDTH
-from wyoming_csm.server.http.bodies import parts
+from wyoming_csm.server.http.bodies import media_type, parts
 from wyoming_csm.server.http.encode import MIME, Format, encoder_of
 from wyoming_csm.server.http.house import house_of
 from wyoming_csm.server.http.problems import Refused
@@ -26,7 +26,7 @@ async def convert(request: web.Request) -> web.StreamResponse:
     """Answer POST /api/convert: a WAV file as this server speaks it becomes one of `format`."""
     house = house_of(request)
     name = _format_of(request)
-    if request.content_type not in KINDS:
+    if media_type(request) not in KINDS:
         raise Refused(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send a WAV file, with the type {KINDS[0]}"
         )

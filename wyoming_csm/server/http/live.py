@@ -8,6 +8,7 @@ The client sends JSON: `{"type": "start", "voice": …, "ssml": …}` (may be le
 """
 
 import asyncio
+import logging
 from contextlib import aclosing
 from http import HTTPStatus
 from typing import Annotated
@@ -28,6 +29,9 @@ from wyoming_csm.text.characters import mended
 from wyoming_csm.text.pieces import FASTEST, SLOWEST
 from wyoming_csm.text_stream import TextStream
 from wyoming_csm.voice_choice import VoiceRequest
+
+# What it warns of is what a client asks for: 16 KB of anything, or a token.
+logging.getLogger("aiohttp.websocket").setLevel(logging.ERROR)
 
 _HEARTBEAT_SECONDS = 20.0
 PROTOCOL = "wyoming-csm"
@@ -88,7 +92,7 @@ async def live(request: web.Request) -> web.WebSocketResponse:
     """Answer GET /api/stream."""
     limits = house_of(request).config.limits
     socket = web.WebSocketResponse(
-        # A token is among them: one that were unknown here would be written into the log.
+        # A browser that asks for nothing but its token wants an answer to that.
         protocols=(PROTOCOL, *filter(str.isascii, token_protocols(request))),
         heartbeat=_HEARTBEAT_SECONDS,
         max_msg_size=limits.data_bytes,

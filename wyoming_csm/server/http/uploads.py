@@ -10,7 +10,7 @@ from pathlib import Path
 from aiohttp import BodyPartReader, web
 from aiohttp.http import HttpProcessingError
 
-from wyoming_csm.server.http.bodies import Patience, bounded, parts
+from wyoming_csm.server.http.bodies import Patience, bounded, media_type, parts
 from wyoming_csm.server.http.house import house_of
 from wyoming_csm.server.http.problems import Refused
 
@@ -58,15 +58,16 @@ async def upload(request: web.Request) -> AsyncIterator[Upload]:
 
 
 async def _read(request: web.Request, folder: Path) -> Upload:
-    if request.content_type == _FORM:
+    kind = media_type(request)
+    if kind == _FORM:
         return await _read_form(request, folder)
-    if request.content_type not in _ENDINGS:
+    if kind not in _ENDINGS:
         raise Refused(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             f"send a form ({_FORM}) with the file `clip`, or the recording itself as one of:"
             f" {', '.join(KINDS)}",
         )
-    found = Upload(folder / f"clip{_ENDINGS[request.content_type]}", dict(request.query))
+    found = Upload(folder / f"clip{_ENDINGS[kind]}", dict(request.query))
     with found.clip.open("wb") as file:
         async for part in parts(request, house_of(request).config.limits.upload_bytes):
             file.write(part)
