@@ -333,7 +333,7 @@ class Config(_Section, frozen=True):
     engines: In order: the first that can, speaks; a list
     voice: Default voice; null: the first
     language: Default language: en, de-CH
-    samples_per_chunk: Samples in an audio event; 1920: one frame of 80 ms
+    samples_per_chunk: Samples in an audio event, but for the first; 1920: one frame of 80 ms
     voices: Folder of recorded voices
     lexicon: File of words and phrases that are said otherwise than they are written
     speakers: Folder of what speakers without a clip said once, which servers may share; null:
