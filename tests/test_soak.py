@@ -59,7 +59,7 @@ def test_a_count_is_constant_but_for_a_moment() -> None:
 
 
 @pytest.mark.parametrize(
-    ("slower", "machine", "holds"), [(1, 2, True), (1.5, 1, False), (3, 2, False)]
+    ("slower", "machine", "holds"), [(1, 2, True), (1, 0.4, True), (1.5, 1, False), (3, 2, False)]
 )
 def test_a_slower_machine_is_no_slower_server(slower: float, machine: float, holds: bool) -> None:
     chance = random.Random(1)
