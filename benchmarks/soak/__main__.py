@@ -88,8 +88,8 @@ async def _rounds(server: Served, crowd: Crowd, trouble: Trouble, control: int, 
         return loop.time() - began
 
     while now() < soak.seconds:
-        # The system voice's child lives on at the begin and the end, CSM's in between.
-        trouble.csm_dies = not 0.3 < now() / soak.seconds < 0.7
+        # The system voice's child lives on in the first half, CSM's in the second.
+        trouble.csm_dies = now() < soak.seconds / 2
         crowd.come()
         making = asyncio.create_task(trouble.run(_TROUBLE_SECONDS))
         await asyncio.sleep(length)

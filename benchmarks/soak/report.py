@@ -21,7 +21,7 @@ from wyoming_csm import __version__
 ROOT = Path(__file__).parents[2]
 _BEREAVED = 25.0  # seconds after a child died or hung, in which what it had may be lost
 _LAZY_THREADS = 3  # pools have their last threads only when all others are busy
-_LEAST_LIFE = 600.0  # seconds of a life, after its warm-up, that say how it drifts
+_LEAST_LIFE = 900.0  # seconds of a life, after its warm-up, that say how it drifts
 
 
 @dataclass
