@@ -8,7 +8,7 @@ import pytest
 from benchmarks.soak import judge
 from benchmarks.soak.judge import MIB, Points
 from benchmarks.soak.logged import kinds
-from benchmarks.soak.report import Soak, conclude
+from benchmarks.soak.report import Soak, again, conclude
 from benchmarks.soak.series import AtRest, First
 from benchmarks.soak.watching import Held
 
@@ -59,7 +59,7 @@ def test_a_count_is_constant_but_for_a_moment() -> None:
 
 
 @pytest.mark.parametrize(
-    ("slower", "machine", "holds"), [(1, 2, True), (1.5, 1, False), (3, 2, False)]
+    ("slower", "machine", "holds"), [(1, 2, True), (1, 0.4, True), (1.5, 1, False), (3, 2, False)]
 )
 def test_a_slower_machine_is_no_slower_server(slower: float, machine: float, holds: bool) -> None:
     chance = random.Random(1)
@@ -126,3 +126,11 @@ def test_what_a_dead_child_had_is_lost_and_nothing_else(tmp_path: Path) -> None:
     assert conclude(soak, tmp_path / "a")
     soak.died_at = [101.0]
     assert not conclude(soak, tmp_path / "b")
+
+
+def test_a_soak_is_judged_again_from_its_files(tmp_path: Path) -> None:
+    (tmp_path / "server.log").write_text("Traceback\n")
+    conclude(soaked(), tmp_path / "soak")
+    soak = again(tmp_path)
+    assert (soak.rests, soak.firsts, soak.log) == (soaked().rests, soaked().firsts, ["Traceback"])
+    assert not conclude(soak, tmp_path / "soak")

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import datetime
 import random
+import shutil
 import sys
 import tempfile
 from contextlib import suppress
@@ -14,7 +15,7 @@ from aiohttp import ClientSession
 from benchmarks.fixtures.random_csm import make_tiny_csm
 from benchmarks.soak.control import controlled
 from benchmarks.soak.crowd import Crowd
-from benchmarks.soak.report import Soak, conclude
+from benchmarks.soak.report import Soak, again, conclude, p95s
 from benchmarks.soak.series import AtRest, look, probe, quiet
 from benchmarks.soak.served import IDLE_UNLOAD, Served, served
 from benchmarks.soak.trouble import CLIP_WORDS, Trouble
@@ -27,7 +28,7 @@ _READY_SECONDS = 300.0  # a child that was stopped while it loads has 120, and t
 RECORDS = Path(__file__).parents[1]
 
 
-async def main() -> int:
+def main() -> int:
     """Soak, write the report and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--hours", type=float, default=1.0)
@@ -35,15 +36,18 @@ async def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, help="for the server's files, which stay there")
     parser.add_argument("--record", action="store_true", help="write into benchmarks/, with date")
+    parser.add_argument("--again", type=Path, metavar="FOLDER", help="judge a soak's files again")
     options = parser.parse_args()
     seconds = options.minutes * 60 if options.minutes else options.hours * 3600
-    folder = options.folder or Path(tempfile.mkdtemp(prefix="soak-"))
+    folder: Path = options.again or options.folder or Path(tempfile.mkdtemp(prefix="soak-"))
     folder.mkdir(parents=True, exist_ok=True)
-    soak = await run(folder, seconds, options.seed)
-    day = datetime.date.today().isoformat()
-    good = conclude(soak, RECORDS / f"{day}-soak" if options.record else folder / "soak")
-    if options.folder or options.record or not good:
-        print(f"The server's files: {folder}")
+    soak = again(folder) if options.again else asyncio.run(run(folder, seconds, options.seed))
+    good = conclude(soak, folder / "soak")
+    if options.record:
+        for file in folder.glob("soak.*"):
+            name = f"{datetime.date.today().isoformat()}-{file.name}"
+            shutil.copy(file, RECORDS / name)
+    print(f"The server's files: {folder}")
     return 0 if good else 1
 
 
@@ -68,7 +72,7 @@ async def run(folder: Path, seconds: float, seed: int) -> Soak:
     soak.died_at = [at - began for at in trouble.died_at]
     soak.failures = [(one.at - began, f"{one.visit}: {one.why}") for one in crowd.failures]
     heard = (first for visitor in visitors for first in visitor.firsts)
-    soak.heard = sorted((at - began, seconds) for at, seconds in heard)
+    soak.heard = p95s(sorted((at - began, seconds) for at, seconds in heard), 180)
     soak.exit_code = server.process.returncode
     soak.log = server.log.read_text(errors="replace").splitlines()
     return soak
@@ -84,8 +88,8 @@ async def _rounds(server: Served, crowd: Crowd, trouble: Trouble, control: int, 
         return loop.time() - began
 
     while now() < soak.seconds:
-        # The system voice's child lives on at the begin and the end, CSM's in between.
-        trouble.csm_dies = not 0.3 < now() / soak.seconds < 0.7
+        # The system voice's child lives on in the first half, CSM's in the second.
+        trouble.csm_dies = now() < soak.seconds / 2
         crowd.come()
         making = asyncio.create_task(trouble.run(_TROUBLE_SECONDS))
         await asyncio.sleep(length)
@@ -141,4 +145,4 @@ def _line(rest: AtRest) -> str:
 
 if __name__ == "__main__":
     with suppress(KeyboardInterrupt):
-        sys.exit(asyncio.run(main()))
+        sys.exit(main())

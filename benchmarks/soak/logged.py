@@ -22,9 +22,11 @@ EXPECTED = (
     r"^Refused a connection that does not speak HTTP",
     r"^Refused 127\.0\.0\.\d+: (more than|data_length is|an event|an? |the listener took nothing)",
     r" speaks for guest_\d, which cannot be used: ",
+    r"^Refused 127\.0\.0\.\d+: the connection ended in the middle of an event",
     r"^Too many connections: ",
     r"^The lexicon \S+ cannot be used: ",
     r"^Voice 'guest_\d' cannot be used: ",
+    r"^The clip \S+/guest_\d/clip\.wav cannot be used: ",  # it is still being copied
 )
 _EXPECTED = re.compile("|".join(EXPECTED))
 

@@ -3,7 +3,7 @@
 import datetime
 import platform
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -21,7 +21,7 @@ from wyoming_csm import __version__
 ROOT = Path(__file__).parents[2]
 _BEREAVED = 25.0  # seconds after a child died or hung, in which what it had may be lost
 _LAZY_THREADS = 3  # pools have their last threads only when all others are busy
-_LEAST_LIFE = 600.0  # seconds of a life, after its warm-up, that say how it drifts
+_LEAST_LIFE = 900.0  # seconds of a life, after its warm-up, that say how it drifts
 
 
 @dataclass
@@ -31,9 +31,9 @@ class Soak:
     seconds: float
     rests: list[AtRest] = field(default_factory=list)
     firsts: list[First] = field(default_factory=list)
-    heard: list[tuple[float, float]] = field(default_factory=list)  # first sounds in the crowd
-    visits: Counter[str] = field(default_factory=Counter)
-    trouble: Counter[str] = field(default_factory=Counter)
+    heard: Points = field(default_factory=list)  # first sounds in the crowd: p95s, in ms
+    visits: dict[str, int] = field(default_factory=dict)
+    trouble: dict[str, int] = field(default_factory=dict)
     died_at: list[float] = field(default_factory=list)
     failures: list[tuple[float, str]] = field(default_factory=list)  # of those who are owed all
     log: list[str] = field(default_factory=list)
@@ -60,8 +60,11 @@ def verdicts(soak: Soak) -> list[Verdict]:
     found = [
         judge.memory("front, resident", front[0], _LEAST_LIFE),
         judge.memory("front, allocated", front[1], _LEAST_LIFE),
-        judge.memory("CSM's child, allocated", lives(soak, "csm"), _LEAST_LIFE),
-        judge.memory("system voice's child, allocated", lives(soak, "system"), _LEAST_LIFE),
+        *(
+            judge.memory(f"{title}, {kind}", lives(soak, engine, kind), _LEAST_LIFE)
+            for engine, title in (("csm", "CSM's child"), ("system", "system voice's child"))
+            for kind in ("resident", "allocated")
+        ),
         judge.memory("data folder", [points("data_bytes")], _LEAST_LIFE),
         *(
             judge.constant(f"front: {name}", points(name, "front"))
@@ -80,12 +83,13 @@ def verdicts(soak: Soak) -> list[Verdict]:
     return [*found, judge.none("faults at the end", left)]
 
 
-def lives(soak: Soak, engine: str) -> list[Points]:
-    """Return the memory allocated by each process of an engine, after that process warmed up."""
+def lives(soak: Soak, engine: str, kind: str) -> list[Points]:
+    """Return the memory of each process of an engine, after that process warmed up; `kind`:
+    resident or allocated."""
     found = defaultdict(list)
     for rest in soak.rests:
         if (one := getattr(rest, engine)) is not None:
-            found[one.pid].append((rest.at, one.allocated))
+            found[one.pid].append((rest.at, getattr(one, kind)))
     warm_up = min(300.0, soak.seconds / 12)
     return [
         [(at, value) for at, value in life if at >= life[0][0] + warm_up] for life in found.values()
@@ -139,7 +143,7 @@ def conclude(soak: Soak, base: Path) -> bool:
         "version": __version__,
         "python": platform.python_version(),
         "verdicts": judged,
-        "soak": {**_rounded(msgspec.to_builtins(soak)), "log": [], "heard": p95s(soak.heard, 180)},
+        "soak": {**_rounded(msgspec.to_builtins(soak)), "log": []},
         "log": kinds(soak.log)[0],
         "unexpected": kinds(soak.log)[1][:100],
     }
@@ -152,6 +156,14 @@ def conclude(soak: Soak, base: Path) -> bool:
     return all(verdict.holds is not False for verdict in judged)
 
 
+def again(folder: Path) -> Soak:
+    """Read what `conclude` wrote there as `soak.json`, and the server's log."""
+    record = msgspec.json.decode((folder / "soak.json").read_bytes())
+    soak = msgspec.convert(record["soak"], Soak)
+    soak.log = (folder / "server.log").read_text(errors="replace").splitlines()
+    return soak
+
+
 def for_people(soak: Soak, judged: Sequence[Verdict], today: str) -> str:
     """Return the report's page."""
     says = {True: "holds", False: "**does not hold**", None: "-"}
@@ -160,16 +172,16 @@ def for_people(soak: Soak, judged: Sequence[Verdict], today: str) -> str:
         f"# {today}, a soak of {soak.seconds / 3_600:.2g} h",
         "",
         f"wyoming-csm {__version__}, Python {platform.python_version()}; `script/soak`.",
-        f"{soak.visits.total()} visits, {len(soak.failures)} of them did not get all that they"
-        f" were owed, {len(soak.died_at)} times a child died or hung.",
+        f"{sum(soak.visits.values())} visits; {len(soak.failures)} did not get all that they"
+        f" were owed; {len(soak.died_at)} times a child died or hung.",
         f"What is judged begins after {soak.warm / 60:.0f} minutes.",
         "",
         "| what | measured | limit | |",
         "|---|---|---|---|",
         *(f"| {one.what} | {one.value} | {one.limit} | {says[one.holds]} |" for one in judged),
-        *_listed("Visits", soak.visits.most_common()),
-        *_listed("Trouble", soak.trouble.most_common()),
-        *_listed("Log lines", counts.most_common()),
+        *_listed("Visits", soak.visits),
+        *_listed("Trouble", soak.trouble),
+        *_listed("Log lines", counts),
     ]
     if unexpected:
         lines += [
@@ -211,7 +223,7 @@ def panels(soak: Soak) -> list[tuple[str, Curves]]:
             "csm": p95s((f.at, f.seconds) for f in soak.firsts if f.engine == "csm"),
             "control": p95s((f.at, f.control) for f in soak.firsts),
         }),
-        ("first sound in the crowd, ms: p95 of 3 minutes", {"any": p95s(soak.heard, 180)}),
+        ("first sound in the crowd, ms: p95 of 3 minutes", {"any": soak.heard}),
     ]  # fmt: skip
 
 
@@ -231,5 +243,6 @@ def _rounded(value: Any) -> Any:
     return [_rounded(one) for one in value] if isinstance(value, list) else value
 
 
-def _listed(title: str, counts: Iterable[tuple[str, int]]) -> list[str]:
-    return ["", f"## {title}", "", *(f"    {number:6} {name}" for name, number in counts)]
+def _listed(title: str, counts: Mapping[str, int]) -> list[str]:
+    lines = (f"    {number:6} {name}" for name, number in Counter(counts).most_common())
+    return ["", f"## {title}", "", *lines]
