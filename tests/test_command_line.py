@@ -53,6 +53,14 @@ def test_what_only_a_server_does_is_no_word_of_the_others(
         ("--zeroconf", {"discovery": {"enabled": True, "name": "file"}}),
         ("--zeroconf here", {"discovery": {"enabled": True, "name": "here"}}),
         ("--zeroconf here --no-zeroconf", {"discovery": {"enabled": False, "name": "here"}}),
+        (
+            "doctor --no-zeroconf --debug",
+            {"discovery": {"enabled": False}, "log": {"level": "DEBUG"}},
+        ),
+        (
+            "doctor --zeroconf here --debug",
+            {"discovery": {"enabled": True, "name": "here"}, "log": {"level": "DEBUG"}},
+        ),
         ("--debug --log-format x", {"log": {"level": "DEBUG", "format": "x"}}),
         ("verify", {"log": {"level": "WARNING"}}),
         ("verify --debug", {"log": {"level": "DEBUG"}}),

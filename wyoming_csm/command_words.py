@@ -96,23 +96,22 @@ _HTTP = _word(
     *("--http",), dest="http.address", metavar="HOST:PORT",
     help="serve the page and OpenAI's API as well",
 )  # fmt: skip
+_ZEROCONF = (
+    _word(
+        *("--zeroconf",), dest="discovery.name", nargs="?", const="", metavar="NAME",
+        help="announce, under this name",
+    ),
+    _word(
+        *("--no-zeroconf",), dest="discovery.enabled", action="store_const", const=False,
+        help="do not announce",
+    ),
+)  # fmt: skip
 _SERVE = Command(
     "serve",
     "serve Wyoming (the default)",
-    (
-        _URI,
-        _HTTP,
-        _word(
-            *("--zeroconf",), dest="discovery.name", nargs="?", const="", metavar="NAME",
-            help="announce, under this name",
-        ),
-        _word(
-            *("--no-zeroconf",), dest="discovery.enabled", action="store_const", const=False,
-            help="do not announce",
-        ),
-    ),
+    (_URI, _HTTP, *_ZEROCONF),
     ("./run.sh --voice anna", "./run.sh --light --uri tcp://127.0.0.1:10250 --debug"),
-)  # fmt: skip
+)
 _SAY = Command(
     "say",
     "speak a text into a file",
@@ -205,8 +204,7 @@ _DOCTOR = Command(
     "doctor",
     "check this machine: what is found, and what helps",
     (
-        _URI,
-        _HTTP,
+        *(_URI, _HTTP, *_ZEROCONF),
         _flag("--quick", help="without speaking a sentence by each engine"),
         _flag("--verify", dest="verifies", help="compare CSM with transformers' as well"),
         _word("--asr", metavar="tcp://HOST:10300", help="look at this speech-to-text server, too"),

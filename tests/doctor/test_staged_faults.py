@@ -111,6 +111,21 @@ async def test_of_a_replica_the_balancer_is_announced(
     assert words in found["discovery"].found
 
 
+@pytest.mark.parametrize("uri", ["tcp://127.0.0.1:10200", "tcp://[::1]:10200"])
+async def test_what_only_this_machine_reaches_is_not_looked_for(uri: str) -> None:
+    machine = FakeMachine(answers={uri: OURS}, multicast=False)
+    found = {one.name: one for one in await examine(machine, {"uri": uri}, Wishes(quick=True))}
+    assert found["discovery"].level == "skip"
+    assert f"only this machine can reach {uri}" in found["discovery"].found
+    assert "tcp://0.0.0.0:10200" in found["discovery"].cure
+
+
+async def test_a_machine_without_a_network_is_no_choice_of_loopback() -> None:
+    machine = FakeMachine(lan=(), multicast=False)
+    found = {one.name: one for one in await examine(machine, {}, Wishes(quick=True))}
+    assert found["discovery"].level == "fail"
+
+
 async def test_the_gpu_is_left_to_a_server_that_runs() -> None:
     machine = FakeMachine(
         answers={PORT: OURS}, facts=facts(cards=(card((8, 9), free=10**9),)), network=[]
