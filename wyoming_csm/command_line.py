@@ -4,8 +4,9 @@ import argparse
 import difflib
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
@@ -13,6 +14,7 @@ from msgspec.structs import replace
 from wyoming_csm import __version__
 from wyoming_csm.command_words import COMMANDS, DEFAULT_CONFIG, EXAMPLES, SETTINGS, Command, Word
 from wyoming_csm.config import SECTIONS, Config, load, with_system_voice_only
+from wyoming_csm.errors import ConfigError
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -148,6 +150,24 @@ def configure(
     arguments: argparse.Namespace, warn: Callable[[str], None] = _LOGGER.warning
 ) -> Config:
     """Read the settings of the file and, over them, of the command line. Raises ConfigError."""
+    return _configure(arguments, file_of(arguments), _settings_of(arguments), warn)
+
+
+def configure_without_file(arguments: argparse.Namespace) -> Config:
+    """Return what the command line sets; nothing of it, but for --light, where that is wrong."""
+    try:
+        return _configure(arguments, None, _settings_of(arguments))
+    except ConfigError:
+        return _configure(arguments, None, {})
+
+
+def file_of(arguments: argparse.Namespace) -> Path | None:
+    """Return the file of settings that is named, or there."""
+    named: Path | None = arguments.config
+    return named or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None)
+
+
+def _settings_of(arguments: argparse.Namespace) -> dict[str, Any]:
     words: dict[str, Any] = {name: {} for name in SECTIONS}
     for setting, value in vars(arguments).items():
         section, _, name = setting.rpartition(".")
@@ -161,7 +181,15 @@ def configure(
         }
     if "dtype" in words["csm"]:
         words["csm"]["depth_dtype"] = None
-    path = arguments.config or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None)
+    return words
+
+
+def _configure(
+    arguments: argparse.Namespace,
+    path: Path | None,
+    words: Mapping[str, Any],
+    warn: Callable[[str], None] = _LOGGER.warning,
+) -> Config:
     config = load(path, warn, words)
     if arguments.command != "serve" and config.log.level == "INFO":
         # a person waits for a sound, not for a log

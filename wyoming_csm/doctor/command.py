@@ -40,12 +40,20 @@ class Wishes:
     as_json: bool = False
 
 
-def doctor(config: Config, wishes: Wishes, machine: Machine | None = None) -> int:
-    """Check, print, and return the exit code: 1 if something fails, else 0."""
+def doctor(
+    config: Config,
+    wishes: Wishes,
+    machine: Machine | None = None,
+    before: Finding | None = None,
+) -> int:
+    """Check, print, and return the exit code: 1 if something fails, else 0.
+
+    `before` is what was found already.
+    """
     if config.log.level != "DEBUG":
         logging.disable(logging.CRITICAL)  # what is wrong is a finding
     try:
-        found = asyncio.run(_run(config, wishes, machine or ThisMachine()))
+        found = asyncio.run(_run(config, wishes, machine or ThisMachine(), before))
     finally:
         logging.disable(logging.NOTSET)
     if wishes.verifies:
@@ -62,8 +70,12 @@ def doctor(config: Config, wishes: Wishes, machine: Machine | None = None) -> in
     return 1 if fails else 0
 
 
-async def _run(config: Config, wishes: Wishes, machine: Machine) -> list[Finding]:
-    found = []
+async def _run(
+    config: Config, wishes: Wishes, machine: Machine, before: Finding | None
+) -> list[Finding]:
+    found = [before] if before else []
+    if before:
+        _show(before, wishes.as_json)
     async for one in checks(config, wishes, machine):
         passing("" if isinstance(one, Finding) else f"{one} …")
         if isinstance(one, Finding):
