@@ -78,24 +78,6 @@ def test_what_was_found_before_comes_first_and_counts(
     assert capsys.readouterr().out.startswith("fail settings    csm.modle: unknown setting\n")
 
 
-@pytest.mark.slow(seconds=6)
-def test_wrong_settings_are_a_finding_before_the_others(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """In a program's document, too: with nothing in it a program would not know what is wrong."""
-    monkeypatch.chdir(tmp_path)
-    Path("bad.yaml").write_text("csm: {modle: x}")
-    words = ["--quick", "--light", "--no-zeroconf", "--log-format", "%(none)s"]
-    assert main(["doctor", "--json", "--config", "bad.yaml", *words]) == 1
-    told = json.loads(capsys.readouterr().out)
-    first, second, *others = told["checks"]
-    assert (first["name"], first["level"]) == ("settings", "fail")
-    assert first["found"].startswith("csm.modle: unknown setting; known are: checkpoint, ")
-    assert "correct it in bad.yaml" in first["cure"]
-    assert second["name"] == "Python"
-    assert {one["name"]: one for one in others}["discovery"]["level"] == "skip", "as was asked for"
-
-
 @pytest.mark.parametrize(
     ("words", "uri"),
     [
@@ -111,24 +93,25 @@ def test_where_settings_are_wrong_the_others_are_taken(words: str, uri: str) -> 
 
 
 @pytest.mark.slow(seconds=8)
-def test_this_machine_can_be_examined(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    settings = tmp_path / "settings.json"
-    settings.write_text(
-        json.dumps(
-            {
-                "uri": "tcp://127.0.0.1:0",
-                "engines": ["system"],
-                "data_dir": str(tmp_path),
-                "voices": f"{tmp_path}/voices",
-                "discovery": {"enabled": False},
-            }
-        )
-    )
-    assert main(["doctor", "--json", "--config", str(settings)]) == 0
-    told = {one["name"]: one for one in json.loads(capsys.readouterr().out)["checks"]}
+def test_this_machine_can_be_examined_and_wrong_settings_are_a_finding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a program's document, too: with nothing in it a program would not know what is wrong."""
+    monkeypatch.chdir(tmp_path)
+    Path("bad.yaml").write_text("csm: {modle: x}")
+    words = "--light --no-zeroconf --uri tcp://127.0.0.1:0 --log-format %(none)s".split()
+    words += ["--data-dir", str(tmp_path)]
+    assert main(["doctor", "--json", "--config", "bad.yaml", *words]) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert document["fails"] == 1, document
+    first, *others = document["checks"]
+    assert (first["name"], first["level"]) == ("settings", "fail")
+    assert first["found"].startswith("csm.modle: unknown setting; known are: checkpoint, ")
+    assert "correct it in bad.yaml" in first["cure"]
+    told = {one["name"]: one for one in others}
     assert told["port"]["level"] == "ok"
     assert told["say system"]["level"] in ("ok", "warn")
-    assert told["GPU"]["level"] == "skip"
+    assert told["GPU"]["level"] == told["discovery"]["level"] == "skip"
 
 
 @pytest.mark.slow(seconds=4)
