@@ -99,8 +99,8 @@ def test_this_machine_can_be_examined_and_wrong_settings_are_a_finding(
     """In a program's document, too: with nothing in it a program would not know what is wrong."""
     monkeypatch.chdir(tmp_path)
     Path("bad.yaml").write_text("csm: {modle: x}")
-    words = "--light --no-zeroconf --uri tcp://127.0.0.1:0 --log-format %(none)s".split()
-    words += ["--data-dir", str(tmp_path)]
+    words = ["--light", "--no-zeroconf", "--uri", "tcp://127.0.0.1:0", "--data-dir", str(tmp_path)]
+    words += ["--log-format", "%(none)s"]
     assert main(["doctor", "--json", "--config", "bad.yaml", *words]) == 1
     document = json.loads(capsys.readouterr().out)
     assert document["fails"] == 1, document

@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 
@@ -102,7 +103,8 @@ async def checks(
         yield "importing PyTorch, looking at the GPU and the weights"
         facts = installed.look_at_torch(config, machine)
     port = await network.check_port(config, machine)
-    yield installed.check_torch(machine, facts)
+    torch = installed.check_torch(machine, facts)
+    yield torch
     yield installed.check_gpu(config, facts, port.ours)
     yield installed.check_flash(facts)
     yield installed.check_compiler(facts)
@@ -117,7 +119,10 @@ async def checks(
         yield one
     yield "looking for announcements on the network"
     yield await network.check_discovery(config, machine, port.ours)
-    for one in stored.check_voices(config, lambda voice: state_of(config, voice)):
+    cards = isinstance(facts, TorchFacts) and facts.cards and torch.level != "fail"
+    csm_speaks = weights.level in ("ok", "warn") and bool(cards or config.csm.device == "cpu")
+    judge = partial(state_of, config)
+    for one in stored.check_voices(config, machine, judge, csm_speaks):
         yield one
     if config.voice is not None:
         yield check_default_voice(config.voice, config)
