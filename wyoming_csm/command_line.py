@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from msgspec.structs import replace
 
@@ -29,17 +29,22 @@ def parse_words(words: list[str]) -> argparse.Namespace:
     parser, by_name = _make_parser()
     light = [word for word in words[:1] if word == "--light"]  # the only one before a command
     words = words[len(light) :]
+    if words and words[0] not in _NAMES and not words[0].startswith("-"):
+        _refuse(parser, words[0], _NAMES)  # with --help, too, which is not of `serve`
     if not words or (words[0] not in _NAMES and words[0] not in ("-h", "--help", "--version")):
         words = ["serve", *words]
     command = 2 if words[0] == "voices" else 1  # so many words
     found, unknown = parser.parse_known_args([*words[:command], *light, *words[command:]])
     if unknown:
         told = by_name.get(" ".join(words[:command]), parser).format_help()
-        known = [*_NAMES, *re.findall(r"--[a-z-]+", told)]
-        near = difflib.get_close_matches(unknown[0].partition("=")[0], known, n=1)
-        cure = f"did you mean {near[0]}?" if near else "--help names all"
-        parser.error(f"unknown word {unknown[0]!r}; {cure}")
+        _refuse(parser, unknown[0], (*_NAMES, *re.findall(r"--[a-z-]+", told)))
     return found
+
+
+def _refuse(parser: argparse.ArgumentParser, word: str, known: tuple[str, ...]) -> NoReturn:
+    near = difflib.get_close_matches(word.partition("=")[0], known, n=1)
+    cure = f"did you mean {near[0]}?" if near else "--help names all"
+    parser.error(f"unknown word {word!r}; {cure}")
 
 
 def _make_parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
@@ -135,10 +140,11 @@ def _shown(word: Word) -> str:
 
 
 def _epilog(command: Command) -> str:
+    others = f"and, as serve: {', '.join(word.names[0] for word in SETTINGS[:-1])}\n\n"
     if command.actions:
-        return f"Each has its words: {_PROGRAM} {command.name} ACTION --help"
-    settings = ", ".join(word.names[0] for word in SETTINGS[:-1])
-    others = "" if command.name == "serve" else f"and, as serve: {settings}\n\n"
+        others = f"Each has its words: {_PROGRAM} {command.name} ACTION --help\n\n"
+    elif command.name == "serve" or not command.configured:
+        others = ""
     return f"{others}{_examples(command.examples)}"
 
 

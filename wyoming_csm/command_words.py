@@ -48,13 +48,14 @@ class Word:
 
 @dataclass(frozen=True)
 class Command:
-    """A command with its words and examples, or with actions that have them."""
+    """A command with its words, or with actions that have them, and examples."""
 
     name: str
     help: str
     words: tuple[Word, ...] = ()
     examples: tuple[str, ...] = ()
     actions: tuple["Command", ...] = ()
+    configured: bool = True  # it goes by the settings, so that SETTINGS are offered
 
 
 def _word(
@@ -138,6 +139,10 @@ _TEXT = Command(
 _VOICES = Command(
     "voices",
     "list, add, remove, reroll, preview or fetch voices",
+    examples=(
+        'wyoming-csm voices add anna clip.wav --text "Exactly the words in it."',
+        "wyoming-csm voices preview anna",
+    ),
     actions=(
         Command(
             "list",
@@ -240,6 +245,7 @@ _COMPARE = Command(
         _flag("--json", dest="as_json", help="one JSON document for programs"),
     ),
     ("wyoming-csm compare tcp://gpu1:10200 tcp://gpu2:10200 tcp://gpu3:10200",),
+    configured=False,
 )
 _DOWNLOAD = Command(
     "download",
@@ -277,6 +283,7 @@ _COMPLETION = Command(
         "source <(wyoming-csm completion bash)     # in ~/.bashrc; zsh: in ~/.zshrc",
         "wyoming-csm completion fish >~/.config/fish/completions/wyoming-csm.fish",
     ),
+    configured=False,
 )
 
 COMMANDS = (
