@@ -43,9 +43,19 @@ def test_help_fits_a_screen_and_has_examples(
         assert word.names[-1] in text.lower() or str(word.more.get("metavar")) in text
     for example in command.examples:
         assert f"  {example}" in lines
-    assert command.actions or command.examples
+    assert command.examples
+    offered = [word.names[0] in text for word in SETTINGS[:-1]]
     if not command.actions:
-        assert all(word.names[0] in text for word in SETTINGS[:-1])
+        assert all(offered) if command.configured else not any(offered)
+
+
+@pytest.mark.parametrize("name", ["compare", "completion"])
+def test_what_ignores_the_settings_does_not_offer_them(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "--config" not in help_of([name], capsys)
+    (lines,) = (line for line in completion("bash").splitlines() if f"    {name}) COMPR" in line)
+    assert "--config" not in lines
 
 
 def test_the_first_help_names_all_commands(capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,6 +23,8 @@ from wyoming.info import Describe, Info
 from wyoming.tts import Synthesize, SynthesizeVoice
 
 from wyoming_csm import __version__
+from wyoming_csm.config import parse
+from wyoming_csm.say import speak_into
 
 _OLD_AUDIOOP = "ignore::DeprecationWarning:wyoming.audio"  # the library's, before Python 3.13
 COMMAND = (sys.executable, "-W", "error", "-W", _OLD_AUDIOOP, "-m", "wyoming_csm")
@@ -58,6 +60,16 @@ def test_say_into_a_file(tmp_path: Path) -> None:
     assert 1 < seconds_of((tmp_path / "said.wav").read_bytes()) < 4
     assert b"s of sound" in done.stderr
     assert done.stdout == b""
+
+
+async def test_what_loads_for_long_is_told_and_its_end_is_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = parse(SYSTEM_ONLY | {"data_dir": str(tmp_path)})
+    await speak_into(config, lambda _: "Hi.", str(tmp_path / "said.wav"), quiet_seconds=0.0)
+    first, *_, last = capsys.readouterr().err.splitlines()
+    assert first == "system is loading"
+    assert "s of sound in" in last
 
 
 def test_say_from_standard_input_to_standard_output(tmp_path: Path) -> None:

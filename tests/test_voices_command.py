@@ -126,6 +126,7 @@ async def test_a_voice_is_replaced_only_when_asked_and_only_by_a_good_one(
     tmp_path: Path, clip: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await add_voice(config(tmp_path), new(clip))
+    (tmp_path / "voices/anna/lexicon.yaml").write_text("Nguyen: win\n")
     with pytest.raises(RequestError, match="is to be replaced"):
         await add_voice(config(tmp_path), new(clip, text="Other words."))
     with pytest.raises(VoiceError, match="empty"):
@@ -135,6 +136,7 @@ async def test_a_voice_is_replaced_only_when_asked_and_only_by_a_good_one(
     await add_voice(config(tmp_path), new(clip, text="Other words.", replace=True))
     assert read_voice(tmp_path / "voices/anna").clips[0].text == "Other words."
     assert list(left(tmp_path)) == ["anna"]
+    assert (tmp_path / "voices/anna/lexicon.yaml").read_text() == "Nguyen: win\n"
     said = capsys.readouterr().err
     assert "Take care: it is short (2." in said
     assert "Take care: it is very soft" in said

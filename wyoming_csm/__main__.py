@@ -7,8 +7,8 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 
-from wyoming_csm.command_line import configure, parse_words
-from wyoming_csm.config import Config
+from wyoming_csm.command_line import configure, configure_without_file, file_of, parse_words
+from wyoming_csm.config import Config, LogConfig
 from wyoming_csm.errors import ConfigError, WyomingCsmError
 from wyoming_csm.installer import INSTALLER
 
@@ -22,8 +22,7 @@ def main(words: Sequence[str] | None = None) -> int:
         os.environ.pop(INSTALLER, None)  # nothing is installed meanwhile
     notes: list[str] = []  # on the configuration, which also says how to log them
     try:
-        config = configure(arguments, notes.append)
-        _set_up_logging(config)
+        config = _configured(arguments, notes)
         for note in notes:
             _LOGGER.warning("%s", note)
         return _COMMANDS[arguments.command](config, arguments)
@@ -32,6 +31,20 @@ def main(words: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+
+
+def _configured(arguments: Namespace, notes: list[str]) -> Config:
+    """Read the settings and start logging; the doctor goes on where that fails, and tells why."""
+    arguments.fault = ""
+    try:
+        config = configure(arguments, notes.append)
+        _set_up_logging(config.log)
+    except ConfigError as error:
+        if arguments.command != "doctor":
+            raise
+        arguments.fault, config = str(error), configure_without_file(arguments)
+        _set_up_logging(LogConfig(level=config.log.level))
+    return config
 
 
 # Each imports what it needs: none pays for the others.
@@ -73,9 +86,11 @@ def _voices(config: Config, words: Namespace) -> int:
 
 def _doctor(config: Config, words: Namespace) -> int:
     from wyoming_csm.doctor.command import Wishes, doctor
+    from wyoming_csm.doctor.finding import wrong_settings
 
     wishes = Wishes(words.quick, words.verifies, words.asr, words.as_json)
-    return doctor(config, wishes)
+    fault = wrong_settings(words.fault, file_of(words)) if words.fault else None
+    return doctor(config, wishes, before=fault)
 
 
 def _bench(config: Config, words: Namespace) -> int:
@@ -130,12 +145,12 @@ _COMMANDS: dict[str, Callable[[Config, Namespace], int]] = {
 }
 
 
-def _set_up_logging(config: Config) -> None:
+def _set_up_logging(log: LogConfig) -> None:
     """Start logging. Raises ConfigError for a wrong format, which only a record shows."""
     record = logging.LogRecord(__name__, logging.INFO, __file__, 1, "", (), None)
     try:
-        logging.Formatter(config.log.format).format(record)
-        logging.basicConfig(level=config.log.level, format=config.log.format, stream=sys.stderr)
+        logging.Formatter(log.format).format(record)
+        logging.basicConfig(level=log.level, format=log.format, stream=sys.stderr)
     except (ValueError, TypeError) as error:
         raise ConfigError(f"log.format: {error}") from error
 

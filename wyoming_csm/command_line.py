@@ -4,15 +4,17 @@ import argparse
 import difflib
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 from msgspec.structs import replace
 
 from wyoming_csm import __version__
 from wyoming_csm.command_words import COMMANDS, DEFAULT_CONFIG, EXAMPLES, SETTINGS, Command, Word
 from wyoming_csm.config import SECTIONS, Config, load, with_system_voice_only
+from wyoming_csm.errors import ConfigError
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -27,17 +29,22 @@ def parse_words(words: list[str]) -> argparse.Namespace:
     parser, by_name = _make_parser()
     light = [word for word in words[:1] if word == "--light"]  # the only one before a command
     words = words[len(light) :]
+    if words and words[0] not in _NAMES and not words[0].startswith("-"):
+        _refuse(parser, words[0], _NAMES)  # with --help, too, which is not of `serve`
     if not words or (words[0] not in _NAMES and words[0] not in ("-h", "--help", "--version")):
         words = ["serve", *words]
     command = 2 if words[0] == "voices" else 1  # so many words
     found, unknown = parser.parse_known_args([*words[:command], *light, *words[command:]])
     if unknown:
         told = by_name.get(" ".join(words[:command]), parser).format_help()
-        known = [*_NAMES, *re.findall(r"--[a-z-]+", told)]
-        near = difflib.get_close_matches(unknown[0].partition("=")[0], known, n=1)
-        cure = f"did you mean {near[0]}?" if near else "--help names all"
-        parser.error(f"unknown word {unknown[0]!r}; {cure}")
+        _refuse(parser, unknown[0], (*_NAMES, *re.findall(r"--[a-z-]+", told)))
     return found
+
+
+def _refuse(parser: argparse.ArgumentParser, word: str, known: tuple[str, ...]) -> NoReturn:
+    near = difflib.get_close_matches(word.partition("=")[0], known, n=1)
+    cure = f"did you mean {near[0]}?" if near else "--help names all"
+    parser.error(f"unknown word {word!r}; {cure}")
 
 
 def _make_parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
@@ -133,10 +140,11 @@ def _shown(word: Word) -> str:
 
 
 def _epilog(command: Command) -> str:
+    others = f"and, as serve: {', '.join(word.names[0] for word in SETTINGS[:-1])}\n\n"
     if command.actions:
-        return f"Each has its words: {_PROGRAM} {command.name} ACTION --help"
-    settings = ", ".join(word.names[0] for word in SETTINGS[:-1])
-    others = "" if command.name == "serve" else f"and, as serve: {settings}\n\n"
+        others = f"Each has its words: {_PROGRAM} {command.name} ACTION --help\n\n"
+    elif command.name == "serve" or not command.configured:
+        others = ""
     return f"{others}{_examples(command.examples)}"
 
 
@@ -148,6 +156,24 @@ def configure(
     arguments: argparse.Namespace, warn: Callable[[str], None] = _LOGGER.warning
 ) -> Config:
     """Read the settings of the file and, over them, of the command line. Raises ConfigError."""
+    return _configure(arguments, file_of(arguments), _settings_of(arguments), warn)
+
+
+def configure_without_file(arguments: argparse.Namespace) -> Config:
+    """Return what the command line sets; nothing of it, but for --light, where that is wrong."""
+    try:
+        return _configure(arguments, None, _settings_of(arguments))
+    except ConfigError:
+        return _configure(arguments, None, {})
+
+
+def file_of(arguments: argparse.Namespace) -> Path | None:
+    """Return the file of settings that is named, or there."""
+    named: Path | None = arguments.config
+    return named or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None)
+
+
+def _settings_of(arguments: argparse.Namespace) -> dict[str, Any]:
     words: dict[str, Any] = {name: {} for name in SECTIONS}
     for setting, value in vars(arguments).items():
         section, _, name = setting.rpartition(".")
@@ -161,7 +187,15 @@ def configure(
         }
     if "dtype" in words["csm"]:
         words["csm"]["depth_dtype"] = None
-    path = arguments.config or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None)
+    return words
+
+
+def _configure(
+    arguments: argparse.Namespace,
+    path: Path | None,
+    words: Mapping[str, Any],
+    warn: Callable[[str], None] = _LOGGER.warning,
+) -> Config:
     config = load(path, warn, words)
     if arguments.command != "serve" and config.log.level == "INFO":
         # a person waits for a sound, not for a log

@@ -48,13 +48,14 @@ class Word:
 
 @dataclass(frozen=True)
 class Command:
-    """A command with its words and examples, or with actions that have them."""
+    """A command with its words, or with actions that have them, and examples."""
 
     name: str
     help: str
     words: tuple[Word, ...] = ()
     examples: tuple[str, ...] = ()
     actions: tuple["Command", ...] = ()
+    configured: bool = True  # it goes by the settings, so that SETTINGS are offered
 
 
 def _word(
@@ -96,23 +97,22 @@ _HTTP = _word(
     *("--http",), dest="http.address", metavar="HOST:PORT",
     help="serve the page and OpenAI's API as well",
 )  # fmt: skip
+_ZEROCONF = (
+    _word(
+        *("--zeroconf",), dest="discovery.name", nargs="?", const="", metavar="NAME",
+        help="announce, under this name",
+    ),
+    _word(
+        *("--no-zeroconf",), dest="discovery.enabled", action="store_const", const=False,
+        help="do not announce",
+    ),
+)  # fmt: skip
 _SERVE = Command(
     "serve",
     "serve Wyoming (the default)",
-    (
-        _URI,
-        _HTTP,
-        _word(
-            *("--zeroconf",), dest="discovery.name", nargs="?", const="", metavar="NAME",
-            help="announce, under this name",
-        ),
-        _word(
-            *("--no-zeroconf",), dest="discovery.enabled", action="store_const", const=False,
-            help="do not announce",
-        ),
-    ),
+    (_URI, _HTTP, *_ZEROCONF),
     ("./run.sh --voice anna", "./run.sh --light --uri tcp://127.0.0.1:10250 --debug"),
-)  # fmt: skip
+)
 _SAY = Command(
     "say",
     "speak a text into a file",
@@ -139,6 +139,10 @@ _TEXT = Command(
 _VOICES = Command(
     "voices",
     "list, add, remove, reroll, preview or fetch voices",
+    examples=(
+        'wyoming-csm voices add anna clip.wav --text "Exactly the words in it."',
+        "wyoming-csm voices preview anna",
+    ),
     actions=(
         Command(
             "list",
@@ -205,8 +209,7 @@ _DOCTOR = Command(
     "doctor",
     "check this machine: what is found, and what helps",
     (
-        _URI,
-        _HTTP,
+        *(_URI, _HTTP, *_ZEROCONF),
         _flag("--quick", help="without speaking a sentence by each engine"),
         _flag("--verify", dest="verifies", help="compare CSM with transformers' as well"),
         _word("--asr", metavar="tcp://HOST:10300", help="look at this speech-to-text server, too"),
@@ -242,6 +245,7 @@ _COMPARE = Command(
         _flag("--json", dest="as_json", help="one JSON document for programs"),
     ),
     ("wyoming-csm compare tcp://gpu1:10200 tcp://gpu2:10200 tcp://gpu3:10200",),
+    configured=False,
 )
 _DOWNLOAD = Command(
     "download",
@@ -279,6 +283,7 @@ _COMPLETION = Command(
         "source <(wyoming-csm completion bash)     # in ~/.bashrc; zsh: in ~/.zshrc",
         "wyoming-csm completion fish >~/.config/fish/completions/wyoming-csm.fish",
     ),
+    configured=False,
 )
 
 COMMANDS = (

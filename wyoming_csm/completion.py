@@ -39,7 +39,7 @@ def _cases(commands: tuple[Command, ...] = COMMANDS, above: str = "") -> Iterato
             yield _Case(path, command.actions, ())
             yield from _cases(command.actions, f"{path} ")
         else:
-            yield _Case(path, (), (*command.words, *SETTINGS))
+            yield _Case(path, (), (*command.words, *(SETTINGS if command.configured else ())))
 
 
 def completion(shell: str) -> str:

@@ -25,7 +25,7 @@ from wyoming_csm.text_stream import TextStream
 from wyoming_csm.voice_choice import VoiceRequest, choose_voice
 from wyoming_csm.voices import Voice
 
-_LONG_SECONDS = 1.0  # what takes longer is worth a word
+_LONG_SECONDS = 1.0  # of loading: what takes longer is worth a word
 
 
 async def say(config: Config, words: Sequence[str], output: str) -> int:
@@ -39,17 +39,22 @@ async def say(config: Config, words: Sequence[str], output: str) -> int:
 
 
 async def speak_into(
-    config: Config, text_of: Callable[[Voice], str], output: str, exactly: bool = False
+    config: Config,
+    text_of: Callable[[Voice], str],
+    output: str,
+    exactly: bool = False,
+    quiet_seconds: float = _LONG_SECONDS,
 ) -> int:
     """Speak the text for the configured voice into a file; `exactly` that voice, or none.
 
+    Of an engine that loads for longer than `quiet_seconds` is told what it does.
     Return the exit code. Raises RequestError, EngineError.
     """
     _check_output(output)
     recording = _Recording()
     async with running(config) as app:
         voice = _choose(app, config, exactly)
-        await _best_engine(app)
+        await _best_engine(app, quiet_seconds)
         words = text_of(voice)
         text = TextStream(len(words), _tell)
         text.feed(words)
@@ -75,12 +80,12 @@ def _check_output(output: str) -> None:
         raise RequestError(f"{output} cannot be written: {folder} is no folder")
 
 
-async def _best_engine(app: App) -> None:
+async def _best_engine(app: App, quiet_seconds: float) -> None:
     """Wait for the best engine that can run here: one text is worth it."""
     for engine in app.engines:
         if engine.status.phase is Phase.STARTING:
             with suppress(TimeoutError):
-                async with asyncio.timeout(_LONG_SECONDS):
+                async with asyncio.timeout(quiet_seconds):
                     await engine.wait_loaded()
         if engine.status.phase is Phase.STARTING:
             with progress() as tell:
@@ -92,13 +97,15 @@ async def _best_engine(app: App) -> None:
 async def _load(engine: ChildEngine, tell: Tell) -> None:
     """Wait for it, and tell what it does meanwhile: download, quantise, compile, warm up."""
     tell(f"{engine.name} is loading")
+    loading = True  # later its end is no news
 
     def changed() -> None:
-        if engine.status.phase is Phase.STARTING and engine.status.detail:
+        if loading and engine.status.phase is Phase.STARTING and engine.status.detail:
             tell(f"{engine.name}: {engine.status.detail}")
 
     engine.subscribe(changed)
     await engine.wait_loaded()
+    loading = False
 
 
 def _choose(app: App, config: Config, exactly: bool) -> Voice:

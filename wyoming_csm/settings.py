@@ -141,7 +141,7 @@ def _instead(name: str, value: Any, known: list[str], schema: type[msgspec.Struc
         return f"write `{section}:` and below it, indented, `{last}: {_shown(value)}`"
     paths = [one.path for above in settings_of(schema) for one in (above, *above.parts)]
     elsewhere = [path for path in paths if path.rpartition(".")[2] == name]
-    near = elsewhere or difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    near = elsewhere or difflib.get_close_matches(name, known, n=1)
     if near:
         return f"did you mean {' or '.join(map(repr, near))}?"
     return f"known are: {', '.join(known)}"

@@ -21,6 +21,7 @@ import yaml
 from wyoming_csm.clip_pace import pace_of
 from wyoming_csm.config import Config
 from wyoming_csm.errors import RequestError, VoiceError, VoiceExists
+from wyoming_csm.lexicons import FILE as LEXICON
 from wyoming_csm.recordings import holds_recording, is_recording
 from wyoming_csm.voice_book import BEFORE, CHANGING, MAX_VOICES, NO_VOICES
 from wyoming_csm.voice_state import Judgement, judge_folder
@@ -87,6 +88,7 @@ def make_voice(
         aside = hidden / name
         aside.mkdir()
         _fill(aside, clip, words, language)
+        _carry_lexicon(folder, name, aside)
         found = judge(aside, config.csm.clip_loudness)
         pace = pace_of(found.words, found.seconds)
         if pace.impossible:
@@ -173,6 +175,14 @@ def _fill(folder: Path, recording: Path, words: str, language: str) -> None:
     (folder / "clip.txt").write_text(f"{words}\n", encoding="utf-8")
     settings = yaml.safe_dump({"language": language}, allow_unicode=True)
     (folder / "voice.yaml").write_text(settings, encoding="utf-8")
+
+
+def _carry_lexicon(folder: Path, name: str, aside: Path) -> None:
+    """Copy the lexicon of a voice of that name: its words are read alike in another recording."""
+    for before in _folders(folder):
+        if _name(before) == name:
+            with suppress(FileNotFoundError):
+                shutil.copyfile(before / LEXICON, aside / LEXICON)
 
 
 @contextmanager

@@ -7,8 +7,10 @@ import pytest
 
 from tests.doctor.fake_machine import FakeMachine
 from wyoming_csm.__main__ import main
+from wyoming_csm.command_line import configure_without_file, parse_words
 from wyoming_csm.config import Config, parse
 from wyoming_csm.doctor.command import Wishes, doctor
+from wyoming_csm.doctor.finding import wrong_settings
 from wyoming_csm.doctor.machine import Answer
 
 QUICK = Wishes(quick=True)
@@ -57,37 +59,59 @@ def test_one_document_for_programs(config: Config, capsys: pytest.CaptureFixture
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("command", [["doctor", "--quick"], ["serve"]])
-def test_one_port_for_both_is_named(
-    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_one_port_for_both_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     settings = tmp_path / "settings.yaml"
     settings.write_text("http: {address: 127.0.0.1:10200}")
-    assert main([*command, "--light", "--config", str(settings)]) != 0
+    assert main(["serve", "--light", "--config", str(settings)]) == 2
     told = capsys.readouterr().err
     assert "are one port" in told
     assert "--http 127.0.0.1:10201" in told
 
 
+def test_what_was_found_before_comes_first_and_counts(
+    config: Config, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = wrong_settings("csm.modle: unknown setting", Path("bad.yaml"))
+    assert doctor(config, Wishes(quick=True, as_json=True), FakeMachine(), wrong) == 1
+    assert json.loads(capsys.readouterr().out)["checks"][0]["name"] == "settings"
+    assert doctor(config, QUICK, FakeMachine(), wrong) == 1
+    assert capsys.readouterr().out.startswith("fail settings    csm.modle: unknown setting\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "uri"),
+    [
+        ("--uri tcp://127.0.0.1:7 --config bad.yaml", "tcp://127.0.0.1:7"),
+        ("--uri tcp://127.0.0.1:7 --http 8002", Config().uri),
+        ("--http 0.0.0.0:10200", Config().uri),
+    ],
+)
+def test_where_settings_are_wrong_the_others_are_taken(words: str, uri: str) -> None:
+    assert configure_without_file(parse_words(["doctor", *words.split()])).uri == uri
+    light = configure_without_file(parse_words(["doctor", "--light", *words.split()]))
+    assert light.engines == ("system",)
+
+
 @pytest.mark.slow(seconds=8)
-def test_this_machine_can_be_examined(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    settings = tmp_path / "settings.json"
-    settings.write_text(
-        json.dumps(
-            {
-                "uri": "tcp://127.0.0.1:0",
-                "engines": ["system"],
-                "data_dir": str(tmp_path),
-                "voices": f"{tmp_path}/voices",
-                "discovery": {"enabled": False},
-            }
-        )
-    )
-    assert main(["doctor", "--json", "--config", str(settings)]) == 0
-    told = {one["name"]: one for one in json.loads(capsys.readouterr().out)["checks"]}
+def test_this_machine_can_be_examined_and_wrong_settings_are_a_finding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a program's document, too: with nothing in it a program would not know what is wrong."""
+    monkeypatch.chdir(tmp_path)
+    Path("bad.yaml").write_text("csm: {modle: x}")
+    words = ["--light", "--no-zeroconf", "--uri", "tcp://127.0.0.1:0", "--data-dir", str(tmp_path)]
+    words += ["--log-format", "%(none)s"]
+    assert main(["doctor", "--json", "--config", "bad.yaml", *words]) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert document["fails"] == 1, document
+    first, *others = document["checks"]
+    assert (first["name"], first["level"]) == ("settings", "fail")
+    assert first["found"].startswith("csm.modle: unknown setting; known are: checkpoint, ")
+    assert "correct it in bad.yaml" in first["cure"]
+    told = {one["name"]: one for one in others}
     assert told["port"]["level"] == "ok"
     assert told["say system"]["level"] in ("ok", "warn")
-    assert told["GPU"]["level"] == "skip"
+    assert told["GPU"]["level"] == told["discovery"]["level"] == "skip"
 
 
 @pytest.mark.slow(seconds=4)

@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import soundfile
 
 from tests.doctor.fake_machine import OURS, FakeMachine
-from tests.doctor.faults import AWAY, FAULTS, PORT, card, facts, no_cards
+from tests.doctor.faults import AWAY, FAULTS, FETCHABLE, GATED, PORT, card, facts, no_cards
+from tests.test_mending import speech
 from tests.voice_folders import make
 from wyoming_csm.config import Config, EngineName, parse
 from wyoming_csm.doctor.command import Wishes, checks
@@ -70,6 +72,48 @@ async def test_a_broken_voice_is_named_with_its_cure(tmp_path: Path) -> None:
     assert told["ann"].level == "warn"
 
 
+@pytest.mark.parametrize(
+    ("machine", "settings", "level", "cure"),
+    [
+        ({}, {}, "ok", ""),
+        ({"facts": facts(weights=FETCHABLE)}, {}, "ok", ""),
+        ({"facts": no_cards()}, {"csm": {"device": "cpu"}}, "ok", ""),
+        ({"facts": no_cards()}, {}, "warn", "see what helps at `PyTorch`"),
+        ({"facts": facts(cards=(card((6, 1)),))}, {}, "warn", "see what helps at `PyTorch`"),
+        ({"facts": facts(weights=GATED)}, {}, "warn", "`weights`"),
+        ({"packages": {}}, {}, "warn", "see what helps at `PyTorch`"),
+        ({}, {"engines": ["system"]}, "warn", "start without --light"),
+    ],
+)
+async def test_voices_that_no_engine_speaks_with_are_no_good_news(
+    tmp_path: Path, machine: dict[str, Any], settings: dict[str, Any], level: str, cure: str
+) -> None:
+    (tmp_path / "voices").mkdir()
+    bob = make(tmp_path / "voices", "bob")
+    soundfile.write(bob / "clip.wav", speech(12.0), 24_000)
+    (bob / "clip.txt").write_text(
+        "The front door is open, and in the kitchen the light is on. " * 3
+    )
+    settings = {**settings, "voices": f"{tmp_path}/voices"}
+    found = await examine(FakeMachine(**machine), settings, Wishes(quick=True))
+    (told,) = (one for one in found if one.name == "voices")
+    assert told.level == level, told
+    assert told.found.startswith("1 in ")
+    assert ("CSM, which speaks with recordings, does not" in told.found) == (level == "warn")
+    assert cure in told.cure
+
+
+async def test_a_folder_of_voices_that_this_user_may_not_write_is_told(tmp_path: Path) -> None:
+    for there, folder in ((True, tmp_path), (False, tmp_path.parent)):
+        disk = Disk(10**12, "this user may not write there", there)
+        machine = FakeMachine(disks={tmp_path.name: disk})
+        found = await examine(machine, {"voices": str(tmp_path)}, Wishes(quick=True))
+        told = [one for one in found if one.name == "voices"][-1]
+        assert told.level == "warn"
+        assert f"{tmp_path} cannot be written" in told.found
+        assert f"chown -R $(id -u) {folder}`" in told.cure
+
+
 async def test_models_that_are_not_here_have_a_cure(tmp_path: Path) -> None:
     settings = {"coqui": {}, "download_dir": str(tmp_path)}
     found = {one.name: one for one in await examine(FakeMachine(), settings)}
@@ -109,6 +153,21 @@ async def test_of_a_replica_the_balancer_is_announced(
     found = {one.name: one for one in await examine(machine, settings, Wishes(quick=True))}
     assert found["discovery"].level == level
     assert words in found["discovery"].found
+
+
+@pytest.mark.parametrize("uri", ["tcp://127.0.0.1:10200", "tcp://[::1]:10200"])
+async def test_what_only_this_machine_reaches_is_not_looked_for(uri: str) -> None:
+    machine = FakeMachine(answers={uri: OURS}, multicast=False)
+    found = {one.name: one for one in await examine(machine, {"uri": uri}, Wishes(quick=True))}
+    assert found["discovery"].level == "skip"
+    assert f"only this machine can reach {uri}" in found["discovery"].found
+    assert "tcp://0.0.0.0:10200" in found["discovery"].cure
+
+
+async def test_a_machine_without_a_network_is_no_choice_of_loopback() -> None:
+    machine = FakeMachine(lan=(), multicast=False)
+    found = {one.name: one for one in await examine(machine, {}, Wishes(quick=True))}
+    assert found["discovery"].level == "fail"
 
 
 async def test_the_gpu_is_left_to_a_server_that_runs() -> None:

@@ -77,9 +77,9 @@ class Timed:
 
 
 def bench(task: Task) -> int:
-    """Time the servers and print what came of it; return the exit code.
+    """Time the servers and print what came of it; return the exit code: 1 if one gave no reply.
 
-    Raises RequestError where one cannot be spoken with at all.
+    Raises RequestError for an address that is none, or a picture that cannot be written.
     """
     for uri in task.uris:
         _check(uri)
@@ -112,7 +112,7 @@ def _check(uri: str) -> None:
 
 
 async def run(task: Task) -> list[Timed]:
-    """Time the servers. Raises RequestError where one cannot be spoken with at all."""
+    """Time the servers; one that cannot be spoken with at all is `failed`, and left alone."""
     pool = ThreadPoolExecutor(MOST_STREAMS)
 
     async def speak(uri: str, text: str) -> Reply:
@@ -137,12 +137,13 @@ async def _time(task: Task, speak: Speak) -> list[Timed]:
     with progress() as tell:
         for timed in found:
             tell(f"{timed.uri}: once, to wake it up")
-            await speak(timed.uri, text())
+            await _together(timed, 1, speak, text)
+        answering = [timed for timed in found if not timed.failed]
         for number in range(task.rounds):
-            for timed in found:
+            for timed in answering:
                 tell(f"{timed.uri}: reply {number + 1} of {task.rounds} replies")
                 timed.replies += await _together(timed, 1, speak, text)
-        for timed in found:
+        for timed in answering:
             for streams in _steps(task.streams):
                 tell(f"{timed.uri}: {streams} at once")
                 failed_before, timed.tried = len(timed.failed), streams

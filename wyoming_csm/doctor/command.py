@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 
@@ -40,12 +41,20 @@ class Wishes:
     as_json: bool = False
 
 
-def doctor(config: Config, wishes: Wishes, machine: Machine | None = None) -> int:
-    """Check, print, and return the exit code: 1 if something fails, else 0."""
+def doctor(
+    config: Config,
+    wishes: Wishes,
+    machine: Machine | None = None,
+    before: Finding | None = None,
+) -> int:
+    """Check, print, and return the exit code: 1 if something fails, else 0.
+
+    `before` is what was found already.
+    """
     if config.log.level != "DEBUG":
         logging.disable(logging.CRITICAL)  # what is wrong is a finding
     try:
-        found = asyncio.run(_run(config, wishes, machine or ThisMachine()))
+        found = asyncio.run(_run(config, wishes, machine or ThisMachine(), before))
     finally:
         logging.disable(logging.NOTSET)
     if wishes.verifies:
@@ -62,8 +71,12 @@ def doctor(config: Config, wishes: Wishes, machine: Machine | None = None) -> in
     return 1 if fails else 0
 
 
-async def _run(config: Config, wishes: Wishes, machine: Machine) -> list[Finding]:
-    found = []
+async def _run(
+    config: Config, wishes: Wishes, machine: Machine, before: Finding | None
+) -> list[Finding]:
+    found = [before] if before else []
+    if before:
+        _show(before, wishes.as_json)
     async for one in checks(config, wishes, machine):
         passing("" if isinstance(one, Finding) else f"{one} …")
         if isinstance(one, Finding):
@@ -90,7 +103,8 @@ async def checks(
         yield "importing PyTorch, looking at the GPU and the weights"
         facts = installed.look_at_torch(config, machine)
     port = await network.check_port(config, machine)
-    yield installed.check_torch(machine, facts)
+    torch = installed.check_torch(machine, facts)
+    yield torch
     yield installed.check_gpu(config, facts, port.ours)
     yield installed.check_flash(facts)
     yield installed.check_compiler(facts)
@@ -105,7 +119,10 @@ async def checks(
         yield one
     yield "looking for announcements on the network"
     yield await network.check_discovery(config, machine, port.ours)
-    for one in stored.check_voices(config, lambda voice: state_of(config, voice)):
+    cards = isinstance(facts, TorchFacts) and facts.cards and torch.level != "fail"
+    csm_speaks = weights.level in ("ok", "warn") and bool(cards or config.csm.device == "cpu")
+    judge = partial(state_of, config)
+    for one in stored.check_voices(config, machine, judge, csm_speaks):
         yield one
     if config.voice is not None:
         yield check_default_voice(config.voice, config)

@@ -1,5 +1,7 @@
 """Checks of the network: the port of Wyoming, what is announced, the recogniser, the clock."""
 
+import ipaddress
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from wyoming_csm.config import Config
@@ -14,6 +16,7 @@ _BY_HAND = (
     " machine's address and the port)"
 )
 _MULTICAST = "a network with multicast is needed (Docker: network_mode: host; no guest Wi-Fi), or "
+_ON_ALL = "let it listen on all addresses: `uri: tcp://0.0.0.0:10200`"
 
 
 class Port(NamedTuple):
@@ -44,6 +47,16 @@ def port_of(uri: str) -> int | None:
     return int(uri.rpartition(":")[2]) if uri.startswith("tcp://") else None
 
 
+def host_of(uri: str) -> str:
+    """Return the host of a TCP address, as names are looked up."""
+    return uri.removeprefix("tcp://").rpartition(":")[0].strip("[]")
+
+
+def is_alone(addresses: Sequence[str]) -> bool:
+    """Return whether nobody but this machine reaches them."""
+    return all(ipaddress.ip_address(one.partition("%")[0]).is_loopback for one in addresses)
+
+
 def reachable(uri: str) -> str:
     """Return the address at which a server is asked that listens at `uri`."""
     for anywhere, here in (("tcp://0.0.0.0:", "tcp://127.0.0.1:"), ("tcp://[::]:", "tcp://[::1]:")):
@@ -63,6 +76,9 @@ async def check_discovery(config: Config, machine: Machine, serving: bool) -> Fi
     elif config.balancer.is_used:
         found = "not announced: a replica behind a balancer (`discovery.address` announces that)"
         return Finding("discovery", "skip", found)
+    elif (own := machine.addresses(host_of(config.uri))) and is_alone(own):
+        found = f"not looked for: only this machine can reach {config.uri}"
+        return Finding("discovery", "skip", found, _ON_ALL)
     try:
         if not serving:
             if await machine.hears_itself():
@@ -78,8 +94,7 @@ async def check_discovery(config: Config, machine: Machine, serving: bool) -> Fi
         return Finding("discovery", "fail", found, _MULTICAST + _BY_HAND)
     told = "; ".join(f"{one.name!r} at {', '.join(one.addresses)} port {one.port}" for one in seen)
     if all(address.startswith("127.") for one in seen for address in one.addresses):
-        cure = "let it listen on all addresses: `uri: tcp://0.0.0.0:10200`"
-        return Finding("discovery", "warn", f"{told}: only this machine can reach that", cure)
+        return Finding("discovery", "warn", f"{told}: only this machine can reach that", _ON_ALL)
     return ok("discovery", told)
 
 

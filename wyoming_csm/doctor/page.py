@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from wyoming_csm.config import LOCAL_WORD, Config, HttpConfig
 from wyoming_csm.doctor.finding import Finding, ok
 from wyoming_csm.doctor.machine import Machine
-from wyoming_csm.doctor.network import port_of, reachable
+from wyoming_csm.doctor.network import host_of, is_alone, port_of, reachable
 from wyoming_csm.errors import ConfigError
 from wyoming_csm.server.admission import LOCAL
 from wyoming_csm.server.info import PROGRAM
@@ -26,9 +26,9 @@ async def check_page(config: Config, machine: Machine, serving: bool) -> AsyncIt
         cure = "correct it: a file with one line, which this user may read"
         yield Finding("token", "fail", str(error), cure)
         return
-    addresses = machine.addresses(address.rpartition(":")[0].strip("[]"))
+    addresses = machine.addresses(host_of(address))
     yield _check_access(config, addresses)
-    if not _is_alone(addresses):
+    if not is_alone(addresses):
         yield _check_names(config.http, guard.names)
 
 
@@ -59,7 +59,7 @@ def _check_access(config: Config, addresses: Sequence[str]) -> Finding:
     port = port_of(f"tcp://{config.http.address}")
     if not addresses:
         return ok("token", "no network reaches this machine now")
-    if _is_alone(addresses):
+    if is_alone(addresses):
         return ok("token", "none is needed: only this machine can open it")
     host = f"[{addresses[0]}]" if ":" in addresses[0] else addresses[0]
     where = f"http://{host}:{port}/"
@@ -85,10 +85,6 @@ def _check_names(http: HttpConfig, names: Sequence[str]) -> Finding:
             found = f"http.hosts: {written!r} is more than a name: no browser is let in by it"
             return Finding("names", "warn", found, f"write only {name}")
     return ok("names", f"opens by its addresses, NAME.local, {', '.join(names)}")
-
-
-def _is_alone(addresses: Sequence[str]) -> bool:
-    return all(ipaddress.ip_address(one.partition("%")[0]).is_loopback for one in addresses)
 
 
 def _public(networks: Sequence[str]) -> str:

@@ -40,7 +40,7 @@ def _disk(config: Config, folder: Path, needed: int, machine: Machine) -> Findin
         cure = f"make it for this user, or set {setting} to a folder where it may write"
         return Finding("disk", "fail", f"{folder} cannot be made: {disk.fault}", cure)
     if disk.fault:
-        cure = f"let this user write there (chown), or set {setting} to a folder where it may"
+        cure = f"{_let_write(folder)}, or set {setting} to a folder where it may"
         return Finding("disk", "fail", f"{folder} cannot be written: {disk.fault}", cure)
     if disk.free < needed:
         level: Level = "fail" if disk.free < _ALMOST_NONE or needed > _LEAST else "warn"
@@ -51,6 +51,10 @@ def _disk(config: Config, folder: Path, needed: int, machine: Machine) -> Findin
             f"make room, or {elsewhere}",
         )
     return ok("disk", found)
+
+
+def _let_write(folder: Path) -> str:
+    return f"let this user write there (`sudo chown -R $(id -u) {folder}`)"
 
 
 def check_weights(config: Config, facts: TorchFacts | str | None) -> Finding:
@@ -89,12 +93,26 @@ def check_coqui(config: Config, installed: bool) -> Finding:
     return ok("Coqui", ", ".join(models))
 
 
-def check_voices(config: Config, state_of: Callable[[Voice], str]) -> list[Finding]:
+def check_voices(
+    config: Config, machine: Machine, state_of: Callable[[Voice], str], csm_speaks: bool
+) -> list[Finding]:
     """Read each folder of voices as the server does; `state_of` tells of a clip what is doubtful.
 
-    That ends in a length alone where nothing is.
+    That ends in a length alone where nothing is. `csm_speaks`: CSM can be loaded here.
     """
     folder = Path(config.voices)
+    disk = machine.disk(folder)
+    found = _voices_in(config, folder, state_of, csm_speaks)
+    if disk.fault:
+        told = f"{folder} cannot be written, no voice can be made there: {disk.fault}"
+        cure = _let_write(folder if disk.there else folder.parent)
+        found.append(Finding("voices", "warn", told, cure))
+    return found
+
+
+def _voices_in(
+    config: Config, folder: Path, state_of: Callable[[Voice], str], csm_speaks: bool
+) -> list[Finding]:
     try:
         found = sorted(path for path in folder.iterdir() if path.is_dir())
     except FileNotFoundError:
@@ -105,7 +123,14 @@ def check_voices(config: Config, state_of: Callable[[Voice], str]) -> list[Findi
     folders = [path for path in found if path.name[0] != "." and path.name.lower() not in NO_VOICES]
     wrong = list(_faults(folders, state_of))
     good = len(folders) - len({one.found.partition(":")[0] for one in wrong})
-    return [ok("voices", f"{good} in {folder} can be used without a doubt"), *wrong[:_SHOWN]]
+    usable = ok("voices", f"{good} in {folder} can be used without a doubt")
+    if good and not csm_speaks:
+        told = f"{usable.found}, but CSM, which speaks with recordings, does not speak here"
+        cure = "start without --light, and with csm among `engines`"
+        if "csm" in config.engines:
+            cure = "see what helps at `PyTorch`, `GPU` and `weights`"
+        usable = Finding("voices", "warn", told, cure)
+    return [usable, *wrong[:_SHOWN]]
 
 
 def _faults(folders: list[Path], state_of: Callable[[Voice], str]) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from tests.fakes import FakeEngine, fake_voice
 from tests.server.clients import peer, say
 from tests.server.http.doors import Doors, doors
 from wyoming_csm.answer import Spoken
-from wyoming_csm.engines.base import Phase
+from wyoming_csm.engines.base import Phase, Status
 
 
 @pytest.mark.parametrize(
@@ -124,13 +124,19 @@ async def test_cut_replies_are_counted_as_cut() -> None:
     assert found['replies_total{outcome="cut",speaker="fake/fake_en"}'] == 1
 
 
-async def test_unknown_addresses_are_one_route() -> None:
-    async with doors(FakeEngine()) as both:
+async def test_unknown_addresses_are_one_route_and_probes_are_not_counted() -> None:
+    async with doors(FakeEngine(status=Status(Phase.STARTING))) as both:
+        for path, status in (("/health", 503), ("/health/live", 200)):
+            async with both.client.get(path) as answer:
+                assert answer.status == status
         for path in ("/a", "/b"):
             async with both.client.get(path) as answer:
                 assert answer.status == 404
                 assert "/api/docs" in (await answer.json())["error"]["message"]
         found = await counts(both)
+    assert [name for name in found if name.startswith("http_requests_total")] == [
+        'http_requests_total{route="-",status="404"}'
+    ]
     assert found['http_requests_total{route="-",status="404"}'] == 2
 
 

@@ -97,6 +97,13 @@ def test_a_folder_that_was_cut_off_is_recognised(tmp_path: Path, cut: object, fa
     assert fault in find_fault(tmp_path / "model")
 
 
+def test_of_several_the_same_is_told_on_all_machines(tmp_path: Path) -> None:
+    write_model(tmp_path / "model")
+    for name in "hcfadgbe":  # a folder's own order is its disk's
+        (tmp_path / f"model/{name}.pth").touch()
+    assert find_fault(tmp_path / "model") == "a.pth is cut off"
+
+
 # -- downloads
 
 

@@ -34,6 +34,7 @@ _LOGGER = logging.getLogger(__name__)
 _MOST_REFUSED = 16  # connections that are told at one time that there is no room
 # Threads: more of them would take the processor from the event loop. One makes Opus, the slowest,
 # for some 30 listeners in real time.
+_PROBES = ("/health", "/health/live")
 _ENCODERS = 2
 _SHUTDOWN_SECONDS = 1.0  # for connections that were broken off
 _HEAD_BYTES = 16 * 1024  # of one line of a request's head
@@ -214,4 +215,6 @@ def _full() -> web.Response:
 async def _count(request: web.Request, response: web.StreamResponse) -> None:
     resource = request.match_info.route.resource
     route = resource.canonical if resource is not None else "-"
+    if route in _PROBES:
+        return  # their 503 while engines load would look like failures of the door
     request.app[HOUSE].metrics.answered(route, response.status)

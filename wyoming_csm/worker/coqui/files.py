@@ -65,7 +65,7 @@ def downloaded_files(name: str, folder: Path) -> ModelFiles | None:
     there = folder / "tts" / name.replace("/", "--")
     if not there.is_dir() or find_fault(there):
         return None
-    checkpoints = [path for path in there.rglob("*.pt*") if path.name not in _NOT_THE_MODEL]
+    checkpoints = [path for path in _checkpoints(there) if path.name not in _NOT_THE_MODEL]
     return ModelFiles(checkpoints[0], there / "config.json") if len(checkpoints) == 1 else None
 
 
@@ -147,13 +147,18 @@ def _one(manager: Any, name: str, item: Item, progress: Progress) -> tuple[Path,
     return Path(checkpoint), Path(config)
 
 
+def _checkpoints(folder: Path) -> list[Path]:
+    """Return PyTorch's files, in one order on all machines."""
+    return sorted(folder.rglob("*.pt*"))
+
+
 def find_fault(folder: Path) -> str:
     """Say why a model's folder cannot be whole, as a download that was cut off leaves it, or ""."""
     if left := next((path for path in folder.iterdir() if path.suffix in (".zip", ".part")), None):
         return f"{left.name} was not unpacked to its end"
     if not (folder / "config.json").is_file():
         return "config.json is missing"
-    checkpoints = list(folder.rglob("*.pt*"))
+    checkpoints = _checkpoints(folder)
     if not checkpoints:
         return "the model's file is missing"
     for checkpoint in checkpoints:
