@@ -4,6 +4,7 @@ import pytest
 
 from wyoming_csm.config import Config, parse
 from wyoming_csm.errors import ConfigError
+from wyoming_csm.serve import warn_of_balancer
 
 
 @pytest.mark.parametrize(
@@ -23,6 +24,22 @@ def test_what_is_wrong_is_named(balancer: object, words: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse({"balancer": balancer})
     assert str(caught.value).startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("balancer", "warned"),
+    [
+        ({}, False),
+        ({"proxies": ["10.0.0.1"]}, True),
+        ({"agent": 10_201}, False),
+        ({"proxies": ["10.0.0.1"], "agent": 10_201}, False),
+    ],
+)
+def test_a_balancer_that_learns_of_no_end_is_warned_of(
+    balancer: object, warned: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    warn_of_balancer(parse({"balancer": balancer}))
+    assert ("set balancer.agent" in caplog.text) is warned
 
 
 @pytest.mark.parametrize("address", ["gpu1:10200", "10.0.0.1", "10.0.0.1:0", "::1:10200", "[::1]"])

@@ -2,17 +2,21 @@
 
 import asyncio
 import json
+import re
 import socket
 from contextlib import AsyncExitStack
 
 import pytest
+from msgspec.structs import replace
 
 from tests.fakes import FakeEngine, fake_voice
 from tests.server.clients import port_of, serving
+from wyoming_csm import __version__
 from wyoming_csm.__main__ import main
 from wyoming_csm.compare import ANSWERS, SPEAKS, ask, ask_all, differences
 from wyoming_csm.engines.base import Phase
 from wyoming_csm.errors import RequestError
+from wyoming_csm.voices import Clip, Manner
 
 ANNA, BOB = fake_voice("anna"), fake_voice("bob", "de")
 
@@ -46,6 +50,23 @@ async def test_languages_and_words_are_told() -> None:
     found = await told(FakeEngine(voices=(BOB,)), FakeEngine(voices=(fake_voice("bob", "nl"),)))
     assert list(found) == ["voice bob"]
     assert ["; de;" in v for v in found["voice bob"]] == [True, False]
+
+
+async def test_other_recordings_and_presets_are_told() -> None:
+    clip = Clip("/here/clip.wav", "One is.", "1", "c0ffee")
+    anna = replace(ANNA, clips=(clip,))
+    elsewhere = replace(ANNA, clips=(replace(clip, path="/there/clip.wav", version="2"),))
+    assert await told(FakeEngine(voices=(anna,)), FakeEngine(voices=(elsewhere,))) == {}
+    for other in (
+        replace(ANNA, clips=(replace(clip, content="0ddba11"),)),
+        replace(ANNA, clips=(replace(clip, text="Two is."),)),
+        replace(anna, manner=Manner(gain=3.0)),
+        ANNA,
+    ):
+        found = await told(FakeEngine(voices=(anna,)), FakeEngine(voices=(other,)))
+        assert list(found) == ["voice anna"]
+        version = re.escape(__version__)
+        assert re.search(rf"; {version}\+[0-9a-f]{{8}};", found["voice anna"][0])
 
 
 async def test_another_card_is_told_and_no_difference(capsys: pytest.CaptureFixture[str]) -> None:

@@ -259,7 +259,8 @@ class BalancerConfig(_Section, frozen=True):
     proxies: Addresses or networks of balancers: each connection of theirs must begin with a PROXY
         header (version 1 or 2), and comes from the client that it names
     drain_seconds: When the server is asked to end, the agent says "drain", and so long it goes on
-        taking new connections, until the balancer sends no more; without agent not at all
+        taking new connections, until the balancer sends no more; without agent it says nothing,
+        and ends when it speaks to nobody
     """
 
     agent: Annotated[int, Meta(ge=1, le=65_535)] | str | None = None

@@ -39,6 +39,7 @@ async def serve(
     """Serve until SIGTERM or SIGINT; SIGHUP probes engines and voices again. Raises ConfigError.
     `installer` is the script that installs more engines meanwhile, `make` makes those there are."""
     share_arenas()  # before there are threads
+    warn_of_balancer(config)
     if (switch := switch_of(DOOR)) is not None:
         trouble_process(switch)
     loop = asyncio.get_running_loop()
@@ -76,6 +77,16 @@ async def serve(
             for task in behind:
                 task.cancel()
     _LOGGER.info("Ended")
+
+
+def warn_of_balancer(config: Config) -> None:
+    """Log what is missing for a balancer to be told that this replica ends."""
+    if config.balancer.proxies and config.balancer.agent is None:
+        _LOGGER.warning(
+            "The balancer cannot learn that this replica ends, and sends it requests until it is"
+            " gone: set balancer.agent, as 0.0.0.0:10201, and HAProxy's `agent-check agent-port"
+            " 10201` (docs/scale.md)"
+        )
 
 
 def _http_door(config: Config, app: App, admission: Admission) -> "HttpDoor | None":

@@ -4,6 +4,8 @@ A recording is a file of sound. A clip is a recording and exactly the words spok
 CSM takes how a person sounds. A recorded voice has such a clip; all other voices have none.
 """
 
+import hashlib
+
 import msgspec
 
 from wyoming_csm.text.pieces import bounded
@@ -56,6 +58,15 @@ class Voice(msgspec.Struct, frozen=True, kw_only=True):
     rates: tuple[float, float] = (1.0, 1.0)
     speed: float = 1.0
     last: bool = False
+
+    @property
+    def content(self) -> str:
+        """Return a mark of what is its own of its sound: clips, their words, a preset's manner, the
+        speed; "" if nothing is. Voices that are alike in these have the same one everywhere."""
+        own = [[(clip.content, clip.text) for clip in self.clips], self.manner, self.speed]
+        if own == [[], Manner(), 1.0]:
+            return ""
+        return hashlib.sha256(msgspec.json.encode([self.speaker, *own])).hexdigest()[:8]
 
     def full_rate(self, rate: float) -> float:
         """Return how many times as fast as its engine's usual it is at a rate, as configured."""

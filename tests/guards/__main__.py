@@ -72,11 +72,13 @@ class Copy:
         return (self._folder / "said").read_text(encoding="utf-8", errors="replace")
 
 
-def main() -> int:
+def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="script/guards")
     parser.add_argument("--only", default="", help="those whose words or file hold this")
-    only = parser.parse_args().only
+    only = parser.parse_args(words).only
     guards = [one for one in GUARDS if only in f"{one.words} {one.file}"]
+    if not guards:
+        parser.error(f"no guard's words or file hold {only!r}")
     with tempfile.TemporaryDirectory() as folder:
         copy = Copy(Path(folder))
         if copy.test(sorted({one.test for one in guards})) != 0:

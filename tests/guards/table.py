@@ -65,6 +65,70 @@ GUARDS = (
         "await asyncio.sleep(0)",
         "server/test_listener.py::test_no_descriptors_left_cost_a_pause_and_a_line",
     ),
+    # -- a balancer
+    Guard(
+        "A header is no longer than one of version 1",
+        "server/proxy_header.py",
+        "if len(line) == _LINE_BYTES:",
+        "if False:",
+        "server/test_proxies.py::test_what_is_no_header_is_refused",
+    ),
+    Guard(
+        "A header of version 2 has only so many bytes",
+        "server/proxy_header.py",
+        "if length > _MOST_BYTES:",
+        "if False:",
+        "server/test_proxies.py::test_what_is_no_header_is_refused",
+    ),
+    Guard(
+        "A header of version 2 has whole addresses of its family",
+        "server/proxy_header.py",
+        "if length < 2 * width + 4:",
+        "if False:",
+        "server/test_proxies.py::test_what_is_no_header_is_refused",
+    ),
+    Guard(
+        "An address in a header brings no text with it",
+        "server/proxy_header.py",
+        'if "%" in source + target:',
+        "if False:",
+        "server/test_proxies.py::test_what_is_no_header_is_refused",
+    ),
+    Guard(
+        "A header has to come in time",
+        "server/proxy_header.py",
+        "async with asyncio.timeout(seconds):",
+        "async with asyncio.timeout(None):",
+        "server/test_proxies.py::test_a_header_has_its_time_and_keeps_nobody_waiting",
+    ),
+    Guard(
+        "A balancer without a header is not let in",
+        "server/proxy_header.py",
+        'raise ProtocolError("no PROXY header")',
+        "return None",
+        "server/test_proxies.py::test_what_is_no_header_is_refused",
+    ),
+    Guard(
+        "Headers of strangers are not believed",
+        "server/accepting.py",
+        "if not self._is_proxy(name):",
+        "if False:",
+        "server/test_proxies.py::test_a_header_of_somebody_else_is_refused_and_says_what_to_do",
+    ),
+    Guard(
+        "Only so many connections of a balancer wait for their header",
+        "server/accepting.py",
+        "elif len(self._untold) < _MOST_UNTOLD:",
+        "elif True:",
+        "server/test_proxies.py::test_headers_that_do_not_come_are_bounded",
+    ),
+    Guard(
+        "The agent answers the networks that may connect",
+        "server/agent.py",
+        "if self._admission.address_of(sock, name) is not None:",
+        "if True:",
+        "server/test_agent.py::test_strangers_are_told_nothing",
+    ),
     # -- the wire
     Guard(
         "An event's JSON line has a limit",
@@ -294,6 +358,13 @@ GUARDS = (
     ),
     # -- files
     Guard(
+        "No fault is made where the variable does not name a file",
+        "faults.py",
+        "return Switch(Path(path), who) if path else None",
+        'return Switch(Path(path or ""), who)',
+        "faults/test_table.py::test_where_it_is_off_there_is_none",
+    ),
+    Guard(
         "A file of settings has only so many bytes",
         "documents.py",
         "if status.st_size > MAX_BYTES:",
@@ -490,5 +561,19 @@ GUARDS = (
         "limit = self._config.limits.shutdown_seconds",
         "limit = 6.0",
         "server/test_draining.py::test_a_reply_that_outlasts_the_draining_is_told",
+    ),
+    Guard(
+        "A server that ends begins nothing new",
+        "server/connection.py",
+        "if self._refusal:",
+        "if False:",
+        "server/test_draining.py::test_after_the_balancer_was_told_a_newcomer_is_sent_on",
+    ),
+    Guard(
+        "Who a balancer still sends when the server ends is spoken to",
+        "server/listener.py",
+        "if connection.busy}",
+        "if False}",
+        "server/test_draining.py::test_who_a_balancer_without_agent_still_sends_is_spoken_to",
     ),
 )

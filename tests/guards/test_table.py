@@ -6,7 +6,7 @@ from functools import cache
 
 import pytest
 
-from tests.guards.__main__ import ROOT
+from tests.guards.__main__ import ROOT, main
 from tests.guards.table import GUARDS, Guard
 
 
@@ -24,6 +24,13 @@ def test_a_guard_is_where_the_table_says(guard: Guard) -> None:
     ast.parse(source.replace(guard.text, guard.instead))
     file, _, test = guard.test.partition("::")
     assert test in functions_of(file), "write into tests/guards/table.py what its test is now"
+
+
+def test_words_of_no_guard_are_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--only", "of no guard"])
+    assert ended.value.code == 2
+    assert "no guard's words or file hold 'of no guard'" in capsys.readouterr().err
 
 
 def test_no_guard_stands_there_twice() -> None:

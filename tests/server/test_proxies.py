@@ -100,6 +100,8 @@ async def test_a_balancer_may_look_after_the_server_itself(header: bytes) -> Non
         b"PROXY TCP4 fd00::9 fd00::1 56324 10200\r\n",
         b"PROXY TCP6 192.168.1.9 10.0.0.1 56324 10200\r\n",
         b"PROXY TCP4 example.org 10.0.0.1 56324 10200\r\n",
+        b"PROXY TCP6 fe80::1%\x1b[31m\nOK fe80::2 1 2\r\n",
+        b"PROXY TCP6 fe80::1 fe80::2%eth0 1 2\r\n",
         b"PROXY UDP4 192.168.1.9 10.0.0.1 56324 10200\r\n",
         b"PROXY UNKNOWN " + b"x" * 94,  # 108 bytes without an end
         SIGNATURE[:-1] + b"\r",

@@ -60,6 +60,7 @@ class Connection:
         self._sound: SoundEvents | None = None  # of that answer
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
+        self._refusal = ""
         self._reason = ""
         self.arriving = False  # nobody waits for a connection's first event
 
@@ -83,11 +84,17 @@ class Connection:
             self._task.cancel()
 
     def close_after_reply(self, reason: str) -> None:
-        """Begin nothing new for this peer; the reply in flight may end, its text as well."""
-        if self._answer is None:
+        """Begin nothing new for this peer; the reply in flight may end, its text as well. Before
+        `start` it may have one reply."""
+        if self._task is not None and self._answer is None:
             self.close(reason)
             return
         self._stopping, self._reason = True, reason
+
+    def refuse(self, reason: str) -> None:
+        """Answer what asks about the server, as a balancer does; who wants sound is told why there
+        is none."""
+        self._refusal = reason
 
     async def _run(self) -> None:
         limits = self._shared.config.limits
@@ -170,6 +177,8 @@ class Connection:
         return True
 
     def _submit(self, request: Request) -> None:
+        if self._refusal:
+            raise RequestError(self._refusal)
         most = self._shared.config.limits.waiting_requests
         if self._unanswered > most:
             raise RequestError(f"more than {most} requests are waiting on this connection")

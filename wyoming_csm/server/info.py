@@ -63,7 +63,7 @@ def _voice(voice: Voice, languages: list[str], description: str) -> TtsVoice:
         attribution=Attribution(*_ATTRIBUTIONS.get(voice.engine, _OWN)),
         installed=True,
         description=description,
-        version=__version__,
+        version="+".join(filter(None, (__version__, voice.content))),
         languages=languages,
         speakers=[TtsVoiceSpeaker(name) for name in voice.speakers] or None,
     )

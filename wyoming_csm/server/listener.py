@@ -21,6 +21,7 @@ from wyoming_csm.server.info import InfoBytes
 from wyoming_csm.server.rate_limited_log import RateLimitedLog
 from wyoming_csm.server.sockets import listen_tcp, listen_unix
 from wyoming_csm.sound.mixer import Mixer
+from wyoming_csm.within import within
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -50,7 +51,8 @@ class Server:
             answers = replace(answers, tell=tell)
         self._shared = ServerContext(config, answers, InfoBytes(config, engine), self._log)
         self._accepting: Accepting | None = None
-        self._serving: set[asyncio.Task[None]] = set()
+        self._serving: dict[asyncio.Task[None], Connection] = {}
+        self._is_draining = False
         self._socket_file: Path | None = None
 
     @property
@@ -87,8 +89,12 @@ class Server:
             await asyncio.wait(self._serving)
 
     async def drain(self) -> None:
-        """Take no new work and wait until the replies in flight are over, or their time is. A
-        balancer sends none, but looks whether the server is there, and cuts them if it is not."""
+        """Take no new work and wait until the replies in flight are over, or their time is.
+
+        A balancer looks whether the server is there meanwhile, and cuts them if it is not. One that
+        asks no agent is not told of the end: what it sends is work like that in flight.
+        """
+        self._is_draining = True
         if not self._config.balancer.is_used:
             await self._stop_listening()
         limit = self._config.limits.shutdown_seconds
@@ -96,9 +102,14 @@ class Server:
             _LOGGER.info("Ending: replies in flight are finished first, in %.0f s at most", limit)
         for connection in self.connections:
             connection.close_after_reply("the server is stopping")
-        if self._serving:
-            await asyncio.wait(self._serving, timeout=limit)
+        await within(limit, self._fall_silent())
         await self._stop_listening()
+
+    async def _fall_silent(self) -> None:
+        ending = set(self._serving)
+        while ending:
+            await asyncio.wait(ending)
+            ending = {task for task, connection in self._serving.items() if connection.busy}
 
     async def _stop_listening(self) -> None:
         if self._accepting is not None:
@@ -111,10 +122,14 @@ class Server:
         if (address := self._admission.address_of(sock, name)) is None:
             return
         connection = Connection(sock, address, self._shared)
+        if self._is_draining and self._config.balancer.agent is None:
+            connection.close_after_reply("the server is stopping")
+        elif self._is_draining:
+            connection.refuse("the server is stopping: ask again, of another one or later")
         self._admission.enter(connection)
         task = connection.start()
-        self._serving.add(task)
-        task.add_done_callback(self._serving.discard)
+        self._serving[task] = connection
+        task.add_done_callback(self._serving.pop)
         task.add_done_callback(lambda _: self._admission.inside.discard(connection))
 
 

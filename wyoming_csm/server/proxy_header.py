@@ -51,6 +51,8 @@ async def _first(sock: socket.socket, line: bytes) -> Client | None:
     version = {"TCP4": 4, "TCP6": 6}.get(words[1])
     try:
         _, _, source, target, source_port, target_port = words
+        if "%" in source + target:  # a scope could be any text, for the log as well
+            raise ValueError("an address with a scope")
         hosts = [ipaddress.ip_address(host) for host in (source, target)]
         if any(host.version != version for host in hosts):
             raise ValueError("an address of another kind")
