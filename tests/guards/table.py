@@ -274,9 +274,23 @@ GUARDS = (
     Guard(
         "Browsers are told what our pages may do",
         "server/http/guard.py",
-        "response.headers.update(_HEADERS)",
+        "response.headers.update(HEADERS)",
         "pass",
         "server/http/test_guard.py::test_nobody_is_invited_from_elsewhere",
+    ),
+    Guard(
+        "A name that is an address and something more is none",
+        "server/http/guard.py",
+        "_HOST.fullmatch(",
+        "_HOST.match(",
+        "server/http/test_guard.py::test_what_only_begins_as_an_address_is_a_foreign_name",
+    ),
+    Guard(
+        "A compressed body is refused, not unpacked",
+        "server/http/bodies.py",
+        'encoding not in ("", "identity"):',
+        "False:",
+        "server/http/test_form_of_errors.py::test_a_compressed_body_is_a_415_everywhere",
     ),
     Guard(
         "A body has only so many bytes",
@@ -295,8 +309,8 @@ GUARDS = (
     Guard(
         "A body has to come in time",
         "server/http/bodies.py",
-        "if not await within(self._left, read()):",
-        "if not await within(None, read()):",
+        "came = await within(self._left, read())",
+        "came = await within(None, read())",
         "server/http/test_limits.py::test_a_body_that_does_not_come_is_a_408",
     ),
     Guard(

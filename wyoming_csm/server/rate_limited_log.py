@@ -7,7 +7,7 @@ QUIET_SECONDS = 10.0
 
 
 class RateLimitedLog:
-    """Warns at most once in `seconds` for each kind; the next line tells how many were left out.
+    """Logs at most once in `seconds` for each kind; the next line tells how many were left out.
 
     A kind is a word of the program, never of a peer: so their number is bounded.
     """
@@ -20,6 +20,21 @@ class RateLimitedLog:
 
     def warning(self, kind: str, message: str, *args: object) -> None:
         """Log `message % args` at WARNING, or only count it."""
+        self._log(logging.WARNING, kind, message, args)
+
+    def exception(self, kind: str, message: str, *args: object) -> None:
+        """Log `message % args` at ERROR with the traceback of what is handled, or only count it."""
+        self._log(logging.ERROR, kind, message, args, exc_info=True)
+
+    def _log(
+        self,
+        level: int,
+        kind: str,
+        message: str,
+        args: tuple[object, ...],
+        *,
+        exc_info: bool = False,
+    ) -> None:
         now = time.monotonic()
         if now < self._next.get(kind, now):
             self._left_out[kind] = self._left_out.get(kind, 0) + 1
@@ -27,4 +42,4 @@ class RateLimitedLog:
         self._next[kind] = now + self._seconds
         left_out = self._left_out.pop(kind, 0)
         more = f" (and {left_out} more like it before)" if left_out else ""
-        self._logger.warning(message + "%s", *args, more)
+        self._logger.log(level, message + "%s", *args, more, exc_info=exc_info)

@@ -110,6 +110,21 @@ async def test_own_names_and_addresses_serve(host: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "host",
+    [
+        "[::1]evil.example", "[::1]:80evil.example", "[::1].evil.example:80", "[::1",
+        "localhost:80:evil.example", "localhost:evil.example", "127.0.0.1%evil.example",
+        "evil.example:a.local",
+    ],
+)  # fmt: skip
+async def test_what_only_begins_as_an_address_is_a_foreign_name(host: str) -> None:
+    async with doors(FakeEngine()) as both:
+        found, body = await status(both, "GET", "/health", headers={"Host": host})
+    assert found == 403
+    assert "is not known as a name of this server" in body
+
+
+@pytest.mark.parametrize(
     ("referer", "expected"),
     [(None, 403), ("http://evil.example/", 403), ("http://192.168.1.5:8002/", 200)],
 )

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from aiohttp import ClientWebSocketResponse, WSMsgType
+from aiohttp import ClientWebSocketResponse, WSCloseCode, WSMsgType
 
 from tests.fakes import FakeEngine, fake_voice, frame
 from tests.server.clients import eventually
@@ -114,7 +114,8 @@ async def test_a_message_that_is_too_long_ends_it() -> None:
         both.client.ws_connect("/api/stream") as live,
     ):
         await live.send_json({"type": "text", "text": "a" * 1_000})
-        assert (await live.receive()).type is WSMsgType.CLOSE
+        message = await live.receive()
+        assert (message.type, message.data) == (WSMsgType.CLOSE, WSCloseCode.MESSAGE_TOO_BIG)
 
 
 async def test_one_who_says_nothing_is_not_kept() -> None:

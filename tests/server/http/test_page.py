@@ -24,8 +24,12 @@ async def test_the_page_is_looked_at_again_each_time() -> None:
             known = {"If-None-Match": answer.headers["ETag"]}
         async with both.client.get("/", headers=known) as answer:
             assert answer.status == 304
-        async with both.client.get("/page/docs.css") as answer:
-            assert (answer.status, answer.content_type) == (200, "text/css")
+        async with both.client.get("/api/docs") as answer:
+            linked = re.findall(r'<link [^>]*href="([^"]+)"', await answer.text())
+        assert linked == ["../page/docs.css", "../page/icon.svg"]  # also below a path
+        for path, kind in zip(linked, ("text/css", "image/svg+xml"), strict=True):
+            async with both.client.get(f"/api/{path}") as answer:
+                assert (answer.status, answer.content_type) == (200, kind)
 
 
 def test_all_modules_are_asked_for_at_once() -> None:

@@ -6,7 +6,10 @@ from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
+from aiohttp.http_exceptions import PayloadEncodingError
+from aiohttp.typedefs import Handler
+from aiohttp.web_protocol import RequestPayloadError
 
 from wyoming_csm.config import Limits
 from wyoming_csm.server.http.house import house_of
@@ -32,6 +35,17 @@ def media_type(request: web.Request) -> str:
             f"a Content-Type has {_MOST_TYPE} characters at most",
         )
     return header.partition(";")[0].strip().lower()
+
+
+@web.middleware
+async def uncompressed(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse a body that is compressed: no limit holds for what it would become."""
+    encoding = request.headers.get(hdrs.CONTENT_ENCODING, "").strip().lower()
+    if request.method == hdrs.METH_POST and encoding not in ("", "identity"):
+        raise Refused(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the body as it is, without Content-Encoding"
+        )
+    return await handler(request)
 
 
 async def read_json(request: web.Request, form: type[T]) -> T:
@@ -101,14 +115,18 @@ class Patience:
         self._clock = asyncio.get_running_loop().time
 
     async def wait(self, reading: Coroutine[Any, Any, T]) -> T:
-        """Return what is read. Raises Refused if no time is left."""
+        """Return what is read. Raises Refused if no time is left, or it is not as HTTP has it."""
         found: list[T] = []
 
         async def read() -> None:
             found.append(await reading)
 
         began = self._clock()
-        if not await within(self._left, read()):
+        try:
+            came = await within(self._left, read())
+        except (RequestPayloadError, PayloadEncodingError):
+            raise Refused(HTTPStatus.BAD_REQUEST, "the body cannot be read") from None
+        if not came:
             raise Refused(
                 HTTPStatus.REQUEST_TIMEOUT, "the body comes too slowly (limits.event_seconds)"
             )

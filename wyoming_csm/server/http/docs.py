@@ -24,8 +24,10 @@ def page(found: dict[str, Any]) -> str:
         (
             '<!doctype html><html lang="en"><head><meta charset="utf-8">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f'<title>{title}: HTTP</title><link rel="stylesheet" href="../page/docs.css"></head>',
-            f"<body><h1>{title}</h1><p>{escape(found['info']['description'])}",
+            f'<title>{title}: HTTP</title><link rel="stylesheet" href="../page/docs.css">',
+            '<link rel="icon" href="../page/icon.svg" type="image/svg+xml"></head>',
+            f'<body><p><a href="../">Back to the page</a></p><h1>{title}</h1><p>'
+            + escape(found["info"]["description"]),
             ' The same for programs: <a href="openapi.json">openapi.json</a>.</p>',
             *(line for path, item in found["paths"].items() for line in _path(path, item)),
             "<h2>Forms</h2>",

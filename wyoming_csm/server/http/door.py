@@ -19,12 +19,20 @@ from wyoming_csm.engines.base import Engine
 from wyoming_csm.server.accepting import Accepting
 from wyoming_csm.server.addresses import reachable_addresses
 from wyoming_csm.server.admission import Admission, plain_address
+from wyoming_csm.server.http.bodies import uncompressed
 from wyoming_csm.server.http.connection import CONNECTION, HttpConnection
 from wyoming_csm.server.http.guard import Guard, add_headers, guarding
 from wyoming_csm.server.http.house import HOUSE, House
 from wyoming_csm.server.http.judging import Judging
 from wyoming_csm.server.http.metrics import Metrics
-from wyoming_csm.server.http.problems import Refused, answer_of, as_json, note_beginning
+from wyoming_csm.server.http.problems import (
+    Refused,
+    answer_of,
+    as_json,
+    expect_nothing,
+    note_beginning,
+)
+from wyoming_csm.server.http.protocol import HttpProtocol
 from wyoming_csm.server.http.routes import ROUTES
 from wyoming_csm.server.rate_limited_log import RateLimitedLog
 from wyoming_csm.server.sockets import listen_tcp
@@ -73,23 +81,17 @@ class HttpDoor:
         )
         self._connections: dict[web.RequestHandler, HttpConnection] = {}
         self._refused = 0  # of these
-        middlewares = [as_json, self._admitted, guarding(house.guard)]
+        middlewares = [as_json(self._log), self._admitted, guarding(house.guard), uncompressed]
         self._app = web.Application(
             middlewares=middlewares, client_max_size=config.limits.upload_bytes
         )
         self._app[HOUSE] = house
-        self._app.on_response_prepare.extend((note_beginning, add_headers, _count))
+        self._app.on_response_prepare.extend((note_beginning, expect_nothing, add_headers, _count))
         self._app.add_routes(ROUTES)
         self._runner = web.AppRunner(
             self._app,
             handle_signals=False,
-            access_log=None,
-            logger=_JunkLog(self._log),
             handler_cancellation=True,
-            keepalive_timeout=config.limits.idle_seconds,
-            max_line_size=_HEAD_BYTES,
-            max_field_size=_HEAD_BYTES,
-            lingering_time=0,
             shutdown_timeout=_SHUTDOWN_SECONDS,
         )
         self._accepting: Accepting | None = None
@@ -160,7 +162,18 @@ class HttpDoor:
         server = self._runner.server
         assert server is not None
         limits = self._config.limits
-        connection = HttpConnection(server(), address, limits, self._left, refused=refused)
+        inner = HttpProtocol(
+            server,
+            loop=asyncio.get_running_loop(),
+            access_log=None,  # type: ignore[arg-type]  # none is kept
+            logger=_JunkLog(self._log),
+            keepalive_timeout=limits.idle_seconds,
+            max_line_size=_HEAD_BYTES,
+            max_field_size=_HEAD_BYTES,
+            lingering_time=0,
+            auto_decompress=False,
+        )
+        connection = HttpConnection(inner, address, limits, self._left, refused=refused)
         self._connections[connection.inner] = connection
         if refused:
             self._refused += 1

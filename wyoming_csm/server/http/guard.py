@@ -35,13 +35,14 @@ _TOKEN_PROTOCOL = "bearer."  # noqa: S105 -- before the token, among the protoco
 # Pages and their parts, and whether this server lives: they do nothing and tell nothing of texts.
 _OPEN = ("/", "/health", "/health/live", "/api/docs", "/api/openapi.json")
 _SPEAKS_BY_GET = "/api/text-to-speech"
+_HOST = re.compile(r"(?:\[([^][]+)\]|([^][:]*))(?::[0-9]*)?")
 _PREFIX = re.compile(r"/(?!/)[A-Za-z0-9/_.-]+")
 _POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
     " media-src 'self' blob:; connect-src 'self'; object-src 'none'; base-uri 'none';"
     " form-action 'none'; frame-ancestors 'self'"
 )
-_HEADERS = {
+HEADERS = {
     "Server": "wyoming-csm",
     "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -89,12 +90,12 @@ class Guard:
         hosts = request.headers.getall(hdrs.HOST, [])
         if len(hosts) > 1:
             raise Refused(HTTPStatus.BAD_REQUEST, "the request names several hosts")
-        if hosts and not self._is_ours(_plain(_without_port(hosts[0]))):
-            name = _without_port(hosts[0])[:100]
+        name = _without_port(hosts[0]) if hosts else None
+        if hosts and (name is None or not self._is_ours(_plain(name))):
             raise Refused(
                 HTTPStatus.FORBIDDEN,
-                f"{name!a} is not known as a name of this server: open it by its address, or add"
-                f" the name to its configuration: http: {{hosts: [NAME]}}",
+                f"{(name or hosts[0])[:100]!a} is not known as a name of this server: open it by"
+                f" its address, or add the name to its configuration: http: {{hosts: [NAME]}}",
             )
 
     def _is_ours(self, host: str) -> bool:
@@ -161,7 +162,7 @@ def guarding(guard: Guard) -> Middleware:
 
 async def add_headers(_request: web.Request, response: web.StreamResponse) -> None:
     """Tell browsers what our pages may do: nothing but to talk to us."""
-    response.headers.update(_HEADERS)
+    response.headers.update(HEADERS)
 
 
 def _may_be_embedded(request: web.BaseRequest) -> bool:
@@ -191,15 +192,15 @@ def _plain(host: str) -> str:
     return host.strip().rstrip(".").lower()
 
 
-def _without_port(host: str) -> str:
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0]
+def _without_port(host: str) -> str | None:
+    """Return the name or the address; None where that, and perhaps a port, is not all."""
+    found = _HOST.fullmatch(host.strip())
+    return found and (found[1] or found[2])
 
 
 def _is_address(host: str) -> bool:
     try:
-        ipaddress.ip_address(host.partition("%")[0])
+        ipaddress.ip_address(host)
     except ValueError:
         return False
     return True

@@ -42,7 +42,7 @@ _REASONS = {
     408: "The body came too slowly",
     409: "There is a voice of this name, or no speech-to-text server is configured",
     413: "The body is too large",
-    415: "The body is of a kind that is not taken",
+    415: "The body is of a kind that is not taken, or compressed",
     503: "Too much is asked for at once, or no engine can speak: ask again after Retry-After",
     507: "The server's disk is full",
 }
@@ -180,7 +180,7 @@ def _paths() -> _Schema:
                 "Let a speaker without a recording get another voice",
                 {200: ("It has one from its next sentences on", _json(voices.Changed))},
                 parameters=[_NAME],
-                errors=(404,),
+                errors=(404, 415),
             )
         },
         "/api/clips/judge": {

@@ -1,12 +1,11 @@
 """What is refused over HTTP: one shape of JSON, OpenAI's, with words for people."""
 
 import errno
-import logging
 from http import HTTPStatus
 
 import msgspec
-from aiohttp import web
-from aiohttp.typedefs import Handler
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler, Middleware
 
 from wyoming_csm.errors import (
     EngineError,
@@ -15,8 +14,7 @@ from wyoming_csm.errors import (
     VoiceExists,
     WyomingCsmError,
 )
-
-_LOGGER = logging.getLogger(__name__)
+from wyoming_csm.server.rate_limited_log import RateLimitedLog
 
 RETRY_SECONDS = 2  # after which one who was told "full" may ask again
 
@@ -89,27 +87,41 @@ def answer_of(error: WyomingCsmError) -> web.Response:
     )
 
 
-@web.middleware
-async def as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer every error as JSON; one that nobody foresaw is logged, and told without details.
+def as_json(log: RateLimitedLog) -> Middleware:
+    """Make the middleware that answers every error as JSON; one that nobody foresaw is logged, and
+    told without details.
 
     Where the answer has begun, the connection is broken off: nobody takes a part for the whole.
     """
-    try:
-        return await handler(request)
-    except ConnectionError:  # the client left
-        return _broken_off(request)
-    except WyomingCsmError as error:
-        answer = answer_of(error)
-    except web.HTTPException as error:
-        if error.status < HTTPStatus.BAD_REQUEST:
-            raise
-        answer = answer_of(Refused(HTTPStatus(error.status), _words_of(error)))
-        if allowed := error.headers.get("Allow"):
-            answer.headers["Allow"] = allowed
-    except Exception as error:
-        answer = answer_of(_unforeseen(request, error))
-    return _broken_off(request) if BEGUN in request else answer
+
+    @web.middleware
+    async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except ConnectionError:  # the client left
+            return _broken_off(request)
+        except WyomingCsmError as error:
+            answer = answer_of(error)
+        except web.HTTPException as error:
+            if error.status < HTTPStatus.BAD_REQUEST:
+                raise
+            answer = answer_of(Refused(HTTPStatus(error.status), _words_of(error)))
+            if allowed := error.headers.get("Allow"):
+                answer.headers["Allow"] = allowed
+        except Exception as error:
+            answer = answer_of(_unforeseen(request, error, log))
+        return _broken_off(request) if BEGUN in request else answer
+
+    return answer
+
+
+async def expect_nothing(_request: web.Request, response: web.StreamResponse) -> None:
+    """Give the one error that aiohttp tells before any middleware, 417, the form of all others."""
+    if isinstance(response, web.HTTPExpectationFailed):
+        refused = Refused(HTTPStatus.EXPECTATION_FAILED, "only Expect: 100-continue is known")
+        response.body = body = msgspec.json.encode(Problem(fault_of(refused)[1]))
+        response.headers[hdrs.CONTENT_LENGTH] = str(len(body))
+        response.content_type = "application/json"
 
 
 async def note_beginning(request: web.Request, _response: web.StreamResponse) -> None:
@@ -123,15 +135,16 @@ def _broken_off(request: web.Request) -> web.Response:
     return web.Response()  # which goes nowhere
 
 
-def _unforeseen(request: web.Request, error: Exception) -> Refused:
+def _unforeseen(request: web.Request, error: Exception, log: RateLimitedLog) -> Refused:
     """Log an error that nobody foresaw, and return what is told of it."""
     resource = request.match_info.route.resource
+    kind = f"{resource} {type(error).__name__}"
     if isinstance(error, OSError) and (error.errno in _FULL or _has_no_folder(error)):
-        _LOGGER.warning("A request to %s failed: %s", resource, error)
+        log.warning(kind, "A request to %s failed: %s", resource, error)
         return Refused(
             HTTPStatus.INSUFFICIENT_STORAGE, "the server's disk is full: make room, and try again"
         )
-    _LOGGER.exception("A request to %s failed", resource)
+    log.exception(kind, "A request to %s failed", resource)
     return Refused(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error: the server's log says more")
 
 

@@ -95,6 +95,11 @@ async def test_it_works_below_a_path(browser: Browser, tmp_path: Path) -> None:
         await page.click("text=For programs")
         await expect(page.locator("h1")).to_contain_text("wyoming-csm")
         assert page.url == f"{url}api/docs"
+        await page.set_viewport_size({"width": 375, "height": 740})
+        assert await page.evaluate("document.documentElement.scrollWidth") == 375
+        await page.click("text=Back to the page")
+        await expect(page.locator("nav")).to_be_visible()
+        assert page.url == url
 
 
 async def test_axe_finds_nothing(browser: Browser, tmp_path: Path) -> None:
