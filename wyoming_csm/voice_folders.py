@@ -19,6 +19,7 @@ from pathlib import Path
 import yaml
 
 from wyoming_csm.clip_pace import pace_of
+from wyoming_csm.clip_words import names_of
 from wyoming_csm.config import Config
 from wyoming_csm.errors import RequestError, VoiceError, VoiceExists
 from wyoming_csm.lexicons import FILE as LEXICON
@@ -87,9 +88,10 @@ def make_voice(
     with _hidden(folder) as hidden:
         aside = hidden / name
         aside.mkdir()
-        _fill(aside, clip, words, language)
+        filled = _fill(aside, clip, words, language)
         _carry_lexicon(folder, name, aside)
-        found = judge(aside, config.csm.clip_loudness)
+        with _about(clip, filled):
+            found = judge(aside, config.csm.clip_loudness)
         pace = pace_of(found.words, found.seconds)
         if pace.impossible:
             raise VoiceError(pace.doubt)
@@ -103,8 +105,9 @@ def judge_clip(config: Config, clip: Path, judge: Judge = judge_folder) -> Judge
     Raises VoiceError.
     """
     with tempfile.TemporaryDirectory() as folder:
-        _fill(Path(folder), clip, "To be understood.", config.language)
-        return judge(Path(folder), config.csm.clip_loudness)
+        filled = _fill(Path(folder), clip, "To be understood.", config.language)
+        with _about(clip, filled):
+            return judge(Path(folder), config.csm.clip_loudness)
 
 
 def discard(config: Config, name: str) -> None:
@@ -130,7 +133,7 @@ def rename(config: Config, name: str, new_name: str) -> str:
         except OSError as error:
             if error.errno in _IN_THE_WAY:
                 raise _exists(new_name) from error
-            raise RequestError(f"{folder.name!r} cannot be renamed: {error.strerror}") from error
+            raise RequestError(f"{folder.name!r} cannot be renamed: {_with_cure(error)}") from error
     return new_name
 
 
@@ -157,7 +160,10 @@ def _checked_name(config: Config, name: str) -> str:
     name = unicodedata.normalize("NFC", name)
     odd = not name.isprintable() or name != name.strip() or name.endswith(".")
     if not name or odd or name[0] in ".~-" or FORBIDDEN & set(name):
-        raise RequestError(f"{name!a} is no name for a voice: use letters, digits, _ and -")
+        raise RequestError(
+            f"{name!a} is no name for a voice: use letters, digits, spaces, _ and -,"
+            " with a letter or a digit first and last"
+        )
     if len(name) > _LONGEST_NAME:
         raise RequestError(f"the name has {len(name)} characters: {_LONGEST_NAME} are allowed")
     if name.startswith(_OTHERS) or name.lower() in _TAKEN:
@@ -167,14 +173,26 @@ def _checked_name(config: Config, name: str) -> str:
     return name
 
 
-def _fill(folder: Path, recording: Path, words: str, language: str) -> None:
+def _fill(folder: Path, recording: Path, words: str, language: str) -> Path:
+    """Fill a voice's folder; return its clip there. Raises VoiceError, OSError."""
     clip = folder / f"clip{recording.suffix.lower() or '.wav'}"
     if not is_recording(clip):
-        raise VoiceError(f"{recording.name} is not a recording: WAV, FLAC, OGG or MP3 serve")
+        raise VoiceError(f"{names_of([recording])} is not a recording: WAV, FLAC, OGG or MP3 serve")
     shutil.copyfile(recording, clip)
     (folder / "clip.txt").write_text(f"{words}\n", encoding="utf-8")
     settings = yaml.safe_dump({"language": language}, allow_unicode=True)
     (folder / "voice.yaml").write_text(settings, encoding="utf-8")
+    return clip
+
+
+@contextmanager
+def _about(recording: Path, clip: Path) -> Iterator[None]:
+    """Let complaints name the recording that was given, not the clip that was made of it."""
+    try:
+        yield
+    except VoiceError as error:
+        words = str(error).replace(clip.name, names_of([recording]), 1)
+        raise VoiceError(words) from error
 
 
 def _carry_lexicon(folder: Path, name: str, aside: Path) -> None:
@@ -257,7 +275,18 @@ def _clear_abandoned(hidden: Path) -> None:
 
 
 def _unwritable(error: OSError) -> RequestError:
-    return RequestError(f"the folder of voices cannot be changed: {error.strerror}")
+    return RequestError(f"the folder of voices cannot be changed: {_with_cure(error)}")
+
+
+def _with_cure(error: OSError) -> str:
+    """Return the system's words, and what helps where this user may not write."""
+    if error.errno not in (errno.EACCES, errno.EPERM):
+        return error.strerror or str(error)
+    user = os.geteuid()
+    return (
+        f"{error.strerror}: it must belong to user {user}, `chown -R {user} config/voices` (with"
+        " Docker on the host)"
+    )
 
 
 def _exists(name: str) -> VoiceExists:
