@@ -20,16 +20,21 @@ from wyoming_csm.worker.csm.cost import FRAMES_PER_SECOND
 from wyoming_csm.worker.csm.usual import frame_limit
 
 FOLDER = Path(__file__).parents[2] / "docker/kubernetes"
-CONFIGS = [FOLDER / name / "config.yaml" for name in ("base", "overlays/trial", "download")]
+CONFIGS = [
+    FOLDER / name / "config.yaml" for name in ("base", "overlays/trial", "download", "haproxy")
+]
 KINDS = {  # what each rendering holds
     "base": (
         "ConfigMap Deployment Namespace NetworkPolicy PersistentVolumeClaim"
-        " PersistentVolumeClaim PodDisruptionBudget Service Service"
+        " PersistentVolumeClaim PodDisruptionBudget Service"
     ),
     "download": "ConfigMap Job NetworkPolicy",
 }
 KINDS["overlays/trial"] = KINDS["base"]
 KINDS["overlays/fleet"] = KINDS["base"].replace("Namespace ", "HorizontalPodAutoscaler Namespace ")
+KINDS["overlays/haproxy"] = KINDS["overlays/fleet"] + (
+    " ConfigMap Deployment NetworkPolicy PodDisruptionBudget Service"
+)
 VERSIONS = ("1.31.0", "1.37.0")  # of Kubernetes: the oldest with all that is used, and the newest
 
 
@@ -59,31 +64,43 @@ TARGETS = {
 PROBES = [SERVER[f"{name}Probe"] for name in ("startup", "readiness", "liveness")]
 
 
+def rendering(folder: str) -> list[dict[str, Any]]:
+    """What kubectl makes of a folder."""
+    if shutil.which("kubectl") is None:
+        pytest.skip("kubectl is not installed")
+    command = ("kubectl", "kustomize", str(FOLDER / folder))
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    return list(yaml.safe_load_all(done.stdout))
+
+
 @pytest.fixture(scope="module", params=KINDS)
 def rendered(request: pytest.FixtureRequest) -> tuple[str, list[dict[str, Any]]]:
     """A folder, and what kubectl makes of it."""
-    if shutil.which("kubectl") is None:
-        pytest.skip("kubectl is not installed")
-    command = ("kubectl", "kustomize", str(FOLDER / request.param))
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    return request.param, list(yaml.safe_load_all(done.stdout))
+    return request.param, rendering(request.param)
 
 
 def test_all_is_rendered(rendered: tuple[str, list[dict[str, Any]]]) -> None:
     folder, found = rendered
-    assert sorted(one["kind"] for one in found) == KINDS[folder].split()
+    assert sorted(one["kind"] for one in found) == sorted(KINDS[folder].split())
     for one in found:
         assert one["kind"] == "Namespace" or one["metadata"]["namespace"] == "wyoming-csm"
-    (settings,) = (one["metadata"]["name"] for one in found if one["kind"] == "ConfigMap")
+    settings = {one["metadata"]["name"] for one in found if one["kind"] == "ConfigMap"}
     pods = [
         one["spec"]["template"]["spec"] for one in found if one["kind"] in ("Deployment", "Job")
     ]
-    for pod in pods:
-        assert settings in {one.get("configMap", {}).get("name") for one in pod["volumes"]}
-        assert all(":" in one["image"] for one in containers(pod))
-    if folder == "overlays/fleet":
-        assert all("replicas" not in one["spec"] for one in found if one["kind"] == "Deployment")
+    assert all(":" in one["image"] for pod in pods for one in containers(pod))
+    volumes = [
+        volume["configMap"] for pod in pods for volume in pod["volumes"] if "configMap" in volume
+    ]
+    assert {one["name"] for one in volumes} == settings
+    if any(one["kind"] == "HorizontalPodAutoscaler" for one in found):
+        (server,) = (
+            one
+            for one in found
+            if one["metadata"]["name"] == "wyoming-csm" and one["kind"] == "Deployment"
+        )
+        assert "replicas" not in server["spec"]
 
 
 def test_all_is_of_kubernetes_schemas(rendered: tuple[str, list[dict[str, Any]]]) -> None:
@@ -221,3 +238,10 @@ def test_the_image_is_of_this_version() -> None:
         ((image,),) = (one["images"] for one in documents(f"{folder}/kustomization.yaml"))
         assert image["newTag"] == __version__
         assert all(one["image"] == image["name"] for pod in PODS for one in containers(pod))
+
+
+def test_the_weekly_validation_knows_all_folders() -> None:
+    workflow = (FOLDER.parents[1] / ".github/workflows/canary.yml").read_text()
+    listed = re.search(r"for folder in ([\w/ ]+); do\n *kubectl", workflow)
+    assert listed
+    assert listed[1].split() == sorted(KINDS)

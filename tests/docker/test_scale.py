@@ -18,7 +18,7 @@ from benchmarks.balanced import CONFIGURATION, balanced
 from benchmarks.callers import Pattern, call_for
 from benchmarks.fixtures.fake_child import FakeSettings
 from benchmarks.replicas import configuration
-from tests.docker.test_files import COMPOSE, tool
+from tests.docker.test_files import COMPOSE, DOCKERFILE, tool
 from tests.server.clients import eventually
 from wyoming_csm.config import load
 
@@ -48,6 +48,23 @@ def test_what_belongs_together_is_the_same() -> None:
     assert replica["deploy"]["endpoint_mode"] == "dnsrr"
     ends = config.limits.shutdown_seconds + config.balancer.drain_seconds
     assert int(replica["stop_grace_period"].rstrip("s")) > ends
+    hold = f"    hold obsolete {replica['stop_grace_period']}\n"
+    assert hold in text, "an address goes from the names before the replies are over"
+
+
+def test_what_replicas_share_lies_in_a_volume_that_they_may_write_to() -> None:
+    compose, config = (
+        yaml.safe_load((SCALE / "compose.yaml").read_text()),
+        load(SCALE / "replica.yaml"),
+    )
+    mounts = dict(one.split(":")[::-1] for one in compose["services"]["replica"]["volumes"])
+    for path in (config.voices, config.lexicon, config.speakers_dir):
+        folder = str(Path(path).parent)
+        assert mounts[folder] in compose["volumes"]
+        made = re.search(r"mkdir -p (.+?) \\\n.*chown -R \S+ (.+)\n", DOCKERFILE.read_text())
+        assert made
+        assert folder in made[1].split()
+        assert folder in made[2].split(), "a new volume has the owner of what it covers"
 
 
 def test_haproxy_takes_the_file_that_users_get() -> None:
