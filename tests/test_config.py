@@ -90,7 +90,6 @@ def test_home_is_found_in_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     ("text", "words"),
     [
         ("csm: {temprature: 1}", "csm.temprature: unknown setting; did you mean 'temperature'?"),
-        ("csm: {modle: x}", "csm.modle: unknown setting; known are: checkpoint, "),
         ("engine: [csm]", "engine: unknown setting; did you mean 'engines'?"),
         ("log: {zzz: 1}", "log.zzz: unknown setting; known are: level, format"),
         ("zzz: 1", "zzz: unknown setting; known are: uri, engines, voice"),

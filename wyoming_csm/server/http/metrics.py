@@ -43,7 +43,9 @@ class Metrics:
         counter = partial(Counter, registry=self.registry)
         histogram = partial(Histogram, registry=self.registry)
         self._requests = counter(
-            "wyoming_csm_http_requests", "HTTP requests answered", ["route", "status"]
+            "wyoming_csm_http_requests",
+            "HTTP requests answered, but for /health",
+            ["route", "status"],
         )
         self._replies = counter(
             "wyoming_csm_replies", "Replies spoken, through all doors", ["speaker", "outcome"]
