@@ -92,7 +92,7 @@ def test_several_clips_fit_together_or_are_refused_with_a_cure(tmp_path: Path) -
     for name in ("one", "two", "three"):
         record(folder / f"{name}.wav", seconds=25)
         (folder / f"{name}.txt").write_text("Hello.")
-    with pytest.raises(VoiceError, match=r"its 3 clips last 75 s: 60 s in all are .* take some"):
+    with pytest.raises(VoiceError, match=r"its 3 clips last 75.0 s: 60 s in all are .* take some"):
         read_voice(folder)
     (folder / "two.txt").unlink()
     assert len(read_voice(folder).clips) == 2
@@ -103,6 +103,9 @@ def test_several_clips_fit_together_or_are_refused_with_a_cure(tmp_path: Path) -
     [
         (61.0, 8_000, 1, "lasts 61.0 s: 10 to 30 s serve best, 1 to 60 s are allowed"),
         (0.5, 8_000, 1, "lasts 0.5 s"),
+        (0.98, 8_000, 1, "lasts 0.98 s"),
+        (0.9999, 10_000, 1, "lasts 0.99 s"),
+        (60.004, 1_000, 1, "lasts 60.01 s"),
         (1.0, 8_000, 9, "has 9 channels at 8000 Hz: 8 channels at 192000 Hz are the most"),
         (1.0, 192_001, 1, "has 1 channels at 192001 Hz"),
     ],

@@ -2,6 +2,7 @@
 recordings, which hold their words, whether they can be read, and the voice they make."""
 
 import hashlib
+import math
 import os
 import re
 import unicodedata
@@ -78,7 +79,8 @@ def read_voice(folder: Path) -> Voice:
     whole = sum(seconds for _, seconds in found)
     if whole > _MAX_SECONDS:
         raise VoiceError(
-            f"its {len(found)} clips last {whole:.0f} s: {_MAX_SECONDS:.0f} s in all are allowed,"
+            f"its {len(found)} clips last {_told(whole)} s:"
+            f" {_MAX_SECONDS:.0f} s in all are allowed,"
             " 10 to 30 s serve best; take some away"
         )
     name = unicodedata.normalize("NFC", folder.name)
@@ -232,10 +234,18 @@ def _seconds_of(path: Path) -> float:
     seconds = float(info.frames / info.samplerate)
     if not _MIN_SECONDS <= seconds <= _MAX_SECONDS:
         raise VoiceError(
-            f"{name} lasts {seconds:.1f} s: 10 to 30 s serve best,"
+            f"{name} lasts {_told(seconds)} s: 10 to 30 s serve best,"
             f" {_MIN_SECONDS:.0f} to {_MAX_SECONDS:.0f} s are allowed"
         )
     return seconds
+
+
+def _told(seconds: float) -> str:
+    """Return seconds beyond a bound, as exactly as it takes to see that they are."""
+    if round(seconds, 1) not in (_MIN_SECONDS, _MAX_SECONDS):
+        return f"{seconds:.1f}"
+    away = math.floor if seconds < _MIN_SECONDS else math.ceil
+    return f"{away(seconds * 100) / 100:.2f}"
 
 
 def _kind(path: Path) -> str:

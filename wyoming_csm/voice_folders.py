@@ -19,21 +19,19 @@ from pathlib import Path
 import yaml
 
 from wyoming_csm.clip_pace import pace_of
+from wyoming_csm.clip_words import names_of
 from wyoming_csm.config import Config
 from wyoming_csm.errors import RequestError, VoiceError, VoiceExists
 from wyoming_csm.lexicons import FILE as LEXICON
 from wyoming_csm.recordings import holds_recording, is_recording
 from wyoming_csm.voice_book import BEFORE, CHANGING, MAX_VOICES, NO_VOICES
+from wyoming_csm.voice_names import checked_name
 from wyoming_csm.voice_state import Judgement, judge_folder
 from wyoming_csm.voices import Voice
 
-FORBIDDEN = frozenset('/\\:*?"<>|')  # on some disk
 NO_ENGINE = (
     "no engine here speaks with recordings: start without --light, and with csm among `engines`"
 )
-_LONGEST_NAME = 60  # characters
-_OTHERS = ("system_", "coqui_", "speaker_")  # the engines' own voices begin so
-_TAKEN = ("default", *NO_VOICES)
 _MOVING = threading.Lock()  # folders of voices: nobody looks between the steps of a change
 _IN_THE_WAY = (errno.EEXIST, errno.ENOTEMPTY)  # another process was quicker
 _MOST_TRIES = 20  # to replace a voice: at each another was quicker
@@ -54,7 +52,7 @@ class Made:
 
 def check_new(config: Config, name: str, replacing: bool = False) -> str:
     """Return a new voice's name as folders and Home Assistant have it. Raises RequestError."""
-    name = _checked_name(config, name)
+    name = checked_name(config, name)
     if _is_there(Path(config.voices), name) and not replacing:
         raise _exists(name)
     return name
@@ -87,9 +85,10 @@ def make_voice(
     with _hidden(folder) as hidden:
         aside = hidden / name
         aside.mkdir()
-        _fill(aside, clip, words, language)
+        filled = _fill(aside, clip, words, language)
         _carry_lexicon(folder, name, aside)
-        found = judge(aside, config.csm.clip_loudness)
+        with _about(clip, filled):
+            found = judge(aside, config.csm.clip_loudness)
         pace = pace_of(found.words, found.seconds)
         if pace.impossible:
             raise VoiceError(pace.doubt)
@@ -103,8 +102,9 @@ def judge_clip(config: Config, clip: Path, judge: Judge = judge_folder) -> Judge
     Raises VoiceError.
     """
     with tempfile.TemporaryDirectory() as folder:
-        _fill(Path(folder), clip, "To be understood.", config.language)
-        return judge(Path(folder), config.csm.clip_loudness)
+        filled = _fill(Path(folder), clip, "To be understood.", config.language)
+        with _about(clip, filled):
+            return judge(Path(folder), config.csm.clip_loudness)
 
 
 def discard(config: Config, name: str) -> None:
@@ -130,7 +130,7 @@ def rename(config: Config, name: str, new_name: str) -> str:
         except OSError as error:
             if error.errno in _IN_THE_WAY:
                 raise _exists(new_name) from error
-            raise RequestError(f"{folder.name!r} cannot be renamed: {error.strerror}") from error
+            raise RequestError(f"{folder.name!r} cannot be renamed: {_with_cure(error)}") from error
     return new_name
 
 
@@ -152,29 +152,26 @@ def presets_of(config: Config, name: str) -> list[str]:
     return [preset for preset, settings in config.presets.items() if settings.voice == name]
 
 
-def _checked_name(config: Config, name: str) -> str:
-    """Return the name as folders and Home Assistant have it. Raises RequestError."""
-    name = unicodedata.normalize("NFC", name)
-    odd = not name.isprintable() or name != name.strip() or name.endswith(".")
-    if not name or odd or name[0] in ".~-" or FORBIDDEN & set(name):
-        raise RequestError(f"{name!a} is no name for a voice: use letters, digits, _ and -")
-    if len(name) > _LONGEST_NAME:
-        raise RequestError(f"the name has {len(name)} characters: {_LONGEST_NAME} are allowed")
-    if name.startswith(_OTHERS) or name.lower() in _TAKEN:
-        raise RequestError(f"{name!r} is the name of something else: choose another")
-    if name in config.presets:
-        raise RequestError(f"{name!r} is a preset: choose another name")
-    return name
-
-
-def _fill(folder: Path, recording: Path, words: str, language: str) -> None:
+def _fill(folder: Path, recording: Path, words: str, language: str) -> Path:
+    """Fill a voice's folder; return its clip there. Raises VoiceError, OSError."""
     clip = folder / f"clip{recording.suffix.lower() or '.wav'}"
     if not is_recording(clip):
-        raise VoiceError(f"{recording.name} is not a recording: WAV, FLAC, OGG or MP3 serve")
+        raise VoiceError(f"{names_of([recording])} is not a recording: WAV, FLAC, OGG or MP3 serve")
     shutil.copyfile(recording, clip)
     (folder / "clip.txt").write_text(f"{words}\n", encoding="utf-8")
     settings = yaml.safe_dump({"language": language}, allow_unicode=True)
     (folder / "voice.yaml").write_text(settings, encoding="utf-8")
+    return clip
+
+
+@contextmanager
+def _about(recording: Path, clip: Path) -> Iterator[None]:
+    """Let complaints name the recording that was given, not the clip that was made of it."""
+    try:
+        yield
+    except VoiceError as error:
+        words = str(error).replace(clip.name, names_of([recording]), 1)
+        raise VoiceError(words) from error
 
 
 def _carry_lexicon(folder: Path, name: str, aside: Path) -> None:
@@ -257,7 +254,18 @@ def _clear_abandoned(hidden: Path) -> None:
 
 
 def _unwritable(error: OSError) -> RequestError:
-    return RequestError(f"the folder of voices cannot be changed: {error.strerror}")
+    return RequestError(f"the folder of voices cannot be changed: {_with_cure(error)}")
+
+
+def _with_cure(error: OSError) -> str:
+    """Return the system's words, and what helps where this user may not write."""
+    if error.errno not in (errno.EACCES, errno.EPERM):
+        return error.strerror or str(error)
+    user = os.geteuid()
+    return (
+        f"{error.strerror}: it must belong to user {user}, `chown -R {user} config/voices` (with"
+        " Docker on the host)"
+    )
 
 
 def _exists(name: str) -> VoiceExists:

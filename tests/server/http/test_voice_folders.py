@@ -2,15 +2,21 @@
 cannot be written, and recordings that no engine speaks with."""
 
 import asyncio
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
 from tests.fakes import FakeEngine
 from tests.server.http.doors import doors
-from tests.server.http.test_voices import WORDS, asked, form, names
+from tests.server.http.test_voices import WORDS, asked, form, names, recording
+from wyoming_csm.config import Config
+from wyoming_csm.errors import RequestError
 from wyoming_csm.recordings import read_voice
 from wyoming_csm.voice_book import MAX_VOICES
+from wyoming_csm.voice_folders import make_voice, rename
+from wyoming_csm.voice_state import Judgement
 
 
 @pytest.mark.parametrize("replace", ["", "1"])
@@ -38,6 +44,33 @@ async def test_what_cannot_be_written_tells_no_path(tmp_path: Path) -> None:
         status, found = await asked(both, "POST", "/api/voices/anna", data=form(text=WORDS))
     assert (status, str(tmp_path) in found["error"]["message"]) == (400, False)
     assert "the folder of voices cannot be changed" in found["error"]["message"]
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EPERM, errno.ENOSPC])
+def test_who_may_not_write_is_told_who_must_own_the_folder(tmp_path: Path, code: int) -> None:
+    def refused(folder: Path, loudness: float | None) -> Judgement:
+        raise OSError(code, "refused")
+
+    clip = tmp_path / "a.wav"
+    clip.write_bytes(recording())
+    config = Config(voices=str(tmp_path / "v"))
+    with pytest.raises(RequestError) as told:
+        make_voice(config, "anna", clip, WORDS, "en", judge=refused)
+    cure = f": it must belong to user {os.geteuid()}, `chown -R {os.geteuid()} config/voices`"
+    words = "the folder of voices cannot be changed: refused"
+    assert str(told.value).startswith(words)
+    assert (cure in str(told.value)) is (code != errno.ENOSPC)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_who_may_not_rename_is_told_the_same(tmp_path: Path) -> None:
+    (tmp_path / "anna").mkdir()
+    tmp_path.chmod(0o555)
+    try:
+        with pytest.raises(RequestError, match=r"'anna' cannot be renamed: .*`chown -R"):
+            rename(Config(voices=str(tmp_path)), "anna", "berta")
+    finally:
+        tmp_path.chmod(0o755)
 
 
 async def test_recorded_voices_are_listed_where_no_engine_has_them(tmp_path: Path) -> None:

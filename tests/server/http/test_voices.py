@@ -28,7 +28,7 @@ def recording(seconds: float = 8.0, kind: str = "WAV") -> bytes:
 
 
 def form(clip: bytes | None = None, name: str = "a.wav", **fields: str) -> FormData:
-    data = FormData()
+    data = FormData(quote_fields=False)  # as browsers send names
     for field, value in fields.items():
         data.add_field(field, value)
     data.add_field("clip", recording() if clip is None else clip, filename=name)
@@ -97,13 +97,29 @@ async def test_a_recording_becomes_a_voice(tmp_path: Path, raw: bool) -> None:
     ("name", "data", "words"),
     [
         ("speaker_0", {"text": WORDS}, "name of something else"),
-        ("..%2Fup", {"text": WORDS}, "no name for a voice"),
+        ("..%2Fup", {"text": WORDS}, "use letters, digits, spaces, _ and -, with a letter or a"),
         ("anna", {"text": "  "}, "exactly the words"),
         ("anna", {"text": WORDS, "language": "nonsense!"}, "language"),
         ("anna", {"text": WORDS, "clip": recording(0.3)}, "lasts 0.3 s"),
         ("anna", {"text": WORDS, "clip": b"RIFF"}, "not a recording that can be read"),
         ("anna", {"text": WORDS, "name": "a.webm"}, "convert it to WAV"),
-        ("anna", {"text": WORDS, "name": "a.exe"}, "not a recording"),
+        ("anna", {"text": WORDS, "name": "a.exe"}, "a.exe is not a recording"),
+        (
+            "anna",
+            {"text": WORDS, "clip": b"x", "name": "My bad.MP3"},
+            "My bad.mp3 is not a recording",
+        ),
+        (
+            "anna",
+            {"text": WORDS, "clip": b"x", "name": "C:\\a/.b\x9b.wav"},
+            "b.wav is not a recording",
+        ),
+        (
+            "anna",
+            {"text": WORDS, "clip": b"x", "name": "€" * 99 + ".wav"},
+            f"{'€' * 40}.wav is not",
+        ),
+        ("anna", {"text": WORDS, "clip": b"x", "name": ".."}, "clip.wav is not a recording"),
     ],
 )
 async def test_what_is_no_voice_is_refused_and_leaves_nothing(

@@ -1,11 +1,12 @@
 """A recording that somebody sends: a form with a file and fields, or the file alone."""
 
+import re
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from aiohttp import BodyPartReader, web
 from aiohttp.http import HttpProcessingError
@@ -33,6 +34,7 @@ KINDS = tuple(_ENDINGS)
 _FORM = "multipart/form-data"
 _MOST_FIELDS = 16
 _MOST_NAME = 100
+_MOST_FILE_NAME = 40  # characters, without the ending: with 4 bytes each a disk takes it
 
 
 @dataclass
@@ -92,9 +94,8 @@ async def _read_form(request: web.Request, folder: Path) -> Upload:
             if not isinstance(part, BodyPartReader):
                 break
             if part.name == "clip":
-                ending = Path(part.filename or "").suffix.lower()[:10]
-                ending = ending or _ENDINGS.get(part.headers.get("Content-Type", ""), ".wav")
-                clip = folder / ("clip" + "".join(c for c in ending if c.isalnum() or c == "."))
+                ending = _ENDINGS.get(part.headers.get("Content-Type", ""), ".wav")
+                clip = folder / _file_name(part.filename or "", ending)
                 with clip.open("wb") as file:
                     async for data in parts_of(part, limits.upload_bytes):
                         file.write(data)
@@ -111,6 +112,15 @@ async def _read_form(request: web.Request, folder: Path) -> Upload:
     if clip is None:
         raise Refused(HTTPStatus.BAD_REQUEST, "the form has no file `clip`", param="clip")
     return Upload(clip, fields)
+
+
+def _file_name(told: str, ending: str) -> str:
+    """Return a client's name of a file as a name in a folder, which complaints are about; the
+    `ending` is for one that has none."""
+    path = PurePath(re.split(r"[/\\]", told)[-1])
+    ending = "".join(c for c in path.suffix.lower()[:10] if c.isalnum() or c == ".") or ending
+    stem = "".join(c for c in path.stem if c.isprintable()).lstrip(".~ ")
+    return f"{stem[:_MOST_FILE_NAME] or 'clip'}{ending}"
 
 
 def _too_long(most: int) -> Refused:
