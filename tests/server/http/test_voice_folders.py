@@ -5,6 +5,7 @@ import asyncio
 import errno
 import os
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -71,6 +72,23 @@ def test_who_may_not_rename_is_told_the_same(tmp_path: Path) -> None:
             rename(Config(voices=str(tmp_path)), "anna", "berta")
     finally:
         tmp_path.chmod(0o755)
+
+
+async def test_the_default_voice_says_for_whom_it_speaks(tmp_path: Path) -> None:
+    name = 'Zoë "2"'
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "clip.wav").touch()
+    async with doors(FakeEngine(), voices=str(tmp_path), engines=("system",)) as both:
+        path = "/api/text-to-speech?text=One+is.&voice="
+        async with both.client.get(path + quote(name)) as answer:
+            told = answer.headers["Warning"]
+        async with both.client.get(path + "nobody") as answer:
+            other = answer.headers["Warning"]
+    assert told.startswith(
+        "299 wyoming-csm \"the voice Zo? '2' cannot speak here (no engine here speaks with"
+    )
+    assert told.endswith('): the default one speaks"')
+    assert other == '299 wyoming-csm "there is no such voice: the default one speaks"'
 
 
 async def test_recorded_voices_are_listed_where_no_engine_has_them(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ async def generate(request: web.Request) -> web.StreamResponse:
     house = house_of(request)
     wish = await read_json(request, GenerateRequest)
     text = whole_text(house, wish.text, "text")
-    spoken = speak(
+    spoken = await speak(
         request, text, VoiceRequest(name=wish.voice or None), speed=wish.speed, live=False
     )
     with tempfile.SpooledTemporaryFile(_IN_MEMORY) as file:
@@ -96,7 +96,7 @@ async def text_to_speech(request: web.Request) -> web.StreamResponse:
     wanted = VoiceRequest(
         *(request.query.get(name) or None for name in ("voice", "language", "speaker"))
     )
-    spoken = speak(request, whole_text(house, text, "text"), wanted, live=False)
+    spoken = await speak(request, whole_text(house, text, "text"), wanted, live=False)
     with tempfile.SpooledTemporaryFile(_IN_MEMORY) as file:
         size = await _gather(spoken, file)
 

@@ -205,7 +205,7 @@ class _Conversation:
 
     async def _speak_one(self, start: Start, text: TextStream) -> None:
         wanted = VoiceRequest(start.voice or None, start.language or None, start.speaker or None)
-        spoken = speak(self._request, text, wanted, speed=start.speed, ssml=start.ssml)
+        spoken = await speak(self._request, text, wanted, speed=start.speed, ssml=start.ssml)
         size = 0
         async with aclosing(spoken.sound):
             async for pcm in spoken.sound:

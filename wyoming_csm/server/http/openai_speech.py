@@ -88,7 +88,7 @@ async def speech(request: web.Request) -> web.StreamResponse:
     warnings = (
         ("instructions are ignored: a voice sounds as its clip",) if wish.instructions else ()
     )
-    spoken = speak(request, text, _voice_of(wish), speed=wish.speed, warnings=warnings)
+    spoken = await speak(request, text, _voice_of(wish), speed=wish.speed, warnings=warnings)
     if wish.stream_format == "audio":
         headers = {"Content-Type": MIME[wish.response_format], **spoken.headers}
         data = encoded(spoken.sound, encoder, house.encoding)

@@ -1,5 +1,6 @@
 """A request's text and voice into sound; every route that speaks comes through here."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -14,6 +15,7 @@ from wyoming_csm.server.http.sound import sound_of
 from wyoming_csm.text.characters import mended
 from wyoming_csm.text_stream import TextStream
 from wyoming_csm.voice_choice import VoiceRequest, choose_voice
+from wyoming_csm.voice_folders import without_engine
 from wyoming_csm.voices import Voice
 
 
@@ -28,7 +30,7 @@ class Speech:
     @property
     def headers(self) -> Mapping[str, str]:
         """Return the warnings as a header."""
-        told = [f'299 wyoming-csm "{words}"' for words in self.warnings]
+        told = [f'299 wyoming-csm "{_plain(words)}"' for words in self.warnings]
         return {"Warning": ", ".join(told)} if told else {}
 
 
@@ -52,7 +54,7 @@ def whole_text(house: House, text: str, name: str) -> TextStream:
     return stream
 
 
-def speak(
+async def speak(
     request: web.Request,
     text: TextStream,
     wanted: VoiceRequest,
@@ -76,13 +78,28 @@ def speak(
             house.answers.engine.voices, replace(wanted, speaker=None), house.config
         )
         words = (
-            "there is no such voice: the default one speaks"
+            await _why_another(house, wanted.name)
             if missing
             else "the voice has no such speaker: its first one speaks"
         )
         warnings = (*warnings, words)
     context = house.answers if live else house.answers.for_a_file()
     return Speech(voice, warnings, sound_of(text, voice, context, address, ssml=ssml, rate=speed))
+
+
+async def _why_another(house: House, name: str | None) -> str:
+    """Say why the default voice speaks for one that no engine has."""
+    recorded = await asyncio.to_thread(without_engine, house.config)
+    for voice in recorded:
+        if voice.name == name:
+            return f"the voice {name} cannot speak here ({voice.fault}): the default one speaks"
+    return "there is no such voice: the default one speaks"
+
+
+def _plain(words: str) -> str:
+    """Return what may stand between the quotes of a header: folders are named by people."""
+    ascii_only = words.encode("ascii", "replace").decode()
+    return ascii_only.replace("\\", "/").replace('"', "'")
 
 
 def address_of(request: web.Request) -> str:
