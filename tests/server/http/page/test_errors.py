@@ -121,6 +121,7 @@ async def test_it_says_that_nobody_answers(browser: Browser) -> None:
             await expect(page.locator("#voices-problem")).to_contain_text("does not answer")
             await page.click("nav >> text=Status")
             await expect(page.locator("#status-problem")).to_contain_text("does not answer")
+            await expect(page.locator("#status-known")).to_be_hidden()  # nothing is known
 
 
 async def test_it_says_that_there_is_no_room(browser: Browser) -> None:
@@ -170,8 +171,8 @@ async def test_what_cannot_be_done_with_voices_is_told(browser: Browser, tmp_pat
 
         await page.click("text=Make a voice")
         told = page.locator("#clip-problem")
-        await drop(page, "a.wav", b"RIFF")
-        await expect(told).to_contain_text("not a recording that can be read")
+        await drop(page, "bad.mp3", b"RIFF")
+        await expect(told).to_contain_text("bad.mp3 is not a recording that can be read")
         await drop(page, "a.png", b"\x89PNG")
         await expect(told).to_contain_text("WAV, FLAC, OGG or MP3 serve")
         await drop(page, "a.wav", b"RIFF" * 50_000)
@@ -227,6 +228,7 @@ async def test_the_status_says_who_speaks_and_why_not_the_others(
         url = f"{address(both, place)}#status"
         async with opened(browser, url) as page:
             await expect(page.locator("#speaks")).to_have_text("System voice speaks.")
+            await expect(page.locator("#status-known")).to_be_visible()
             rows = await page.locator(".engine").all_inner_texts()
             assert "No GPU is here: get one." in rows[0]
             assert "4 slots free, 5.2 of the GPU's 24.0 GB taken" in rows[1]

@@ -176,6 +176,30 @@ async def test_keys_are_enough(browser: Browser, place: str, tmp_path: Path) -> 
         await expect(button).to_be_focused()
 
 
+async def test_pauses_say_nothing_of_how_loud_a_recording_is(browser: Browser) -> None:
+    soft = "very soft: go nearer to the microphone"
+    told: list[tuple[list[float], str]] = [
+        ([0.3] * 50, "good"),
+        ([1.0] * 3 + [0.3] * 47, "too loud: it is distorted"),
+        ([0.004] * 95 + [1.0] * 5, "too loud: it is distorted"),
+        ([0.0] * 95 + [0.3] * 5, "good"),
+        ([0.004] * 95 + [0.3] * 5, "good"),
+        ([0.0] * 95 + [0.02] * 5, soft),
+        ([0.005] * 50, soft),
+        ([0.02] * 98 + [0.5] * 2, soft),
+        ([0.0005] * 50, "nothing is heard"),
+        ([], "nothing is heard"),
+    ]
+    judge = "async (peaks) => (await import('./page/sound.js')).loudness(peaks)"
+    async with (
+        doors(FakeEngine()) as both,
+        opened(browser, address(both, "loopback")) as page,
+    ):
+        for peaks, words in told:
+            found = await page.evaluate(judge, peaks)
+            assert found == {"good": words == "good", "words": words}
+
+
 async def test_it_is_small_and_soon_there(browser: Browser, place: str) -> None:
     assert sum(file.stat().st_size for file in FOLDER.iterdir()) <= 200_000
     async with (

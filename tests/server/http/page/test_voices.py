@@ -150,6 +150,41 @@ async def test_the_microphone_becomes_a_voice(browser: Browser, tmp_path: Path) 
     assert read_voice(tmp_path / "v" / "anna").clips[0].text == "it is what was said"
 
 
+async def test_where_csm_is_left_out_it_is_said_before_and_once_after(
+    browser: Browser, tmp_path: Path
+) -> None:
+    engine = FakeEngine("system", frames=3)
+    async with (
+        folders(engine, tmp_path, engines=("system",)) as both,
+        opened(browser, f"{both.url}/#make") as page,
+    ):
+        await expect(page.locator("#no-csm")).to_have_text(
+            "Recordings can be saved, but CSM, which speaks with them, cannot speak here:"
+            " left out by --light or engines."
+        )
+        await expect(page.locator("#no-csm code")).to_have_text("engines")
+        await dropped(page, recording(), "a.wav")
+        await filled(page, "anna")
+        await page.check("#consent")
+        await page.click("#make-go")
+        made = page.locator("#made")
+        await expect(made).to_contain_text("anna is saved")
+        assert (await made.inner_text()).count("no engine here speaks with recordings") == 0
+        fault = "No engine here speaks with recordings: start without --light, and with csm among"
+        assert (await made.inner_text()).count(fault) == 1
+        assert "`" not in await made.inner_text()
+        assert not engine.asked  # in another voice
+        await page.click("#made-play")
+        told = page.locator("#made-problem")
+        await expect(told).to_contain_text("The voice anna cannot speak here (no engine here")
+        await expect(told).to_contain_text("): the default one speaks.")
+        await page.click("#made-speak")
+        await page.select_option("#voice", "anna")
+        await expect(page.locator("#voice-hint code")).to_have_text("engines")
+        await page.click("nav >> text=Voices")
+        await expect(page.locator("[data-voice=anna] .bad code")).to_have_text("engines")
+
+
 async def test_without_a_microphone_it_says_why(
     browser: Browser, place: str, tmp_path: Path
 ) -> None:
@@ -235,12 +270,25 @@ async def test_a_voice_that_is_there_is_replaced_only_after_a_question(
     ):
         put(tmp_path, "anna")
         engine.have_voices(read_voice(tmp_path / "v" / "anna"), fake_voice("b"))
+        judging = asyncio.Event()
+
+        async def judge(route: Route) -> None:
+            await judging.wait()
+            await route.continue_()
+
+        await page.route("**/api/clips/judge", judge)
         await dropped(page, recording(), "a.flac.wav")
         await filled(page, "anna", "Other words.")
         await page.check("#consent")
+        await page.click("#make-go")  # while it is judged: that is waited for
+        await expect(page.locator("#make-go")).to_have_attribute("aria-busy", "true")
+        judging.set()
+        await page.get_by_role("dialog").get_by_text("Cancel", exact=True).click()
+        await expect(page.get_by_role("dialog")).to_have_count(0)
         for answer, words in (("Cancel", "To be."), ("Replace", "Other words.")):
             await page.click("#make-go")
             await page.get_by_role("dialog").get_by_text(answer, exact=True).click()
+            await expect(page.get_by_role("dialog")).to_have_count(0)  # the button works again
             if answer == "Replace":
                 await expect(page.locator("#made")).to_be_visible()
             assert read_voice(tmp_path / "v" / "anna").clips[0].text == words

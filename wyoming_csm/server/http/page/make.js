@@ -1,13 +1,13 @@
 // The section where a voice is made: a recording, its words, a name, consent.
 
-import { askJson } from "./api.js";
-import { announce, complain, find, guarded, language, make, question, seconds, waiting } from "./dom.js";
+import { askJson, sentence } from "./api.js";
+import { announce, complain, find, guarded, language, make, question, seconds, typed, waiting } from "./dom.js";
+import { grow, present, silence, start as startListening } from "./listening.js";
 import { WHY_NOT, Recorder, possible } from "./recorder.js";
 import { Peaks, decoded, length, loudness, wavOfSamples } from "./sound.js";
 import { hush } from "./speaking.js";
-import { about, voices } from "./state.js";
+import { about, status, voices } from "./state.js";
 import { play } from "./voices.js";
-import { Wave } from "./wave.js";
 
 const TAKEN = /\.(wav|flac|ogg|opus|mp3|aiff?)$/i;  // as the server reads them
 const MOST_SECONDS = 60;
@@ -22,14 +22,14 @@ const READING = {
 };
 
 const problem = find("#clip-problem"), record = find("#record"), drop = find("#drop");
-let wave, recorder = null, player = null, made = null, chosen;
-let shown = null;  // the recording that can be listened to: {samples, rate, peaks}
-let clip = null;   // the one that the server can read
+let recorder = null, made = null, chosen;
+let clip = null;  // the recording, once the server could read it
+let judging = null;  // until then: ends when that is known
 let most = Infinity;
 
 /** Make the section work. */
 export function start() {
-  wave = new Wave(find("#clip-wave"));
+  startListening();
   record.hidden = !possible;
   find("#no-microphone").hidden = possible;
   find("#no-microphone").textContent = WHY_NOT;
@@ -45,7 +45,6 @@ export function start() {
       if (kind === "drop" && event.dataTransfer.files[0]) take(event.dataTransfer.files[0]);
     });
   }
-  find("#clip-play").addEventListener("click", listen);
   find("#transcribe").addEventListener("click", ({ target }) => waiting(target, find("#words-fault"), transcribe));
   find("#reading").addEventListener("click", () => {
     find("#clip-words").value = READING[primary()] || READING.en;
@@ -69,6 +68,7 @@ export function start() {
 /** Come here. */
 export async function enter() {
   again();
+  status().then(know, () => {});  // an engine may have come or gone
   const found = await voices().catch(() => []);
   const primaries = [...found].map((one) => one.language.split(/[-_]/)[0]);
   const tags = [...new Set([...LANGUAGES, ...primaries])].filter(Boolean);
@@ -87,6 +87,12 @@ export function leave() {
 export function know(state) {
   most = state.upload_bytes;
   find("#transcribe").hidden = !state.transcribes;
+  const engines = state.engines.filter(({ name }) => /^csm\b/.test(name));
+  const mute = engines.every(({ phase }) => phase === "absent");
+  const why = engines.length ? engines[0].detail : state.left_out.csm;
+  find("#no-csm").hidden = !mute || !why;
+  find("#no-csm").replaceChildren(make("p", {}, ...typed(sentence(
+    `Recordings can be saved, but CSM, which speaks with them, cannot speak here: ${why}`))));
 }
 
 /** The voice that somebody wants to write something for, told once. */
@@ -113,7 +119,7 @@ async function begin() {
     peaks ??= new Peaks(mine.rate);
     peaks.add(samples);
     const long = peaks.values.length * 0.04;
-    wave.show(peaks.values, 1);
+    grow(peaks.values);
     record.textContent = `Stop (${long.toFixed(0)} s)`;
     const recent = loudness(peaks.values.slice(-25));
     find("#clip-name").textContent = long < 1 ? "Speak now" : `Level: ${recent.words}`;
@@ -121,11 +127,11 @@ async function begin() {
   });
   await mine.start();
   recorder = mine;
-  clip = shown = null;
+  clip = null;
+  present();
   record.textContent = "Stop";
   record.classList.add("on");
   find("#clip").hidden = false;
-  find("#clip-play").hidden = true;
   find("#verdict").replaceChildren();
   find("#clip-name").textContent = "Speak now";
   announce("It records.");
@@ -136,14 +142,15 @@ async function recorded() {
   recorder = null;
   record.textContent = "Record again";
   record.classList.remove("on");
-  await show({ file: wavOfSamples(samples, rate), name: "recording.wav", samples, rate });
+  judging = show({ file: wavOfSamples(samples, rate), name: "recording.wav", samples, rate });
+  await judging;
 }
 
 /** Take a file: as it is where the server reads its kind, else as this browser understands it. */
 function take(file) {
   if (recorder) leave();
   silence();
-  return guarded(problem, async () => {
+  judging = guarded(problem, async () => {
     if (file.size > most) {
       throw new Error(`The file has ${megabytes(file.size)}, and ${megabytes(most)} are allowed: cut out 10 to 30 seconds of speech.`);
     }
@@ -156,14 +163,11 @@ function take(file) {
 
 /** Show a recording, which can be listened to at once, and have it judged. */
 async function show(found, words = "") {
-  const peaks = found.samples ? peaksOf(found) : [];
   clip = null;
-  shown = found.samples ? { ...found, peaks } : null;
+  const peaks = present(found);
   find("#clip").hidden = false;
-  find("#clip-play").hidden = !found.samples;
   find("#clip-name").textContent = words;
   find("#verdict").replaceChildren(make("li", { class: "hint" }, "It is being judged…"));
-  wave.show(peaks);
   try {
     const judged = await askJson("api/clips/judge", { method: "POST", body: formOf(found) });
     find("#verdict").replaceChildren(...verdict(judged, peaks));
@@ -172,13 +176,6 @@ async function show(found, words = "") {
     find("#verdict").replaceChildren();
     complain(problem, error);
   }
-}
-
-function peaksOf({ samples, rate }) {
-  const peaks = new Peaks(rate);
-  peaks.add(samples);
-  peaks.flush();
-  return peaks.values;
 }
 
 /** What is to be said of a recording: length, level, noise, and what will be done to it. */
@@ -200,41 +197,6 @@ function verdict({ seconds: long, doubts, changes }, peaks) {
   ];
 }
 
-function listen() {
-  if (player) {
-    silence();
-    return;
-  }
-  if (!shown) return;
-  hush();
-  const { samples, rate, peaks } = shown;
-  const context = new AudioContext();
-  const buffer = context.createBuffer(1, samples.length, rate);
-  buffer.copyToChannel(samples, 0);
-  const node = context.createBufferSource();
-  node.buffer = buffer;
-  node.connect(context.destination);
-  node.onended = silence;
-  node.start();
-  player = { context, node };
-  find("#clip-play").textContent = "Stop";
-  const tick = () => {
-    if (player?.context !== context) return;
-    wave.show(peaks, context.currentTime / buffer.duration);
-    requestAnimationFrame(tick);
-  };
-  tick();
-}
-
-function silence() {
-  if (!player) return;
-  player.node.onended = null;
-  player.context.close();
-  player = null;
-  find("#clip-play").textContent = "Listen";
-  wave.show(shown?.peaks || []);
-}
-
 // --- its words, and sending it -----------------------------------------------------------------
 
 function formOf({ file, name }, fields = {}) {
@@ -244,13 +206,14 @@ function formOf({ file, name }, fields = {}) {
   return form;
 }
 
-function checkClip() {
+async function checkClip() {
   if (recorder) throw new Error("It still records: press Stop first.");
+  await judging;
   if (!clip) throw new Error("There is no recording yet: record one, or choose a file.");
 }
 
 async function transcribe() {
-  checkClip();
+  await checkClip();
   const { text } = await askJson("api/clips/transcribe", { method: "POST",
     body: formOf(clip, { language: find("#new-language").value }) });
   find("#clip-words").value = text;
@@ -259,7 +222,7 @@ async function transcribe() {
 }
 
 async function send() {
-  checkClip();
+  await checkClip();
   const name = find("#new-name").value.trim();
   const fields = { text: find("#clip-words").value.trim(), language: find("#new-language").value };
   const there = (await voices(true)).find((one) => one.name === name && one.kind === "recorded");
@@ -273,17 +236,18 @@ async function send() {
   made = (await voices(true)).find((one) => one.name === done.name) || { name: done.name, language: fields.language, description: "" };
   find("#make-form").reset();
   find("#clip").hidden = true;
-  silence();
-  clip = shown = null;
+  present();
+  clip = null;
   record.textContent = "Record";
   find("#make-form").hidden = true;
   find("#made").hidden = false;
   find("#made-title").textContent = `${done.name} is saved`;
-  find("#made-doubts").replaceChildren(...done.doubts.map((doubt) => make("li", { class: "bad" }, doubt)));
-  find("#made-hint").textContent = made.fault || about(made);
+  const doubts = done.doubts.filter((doubt) => doubt !== made.fault);
+  find("#made-doubts").replaceChildren(...doubts.map((doubt) => make("li", { class: "bad" }, ...typed(doubt))));
+  find("#made-hint").replaceChildren(...typed(made.fault ? sentence(made.fault) : about(made)));
   find("#made-hint").classList.toggle("bad", Boolean(made.fault));
   find("#made-title").focus();
-  play(made, find("#made-play"), find("#made-problem"));
+  if (!made.fault) play(made, find("#made-play"), find("#made-problem"));
 }
 
 const megabytes = (bytes) => `${(bytes / 2 ** 20).toFixed(1)} MB`;

@@ -74,12 +74,16 @@ export async function decoded(data) {
   return { samples, rate: found.sampleRate };
 }
 
+const SILENCE = 0.001;  // no microphone is as silent where somebody speaks
+const FLOOR = 0.01;  // below are pauses: how long they are says nothing of how loud the words are
+
 /** What is to be said of how loud a recording is, from its peaks. */
 export function loudness(peaks) {
-  const loud = [...peaks].sort((a, b) => a - b)[Math.floor(peaks.length * 0.9)] || 0;
+  const spoken = peaks.filter((peak) => peak > FLOOR).sort((a, b) => a - b);
+  const loud = spoken[Math.floor(spoken.length * 0.9)] || 0;
   const clipped = peaks.filter((peak) => peak > 0.995).length;
-  if (!loud || loud < 0.001) return { good: false, words: "nothing is heard" };
   if (clipped > 2) return { good: false, words: "too loud: it is distorted" };
+  if (!peaks.some((peak) => peak > SILENCE)) return { good: false, words: "nothing is heard" };
   if (loud < 0.03) return { good: false, words: "very soft: go nearer to the microphone" };
   return { good: true, words: "good" };
 }

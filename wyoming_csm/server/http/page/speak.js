@@ -1,7 +1,7 @@
 // The section where a text is written and heard.
 
 import { askJson, sentence } from "./api.js";
-import { announce, complain, find, guarded, make, seconds, waiting, warn } from "./dom.js";
+import { announce, complain, find, guarded, make, seconds, typed, waiting, warn } from "./dom.js";
 import { saveAs } from "./saving.js";
 import { Speaking } from "./speaking.js";
 import { about, grouped, sample, speakerOptions, voices } from "./state.js";
@@ -82,7 +82,7 @@ function offer(found, name) {
 async function chosen() {
   const found = await voices().catch(() => []);
   const one = voice.value ? found.find(({ name }) => name === voice.value) : found[0];
-  find("#voice-hint").textContent = one ? one.fault || about(one) : "There is no voice yet.";
+  find("#voice-hint").replaceChildren(...typed(one ? one.fault || about(one) : "There is no voice yet."));
   text.lang = find("#words-text").lang = one ? one.language : "en";
   const before = speaker.value;
   speaker.replaceChildren(...speakerOptions(one));

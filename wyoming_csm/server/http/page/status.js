@@ -37,6 +37,7 @@ function waitForEyes() {
 }
 
 function show({ speaks, engines, replies, left_out, cache }) {
+  find("#status-known").hidden = false;
   const one = engines.find(({ name }) => speaks.startsWith(`${name}: `));
   const known = cache.lookups ? ` ${cache.hits} of ${cache.lookups} sentences had been said before.` : "";
   find("#speaks").textContent = (one ? `${titleOf(one.name)} speaks.` : sentence(speaks)) + known;

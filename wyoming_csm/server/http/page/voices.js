@@ -1,7 +1,7 @@
 // The section that lists the voices: heard, renamed, deleted, made anew.
 
 import { ask, askJson } from "./api.js";
-import { announce, complain, find, guarded, make, question, warn } from "./dom.js";
+import { announce, complain, find, guarded, make, question, typed, warn } from "./dom.js";
 import { Speaking, hush } from "./speaking.js";
 import { about, grouped, sample, speakerOptions, voices } from "./state.js";
 
@@ -38,7 +38,7 @@ function row(voice, isDefault) {
     make("div", { class: "grow" },
       make("strong", {}, name), isDefault ? make("span", { class: "tag" }, "default") : null,
       make("p", { class: "hint" }, about(voice)),
-      fault ? make("p", { class: "hint bad" }, fault) : null),
+      fault ? make("p", { class: "hint bad" }, ...typed(fault)) : null),
     make("div", { class: "actions" },
       speaker,
       make("button", { type: "button", class: "quiet", "aria-label": `Play ${name}`,
