@@ -25,16 +25,13 @@ from wyoming_csm.errors import RequestError, VoiceError, VoiceExists
 from wyoming_csm.lexicons import FILE as LEXICON
 from wyoming_csm.recordings import holds_recording, is_recording
 from wyoming_csm.voice_book import BEFORE, CHANGING, MAX_VOICES, NO_VOICES
+from wyoming_csm.voice_names import checked_name
 from wyoming_csm.voice_state import Judgement, judge_folder
 from wyoming_csm.voices import Voice
 
-FORBIDDEN = frozenset('/\\:*?"<>|')  # on some disk
 NO_ENGINE = (
     "no engine here speaks with recordings: start without --light, and with csm among `engines`"
 )
-_LONGEST_NAME = 60  # characters
-_OTHERS = ("system_", "coqui_", "speaker_")  # the engines' own voices begin so
-_TAKEN = ("default", *NO_VOICES)
 _MOVING = threading.Lock()  # folders of voices: nobody looks between the steps of a change
 _IN_THE_WAY = (errno.EEXIST, errno.ENOTEMPTY)  # another process was quicker
 _MOST_TRIES = 20  # to replace a voice: at each another was quicker
@@ -55,7 +52,7 @@ class Made:
 
 def check_new(config: Config, name: str, replacing: bool = False) -> str:
     """Return a new voice's name as folders and Home Assistant have it. Raises RequestError."""
-    name = _checked_name(config, name)
+    name = checked_name(config, name)
     if _is_there(Path(config.voices), name) and not replacing:
         raise _exists(name)
     return name
@@ -153,24 +150,6 @@ def presets_of(config: Config, name: str) -> list[str]:
     """Return the presets that are made of a voice."""
     name = unicodedata.normalize("NFC", name)
     return [preset for preset, settings in config.presets.items() if settings.voice == name]
-
-
-def _checked_name(config: Config, name: str) -> str:
-    """Return the name as folders and Home Assistant have it. Raises RequestError."""
-    name = unicodedata.normalize("NFC", name)
-    odd = not name.isprintable() or name != name.strip() or name.endswith(".")
-    if not name or odd or name[0] in ".~-" or FORBIDDEN & set(name):
-        raise RequestError(
-            f"{name!a} is no name for a voice: use letters, digits, spaces, _ and -,"
-            " with a letter or a digit first and last"
-        )
-    if len(name) > _LONGEST_NAME:
-        raise RequestError(f"the name has {len(name)} characters: {_LONGEST_NAME} are allowed")
-    if name.startswith(_OTHERS) or name.lower() in _TAKEN:
-        raise RequestError(f"{name!r} is the name of something else: choose another")
-    if name in config.presets:
-        raise RequestError(f"{name!r} is a preset: choose another name")
-    return name
 
 
 def _fill(folder: Path, recording: Path, words: str, language: str) -> Path:

@@ -19,7 +19,6 @@ from wyoming_csm.transcription import transcribe
 from wyoming_csm.voice_book import VoiceBook
 from wyoming_csm.voice_choice import primary_of, standard_tag
 from wyoming_csm.voice_folders import (
-    FORBIDDEN,
     check_new,
     discard,
     is_there,
@@ -27,6 +26,7 @@ from wyoming_csm.voice_folders import (
     make_voice,
     presets_of,
 )
+from wyoming_csm.voice_names import FORBIDDEN
 from wyoming_csm.voice_state import state_of
 from wyoming_csm.voices import BARE_SPEAKERS, Voice
 from wyoming_csm.worker.csm.speaker_files import reroll

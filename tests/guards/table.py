@@ -394,7 +394,7 @@ GUARDS = (
     ),
     Guard(
         "A voice's name leads nowhere but into the folder of voices",
-        "voice_folders.py",
+        "voice_names.py",
         'if not name or odd or name[0] in ".~-" or FORBIDDEN & set(name):',
         "if not name or odd:",
         "test_voices_command.py::test_bad_names_are_refused",
