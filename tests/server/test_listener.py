@@ -184,14 +184,13 @@ _NO_DESCRIPTORS = """
 
     async def main():
         logging.basicConfig(level=logging.WARNING, stream=sys.stdout)
-        loop, tries = asyncio.get_running_loop(), []
-        accept = loop.sock_accept
+        accept, tries = socket.socket.accept, []
 
         def counted(sock):
             tries.append(sock)
             return accept(sock)
 
-        loop.sock_accept = counted
+        socket.socket.accept = counted
         async with serving(FakeEngine()) as server:
             open_now = socket.socket().detach() + 1
             socks = [socket.socket() for _ in range(20)]
@@ -227,7 +226,7 @@ async def test_no_descriptors_left_cost_a_pause_and_a_line() -> None:
     assert sum("Too many open files" in line for line in lines) == 1
     assert "Traceback" not in done.stdout + done.stderr
     # One for each descriptor that was left, and two or three pauses.
-    assert next(int(line.split()[1]) for line in lines if line.startswith("TRIES")) < 20
+    assert 0 < next(int(line.split()[1]) for line in lines if line.startswith("TRIES")) < 20
     assert "THEN info" in lines
 
 
