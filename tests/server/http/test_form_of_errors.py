@@ -11,11 +11,11 @@ from tests.fakes import FakeEngine
 from tests.server.clients import warnings
 from tests.server.http.doors import doors
 from tests.server.http.raw import HEAD, raw
-from wyoming_csm.engines.base import Voice
 from wyoming_csm.server.http.bodies import Patience, bounded
 from wyoming_csm.server.http.problems import Problem, Refused
 from wyoming_csm.server.http.routes import ROUTES
 from wyoming_csm.server.rate_limited_log import RateLimitedLog
+from wyoming_csm.voices import Voice
 
 CHUNKED = (
     b"POST /api/words HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
