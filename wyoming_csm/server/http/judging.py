@@ -19,7 +19,7 @@ from wyoming_csm.voice_folders import Judge
 from wyoming_csm.voice_state import Judgement
 from wyoming_csm.worker.judge import LIMIT_SECONDS, Refusal
 
-_AT_ONCE = 2  # recordings; more wait
+AT_ONCE = 2  # recordings; more wait
 _SECRETS = ("HF_TOKEN", "HF_TOKEN_PATH")  # nothing of the hub is its business
 _PROGRAM = (sys.executable, "-m", "wyoming_csm.worker.judge")
 
@@ -31,7 +31,7 @@ class Judging:
 
     def __init__(self, program: Sequence[str] = _PROGRAM) -> None:
         """Take the program that judges, as `worker.judge` does."""
-        self._threads = ThreadPoolExecutor(_AT_ONCE, "judging")
+        self._threads = ThreadPoolExecutor(AT_ONCE, "judging")
         self._program = program
 
     async def run(self, work: Callable[[Judge], T]) -> T:
