@@ -23,6 +23,7 @@ from benchmarks.fleet.state import Work
 from benchmarks.record import lines_of
 
 Found = dict[str, Any]
+_WEIGHTS = (("none", 0.0), ("half", 0.5), ("half", 2.0), ("all", 0.5), ("all", 2.0))  # each, s
 
 
 def main() -> None:
@@ -189,13 +190,7 @@ def weights(options: argparse.Namespace) -> Found:
     names = ("p50_ms", "p95_ms", "p99_ms", "with_gaps_%", "other_voice_%", "refused")
     for unseen in (0.0, 0.3):
         load = plan.unseen(work, unseen, setting.replicas)
-        for form, every in (
-            ("none", 0.0),
-            ("half", 0.5),
-            ("half", 2.0),
-            ("all", 0.5),
-            ("all", 2.0),
-        ):
+        for form, every in _WEIGHTS:
             by = form if every else "half"
             one = replace(setting, balancer="leastconn", weighed_every=every, weighed_by=by)
             told = simulate(load, one).told(demand.WARM_SECONDS / 2)
