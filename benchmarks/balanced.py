@@ -80,6 +80,7 @@ class Balancer:
     """HAProxy with the configuration that users get, but for addresses."""
 
     replicas: Sequence[Replica]
+    is_weighed: bool = True  # by what the replicas say themselves
     port: int = field(default_factory=free_port)
     http_port: int = field(default_factory=free_port)
     process: asyncio.subprocess.Process | None = None
@@ -97,6 +98,8 @@ class Balancer:
         text = re.sub(r"(?ms)^resolvers .*?^\n", "", text)
         text = text.replace("bind :10200", f"bind 127.0.0.1:{self.port}")
         text = text.replace("bind :8002", f"bind 127.0.0.1:{self.http_port}")
+        if not self.is_weighed:
+            text = re.sub(r"(?m)^ *default-server agent-check .*\n", "", text)
         return _TEMPLATE.sub(lambda found: self._servers(found[1] == "8002"), text)
 
     def _servers(self, http: bool) -> str:
@@ -128,11 +131,11 @@ class Balancer:
 
 @asynccontextmanager
 async def balanced(
-    configs: Sequence[Config], fake: FakeSettings | None, folder: Path
+    configs: Sequence[Config], fake: FakeSettings | None, folder: Path, *, is_weighed: bool = True
 ) -> AsyncGenerator[Balancer]:
     """Run replicas behind HAProxy until the block ends; its log is complete then."""
     replicas = [Replica(f"r{n}", config, fake) for n, config in enumerate(configs)]
-    balancer = Balancer(replicas)
+    balancer = Balancer(replicas, is_weighed)
     async with AsyncExitStack() as stack:
         for replica in replicas:
             stack.push_async_callback(_end, replica)

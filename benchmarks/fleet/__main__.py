@@ -12,7 +12,7 @@ import argparse
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,15 +23,11 @@ from benchmarks.fleet.state import Work
 from benchmarks.record import lines_of
 
 Found = dict[str, Any]
+_WEIGHTS = (("none", 0.0), ("half", 0.5), ("half", 2.0), ("all", 0.5), ("all", 2.0))  # each, s
 
 
 def main() -> None:
-    options = _parse()
-    began = time.process_time()
-    found: Found = {name: v for name, v in vars(options).items() if v and name not in ("what",)}
-    found |= WHAT[options.what](options)
-    found["cpu_s"] = time.process_time() - began
-    found = {name: v.name if isinstance(v, Path) else v for name, v in found.items()}
+    found = found_by()
     for name, value in found.items():
         if isinstance(value, list):
             print(_table(value))
@@ -40,7 +36,17 @@ def main() -> None:
     print(json.dumps(found))
 
 
-def _parse() -> argparse.Namespace:
+def found_by(arguments: Sequence[str] | None = None) -> Found:
+    """Return what a command finds, with what it was asked; the process's own command if None."""
+    options = _parse(arguments)
+    began = time.process_time()
+    found: Found = {name: v for name, v in vars(options).items() if v and name not in ("what",)}
+    found |= WHAT[options.what](options)
+    found["cpu_s"] = time.process_time() - began
+    return {name: v.name if isinstance(v, Path) else v for name, v in found.items()}
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         "python -m benchmarks.fleet",
         description=__doc__,
@@ -69,7 +75,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=0.0, help="of the peak, at most")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--plot", type=Path, help="an SVG; needs matplotlib")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 def _setting(options: argparse.Namespace) -> Setting:
@@ -184,13 +190,7 @@ def weights(options: argparse.Namespace) -> Found:
     names = ("p50_ms", "p95_ms", "p99_ms", "with_gaps_%", "other_voice_%", "refused")
     for unseen in (0.0, 0.3):
         load = plan.unseen(work, unseen, setting.replicas)
-        for form, every in (
-            ("none", 0.0),
-            ("half", 0.5),
-            ("half", 2.0),
-            ("all", 0.5),
-            ("all", 2.0),
-        ):
+        for form, every in _WEIGHTS:
             by = form if every else "half"
             one = replace(setting, balancer="leastconn", weighed_every=every, weighed_by=by)
             told = simulate(load, one).told(demand.WARM_SECONDS / 2)

@@ -21,7 +21,7 @@ import numpy as np
 from benchmarks.balanced import balanced
 from benchmarks.callers import Call, Pattern, Target, call_for
 from benchmarks.fixtures.fake_child import FakeSettings
-from benchmarks.fleet.cards import HELD, PIPE_SECONDS, linear
+from benchmarks.fleet.cards import PIPE_SECONDS, linear
 from benchmarks.fleet.simulate import Setting, simulate, work_of
 from benchmarks.fleet.state import Engine
 from benchmarks.record import lines_of
@@ -42,7 +42,8 @@ def main() -> None:
     parser.add_argument("--prefill", type=float, default=0.040, help="of a prompt (0.040)")
     parser.add_argument("--frames-per-character", type=float, default=0.7)
     parser.add_argument("--rates", default="3,6,8", help="texts a second, a round for each")
-    parser.add_argument("--seconds", type=float, default=75.0, help="of a round (75)")
+    parser.add_argument("--calls", type=float, default=500, help="of a round, about (500)")
+    parser.add_argument("--no-weights", action="store_true", help="plain least connections")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as made:
@@ -65,16 +66,16 @@ async def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     found: dict[str, Any] = dict(vars(options))
     configs = [configuration(folder / f"r{n}", "fake") for n in range(options.replicas)]
     rounds: dict[float, list[Call]] = {}
-    async with balanced(configs, fake, folder) as balancer:
+    async with balanced(configs, fake, folder, is_weighed=not options.no_weights) as balancer:
         target: Target = lambda _: ("127.0.0.1", balancer.port)  # noqa: E731
         alone: list[Call] = []
         while len(alone) < 20:
             alone += await call_for(3.0, Pattern(callers=1, think=0.1, seed=len(alone)), target)
         for rate in map(float, options.rates.split(",")):
             pattern = Pattern(callers=200, rate=rate, seed=options.seed)
-            rounds[rate] = await call_for(options.seconds, pattern, target)
+            rounds[rate] = await call_for(options.calls / rate, pattern, target)
             found[f"load_{rate:g}"] = os.getloadavg()[0]
-    idle = options.prefill + (1 + HELD) * (options.step + options.step_each)
+    idle = options.prefill + options.step + options.step_each
     front = statistics.median(c.first - c.asked for c in alone if c.first is not None) - idle
     found["front_ms"] = 1000 * front
     for rate, calls in rounds.items():
@@ -85,12 +86,13 @@ async def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
 def compared(calls: list[Call], front: float, options: argparse.Namespace) -> dict[str, Any]:
     """Return the first sounds of some calls, and those of the same calls simulated."""
     step = linear(options.step, options.step_each, options.slots)
-    engine = Engine(step, np.array([options.prefill, 0.0]), 1, front, PIPE_SECONDS, HELD, True)
+    engine = Engine(step, np.array([options.prefill, 0.0]), 1, front, PIPE_SECONDS, True)
     began = min(call.asked for call in calls)
     frames = [[max(1, round(options.frames_per_character * len(c.text)))] for c in calls]
     at = np.array([call.asked - began for call in calls])
     work = work_of(at, frames, [[1]] * len(calls))
-    setting = Setting(options.replicas, engine, weighed_every=WEIGHED_EVERY)
+    every = 0.0 if options.no_weights else WEIGHED_EVERY
+    setting = Setting(options.replicas, engine, weighed_every=every)
     result = simulate(work, setting)
     real, simulated = firsts(calls), result.told()
     found: dict[str, Any] = {

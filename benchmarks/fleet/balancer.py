@@ -1,6 +1,6 @@
 """The balancer in front of simulated replicas: where a reply goes, and the whole fleet's clock."""
 
-from benchmarks.fleet.loads import change_load, end_reply, least, show_load
+from benchmarks.fleet.loads import change_load, change_weight, end_reply, least, show_load
 from benchmarks.fleet.replica import die, say, turn
 from benchmarks.fleet.state import FELL_BACK, IDLE, LOST, REFUSED, Engine, Fleet, Floats, Ints, Work
 
@@ -75,11 +75,10 @@ def poll(f: Fleet, r: int, form: int) -> None:
     if form == ALL:
         weight = 100 * free // slots
     elif free >= 0:
-        weight = 50 + 50 * free // slots
+        weight = round(50 + 50 * free / slots)
     else:
-        weight = 50 * slots // (slots - 2 * free)
-    f.weight[r] = max(1, weight)
-    show_load(f, r)
+        weight = round(50 * slots / (slots - 2 * free))
+    change_weight(f, r, max(1, weight))
 
 
 def run(

@@ -12,7 +12,6 @@ from wyoming_csm.model.rows import row_bucket
 CARDS = Path(__file__).with_name("cards.json")
 FRONT_SECONDS = 0.010  # request to child and frame to client: the server, the balancer, a network
 PIPE_SECONDS = 0.005  # from a sentence's end to its reply's next
-HELD = 1  # the limiter looks some milliseconds ahead, and a chunk is a whole frame
 
 
 def linear(fixed: float, each: float, slots: int) -> Floats:
@@ -44,7 +43,7 @@ def computed(name: str, slots: int, *, floor: bool = False, by_client: bool = Tr
     alone = card["floor_ms" if floor else "alone_ms"]
     rows = {n: (alone + card["each_ms"] * (n - 1)) / 1000 for n in range(1, slots + 1)}
     prefill = np.array(card["prefill_ms"]) / 1000
-    return Engine(in_buckets(rows, slots), prefill, 1, FRONT_SECONDS, PIPE_SECONDS, HELD, by_client)
+    return Engine(in_buckets(rows, slots), prefill, 1, FRONT_SECONDS, PIPE_SECONDS, by_client)
 
 
 def measured(record: Path, part: str, slots: int, *, by_client: bool = True) -> Engine:
@@ -57,12 +56,5 @@ def measured(record: Path, part: str, slots: int, *, by_client: bool = True) -> 
     found = parts[name]
     rows = {int(n): ms / 1000 for n, ms in found["frame_ms_by_batch"].items()}
     first = max(0.0, found["first_frame_ms"] / 1000 - rows[1])
-    return Engine(
-        in_buckets(rows, slots),
-        np.array([first, 0.0]),
-        1,
-        FRONT_SECONDS,
-        PIPE_SECONDS,
-        HELD,
-        by_client,
-    )
+    prefill = np.array([first, 0.0])
+    return Engine(in_buckets(rows, slots), prefill, 1, FRONT_SECONDS, PIPE_SECONDS, by_client)

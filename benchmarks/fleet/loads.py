@@ -31,13 +31,21 @@ def change_load(f: Fleet, r: int, by: int) -> None:
     show_load(f, r)
 
 
+def change_weight(f: Fleet, r: int, weight: int) -> None:
+    """Give a replica another weight, after which it is the last of equal ones."""
+    if weight != f.weight[r]:
+        f.weight[r] = weight
+        change_load(f, r, 0)
+
+
 def show_load(f: Fleet, r: int) -> None:
     """Let the balancer see a replica's load by its weight, or that it is not open; HAProxy's key
-    is (connections + 1) / weight, and 0 without connections."""
+    is (connections + 1) x 256 / weight in whole numbers, and 0 without connections: so small
+    differences of weight count only where there are many connections."""
     seen = IDLE
     if f.open[r] and f.weight[r] > 0:
         load = f.load[r]
-        seen = float(((load + 1) * 25600 // f.weight[r] if load else 0) * COUNTED + f.touched[r])
+        seen = float(((load + 1) * 256 // f.weight[r] if load else 0) * COUNTED + f.touched[r])
     set_least(f.load_tree, r, seen)
 
 

@@ -157,7 +157,7 @@ def deliver(f: Fleet, w: Work, e: Engine, r: int) -> None:
 def sound(f: Fleet, w: Work, e: Engine, r: int, s: int, now: float) -> None:
     """Send a frame to the listener of slot s."""
     reply = f.owner[r, s]
-    if f.first_sound[reply] < 0 and f.made[r, s] >= e.held:
+    if f.first_sound[reply] < 0:
         f.first_sound[reply] = now + e.front / 2 - w.at[reply]
     if 0 < f.empty_at[reply] < now:
         f.gaps[reply] += now - f.empty_at[reply]
@@ -172,8 +172,6 @@ def leave(f: Fleet, w: Work, e: Engine, r: int, s: int, now: float) -> None:
     sentence, reply = f.sentence[r, s], f.owner[r, s]
     f.sentence[r, s] = -1
     f.taken[r] -= 1
-    if f.first_sound[reply] < 0:
-        f.first_sound[reply] = now + e.front / 2 - w.at[reply]
     if sentence + 1 == w.first[reply + 1]:
         end_reply(f, w, r, reply, SPOKEN)
     elif not say(f, r, sentence + 1, reply, now + e.pipe):

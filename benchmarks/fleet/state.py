@@ -35,7 +35,6 @@ class Engine(NamedTuple):
     ahead: int  # steps launched before the first is looked at
     front: float  # from the request to the child, and back with a frame; half each way
     pipe: float  # from a sentence's end to its reply's next
-    held: int  # frames that the server holds back: their sound goes out with the one after them
     by_client: bool  # the queue knows the clients apart; else all are one, as without PROXY
 
 

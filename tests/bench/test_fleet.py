@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.fleet import balancer, demand, faults, plan
 from benchmarks.fleet.cards import CARDS, computed, in_buckets, linear, measured
-from benchmarks.fleet.loads import least, set_least
+from benchmarks.fleet.loads import change_load, change_weight, least, set_least
 from benchmarks.fleet.simulate import BALANCERS, Event, Result, Setting, simulate, work_of
 from benchmarks.fleet.state import FELL_BACK, LOST, SPOKEN, Engine, Floats, empty_fleet
 from benchmarks.record import FOLDER
@@ -59,7 +59,7 @@ def test_a_replica_does_what_the_frame_loop_does(
         real.setdefault(told.reply, told.sound[0] - came[told.reply])
         for at in told.sound:
             played[told.reply] = max(at, played[told.reply]) + 0.08
-    engine = Engine(linear(fixed, each, 8), np.array(PREFILL), 1, 0.0, 0.005, 0, True)
+    engine = Engine(linear(fixed, each, 8), np.array(PREFILL), 1, 0.0, 0.005, True)
     ours = simulate(
         work_of(
             np.array(came),
@@ -83,7 +83,7 @@ def test_one_slot_waits_as_pollaczek_and_khinchine_say() -> None:
     few = 400
     ours = simulate(
         work_of(at[:few], [[frames]] * few, [[0]] * few),
-        Setting(1, Engine(linear(step, 0.0, 1), NONE, 1, 0.0, 0.0, 0, False)),
+        Setting(1, Engine(linear(step, 0.0, 1), NONE, 1, 0.0, 0.0, False)),
     )
     assert ours.firsts() == pytest.approx(step + waits[:few])
 
@@ -102,7 +102,7 @@ def test_four_slots_wait_as_erlang_says() -> None:
     frames = np.maximum(1, np.round(lengths[:few] / step) - 2).astype(int)
     ours = simulate(
         work_of(at[:few], [[int(n)] for n in frames], [[0]] * few),
-        Setting(1, Engine(linear(step, 0.0, slots), NONE, 1, 0.0, 0.0, 0, False)),
+        Setting(1, Engine(linear(step, 0.0, slots), NONE, 1, 0.0, 0.0, False)),
     )
     late = ours.firsts() - _waits(at[:few], step * (frames + 2), slots)
     assert np.all((late > 0.99 * step) & (late < 3.01 * step))
@@ -141,7 +141,7 @@ def test_the_same_work_gives_the_same_and_two_choices_come_near_the_fewest_conne
 
 
 def test_what_waits_beyond_patience_is_spoken_by_another_voice() -> None:
-    engine = Engine(linear(0.04, 0.0, 1), NONE, 1, 0.0, 0.0, 0, False)
+    engine = Engine(linear(0.04, 0.0, 1), NONE, 1, 0.0, 0.0, False)
     result = simulate(work_of(np.arange(3.0), [[400]] * 3, [[0]] * 3), Setting(1, engine))
     assert list(result.fleet.outcome) == [SPOKEN, FELL_BACK, FELL_BACK]
     assert np.isinf(result.firsts()[1])
@@ -204,9 +204,25 @@ def test_weights_are_those_that_the_agent_says() -> None:
     for busy in range(14):  # eight speak, the others wait
         fleet.taken[0], fleet.waiting[0] = min(busy, 8), max(0, busy - 8)
         balancer.poll(fleet, 0, balancer.HALF)
-        assert fleet.weight[0] == pytest.approx(percent(8 - busy, 8), abs=1)
+        assert fleet.weight[0] == percent(8 - busy, 8)
         balancer.poll(fleet, 0, balancer.ALL)
         assert fleet.weight[0] == max(1, 100 * (8 - busy) // 8)
+
+
+@pytest.mark.parametrize(
+    ("weight", "changes_late", "first"),
+    [(94, False, 0), (94, True, 1), (86, False, 0), (85, False, 1), (50, False, 1)],
+)
+def test_weights_count_in_whole_numbers(weight: int, changes_late: bool, first: int) -> None:
+    """Two replicas with a connection each: HAProxy's keys are 512 / 100 = 5 and 512 / weight."""
+    fleet = empty_fleet(2, 8, 1)
+    if not changes_late:
+        change_weight(fleet, 0, weight)
+    for replica in range(2):
+        change_load(fleet, replica, 1)
+    if changes_late:
+        change_weight(fleet, 0, weight)
+    assert balancer.choose(fleet, balancer.LEAST, 0.0, 0.0) == first
 
 
 @pytest.mark.parametrize(("least", "zones", "count"), [(1, 3, 2), (4, 3, 6), (5, 3, 8), (7, 2, 14)])
@@ -218,7 +234,7 @@ def _busy(name: str, events: Sequence[Event] = ()) -> Result:
     """Three replicas of four slots, half busy for a while."""
     chance, count = np.random.default_rng(4), 200
     frames = [[int(n)] for n in chance.integers(10, 30, count)]
-    engine = Engine(linear(0.02, 0.004, 4), np.array([0.02, 0.0]), 1, 0.01, 0.005, 0, True)
+    engine = Engine(linear(0.02, 0.004, 4), np.array([0.02, 0.0]), 1, 0.01, 0.005, True)
     work = work_of(_poisson(count, 5.0, seed=6), frames, [[30]] * count)
     return simulate(work, Setting(3, engine, name, events=events))
 

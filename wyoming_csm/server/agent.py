@@ -78,7 +78,7 @@ def percent(free: int, slots: int) -> int:
 
     HAProxy counts its connections itself, and divides by the weight. One that went down to 0 with
     the slots would count them twice: where replicas are alike, more would wait. This one does not
-    change that, but spares those that are smaller, or speak to others (`benchmarks.weights`).
+    change that, but spares those that are smaller, or speak to others (docs/fleet.md).
     """
     if free >= 0:
         return round(50 + 50 * free / slots)
