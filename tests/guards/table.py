@@ -267,7 +267,7 @@ GUARDS = (
     Guard(
         "What a page can send without asking is no JSON",
         "server/http/bodies.py",
-        'if request.content_type != "application/json":',
+        'if media_type(request) != "application/json":',
         "if False:",
         "server/http/test_guard.py::test_what_a_page_can_send_without_asking_is_no_json",
     ),

@@ -20,11 +20,11 @@ class RateLimitedLog:
 
     def warning(self, kind: str, message: str, *args: object) -> None:
         """Log `message % args` at WARNING, or only count it."""
-        self._log(logging.WARNING, kind, message, args)
+        self._log(logging.WARNING, kind, message, args, None)
 
     def exception(self, kind: str, message: str, *args: object) -> None:
         """Log `message % args` at ERROR with the traceback of what is handled, or only count it."""
-        self._log(logging.ERROR, kind, message, args, exc_info=True)
+        self._log(logging.ERROR, kind, message, args, True)
 
     def _log(
         self,
@@ -32,8 +32,7 @@ class RateLimitedLog:
         kind: str,
         message: str,
         args: tuple[object, ...],
-        *,
-        exc_info: bool = False,
+        exc_info: bool | None,
     ) -> None:
         now = time.monotonic()
         if now < self._next.get(kind, now):
