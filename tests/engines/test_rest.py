@@ -66,6 +66,19 @@ async def test_it_is_tried_again_after_each_rest(
     assert len(warnings(caplog)) == 5
 
 
+async def test_it_is_stopped_also_in_the_moment_when_its_wait_is_over(make: Make) -> None:
+    engine = make(command=DYING, restart_seconds=0.2)
+    starting = asyncio.create_task(engine.start())
+    await until(engine, lambda: "starting again" in engine.status.detail)
+    time.sleep(0.5)  # noqa: ASYNC251 -- the wait's timer and the stop are due in one turn of the loop
+    for _ in range(2):
+        await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        await engine.stop()
+        await starting
+    assert engine.status.phase is Phase.ABSENT
+
+
 async def test_rests_grow_until_something_is_spoken() -> None:
     off = HoldOff(Timeouts())
 

@@ -68,6 +68,7 @@ class Supervisor:
         self._hold_off = HoldOff(patience)
         self._woken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._stopping = False
         self._child: ChildProcess | None = None
         self._detail = ""  # what the child said of itself when it was ready
         self._standby: Watchdog | None = None
@@ -107,6 +108,7 @@ class Supervisor:
             return
         self._hold_off.forget()
         self._become(Phase.STARTING)
+        self._stopping = False
         self._task = asyncio.create_task(self._supervise(), name=f"engine {self._name}")
         self._task.add_done_callback(self._supervised)
 
@@ -122,7 +124,10 @@ class Supervisor:
         """End the child, and the watch over it. Safe to call twice."""
         if self._task is None:
             return
-        if not self._task.cancelling():  # a second cancellation would cut short the ending
+        # A second cancellation would cut short the ending. `cancelling()` does not tell: a timeout
+        # within the task, which expires just now, counts there, too.
+        if not self._stopping:
+            self._stopping = True
             self._task.cancel()
         await asyncio.wait([self._task])
         self._become(Phase.ABSENT, "stopped")
