@@ -91,6 +91,7 @@ def test_every_digit_counts(number: str) -> None:
 def test_hostile_text_costs_little(construct: str, language: str) -> None:
     spoken("1 m", language)
     text = (construct * 10_000)[:10_000] + "a"
-    begin = time.process_time()
+    begin = time.thread_time()
     spoken(text, language)
-    assert time.process_time() - begin < 0.5  # 0.002 to 0.15 s on a busy machine
+    # 0.002 to 0.15 s, once 0.53 on a busy machine; what grows with the square takes tens.
+    assert time.thread_time() - begin < 2
