@@ -147,20 +147,14 @@ def _past(replicas: Sequence[Replica]) -> Target:
 async def _go_wrong(balancer: Balancer, seconds: float, faults: list[Fault]) -> None:
     killed, drained = balancer.replicas[0], balancer.replicas[1]
     began = time.monotonic()
-    await asyncio.sleep(_KILL_AT * seconds)
-    faults.append(fault := Fault(killed.name, time.monotonic()))
-    await killed.kill()
-    fault.gone = time.monotonic()
-    await asyncio.sleep(_AWAY_SECONDS)
-    await killed.start()
-    fault.back = time.monotonic()
-    await asyncio.sleep(max(0.0, began + _DRAIN_AT * seconds - time.monotonic()))
-    faults.append(fault := Fault(drained.name, time.monotonic()))
-    await drained.drain()
-    fault.gone = time.monotonic()
-    await asyncio.sleep(_AWAY_SECONDS)
-    await drained.start()
-    fault.back = time.monotonic()
+    for at, replica, end in ((_KILL_AT, killed, killed.kill), (_DRAIN_AT, drained, drained.drain)):
+        await asyncio.sleep(max(0.0, began + at * seconds - time.monotonic()))
+        faults.append(fault := Fault(replica.name, time.monotonic()))
+        await end()
+        fault.gone = time.monotonic()
+        await asyncio.sleep(_AWAY_SECONDS)
+        await replica.start()
+        fault.back = time.monotonic()
 
 
 def _sums(

@@ -8,6 +8,7 @@ from typing import Any
 from wyoming.client import AsyncClient
 from wyoming.info import Describe, Info, TtsProgram, TtsVoice
 
+from wyoming_csm.bench.reply import why
 from wyoming_csm.errors import RequestError
 from wyoming_csm.terminal import table
 from wyoming_csm.within import within
@@ -56,7 +57,7 @@ async def ask(uri: str) -> Facts:
         if not await within(_SECONDS, _describe(client, answers)):
             return {ANSWERS: f"no: nothing in {_SECONDS:g} s"}
     except (OSError, EOFError) as error:
-        return {ANSWERS: f"no: {getattr(error, 'strerror', None) or error}"}
+        return {ANSWERS: f"no: {why(error)}"}
     except (LookupError, TypeError, ValueError, AttributeError):
         return {ANSWERS: "no: it is no Wyoming server"}
     return dict(facts_of(answers[0]))

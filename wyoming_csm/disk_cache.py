@@ -111,24 +111,17 @@ class DiskCache:
     def _new(self, path: Path) -> Iterator[BinaryIO]:
         self.folder.mkdir(0o700 if self._private else 0o777, parents=True, exist_ok=True)
         part, opened = self._open(path)
-        with opened as file:
+        with _placing(part, opened, path) as file:
             if self._private:
                 os.fchmod(file.fileno(), 0o600)
-            try:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())  # whole even if the power fails
-                part.replace(path)
-            except BaseException:
-                part.unlink(missing_ok=True)
-                raise
+            yield file
         self._clean()
 
     def _open(self, path: Path) -> tuple[Path, BinaryIO]:
         """Open an empty file beside this one that no other process writes. Raises OSError;
         BlockingIOError if one here writes the same."""
         part = path.with_name(path.name + self._parts)  # what a process that was killed left, too
-        file = part.open("ab")
+        file: BinaryIO = part.open("ab")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if not os.path.samestat(os.fstat(file.fileno()), part.stat()):
@@ -139,8 +132,7 @@ class DiskCache:
             if isinstance(error, BlockingIOError):
                 raise
             # A disk without locks: what two write at once, the last has written.
-            part = path.with_name(f"{path.name}.{secrets.token_hex(8)}.part")
-            file = part.open("xb")
+            part, file = _open_new(path)
         return part, file
 
     def _clean(self) -> None:
@@ -170,16 +162,28 @@ class DiskCache:
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write a small file anew, all at once, whoever else writes it. Raises OSError."""
+    with _placing(*_open_new(path), path) as file:
+        file.write(content)
+
+
+def _open_new(path: Path) -> tuple[Path, BinaryIO]:
+    """Open a file beside this one that nobody else has. Raises OSError."""
     part = path.with_name(f"{path.name}.{secrets.token_hex(8)}.part")
-    try:
-        with part.open("xb") as file:
-            file.write(content)
+    return part, part.open("xb")
+
+
+@contextmanager
+def _placing(part: Path, opened: BinaryIO, path: Path) -> Iterator[BinaryIO]:
+    """Let what is written into a part be the file at `path`, or nothing of it."""
+    with opened as file:
+        try:
+            yield file
             file.flush()
             os.fsync(file.fileno())  # whole even if the power fails
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+            part.replace(path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
 
 
 def _this_kernel() -> str:

@@ -41,6 +41,8 @@ class Phase(Enum):
 PENDING = (Phase.STARTING, Phase.WAKING, Phase.STALLED)
 # It is ready, or soon when asked: no list of voices need name a stand-in.
 HEALTHY = (Phase.READY, Phase.STALLED, Phase.WAKING, Phase.ASLEEP)
+# Its child answered the last heartbeat, or rests by design.
+ABLE = (Phase.READY, Phase.WAKING, Phase.ASLEEP)
 _NEXT = {  # each may also be stopped, or turn out not to run here: ABSENT
     Phase.ABSENT: {Phase.STARTING},
     Phase.STARTING: {Phase.READY, Phase.RESTING},

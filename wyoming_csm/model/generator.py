@@ -175,8 +175,8 @@ class FrameGenerator:
     @torch.inference_mode()
     def decode_frame(self, rows: int) -> None:
         """Make the next codes of the first `rows` slots, active or not, in `codes`, and say in
-        `doubts` of what. On the device
-        alone, and nothing is allocated that outlives it: a graph can hold it."""
+        `doubts` of what. On the device alone, and nothing is allocated that outlives it: a graph
+        can hold it."""
         cache = self._depth_kv.first(rows)
         hidden, seeds, positions = self.hidden[:rows], self._seed[:rows], self._position[:rows]
         made = self._parts.decode_frame(hidden, seeds, positions, self._temperature[:rows], cache)

@@ -9,14 +9,13 @@ import socket
 from collections.abc import Sequence
 
 from wyoming_csm.config import Config
-from wyoming_csm.engines.base import Engine, Phase
+from wyoming_csm.engines.base import ABLE, Engine
 from wyoming_csm.server.accepting import Accepting
 from wyoming_csm.server.admission import Admission
 from wyoming_csm.server.sockets import listen_tcp
 
 _LOGGER = logging.getLogger(__name__)
 
-_ABLE = (Phase.READY, Phase.WAKING, Phase.ASLEEP)
 _LEAST = 1  # 0 would be `drain`, also where all replicas are busy
 
 
@@ -57,7 +56,7 @@ class Agent:
         """Return what is answered now."""
         if self.is_draining:
             return "drain"
-        able = [engine for engine in self._engines if engine.status.phase in _ABLE]
+        able = [engine for engine in self._engines if engine.status.phase in ABLE]
         if not able:
             return "down # no engine can speak"
         return f"up ready {self._percent(able)}%"

@@ -16,13 +16,12 @@ from wyoming_csm.server.http.bodies import Name, read, read_json
 from wyoming_csm.server.http.encode import wav_header
 from wyoming_csm.server.http.house import house_of
 from wyoming_csm.server.http.problems import Refused
-from wyoming_csm.server.http.respond import stream
+from wyoming_csm.server.http.respond import IN_MEMORY, stream
 from wyoming_csm.server.http.speak import Speech, speak, whole_text
 from wyoming_csm.server.info import PROGRAM
 from wyoming_csm.text.pieces import FASTEST, SLOWEST
 from wyoming_csm.voice_choice import VoiceRequest
 
-_IN_MEMORY = 4 * 1024 * 1024  # bytes of sound; what is longer waits on the disk
 _PART = 48 * 1024  # bytes read at a time; a multiple of 3, for base64
 
 
@@ -61,7 +60,7 @@ async def generate(request: web.Request) -> web.StreamResponse:
     spoken = await speak(
         request, text, VoiceRequest(name=wish.voice or None), speed=wish.speed, live=False
     )
-    with tempfile.SpooledTemporaryFile(_IN_MEMORY) as file:
+    with tempfile.SpooledTemporaryFile(IN_MEMORY) as file:
         size = await _gather(spoken, file)
         name, speaker = (spoken.voice.name, spoken.voice.speaker) if spoken.voice else ("", "")
         frame = Generated(
@@ -97,7 +96,7 @@ async def text_to_speech(request: web.Request) -> web.StreamResponse:
         *(request.query.get(name) or None for name in ("voice", "language", "speaker"))
     )
     spoken = await speak(request, whole_text(house, text, "text"), wanted, live=False)
-    with tempfile.SpooledTemporaryFile(_IN_MEMORY) as file:
+    with tempfile.SpooledTemporaryFile(IN_MEMORY) as file:
         size = await _gather(spoken, file)
 
         header = wav_header(size)

@@ -15,10 +15,9 @@ from wyoming_csm.server.http.bodies import media_type, parts
 from wyoming_csm.server.http.encode import MIME, Format, encoder_of
 from wyoming_csm.server.http.house import house_of
 from wyoming_csm.server.http.problems import Refused
-from wyoming_csm.server.http.respond import encoded, stream
+from wyoming_csm.server.http.respond import IN_MEMORY, encoded, stream
 
 KINDS = ("audio/wav", "application/octet-stream")  # which no form of a page elsewhere can send
-_IN_MEMORY = 4 * 1024 * 1024  # bytes of sound; what is longer waits on the disk
 _PART = SAMPLE_RATE  # samples encoded at a time: between them others' sound is
 
 
@@ -30,7 +29,7 @@ async def convert(request: web.Request) -> web.StreamResponse:
         raise Refused(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send a WAV file, with the type {KINDS[0]}"
         )
-    with tempfile.SpooledTemporaryFile(_IN_MEMORY) as file:
+    with tempfile.SpooledTemporaryFile(IN_MEMORY) as file:
         async for part in parts(request, house.config.limits.upload_bytes):
             file.write(part)
         file.seek(0)

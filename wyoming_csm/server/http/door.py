@@ -42,8 +42,8 @@ _LOGGER = logging.getLogger(__name__)
 _MOST_REFUSED = 16  # connections that are told at one time that there is no room
 # Threads: more of them would take the processor from the event loop. One makes Opus, the slowest,
 # for some 30 listeners in real time.
-_PROBES = ("/health", "/health/live")
 _ENCODERS = 2
+_PROBES = ("/health", "/health/live")
 _SHUTDOWN_SECONDS = 1.0  # for connections that were broken off
 _HEAD_BYTES = 16 * 1024  # of one line of a request's head
 

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from wyoming_csm import __version__
 from wyoming_csm.config import EngineName
-from wyoming_csm.engines.base import Engine, Phase
+from wyoming_csm.engines.base import ABLE, Engine, Phase
 from wyoming_csm.server.http.house import house_of
 from wyoming_csm.server.http.metrics import Reply
 from wyoming_csm.server.http.problems import RETRY_SECONDS, Refused
@@ -16,8 +16,6 @@ from wyoming_csm.server.http.respond import json_answer
 from wyoming_csm.worker.protocol import GpuMemory
 
 _LEFT_OUT = "left out by --light or `engines`"
-# A child that is READY answered its last heartbeat; one that is ASLEEP rests by design.
-_ABLE = (Phase.READY, Phase.WAKING, Phase.ASLEEP)
 _FAILED = (Phase.STALLED, Phase.RESTING)  # its child is silent, or died five times on end
 
 
@@ -96,7 +94,7 @@ def _health(request: web.Request) -> Health:
         if not engines:
             raise Refused(HTTPStatus.NOT_FOUND, f"there is no engine {name[:100]!a} here")
     phases = [engine.status.phase for engine in engines]
-    ready = any(phase in _ABLE for phase in phases)
+    ready = any(phase in ABLE for phase in phases)
     live = ready or any(phase not in _FAILED for phase in phases)
     return Health(live, ready, [EngineHealth(*_where(engine)) for engine in engines])
 

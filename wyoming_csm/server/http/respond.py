@@ -13,6 +13,8 @@ from wyoming_csm.errors import WyomingCsmError
 from wyoming_csm.server.http.encode import Encoder
 from wyoming_csm.server.http.problems import fault_of
 
+IN_MEMORY = 4 * 1024 * 1024  # bytes of whole sound; what is longer waits on the disk
+
 
 def json_answer(body: object, status: int = 200) -> web.Response:
     """Return an answer in JSON, which nobody keeps."""
