@@ -12,7 +12,9 @@ import pytest
 
 from tests.voice_folders import make
 from wyoming_csm import voice_book
+from wyoming_csm.recordings import read_voice
 from wyoming_csm.voice_book import VoiceBook
+from wyoming_csm.voices import Voice
 
 
 def names(book: VoiceBook) -> list[str]:
@@ -190,6 +192,33 @@ def test_a_voice_that_is_being_replaced_stays_for_a_moment(tmp_path: Path) -> No
     make(tmp_path, "ann")
     assert book.refresh()
     assert names(book) == ["ann", "bob"]
+
+
+@pytest.mark.parametrize("another", [True, False])
+def test_a_voice_that_is_moved_amid_its_reading_is_the_old_one_or_the_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, another: bool
+) -> None:
+    """Never one without words, or none: the folder was there when the look began."""
+    ann, other = make(tmp_path, "ann"), make(tmp_path / ".changing-1", "ann")
+    (other / "voice.yaml").write_text("description: Other\n")
+    book = VoiceBook(tmp_path)
+    book.refresh()
+    (old,) = book.voices
+    (ann / "clip.txt").write_text("It is looked at again.")
+
+    def late(folder: Path) -> Voice:
+        ann.rename(tmp_path / ".changing-1/before/ann")
+        if another:
+            other.rename(ann)
+        monkeypatch.undo()
+        return read_voice(folder)
+
+    (tmp_path / ".changing-1/before").mkdir()
+    monkeypatch.setattr(voice_book, "read_voice", late)
+    book.refresh()
+    assert book.voices == (old,)
+    book.refresh()
+    assert [voice.description for voice in book.voices] == ["Other" if another else "ann"]
 
 
 def test_a_folder_that_was_not_meant_as_a_voice_is_none(tmp_path: Path) -> None:

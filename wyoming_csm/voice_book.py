@@ -63,6 +63,9 @@ class VoiceBook:
             unchanged = self._seen is not None and self._seen.get(name) == seen[name]
             if not unchanged or self._is_to_be_read_again(name):
                 found = self._read(folder, name)
+                if _stamp(folder) != seen[name]:  # moved amid the reading
+                    del seen[name]
+                    continue
                 voices |= {name: before[name]} if found == {name: before.get(name)} else found
             elif name in before:
                 voices[name] = before[name]
