@@ -40,12 +40,17 @@ Target = Callable[[int], tuple[str, int]]
 @dataclass(frozen=True)
 class Pattern:
     """Who asks when: `callers` that wait on average `think` seconds after a reply, or, with a
-    `rate`, so many new ones each second; a caller's time of waiting is exponential."""
+    `rate`, so many new ones each second; a caller's time of waiting is exponential. A text has so
+    many `sentences`."""
 
     callers: int = 200
     think: float = 40.0
     rate: float = 0.0
     seed: int = 1
+    sentences: int = 1
+
+    def text(self, chance: random.Random) -> str:
+        return " ".join(chance.choice(TEXTS) for _ in range(self.sentences))
 
 
 @dataclass
@@ -72,7 +77,9 @@ async def call_for(seconds: float, pattern: Pattern, target: Target) -> list[Cal
             chance = random.Random(pattern.seed)
             while (wait := chance.expovariate(pattern.rate)) + time.monotonic() < until:
                 await asyncio.sleep(wait)
-                group.create_task(_call(len(calls) % pattern.callers, chance, target, calls))
+                group.create_task(
+                    _call(len(calls) % pattern.callers, pattern.text(chance), target, calls)
+                )
         else:
             for caller in range(pattern.callers):
                 group.create_task(_keep_calling(caller, pattern, until, target, calls))
@@ -86,11 +93,11 @@ async def _keep_calling(
     # Steady from the first second on: as if all had been at it for long.
     while (wait := chance.expovariate(1 / pattern.think)) + time.monotonic() < until:
         await asyncio.sleep(wait)
-        await _call(caller, chance, target, calls)
+        await _call(caller, pattern.text(chance), target, calls)
 
 
-async def _call(caller: int, chance: random.Random, target: Target, calls: list[Call]) -> None:
-    call = Call(caller, chance.choice(TEXTS), time.monotonic(), target=target(caller))
+async def _call(caller: int, text: str, target: Target, calls: list[Call]) -> None:
+    call = Call(caller, text, time.monotonic(), target=target(caller))
     calls.append(call)
     try:
         await _listen(call)

@@ -71,6 +71,7 @@ def _parse() -> argparse.Namespace:
         "--think", type=float, default=40.0, help="seconds between, on average (40)"
     )
     parser.add_argument("--rate", type=float, default=0.0, help="texts a second, instead of that")
+    parser.add_argument("--sentences", type=int, default=1, help="of a text (1)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=120.0)
     parser.add_argument("--no-faults", action="store_true", help="nobody is killed or ended")
@@ -92,7 +93,7 @@ async def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
             tone=True,
             frames_per_character=options.frames_per_character,
         )
-    pattern = Pattern(options.callers, options.think, options.rate, options.seed)
+    pattern = Pattern(options.callers, options.think, options.rate, options.seed, options.sentences)
     configs = [configuration(folder / f"r{n}", options.engine) for n in range(options.replicas)]
     found: dict[str, Any] = {
         "version": __version__,
