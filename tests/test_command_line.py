@@ -90,3 +90,9 @@ def test_words_count_more_than_the_file(
     for name, value in settings.items():
         file[name] = {**(file.get(name) or {}), **value} if isinstance(value, dict) else value
     assert config == parse(file)
+
+
+@pytest.mark.parametrize("words", ["compare tcp://a:1 tcp://b:1", "completion bash"])
+def test_what_needs_no_settings_reads_none(words: str, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("voices: [")
+    configure(parse_words([*words.split(), "--config", str(tmp_path / "config.yaml")]))

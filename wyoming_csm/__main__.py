@@ -14,9 +14,40 @@ from wyoming_csm.installer import INSTALLER
 
 _LOGGER = logging.getLogger(__name__)
 
+_READER_LEFT = 128 + 13  # as shells write the end by SIGPIPE
+
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run a command; return the exit code: 0, 2 for what the user can correct, or the command's."""
+    """Run a command; return the exit code: 0, 2 for what the user can correct, 141 where the reader
+    of what is printed has left, as `head` does, or the command's."""
+    try:
+        try:
+            return _run(words)
+        finally:
+            _flush()  # else the interpreter does at its end, and complains
+    except BrokenPipeError:
+        _print_into_nothing()
+        return _READER_LEFT
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:  # closed from the beginning
+            stream.flush()
+
+
+def _print_into_nothing() -> None:
+    """Let what is still to be printed go where it fails no more."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except BrokenPipeError:
+            os.dup2(nothing, stream.fileno())
+
+
+def _run(words: Sequence[str] | None) -> int:
     arguments = parse_words(sys.argv[1:] if words is None else list(words))
     if arguments.light or arguments.command != "serve":
         os.environ.pop(INSTALLER, None)  # nothing is installed meanwhile

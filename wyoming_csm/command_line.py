@@ -19,6 +19,7 @@ from wyoming_csm.errors import ConfigError
 _LOGGER = logging.getLogger(__name__)
 
 _NAMES = tuple(command.name for command in COMMANDS)
+_UNCONFIGURED = tuple(command.name for command in COMMANDS if not command.configured)
 _PROGRAM = "wyoming-csm"
 _WIDTH = 80  # columns of a terminal; its 24 lines are why settings are listed once, in `serve`
 _layout = partial(argparse.RawDescriptionHelpFormatter, max_help_position=26, width=_WIDTH)
@@ -168,7 +169,9 @@ def configure_without_file(arguments: argparse.Namespace) -> Config:
 
 
 def file_of(arguments: argparse.Namespace) -> Path | None:
-    """Return the file of settings that is named, or there."""
+    """Return the file of settings that is named, or there; None for a command that needs none."""
+    if arguments.command in _UNCONFIGURED:
+        return None
     named: Path | None = arguments.config
     return named or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None)
 

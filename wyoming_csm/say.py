@@ -142,7 +142,8 @@ class _Recording:
 
 
 def _write(pcm: bytes, output: str) -> None:
-    """Write a WAV file, or one into standard output. Raises RequestError."""
+    """Write a WAV file, or one into standard output. Raises RequestError; BrokenPipeError where its
+    reader has left."""
     wav = BytesIO()
     with wave.open(wav, "wb") as file:
         file.setparams((CHANNELS, SAMPLE_WIDTH, SAMPLE_RATE, 0, "NONE", "not compressed"))
@@ -153,6 +154,8 @@ def _write(pcm: bytes, output: str) -> None:
             sys.stdout.buffer.flush()
         else:
             Path(output).write_bytes(wav.getvalue())
+    except BrokenPipeError:
+        raise
     except OSError as error:
         raise RequestError(f"{output} cannot be written: {error.strerror}") from error
 

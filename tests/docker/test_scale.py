@@ -96,6 +96,20 @@ async def speaks_http(url: str) -> None:
             assert sound > 10_000
 
 
+async def asks_http(url: str, until: asyncio.Event) -> int:
+    """Ask again and again, each time for the whole of it; return how often."""
+    wish = {"input": "The door is open.", "response_format": "pcm"}
+    asked = 0
+    while not until.is_set():
+        async with ClientSession(url) as client:
+            for _ in range(2):  # the second on the same connection
+                async with client.post("/v1/audio/speech", json=wish) as answer:
+                    assert answer.status == 200, await answer.text()
+                    assert len(await answer.read()) > 10_000
+                asked += 1
+    return asked
+
+
 @pytest.mark.slow(8)
 async def test_a_killed_replica_takes_its_replies_and_a_drained_one_none(tmp_path: Path) -> None:
     if shutil.which("haproxy") is None:
@@ -114,10 +128,14 @@ async def test_a_killed_replica_takes_its_replies_and_a_drained_one_none(tmp_pat
             lambda: {name for line in balancer.served.values() for name in line} >= names
         )
         await killed.kill()
-        gone = time.monotonic()
+        gone, over = time.monotonic(), asyncio.Event()
+        url = f"http://127.0.0.1:{balancer.http_port}"
+        asking = [asyncio.create_task(asks_http(url, over)) for _ in range(4)]
         assert await drained.drain() == 0  # it ends by itself, after those that it speaks to
+        over.set()
+        assert min(await asyncio.gather(*asking)) > 0
         calls = await calling
-        await speaks_http(f"http://127.0.0.1:{balancer.http_port}")
+        await speaks_http(url)
     by = [(call, balancer.served[call.source].popleft()) for call in calls if call.source]
     cut = [(call, name) for call, name in by if call.outcome != "whole"]
     assert all(name == killed.name and call.asked < gone for call, name in cut), cut

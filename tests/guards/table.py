@@ -590,4 +590,12 @@ GUARDS = (
         "if False}",
         "server/test_draining.py::test_who_a_balancer_without_agent_still_sends_is_spoken_to",
     ),
+    Guard(
+        "Who a balancer still sends over HTTP when the server ends is spoken to",
+        "server/http/door.py",
+        "if not is_balanced:",
+        "if True:",
+        "server/http/test_draining.py"
+        "::test_who_a_balancer_still_sends_is_spoken_to_and_checks_say_that_it_ends",
+    ),
 )

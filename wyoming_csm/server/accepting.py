@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
+from typing import Any
 
 from wyoming_csm.errors import ProtocolError
 from wyoming_csm.faults import DOOR, switch_of
@@ -41,17 +42,36 @@ class Accepting:
         self._is_proxy, self._header_seconds = is_proxy, header_seconds
         self._log = RateLimitedLog(_LOGGER)
         self._untold: set[asyncio.Task[None]] = set()
-        self._tasks = [asyncio.create_task(self._accept(one)) for one in self.sockets]
+        self._tasks: set[asyncio.Task[None]] = set()
+        for one in self.sockets:
+            self._begin(self._accept(one), one)
 
     async def stop(self) -> None:
         """Close the sockets. Calling it twice is harmless."""
+        sockets, self.sockets = self.sockets, ()  # none is listened at again
         tasks = [*self._tasks, *self._untold]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for sock in self.sockets:
+        for sock in sockets:
             sock.close()
-        self.sockets = ()
+
+    def _begin(self, accepting: Coroutine[Any, Any, None], listening: socket.socket) -> None:
+        task = asyncio.create_task(accepting)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(partial(self._failed, listening))
+
+    def _failed(self, listening: socket.socket, task: asyncio.Task[None]) -> None:
+        """Tell what nobody has thought of, and go on."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._log.exception("failed", "A connection could not be let in", error=error)
+            if listening in self.sockets:
+                self._begin(self._accept_later(listening), listening)
+
+    async def _accept_later(self, listening: socket.socket) -> None:
+        await asyncio.sleep(_PAUSE_SECONDS)  # it may fail at once again
+        await self._accept(listening)
 
     async def _accept(self, listening: socket.socket) -> None:
         while True:
@@ -74,6 +94,7 @@ class Accepting:
                 self._untold.add(task)
                 task.add_done_callback(self._untold.discard)
                 task.add_done_callback(partial(_close_if_cancelled, sock))
+                task.add_done_callback(partial(self._failed, sock))
             else:
                 self._log.warning(
                     "untold", "Refused a connection of the balancer %s: %d others have not brought"
@@ -82,10 +103,15 @@ class Accepting:
                 sock.close()
 
     async def _let_in(self, sock: socket.socket, name: object) -> None:
+        is_in = False
         try:
             await self._admit(sock, name)
-        except OSError:  # it left while it was let in
-            sock.close()
+            is_in = True
+        except OSError as error:
+            _LOGGER.debug("%s left while it was let in: %s", name, error)
+        finally:
+            if not is_in:
+                sock.close()
 
     async def _let_in_behind(self, sock: socket.socket, name: tuple[str, int]) -> None:
         """Let in whom a balancer connects for, or the balancer itself."""

@@ -76,8 +76,8 @@ def percent(free: int, slots: int) -> int:
     all free, 50 with none, then less.
 
     HAProxy counts its connections itself, and divides by the weight. One that went down to 0 with
-    the slots would count them twice: where replicas are alike, more would wait. This one does not
-    change that, but spares those that are smaller, or speak to others (docs/fleet.md).
+    the slots would count them twice: where it sees all of them, more would wait. This one costs
+    less of that, and spares those that speak to others, whom it does not see (docs/fleet.md).
     """
     if free >= 0:
         return round(50 + 50 * free / slots)

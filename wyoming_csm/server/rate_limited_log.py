@@ -22,9 +22,12 @@ class RateLimitedLog:
         """Log `message % args` at WARNING, or only count it."""
         self._log(logging.WARNING, kind, message, args, None)
 
-    def exception(self, kind: str, message: str, *args: object) -> None:
-        """Log `message % args` at ERROR with the traceback of what is handled, or only count it."""
-        self._log(logging.ERROR, kind, message, args, True)
+    def exception(
+        self, kind: str, message: str, *args: object, error: BaseException | None = None
+    ) -> None:
+        """Log `message % args` at ERROR with the traceback of the error, or of what is handled, or
+        only count it."""
+        self._log(logging.ERROR, kind, message, args, error or True)
 
     def _log(
         self,
@@ -32,7 +35,7 @@ class RateLimitedLog:
         kind: str,
         message: str,
         args: tuple[object, ...],
-        exc_info: bool | None,
+        exc_info: BaseException | bool | None,
     ) -> None:
         now = time.monotonic()
         if now < self._next.get(kind, now):

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import threading
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -208,13 +209,16 @@ async def test_texts_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     assert "Xylophone" not in caplog.text
 
 
-async def test_long_texts_are_refused_by_the_setting() -> None:
-    limits = Limits(text_characters=5)
+async def test_long_texts_are_refused_by_the_setting_before_anything_is_made_for_them() -> None:
+    limits, threads = Limits(text_characters=5), set(threading.enumerate())
     async with (
         doors(FakeEngine(), limits=limits) as both,
-        both.client.post(SPEECH, json={"input": "One is."}) as answer,
+        both.client.post(SPEECH, json={"input": "One is.", "response_format": "mp3"}) as answer,
     ):
         assert answer.status == 400
+        assert not any(
+            one.name.startswith("encoding") for one in threading.enumerate() if one not in threads
+        )
         assert "limits.text_characters" in (await answer.json())["error"]["message"]
 
 

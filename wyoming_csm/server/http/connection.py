@@ -40,6 +40,7 @@ class HttpConnection(asyncio.Protocol):
         self._limits = limits
         self._left = left
         self.resting = False  # what is being answered is a conversation in which nobody speaks
+        self._awaits_last = False  # as the server ends
         self._working = 0  # requests that are being answered
         self._timer: asyncio.TimerHandle | None = None  # for the head
         self._stall: asyncio.TimerHandle | None = None
@@ -66,6 +67,27 @@ class HttpConnection(asyncio.Protocol):
         self._working -= 1
         self.resting = False
         self.last_active = self._clock()
+        if self._awaits_last:
+            self._await_last()
+
+    def close_after_reply(self, *, awaits_request: bool) -> None:
+        """Let it end with the reply in flight, without one at once; where another request may be
+        on its way, it has two seconds to come, and is the last."""
+        self._awaits_last = awaits_request
+        if awaits_request and not self._working:
+            self._await_last()
+        elif not awaits_request:
+            self.inner.close()
+            self._close_if_silent()
+
+    def _await_last(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_later(_ARRIVING_SECONDS, self._close_if_silent)
+
+    def _close_if_silent(self) -> None:
+        """Close it behind what is still to go out."""
+        if not self._working and self._transport is not None:
+            self._transport.close()
 
     def close(self, reason: str) -> None:
         """Break it off."""

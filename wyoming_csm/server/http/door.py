@@ -36,6 +36,7 @@ from wyoming_csm.server.http.protocol import HttpProtocol
 from wyoming_csm.server.http.routes import ROUTES
 from wyoming_csm.server.rate_limited_log import RateLimitedLog
 from wyoming_csm.server.sockets import listen_tcp
+from wyoming_csm.within import within
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -68,7 +69,7 @@ class HttpDoor:
         self._judging = Judging()
         metrics = Metrics(engines, lambda: len(admission.inside))
         self.tell = metrics.spoken  # of each answer, through whatever door
-        house = House(
+        self._house = House(
             config,
             replace(answers, tell=self.tell),
             engines,
@@ -81,12 +82,20 @@ class HttpDoor:
         )
         self._connections: dict[web.RequestHandler, HttpConnection] = {}
         self._refused = 0  # of these
-        middlewares = [as_json(self._log), self._admitted, guarding(house.guard), uncompressed]
+        self._fewer = asyncio.Event()  # of these than before
+        middlewares = [
+            as_json(self._log),
+            self._admitted,
+            guarding(self._house.guard),
+            uncompressed,
+        ]
         self._app = web.Application(
             middlewares=middlewares, client_max_size=config.limits.upload_bytes
         )
-        self._app[HOUSE] = house
-        self._app.on_response_prepare.extend((note_beginning, expect_nothing, add_headers, _count))
+        self._app[HOUSE] = self._house
+        self._app.on_response_prepare.extend(
+            (note_beginning, expect_nothing, add_headers, _say_if_last, _count)
+        )
         self._app.add_routes(ROUTES)
         self._runner = web.AppRunner(
             self._app,
@@ -139,14 +148,26 @@ class HttpDoor:
         self._judging.close()
 
     async def drain(self) -> None:
-        """Take no new work and wait until the replies in flight are over, or their time is."""
+        """Take no new work and wait until the replies in flight are over, or their time is.
+
+        What a balancer still sends is answered, since a connection that it has begun may be the
+        one for which it cannot ask another replica any more. `GET /health` tells it to.
+        """
+        self._house.ending.set()
+        is_balanced = self._config.balancer.is_used
+        if not is_balanced:
+            await self._stop_listening()
+        for connection in self.connections:
+            connection.close_after_reply(awaits_request=is_balanced)
+        await within(self._config.limits.shutdown_seconds, self._fall_silent())
         await self._stop_listening()
         for connection in self.connections:
-            if not connection.busy:
-                connection.close("the server is stopping")
-        server = self._runner.server
-        assert server is not None
-        await server.shutdown(self._config.limits.shutdown_seconds)
+            connection.close("the server is stopping")
+
+    async def _fall_silent(self) -> None:
+        while self._connections:  # each of which is ending
+            self._fewer.clear()
+            await self._fewer.wait()
 
     async def _stop_listening(self) -> None:
         if self._accepting is not None:
@@ -180,11 +201,14 @@ class HttpDoor:
         else:
             self._admission.enter(connection)
         await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, sock)
+        if self._house.ending.is_set():
+            connection.close_after_reply(awaits_request=True)
 
     def _left(self, connection: HttpConnection) -> None:
         self._admission.inside.discard(connection)
         if self._connections.pop(connection.inner, None) is not None:
             self._refused -= connection.refused
+            self._fewer.set()
 
     @web.middleware
     async def _admitted(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -223,6 +247,12 @@ def _full() -> web.Response:
     )
     answer.force_close()
     return answer
+
+
+async def _say_if_last(request: web.Request, response: web.StreamResponse) -> None:
+    if request.app[HOUSE].ending.is_set() and response.status != HTTPStatus.SWITCHING_PROTOCOLS:
+        response.force_close()
+        response.headers["Connection"] = "close"  # which a balancer reads before it asks again
 
 
 async def _count(request: web.Request, response: web.StreamResponse) -> None:

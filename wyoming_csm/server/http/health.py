@@ -29,7 +29,7 @@ class EngineHealth(msgspec.Struct, frozen=True):
 
 class Health(msgspec.Struct, frozen=True):
     """The server answers, and not every engine's process hangs or has failed again and again
-    (`live`); an engine can speak (`ready`)."""
+    (`live`); an engine can speak, and the server is not ending (`ready`)."""
 
     live: bool
     ready: bool
@@ -73,8 +73,8 @@ class State(msgspec.Struct, frozen=True):
 
 
 async def health(request: web.Request) -> web.Response:
-    """Answer GET /health: 200, or 503 while no engine can speak; `?engine=csm`: while that one
-    cannot."""
+    """Answer GET /health: 200, or 503 while no engine can speak, or the server ends;
+    `?engine=csm`: while that one cannot."""
     found = _health(request)
     return _answer(found, found.ready)
 
@@ -96,7 +96,8 @@ def _health(request: web.Request) -> Health:
     phases = [engine.status.phase for engine in engines]
     ready = any(phase in ABLE for phase in phases)
     live = ready or any(phase not in _FAILED for phase in phases)
-    return Health(live, ready, [EngineHealth(*_where(engine)) for engine in engines])
+    ending = house_of(request).ending.is_set()
+    return Health(live, ready and not ending, [EngineHealth(*_where(engine)) for engine in engines])
 
 
 def _answer(body: Health, well: bool) -> web.Response:

@@ -1,8 +1,9 @@
 """What all routes of the HTTP door have in common."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aiohttp import web
 
@@ -20,7 +21,8 @@ class House:
     """The configuration, who speaks, and what is counted of it.
 
     `look_again` reads the folders of voices anew, so that a change counts at once. `encoding` has
-    the threads in which sound is encoded, `judging` those that recordings are judged from.
+    the threads in which sound is encoded, `judging` those that recordings are judged from. `ending`
+    is set as soon as the server ends: what is asked for now is the last on its connection.
     """
 
     config: Config
@@ -32,6 +34,7 @@ class House:
     encoding: Executor
     judging: Judging
     log: RateLimitedLog
+    ending: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 HOUSE = web.AppKey("house", House)

@@ -14,7 +14,7 @@ from http import HTTPStatus
 from typing import Annotated
 
 import msgspec
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, web
 from msgspec import Meta
 
 from wyoming_csm.audio import BYTES_PER_SECOND, CHANNELS, SAMPLE_RATE, SAMPLE_WIDTH
@@ -121,13 +121,16 @@ class _Conversation:
         self._due: asyncio.Queue[tuple[Start, TextStream]] = asyncio.Queue()
         self._connection = request[CONNECTION]
         self._connection.resting = True
+        self._rests = asyncio.Event()
+        self._rests.set()
         self._waiting = 0
         self._complaints: list[str] = []  # that the client was not told yet
         self._text: TextStream | None = None  # that grows
 
     async def run(self) -> None:
         """Serve until the peer leaves, or sends what is refused."""
-        halves = [asyncio.create_task(half) for half in (self._receive(), self._speak())]
+        work = (self._receive(), self._speak(), self._until_over())
+        halves = [asyncio.create_task(half) for half in work]
         try:
             await asyncio.wait(halves, return_when=asyncio.FIRST_COMPLETED)
             for half in halves:
@@ -139,7 +142,13 @@ class _Conversation:
             for half in halves:
                 half.cancel()
             await asyncio.gather(*halves, return_exceptions=True)
-            await self._socket.close()
+            is_over = house_of(self._request).ending.is_set()
+            await self._socket.close(code=WSCloseCode.GOING_AWAY if is_over else WSCloseCode.OK)
+
+    async def _until_over(self) -> None:
+        """Wait until the server ends, and then for all that is waiting to be spoken."""
+        await house_of(self._request).ending.wait()
+        await self._rests.wait()
 
     async def _receive(self) -> None:
         """Take messages until the peer leaves, or is silent for long. Raises Refused,
@@ -176,6 +185,7 @@ class _Conversation:
             raise RequestError(f"more than {self._limits.waiting_requests} texts are waiting")
         self._waiting += 1
         self._connection.resting = False
+        self._rests.clear()
         self._text = TextStream(self._limits.text_characters, self._complain)
         self._due.put_nowait((start, self._text))
         return self._text
@@ -202,6 +212,8 @@ class _Conversation:
                 await self._tell(Failed(fault_of(error)[1]))
             self._waiting -= 1
             self._connection.resting = not self._waiting
+            if not self._waiting:
+                self._rests.set()
 
     async def _speak_one(self, start: Start, text: TextStream) -> None:
         wanted = VoiceRequest(start.voice or None, start.language or None, start.speaker or None)

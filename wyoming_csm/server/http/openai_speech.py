@@ -82,13 +82,13 @@ async def speech(request: web.Request) -> web.StreamResponse:
     """Answer POST /v1/audio/speech."""
     house = house_of(request)
     wish = await read_json(request, SpeechRequest)
-    loop = asyncio.get_running_loop()  # in a thread: the first time libraries are loaded
-    encoder = await loop.run_in_executor(house.encoding, encoder_of, wish.response_format)
     text = whole_text(house, wish.input, "input")
     warnings = (
         ("instructions are ignored: a voice sounds as its clip",) if wish.instructions else ()
     )
     spoken = await speak(request, text, _voice_of(wish), speed=wish.speed, warnings=warnings)
+    loop = asyncio.get_running_loop()  # in a thread: the first time libraries are loaded
+    encoder = await loop.run_in_executor(house.encoding, encoder_of, wish.response_format)
     if wish.stream_format == "audio":
         headers = {"Content-Type": MIME[wish.response_format], **spoken.headers}
         data = encoded(spoken.sound, encoder, house.encoding)
