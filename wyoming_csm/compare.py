@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ _SHOWN = 60  # characters of a value, in the table
 ANSWERS, SPEAKS = "answers", "speaks now"
 # What speaks differs between replicas with other cards, and while one loads: it is only told.
 _TOLD = (SPEAKS,)
+_MARK = re.compile(r"[+.](words|settings)\.([0-9a-f]{8})\b")
 
 Facts = Mapping[str, str]
 
@@ -83,7 +85,11 @@ def facts_of(info: Info) -> Iterator[tuple[str, str]]:
 
 def _of_program(program: TtsProgram) -> Iterator[tuple[str, str]]:
     yield SPEAKS, program.description or ""
-    yield "version", program.version or ""
+    version = program.version or ""
+    yield "version", _MARK.sub("", version)
+    marks = dict(_MARK.findall(version))  # of what a server that is ours has of its own
+    yield "lexicons", marks.get("words", "none")
+    yield "settings that are heard", marks.get("settings", "as by default")
     yield "text is streamed", "yes" if program.supports_synthesize_streaming else "no"
     for number, voice in enumerate(program.voices):
         yield f"place {number + 1} in the list", voice.name
