@@ -178,8 +178,10 @@ _COMMANDS: dict[str, Callable[[Config, Namespace], int]] = {
 
 
 def _set_up_logging(log: LogConfig) -> None:
-    """Start logging. Raises ConfigError for a wrong format."""
+    """Start logging. Raises ConfigError for a wrong format, which only a record shows."""
+    record = logging.LogRecord(__name__, logging.INFO, __file__, 1, "", (), None)
     try:
+        logging.Formatter(log.format).format(record)
         start_logging(log.level, log.format)
     except (ValueError, TypeError) as error:
         raise ConfigError(f"log.format: {error}") from error

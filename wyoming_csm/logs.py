@@ -21,11 +21,8 @@ class Lines(logging.Formatter):
 
 
 def start_logging(level: str, form: str) -> None:
-    """Write the log to standard error; `form` is as Python's logging has it. Raises ValueError,
-    TypeError where it is none."""
-    record = logging.LogRecord(__name__, logging.INFO, __file__, 1, "", (), None)
-    lines = Lines(form)
-    lines.format(record)  # which alone shows it
+    """Write the log to standard error; `form` is as Python's logging has it. Raises ValueError
+    where that sees at once that it is none."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(lines)
+    handler.setFormatter(Lines(form))
     logging.basicConfig(level=level, handlers=[handler])
