@@ -5,6 +5,8 @@ import json
 import re
 import socket
 from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -14,6 +16,7 @@ from tests.server.clients import port_of, serving
 from wyoming_csm import __version__
 from wyoming_csm.__main__ import main
 from wyoming_csm.compare import ANSWERS, SPEAKS, ask, ask_all, differences
+from wyoming_csm.config import CsmConfig, PresetConfig, ReadingConfig, SoundConfig
 from wyoming_csm.engines.base import Phase
 from wyoming_csm.errors import RequestError
 from wyoming_csm.voices import Clip, Manner
@@ -67,6 +70,54 @@ async def test_other_recordings_and_presets_are_told() -> None:
         assert list(found) == ["voice anna"]
         version = re.escape(__version__)
         assert re.search(rf"; {version}\+[0-9a-f]{{8}};", found["voice anna"][0])
+
+
+async def heard(folder: Path, *settings: dict[str, Any]) -> dict[str, list[str]]:
+    """What is told of servers that have the same voice and these settings."""
+    async with AsyncExitStack() as stack:
+        uris = []
+        for number, more in enumerate(settings):
+            own: dict[str, Any] = {
+                "lexicon": str(folder / f"{number}.yaml"),
+                "voices": str(folder / str(number)),
+            }
+            server = await stack.enter_async_context(
+                serving(FakeEngine(voices=(ANNA,)), **own, **more)
+            )
+            uris.append(f"tcp://127.0.0.1:{port_of(server)}")
+        return differences(await ask_all(uris))
+
+
+async def test_other_words_are_told(tmp_path: Path) -> None:
+    (tmp_path / "1/anna").mkdir(parents=True)
+    assert await heard(tmp_path, {}, {}) == {}
+    for file in ("1.yaml", "1/anna/lexicon.yaml"):
+        (tmp_path / file).write_text("Wi-Fi: why fie")
+        assert list(await heard(tmp_path, {}, {})) == ["lexicons"]
+        (tmp_path / file).unlink()
+    for number in (0, 1):
+        (tmp_path / f"{number}.yaml").write_text("Wi-Fi: why fie")
+    assert await heard(tmp_path, {}, {}) == {}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"sound": SoundConfig(loudness=-16)},
+        {"csm": CsmConfig(seed=2)},
+        {"reading": ReadingConfig(emoji="named")},
+        {"presets": {"night": PresetConfig(voice="anna", lexicon={"one": "two"})}},
+    ],
+)
+async def test_settings_that_are_heard_are_told(other: dict[str, Any], tmp_path: Path) -> None:
+    found = await heard(tmp_path, {"sound": SoundConfig()}, {"sound": SoundConfig()} | other)
+    assert list(found)[:1] == ["settings that are heard"]
+    assert found["settings that are heard"][0] == "as by default"
+
+
+async def test_settings_of_the_machine_are_not_told(tmp_path: Path) -> None:
+    csm = CsmConfig(device="cpu", slots=8, dtype="int8", checkpoint="/here/csm")
+    assert await heard(tmp_path, {}, {"csm": csm, "language": "de"}) == {}
 
 
 async def test_another_card_is_told_and_no_difference(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ from wyoming_csm.command_line import configure, configure_without_file, file_of,
 from wyoming_csm.config import Config, LogConfig
 from wyoming_csm.errors import ConfigError, WyomingCsmError
 from wyoming_csm.installer import INSTALLER
+from wyoming_csm.logs import start_logging
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -181,7 +182,7 @@ def _set_up_logging(log: LogConfig) -> None:
     record = logging.LogRecord(__name__, logging.INFO, __file__, 1, "", (), None)
     try:
         logging.Formatter(log.format).format(record)
-        logging.basicConfig(level=log.level, format=log.format, stream=sys.stderr)
+        start_logging(log.level, log.format)
     except (ValueError, TypeError) as error:
         raise ConfigError(f"log.format: {error}") from error
 

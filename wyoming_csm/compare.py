@@ -2,22 +2,23 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from wyoming.client import AsyncClient
-from wyoming.info import Describe, Info, TtsProgram, TtsVoice
+from wyoming.info import Info, TtsProgram, TtsVoice
 
 from wyoming_csm.bench.reply import why
-from wyoming_csm.errors import RequestError
+from wyoming_csm.errors import ProtocolError
+from wyoming_csm.server_info import info_of
 from wyoming_csm.terminal import table
-from wyoming_csm.within import within
 
 _SECONDS = 10.0  # for an answer
 _SHOWN = 60  # characters of a value, in the table
 ANSWERS, SPEAKS = "answers", "speaks now"
 # What speaks differs between replicas with other cards, and while one loads: it is only told.
 _TOLD = (SPEAKS,)
+_MARK = re.compile(r"[+.](words|settings)\.([0-9a-f]{8})\b")
 
 Facts = Mapping[str, str]
 
@@ -49,28 +50,9 @@ async def ask_all(uris: Sequence[str]) -> list[Facts]:
 async def ask(uri: str) -> Facts:
     """Return what a server says of itself, by name; why it does not answer, if it does not."""
     try:
-        client = AsyncClient.from_uri(uri, connect_timeout=_SECONDS)
-    except ValueError as error:
-        raise RequestError(f"{uri!r} is not like tcp://192.168.1.5:10200: {error}") from error
-    answers: list[Info] = []
-    try:
-        if not await within(_SECONDS, _describe(client, answers)):
-            return {ANSWERS: f"no: nothing in {_SECONDS:g} s"}
-    except (OSError, EOFError) as error:
+        return dict(facts_of(await info_of(uri, _SECONDS)))
+    except (OSError, ProtocolError) as error:
         return {ANSWERS: f"no: {why(error)}"}
-    except (LookupError, TypeError, ValueError, AttributeError):
-        return {ANSWERS: "no: it is no Wyoming server"}
-    return dict(facts_of(answers[0]))
-
-
-async def _describe(client: AsyncClient, answers: list[Info]) -> None:
-    async with client:
-        await client.write_event(Describe().event())
-        while (event := await client.read_event()) is not None:
-            if Info.is_type(event.type):
-                answers.append(Info.from_event(event))
-                return
-    raise EOFError("it ended the connection")
 
 
 def facts_of(info: Info) -> Iterator[tuple[str, str]]:
@@ -83,7 +65,11 @@ def facts_of(info: Info) -> Iterator[tuple[str, str]]:
 
 def _of_program(program: TtsProgram) -> Iterator[tuple[str, str]]:
     yield SPEAKS, program.description or ""
-    yield "version", program.version or ""
+    version = program.version or ""
+    yield "version", _MARK.sub("", version)
+    marks = dict(_MARK.findall(version))  # of what a server that is ours has of its own
+    yield "lexicons", marks.get("words", "none")
+    yield "settings that are heard", marks.get("settings", "as by default")
     yield "text is streamed", "yes" if program.supports_synthesize_streaming else "no"
     for number, voice in enumerate(program.voices):
         yield f"place {number + 1} in the list", voice.name

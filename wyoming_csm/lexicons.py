@@ -36,6 +36,7 @@ class Lexicons:
         ] = {}  # digests of the files, or of why they cannot be read
         self._found: dict[Path, Lexicon] = {}
         self._of_voices: dict[str, Lexicon] = {}
+        self.content = ""  # a mark of what the files have, if there are any: alike everywhere
         self.refresh()
 
     def refresh(self) -> None:
@@ -52,6 +53,13 @@ class Lexicons:
             for path in of_voices
             if path in self._found
         }
+        there = {"" if path == self._file else path.parent.name: path for path in read}
+        every = b"".join(
+            unicodedata.normalize("NFC", name).encode() + b"\0" + self._contents[path]
+            for name, path in sorted(there.items())
+            if path in self._contents
+        )
+        self.content = hashlib.sha256(every).hexdigest()[:8] if every else ""
 
     def replacements(self, text: str, voice: Voice) -> list[tuple[str, str]]:
         """Return the parts of a sentence, each as written and as this voice is to say it: its

@@ -121,6 +121,15 @@ def test_a_wrong_address_is_said(words: str, capsys: pytest.CaptureFixture[str])
     assert "is not like tcp://" in capsys.readouterr().err
 
 
+def test_a_password_in_an_address_is_refused_and_not_shown(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["bench", "http://me:geheim@localhost:1/v1"]) == 2
+    told = capsys.readouterr().err
+    assert "OPENAI_API_KEY" in told
+    assert "geheim" not in told
+
+
 def test_who_is_not_there_takes_nothing_from_the_others(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

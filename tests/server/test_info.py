@@ -9,6 +9,7 @@ from wyoming_csm import __version__
 from wyoming_csm.config import Config
 from wyoming_csm.engines.base import Phase
 from wyoming_csm.engines.fallback import Fallback
+from wyoming_csm.lexicons import Lexicons
 from wyoming_csm.server.info import InfoBytes, make_info
 from wyoming_csm.server.wire import encode, read_event
 
@@ -53,7 +54,7 @@ async def test_the_description_says_the_engines_state() -> None:
 
 async def test_made_once_and_again_after_a_change() -> None:
     engine = an_engine()
-    info = InfoBytes(Config(), Fallback([engine]))
+    info = InfoBytes(Config(), Fallback([engine]), Lexicons(Config()))
     before = info.get()
     assert info.get() is before
     engine.have_voices(fake_voice("eve"))

@@ -13,9 +13,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from wyoming_csm.bench import openai_server, wyoming_server
+from wyoming_csm.bench.openai_server import KEY
 from wyoming_csm.bench.reply import Reply
 from wyoming_csm.command_words import MOST_STREAMS
 from wyoming_csm.errors import RequestError
+from wyoming_csm.logs import without_passwords
 from wyoming_csm.terminal import progress, table
 
 # Each time another number: a server that stored what it said would be timed at finding it.
@@ -105,9 +107,11 @@ def _check(uri: str) -> None:
         whole = parts.scheme in _KINDS and named and (parts.scheme != "tcp" or parts.port)
     except ValueError:
         whole = False
+    if whole and "@" in parts.netloc:
+        raise RequestError(f"the user in {without_passwords(uri)} is not sent: give a key as {KEY}")
     if not whole:
         raise RequestError(
-            f"{uri!r} is not like tcp://192.168.1.5:10200 or http://192.168.1.5:8002/v1"
+            f"{without_passwords(uri)!r} is not like tcp://192.168.1.5:10200 or http://192.168.1.5:8002/v1"
         )
 
 

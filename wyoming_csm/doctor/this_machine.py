@@ -20,17 +20,16 @@ from pathlib import Path
 from urllib.error import HTTPError
 
 import msgspec
-from wyoming.client import AsyncClient
-from wyoming.info import Describe, Info
 from zeroconf import Error as ZeroconfError
 from zeroconf import ServiceStateChange, Zeroconf
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
 from wyoming_csm.doctor.machine import Answer, Disk, Ran, Seen
-from wyoming_csm.errors import ConfigError
+from wyoming_csm.errors import ConfigError, ProtocolError
 from wyoming_csm.gpu_signs import signs
 from wyoming_csm.server.addresses import reachable_addresses
 from wyoming_csm.server.sockets import listen_tcp, port_holder
+from wyoming_csm.server_info import info_of
 from wyoming_csm.within import within
 
 _ASK_SECONDS = 4.0  # for an answer from a server, or from the internet
@@ -97,17 +96,16 @@ class ThisMachine:
         return await asyncio.to_thread(_date_of, url)
 
     async def ask(self, uri: str) -> Answer | None:
-        client = AsyncClient.from_uri(uri, connect_timeout=_ASK_SECONDS)
         try:
-            await client.connect()
-        except (OSError, TimeoutError):
+            info = await info_of(uri, _ASK_SECONDS)
+        except OSError:
             return None
-        found = [Answer(wyoming=False)]
-        try:
-            await within(_ASK_SECONDS, _describe(client, found))
-        finally:
-            await client.disconnect()
-        return found[-1]
+        except ProtocolError:
+            return Answer(wyoming=False)
+        programs = [*info.tts, *info.asr, *info.wake, *info.handle, *info.intent]
+        name = programs[0].name if programs else "a Wyoming server"
+        version = (programs[0].version or "") if programs else ""
+        return Answer(True, name, version, bool(info.asr))
 
     async def is_page(self, address: str) -> bool:
         answer: list[bytes] = []
@@ -184,21 +182,6 @@ async def _health(address: str, answer: list[bytes]) -> None:
         return
     finally:
         writer.close()
-
-
-async def _describe(client: AsyncClient, found: list[Answer]) -> None:
-    try:
-        await client.write_event(Describe().event())
-        while (event := await client.read_event()) is not None:
-            if Info.is_type(event.type):
-                info = Info.from_event(event)
-                programs = [*info.tts, *info.asr, *info.wake, *info.handle, *info.intent]
-                name = programs[0].name if programs else "a Wyoming server"
-                version = (programs[0].version or "") if programs else ""
-                found.append(Answer(True, name, version, bool(info.asr)))
-                return
-    except (OSError, EOFError, LookupError, TypeError, ValueError, AttributeError):
-        return  # as the library reads what is not Wyoming
 
 
 async def _browse(kind: str) -> list[Seen]:

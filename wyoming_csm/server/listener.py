@@ -49,7 +49,9 @@ class Server:
         )
         if tell is not None:
             answers = replace(answers, tell=tell)
-        self._shared = ServerContext(config, answers, InfoBytes(config, engine), self._log)
+        self._shared = ServerContext(
+            config, answers, InfoBytes(config, engine, answers.lexicons), self._log
+        )
         self._accepting: Accepting | None = None
         self._serving: dict[asyncio.Task[None], Connection] = {}
         self._is_draining = False

@@ -3,7 +3,6 @@
 import logging
 import os
 import signal
-import sys
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from wyoming_csm.disk_cache import store_compiled
 from wyoming_csm.errors import CheckpointError, EngineUnavailable, Unsuited
 from wyoming_csm.faults import switch_of, trouble_process
+from wyoming_csm.logs import start_logging
 from wyoming_csm.worker import sentence_loop
 from wyoming_csm.worker.pipe import Child
 from wyoming_csm.worker.protocol import Configure, Prepare, Starting, Unavailable
@@ -28,11 +28,7 @@ def main() -> int:
         prepare(configure.engine)
         configure = child.inbox.get()
     assert isinstance(configure, Configure), "Configure comes first"
-    logging.basicConfig(
-        level=configure.log_level,
-        format=configure.log_format or logging.BASIC_FORMAT,
-        stream=sys.stderr,
-    )
+    start_logging(configure.log_level, configure.log_format or logging.BASIC_FORMAT)
     if configure.engine != "csm":
         for name in ("HF_TOKEN", "HF_TOKEN_PATH"):  # the token is for CSM's download alone
             os.environ.pop(name, None)

@@ -209,7 +209,7 @@ async def test_texts_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     assert "Xylophone" not in caplog.text
 
 
-async def test_long_texts_are_refused_by_the_setting_before_anything_is_made_for_them() -> None:
+async def test_long_texts_are_refused_by_the_setting() -> None:
     limits, threads = Limits(text_characters=5), set(threading.enumerate())
     async with (
         doors(FakeEngine(), limits=limits) as both,

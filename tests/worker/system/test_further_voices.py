@@ -1,5 +1,6 @@
 """Hibari's further voices: fetched from a hub when asked for, spoken by once they are here."""
 
+import base64
 import hashlib
 import json
 import shutil
@@ -56,6 +57,24 @@ def test_a_voice_is_fetched_whole(hub: FakeHub, tmp_path: Path) -> None:
     assert fetched(tmp_path) == {"emma"}
     assert hub.fetched == [EMMA.file]
     assert told[0].endswith(f"{hub.url}/maureesewilliams/hibari/resolve/main/voices/{EMMA.file}")
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_mirrors_password_is_sent_to_it_and_shown_to_nobody(
+    hub: FakeHub, tmp_path: Path, is_there: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    hub.token = f"Basic {base64.b64encode(b'me:geheim@').decode()}"
+    monkeypatch.setenv("HF_ENDPOINT", hub.url.replace("://", "://me:geheim%40@"))
+    if not is_there:
+        hub.files.clear()
+    try:
+        fetch(of(CONTENT), tmp_path, told.append)
+    except VoiceError as error:
+        told.append(str(error))
+    assert (hub.fetched == [EMMA.file]) is is_there
+    assert len(told) == 2 - is_there
+    assert "geheim" not in "".join(told)
 
 
 @pytest.mark.parametrize("expected", [CONTENT[:-1], CONTENT + b"x", CONTENT[:-1] + b"x"])

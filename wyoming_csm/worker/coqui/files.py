@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from wyoming_csm.disk_cache import fingerprint, require_room
 from wyoming_csm.errors import EngineUnavailable
+from wyoming_csm.logs import without_passwords
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -96,7 +97,7 @@ def _brief(error: Exception) -> str:
 
     if isinstance(error, requests.ConnectionError) and error.request is not None:
         return f"{urlsplit(str(error.request.url)).hostname} cannot be reached"
-    return (str(error) or type(error).__name__)[:200]
+    return without_passwords(str(error) or type(error).__name__)[:200]
 
 
 def flatten(models: Mapping[str, Any]) -> dict[str, Item]:

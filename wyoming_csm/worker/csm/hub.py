@@ -1,6 +1,7 @@
 """A repository of the model hub: fetched, or only looked at. Every way to fail names its cure."""
 
 import json
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -10,6 +11,7 @@ from typing import Any
 
 from wyoming_csm.disk_cache import require_room
 from wyoming_csm.errors import EngineUnavailable
+from wyoming_csm.logs import without_passwords
 from wyoming_csm.model.checkpoint import adapter, foreign
 from wyoming_csm.worker.csm.resumed import bytes_here, fetch_resumed
 
@@ -94,6 +96,7 @@ def _in_words(wanted: CheckpointName) -> Iterator[None]:
     """Turn what the hub's library raises into EngineUnavailable, each with its cure."""
     from huggingface_hub import errors
 
+    logging.getLogger("huggingface_hub").handlers.clear()  # its lines come by ours, too
     name, page = wanted.name, f"https://huggingface.co/{wanted.name}"
     try:
         yield
@@ -259,4 +262,4 @@ def _bars_that_tell(name: str, progress: Progress, every: float) -> Any:
 
 
 def _first_line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0][:200]
+    return without_passwords(str(error) or type(error).__name__).splitlines()[0][:200]

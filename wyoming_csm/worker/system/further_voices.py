@@ -4,13 +4,16 @@ Names, sizes and digests are those of the registry in the wheel that is pinned. 
 which would begin when a voice is first used, is never called.
 """
 
+import base64
 import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
 
 from wyoming_csm.errors import VoiceError
+from wyoming_csm.logs import without_passwords
 
 _HUB = "https://huggingface.co"  # HF_ENDPOINT names a mirror
 _REPOSITORY = "maureesewilliams/hibari"
@@ -66,30 +69,45 @@ def fetch(voice: Further, models: Path, progress: Callable[[str], None]) -> None
     url = f"{hub}/{_REPOSITORY}/resolve/main/voices/{voice.file}"
     path = voice.path(models)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    progress(f"fetching {voice.name}, {voice.size / 1e6:.0f} MB, from {url}")
+    shown = without_passwords(url)
+    progress(f"fetching {voice.name}, {voice.size / 1e6:.0f} MB, from {shown}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             digest = _write(url, part, voice.size)
             if digest != voice.sha256:
-                raise VoiceError(f"{url} is not the voice that was released: it is not used")
+                raise VoiceError(f"{shown} is not the voice that was released: it is not used")
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
-    except (OSError, HTTPException) as error:
+    except (OSError, ValueError, HTTPException) as error:
+        # What is wrong with an address is told with what it is wrong in, as its password.
+        why = f"{shown} is no address" if isinstance(error, ValueError) else error
         raise VoiceError(
-            f"{voice.name} cannot be fetched ({error}): connect this machine to the internet, or "
+            f"{voice.name} cannot be fetched ({why}): connect this machine to the internet, or "
             f"copy the file to {path}"
         ) from error
 
 
 def _write(url: str, part: Path, size: int) -> str:
     """Write what is at the URL, no more than one byte over `size`; return its digest."""
-    import urllib.request
+    from urllib.error import HTTPError
+    from urllib.request import Request, urlopen
 
+    parts = urlsplit(url)
+    user, _, host = parts.netloc.rpartition("@")
+    request = Request(parts._replace(netloc=host).geturl())  # noqa: S310
+    if user:
+        word = base64.b64encode(unquote(user).encode()).decode()
+        request.add_unredirected_header("Authorization", f"Basic {word}")  # for this host alone
     digest, left = hashlib.sha256(), size + 1
     # Whatever the environment has for a hub: what comes must have the digest above.
-    with urllib.request.urlopen(url, timeout=_STALL_SECONDS) as answer, part.open("wb") as file:  # noqa: S310
+    try:
+        answer = urlopen(request, timeout=_STALL_SECONDS)  # noqa: S310
+    except HTTPError as error:
+        error.close()  # it has the connection
+        raise
+    with answer, part.open("wb") as file:
         while left and (chunk := answer.read(min(left, _CHUNK_BYTES))):
             left -= len(chunk)
             digest.update(chunk)
