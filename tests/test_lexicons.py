@@ -10,6 +10,7 @@ from wyoming.tts import Synthesize
 
 from tests.fakes import FakeEngine, fake_voice
 from tests.server.clients import peer, serving
+from tests.voice_folders import no_descriptors
 from wyoming_csm.config import Config, PresetConfig
 from wyoming_csm.errors import ConfigError
 from wyoming_csm.lexicons import Lexicons
@@ -53,6 +54,28 @@ def test_files_are_read_again_when_they_change(
     lexicons.refresh()
     assert respelled(lexicons, "The Nest.", ANNA) == "The Nest."
     assert caplog.messages == []
+
+
+def test_a_voice_that_comes_back_has_its_words_again(tmp_path: Path) -> None:
+    """As one does that another process replaces while the folder is looked at."""
+    lexicons, voices = Lexicons(config(tmp_path)), tmp_path / "voices"
+    (voices / "anna/lexicon.yaml").write_text("Nest: nesst")
+    for there, said in ((True, "The nesst."), (False, "The Nest."), (True, "The nesst.")):
+        if not there:
+            voices.rename(tmp_path / "elsewhere")
+        elif not voices.exists():
+            (tmp_path / "elsewhere").rename(voices)
+        lexicons.refresh()
+        assert respelled(lexicons, "The Nest.", ANNA) == said
+
+
+def test_a_folder_that_cannot_be_looked_at_takes_no_words_away(tmp_path: Path) -> None:
+    lexicons, voices = Lexicons(config(tmp_path)), tmp_path / "voices"
+    (voices / "anna/lexicon.yaml").write_text("Nest: nesst")
+    lexicons.refresh()
+    with no_descriptors():
+        lexicons.refresh()
+    assert respelled(lexicons, "The Nest.", ANNA) == "The nesst."
 
 
 def test_a_change_counts_though_the_file_has_the_same_size_and_times(tmp_path: Path) -> None:

@@ -1,17 +1,21 @@
 """The folder of voices while it is watched: names, links, changes, and what is said how often."""
 
+import errno
 import logging
 import os
 import shutil
 import time
 import unicodedata
+from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from tests.voice_folders import make
+from tests.voice_folders import make, no_descriptors
 from wyoming_csm import voice_book
+from wyoming_csm.errors import VoiceError
 from wyoming_csm.recordings import read_voice
 from wyoming_csm.voice_book import VoiceBook
 from wyoming_csm.voices import Voice
@@ -219,6 +223,71 @@ def test_a_voice_that_is_moved_amid_its_reading_is_the_old_one_or_the_new(
     assert book.voices == (old,)
     book.refresh()
     assert [voice.description for voice in book.voices] == ["Other" if another else "ann"]
+
+
+@pytest.mark.parametrize("changed", [True, False])
+@pytest.mark.parametrize("away", ["all", "one"])
+def test_what_cannot_be_looked_at_stays_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: bool, away: str
+) -> None:
+    """When too many files are open, or a network's disk is away."""
+    ann, bob = make(tmp_path, "ann"), make(tmp_path, "bob")
+    clock = [0.0]
+    book, iterdir = VoiceBook(tmp_path, clock=lambda: clock[0]), Path.iterdir
+    book.refresh()
+    before = book.voices
+    if changed:
+        (ann / "clip.txt").write_text("These are other words.")
+    clock[0] += 2.0
+
+    def failing(path: Path) -> Iterator[Path]:
+        if path in (ann, bob):
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+        return iterdir(path)
+
+    with monkeypatch.context() as patch, no_descriptors() if away == "all" else nullcontext():
+        if away == "one":
+            patch.setattr(Path, "iterdir", failing)
+        assert not book.refresh()
+    assert book.voices == before
+    assert book.refresh() == changed
+    assert [voice.fault for voice in book.voices] == ["", ""]
+
+
+def test_a_fault_of_the_moment_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A voice that could not be read when the server began is well soon; its files are as they
+    were."""
+    make(tmp_path, "ann")
+    clock, moments = [time.time() + 7_200.0], [True]
+    monkeypatch.setattr(time, "time", lambda: clock[0])  # the files are old
+    book = VoiceBook(tmp_path, clock=lambda: clock[0])
+
+    def late(folder: Path) -> Voice:
+        if moments:
+            raise VoiceError("clip.txt cannot be read: Input/output error")
+        return read_voice(folder)
+
+    monkeypatch.setattr("wyoming_csm.voice_book.read_voice", late)
+    book.refresh()
+    assert book.voices[0].fault
+    moments.clear()
+    clock[0] += 30.0
+    assert book.refresh()
+    assert book.voices[0].fault == ""
+
+
+def test_a_folder_that_vanishes_is_said_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody is told where there never was one."""
+    book = VoiceBook(tmp_path / "voices")
+    book.refresh()
+    make(tmp_path / "voices")
+    book.refresh()
+    shutil.rmtree(tmp_path / "voices")
+    for _ in range(3):
+        book.refresh()
+    assert [message.partition(" is ")[2] for message in warnings(caplog)] == ["not there any more"]
 
 
 def test_a_folder_that_was_not_meant_as_a_voice_is_none(tmp_path: Path) -> None:

@@ -1,5 +1,8 @@
 """Folders of voices for tests."""
 
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -18,3 +21,14 @@ def make(folder: Path, name: str = "ann", settings: str | None = None) -> Path:
     if settings is not None:
         (voice / "voice.yaml").write_text(settings)
     return voice
+
+
+@contextmanager
+def no_descriptors() -> Iterator[None]:
+    """Let no file be opened by this process, as when too many are open."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)

@@ -16,6 +16,7 @@ from wyoming_csm.voices import Voice
 _LOGGER = logging.getLogger(__name__)
 
 FILE = "lexicon.yaml"
+_NONE = (b"", None)
 
 
 class Lexicons:
@@ -31,10 +32,8 @@ class Lexicons:
                 self._presets[name] = Lexicon(read_entries(preset.lexicon))
             except ConfigError as error:
                 raise ConfigError(f"presets.{name}.lexicon: {error}") from error
-        self._contents: dict[
-            Path, bytes
-        ] = {}  # digests of the files, or of why they cannot be read
-        self._found: dict[Path, Lexicon] = {}
+        # By file: a digest of it, or of why it cannot be read, and what is used of it.
+        self._found: dict[Path, tuple[bytes, Lexicon | None]] = {}
         self._of_voices: dict[str, Lexicon] = {}
         self.content = ""  # a mark of what the files have, if there are any: alike everywhere
         self.refresh()
@@ -46,12 +45,12 @@ class Lexicons:
         whole seconds of them. Only those that changed are parsed.
         """
         of_voices = self._files_of_voices()
-        read = {path: self._read(path) for path in (self._file, *of_voices)}
-        self._found = {path: lexicon for path, lexicon in read.items() if lexicon is not None}
+        there = [path for path in (self._file, *of_voices) if os.path.exists(path)]
+        self._found = {path: self._read(path) for path in there}
         self._of_voices = {
-            unicodedata.normalize("NFC", path.parent.name): self._found[path]
+            unicodedata.normalize("NFC", path.parent.name): lexicon
             for path in of_voices
-            if path in self._found
+            if (lexicon := self._found.get(path, _NONE)[1])
         }
         there = {"" if path == self._file else path.parent.name: path for path in read}
         every = b"".join(
@@ -67,35 +66,34 @@ class Lexicons:
         there = (
             self._presets.get(voice.name),
             self._of_voices.get(voice.base or voice.name),
-            self._found.get(self._file),
+            self._found.get(self._file, _NONE)[1],
         )
         return replacements(text, [lexicon for lexicon in there if lexicon is not None])
 
     def _files_of_voices(self) -> list[Path]:
         try:
             folders = sorted(p for p in self._voices.iterdir() if p.name[0] != ".")
-        except OSError:  # the book of voices says it
+        except FileNotFoundError:
             return []
+        except OSError:  # the book of voices says it, and keeps what it has, too
+            return [path for path in self._found if path != self._file]
         return [folder / FILE for folder in folders[:MAX_VOICES]]
 
-    def _read(self, path: Path) -> Lexicon | None:
-        if not os.path.exists(path):
-            self._contents.pop(path, None)
-            return None
-        before, text, fault = self._found.get(path), "", ""
+    def _read(self, path: Path) -> tuple[bytes, Lexicon | None]:
+        text, fault = "", ""
         try:
             text = read_text(path)
         except DocumentError as error:
             fault = str(error)
         content = hashlib.sha256(f"{fault}\n{text}".encode()).digest()
-        if self._contents.get(path) == content:
-            return before
-        self._contents[path] = content
+        known, before = self._found.get(path, _NONE)
+        if known == content:
+            return known, before
         try:
             if not fault:
-                return Lexicon(read_entries(parse_document(text)))
+                return content, Lexicon(read_entries(parse_document(text)))
         except (DocumentError, ConfigError) as error:
             fault = str(error)
         rest = "; what it had before is used" if before else ""
         _LOGGER.warning("The lexicon %s cannot be used: %s%s", path, fault, rest)
-        return before
+        return content, before

@@ -27,6 +27,7 @@ _COARSEST_SECONDS = 2.0  # of the times of files, on some disks: FAT's
 _REPLACING_SECONDS = 2.0  # at most, unless the process that does it was ended amid it
 _LOOKS = 3  # for a folder that is moved in a moment
 _NEW_SECONDS = 3_600.0  # of a file, by our clock; another machine's is no more beside it
+_FAULT_SECONDS = 30.0  # then it is read again, as the disk or the system may have been at fault
 _Stamp = tuple[tuple[str, int, int, int], ...]  # names, sizes and times of a folder's files
 
 
@@ -47,38 +48,55 @@ class VoiceBook:
         """Look at the folder again; return whether the voices changed.
 
         Only folders whose files changed are read, new files once more when their times would show
-        another change. A voice that is being replaced just now stays. A folder that cannot be
-        used is one warning, as soon as its files did not change between two looks (at the first
-        look: at once), and a voice with a fault.
+        another change. A voice that is being replaced just now stays, and so does what cannot be
+        looked at. A folder that cannot be used is one warning, as soon as its files did not change
+        between two looks (at the first look: at once), and a voice with a fault, which is read
+        again from time to time.
         """
+        folders = self._folders()
+        if folders is None:
+            return False
         before = {voice.name: voice for voice in self.voices}
-        first = self._seen is None
         seen: dict[str, _Stamp] = {}
         voices: dict[str, Voice] = {}
-        for folder in self._folders():
+        for folder in folders:
             name = _name(folder)
-            if name in seen:
-                continue
-            seen[name] = _stamp(folder)
-            unchanged = self._seen is not None and self._seen.get(name) == seen[name]
-            if not unchanged or self._is_to_be_read_again(name):
-                found = self._read(folder, name)
-                if _stamp(folder) != seen[name]:  # moved amid the reading
-                    del seen[name]
-                    continue
-                voices |= {name: before[name]} if found == {name: before.get(name)} else found
-            elif name in before:
-                voices[name] = before[name]
-            if not unchanged:
-                self._told.pop(name, None)
-                if _is_new(seen[name]):
-                    self._unsure[name] = self._clock() + _COARSEST_SECONDS
-            if unchanged or first:
-                self._tell_fault(name)
+            looked = None if name in seen else self._look(folder, name, before.get(name))
+            if looked is not None:
+                seen[name], voice = looked
+                voices |= {name: voice} if voice else {}
         for name in self._being_replaced(before.keys() - seen.keys()):
             voices[name] = before[name]
+        for noted in (self._faults, self._told, self._unsure):
+            for name in noted.keys() - seen.keys():
+                del noted[name]
         self._seen, self.voices = seen, tuple(voices[name] for name in sorted(voices))
         return voices != before
+
+    def _look(
+        self, folder: Path, name: str, before: Voice | None
+    ) -> tuple[_Stamp, Voice | None] | None:
+        """Return what a folder's files are known by, and its voice, if it is one; None if it was
+        moved meanwhile."""
+        known = None if self._seen is None else self._seen.get(name)
+        stamp = _stamp(folder)
+        if stamp is None and before and known is not None:
+            return known, before  # it cannot be told now
+        unchanged, voice = known == (stamp or ()), before
+        if not unchanged or self._is_to_be_read_again(name):
+            found = self._read(folder, name)
+            if _stamp(folder) != stamp:
+                return None
+            voice = before if found == before else found
+        if not unchanged:
+            self._told.pop(name, None)
+            if _is_new(stamp or ()):
+                self._unsure[name] = self._clock() + _COARSEST_SECONDS
+        if name in self._faults:
+            self._unsure.setdefault(name, self._clock() + _FAULT_SECONDS)
+        if unchanged or self._seen is None:
+            self._tell_fault(name)
+        return stamp or (), voice
 
     def _tell_fault(self, name: str) -> None:
         fault = self._faults.get(name)
@@ -106,29 +124,30 @@ class VoiceBook:
             for _ in range(_LOOKS)
         )
 
-    def _read(self, folder: Path, name: str) -> dict[str, Voice]:
-        """Read one voice, by name; it has a fault if its folder was meant as one, else there is
-        none."""
+    def _read(self, folder: Path, name: str) -> Voice | None:
+        """Read one voice; it has a fault if its folder was meant as one, else there is none."""
         self._faults.pop(name, None)
         try:
-            return {name: read_voice(folder)}
+            return read_voice(folder)
         except VoiceError as error:
             fault = self._faults[name] = str(error)
         if not (name.isprintable() and holds_recording(folder)):
-            return {}
-        return {name: Voice(name=name, language="en", description=name, engine="csm", fault=fault)}
+            return None
+        return Voice(name=name, language="en", description=name, engine="csm", fault=fault)
 
-    def _folders(self) -> list[Path]:
+    def _folders(self) -> list[Path] | None:
+        """Return the folders of voices; None if it cannot be told which there are."""
+        complaint = ""
         try:
             found = sorted(p for p in self._folder.iterdir() if p.name[0] != ".")
+            folders = [p for p in found if p.is_dir() and p.name.lower() not in NO_VOICES]
         except FileNotFoundError:
-            found = []
+            found, folders = [], []
+            complaint = "is not there any more" if self._seen else ""
         except OSError as error:
             self._complain(f"The folder of voices {self._folder} cannot be read: {error.strerror}")
-            return []
-        folders = [p for p in found if p.is_dir() and p.name.lower() not in NO_VOICES]
+            return None
         loose = [path.name for path in found if is_recording(path) and path.is_file()]
-        complaint = ""
         if len(folders) > MAX_VOICES:
             complaint = f"holds {len(folders)} voices: the first {MAX_VOICES} are used"
         elif loose:
@@ -146,11 +165,14 @@ def _name(folder: Path) -> str:
     return unicodedata.normalize("NFC", folder.name)  # macOS takes letters apart
 
 
-def _stamp(folder: Path) -> _Stamp:
+def _stamp(folder: Path) -> _Stamp | None:
+    """Return what the folder's files are known by; None if it cannot be looked at."""
     try:
         stats = [(p.name, p.stat()) for p in sorted(folder.iterdir()) if p.is_file()]
-    except OSError:
+    except FileNotFoundError:
         return ()
+    except OSError:
+        return None
     return tuple((name, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for name, s in stats)
 
 
