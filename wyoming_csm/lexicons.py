@@ -44,21 +44,19 @@ class Lexicons:
         All are read: they are small, and a shared disk may show the times of files late, or only
         whole seconds of them. Only those that changed are parsed.
         """
-        of_voices = self._files_of_voices()
-        there = [path for path in (self._file, *of_voices) if os.path.exists(path)]
+        there = [p for p in (self._file, *self._files_of_voices()) if os.path.exists(p)]
         self._found = {path: self._read(path) for path in there}
-        self._of_voices = {
-            unicodedata.normalize("NFC", path.parent.name): lexicon
-            for path in of_voices
-            if (lexicon := self._found.get(path, _NONE)[1])
+        of_voices = {
+            unicodedata.normalize("NFC", path.parent.name): found
+            for path, found in self._found.items()
+            if path != self._file
         }
-        there = {"" if path == self._file else path.parent.name: path for path in read}
-        every = b"".join(
-            unicodedata.normalize("NFC", name).encode() + b"\0" + self._contents[path]
-            for name, path in sorted(there.items())
-            if path in self._contents
-        )
-        self.content = hashlib.sha256(every).hexdigest()[:8] if every else ""
+        self._of_voices = {name: found for name, (_, found) in of_voices.items() if found}
+        every = [(name, content) for name, (content, _) in sorted(of_voices.items())]
+        if self._file in self._found:
+            every.append(("", self._found[self._file][0]))
+        digest = hashlib.sha256(b"".join(name.encode() + b"\0" + one for name, one in every))
+        self.content = digest.hexdigest()[:8] if every else ""
 
     def replacements(self, text: str, voice: Voice) -> list[tuple[str, str]]:
         """Return the parts of a sentence, each as written and as this voice is to say it: its
