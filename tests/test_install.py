@@ -64,7 +64,7 @@ class Clone:
             [self.python, self.root / "script/install.py", "engines", *engines],
             stdin=stdin,
             start_new_session=True,
-            timeout=60,
+            timeout=300,
             capture_output=True,
             text=True,
             env={"PATH": str(self.bin), "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.wheels)}
@@ -296,4 +296,4 @@ def test_it_ends_with_the_server(clone: Clone) -> None:
         assert process.stderr is not None
         assert b"another start is installing here" in process.stderr.readline()
         process.stdin.close()
-        assert process.wait(10) == -signal.SIGKILL
+        assert process.wait(60) == -signal.SIGKILL

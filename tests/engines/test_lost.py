@@ -159,7 +159,7 @@ async def test_nobody_is_waited_for_too_long(monkeypatch: pytest.MonkeyPatch) ->
     began = time.perf_counter()
     with pytest.raises(EngineError, match="csm: its process ended"):
         await speak(Fallback([Mortal("csm", 1)]).start_reply(ANNA))
-    assert 0.1 <= time.perf_counter() - began < 2
+    assert 0.1 <= time.perf_counter() - began < 15  # usually 30
 
 
 async def test_a_sentence_that_is_refused_is_not_tried_again(csm: FakeEngine) -> None:

@@ -186,7 +186,7 @@ async def test_a_house_whose_engines_were_all_killed_five_times_speaks_again(
     await fallback.wait_loaded()
     await until(engines[0], lambda: engines[0].status.phase is Phase.READY)
     assert len(await speak(fallback.start_reply(VOICES[0]))) == 5
-    assert time.perf_counter() - killed < 10
+    assert time.perf_counter() - killed < 60  # the rest would be of 1000
 
 
 async def test_a_rest_is_cut_short_when_the_last_other_engine_is_gone(

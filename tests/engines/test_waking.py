@@ -74,20 +74,20 @@ async def test_as_configured_the_request_waits_for_it(
 
 async def test_it_does_not_wait_for_long(csm: FakeEngine, system: FakeEngine) -> None:
     """One that comes while it wakes waits as long; none waits for one that loads at first."""
-    fallback = Fallback([csm, system], waking_seconds=0.2)
+    fallback = Fallback([csm, system], waking_seconds=0.6)
     for _ in range(2):
         begin = time.perf_counter()
         reply = fallback.start_reply(ANNA)
         assert await speak(reply) == WHOLE
-        assert 0.2 <= time.perf_counter() - begin < 1
+        assert 0.6 <= time.perf_counter() - begin < 5
         assert reply.spoken_by == "system/pico"
         begin = time.perf_counter()
         assert await speak(reply) == WHOLE
-        assert time.perf_counter() - begin < 0.2, "the reply stays with who speaks it"
+        assert time.perf_counter() - begin < 0.6, "the reply stays with who speaks it"
     csm.become(Phase.STARTING)
     begin = time.perf_counter()
     await speak(fallback.start_reply(ANNA))
-    assert time.perf_counter() - begin < 0.2
+    assert time.perf_counter() - begin < 0.6
     assert csm.woken == 1
 
 
