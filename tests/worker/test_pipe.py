@@ -100,7 +100,7 @@ def test_it_beats_whatever_it_does(ends: Ends) -> None:
     assert read(ends.from_child) == Ready("cpu", 1)
     begin = time.perf_counter()
     assert read(ends.from_child) == Heartbeat()
-    assert time.perf_counter() - begin < 1.5 * HEARTBEAT_SECONDS
+    assert time.perf_counter() - begin < 10 * HEARTBEAT_SECONDS  # 1, and more on a busy machine
 
 
 @pytest.mark.parametrize("garbage", [b"\xff\xff\xff\xff", b"\x02\x00\x00\x00hi"])
@@ -158,7 +158,7 @@ def assert_parrot_is_refused(program: subprocess.Popen[bytes]) -> None:
     while isinstance(message := read(program.stdout), Heartbeat):
         pass
     assert message == Unavailable("there is no engine 'parrot'", "")
-    assert program.wait(10) == 0
+    assert program.wait(60) == 0
 
 
 def test_only_csms_process_has_the_hubs_token(
@@ -198,7 +198,7 @@ def test_a_fault_while_loading_is_logged_with_its_traceback() -> None:
         assert program.stderr is not None
         program.stdin.write(encode(Configure("coqui", {"models": 3}, "", "")))
         program.stdin.flush()
-        assert program.wait(20) == 1
+        assert program.wait(60) == 1
         errors = program.stderr.read().decode()
     assert "coqui failed" in errors
     assert "Traceback" in errors
