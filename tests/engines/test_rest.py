@@ -73,7 +73,7 @@ async def test_it_is_stopped_also_in_the_moment_when_its_wait_is_over(make: Make
     time.sleep(0.5)  # noqa: ASYNC251 -- the wait's timer and the stop are due in one turn of the loop
     for _ in range(2):
         await asyncio.sleep(0)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await engine.stop()
         await starting
     assert engine.status.phase is Phase.ABSENT

@@ -36,8 +36,8 @@ def settings(folder: Path, data: Path, dtype: str = "float32", **more: object) -
 
 
 def briefly(folder: Path, data: Path, dtype: str = "float32", **more: object) -> Config:
-    """With a voice whose clip has one second: what is generated has eleven, to be encoded and decoded
-    by each side."""
+    """With a voice whose clip has one second: what is generated has eleven, which each side encodes
+    and decodes."""
     voice = data / "voices/anna"
     voice.mkdir(parents=True, exist_ok=True)
     soundfile.write(voice / "clip.wav", make_sound(1.0), 24_000)

@@ -67,11 +67,11 @@ def read(pipe: IO[bytes]) -> FromChild | None:
 def test_messages_arrive_in_order(ends: Ends) -> None:
     say = Say(1, 1, "", "Hello.", fake_voice("anna"))
     ends.to_child.write(encode(say) + encode(Stop(1))[:3])
-    assert ends.child.inbox.get(timeout=5) == say
+    assert ends.child.inbox.get(timeout=20) == say
     with pytest.raises(Empty):
         ends.child.inbox.get(timeout=0.05)
     ends.to_child.write(encode(Stop(1))[3:])
-    assert ends.child.inbox.get(timeout=5) == Stop(1)
+    assert ends.child.inbox.get(timeout=20) == Stop(1)
 
 
 def test_messages_of_several_threads_stay_whole(ends: Ends) -> None:
@@ -106,7 +106,7 @@ def test_it_beats_whatever_it_does(ends: Ends) -> None:
 @pytest.mark.parametrize("garbage", [b"\xff\xff\xff\xff", b"\x02\x00\x00\x00hi"])
 def test_what_is_no_message_ends_it(ends: Ends, garbage: bytes) -> None:
     ends.to_child.write(garbage)
-    assert ends.gone.wait(5)
+    assert ends.gone.wait(20)
 
 
 def start_program() -> "subprocess.Popen[bytes]":
