@@ -146,7 +146,7 @@ class House:
 
 @pytest.fixture
 def house(tmp_path: Path) -> House:
-    return House(tmp_path, make_tiny_coqui(tmp_path / "model", speakers=("ann", "bob")))
+    return House(tmp_path, make_tiny_coqui(tmp_path / "model"))
 
 
 def lengths(child: CoquiChild) -> list[int]:
@@ -166,7 +166,7 @@ def test_a_later_start_needs_no_torch_until_a_file_changes(tmp_path: Path) -> No
     """One model, named by the list and by its path: each start is what the one before it left."""
     name = "tts_models/en/ljspeech/vits"
     folder = tmp_path / "models" / "tts" / name.replace("/", "--")
-    house = House(tmp_path, make_tiny_coqui(folder, speakers=("ann", "bob")))
+    house = House(tmp_path, make_tiny_coqui(folder))
     of_the_list = House(tmp_path, house.checkpoint, CoquiConfig(models={"en": name}, device="cpu"))
     first = lengths(of_the_list.start())
     assert min(first) > 48_000
