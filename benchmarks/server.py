@@ -7,10 +7,11 @@ measure other checkouts of this repository.
 import asyncio
 import json
 import os
+import secrets
 import socket
 import sys
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 
 from wyoming.audio import AudioChunk, AudioStop
@@ -66,11 +67,13 @@ async def csm_served(
 
 
 def free_port() -> int:
-    """Return a port of this machine that nothing listens on."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port of this machine that nothing listens on, and by chance another than others get:
+    below those that connections come from, so none takes it meanwhile."""
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        with closing(socket.socket()) as probe, suppress(OSError):
+            probe.bind(("", port))
+            return port
 
 
 async def until_open(port: int) -> None:

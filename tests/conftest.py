@@ -1,4 +1,4 @@
-"""What holds for a whole run: quick tests first, and no process is left behind."""
+"""What holds for a whole run: quick tests first, weekly ones not, and no process is left behind."""
 
 import gc
 import math
@@ -20,8 +20,13 @@ def nothing_is_left_behind() -> Iterator[None]:
     yield from nothing_left()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Slow tests come last, the longest of them first: no worker ends long after the others."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Slow tests come last, the longest of them first: no worker ends long after the others. Those
+    that are for once a week run where `-m` names them."""
+    if "weekly" not in config.option.markexpr:
+        left_out = [item for item in items if item.get_closest_marker("weekly")]
+        items[:] = [item for item in items if not item.get_closest_marker("weekly")]
+        config.hook.pytest_deselected(items=left_out)
     items.sort(key=_slowness)
 
 

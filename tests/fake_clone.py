@@ -87,7 +87,7 @@ class Clone:
             capture_output=True,
             text=True,
             cwd="/",
-            timeout=30,
+            timeout=120,
         )
 
     def start(self, *words: str, start_new_session: str = "", **env: str) -> subprocess.Popen[str]:

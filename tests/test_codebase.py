@@ -160,7 +160,7 @@ def test_classes_are_those_of_the_function_and_of_self() -> None:
     assert classes_of(entries) == {f"{wire}.Reader", f"{wire}.Base", own}
 
 
-@pytest.mark.slow
+@pytest.mark.weekly
 async def test_what_one_sentence_enters_is_traced_in_both_processes() -> None:
     """A real server, CSM's real child."""
     entered = await traced_in(ROOT)

@@ -256,9 +256,9 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     ids=["a billion laughs", "a list within itself", "a table within itself"],
 )
 def test_anchors_cost_nothing(tmp_path: Path, text: str) -> None:
-    before = time.process_time()
+    before = time.thread_time()
     complaint(tmp_path, text)
-    assert time.process_time() - before < 2
+    assert time.thread_time() - before < 2
 
 
 @pytest.mark.parametrize("value", [".nan", ".inf", "-.inf", "-1"])

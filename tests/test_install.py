@@ -64,7 +64,7 @@ class Clone:
             [self.python, self.root / "script/install.py", "engines", *engines],
             stdin=stdin,
             start_new_session=True,
-            timeout=60,
+            timeout=300,
             capture_output=True,
             text=True,
             env={"PATH": str(self.bin), "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.wheels)}
@@ -212,12 +212,10 @@ def test_only_what_the_configuration_wants_is_installed(clone: Clone) -> None:
 
 @without_gpu
 def test_a_driver_too_old_is_said_at_each_start(clone: Clone) -> None:
-    lock_torch(clone)
-    clone.lock("coqui.txt", speech="1.5")
     smi = clone.bin / "nvidia-smi"
     smi.write_text("#!/bin/sh\necho 470.82.01, 8.6, RTX 3060\n")
     smi.chmod(0o755)
-    said = [clone.install().stderr for _ in range(2)]
+    said = [clone.install("csm").stderr for _ in range(2)]
     assert all("RTX 3060, driver 470.82.1: the driver is too old. Update it" in s for s in said)
 
 
@@ -296,4 +294,4 @@ def test_it_ends_with_the_server(clone: Clone) -> None:
         assert process.stderr is not None
         assert b"another start is installing here" in process.stderr.readline()
         process.stdin.close()
-        assert process.wait(10) == -signal.SIGKILL
+        assert process.wait(60) == -signal.SIGKILL

@@ -68,7 +68,7 @@ async def test_it_ends_with_a_server_that_is_killed(script: Path, tmp_path: Path
     ended = asyncio.Event()
     asyncio.get_running_loop().add_reader(watched, ended.set)
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await ended.wait()
     finally:
         asyncio.get_running_loop().remove_reader(watched)

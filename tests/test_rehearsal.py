@@ -53,7 +53,7 @@ class House:
         return self.mixer.gains.of(speaker)
 
     async def wait(self, seconds: float) -> None:
-        async with asyncio.timeout(seconds * 2):
+        async with asyncio.timeout(seconds + 20):
             task = asyncio.create_task(self.rehearsal.run())
             await asyncio.sleep(seconds)
             task.cancel()

@@ -1,4 +1,4 @@
-"""A small random VITS, as coqui-tts stores one; made in a process of its own, each kind once."""
+"""Small random VITS, as coqui-tts stores them; made in a process of their own, once."""
 
 import json
 import subprocess
@@ -7,35 +7,39 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
+
+TWO = {"speakers": ["ann", "bob"]}
+# What tests outside of their own processes speak with.
+KINDS: dict[str, dict[str, Any]] = {
+    "letters": TWO,
+    "phonemes": {**TWO, "phonemes": True, "cleaner": "phoneme_cleaners"},
+}
 
 
-def make_tiny_coqui(
-    folder: Path,
-    *,
-    speakers: Sequence[str] = (),
-    phonemes: bool = False,
-    cleaner: str = "basic_cleaners",
-) -> Path:
+def make_tiny_coqui(folder: Path, kind: str = "letters") -> Path:
     """Write `folder`/model.pth, about 0.5 MB, with its config.json beside it; return its path.
 
-    It speaks, for every letter, 5 frames of noise (58 ms) at 22 050 Hz.
+    It speaks, for every letter or phoneme, 5 frames of noise (58 ms) at 22 050 Hz.
     """
-    options = json.dumps({"speakers": speakers, "phonemes": phonemes, "cleaner": cleaner})
-    made_in, files = _made(options)
+    made_in, kinds = _made()
     folder.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
+    for name, content in kinds[kind].items():
         if name == "config.json":  # it names the speakers' file
-            content = content.replace(made_in.encode(), str(folder).encode())
+            content = content.replace(f"{made_in}/{kind}".encode(), str(folder).encode())
         (folder / name).write_bytes(content)
     return folder / "model.pth"
 
 
 @cache
-def _made(options: str) -> tuple[str, dict[str, bytes]]:
-    """Return the folder that it was made in, and its files."""
+def _made() -> tuple[str, dict[str, dict[str, bytes]]]:
+    """Return the folder that all were made in, at once: most of it is imports; and their files."""
     with TemporaryDirectory() as folder:
-        subprocess.run([sys.executable, "-m", "tests.tiny_coqui", folder, options], check=True)
-        return folder, {path.name: path.read_bytes() for path in Path(folder).glob("*.*")}
+        subprocess.run([sys.executable, "-m", "tests.tiny_coqui", folder], check=True)
+        return folder, {
+            kind: {path.name: path.read_bytes() for path in Path(folder, kind).glob("*.*")}
+            for kind in KINDS
+        }
 
 
 def make_here(
@@ -109,4 +113,5 @@ def make_here(
 
 
 if __name__ == "__main__":
-    make_here(Path(sys.argv[1]), **json.loads(sys.argv[2]))
+    for kind, options in KINDS.items():
+        make_here(Path(sys.argv[1]) / kind, **options)

@@ -22,6 +22,7 @@ from wyoming.event import Event
 from wyoming.info import Describe, Info
 from wyoming.tts import Synthesize
 
+from benchmarks.server import free_port
 from tests.fakes import FakeEngine
 from tests.server.clients import port_of, serving
 from tests.server.http.doors import doors
@@ -90,14 +91,6 @@ def environment_of(process: int) -> bytes:
     return Path(f"/proc/{process}/environ").read_bytes()
 
 
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
-
-
 async def ask(port: int, question: Event) -> Event:
     """The first event of the answer."""
     async with AsyncTcpClient("127.0.0.1", port) as client:
@@ -163,7 +156,7 @@ async def test_the_app_serves_with_its_options_and_is_discovered(
     }
     (tmp_path / "data").mkdir()
     (tmp_path / "data/options.json").write_text(json.dumps(options))
-    port, http_port = free_ports(2)
+    port, http_port = free_port(), free_port()
     script = assembled / "wyoming_csm/start_server.py"
     async with supervisor(503) as home:
         words = {"WYOMING_CSM_SUPERVISOR": home.url, "PYTHONPATH": str(assembled / "wyoming_csm")}
@@ -194,7 +187,7 @@ async def test_the_forwarder_passes_wyoming_and_the_page_on(
     word = tmp_path / "word"
     word.write_text("100%secret")
     settings = HttpConfig(address="127.0.0.1:0", token_file=str(word))
-    port, http_port = free_ports(2)
+    port, http_port = free_port(), free_port()
     script = assembled / "wyoming_csm_gpu_host/start_forwarder.py"
     async with supervisor() as home, doors(FakeEngine(), http=settings) as gpu_host:
         options = {

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="no L
 async def check(*words: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-I", str(CHECK), *words]
     return await asyncio.to_thread(
-        subprocess.run, command, capture_output=True, text=True, timeout=20, check=False
+        subprocess.run, command, capture_output=True, text=True, timeout=60, check=False
     )
 
 
@@ -74,7 +74,7 @@ async def test_the_command_is_found_by_its_name(tmp_path: Path) -> None:
     )
     try:
         assert process.stderr is not None
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while b"system is ready" not in (line := await process.stderr.readline()):
                 assert line, "the server ended"
         (tmp_path / "config.json").write_text("{}")

@@ -27,7 +27,7 @@ Make = Callable[..., ChildEngine]
 
 async def started(engine: ChildEngine) -> ChildEngine:
     await engine.start()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await engine.wait_loaded()
     return engine
 
@@ -63,7 +63,7 @@ async def speak(
     reply: Reply | OneEngine, text: str = "Hello.", into: list[bytes] | None = None
 ) -> list[bytes]:
     received = [] if into is None else into
-    async with asyncio.timeout(20), aclosing(reply.speak(Speak(text))) as sound:
+    async with asyncio.timeout(60), aclosing(reply.speak(Speak(text))) as sound:
         async for pcm in sound:
             received.append(pcm)
     return received
@@ -72,7 +72,7 @@ async def speak(
 async def until(engine: ChildEngine, true: Callable[[], bool]) -> None:
     changed = asyncio.Event()
     engine.subscribe(changed.set)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not true():
             changed.clear()
             await changed.wait()

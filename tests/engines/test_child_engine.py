@@ -41,7 +41,7 @@ async def test_a_closed_sentence_is_stopped(make: Make) -> None:
     engine = await started(make(frames=10_000, step_seconds=0.01, slots=1))
     for _ in range(3):
         async with aclosing(OneEngine(engine, VOICES[0]).speak(Speak("Long."))) as sound:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(20):
                 assert await anext(sound) == frame(0)
     assert engine.load.free == 1
 
@@ -53,7 +53,7 @@ async def test_a_cancelled_listener_stops_its_sentence(make: Make) -> None:
     for listener in listeners:
         listener.cancel()
     await asyncio.wait(listeners)
-    async with asyncio.timeout(10), aclosing(OneEngine(engine, VOICES[0]).speak(Speak("."))) as s:
+    async with asyncio.timeout(20), aclosing(OneEngine(engine, VOICES[0]).speak(Speak("."))) as s:
         assert await anext(s) == frame(0)
 
 

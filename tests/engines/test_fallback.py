@@ -134,7 +134,7 @@ async def test_one_that_is_ready_again_speaks_though_another_still_loads(
     assert not received.done()
     assert not loaded.done()
     system.become(Phase.READY)
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(20):
         assert await received == WHOLE
         await loaded
     assert reply.spoken_by == "system/pico"

@@ -25,7 +25,7 @@ async def test_its_status_is_that_of_the_one_that_speaks(
     await asyncio.sleep(0.01)
     assert not loaded.done()
     csm.become(Phase.ABSENT, "no GPU")
-    await asyncio.wait_for(loaded, 5)
+    await asyncio.wait_for(loaded, 20)
     system.become(Phase.ABSENT)
     ready, starting, resting, absent = Phase.READY, Phase.STARTING, Phase.RESTING, Phase.ABSENT
     assert told == [ready, ready, starting, resting, absent]

@@ -28,7 +28,7 @@ async def test_one_that_cannot_be_killed_is_not_waited_for_for_ever(
         immune.setattr(os, "killpg", lambda group, number: None)
         begin = time.perf_counter()
         assert await child.end() == "it cannot be killed"
-        assert time.perf_counter() - begin < 2
+        assert time.perf_counter() - begin < 20  # it would sleep for ever
     child.kill()
     await deaf.wait()
 

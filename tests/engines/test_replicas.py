@@ -25,7 +25,7 @@ async def replicas(make: Make, *members: dict[str, Any]) -> tuple[Fallback, list
     each = [make(title=f"fake {number}", **one) for number, one in enumerate(members, 1)]
     house = Fallback(each)
     await house.start()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await asyncio.gather(*(one.wait_loaded() for one in each))
     return house, each
 
@@ -184,7 +184,7 @@ async def test_the_first_that_is_ready_is_waited_for(make: Make, tmp_path: Path)
     for other in (make(), away):
         house = Fallback([make(fault="loading"), other])
         await house.start()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await house.wait_loaded()
         assert house.status.phase is Phase.READY
 

@@ -73,7 +73,7 @@ async def test_it_is_stopped_also_in_the_moment_when_its_wait_is_over(make: Make
     time.sleep(0.5)  # noqa: ASYNC251 -- the wait's timer and the stop are due in one turn of the loop
     for _ in range(2):
         await asyncio.sleep(0)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await engine.stop()
         await starting
     assert engine.status.phase is Phase.ABSENT
@@ -186,7 +186,7 @@ async def test_a_house_whose_engines_were_all_killed_five_times_speaks_again(
     await fallback.wait_loaded()
     await until(engines[0], lambda: engines[0].status.phase is Phase.READY)
     assert len(await speak(fallback.start_reply(VOICES[0]))) == 5
-    assert time.perf_counter() - killed < 10
+    assert time.perf_counter() - killed < 60  # the rest would be of 1000
 
 
 async def test_a_rest_is_cut_short_when_the_last_other_engine_is_gone(

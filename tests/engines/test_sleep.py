@@ -71,7 +71,7 @@ async def test_it_sleeps_and_is_woken_by_a_fresh_child_that_stood_by(
     pid = engine.pid
     assert pid is not None
     await asleep(engine)
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(20):
         await engine.wait_loaded()
     assert engine.pid is None
     standby = await stood_by(told, 2)
@@ -153,7 +153,7 @@ async def test_stop_ends_who_stands_by(make: Make, told: Told) -> None:
     engine = await started(make(idle_seconds=IDLE))
     await asleep(engine)
     standby = await stood_by(told, 2)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         await engine.stop()
     assert not is_alive(standby.pid)
     assert engine.status == Status(Phase.ABSENT, "stopped")
@@ -166,7 +166,7 @@ async def test_stopped_in_the_moment_it_falls_asleep(make: Make, told: Told) -> 
     """The old child is not gone yet, and does not go by itself."""
     engine = await started(make(idle_seconds=IDLE, fault="stubborn"))
     await asleep(engine)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         await engine.stop()
     assert not is_alive(told[0][0].pid)
     assert len(told) == 1

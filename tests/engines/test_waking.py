@@ -74,20 +74,20 @@ async def test_as_configured_the_request_waits_for_it(
 
 async def test_it_does_not_wait_for_long(csm: FakeEngine, system: FakeEngine) -> None:
     """One that comes while it wakes waits as long; none waits for one that loads at first."""
-    fallback = Fallback([csm, system], waking_seconds=0.2)
+    fallback = Fallback([csm, system], waking_seconds=0.6)
     for _ in range(2):
         begin = time.perf_counter()
         reply = fallback.start_reply(ANNA)
         assert await speak(reply) == WHOLE
-        assert 0.2 <= time.perf_counter() - begin < 1
+        assert 0.6 <= time.perf_counter() - begin < 5
         assert reply.spoken_by == "system/pico"
         begin = time.perf_counter()
         assert await speak(reply) == WHOLE
-        assert time.perf_counter() - begin < 0.2, "the reply stays with who speaks it"
+        assert time.perf_counter() - begin < 0.6, "the reply stays with who speaks it"
     csm.become(Phase.STARTING)
     begin = time.perf_counter()
     await speak(fallback.start_reply(ANNA))
-    assert time.perf_counter() - begin < 0.2
+    assert time.perf_counter() - begin < 0.6
     assert csm.woken == 1
 
 
@@ -103,7 +103,7 @@ async def test_one_whose_process_is_silent_is_not_waited_for(
     await asyncio.sleep(0.01)
     assert system.woken == (other is Phase.ASLEEP)
     system.become(Phase.READY)
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(15):
         assert await received == WHOLE
     assert reply.spoken_by == "system/pico"
 
@@ -145,4 +145,4 @@ async def test_it_is_healthy(
     await asyncio.sleep(0.01)
     assert loaded.done() is (phase is Phase.ASLEEP)
     csm.become(Phase.READY)
-    await asyncio.wait_for(loaded, 5)
+    await asyncio.wait_for(loaded, 20)

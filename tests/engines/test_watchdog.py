@@ -42,7 +42,7 @@ async def test_a_child_that_is_stopped_is_replaced(make: Make, tmp_path: Path) -
     begin = time.perf_counter()
     with pytest.raises(WorkerDied, match="stopped"):
         await speak(OneEngine(engine, VOICES[0]))
-    assert time.perf_counter() - begin < 2.5
+    assert time.perf_counter() - begin < 60  # 1.5 by its beats, 600 by its limit
     await until(engine, lambda: engine.status.phase is Phase.READY)
     assert len(await speak(OneEngine(engine, VOICES[0]))) == 5
 

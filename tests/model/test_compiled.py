@@ -136,7 +136,7 @@ def test_what_the_steps_differ_in_begins_where_compiled_code_wants_it(
         assert attrgetter(tensor)(step).data_ptr() % 16 == 0
 
 
-@pytest.mark.slow(25)
+@pytest.mark.weekly  # 50 s of g++; what is traced, and what it says, is above
 @pytest.mark.skipif(
     not shutil.which("g++") or not Path(sysconfig.get_path("include"), "Python.h").exists(),
     reason="needs a C++ compiler and Python.h (apt-get install g++ python3-dev)",

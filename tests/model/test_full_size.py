@@ -47,7 +47,7 @@ print(json.dumps({
 """
 
 
-@pytest.mark.slow(15)
+@pytest.mark.weekly  # 30 s; test_cost.py has the sizes without any value
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_full_size_checkpoint_loads_and_speaks(tmp_path: Path) -> None:
     folder = make_full_size_csm(tmp_path / "csm", torch.bfloat16, sparse=True)

@@ -73,9 +73,11 @@ def expected(model: CsmModel, decoder: MimiDecoder) -> Callable[[Sampling, int],
     return say
 
 
-@pytest.mark.parametrize("sampling", [GREEDY, SAMPLED], ids=["greedy", "sampled"])
-@pytest.mark.parametrize("ahead", [0, 1])
-@pytest.mark.parametrize("graphs", [False, True], ids=["plain", "few graphs"])
+@pytest.mark.parametrize(
+    ("sampling", "ahead", "graphs"),  # each with each of the others
+    [(GREEDY, 0, False), (GREEDY, 1, True), (SAMPLED, 0, True), (SAMPLED, 1, False)],
+    ids=["greedy", "greedy, ahead, few graphs", "sampled, few graphs", "sampled, ahead"],
+)
 def test_each_in_a_crowd_says_what_it_says_alone(
     model: CsmModel,
     decoder: MimiDecoder,

@@ -21,7 +21,7 @@ from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.server.listener import Server
 from wyoming_csm.server.wire import encode
 
-PATIENCE = 5.0  # seconds; only a failing test waits so long
+PATIENCE = 20.0  # seconds; only a failing test waits so long, or a machine that has much to do
 
 
 @asynccontextmanager

@@ -39,10 +39,8 @@ async def test_answered_with_one_error_and_closed(
 ) -> None:
     engine = FakeEngine()
     async with serving(engine) as server, peer(server) as client:
-        begin = time.perf_counter()
         await client.send_bytes(data)
         assert types(await client.rest()) == ["error"]
-        assert time.perf_counter() - begin < 0.5  # 0.05 is meant; a busy machine is no failure
     (record,) = logged(caplog)
     assert record.levelno == logging.WARNING
     assert record.exc_info is None
@@ -73,21 +71,23 @@ async def test_a_flood_after_a_refusal_is_not_waited_out(monkeypatch: pytest.Mon
             while time.perf_counter() < begin + PATIENCE:
                 await client.send_bytes(bytes(65_536))
                 sent += 65_536
-        assert time.perf_counter() - begin < 2
+        assert time.perf_counter() - begin < PATIENCE / 2
     assert sent < 16 * 1024 * 1024
 
 
 async def test_the_end_comes_within_50_ms() -> None:
-    """The median, so that one slow moment of the machine does not count."""
-    seconds = []
+    """Of any, if tried often enough: other processes only add to it."""
     async with serving(FakeEngine()) as server:
-        for data in list(HOSTILE.values())[:15]:
-            async with peer(server) as client:
-                begin = time.perf_counter()
-                await client.send_bytes(data)
-                await client.rest()
-                seconds.append(time.perf_counter() - begin)
-    assert sorted(seconds)[len(seconds) // 2] < 0.05
+        for name, data in HOSTILE.items():
+            for _ in range(50):
+                async with peer(server) as client:
+                    begin = time.perf_counter()
+                    await client.send_bytes(data)
+                    await client.rest()
+                    seconds = time.perf_counter() - begin
+                if seconds < 0.05:
+                    break
+            assert seconds < 0.05, name
 
 
 async def test_a_flood_of_them_is_one_line(caplog: pytest.LogCaptureFixture) -> None:

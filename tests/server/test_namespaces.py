@@ -61,7 +61,7 @@ class Lines:
     async def until(self, words: str) -> str:
         assert self.process.stdout is not None
         seen = ""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while words not in (line := (await self.process.stdout.readline()).decode()):
                 seen += line
                 assert line, seen
@@ -101,7 +101,7 @@ async def test_the_announcement_follows_the_network(
         ip(f"-n {here} addr add 10.77.0.5/24 dev eth0")
         await server.until("host 10.77.0.5, port 10200")
         assert await browser.until("Added") == "Added kitchen 10.77.0.5\n"
-        assert time.monotonic() < began + 13
+        assert time.monotonic() < began + 30
 
         ip(f"-n {there} link set eth0 down")  # the cable is out
         await server.until("No network reaches this server yet")
@@ -111,7 +111,7 @@ async def test_the_announcement_follows_the_network(
         ip(f"-n {there} link set eth0 up")
         await server.until("host 10.77.0.6, port 10200")
         assert await browser.until("10.77.0.6") == "Updated kitchen 10.77.0.6\n"
-        assert time.monotonic() < began + 13
+        assert time.monotonic() < began + 30
 
         server.process.terminate()
         assert await browser.until("Removed") == "Removed kitchen\n"

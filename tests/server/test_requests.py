@@ -43,7 +43,7 @@ async def read(
 
 async def text_of(request: Request) -> str:
     text = ""
-    while (more := await asyncio.wait_for(request.text.take(), 1)) is not None:
+    while (more := await asyncio.wait_for(request.text.take(), 10)) is not None:
         text += more
     return text
 

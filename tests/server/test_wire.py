@@ -66,10 +66,11 @@ HOSTILE = {
 
 @pytest.mark.parametrize("data", HOSTILE.values(), ids=HOSTILE.keys())
 async def test_refused_without_waiting_for_more(data: bytes) -> None:
-    begin = time.perf_counter()
-    with pytest.raises(ProtocolError):
-        await read_event(fed(data, end=False), LIMITS)
-    assert time.perf_counter() - begin < 0.5
+    begin = time.thread_time()
+    async with asyncio.timeout(5):  # LIMITS are of minutes
+        with pytest.raises(ProtocolError):
+            await read_event(fed(data, end=False), LIMITS)
+    assert time.thread_time() - begin < 0.5
 
 
 @pytest.mark.parametrize(
@@ -149,7 +150,7 @@ async def test_a_network_that_gave_up_is_no_idling() -> None:
 
 async def test_a_string_that_never_ends_is_scanned_once() -> None:
     data = b'{"' + b'\\"' * 65_000
-    begin = time.perf_counter()
+    begin = time.thread_time()
     with pytest.raises(ProtocolError):
         await read_event(fed(line(type="ping", data_length=len(data)) + data), LIMITS)
-    assert time.perf_counter() - begin < 0.5  # quadratic: minutes
+    assert time.thread_time() - begin < 0.5  # quadratic: minutes

@@ -123,6 +123,6 @@ _HOSTILE = (
 @pytest.mark.parametrize("unit", [*_HOSTILE, " ", "- ", "> ", ", ", " -", '[x](a "', " _"])
 def test_hostile_text_costs_little(unit: str) -> None:
     text = (unit * 30_000)[:30_000]
-    begin = time.process_time()
+    begin = time.thread_time()
     clean(text)
-    assert time.process_time() - begin < 0.5  # 0.003 to 0.12 s
+    assert time.thread_time() - begin < 0.5  # 0.003 to 0.12 s

@@ -99,6 +99,6 @@ def test_hostile_texts_take_no_longer_than_others(text: str) -> None:
     entries |= {" ".join("a" * n): "y" for n in range(2, 12, 2)} | {"-" * 20 + "x": "y"}
     lexicon = Lexicon(read_entries(entries))
     replacements(text, [lexicon])
-    began = time.process_time()
+    began = time.thread_time()
     replacements(text, [lexicon, lexicon])
-    assert time.process_time() - began < 0.15
+    assert time.thread_time() - began < 0.15

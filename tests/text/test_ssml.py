@@ -293,6 +293,6 @@ def test_pauses_are_bounded_each_and_together() -> None:
     "unit", ["<", "&", "<a/>", "<break/>", "<!--", "<![CDATA[", 'x<break time="9s"/>']
 )
 def test_hostile_text_costs_little(unit: str) -> None:
-    begin = time.process_time()
+    begin = time.thread_time()
     ssml_pieces((unit * 10_000)[:10_000])
-    assert time.process_time() - begin < 0.5
+    assert time.thread_time() - begin < 0.5

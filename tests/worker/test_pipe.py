@@ -67,11 +67,11 @@ def read(pipe: IO[bytes]) -> FromChild | None:
 def test_messages_arrive_in_order(ends: Ends) -> None:
     say = Say(1, 1, "", "Hello.", fake_voice("anna"))
     ends.to_child.write(encode(say) + encode(Stop(1))[:3])
-    assert ends.child.inbox.get(timeout=5) == say
+    assert ends.child.inbox.get(timeout=20) == say
     with pytest.raises(Empty):
         ends.child.inbox.get(timeout=0.05)
     ends.to_child.write(encode(Stop(1))[3:])
-    assert ends.child.inbox.get(timeout=5) == Stop(1)
+    assert ends.child.inbox.get(timeout=20) == Stop(1)
 
 
 def test_messages_of_several_threads_stay_whole(ends: Ends) -> None:
@@ -100,13 +100,13 @@ def test_it_beats_whatever_it_does(ends: Ends) -> None:
     assert read(ends.from_child) == Ready("cpu", 1)
     begin = time.perf_counter()
     assert read(ends.from_child) == Heartbeat()
-    assert time.perf_counter() - begin < 1.5 * HEARTBEAT_SECONDS
+    assert time.perf_counter() - begin < 10 * HEARTBEAT_SECONDS  # 1, and more on a busy machine
 
 
 @pytest.mark.parametrize("garbage", [b"\xff\xff\xff\xff", b"\x02\x00\x00\x00hi"])
 def test_what_is_no_message_ends_it(ends: Ends, garbage: bytes) -> None:
     ends.to_child.write(garbage)
-    assert ends.gone.wait(5)
+    assert ends.gone.wait(20)
 
 
 def start_program() -> "subprocess.Popen[bytes]":
@@ -158,7 +158,7 @@ def assert_parrot_is_refused(program: subprocess.Popen[bytes]) -> None:
     while isinstance(message := read(program.stdout), Heartbeat):
         pass
     assert message == Unavailable("there is no engine 'parrot'", "")
-    assert program.wait(10) == 0
+    assert program.wait(60) == 0
 
 
 def test_only_csms_process_has_the_hubs_token(
@@ -198,7 +198,7 @@ def test_a_fault_while_loading_is_logged_with_its_traceback() -> None:
         assert program.stderr is not None
         program.stdin.write(encode(Configure("coqui", {"models": 3}, "", "")))
         program.stdin.flush()
-        assert program.wait(20) == 1
+        assert program.wait(60) == 1
         errors = program.stderr.read().decode()
     assert "coqui failed" in errors
     assert "Traceback" in errors

@@ -18,7 +18,7 @@ async def answer_of(live: ClientWebSocketResponse) -> tuple[list[dict[str, Any]]
     said: list[dict[str, Any]] = []
     sound = b""
     while not said or said[-1]["type"] == "start":
-        message = await live.receive(timeout=5)
+        message = await live.receive(timeout=20)
         if message.type is WSMsgType.BINARY:
             sound += message.data
         else:
@@ -124,7 +124,7 @@ async def test_one_who_says_nothing_is_not_kept() -> None:
         doors(FakeEngine(), limits=limits) as both,
         both.client.ws_connect("/api/stream") as live,
     ):
-        assert (await live.receive(timeout=5)).type is WSMsgType.CLOSE
+        assert (await live.receive(timeout=20)).type is WSMsgType.CLOSE
 
 
 async def test_one_in_which_nobody_speaks_makes_room() -> None:
@@ -143,7 +143,7 @@ async def test_one_in_which_nobody_speaks_makes_room() -> None:
         await answer_of(live)
         async with both.client.get("/health") as answer:
             assert answer.status == 200
-        assert (await live.receive(timeout=5)).type is WSMsgType.CLOSED
+        assert (await live.receive(timeout=20)).type is WSMsgType.CLOSED
 
 
 async def test_without_a_websocket_it_is_refused() -> None:
@@ -161,7 +161,7 @@ async def test_a_text_that_is_cut_is_warned_of_once() -> None:
         await live.send_json({"type": "end"})
         said: list[dict[str, Any]] = []
         while not said or said[-1]["type"] != "end":
-            message = await live.receive(timeout=5)
+            message = await live.receive(timeout=20)
             if message.type is WSMsgType.TEXT:
                 said.append(json.loads(message.data))
     (warning,) = [one for one in said if one["type"] == "warning"]

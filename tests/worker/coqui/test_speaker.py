@@ -107,12 +107,7 @@ def test_a_language_is_found_under_a_models_own_name(code: str, own: str | None)
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make a model with two speakers that reads phonemes."""
-    return make_tiny_coqui(
-        tmp_path_factory.mktemp("coqui"),
-        speakers=("ann", "bob"),
-        phonemes=True,
-        cleaner="phoneme_cleaners",
-    )
+    return make_tiny_coqui(tmp_path_factory.mktemp("coqui"), "phonemes")
 
 
 @pytest.fixture(scope="module")

@@ -91,7 +91,7 @@ def test_weights_are_saved_in_quiet_moments_only(
 
     def steps() -> Iterator[None]:
         for number in range(4):
-            step.get(timeout=10)
+            step.get(timeout=30)
             made.put(number)
             yield
 
@@ -100,7 +100,7 @@ def test_weights_are_saved_in_quiet_moments_only(
     talk.release(talk.start(say(1, 1, "yes", ANNA)))
     assert made.empty(), "there was no quiet moment yet"
     assert not talk.runner.idle()
-    assert made.get(timeout=10) == 0
+    assert made.get(timeout=30) == 0
     talk.release(talk.start(say(2, 2, "yes", ANNA)))
     step.put(None)
     step.put(None)
@@ -108,6 +108,6 @@ def test_weights_are_saved_in_quiet_moments_only(
     assert first <= 1
     for _ in range(2):
         assert not talk.runner.idle()
-    assert [made.get(timeout=10) for _ in range(2)] == [1, 2]
+    assert [made.get(timeout=30) for _ in range(2)] == [1, 2]
     step.put(None)
-    assert made.get(timeout=10) == 3
+    assert made.get(timeout=30) == 3

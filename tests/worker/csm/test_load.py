@@ -125,7 +125,7 @@ def test_a_sentence_comes_before_what_is_stored(
 
     def slowly(*__: object) -> Iterator[None]:
         for _ in range(3):
-            chunks.get(timeout=10)
+            chunks.get(timeout=30)
             written.put(None)
             yield
 
@@ -138,14 +138,14 @@ def test_a_sentence_comes_before_what_is_stored(
     sentence = driver.start(Say(1, 1, "", "Hello.", SPEAKER))
     for _ in range(3):
         chunks.put(None)
-    written.get(timeout=10)  # the one that was begun
+    written.get(timeout=30)  # the one that was begun
     driver.step(sentence)
     assert written.empty()
     driver.release(sentence)
     while runner.idle():
         pass  # the speaker makes its reference first
     for _ in range(2):
-        written.get(timeout=10)
+        written.get(timeout=30)
 
 
 def test_a_child_tells_its_way_to_readiness(checkpoint: Path, tmp_path: Path) -> None:

@@ -24,8 +24,9 @@ async def browser(tmp_path_factory: pytest.TempPathFactory) -> "AsyncIterator[Br
         yield found
 
 
-@pytest.fixture(params=["loopback", "network"])
+@pytest.fixture(params=["loopback", pytest.param("network", marks=pytest.mark.weekly)])
 def place(request: pytest.FixtureRequest) -> str:
-    """Where the page is opened: loopback is a secure context, an address of a network is none."""
+    """Where the page is opened: loopback is a secure context, an address of a network is none.
+    Those tests in which the page does something else there have both each time."""
     where: str = request.param
     return where

@@ -184,6 +184,7 @@ async def test_what_cannot_be_done_with_voices_is_told(browser: Browser, tmp_pat
         await expect(page.locator("#make-problem")).to_contain_text("There is no recording yet")
 
 
+@pytest.mark.parametrize("place", ["loopback", "network"])
 async def test_a_token_is_asked_for_and_remembered(
     browser: Browser, place: str, tmp_path: Path
 ) -> None:

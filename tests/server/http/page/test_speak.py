@@ -41,6 +41,7 @@ async def heard(page: Page, count: int) -> list[int]:
     return samples
 
 
+@pytest.mark.parametrize("place", ["loopback", "network"])
 async def test_a_text_is_heard_and_saved(
     browser: Browser, place: str, tmp_path: Path, record_property: object
 ) -> None:

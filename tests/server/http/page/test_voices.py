@@ -75,6 +75,7 @@ async def filled(page: Page, name: str, words: str = "To be or not to be.") -> N
     await page.select_option("#new-language", "de")
 
 
+@pytest.mark.parametrize("place", ["loopback", "network"])
 async def test_a_dropped_file_becomes_a_voice_that_speaks(
     browser: Browser, place: str, tmp_path: Path
 ) -> None:
@@ -185,6 +186,7 @@ async def test_where_csm_is_left_out_it_is_said_before_and_once_after(
         await expect(page.locator("[data-voice=anna] .bad code")).to_have_text("engines")
 
 
+@pytest.mark.parametrize("place", ["loopback", "network"])
 async def test_without_a_microphone_it_says_why(
     browser: Browser, place: str, tmp_path: Path
 ) -> None:
