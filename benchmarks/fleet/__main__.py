@@ -212,8 +212,9 @@ def _bad(options: argparse.Namespace, result: Result, every: float) -> Found:
     times = plan.minutes(result, every)
     if options.plot:
         _plot(options, times, 60.0, "minutes")
+    first = int(plan.ZONE_LOST_AT / every) - 2
     return {
-        "times": times if every >= 60 else times[28:40],
+        "times": times if every >= 60 else times[first : first + 20],
         "replicas": result.setting.replicas,
         **_told(result),
     }

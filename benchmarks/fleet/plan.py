@@ -26,6 +26,7 @@ MOST_GAPS = 0.1  # % of the replies may have some in their sound
 _LEAST_REPLIES = 5_000  # in bursts: fifty of them decide about p99, five about gaps
 _FULL = 0.95  # of real time, as the scheduler has it
 MINUTE = 60.0
+ZONE_LOST_AT = WARM_SECONDS + QUARTER - 2 * MINUTE
 
 
 def most_frames(engine: Engine) -> float:
@@ -122,9 +123,9 @@ def bad_hour(
 def zone_lost(
     day: Day, units: float, setting: Setting, zones: int, back_after: float, seed: int
 ) -> Result:
-    """Return 15 minutes in which a zone is lost after five."""
-    events = faults.zone_lost(setting.replicas, zones, 5 * MINUTE, back_after)
-    return bad_hour(day, units, setting, events, 15 * MINUTE, seed)
+    """Return 25 minutes in which a zone is lost after 14, two before a quarter is struck."""
+    events = faults.zone_lost(setting.replicas, zones, ZONE_LOST_AT, back_after)
+    return bad_hour(day, units, setting, events, 25 * MINUTE, seed)
 
 
 def rolled_out(day: Day, units: float, setting: Setting, at_once: int, seed: int) -> Result:
