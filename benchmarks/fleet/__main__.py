@@ -1,6 +1,7 @@
 """What to buy for many rooms, by simulated replicas: `script/bench fleet WHAT`.
 
-needed: the fewest GPUs for a p99 first sound within --target in the busiest hour, and their price.
+needed: the fewest GPUs, and their price, for a p99 first sound within --target and gaps in the
+sound of one reply in 1 000, in the busiest hour and in the 15 s (burst) after its quarters.
 sizes: the same for 10 to 100 000 homes or rooms and every card of cards.json.
 day: 24 hours by the hour. peak: the busiest minutes with --replicas. zone: one of --zones is lost.
 rollout: a new version, --at-once replicas at a time. weights: what HAProxy's agent-check changes.
@@ -24,6 +25,8 @@ from benchmarks.record import lines_of
 
 Found = dict[str, Any]
 _WEIGHTS = (("none", 0.0), ("half", 0.5), ("half", 2.0), ("all", 0.5), ("all", 2.0))  # each, s
+_OF_BURST = ("replies", "p99_ms", "with_gaps_%")
+_SIZED = ("p50_ms", "p99_ms", "with_gaps_%", "burst_p99_ms", "burst_with_gaps_%")
 
 
 def main() -> None:
@@ -112,7 +115,7 @@ def _sized(options: argparse.Namespace) -> Setting:
 def needed(options: argparse.Namespace) -> Found:
     """Find how many replicas there have to be, and what they cost."""
     result = plan.needed(_peak(options), _setting(options), target=options.target)
-    return {"replicas": result.setting.replicas, **_prices(options, result), **_told(result)}
+    return {"replicas": result.setting.replicas, **_prices(options, result), **_judged(result)}
 
 
 def sizes(options: argparse.Namespace) -> Found:
@@ -134,7 +137,7 @@ def sizes(options: argparse.Namespace) -> Found:
                     "replicas": count,
                     "and if a zone is lost": plan.with_a_zone_lost(count, options.zones),
                     "price of an hour of speech": price,
-                    **{f"p{p}_ms": _told(result)[f"p{p}_ms"] for p in (50, 99)},
+                    **{name: value for name, value in _judged(result).items() if name in _SIZED},
                 }
             )
         drawn[card] = ([10.0**power for power in range(1, 6)], counts)
@@ -145,7 +148,7 @@ def sizes(options: argparse.Namespace) -> Found:
 
 def peak(options: argparse.Namespace) -> Found:
     """Return what the busiest minutes are like with so many."""
-    return _told(simulate(_peak(options), _sized(options)))
+    return _judged(simulate(_peak(options), _sized(options)))
 
 
 def day(options: argparse.Namespace) -> Found:
@@ -187,13 +190,13 @@ def weights(options: argparse.Namespace) -> Found:
     """Compare plain leastconn with weights by free slots, with all load and with a part unseen."""
     work, setting = _peak(options), _sized(options)
     lines = []
-    names = ("p50_ms", "p95_ms", "p99_ms", "with_gaps_%", "other_voice_%", "refused")
+    names = ("p95_ms", "other_voice_%", "refused", *_SIZED)
     for unseen in (0.0, 0.3):
         load = plan.unseen(work, unseen, setting.replicas)
         for form, every in _WEIGHTS:
             by = form if every else "half"
             one = replace(setting, balancer="leastconn", weighed_every=every, weighed_by=by)
-            told = simulate(load, one).told(demand.WARM_SECONDS / 2)
+            told = _judged(simulate(load, one))
             asked = {"unseen_%": 100 * unseen, "weights": form, "every_s": every}
             lines.append(asked | {name: told[name] for name in names})
     return {"replicas": setting.replicas, "weights": lines}
@@ -209,15 +212,21 @@ def _bad(options: argparse.Namespace, result: Result, every: float) -> Found:
     times = plan.minutes(result, every)
     if options.plot:
         _plot(options, times, 60.0, "minutes")
+    first = int(plan.ZONE_LOST_AT / every) - 2
     return {
-        "times": times if every >= 60 else times[28:40],
+        "times": times if every >= 60 else times[first : first + 20],
         "replicas": result.setting.replicas,
         **_told(result),
     }
 
 
 def _told(result: Result) -> Found:
-    return result.told(demand.WARM_SECONDS / 2)
+    return result.told(*demand.WHOLE)
+
+
+def _judged(result: Result) -> Found:
+    burst = result.told(*demand.BURST)
+    return _told(result) | {f"burst_{name}": burst[name] for name in _OF_BURST}
 
 
 def _prices(options: argparse.Namespace, result: Result) -> Found:

@@ -14,7 +14,11 @@ from wyoming_csm.worker.csm.cost import FRAME_SECONDS
 DAYS = Path(__file__).with_name("days.json")
 DAY = 86_400.0
 WARM_SECONDS = 60.0
-_QUARTER = 900.0  # seconds: what is done by the clock is done then
+QUARTER = 900.0  # seconds: what is done by the clock is done then
+BURST_SECONDS = 15.0  # from then on: until those who asked together have been spoken to
+# Replies of `busiest` by when they are asked for, as `Result.told` takes it.
+WHOLE = (WARM_SECONDS / 2, np.inf, np.inf)
+BURST = (WARM_SECONDS, WARM_SECONDS + BURST_SECONDS, QUARTER)
 _POSITIONS = (20, 60)  # of a sentence's prompt behind the cached ones, as in simulation.py
 _LONGEST = 20.0  # seconds of a sentence
 
@@ -74,8 +78,8 @@ def moments(
     day: Day, count: float, seconds: float, chance: np.random.Generator, quarter_at: float = 0.0
 ) -> Floats:
     """Return about `count` moments, if a quarter of an hour is struck first at `quarter_at`."""
-    struck = np.arange(quarter_at, seconds, _QUARTER)
-    together = chance.poisson(count * day.together * _QUARTER / seconds * len(struck))
+    struck = np.arange(quarter_at, seconds, QUARTER)
+    together = chance.poisson(count * day.together * QUARTER / seconds * len(struck))
     free = chance.uniform(0, seconds, chance.poisson(count * (1 - day.together)))
     bursts = chance.choice(struck, together) + chance.uniform(0, day.together_seconds, together)
     return np.concatenate([free, bursts])

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.fleet import balancer as balancers
 from benchmarks.fleet import compiled
@@ -63,16 +64,22 @@ class Result:
     fleet: Fleet
     seconds: float  # until all was said
 
-    def firsts(self, since: float = 0.0, until: float = np.inf) -> Floats:
-        """Return seconds to the first sound of CSM, for replies asked for in this time; infinite
+    def asked(
+        self, since: float = 0.0, until: float = np.inf, every: float = np.inf
+    ) -> NDArray[np.bool]:
+        """Return which replies are asked for in this time, or as long after each `every`."""
+        gone = self.work.at - since
+        return (gone >= 0) & (gone % every < until - since)
+
+    def firsts(self, *time: float) -> Floats:
+        """Return seconds to the first sound of CSM, for replies `asked` for in this time; infinite
         for those that got none."""
-        asked = (self.work.at >= since) & (self.work.at < until)
-        found = self.fleet.first_sound[asked]
+        found = self.fleet.first_sound[self.asked(*time)]
         return np.where(found < 0, np.inf, found)
 
-    def percentile(self, percent: float, since: float = 0.0, until: float = np.inf) -> float:
+    def percentile(self, percent: float, *time: float) -> float:
         """Return a percentile of these, in seconds."""
-        found = self.firsts(since, until)
+        found = self.firsts(*time)
         if not len(found):
             return 0.0
         return float(np.percentile(found, percent, method="higher"))
@@ -83,15 +90,15 @@ class Result:
         names = {"spoken": SPOKEN, "other voice": FELL_BACK, "lost": LOST, "refused": REFUSED}
         return {name: int(np.sum(self.fleet.outcome == one)) for name, one in names.items()}
 
-    def told(self, since: float = 0.0, until: float = np.inf) -> dict[str, Any]:
-        """Return what is worth a line, for replies asked for in this time."""
-        asked = (self.work.at >= since) & (self.work.at < until)
+    def told(self, *time: float) -> dict[str, Any]:
+        """Return what is worth a line, for replies `asked` for in this time."""
+        asked = self.asked(*time)
         outcome, count = self.fleet.outcome[asked], max(1, int(np.sum(asked)))
         share = np.bincount(self.fleet.replica[asked & (self.fleet.replica >= 0)])
         counts = self.fleet.counts
         return {
             "replies": int(np.sum(asked)),
-            **{f"p{p}_ms": 1000 * self.percentile(p, since, until) for p in (50, 95, 99)},
+            **{f"p{p}_ms": 1000 * self.percentile(p, *time) for p in (50, 95, 99)},
             "with_gaps_%": 100 * float(np.sum(self.fleet.gaps[asked] > 0.02)) / count,
             "other_voice_%": 100 * float(np.sum(outcome == FELL_BACK)) / count,
             "lost": int(np.sum(outcome == LOST)),

@@ -8,8 +8,8 @@ from heapq import heappop, heappush
 import numpy as np
 import pytest
 
-from benchmarks.fleet import balancer, demand, faults, plan
-from benchmarks.fleet.cards import CARDS, computed, in_buckets, linear, measured
+from benchmarks.fleet import balancer, demand, faults
+from benchmarks.fleet.cards import in_buckets, linear, measured
 from benchmarks.fleet.loads import change_load, change_weight, least, set_least
 from benchmarks.fleet.simulate import BALANCERS, Event, Result, Setting, simulate, work_of
 from benchmarks.fleet.state import FELL_BACK, LOST, SPOKEN, Engine, Floats, empty_fleet
@@ -181,24 +181,6 @@ def test_a_record_takes_the_place_of_computed_cards() -> None:
         measured(RECORD, "nothing", 4)
 
 
-def test_no_fewer_are_needed_and_cheaper_cards_more_of_them() -> None:
-    assert CARDS.exists()
-    day = demand.day_of("city")
-    work = demand.busiest(day, 3000, 45, seed=1)
-    counts = []
-    for card in ("H100", "T4"):
-        setting = Setting(1, computed(card, 4))
-        result = plan.needed(work, setting)
-        counts.append(result.setting.replicas)
-        assert result.percentile(99, demand.WARM_SECONDS / 2) <= plan.TARGET_SECONDS
-        if counts[-1] > 1:
-            fewer = Setting(counts[-1] - 1, setting.engine)
-            assert (
-                simulate(work, fewer).percentile(99, demand.WARM_SECONDS / 2) > plan.TARGET_SECONDS
-            )
-    assert counts[0] < counts[1]
-
-
 def test_weights_are_those_that_the_agent_says() -> None:
     fleet = empty_fleet(1, 8, 1)
     for busy in range(14):  # eight speak, the others wait
@@ -223,11 +205,6 @@ def test_weights_count_in_whole_numbers(weight: int, changes_late: bool, first: 
     if changes_late:
         change_weight(fleet, 0, weight)
     assert balancer.choose(fleet, balancer.LEAST, 0.0, 0.0) == first
-
-
-@pytest.mark.parametrize(("least", "zones", "count"), [(1, 3, 2), (4, 3, 6), (5, 3, 8), (7, 2, 14)])
-def test_enough_are_left_when_a_zone_is_lost(least: int, zones: int, count: int) -> None:
-    assert plan.with_a_zone_lost(least, zones) == count
 
 
 def _busy(name: str, events: Sequence[Event] = ()) -> Result:
