@@ -61,9 +61,23 @@ GUARDS = (
     Guard(
         "Without descriptors the server pauses and does not spin",
         "server/accepting.py",
-        "await asyncio.sleep(_PAUSE_SECONDS)  # trying",
-        "await asyncio.sleep(0)  # trying",
+        "call_later(_PAUSE_SECONDS, self._listen",
+        "call_later(0, self._listen",
         "server/test_listener.py::test_no_descriptors_left_cost_a_pause_and_a_line",
+    ),
+    Guard(
+        "Who keeps connecting leaves others their turns of the event loop",
+        "server/accepting.py",
+        "        self._coming.add(task)\n",
+        "        self._coming.add(task)\n        self._accept(listening)\n",
+        "server/test_accepting.py::test_who_keeps_connecting_leaves_others_their_turns",
+    ),
+    Guard(
+        "Who keeps connecting does not have the interfaces looked at each time",
+        "server/admission.py",
+        "if (now := self._clock()) >= self._look_again:",
+        "if (now := self._clock()) > 0.0:",
+        "server/test_admission.py::test_interfaces_are_looked_at_once_in_a_second",
     ),
     # -- a balancer
     Guard(
@@ -96,9 +110,9 @@ GUARDS = (
     ),
     Guard(
         "A header has to come in time",
-        "server/proxy_header.py",
-        "async with asyncio.timeout(seconds):",
-        "async with asyncio.timeout(None):",
+        "server/accepting.py",
+        "asyncio.timeout(self._header_seconds if waits else 0)",
+        "asyncio.timeout(None if waits else 0)",
         "server/test_proxies.py::test_a_header_has_its_time_and_keeps_nobody_waiting",
     ),
     Guard(
@@ -111,15 +125,15 @@ GUARDS = (
     Guard(
         "Headers of strangers are not believed",
         "server/accepting.py",
-        "if not self._is_proxy(name):",
-        "if False:",
+        "if self._is_proxy(name):",
+        "if True:",
         "server/test_proxies.py::test_a_header_of_somebody_else_is_refused_and_says_what_to_do",
     ),
     Guard(
         "Only so many connections of a balancer wait for their header",
         "server/accepting.py",
-        "elif len(self._untold) < _MOST_UNTOLD:",
-        "elif True:",
+        "waits = self._untold < _MOST_UNTOLD",
+        "waits = True",
         "server/test_proxies.py::test_headers_that_do_not_come_are_bounded",
     ),
     Guard(

@@ -56,6 +56,33 @@ def test_neighbours_on_the_same_link_may(networks: tuple[str, ...] | None) -> No
     assert not allowed.admits("198.51.100.2")  # a prefix of 0 is no neighbourhood
 
 
+def test_interfaces_are_looked_at_once_in_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, looks = 100.0, 0
+    adapters: list[ifaddr.Adapter] = []
+
+    def look() -> list[ifaddr.Adapter]:
+        nonlocal looks
+        looks += 1
+        return adapters
+
+    monkeypatch.setattr(ifaddr, "get_adapters", look)
+    allowed = AllowList(None, lambda: now)
+    assert allowed.admits("192.168.7.3")
+    assert looks == 0
+    for _ in range(100):  # it keeps connecting
+        assert not allowed.admits("203.0.113.99")
+        assert "203.0.113.99/32" in allowed.with_home_of("203.0.113.99")
+    assert looks == 1
+    adapters.append(ifaddr.Adapter("eth0", "eth0", [ifaddr.IP("203.0.113.7", 24, "eth0")]))
+    now += 1.0
+    assert allowed.admits("203.0.113.99")
+    assert allowed.admits("203.0.113.98")
+    assert looks == 2
+    adapters.clear()
+    now += 1.0
+    assert not allowed.admits("203.0.113.99")
+
+
 def test_own_interfaces_are_read() -> None:
     assert any(plain_address("127.0.0.1") in network for network in on_link_networks())
 

@@ -11,7 +11,7 @@ from wyoming.info import Describe
 from wyoming.ping import Ping
 
 from tests.fakes import FakeEngine
-from tests.server.clients import peer, port_of, say, serving, types, warnings
+from tests.server.clients import Peer, peer, port_of, say, serving, types, warnings
 from tests.server.http.doors import doors
 from tests.server.http.raw import raw
 from wyoming_csm.config import BalancerConfig, Limits
@@ -176,6 +176,13 @@ async def test_headers_that_do_not_come_are_bounded(caplog: pytest.LogCaptureFix
                 await asyncio.sleep(0)  # it accepts
             async with peer(server, PROXY) as one_more:
                 assert await one_more.rest() == []
+            brought = silent.enter_context(
+                socket.create_connection(("127.0.0.1", port_of(server)), source_address=(PROXY, 0))
+            )
+            brought.sendall(FIRST + encode(Ping().event()))  # before it is accepted
+            reader, writer = await asyncio.open_connection(sock=brought)
+            await Peer(reader, writer).until("pong")
+            writer.close()
             async with peer(server, STRANGER) as other:
                 await other.send(Ping().event())
                 await other.until("pong")
@@ -243,7 +250,7 @@ async def test_no_bytes_do_more_than_be_refused() -> None:
             far.sendall(data[: chance.randrange(len(data)) if number % 3 == 0 else None])
             far.shutdown(socket.SHUT_WR)
             try:
-                client = await read_client(near, 5.0)
+                client = await read_client(near)
             except ProtocolError:
                 continue
             assert client is None or ip_address(client[0])

@@ -3,13 +3,13 @@
 import asyncio
 import logging
 import socket
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
 
 from wyoming_csm.errors import ProtocolError
 from wyoming_csm.faults import DOOR, switch_of
-from wyoming_csm.server.proxy_header import read_client
+from wyoming_csm.server.proxy_header import Client, read_client
 from wyoming_csm.server.rate_limited_log import RateLimitedLog
 
 _LOGGER = logging.getLogger(__name__)
@@ -22,7 +22,11 @@ Admit = Callable[[socket.socket, object], Awaitable[None]]
 
 
 class Accepting:
-    """Accepts at these sockets, which become its own, until it is stopped."""
+    """Accepts at these sockets, which become its own, until it is stopped.
+
+    One connection at each turn of the event loop, which tells of the next one in the next turn: so
+    those who keep coming hold up nobody, and no task has to live for it.
+    """
 
     def __init__(
         self,
@@ -41,107 +45,80 @@ class Accepting:
         self._admit = admit
         self._is_proxy, self._header_seconds = is_proxy, header_seconds
         self._log = RateLimitedLog(_LOGGER)
-        self._untold: set[asyncio.Task[None]] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.get_running_loop()
+        self._coming: set[asyncio.Task[None]] = set()
+        self._untold = 0  # of these
         for one in self.sockets:
-            self._begin(self._accept(one), one)
+            self._listen(one)
 
     async def stop(self) -> None:
-        """Close the sockets. Calling it twice is harmless."""
-        sockets, self.sockets = self.sockets, ()  # none is listened at again
-        tasks = [*self._tasks, *self._untold]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        """Close the sockets, and what has not come in. Calling it twice is harmless."""
+        sockets, self.sockets = self.sockets, ()
         for sock in sockets:
+            self._loop.remove_reader(sock)
             sock.close()
+        for task in self._coming:
+            task.cancel()
+        await asyncio.gather(*self._coming, return_exceptions=True)
 
-    def _begin(self, accepting: Coroutine[Any, Any, None], listening: socket.socket) -> None:
-        task = asyncio.create_task(accepting)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(partial(self._failed, listening))
+    def _listen(self, listening: socket.socket) -> None:
+        if listening in self.sockets:
+            self._loop.add_reader(listening, self._accept, listening)
 
-    def _failed(self, listening: socket.socket, task: asyncio.Task[None]) -> None:
-        """Tell what nobody has thought of, and go on."""
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._log.exception("failed", "A connection could not be let in", error=error)
-            if listening in self.sockets:
-                self._begin(self._accept_later(listening), listening)
-
-    async def _accept_later(self, listening: socket.socket) -> None:
-        await asyncio.sleep(_PAUSE_SECONDS)  # it may fail at once again
-        await self._accept(listening)
-
-    async def _accept(self, listening: socket.socket) -> None:
-        while True:
-            try:
-                sock, name = listening.accept()  # the loop's may lose one when it is cancelled
-            except BlockingIOError:
-                await _until_readable(listening)
-                continue
-            except ConnectionError:  # the peer left before it was let in
-                continue
-            except OSError as error:  # no descriptors left, above all
-                self._log.warning("full", "No connection can be accepted: %s", error.strerror)
-                await asyncio.sleep(_PAUSE_SECONDS)  # trying again at once would only spin
-                continue
-            sock.setblocking(False)
-            if not self._is_proxy(name):
-                await self._let_in(sock, name)
-            elif len(self._untold) < _MOST_UNTOLD:  # its header must not keep others waiting
-                task = asyncio.create_task(self._let_in_behind(sock, name))
-                self._untold.add(task)
-                task.add_done_callback(self._untold.discard)
-                task.add_done_callback(partial(_close_if_cancelled, sock))
-                task.add_done_callback(partial(self._failed, sock))
-            else:
-                self._log.warning(
-                    "untold", "Refused a connection of the balancer %s: %d others have not brought"
-                    " their PROXY header", name[0], _MOST_UNTOLD,
-                )  # fmt: skip
-                sock.close()
+    def _accept(self, listening: socket.socket) -> None:
+        try:
+            sock, name = listening.accept()
+        except (BlockingIOError, ConnectionError):  # the peer left before it was let in
+            return
+        except OSError as error:  # no descriptors left, above all
+            self._log.warning("full", "No connection can be accepted: %s", error.strerror)
+            self._loop.remove_reader(listening)  # trying again at once would only spin
+            self._loop.call_later(_PAUSE_SECONDS, self._listen, listening)
+            return
+        sock.setblocking(False)
+        task = self._loop.create_task(self._let_in(sock, name))
+        self._coming.add(task)
+        task.add_done_callback(partial(self._has_come, sock, name))
 
     async def _let_in(self, sock: socket.socket, name: object) -> None:
-        is_in = False
-        try:
-            await self._admit(sock, name)
-            is_in = True
-        except OSError as error:
-            _LOGGER.debug("%s left while it was let in: %s", name, error)
-        finally:
-            if not is_in:
-                sock.close()
+        """Let in the peer, or whom a balancer connects for. Raises ProtocolError, OSError."""
+        if self._is_proxy(name):
+            name = await self._client(sock) or name
+        await self._admit(sock, name)
 
-    async def _let_in_behind(self, sock: socket.socket, name: tuple[str, int]) -> None:
-        """Let in whom a balancer connects for, or the balancer itself."""
-        told = False
+    async def _client(self, sock: socket.socket) -> Client | None:
+        """Read whom a balancer connects for. What it sent already is read at once, and only so
+        many may wait for what it has not. Raises ProtocolError, OSError."""
+        waits = self._untold < _MOST_UNTOLD
+        self._untold += 1
         try:
-            client = await read_client(sock, self._header_seconds)
-            told = True
-        except ProtocolError as error:
+            async with asyncio.timeout(self._header_seconds if waits else 0):
+                return await read_client(sock)
+        except TimeoutError:
+            raise ProtocolError(
+                f"no whole PROXY header in {self._header_seconds:g} s"
+                if waits
+                else f"{_MOST_UNTOLD} others have not brought their PROXY header"
+            ) from None
+        finally:
+            self._untold -= 1
+
+    def _has_come(self, sock: socket.socket, name: Any, task: asyncio.Task[None]) -> None:
+        """Close it, and tell why, if it is not in."""
+        self._coming.discard(task)
+        if task.cancelled():  # perhaps before it began
+            sock.close()
+        elif (error := task.exception()) is not None:
+            sock.close()
+            self._tell(name, error)
+
+    def _tell(self, name: Any, error: BaseException) -> None:
+        if isinstance(error, ProtocolError):
             self._log.warning(
                 "proxy", "Refused a connection of the balancer %s (balancer.proxies): %s. It has to"
                 " send one (HAProxy: `send-proxy-v2`)", name[0], error,
             )  # fmt: skip
-        except OSError as error:
-            _LOGGER.debug("The balancer %s left: %s", name[0], error)
-        finally:
-            if not told:
-                sock.close()
-        if told:
-            await self._let_in(sock, client or name)
-
-
-async def _until_readable(sock: socket.socket) -> None:
-    loop, readable = asyncio.get_running_loop(), asyncio.Event()
-    loop.add_reader(sock, readable.set)
-    try:
-        await readable.wait()
-    finally:
-        loop.remove_reader(sock)
-
-
-def _close_if_cancelled(sock: socket.socket, task: asyncio.Task[None]) -> None:
-    if task.cancelled():  # perhaps before it began
-        sock.close()
+        elif isinstance(error, OSError):
+            _LOGGER.debug("%s left while it was let in: %s", name, error)
+        else:  # nobody has thought of it
+            self._log.exception("failed", "A connection could not be let in", error=error)

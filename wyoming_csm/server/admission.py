@@ -5,9 +5,11 @@ longest idle connection of the address with the most of them is closed.
 """
 
 import logging
+import math
 import socket
+import time
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_interface, ip_network
 from typing import Protocol, TypeVar
 
@@ -36,31 +38,43 @@ LOCAL = tuple(
     )
 )
 _UNIX_PEER = "unix"
+_LINKS_SECONDS = 1.0  # until they are looked at again, which takes a millisecond
 _UNIQUE_LOCAL = ip_network("fc00::/7")
 
 
 class AllowList:
     """The networks of the configuration; `local` are the private ones and this machine's links."""
 
-    def __init__(self, networks: tuple[str, ...] | None) -> None:
-        """Take `limits.networks`, which the configuration checked; None is `local` alone."""
+    def __init__(
+        self, networks: tuple[str, ...] | None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Take `limits.networks`, which the configuration checked; None is `local` alone. `clock`
+        tells seconds, from any time on."""
         self._names = (LOCAL_WORD,) if networks is None else networks
         self._with_links = LOCAL_WORD in self._names
         named = (ip_network(n, strict=False) for n in self._names if n != LOCAL_WORD)
         self._fixed: tuple[Network, ...] = (*named, *(LOCAL if self._with_links else ()))
+        self._clock = clock
+        self._links: tuple[Network, ...] = ()
+        self._look_again = -math.inf
 
     def admits(self, host: str) -> bool:
         """Tell whether a peer of this numeric address may connect."""
         address = plain_address(host)
         if _is_in(address, self._fixed):
             return True
-        return self._with_links and _is_in(address, on_link_networks())
+        return self._with_links and _is_in(address, self._neighbourhoods())
 
     def with_home_of(self, host: str) -> str:
         """Write the setting that admits this address as well, to paste into the configuration."""
-        home = home_of(plain_address(host), on_link_networks())
+        home = home_of(plain_address(host), self._neighbourhoods())
         names = [name if name == LOCAL_WORD else f"'{name}'" for name in (*self._names, str(home))]
         return f"limits: {{networks: [{', '.join(names)}]}}"
+
+    def _neighbourhoods(self) -> tuple[Network, ...]:
+        if (now := self._clock()) >= self._look_again:
+            self._links, self._look_again = on_link_networks(), now + _LINKS_SECONDS
+        return self._links
 
 
 def _is_in(address: Address, networks: Iterable[Network]) -> bool:

@@ -22,21 +22,17 @@ _NAMELESS = (0x00, 0x31)  # not told; a Unix socket, where everybody is this mac
 Client = tuple[str, int]  # its numeric address, and its port
 
 
-async def read_client(sock: socket.socket, seconds: float) -> Client | None:
-    """Read the header, which has so many seconds; return the client's address and port, or None
-    where the balancer connects for itself, as to look after the server.
+async def read_client(sock: socket.socket) -> Client | None:
+    """Read the header, at once if it is there; return the client's address and port, or None where
+    the balancer connects for itself, as to look after the server.
 
-    Raises ProtocolError if it is none, or not whole in time; ConnectionError.
+    Raises ProtocolError if it is none; ConnectionError.
     """
-    try:
-        async with asyncio.timeout(seconds):
-            begin = await _read(sock, len(_SIGNATURE))
-            if begin == _SIGNATURE:
-                return await _second(sock)
-            if begin.startswith(b"PROXY "):
-                return await _first(sock, begin)
-    except TimeoutError:
-        raise ProtocolError(f"no whole PROXY header in {seconds:g} s") from None
+    begin = await _read(sock, len(_SIGNATURE))
+    if begin == _SIGNATURE:
+        return await _second(sock)
+    if begin.startswith(b"PROXY "):
+        return await _first(sock, begin)
     raise ProtocolError("no PROXY header")
 
 
