@@ -49,6 +49,22 @@ async def test_who_a_balancer_still_sends_is_spoken_to_and_checks_say_that_it_en
         await draining
 
 
+async def test_a_request_that_has_begun_is_taken_to_its_end() -> None:
+    body = b'{"input": "One is.", "response_format": "pcm"}'
+    head = (
+        f"POST {SPEECH} HTTP/1.1\r\nHost: a.local\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    async with doors(FakeEngine(frames=3)) as both, raw(both) as idle, raw(both) as one:
+        one.send(head.encode() + body[:9])
+        await eventually(lambda: any(each.busy for each in both.http.connections))
+        draining = asyncio.create_task(both.http.drain())
+        assert await idle.rest() == b""
+        one.send(body[9:])
+        assert await one.status() == 200
+        await draining
+
+
 async def conversation(both: Doors, talks: bool, engine: FakeEngine) -> list[Any]:
     """What a WebSocket is told from the moment in which the server is to end."""
     async with both.client.ws_connect("/api/stream") as live:

@@ -40,7 +40,8 @@ class HttpConnection(asyncio.Protocol):
         self._limits = limits
         self._left = left
         self.resting = False  # what is being answered is a conversation in which nobody speaks
-        self._awaits_last = False  # as the server ends
+        self._is_ending = False  # as the server does
+        self._awaits_last = False
         self._working = 0  # requests that are being answered
         self._timer: asyncio.TimerHandle | None = None  # for the head
         self._stall: asyncio.TimerHandle | None = None
@@ -69,14 +70,18 @@ class HttpConnection(asyncio.Protocol):
         self.last_active = self._clock()
         if self._awaits_last:
             self._await_last()
+        elif self._is_ending:
+            self.inner.close()
 
     def close_after_reply(self, *, awaits_request: bool) -> None:
         """Let it end with the reply in flight, without one at once; where another request may be
         on its way, it has two seconds to come, and is the last."""
-        self._awaits_last = awaits_request
-        if awaits_request and not self._working:
+        self._is_ending, self._awaits_last = True, awaits_request
+        if self._working:  # closed, it would not take the rest of what is being answered
+            return
+        if awaits_request:
             self._await_last()
-        elif not awaits_request:
+        else:
             self.inner.close()
             self._close_if_silent()
 
