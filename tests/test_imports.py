@@ -84,7 +84,7 @@ TIMEOUTS = {
     "server/peer.py": "the last events are sent by a task of their own",
     "text_stream.py": "before a sentence",
     "transcription.py": "before a folder is made",
-    "server/proxy_header.py": "before a connection is anybody's",
+    "server/accepting.py": "before a connection is anybody's",
     "server/wire.py": "the receiving half reads no more once it is cancelled",
 }
 
