@@ -88,8 +88,7 @@ async def _rounds(server: Served, crowd: Crowd, trouble: Trouble, control: int, 
         return loop.time() - began
 
     while now() < soak.seconds:
-        # The system voice's child lives on in the first half, CSM's in the second.
-        trouble.csm_dies = now() < soak.seconds / 2
+        trouble.csm_dies = now() < soak.turn
         crowd.come()
         making = asyncio.create_task(trouble.run(_TROUBLE_SECONDS))
         await asyncio.sleep(length)

@@ -90,14 +90,21 @@ def no_slower(what: str, points: Points, beside: Points) -> Verdict:
     return Verdict(what, words, limit, last / first <= SLOWER * max(1.0, now / before))
 
 
-def middle_no_higher(what: str, points: Points, unit: str) -> Verdict:
-    """Judge the median of the last third by the first's."""
+def middle_no_higher(what: str, phases: Sequence[Points], unit: str) -> Verdict:
+    """Judge the median of the last third by the first's, in each phase by itself: what dies in one
+    costs more than what dies in another. The worst counts."""
     limit = f"at most {SLOWER:g} times"
-    values = [value for _, value in points]
-    if len(values) < 9:
+    thirds = [
+        (
+            statistics.median(values[: len(values) // 3]),
+            statistics.median(values[-len(values) // 3 :]),
+        )
+        for values in ([value for _, value in points] for points in phases)
+        if len(values) >= 9
+    ]
+    if not thirds:
         return Verdict(what, "too short to say", limit, None)
-    third = len(values) // 3
-    first, last = statistics.median(values[:third]), statistics.median(values[-third:])
+    first, last = max(thirds, key=lambda one: one[1] / one[0])
     words = f"{last / first:.2f} times ({first:.0f} → {last:.0f} {unit})"
     return Verdict(what, words, limit, last <= SLOWER * first)
 

@@ -45,6 +45,19 @@ class Soak:
         return min(600.0, self.seconds / 6)
 
     @property
+    def turn(self) -> float:
+        """Until when it is CSM's child that dies; then it is the system voice's. That one's memory
+        goes up and down more, so it needs the longer life to be judged by."""
+        return 0.65 * self.seconds
+
+    def phases(self, points: Points) -> list[Points]:
+        """Return those after the warm-up and before the turn, and those after it."""
+        return [
+            [one for one in points if self.warm <= one[0] < self.turn],
+            [one for one in points if one[0] >= self.turn],
+        ]
+
+    @property
     def warm_rests(self) -> list[AtRest]:
         return [rest for rest in self.rests if rest.at >= self.warm]
 
@@ -117,11 +130,7 @@ def _first_sound(soak: Soak, engine: str) -> Verdict:
 def _computing(soak: Soak, engine: str) -> Verdict:
     return judge.middle_no_higher(
         f"computing for a first sound, {engine}: last third by first",
-        [
-            (f.at, f.computing * 1_000)
-            for f in soak.firsts
-            if f.engine == engine and f.at >= soak.warm
-        ],
+        soak.phases([(f.at, f.computing * 1_000) for f in soak.firsts if f.engine == engine]),
         "ms",
     )
 
@@ -129,9 +138,9 @@ def _computing(soak: Soak, engine: str) -> Verdict:
 def _a_visit(soak: Soak, what: str, total: Callable[[AtRest], float], unit: str) -> Verdict:
     rates = [
         (later.at, (total(later) - total(one)) / max(1, later.visits - one.visits))
-        for one, later in pairwise(soak.warm_rests)
+        for one, later in pairwise(soak.rests)
     ]
-    return judge.middle_no_higher(f"{what} a visit, last third by first", rates, unit)
+    return judge.middle_no_higher(f"{what} a visit, last third by first", soak.phases(rates), unit)
 
 
 def conclude(soak: Soak, base: Path) -> bool:
