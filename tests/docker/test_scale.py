@@ -23,6 +23,7 @@ from tests.server.clients import eventually
 from wyoming_csm.config import load
 
 SCALE = CONFIGURATION.parent
+PAGE = CONFIGURATION.parents[2] / "docs/scale.md"
 FAKE = FakeSettings(
     slots=8, step_seconds=0.02, tone=True, ahead=1, frames_per_character=0.5, prefill_seconds=0.01
 )
@@ -47,9 +48,24 @@ def test_what_belongs_together_is_the_same() -> None:
     replica = compose["services"]["replica"]
     assert replica["deploy"]["endpoint_mode"] == "dnsrr"
     ends = config.limits.shutdown_seconds + config.balancer.drain_seconds
-    assert int(replica["stop_grace_period"].rstrip("s")) > ends
+    grace = replica["stop_grace_period"]
+    assert int(grace.rstrip("s")) >= ends + 15
+    assert compose["services"]["balancer"]["stop_grace_period"] == grace
     hold = f"    hold obsolete {replica['stop_grace_period']}\n"
     assert hold in text, "an address goes from the names before the replies are over"
+
+
+def test_the_page_has_the_times_of_the_files() -> None:
+    config = load(SCALE / "replica.yaml")
+    page = PAGE.read_text(encoding="utf-8")
+    written = yaml.safe_load(re.findall(r"```yaml\n(.+?)```", page, re.DOTALL)[0])
+    for name in ("connections", "text_characters", "shutdown_seconds"):
+        assert written["limits"][name] == getattr(config.limits, name)
+    grace = yaml.safe_load((SCALE / "compose.yaml").read_text())["services"]["replica"][
+        "stop_grace_period"
+    ]
+    assert f"`TimeoutStopSec={grace.rstrip('s')}`" in page
+    assert f"`stop_grace_period: {grace}`" in page
 
 
 def test_what_replicas_share_lies_in_a_volume_that_they_may_write_to() -> None:
