@@ -52,7 +52,7 @@ async def serve(
         http = _http_door(config, app, admission)
         tell = http.tell if http else None
         server = await doors.enter_async_context(
-            Server(config, app.engine, app.mixer, app.lexicons, admission, tell)
+            Server(config, app.engine, app.mixer, app.lexicons, admission, tell, app.look_for_voice)
         )
         _LOGGER.info("wyoming-csm %s listens on %s", __version__, config.uri)
         if http:
@@ -95,7 +95,8 @@ def _http_door(config: Config, app: App, admission: Admission) -> "HttpDoor | No
         return None
     from wyoming_csm.server.http.door import HttpDoor
 
-    context = AnswerContext(config, app.engine, app.mixer, app.lexicons)
+    look = app.look_for_voice
+    context = AnswerContext(config, app.engine, app.mixer, app.lexicons, look=look)
     return HttpDoor(config, context, app.engines, app.look_at_voices, admission)
 
 

@@ -7,19 +7,22 @@ import re
 import shutil
 import subprocess
 import time
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 import yaml
-from aiohttp import ClientSession, WSMsgType
+from aiohttp import ClientSession, CookieJar, WSMsgType
 from msgspec.structs import replace
 
-from benchmarks.balanced import CONFIGURATION, balanced
+from benchmarks.balanced import CONFIGURATION, Balancer, Replica, balanced
 from benchmarks.callers import Pattern, call_for
 from benchmarks.fixtures.fake_child import FakeSettings
 from benchmarks.replicas import configuration
 from tests.docker.test_files import COMPOSE, DOCKERFILE, tool
+from tests.fakes import FakeEngine
 from tests.server.clients import eventually
+from tests.server.http.doors import doors
 from wyoming_csm.config import load
 
 SCALE = CONFIGURATION.parent
@@ -124,6 +127,38 @@ async def asks_http(url: str, until: asyncio.Event) -> int:
                     assert len(await answer.read()) > 10_000
                 asked += 1
     return asked
+
+
+async def voices(url: str, browser: ClientSession) -> str:
+    """The list of voices, asked for on a connection of its own."""
+    async with browser.get(f"{url}/api/voices", headers={"Connection": "close"}) as answer:
+        assert answer.status == 200
+        return await answer.text()
+
+
+async def test_a_browser_stays_with_its_replica(tmp_path: Path) -> None:
+    """The page shows what that one has: a voice just made, and not one just deleted."""
+    tool("haproxy")
+    replicas = [Replica(name, configuration(tmp_path / name, "fake"), None) for name in "abc"]
+    async with AsyncExitStack() as stack:
+        for one in replicas:
+            settings = {"http": one.config.http, "balancer": one.config.balancer}
+            await stack.enter_async_context(doors(FakeEngine(one.name), **settings))
+        balancer = Balancer(replicas)
+        await balancer.start(tmp_path)
+        try:
+            url = f"http://127.0.0.1:{balancer.http_port}"
+            jar = CookieJar(unsafe=True)  # also of an address
+            async with ClientSession(cookie_jar=jar) as browser, ClientSession() as other:
+                assert len({await voices(url, browser) for _ in range(9)}) == 1
+                assert len({await voices(url, other) for _ in range(9)}) == 3
+            for cookie in jar:
+                assert cookie["httponly"]
+                assert cookie["samesite"] == "Strict"
+        finally:
+            assert balancer.process is not None
+            balancer.process.kill()
+            await balancer.process.communicate()
 
 
 @pytest.mark.slow(8)
