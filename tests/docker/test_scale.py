@@ -27,6 +27,8 @@ from wyoming_csm.config import load
 
 SCALE = CONFIGURATION.parent
 PAGE = CONFIGURATION.parents[2] / "docs/scale.md"
+ON_ITS_OWN, VOLUMES, *_ = re.findall(r"```yaml\n(.+?)```", PAGE.read_text("utf-8"), re.DOTALL)
+DEBIAN = Path("/etc/haproxy/haproxy.cfg")
 FAKE = FakeSettings(
     slots=8, step_seconds=0.02, tone=True, ahead=1, frames_per_character=0.5, prefill_seconds=0.01
 )
@@ -61,7 +63,7 @@ def test_what_belongs_together_is_the_same() -> None:
 def test_the_page_has_the_times_of_the_files() -> None:
     config = load(SCALE / "replica.yaml")
     page = PAGE.read_text(encoding="utf-8")
-    written = yaml.safe_load(re.findall(r"```yaml\n(.+?)```", page, re.DOTALL)[0])
+    written = yaml.safe_load(ON_ITS_OWN)
     for name in ("connections", "text_characters", "shutdown_seconds"):
         assert written["limits"][name] == getattr(config.limits, name)
     grace = yaml.safe_load((SCALE / "compose.yaml").read_text())["services"]["replica"][
@@ -69,6 +71,38 @@ def test_the_page_has_the_times_of_the_files() -> None:
     ]
     assert f"`TimeoutStopSec={grace.rstrip('s')}`" in page
     assert f"`stop_grace_period: {grace}`" in page
+
+
+def test_a_machine_of_one_s_own_listens_where_haproxy_asks(tmp_path: Path) -> None:
+    (file := tmp_path / "config.yaml").write_text(ON_ITS_OWN)
+    config, text = load(file), CONFIGURATION.read_text(encoding="utf-8")
+    ports = {int(port) for port in re.findall(r"server-template replica \d+ \w+:(\d+) ", text)}
+    uris = [config.uri, f"tcp://{config.http.address}", f"tcp://{config.balancer.agent}"]
+    listens = [int(uri.rpartition(":")[2]) for uri in uris]
+    assert set(listens[:2]) == ports
+    assert f" agent-port {listens[2]} " in text
+    assert all("0.0.0.0" in uri for uri in uris), "HAProxy is another machine"
+
+
+def test_the_page_has_a_volume_for_each_that_replicas_share() -> None:
+    compose = yaml.safe_load((SCALE / "compose.yaml").read_text())
+    assert yaml.safe_load(VOLUMES)["volumes"].keys() == compose["volumes"].keys()
+
+
+def test_debian_s_own_file_stays_and_gives_haproxy_a_user(tmp_path: Path) -> None:
+    """Ours says nothing of users: it has to run in an image, and as whoever tests it."""
+    commands = "\n".join(re.findall(r"```sh\n(.+?)```", PAGE.read_text("utf-8"), re.DOTALL))
+    assert f"haproxy -c -f {DEBIAN} -f /etc/haproxy/wyoming-csm.cfg\n" in commands
+    assert 'EXTRAOPTS="-S /run/haproxy-master.sock -f /etc/haproxy/wyoming-csm.cfg"' in commands
+    if not DEBIAN.exists() or "user haproxy" not in DEBIAN.read_text():
+        pytest.skip("HAProxy is not Debian's")
+    own = tmp_path / "wyoming-csm.cfg"
+    text = re.sub(r"(?ms)^resolvers .*?^\n", "", CONFIGURATION.read_text(encoding="utf-8"))
+    own.write_text(re.sub(r"server-template \w+ \d+ \w+:(\d+).*", r"server a 192.0.2.1:\1", text))
+    command = [tool("haproxy"), "-c", "-f", str(DEBIAN), "-f", str(own)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "[WARNING]" not in done.stderr
 
 
 def test_what_replicas_share_lies_in_a_volume_that_they_may_write_to() -> None:
