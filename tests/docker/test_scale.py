@@ -27,7 +27,8 @@ from wyoming_csm.config import load
 
 SCALE = CONFIGURATION.parent
 PAGE = CONFIGURATION.parents[2] / "docs/scale.md"
-ON_ITS_OWN, VOLUMES, *_ = re.findall(r"```yaml\n(.+?)```", PAGE.read_text("utf-8"), re.DOTALL)
+ON_ITS_OWN, *_ = re.findall(r"```yaml\n(.+?)```", PAGE.read_text("utf-8"), re.DOTALL)
+(VOLUMES,) = re.findall(r"```\n(volumes:.+?)```", PAGE.read_text("utf-8"), re.DOTALL)
 DEBIAN = Path("/etc/haproxy/haproxy.cfg")
 FAKE = FakeSettings(
     slots=8, step_seconds=0.02, tone=True, ahead=1, frames_per_character=0.5, prefill_seconds=0.01
