@@ -125,8 +125,12 @@ class Balancer:
         assert self.process is not None
         assert self.process.stdout is not None
         async for line in self.process.stdout:
-            if found := _SPOKEN.search(line.decode(errors="replace")):
-                self.served[found[1]].append(found[2])
+            self.note(line.decode(errors="replace"))
+
+    def note(self, line: str) -> None:
+        """Note one line of its log."""
+        if found := _SPOKEN.search(line):
+            self.served[found[1]].append(found[2])
 
 
 @asynccontextmanager

@@ -106,9 +106,10 @@ def administered(command: str, _: Tools) -> None:
 
 def noted(command: str, _: Tools) -> None:
     """A line written into a file that Compose reads, or systemd."""
-    name = re.search(r"(?:>|tee) (\S+)$", command)
+    name = re.search(r"(?:>|tee|tee -a) (\S+)$", command)
     assert name
-    assert name[1] == "docker/hf_token" or name[1].startswith("/etc/modules-load.d/")
+    files = ("docker/hf_token", "/etc/modules-load.d/", "/etc/default/haproxy")
+    assert name[1].startswith(files)
 
 
 def drilled(command: str, tools: Tools) -> None:
@@ -136,7 +137,7 @@ CHECKS: dict[str, Check] = {
     r"(script|\.ci)/.+": scripted,
     r"curl -s .*": asked,
     r"(python3 -m venv speech|speech/bin/pip install .*\.whl.*)": installed,
-    r"echo \S+( >| \|) .*": noted,
+    r"echo (\S+|'[^']+')( >| \|) .*": noted,
     r"(sudo|journalctl) .*": administered,
 }
 COMMANDS = [(document.name, command) for document in DOCUMENTS for command in document.commands]

@@ -15,6 +15,7 @@ from aiohttp import ClientSession, FormData
 from msgspec.structs import replace
 
 from tests.test_mending import speech
+from wyoming_csm import app as app_module
 from wyoming_csm.__main__ import main
 from wyoming_csm.answer import AnswerContext
 from wyoming_csm.app import VOICES_SECONDS, App
@@ -24,6 +25,7 @@ from wyoming_csm.recordings import read_voice
 from wyoming_csm.server.admission import Admission
 from wyoming_csm.server.http.door import HttpDoor
 from wyoming_csm.voice_book import BEFORE, CHANGING, VoiceBook
+from wyoming_csm.voice_choice import VoiceRequest
 from wyoming_csm.voice_folders import discard, make_voice
 
 ROOT = Path(__file__).parents[1]
@@ -126,7 +128,8 @@ async def replica(settings: Config, name: str) -> AsyncIterator[tuple[App, Clien
     own = replace(settings, data_dir=str(Path(settings.data_dir) / name))
     own = replace(own, http=HttpConfig(address="127.0.0.1:0"))
     app = App(own)
-    context = AnswerContext(own, app.engine, app.mixer, app.lexicons)
+    look = app.look_for_voice
+    context = AnswerContext(own, app.engine, app.mixer, app.lexicons, look=look)
     door = HttpDoor(own, context, app.engines, app.look_at_voices, Admission(own.limits))
     async with door, ClientSession(f"http://127.0.0.1:{door.port}") as client:
         yield app, client
@@ -162,6 +165,43 @@ async def test_what_is_added_on_one_replica_is_on_all_after_their_next_look(
         await other.look_at_voices()
         assert other.book.voices == one.book.voices == (bea,)
     assert VOICES_SECONDS <= 5, "the next look is soon"
+
+
+async def test_a_voice_just_made_on_one_replica_is_found_by_its_name_on_another(
+    tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind a balancer the next request goes to whichever; a name nobody has costs few looks."""
+    monkeypatch.setattr(app_module, "MISSED_SECONDS", 1_000.0)
+    settings = config(tmp_path)
+    async with replica(settings, "one") as (one, _), replica(settings, "other") as (_, client):
+        make_voice(settings, "bea", clip, "Dies sind die Worte.", "de")
+        for wanted, language in (("bea", "de"), ("nobody", "en"), ("bea", "de")):
+            wish = {"text": "7", "voice": wanted}
+            async with client.post("/api/words", json=wish) as answer:
+                assert (await answer.json())["language"] == language
+        make_voice(settings, "carl", clip, "Dies sind die Worte.", "de")
+        async with client.post("/api/words", json={"text": "7", "voice": "carl"}) as answer:
+            assert (await answer.json())["language"] == "en", "it has just looked"
+        assert one.book.voices == (), "nobody asked there"
+
+
+async def test_a_name_that_is_known_is_not_looked_for(tmp_path: Path, clip: Path) -> None:
+    app = App(config(tmp_path))
+    looks = 0
+
+    async def look() -> None:
+        nonlocal looks
+        looks += 1
+        await app.look_at_voices()
+
+    context = AnswerContext(Config(), app.engine, app.mixer, app.lexicons, look=look)
+    make_voice(config(tmp_path), "bea", clip, "Dies sind die Worte.", "de")
+    for wanted in ("bea", "bea", None):
+        voice, complaint = await context.choose(VoiceRequest(name=wanted))
+        assert voice is not None
+        assert complaint == ""
+        assert wanted in (voice.name, None)
+    assert looks == 1
 
 
 def test_what_a_process_left_that_was_ended_amid_a_change_is_cleared_away(

@@ -6,7 +6,7 @@ Every door has the same: Wyoming's, HTTP's, and the command line's.
 import asyncio
 import logging
 import math
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -27,6 +27,7 @@ from wyoming_csm.text.reader import TextReader
 from wyoming_csm.text.spoken.parts import in_parts
 from wyoming_csm.text.stream import goes_on
 from wyoming_csm.text_stream import TextStream
+from wyoming_csm.voice_choice import VoiceRequest, choose_voice
 from wyoming_csm.voices import Voice
 from wyoming_csm.wording import Wording
 
@@ -83,15 +84,28 @@ def _tell_nobody(spoken: Spoken) -> None:
     """Do nothing."""
 
 
+async def _look_nowhere() -> None:
+    """Know all voices."""
+
+
 @dataclass(frozen=True)
 class AnswerContext:
-    """What all answers have in common; `tell` is told of each when it is over."""
+    """What all answers have in common; `tell` is told of each when it is over, `look` looks whether
+    there are other voices by now."""
 
     config: Config
     engine: Fallback
     mixer: Mixer
     lexicons: Lexicons
     tell: Callable[[Spoken], None] = _tell_nobody
+    look: Callable[[], Awaitable[None]] = _look_nowhere
+
+    async def choose(self, wanted: VoiceRequest) -> tuple[Voice | None, str]:
+        """Choose as `choose_voice` does; a name that is not known may be new, and is looked for."""
+        name = wanted.name
+        if name is not None and all(voice.name != name for voice in self.engine.voices):
+            await self.look()
+        return choose_voice(self.engine.voices, wanted, self.config)
 
     def for_a_file(self) -> "AnswerContext":
         """Return the same for sound that nobody waits for: silence for a listener who does would

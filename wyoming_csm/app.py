@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import tempfile
+import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -31,6 +32,7 @@ from wyoming_csm.voices import Voice
 _LOGGER = logging.getLogger(__name__)
 
 VOICES_SECONDS = 2.0  # between two looks: what changed is listed within 5 s, also under load
+MISSED_SECONDS = 1.0  # between two looks for voices that requests name and nobody knows
 _MOST_REHEARSED = 16  # recorded voices
 _WAKING_SECONDS = 3.0  # a listener waits no longer: then another engine's first sound comes
 
@@ -79,6 +81,8 @@ class App:
         self.lexicons = Lexicons(config)
         self.rehearsal = Rehearsal(self.engine, self.mixer, self._voices_to_rehearse)
         self._config = config
+        self._missing = asyncio.Lock()  # a voice is looked for
+        self._next_look = 0.0
         self._presets = config.presets
         self._told: set[str] = set()  # of presets, so that it is logged once
         self._tell_presets()
@@ -124,6 +128,16 @@ class App:
             for engine in self.engines:
                 engine.changed()
             self._tell_presets()
+
+    async def look_for_voice(self) -> None:
+        """Look at the voices now, once a second at most, as one is asked for that is not known.
+
+        Another server may just have made it, in the folder that they share.
+        """
+        async with self._missing:  # who comes meanwhile has the same answer
+            if time.monotonic() >= self._next_look:
+                await self.look_at_voices()
+                self._next_look = time.monotonic() + MISSED_SECONDS
 
     async def watch_voices(self) -> None:
         """Look at the voices regularly, for ever: folders do not tell when they change."""

@@ -14,7 +14,7 @@ from wyoming_csm import __version__
 from wyoming_csm.answer import AnswerContext
 from wyoming_csm.app import App, MakeEngines, all_engines, running
 from wyoming_csm.arenas import share_arenas
-from wyoming_csm.config import Config
+from wyoming_csm.config import Config, DiscoveryConfig
 from wyoming_csm.faults import DOOR, switch_of, trouble_process
 from wyoming_csm.installer import install_engines
 from wyoming_csm.server.addresses import Address, reachable_addresses
@@ -52,7 +52,7 @@ async def serve(
         http = _http_door(config, app, admission)
         tell = http.tell if http else None
         server = await doors.enter_async_context(
-            Server(config, app.engine, app.mixer, app.lexicons, admission, tell)
+            Server(config, app.engine, app.mixer, app.lexicons, admission, tell, app.look_for_voice)
         )
         _LOGGER.info("wyoming-csm %s listens on %s", __version__, config.uri)
         if http:
@@ -95,30 +95,47 @@ def _http_door(config: Config, app: App, admission: Admission) -> "HttpDoor | No
         return None
     from wyoming_csm.server.http.door import HttpDoor
 
-    context = AnswerContext(config, app.engine, app.mixer, app.lexicons)
+    look = app.look_for_voice
+    context = AnswerContext(config, app.engine, app.mixer, app.lexicons, look=look)
     return HttpDoor(config, context, app.engines, app.look_at_voices, admission)
+
+
+def announced(config: Config) -> tuple[DiscoveryConfig, bool]:
+    """Return what is to be announced, and whether this server's own addresses are for people: not
+    those of a replica, where it is the balancer's. Log which that is, as far as it is known."""
+    settings, is_replica = config.discovery, config.balancer.is_used
+    if settings.address is not None:
+        host, _, port = settings.address.rpartition(":")
+        _tell_address(host.strip("[]"), int(port))
+        return settings, False
+    if is_replica and settings.enabled:
+        _LOGGER.info(
+            "Not announced: a replica behind a balancer, whose address is for Home Assistant. One"
+            " of them may announce that: `discovery: {address: BALANCER:PORT}`"
+        )
+        settings = replace(settings, enabled=False)
+    return settings, not is_replica
 
 
 async def _stay_findable(config: Config, server: Server) -> None:
     if not server.addresses:
         return
-    settings = config.discovery
-    if config.balancer.is_used and settings.address is None and settings.enabled:
-        _LOGGER.info(
-            "Not announced: a replica behind a balancer. One of them may announce that:"
-            " `discovery: {address: BALANCER:PORT}`"
-        )
-        settings = replace(settings, enabled=False)
+    settings, tells = announced(config)
     hosts, port = [host for host, _ in server.addresses], server.addresses[0][1]
     async with Announcement(settings, port) as announcement:
-        await follow(hosts, port, announcement, partial(asyncio.sleep, LOOK_SECONDS))
+        await follow(hosts, port, announcement, partial(asyncio.sleep, LOOK_SECONDS), tells)
 
 
 async def follow(
-    hosts: Sequence[str], port: int, announcement: Announcement, wait: Callable[[], Awaitable[None]]
+    hosts: Sequence[str],
+    port: int,
+    announcement: Announcement,
+    wait: Callable[[], Awaitable[None]],
+    tells: bool = True,
 ) -> None:
-    """Log the address for people and announce it for machines, as the network changes, for ever.
-    `wait` ends when it is time to look again."""
+    """Log the address for people, unless it `tells` nobody as they have to know another one, and
+    announce it for machines, as the network changes, for ever. `wait` ends when it is time to look
+    again."""
     found: dict[Address, int] | None = None
     while True:
         before = found
@@ -127,7 +144,7 @@ async def follow(
         except OSError as error:  # the addresses stay as they were
             _LOGGER.debug("The network interfaces cannot be read: %s", error)
             found = found or {}
-        if found != before:
+        if tells and found != before:
             _tell_addresses(list(found), port)
         if found != before or not announcement.is_complete:
             await announcement.announce(list(found))
@@ -150,6 +167,10 @@ async def _probe_when_asked(app: App, again: asyncio.Event) -> None:
 
 def _tell_addresses(addresses: Sequence[Address], port: int) -> None:
     for address in addresses[:_MOST_ADDRESSES]:
-        _LOGGER.info("In Home Assistant: Wyoming Protocol, host %s, port %d", address, port)
+        _tell_address(address, port)
     if not addresses:
         _LOGGER.warning("No network reaches this server yet: its address will be told here")
+
+
+def _tell_address(host: object, port: int) -> None:
+    _LOGGER.info("In Home Assistant: Wyoming Protocol, host %s, port %d", host, port)

@@ -23,6 +23,7 @@ FOLDER = Path(__file__).parents[2] / "docker/kubernetes"
 CONFIGS = [
     FOLDER / name / "config.yaml" for name in ("base", "overlays/trial", "download", "haproxy")
 ]
+SCALE = FOLDER.parent / "scale/replica.yaml"
 KINDS = {  # what each rendering holds
     "base": (
         "ConfigMap Deployment Namespace NetworkPolicy PersistentVolumeClaim"
@@ -198,10 +199,15 @@ async def test_the_autoscaler_asks_for_what_is_counted() -> None:
     assert 0.5 * slots <= busy <= 0.8 * slots, "there is room while another replica starts"
 
 
-def test_who_is_ended_speaks_the_longest_reply_to_its_end() -> None:
-    limits = read(CONFIGS[0]).limits
+@pytest.mark.parametrize("path", [CONFIGS[0], CONFIGS[3], SCALE], ids=str)
+def test_who_is_ended_speaks_the_longest_reply_to_its_end(path: Path) -> None:
+    limits = read(path).limits
     longest = frame_limit("a" * limits.text_characters, 86_400, 0) / FRAMES_PER_SECOND
     assert limits.shutdown_seconds >= longest
+
+
+def test_who_is_ended_is_given_that_time() -> None:
+    limits = read(CONFIGS[0]).limits
     sleep, before = SERVER["lifecycle"]["preStop"]["exec"]["command"]
     assert sleep == "sleep"
     grace = POD["terminationGracePeriodSeconds"]

@@ -40,7 +40,6 @@ def test_haproxy_does_what_docker_s_does() -> None:
         "    default-server send-proxy-v2 check check-send-proxy",
         "resolvers docker",
         "    nameserver dns 127.0.0.11:53",
-        "    hold obsolete 90s",
     }
     assert "    default-server check" in ours
     assert (

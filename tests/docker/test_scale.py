@@ -7,22 +7,29 @@ import re
 import shutil
 import subprocess
 import time
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 import yaml
-from aiohttp import ClientSession, WSMsgType
+from aiohttp import ClientSession, CookieJar, WSMsgType
 from msgspec.structs import replace
 
-from benchmarks.balanced import CONFIGURATION, balanced
+from benchmarks.balanced import CONFIGURATION, Balancer, Replica, balanced
 from benchmarks.callers import Pattern, call_for
 from benchmarks.fixtures.fake_child import FakeSettings
 from benchmarks.replicas import configuration
 from tests.docker.test_files import COMPOSE, DOCKERFILE, tool
+from tests.fakes import FakeEngine
 from tests.server.clients import eventually
+from tests.server.http.doors import doors
 from wyoming_csm.config import load
 
 SCALE = CONFIGURATION.parent
+PAGE = CONFIGURATION.parents[2] / "docs/scale.md"
+ON_ITS_OWN, *_ = re.findall(r"```yaml\n(.+?)```", PAGE.read_text("utf-8"), re.DOTALL)
+(VOLUMES,) = re.findall(r"```\n(volumes:.+?)```", PAGE.read_text("utf-8"), re.DOTALL)
+DEBIAN = Path("/etc/haproxy/haproxy.cfg")
 FAKE = FakeSettings(
     slots=8, step_seconds=0.02, tone=True, ahead=1, frames_per_character=0.5, prefill_seconds=0.01
 )
@@ -43,13 +50,60 @@ def test_what_belongs_together_is_the_same() -> None:
     published = {str(port["published"]) for port in compose["services"]["balancer"]["ports"]}
     assert set(re.findall(r"^    bind :(\d+)$", text, re.MULTILINE)) == published
     templates = re.findall(r"server-template replica \d+ (\w+):(\d+) ", text)
-    assert templates == [("replica", "10200"), ("replica", "8002")]
+    assert templates == [("replica", port) for port in ("10200", "10200", "8002", "8002")]
     replica = compose["services"]["replica"]
     assert replica["deploy"]["endpoint_mode"] == "dnsrr"
     ends = config.limits.shutdown_seconds + config.balancer.drain_seconds
-    assert int(replica["stop_grace_period"].rstrip("s")) > ends
+    grace = replica["stop_grace_period"]
+    assert int(grace.rstrip("s")) >= ends + 15
+    assert compose["services"]["balancer"]["stop_grace_period"] == grace
     hold = f"    hold obsolete {replica['stop_grace_period']}\n"
     assert hold in text, "an address goes from the names before the replies are over"
+
+
+def test_the_page_has_the_times_of_the_files() -> None:
+    config = load(SCALE / "replica.yaml")
+    page = PAGE.read_text(encoding="utf-8")
+    written = yaml.safe_load(ON_ITS_OWN)
+    for name in ("connections", "text_characters", "shutdown_seconds"):
+        assert written["limits"][name] == getattr(config.limits, name)
+    grace = yaml.safe_load((SCALE / "compose.yaml").read_text())["services"]["replica"][
+        "stop_grace_period"
+    ]
+    assert f"`TimeoutStopSec={grace.rstrip('s')}`" in page
+    assert f"`stop_grace_period: {grace}`" in page
+
+
+def test_a_machine_of_one_s_own_listens_where_haproxy_asks(tmp_path: Path) -> None:
+    (file := tmp_path / "config.yaml").write_text(ON_ITS_OWN)
+    config, text = load(file), CONFIGURATION.read_text(encoding="utf-8")
+    ports = {int(port) for port in re.findall(r"server-template replica \d+ \w+:(\d+) ", text)}
+    uris = [config.uri, f"tcp://{config.http.address}", f"tcp://{config.balancer.agent}"]
+    listens = [int(uri.rpartition(":")[2]) for uri in uris]
+    assert set(listens[:2]) == ports
+    assert f" agent-port {listens[2]} " in text
+    assert all("0.0.0.0" in uri for uri in uris), "HAProxy is another machine"
+
+
+def test_the_page_has_a_volume_for_each_that_replicas_share() -> None:
+    compose = yaml.safe_load((SCALE / "compose.yaml").read_text())
+    assert yaml.safe_load(VOLUMES)["volumes"].keys() == compose["volumes"].keys()
+
+
+def test_debian_s_own_file_stays_and_gives_haproxy_a_user(tmp_path: Path) -> None:
+    """Ours says nothing of users: it has to run in an image, and as whoever tests it."""
+    commands = "\n".join(re.findall(r"```sh\n(.+?)```", PAGE.read_text("utf-8"), re.DOTALL))
+    assert f"haproxy -c -f {DEBIAN} -f /etc/haproxy/wyoming-csm.cfg\n" in commands
+    assert 'EXTRAOPTS="-S /run/haproxy-master.sock -f /etc/haproxy/wyoming-csm.cfg"' in commands
+    if not DEBIAN.exists() or "user haproxy" not in DEBIAN.read_text():
+        pytest.skip("HAProxy is not Debian's")
+    own = tmp_path / "wyoming-csm.cfg"
+    text = re.sub(r"(?ms)^resolvers .*?^\n", "", CONFIGURATION.read_text(encoding="utf-8"))
+    own.write_text(re.sub(r"server-template \w+ \d+ \w+:(\d+).*", r"server a 192.0.2.1:\1", text))
+    command = [tool("haproxy"), "-c", "-f", str(DEBIAN), "-f", str(own)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "[WARNING]" not in done.stderr
 
 
 def test_what_replicas_share_lies_in_a_volume_that_they_may_write_to() -> None:
@@ -108,6 +162,38 @@ async def asks_http(url: str, until: asyncio.Event) -> int:
                     assert len(await answer.read()) > 10_000
                 asked += 1
     return asked
+
+
+async def voices(url: str, browser: ClientSession) -> str:
+    """The list of voices, asked for on a connection of its own."""
+    async with browser.get(f"{url}/api/voices", headers={"Connection": "close"}) as answer:
+        assert answer.status == 200
+        return await answer.text()
+
+
+async def test_a_browser_stays_with_its_replica(tmp_path: Path) -> None:
+    """The page shows what that one has: a voice just made, and not one just deleted."""
+    tool("haproxy")
+    replicas = [Replica(name, configuration(tmp_path / name, "fake"), None) for name in "abc"]
+    async with AsyncExitStack() as stack:
+        for one in replicas:
+            settings = {"http": one.config.http, "balancer": one.config.balancer}
+            await stack.enter_async_context(doors(FakeEngine(one.name), **settings))
+        balancer = Balancer(replicas)
+        await balancer.start(tmp_path)
+        try:
+            url = f"http://127.0.0.1:{balancer.http_port}"
+            jar = CookieJar(unsafe=True)  # also of an address
+            async with ClientSession(cookie_jar=jar) as browser, ClientSession() as other:
+                assert len({await voices(url, browser) for _ in range(9)}) == 1
+                assert len({await voices(url, other) for _ in range(9)}) == 3
+            for cookie in jar:
+                assert cookie["httponly"]
+                assert cookie["samesite"] == "Strict"
+        finally:
+            assert balancer.process is not None
+            balancer.process.kill()
+            await balancer.process.communicate()
 
 
 @pytest.mark.slow(8)

@@ -12,8 +12,11 @@ from msgspec.structs import replace
 
 from benchmarks.balanced import Balancer, Replica
 from benchmarks.replicas import configuration
+from tests.engines.helpers import Make, started
 from tests.fakes import AS_MADE, FakeEngine
 from tests.faults.drill import PATIENCE, UNHURT, WHOLE, Answer, Drill, ask
+from wyoming_csm.engines import watchdog
+from wyoming_csm.engines.base import Engine, Phase, Status
 from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.faults import VARIABLE
 from wyoming_csm.server.admission import Admission
@@ -37,6 +40,21 @@ class QuickBalancer(Balancer):
     """HAProxy that looks ten times as often, and believes in the second replica: this process may
     be too slow to answer it in time."""
 
+    def __init__(self, replicas: list[Replica]) -> None:
+        super().__init__(replicas)
+        self.lines: asyncio.Queue[str] = asyncio.Queue()  # of its log, about replicas
+
+    def note(self, line: str) -> None:
+        super().note(line)
+        if line.startswith(("Server ", "backend ")):
+            self.lines.put_nowait(line)
+
+    async def until(self, said: str) -> None:
+        """Wait until it says that of a replica, or of all."""
+        async with asyncio.timeout(PATIENCE):
+            while said not in await self.lines.get():
+                pass
+
     def configuration(self) -> str:
         text = super().configuration()
         for slow, quick in QUICKER.items():
@@ -46,18 +64,18 @@ class QuickBalancer(Balancer):
 
 
 @asynccontextmanager
-async def serving(replica: Replica, engine: FakeEngine) -> AsyncIterator[Server]:
+async def serving(replica: Replica, *engines: Engine) -> AsyncIterator[Server]:
     """A replica in this process."""
     config, admission = replica.config, Admission(replica.config.limits, ("127.0.2.1",))
     async with (
-        Server(replace(config, sound=AS_MADE), Fallback([engine]), admission=admission) as server,
-        Agent(config, [engine], admission),
+        Server(replace(config, sound=AS_MADE), Fallback(engines), admission=admission) as server,
+        Agent(config, engines, admission),
     ):
         yield server
 
 
 @asynccontextmanager
-async def balancing(replicas: list[Replica], folder: Path) -> AsyncIterator[Balancer]:
+async def balancing(replicas: list[Replica], folder: Path) -> AsyncIterator[QuickBalancer]:
     balancer = QuickBalancer(replicas)
     await balancer.start(folder)
     following = asyncio.create_task(balancer.follow())
@@ -121,6 +139,56 @@ async def test_one_that_comes_back_is_asked_again(replicas: list[Replica], tmp_p
             assert is_whole(await ask(server, port=balancer.port))
         async with serving(replicas[0], one):
             await asked_until(server, balancer.port, one)
+
+
+@pytest.mark.parametrize("fault", ["die", "stop"])
+async def test_one_whose_only_process_is_lost_goes_on_when_it_is_back(
+    replicas: list[Replica], make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    """HAProxy lets the reply go on, and a newcomer wait: there is no other replica."""
+    monkeypatch.setattr(watchdog, "STALL_SECONDS", 1.5)
+    once = str(tmp_path / "once")
+    engine = make(
+        fault=fault, once=once, only_in="Two is.", silent_seconds=2.5, restart_seconds=0.5
+    )
+    await started(engine)
+    async with serving(replicas[0], engine) as server, balancing(replicas, tmp_path) as balancer:
+        await balancer.until("Server wyoming-last/b is DOWN")
+        asking = asyncio.create_task(ask(server, "One is. Two is.", port=balancer.port))
+        await balancer.until("Server wyoming/a enters drain state")
+        assert not asking.done()
+        newcomer = asyncio.create_task(ask(server, port=balancer.port))
+        answer = await asking
+        assert (answer.kinds, answer.sound, answer.error) == (UNHURT, 2 * WHOLE, "")
+        assert is_whole(await newcomer)
+        await balancer.until("Server wyoming/a is UP (leaving forced drain)")
+        assert is_whole(await ask(server, port=balancer.port))
+
+
+async def test_where_none_can_speak_the_reason_is_told(
+    replicas: list[Replica], tmp_path: Path
+) -> None:
+    engine = FakeEngine(status=Status(Phase.ABSENT, "it is broken"))
+    async with serving(replicas[0], engine) as server, balancing(replicas, tmp_path) as balancer:
+        await balancer.until("backend wyoming has no server available")
+        answer = await ask(server, port=balancer.port)
+        assert answer.kinds[-1] == "error"
+        assert "it is broken" in answer.error
+
+
+async def test_one_that_loads_is_asked_last(replicas: list[Replica], tmp_path: Path) -> None:
+    """A replica without connections comes first in HAProxy's eyes, whatever its weight."""
+    loading, stand_in, other = FakeEngine("csm"), FakeEngine("system"), FakeEngine("csm")
+    loading.become(Phase.STARTING)
+    async with (
+        serving(replicas[0], loading, stand_in) as server,
+        serving(replicas[1], other),
+        balancing(replicas, tmp_path) as balancer,
+    ):
+        await balancer.until("Server wyoming/a enters drain state")
+        for _ in range(4):
+            assert is_whole(await ask(server, port=balancer.port))
+        assert stand_in.finished == []
 
 
 def is_whole(answer: Answer) -> bool:

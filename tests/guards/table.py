@@ -143,6 +143,21 @@ GUARDS = (
         "if True:",
         "server/test_agent.py::test_strangers_are_told_nothing",
     ),
+    Guard(
+        "Nobody is cut off by a balancer while a process starts again",
+        "server/agent.py",
+        "if _any_in(PENDING, first):",
+        "if False:",
+        "server/test_agent.py::test_who_can_speak_soon_is_sent_nobody_and_cut_off_from_nobody",
+    ),
+    Guard(
+        "Names that nobody has cost few looks at the disk",
+        "app.py",
+        "if time.monotonic() >= self._next_look:",
+        "if True:",
+        "test_shared_voices.py"
+        "::test_a_voice_just_made_on_one_replica_is_found_by_its_name_on_another",
+    ),
     # -- the wire
     Guard(
         "An event's JSON line has a limit",

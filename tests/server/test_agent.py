@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from wyoming.info import Describe
 
 from benchmarks.server import ROOT, free_port, until_open
@@ -16,9 +17,11 @@ from tests.fakes import FakeEngine
 from tests.server.clients import PATIENCE, eventually, peer, say, serving
 from wyoming_csm.config import BalancerConfig, Config, Limits
 from wyoming_csm.engines.base import Engine, Phase
+from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.errors import ConfigError
 from wyoming_csm.server.admission import Admission
 from wyoming_csm.server.agent import Agent, percent
+from wyoming_csm.server.listener import Server
 from wyoming_csm.server.wire import encode
 
 
@@ -85,16 +88,50 @@ async def test_slots_of_a_gpu_that_is_busy_count_as_well() -> None:
         assert agent(busy, free).line() == "up ready 88%"
 
 
-@pytest.mark.parametrize("phase", [Phase.STARTING, Phase.RESTING, Phase.ABSENT, Phase.STALLED])
+@pytest.mark.parametrize("phase", [Phase.RESTING, Phase.ABSENT])
 def test_who_cannot_speak_is_down(phase: Phase) -> None:
     first, other = FakeEngine("csm"), FakeEngine("system")
     one = agent(first, other)
     first.become(phase)
-    assert one.line() == "up ready 1%"  # another than the first engine speaks: the last to be asked
+    assert one.line() == "up ready 1%"  # another than the first engine speaks
     other.become(phase)
     assert one.line() == "down # no engine can speak"
     first.become(Phase.ASLEEP)
     assert one.line() == "up ready 100%"
+
+
+@pytest.mark.parametrize("phase", [Phase.STARTING, Phase.STALLED])
+def test_who_can_speak_soon_is_sent_nobody_and_cut_off_from_nobody(phase: Phase) -> None:
+    first, other = FakeEngine("csm"), FakeEngine("system")
+    one = agent(first, other)
+    first.become(phase)
+    assert one.line() == "drain # csm is not ready"
+    other.become(Phase.ABSENT)
+    assert one.line() == "drain # csm is not ready"
+    first.become(Phase.RESTING)
+    other.become(phase)
+    assert one.line() == "drain # no engine can speak now"
+    other.become(Phase.READY)
+    first.become(Phase.READY)
+    assert one.line() == "up ready 100%"
+
+
+async def test_nobody_is_cut_off_from_what_was_made_already() -> None:
+    engine = FakeEngine()
+    engine.hold.clear()
+    config = Config(balancer=BalancerConfig(agent="127.0.0.1:0"))
+    admission = Admission(config.limits)
+    one = Agent(config, [engine], admission)
+    async with (
+        Server(
+            replace(config, uri="tcp://127.0.0.1:0"), Fallback([engine]), admission=admission
+        ) as server,
+        peer(server) as client,
+    ):
+        await client.send(say())
+        await eventually(lambda: engine.speaking == 1)
+        engine.become(Phase.ABSENT)
+        assert one.line() == "drain # no engine can speak now"
 
 
 async def test_at_the_end_it_says_drain() -> None:
@@ -151,7 +188,7 @@ async def test_a_server_that_ends_tells_the_balancer_and_goes_on_first(tmp_path:
         assert process.stderr is not None
         await until_open(port)
         await until_open(agent_port)
-        assert not (await told(agent_port)).startswith("drain")
+        assert await told(agent_port) != "drain\n"
         health = (sys.executable, str(ROOT / "docker/healthcheck.py"), str(process.pid))
         check = await asyncio.create_subprocess_exec(*health)
         assert await check.wait() == 0  # the agent's port, which it finds as well, does not mislead

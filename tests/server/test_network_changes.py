@@ -4,14 +4,15 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import ifaddr
 import pytest
 
 from tests.server.clients import logged
 from tests.server.test_addresses import adapter, have
-from wyoming_csm.config import DiscoveryConfig
-from wyoming_csm.serve import follow
+from wyoming_csm.config import BalancerConfig, Config, DiscoveryConfig
+from wyoming_csm.serve import announced, follow
 from wyoming_csm.server.addresses import Address
 from wyoming_csm.server.discovery import Announcement
 
@@ -54,11 +55,11 @@ class NotedAnnouncement(Announcement):
 
 @asynccontextmanager
 async def following(
-    host: str = "0.0.0.0", fails: int = 0
+    host: str = "0.0.0.0", fails: int = 0, tells: bool = True
 ) -> AsyncGenerator[tuple[Looks, NotedAnnouncement]]:
     looks, announcement = Looks(), NotedAnnouncement()
     announcement.fails = fails
-    task = asyncio.create_task(follow([host], 10_200, announcement, looks.wait))
+    task = asyncio.create_task(follow([host], 10_200, announcement, looks.wait, tells))
     try:
         await looks.looked.wait()
         yield looks, announcement
@@ -91,6 +92,36 @@ async def test_what_is_announced_and_printed_follows(
         ),
         none,
     ]
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({}, []),
+        ({"enabled": False}, []),
+        ({"address": "192.168.1.10:10201"}, ["host 192.168.1.10, port 10201"]),
+        ({"address": "[fd00::9]:10200"}, ["host fd00::9, port 10200"]),
+    ],
+)
+async def test_a_replica_s_own_address_is_not_the_one_for_people(
+    settings: dict[str, Any],
+    told: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    have(monkeypatch, adapter("fake0", "192.168.1.5"))
+    config = Config(
+        discovery=DiscoveryConfig(**settings), balancer=BalancerConfig(proxies=("192.168.1.10",))
+    )
+    discovery, tells = announced(config)
+    assert discovery.enabled == ("address" in settings)
+    async with following(tells=tells) as (_, announcement):
+        pass
+    assert announcement.became == [["192.168.1.5"]]
+    said = [record.getMessage() for record in logged(caplog)]
+    assert [line.partition("Wyoming Protocol, ")[2] for line in said if "In Home A" in line] == told
+    assert ("Not announced" in "".join(said)) == (settings == {})
 
 
 async def test_the_same_address_on_another_link_is_another_network(

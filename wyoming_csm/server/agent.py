@@ -1,15 +1,17 @@
 """Answers HAProxy's agent-check: how much this replica can take, or that it takes no more.
 
-One line for each connection, and nothing is read: `up ready 75%` has a weight by the free slots,
-`drain` is for a server that was asked to end, `down` for one that cannot speak.
+One line for each connection, and nothing is read: `up ready 75%` has a weight by the free slots.
+With `drain` HAProxy sends nobody new, unless all say so, and lets go on what there is. A weight of
+1% would not do: of servers without a connection each gets the next one, whatever it weighs. With
+`down` it cuts off what there is: for a server that cannot speak, and speaks to nobody.
 """
 
 import logging
 import socket
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from wyoming_csm.config import Config
-from wyoming_csm.engines.base import ABLE, Engine
+from wyoming_csm.engines.base import ABLE, PENDING, Engine, Phase
 from wyoming_csm.server.accepting import Accepting
 from wyoming_csm.server.admission import Admission
 from wyoming_csm.server.sockets import listen_tcp
@@ -56,19 +58,22 @@ class Agent:
         """Return what is answered now."""
         if self.is_draining:
             return "drain"
-        able = [engine for engine in self._engines if engine.status.phase in ABLE]
-        if not able:
-            return "down # no engine can speak"
-        return f"up ready {self._percent(able)}%"
+        first = [engine for engine in self._engines if engine.name == self._engines[0].name]
+        loads = [engine.load for engine in first if engine.status.phase in ABLE]
+        if loads:  # all its GPUs'
+            weight = percent(sum(load.free for load in loads), sum(load.slots for load in loads))
+            return f"up ready {weight}%"
+        if _any_in(PENDING, first):  # a sentence whose process is lost is spoken by the next one
+            return f"drain # {first[0].name} is not ready"
+        if _any_in(ABLE, self._engines):
+            return f"up ready {_LEAST}%"
+        if _any_in(PENDING, self._engines) or any(one.busy for one in self._admission.inside):
+            return "drain # no engine can speak now"
+        return "down # no engine can speak"
 
-    def _percent(self, able: Sequence[Engine]) -> int:
-        """Return the weight by the slots of the engine that comes first, with all its GPUs; the
-        least while another one speaks for it."""
-        first = self._engines[0].name
-        loads = [engine.load for engine in able if engine.name == first]
-        if not loads:
-            return _LEAST
-        return percent(sum(load.free for load in loads), sum(load.slots for load in loads))
+
+def _any_in(phases: Collection[Phase], engines: Sequence[Engine]) -> bool:
+    return any(engine.status.phase in phases for engine in engines)
 
 
 def percent(free: int, slots: int) -> int:

@@ -20,7 +20,6 @@ from wyoming_csm.server.rate_limited_log import RateLimitedLog
 from wyoming_csm.server.requests import Request, RequestReader, as_text
 from wyoming_csm.server.sound_events import SoundEvents
 from wyoming_csm.server.wire import read_event
-from wyoming_csm.voice_choice import choose_voice
 from wyoming_csm.within import within
 
 _LOGGER = logging.getLogger(__name__)
@@ -195,7 +194,7 @@ class Connection:
         """Run the speaking half until all requests are answered and no more will come."""
         while (request := await self._due.get()) is not None:
             self._sound = SoundEvents(events, self._shared.config.samples_per_chunk)
-            self._answer = self._make_answer(request, self._sound)
+            self._answer = await self._make_answer(request, self._sound)
             if events.input_ended:
                 self._sound.probe()
             await self._answer.run()
@@ -210,9 +209,9 @@ class Connection:
         if self._stopping and self.busy:
             raise RequestError(self._reason)
 
-    def _make_answer(self, request: Request, sound: SoundEvents) -> Answer:
+    async def _make_answer(self, request: Request, sound: SoundEvents) -> Answer:
         shared, answers = self._shared, self._shared.answers
-        voice, complaint = choose_voice(answers.engine.voices, request.wanted, shared.config)
+        voice, complaint = await answers.choose(request.wanted)
         complaint = "; ".join(filter(None, (complaint, request.complaint)))
         if complaint:
             shared.log.warning(

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,10 +37,11 @@ class Server:
         lexicons: Lexicons | None = None,
         admission: Admission | None = None,
         tell: Callable[[Spoken], None] | None = None,
+        look: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """Take what is known of the voices' sound (None: nothing, and it is not written down) and
-        of words (None: what the configuration's files have now), who came in by other doors, and
-        who is told of each answer."""
+        of words (None: what the configuration's files have now), who came in by other doors, who
+        is told of each answer, and what looks for voices that are not known."""
         self._config = config
         self._admission = admission or Admission(config.limits, config.balancer.proxies)
         self._log = RateLimitedLog(_LOGGER)
@@ -49,6 +50,8 @@ class Server:
         )
         if tell is not None:
             answers = replace(answers, tell=tell)
+        if look is not None:
+            answers = replace(answers, look=look)
         self._shared = ServerContext(
             config, answers, InfoBytes(config, engine, answers.lexicons), self._log
         )

@@ -12,6 +12,7 @@ import struct
 from wyoming_csm.errors import ProtocolError
 
 _SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"  # of version 2
+BEGINNINGS = (b"PROXY ", _SIGNATURE)  # of both versions: of nothing that clients say
 _FIXED = struct.Struct("!BBH")  # behind it: version and command, family, bytes that follow
 _MOST_BYTES = 2_048  # of those: addresses, and what a balancer adds to them
 _LINE_BYTES = 107  # of version 1

@@ -137,6 +137,24 @@ async def test_junk_is_refused_and_the_door_stays_open(junk: bytes) -> None:
             assert answer.status == 200
 
 
+@pytest.mark.parametrize(
+    "header",
+    [b"PROXY TCP4 192.168.1.9 10.0.0.1 1 8002\r\n", b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"],
+)
+async def test_a_proxy_header_of_a_stranger_is_told_with_what_helps(
+    header: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with doors(FakeEngine()) as both, raw(both) as one:
+        one.send(header + HEAD + b"\r\n")
+        answer = await one.rest()
+        assert answer.split(b" ", 2)[1] == b"400"
+        assert b"see balancer.proxies" in answer
+    assert warnings(caplog) == [
+        "Refused a PROXY header at the HTTP port, from 127.0.0.1, an address that is no balancer's:"
+        " name it in balancer.proxies, or let it send none"
+    ]
+
+
 async def test_a_flood_of_junk_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
     async with doors(FakeEngine()) as both:
         for _ in range(20):

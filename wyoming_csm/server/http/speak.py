@@ -68,7 +68,7 @@ async def speak(
     waits. Raises Refused."""
     house = house_of(request)
     address = address_of(request)
-    voice, complaint = choose_voice(house.answers.engine.voices, wanted, house.config)
+    voice, complaint = await house.answers.choose(wanted)
     if complaint:
         house.log.warning(
             "voice", "A request from %s cannot be fulfilled exactly: %s; the voice is %s",

@@ -13,7 +13,7 @@ from wyoming_csm.server.http.speak import check_length
 from wyoming_csm.text.characters import mended
 from wyoming_csm.text.pieces import Pause
 from wyoming_csm.text.reader import TextReader
-from wyoming_csm.voice_choice import VoiceRequest, choose_voice
+from wyoming_csm.voice_choice import VoiceRequest
 from wyoming_csm.voices import Voice
 from wyoming_csm.wording import Wording
 
@@ -55,7 +55,7 @@ async def words(request: web.Request) -> web.Response:
     wish = await read_json(request, WordsRequest)
     check_length(house, wish.text, "text")
     wanted = VoiceRequest(name=wish.voice or None)
-    voice, _ = choose_voice(house.answers.engine.voices, wanted, house.config)
+    voice, _ = await house.answers.choose(wanted)
     found = await asyncio.to_thread(_sentences, wish, voice, house.answers)
     return json_answer(Words(voice.language if voice else house.config.language, found))
 
