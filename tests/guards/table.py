@@ -374,8 +374,8 @@ GUARDS = (
     Guard(
         "No fault is made where the variable does not name a file",
         "faults.py",
-        "return Switch(Path(path), who) if path else None",
-        'return Switch(Path(path or ""), who)',
+        "return Switch(Path(path), who, tells) if path else None",
+        'return Switch(Path(path or ""), who, tells)',
         "faults/test_table.py::test_where_it_is_off_there_is_none",
     ),
     Guard(
