@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
+from tests.fuzz.balancer import balancer_targets
 from tests.fuzz.checkpoints import checkpoint_targets
 from tests.fuzz.files import file_targets
 from tests.fuzz.http import http_targets
@@ -105,7 +106,8 @@ def main() -> int:
     words.faults.mkdir(parents=True, exist_ok=True)
     fuzzing, failed = Fuzzing(words.faults), False
     print("| target | inputs | refused | a second | longest |\n|---|---|---|---|---|")
-    for target in (*TARGETS, *file_targets(), *checkpoint_targets(), *http_targets()):
+    files = (*file_targets(), *checkpoint_targets())
+    for target in (*TARGETS, *balancer_targets(), *files, *http_targets()):
         if words.only and target.name not in words.only:
             continue
         begin = time.perf_counter()
