@@ -12,6 +12,7 @@ from contextlib import (
     suppress,
 )
 from dataclasses import dataclass
+from itertools import pairwise
 from random import Random
 
 import msgspec
@@ -196,8 +197,9 @@ def pipe(data: bytes) -> None:
 
 @asynccontextmanager
 async def texts() -> AsyncIterator[Read]:
-    """A text, plain and SSML, becomes the words that are read aloud, in an answer's steps: a whole
-    one takes as long as it has characters, 40 µs for each of the dearest on a busy machine."""
+    """A text, plain and SSML, becomes the words that are read aloud, in an answer's steps: it is
+    cut in slices, and each sentence is worded when it is asked for. All of it takes as long as it
+    has characters, 20 µs for each of the dearest."""
 
     async def read(data: bytes) -> float:
         try:
@@ -205,15 +207,16 @@ async def texts() -> AsyncIterator[Read]:
         except UnicodeDecodeError:
             written = data.decode(errors="replace")
         reader = TextReader(("en", "de", "fr", "")[len(data) % 4], ssml=len(data) % 2 == 0)
-        longest = 0.0
+        times = [time.process_time()]
         for at in range(0, len(written) + SLICE, SLICE):
-            begin = time.process_time()
             more = written[at : at + SLICE]
-            for piece in reader.push(more) if more else reader.finish():
+            pieces = reader.push(more) if more else reader.finish()
+            times.append(time.process_time())
+            for piece in pieces:
                 if isinstance(piece, Speak):
                     spoken(piece.text, "de" if len(data) % 3 else "en")
-            longest = max(longest, time.process_time() - begin)
-        return longest
+                    times.append(time.process_time())
+        return max(end - begin for begin, end in pairwise(times))
 
     yield read
 
