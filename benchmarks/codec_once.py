@@ -18,7 +18,7 @@ WINDOW = 125 * 1920  # as clips were encoded with transformers
 def main() -> None:
     who, folder = sys.argv[1], Path(sys.argv[2])
     config = json.loads((folder / "config.json").read_text())
-    samples = torch.load(folder / "samples.pt")
+    samples = torch.load(folder / "samples.pt", weights_only=True)
     load, encode = (_ours, _encode_ours) if who == "ours" else (_theirs, _encode_theirs)
     began, cpu = time.perf_counter(), time.process_time()
     with safe_open(folder / "codec.safetensors", framework="pt") as file:

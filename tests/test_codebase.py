@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -40,6 +42,7 @@ FOREIGN = (  # without a public name
     "torch._inductor",
     "torch.ops.aten._scaled_dot_product_flash_attention",
 )
+PICKLES = ("pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal")
 SOURCE = Source("wyoming_csm/worker/good.py", CODE, ast.parse(CODE))
 
 
@@ -121,6 +124,75 @@ def reached(node: ast.AST) -> list[str]:
             values = [one.value for one in node.args[:2] if isinstance(one, ast.Constant)]
             return [value for value in values if isinstance(value, str)]
     return []
+
+
+@pytest.mark.parametrize(
+    ("code", "wrong"),
+    [
+        ("torch.load(path)", True),
+        ("torch.load(path, weights_only=False)", True),
+        ("torch.load(path, **more)", True),
+        ("torch.load(path, map_location='cpu', weights_only=True)", False),
+        ("from torch import load", True),
+        ("torch.jit.load(path)", True),
+        ("np.load(path, allow_pickle=True)", True),
+        ("np.load(path, allow_pickle=asked)", True),
+        ("np.load(path, allow_pickle=False); np.load(path)", False),
+        ("import pickle", True),
+        ("import a, joblib.externals", True),
+        ("from cloudpickle import load", True),
+        ("from pickle import UnpicklingError", False),
+        ("json.load(file); yaml.safe_load(file)", False),
+    ],
+)
+def test_what_could_unpickle_is_found(code: str, wrong: bool) -> None:
+    assert bool(unpickling(ast.parse(code))) == wrong
+
+
+def test_nothing_unpickles() -> None:
+    """Nor what nobody runs but us; tests write such files, to see them refused."""
+    named = subprocess.run(("git", "ls-files", "-z"), cwd=ROOT, capture_output=True, check=True)
+    paths = [ROOT / name for name in named.stdout.decode().split("\0") if name]
+    programs = [path for path in paths if path.suffix == ".py" or is_python(path)]
+    assert {path.relative_to(ROOT).parts[0] for path in programs} >= {"benchmarks", "script"}
+    assert ROOT / "script/release" in programs
+    texts = [(path, path.read_text("utf-8")) for path in programs if "tests" not in path.parts]
+    found = {
+        str(path.relative_to(ROOT)): names
+        for path, text in texts
+        if any(word in text for word in ("torch", *PICKLES))  # all that is found has one
+        and (names := unpickling(ast.parse(text)))
+    }
+    assert not found
+
+
+def is_python(path: Path) -> bool:
+    """Tell whether a file without a suffix says that Python runs it."""
+    if path.suffix or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return bool(re.match(rb"#!.*python", file.readline(99)))
+
+
+def unpickling(tree: ast.Module) -> list[str]:
+    """List what could run code that a file brings: no rule of ruff's knows torch's and numpy's."""
+    return [ast.unparse(node) for node in ast.walk(tree) if could_unpickle(node)]
+
+
+def could_unpickle(node: ast.AST) -> bool:
+    match node:
+        case ast.Import(names=names):
+            return any(one.name.partition(".")[0] in PICKLES for one in names)
+        case ast.ImportFrom(module=str(module), names=names):
+            modules = {*PICKLES, "torch", "torch.jit"}
+            return module in modules and any("load" in one.name.lower() for one in names)
+        case ast.Call(func=func, keywords=keywords):
+            said = {word.arg: ast.unparse(word.value) for word in keywords}
+            name = ast.unparse(func)
+            if name.endswith("torch.load"):
+                return said.get("weights_only") != "True"
+            return name.endswith("torch.jit.load") or said.get("allow_pickle", "False") != "False"
+    return False
 
 
 def test_words_are_found_inside_of_names_and_not_inside_of_words() -> None:

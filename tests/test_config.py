@@ -220,7 +220,7 @@ def test_old_names_stand_in_no_schema() -> None:
         ("a: !!bool maybe", "maybe"),
         ("a: !!python/object:os.system x", "could not determine a constructor"),
         ("a: *nowhere", "undefined alias"),
-        ("x: [" * 5000, "nested too deep"),
+        ("x: [" * 5000, "line 1: brackets are nested too deep"),
         ('{"a":' * 50_000, "nested too deep"),
         (b"\xff\xfea\x00", "not UTF-8"),
         (b"a: \x00", "special characters"),

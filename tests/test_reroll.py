@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from tests.test_voices_command import clip, config, new
 from wyoming_csm.__main__ import main
 from wyoming_csm.config import PresetConfig
-from wyoming_csm.errors import RequestError
+from wyoming_csm.errors import RequestError, StoreError
 from wyoming_csm.voices_command import add_voice, reroll_voice
 from wyoming_csm.worker.csm.speaker_files import SpeakerFiles
 
@@ -41,6 +41,6 @@ async def test_only_speakers_get_another_voice(tmp_path: Path, clip: Path) -> No
     with pytest.raises(RequestError, match="left out by --light"):
         reroll_voice(replace(settings, engines=("system",)), "speaker_0")
     (tmp_path / "speakers").write_text("")
-    with pytest.raises(RequestError, match="speakers: "):
+    with pytest.raises(StoreError, match="speakers cannot be written: "):
         reroll_voice(settings, "speaker_0")
     assert (tmp_path / "speakers").read_text() == ""

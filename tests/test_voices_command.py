@@ -19,7 +19,7 @@ from wyoming.event import Event, async_read_event, async_write_event
 from tests.test_mending import silence, speech
 from wyoming_csm.__main__ import main
 from wyoming_csm.config import Config, PresetConfig
-from wyoming_csm.errors import RequestError, VoiceError
+from wyoming_csm.errors import RequestError, StoreError, VoiceError
 from wyoming_csm.recordings import read_voice
 from wyoming_csm.voice_book import VoiceBook
 from wyoming_csm.voices_command import (
@@ -118,7 +118,7 @@ async def test_what_is_missing_is_named(tmp_path: Path, clip: Path) -> None:
         await add_voice(config(tmp_path), new(clip, language="english!"))
     (tmp_path / "voices").rmdir()
     (tmp_path / "voices").write_text("")
-    with pytest.raises(RequestError, match=r"Not a directory|File exists"):
+    with pytest.raises(StoreError, match=r"Not a directory|File exists"):
         await add_voice(config(tmp_path), new(clip))
 
 

@@ -33,7 +33,7 @@ from wyoming_csm.wording import Wording
 
 _LOGGER = logging.getLogger(__name__)
 
-_SLICE = 250  # characters cut into sentences at a time, in 2 ms: the loop is never held for long
+SLICE = 250  # characters cut into sentences at a time, in 2 ms: the loop is never held for long
 _STALL_SECONDS = 0.4  # without new text, after which a whole sentence does not wait for the next
 # After a text's first character: if nothing can be said yet, its first words are, without their
 # sentence's end, so that an engine has as long again to its first sound.
@@ -197,8 +197,8 @@ class Answer:
             if more and before:  # in portions: it is being written, and was hardly said before
                 self._replies[""].wake()  # already while its first sentence is not whole
             before = before or bool(more)
-            for begin in range(0, len(more), _SLICE):
-                for piece in reader.push(more[begin : begin + _SLICE]):
+            for begin in range(0, len(more), SLICE):
+                for piece in reader.push(more[begin : begin + SLICE]):
                     yield piece
                 if begin:
                     await asyncio.sleep(0)  # nothing is waited for; others come between

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 MAX_BYTES = 256 * 1024  # some thousand times what settings need; PyYAML reads 1 MiB in seconds
+_DEEPEST = 64  # brackets in brackets: PyYAML looks through all that are open at each word
 
 
 class DocumentError(Exception):
@@ -71,7 +72,12 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 class _Loader(yaml.SafeLoader):
-    """Loads safe YAML in which a key cannot be set twice."""
+    """Loads safe YAML in which a key cannot be set twice, and brackets are open only so deep."""
+
+    def fetch_flow_collection_start(self, TokenClass: Any) -> None:
+        if self.flow_level == _DEEPEST:
+            raise DocumentError(f"line {self.line + 1}: brackets are nested too deep")
+        super().fetch_flow_collection_start(TokenClass)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()

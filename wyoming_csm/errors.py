@@ -1,5 +1,11 @@
 """Every error this package raises on purpose."""
 
+import errno
+import os
+from typing import Self
+
+FULL = (errno.ENOSPC, errno.EDQUOT)  # of an OSError: there is no room left
+
 
 class WyomingCsmError(Exception):
     """Root of the tree: its text is written for the person who reads the log."""
@@ -23,6 +29,30 @@ class RequestError(WyomingCsmError):
 
 class VoiceExists(RequestError):
     """A new voice is to have the name of one that there is."""
+
+
+class StoreError(WyomingCsmError):
+    """What was asked for is right, but this machine's disk does not take it. `full`: for want of
+    room."""
+
+    def __init__(self, reason: str, *, full: bool = False) -> None:
+        super().__init__(reason)
+        self.full = full
+
+    @classmethod
+    def of(cls, what: str, error: OSError, folder: str = "config/voices") -> Self:
+        """Say what cannot be done, the system's words for why, and what helps. These name `folder`,
+        as whoever reads them may know it."""
+        user, cure = os.geteuid(), ""
+        match error.errno:
+            case errno.EACCES | errno.EPERM:
+                own = f"`chown -R {user} {folder}` (with Docker on the host)"
+                cure = f": it must belong to user {user}, {own}"
+            case errno.EROFS:
+                cure = f": mount {folder} so that it can be written (with Docker without `:ro`)"
+            case code if code in FULL:
+                cure = ": make room, and try again"
+        return cls(f"{what}: {error.strerror or error}{cure}", full=error.errno in FULL)
 
 
 class EngineError(WyomingCsmError):

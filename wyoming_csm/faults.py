@@ -9,7 +9,6 @@ server runs. Nobody on the network can set either.
 
 import errno
 import logging
-import math
 import os
 import sys
 import time
@@ -24,7 +23,7 @@ VARIABLE = "WYOMING_CSM_FAULTS"
 DOOR = "door"
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
-# What each fault's number is.
+# What can go wrong with whom, and what each fault's number is.
 OF_A_PROCESS: Mapping[str, str] = MappingProxyType(
     {"disk": "", "clock": "seconds that its clock is wrong by"}
 )
@@ -47,21 +46,32 @@ OF_A_CHILD: Mapping[str, str] = MappingProxyType(
         "unready": "",
         "endless": "",
         "slow": "milliseconds, more for each chunk",
-        "memory": "frame of a sentence, from 0",
-        "nan": "frame of a sentence, from 0",
-        "babble": "",
         **OF_A_PROCESS,
     }
 )
+OF_CSM: Mapping[str, str] = MappingProxyType(
+    {
+        "memory": "frame of a sentence, from 0",
+        "nan": "frame of a sentence, from 0",
+        "babble": "",
+        **OF_A_CHILD,
+    }
+)
+FAULTS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {DOOR: OF_THE_DOOR, "csm": OF_CSM, "coqui": OF_A_CHILD, "system": OF_A_CHILD}
+)
+_MOST = 1e9  # of any number: a clock that is wrong by more has no date
 
 
 class Switch:
     """What is to go wrong with one process, now."""
 
-    def __init__(self, path: Path, who: str) -> None:
-        """Read the file for `who`, an engine or `door`; it may be missing."""
+    def __init__(self, path: Path, who: str, tells: bool = False) -> None:
+        """Read the file for `who`, an engine or `door`; it may be missing. One that `tells` logs
+        which lines say nothing, whoever is meant."""
         self._path = path
         self._who = who
+        self._tells = tells
         self._told: set[str] = set()  # lines that say nothing
 
     def number(self, fault: str) -> float | None:
@@ -70,33 +80,39 @@ class Switch:
             lines = self._path.read_text(encoding="utf-8", errors="replace").splitlines()
         except OSError:
             return None
-        return next((n for line in lines if (n := self._number(line, fault)) is not None), None)
+        if self._tells:
+            self._tell({line for line in lines if line.strip() and not _is_fault(line)})
+        found = filter(None, map(_read, lines))
+        return next((n for who, kind, n in found if (who, kind) == (self._who, fault)), None)
 
-    def _number(self, line: str, fault: str) -> float | None:
-        """Return the number in a line of this process and this fault; one of no fault there is, is
-        told once."""
-        words = line.split()
-        if words[:1] != [self._who]:
-            return None
-        known = OF_THE_DOOR if self._who == DOOR else OF_A_CHILD
-        with suppress(ValueError):
-            match words[1:]:
-                case [kind] if kind in known:
-                    return 0.0 if kind == fault else None
-                case [kind, number] if kind in known:
-                    amount = float(number)
-                    if math.isfinite(amount):
-                        return amount if kind == fault else None
-        if line not in self._told:
+    def _tell(self, wrong: set[str]) -> None:
+        new = wrong - self._told
+        self._told |= new  # before it is logged: a log's line asks for the time, and so for this
+        for line in sorted(new):
             _LOGGER.error("%r is no fault there is: see docs/faults.md", line)
-            self._told.add(line)
-        return None
 
 
-def switch_of(who: str) -> Switch | None:
-    """Return the switch of an engine or of the `door`, if there is one."""
+def _is_fault(line: str) -> bool:
+    found = _read(line)
+    return found is not None and found[1] in FAULTS.get(found[0], ())
+
+
+def _read(line: str) -> tuple[str, str, float] | None:
+    """Return who, what goes wrong and its number, of a line that has this form."""
+    with suppress(ValueError):
+        match line.split():
+            case [who, kind]:
+                return who, kind, 0.0
+            case [who, kind, number] if abs(amount := float(number)) <= _MOST:
+                return who, kind, amount
+    return None
+
+
+def switch_of(who: str, tells: bool = False) -> Switch | None:
+    """Return the switch of an engine or of the `door`, if there is one; the one that `tells` logs
+    which lines say nothing."""
     path = os.environ.get(VARIABLE)
-    return Switch(Path(path), who) if path else None
+    return Switch(Path(path), who, tells) if path else None
 
 
 def trouble_process(switch: Switch) -> None:

@@ -40,7 +40,7 @@ async def serve(
     `installer` is the script that installs more engines meanwhile, `make` makes those there are."""
     share_arenas()  # before there are threads
     warn_of_balancer(config)
-    if (switch := switch_of(DOOR)) is not None:
+    if (switch := switch_of(DOOR, tells=True)) is not None:
         trouble_process(switch)
     loop = asyncio.get_running_loop()
     ending, again = asyncio.Event(), asyncio.Event()

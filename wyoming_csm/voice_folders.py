@@ -21,7 +21,7 @@ import yaml
 from wyoming_csm.clip_pace import pace_of
 from wyoming_csm.clip_words import names_of
 from wyoming_csm.config import Config
-from wyoming_csm.errors import RequestError, VoiceError, VoiceExists
+from wyoming_csm.errors import RequestError, StoreError, VoiceError, VoiceExists
 from wyoming_csm.lexicons import FILE as LEXICON
 from wyoming_csm.recordings import holds_recording, is_recording
 from wyoming_csm.voice_book import BEFORE, CHANGING, MAX_VOICES, NO_VOICES
@@ -34,6 +34,7 @@ NO_ENGINE = (
 )
 _MOVING = threading.Lock()  # folders of voices: nobody looks between the steps of a change
 _IN_THE_WAY = (errno.EEXIST, errno.ENOTEMPTY)  # another process was quicker
+_UNCHANGED = "the folder of voices cannot be changed"
 _MOST_TRIES = 20  # to replace a voice: at each another was quicker
 _ABANDONED_SECONDS = 3_600.0  # since a change was begun, by the clock of the disk's own computer
 
@@ -76,7 +77,7 @@ def make_voice(
 ) -> Made:
     """Make a voice's folder of a clip and exactly the words in it. Takes a while.
 
-    Raises RequestError, VoiceError.
+    Raises RequestError, VoiceError, StoreError.
     """
     name = check_new(config, name, replacing)
     folder = Path(config.voices)
@@ -108,7 +109,7 @@ def judge_clip(config: Config, clip: Path, judge: Judge = judge_folder) -> Judge
 
 
 def discard(config: Config, name: str) -> None:
-    """Take a voice's folder away, all at once. Raises RequestError."""
+    """Take a voice's folder away, all at once. Raises RequestError, StoreError."""
     with _hidden(_folder_of(config, name).parent) as hidden, _MOVING:
         folder = _folder_of(config, name)
         try:
@@ -121,7 +122,7 @@ def discard(config: Config, name: str) -> None:
 
 
 def rename(config: Config, name: str, new_name: str) -> str:
-    """Give a voice another name; return that. Raises RequestError."""
+    """Give a voice another name; return that. Raises RequestError, StoreError."""
     with _MOVING:
         folder = _folder_of(config, name)
         new_name = check_new(config, new_name)
@@ -130,7 +131,9 @@ def rename(config: Config, name: str, new_name: str) -> str:
         except OSError as error:
             if error.errno in _IN_THE_WAY:
                 raise _exists(new_name) from error
-            raise RequestError(f"{folder.name!r} cannot be renamed: {_with_cure(error)}") from error
+            if isinstance(error, FileNotFoundError):  # another process took it away
+                raise _absent(config, name) from error
+            raise StoreError.of(f"{folder.name!r} cannot be renamed", error) from error
     return new_name
 
 
@@ -185,17 +188,17 @@ def _carry_lexicon(folder: Path, name: str, aside: Path) -> None:
 @contextmanager
 def _hidden(folder: Path) -> Iterator[Path]:
     """Make a hidden folder of one's own, which no server takes for a voice, beside the voices, and
-    leave nothing of it. Raises RequestError."""
+    leave nothing of it. Raises StoreError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         hidden = Path(tempfile.mkdtemp(prefix=CHANGING, dir=folder))
     except OSError as error:
-        raise _unwritable(error) from error
+        raise StoreError.of(_UNCHANGED, error) from error
     try:
         _clear_abandoned(hidden)
         yield hidden
     except OSError as error:
-        raise _unwritable(error) from error
+        raise StoreError.of(_UNCHANGED, error) from error
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
 
@@ -251,21 +254,6 @@ def _clear_abandoned(hidden: Path) -> None:
             if now - path.stat().st_mtime > _ABANDONED_SECONDS:
                 _move_back(path / BEFORE)
                 shutil.rmtree(path, ignore_errors=True)
-
-
-def _unwritable(error: OSError) -> RequestError:
-    return RequestError(f"the folder of voices cannot be changed: {_with_cure(error)}")
-
-
-def _with_cure(error: OSError) -> str:
-    """Return the system's words, and what helps where this user may not write."""
-    if error.errno not in (errno.EACCES, errno.EPERM):
-        return error.strerror or str(error)
-    user = os.geteuid()
-    return (
-        f"{error.strerror}: it must belong to user {user}, `chown -R {user} config/voices` (with"
-        " Docker on the host)"
-    )
 
 
 def _exists(name: str) -> VoiceExists:

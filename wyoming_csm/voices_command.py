@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from wyoming_csm.app import make_data_dir
 from wyoming_csm.config import Config
-from wyoming_csm.errors import RequestError, VoiceError
+from wyoming_csm.errors import RequestError, StoreError, VoiceError
 from wyoming_csm.say import speak_into
 from wyoming_csm.transcription import transcribe
 from wyoming_csm.voice_book import VoiceBook
@@ -135,7 +135,8 @@ def remove_voice(config: Config, name: str) -> None:
 
 
 def reroll_voice(config: Config, name: str) -> None:
-    """Let a speaker without a clip get another voice. Raises RequestError, ConfigError."""
+    """Let a speaker without a clip get another voice. Raises RequestError, ConfigError,
+    StoreError."""
     speakers = [f"speaker_{number}" for number in range(BARE_SPEAKERS)]
     only = f"only {speakers[0]} to {speakers[-1]} can get another voice"
     if name in config.presets:
@@ -153,7 +154,8 @@ def reroll_voice(config: Config, name: str) -> None:
         config = replace(config, data_dir=make_data_dir(config.data_dir))
         reroll(config.speakers_dir, speakers.index(name))
     except OSError as error:
-        raise RequestError(f"{error.filename}: {error.strerror}") from error
+        folder = str(config.speakers_dir)
+        raise StoreError.of(f"{folder} cannot be written", error, folder) from error
     print(
         f"{name} gets another voice. A running server makes it in its next quiet moment, and speaks"
         " as before until then."

@@ -6,7 +6,7 @@ import pytest
 
 from tests.engines.helpers import Make, started
 from tests.fakes import FakeEngine
-from tests.faults.drill import UNHURT, WHOLE, Drill, answer_to, ask
+from tests.faults.drill import FRAMES, UNHURT, WHOLE, Drill, answer_to, ask
 from tests.server.clients import eventually, peer, say, serving, warnings
 from wyoming_csm.config import Limits
 
@@ -30,13 +30,17 @@ async def test_a_network_that_takes_nothing_for_a_while_costs_no_sound(drill: Dr
         assert (answer.kinds, answer.sound) == (UNHURT, WHOLE)
 
 
+@pytest.mark.parametrize(
+    ("text", "frames"), [("It goes on. And on. And on.", 20), ("It goes on.", FRAMES)]
+)
 async def test_a_network_that_takes_nothing_any_more_is_given_up(
-    drill: Drill, caplog: pytest.LogCaptureFixture
+    drill: Drill, caplog: pytest.LogCaptureFixture, text: str, frames: int
 ) -> None:
-    engine = FakeEngine(frames=20)
+    """As well where nothing waits for it to take the sound: all of it is little."""
+    engine = FakeEngine(frames=frames)
     async with serving(engine, limits=Limits(stall_seconds=0.1)) as server:
         drill.set("door stall")
-        answer = await ask(server, "It goes on. And on. And on.")
+        answer = await ask(server, text)
         assert answer.events == [], "the connection's end alone can be told"
         assert engine.finished == ["It goes on."]
         assert any("took nothing for 0.1 s" in line for line in warnings(caplog))

@@ -20,6 +20,8 @@ from benchmarks.fixtures.fake_child import ROOT
 from tests.faults.drill import UNHURT, Answer, Drill
 
 DAY = 86_400
+# Lines that say nothing. All that is logged asks for the time, and with it for these.
+WRONG = ("door stal", "door clock 1e300", "system dei 0", "cms die 0", "system nan 0", "\ufffd")
 
 
 async def asked(path: Path, voice: str | None = None) -> Answer:
@@ -63,6 +65,7 @@ async def test_a_full_disk_and_a_clock_that_jumps(drill: Drill, tmp_path: Path) 
         "data_dir": str(tmp_path / "data"),
     }
     config.write_text(json.dumps(settings))
+    drill.set(*WRONG[:3])  # neither door nor child is kept from starting
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "wyoming_csm", "--config", str(config)),
         cwd=ROOT,
@@ -80,6 +83,8 @@ async def test_a_full_disk_and_a_clock_that_jumps(drill: Drill, tmp_path: Path) 
         found = re.search(r"below /v1: (http://127\.0\.0\.1:\d+/)", log)
         assert found, log
         async with ClientSession(found[1]) as client:
+            drill.set(*WRONG, f"door clock {DAY}")
+            assert is_spoken(await asked(unix))
             for jump in (DAY, -DAY):
                 drill.set(f"door clock {jump}", f"system clock {jump}")
                 assert is_spoken(await asked(unix))
@@ -100,6 +105,7 @@ async def test_a_full_disk_and_a_clock_that_jumps(drill: Drill, tmp_path: Path) 
         assert await process.wait() == 0
         assert "Traceback" not in log
         assert "loudness.json cannot be written" in log
+        assert [log.count(f"{line!r} is no fault there is") for line in WRONG] == [1] * len(WRONG)
     finally:
         if process.returncode is None:
             process.kill()

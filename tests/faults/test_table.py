@@ -11,7 +11,7 @@ import pytest
 from tests.faults.drill import Drill
 from tests.test_imports import MODULES, imported
 from wyoming_csm.config import EngineName
-from wyoming_csm.faults import DOOR, OF_A_CHILD, OF_THE_DOOR, VARIABLE, Switch, switch_of
+from wyoming_csm.faults import DOOR, FAULTS, OF_CSM, VARIABLE, Switch, switch_of
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
@@ -48,17 +48,17 @@ def test_each_row_has_an_answer_and_a_test_and_each_test_a_row() -> None:
 
 def test_each_fault_of_the_switch_has_a_row_and_each_line_is_one() -> None:
     lines = [line.split() for row in rows() for line in row.lines]
-    assert {kind for who, kind, *_ in lines if who != DOOR} == set(OF_A_CHILD)
-    assert {kind for who, kind, *_ in lines if who == DOOR} == set(OF_THE_DOOR)
+    assert {kind for who, kind, *_ in lines if who != DOOR} == set(OF_CSM)
+    assert {kind for who, kind, *_ in lines if who == DOOR} == set(FAULTS[DOOR])
     for who, kind, *number in lines:
-        meaning = OF_THE_DOOR[kind] if who == DOOR else OF_A_CHILD[kind]
+        meaning = FAULTS[who][kind]
         assert len(number) == bool(meaning), f"{who} {kind}: {meaning or 'no number'}"
-        assert who in (DOOR, *get_args(EngineName))
+    assert set(FAULTS) == {DOOR, *get_args(EngineName)}
 
 
 def test_each_fault_of_the_switch_is_tried() -> None:
     tried = "".join(path.read_text(encoding="utf-8") for path in HERE.glob("test_*.py"))
-    names = {*OF_A_CHILD, *OF_THE_DOOR}
+    names = {kind for kinds in FAULTS.values() for kind in kinds}
     assert {name for name in names if not re.search(rf'(?: |")({name})[ "]', tried)} == set()
 
 
@@ -109,15 +109,29 @@ def of(path: Path, at_import_only: bool = False) -> set[str]:
     return {name for _, name in imported(path, at_import_only)}
 
 
-def test_a_line_that_is_none_is_told(drill: Drill, caplog: pytest.LogCaptureFixture) -> None:
-    drill.set("csm dye 3", "csm die 3")
-    assert Switch(drill.path, "csm").number("die") == 3
-    assert "csm dye 3" in caplog.text
+def test_lines_that_say_nothing_are_told_once_and_the_others_hold(
+    drill: Drill, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By the server's own process, for all: whoever is meant may not be there."""
+    wrong = ("csm dye 3", "cms die 0", "system nan 0", "door nan 0", "csm die 1 2", "csm")
+    drill.set(*wrong, "", "csm die 3", "coqui die 0", "door stall")
+    assert [Switch(drill.path, "csm").number("die"), Switch(drill.path, DOOR).number("stall")] == [
+        3,
+        0,
+    ]
+    assert not caplog.messages
+    door = Switch(drill.path, DOOR, tells=True)
+    assert [door.number(fault) for fault in ("stall", "block", "stall")] == [0, None, 0]
+    assert sorted(caplog.messages) == sorted(
+        f"{line!r} is no fault there is: see docs/faults.md" for line in wrong
+    )
 
 
 def test_a_file_that_says_nothing_makes_no_fault(tmp_path: Path) -> None:
-    """Whatever bytes it has: a drill that is written wrong stops no server."""
+    """Whatever bytes it has; that no process is harmed by them: `test_program.py`."""
     path = tmp_path / "faults"
     path.write_bytes(b"door dye 3\ndoor short nan\ndoor block inf\n\xff\xfe\ndoor clock -3\n")
     switch = Switch(path, DOOR)
     assert [switch.number(fault) for fault in ("short", "block", "clock")] == [None, None, -3]
+    path.write_bytes(b"door clock 1e300\n")
+    assert switch.number("clock") is None, "no log could be written: there is no such date"

@@ -7,6 +7,7 @@ from random import Random
 import pytest
 
 from tests.fuzz.__main__ import attempt
+from tests.fuzz.balancer import balancer_targets
 from tests.fuzz.files import file_targets
 from tests.fuzz.http import http_targets
 from tests.fuzz.targets import TARGETS, Target
@@ -15,7 +16,12 @@ CORPUS = Path(__file__).parent / "corpus"
 MADE = 300  # of the wire, beside the seeds; of others by their share
 
 
-QUICK = (*TARGETS, *file_targets(), *http_targets())  # those of checkpoints need torch
+QUICK = (
+    *TARGETS,
+    *balancer_targets(),
+    *file_targets(),
+    *http_targets(),
+)  # those of checkpoints need torch
 
 
 def inputs_of(target: Target) -> Sequence[bytes]:

@@ -209,6 +209,13 @@ GUARDS = (
         "server/test_hostile.py::test_describes_of_a_client_that_never_reads_are_bounded",
     ),
     Guard(
+        "Who takes nothing of a short reply is given up as well",
+        "server/connection.py",
+        "await events.flushed()  # of",
+        "pass  # of",
+        "faults/test_door.py::test_a_network_that_takes_nothing_any_more_is_given_up",
+    ),
+    Guard(
         "A flood of questions lets others come between",
         "server/connection.py",
         "await asyncio.sleep(0)  # nor",
@@ -403,9 +410,16 @@ GUARDS = (
     Guard(
         "No fault is made where the variable does not name a file",
         "faults.py",
-        "return Switch(Path(path), who) if path else None",
-        'return Switch(Path(path or ""), who)',
+        "return Switch(Path(path), who, tells) if path else None",
+        'return Switch(Path(path or ""), who, tells)',
         "faults/test_table.py::test_where_it_is_off_there_is_none",
+    ),
+    Guard(
+        "Brackets in a file of settings are nested only so deep",
+        "documents.py",
+        "if self.flow_level == _DEEPEST:",
+        "if False:",
+        "test_config.py::test_broken_files_are_one_line",
     ),
     Guard(
         "A file of settings has only so many bytes",

@@ -40,6 +40,16 @@ async def test_little_unsent_is_no_reason_to_wait_but_much_is() -> None:
     await asyncio.gather(writer.wait_closed(), return_exceptions=True)
 
 
+async def test_after_it_was_flushed_little_is_no_reason_to_wait_again() -> None:
+    events, writer, far = await pair(0.1)
+    await events.flushed()
+    events.send(MUCH)
+    assert events.unsent > 0
+    await events.drained()
+    far.close()
+    writer.transport.abort()
+
+
 async def test_flushed_means_nothing_is_unsent() -> None:
     events, writer, far = await pair(0.1)
     events.send(MUCH)

@@ -201,6 +201,7 @@ class Connection:
             self._sound.stop()
             if request.streamed:
                 events.send(SynthesizeStopped().event())
+            await events.flushed()  # of a short reply nothing else waits for the peer
             self._answer = self._sound = None
             self._unanswered -= 1
             self.last_active = self._clock()

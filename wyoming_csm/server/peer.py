@@ -69,7 +69,10 @@ class EventWriter:
     async def flushed(self) -> None:
         """Wait until nothing is unsent. Raises Stalled, ConnectionError."""
         self._transport.set_write_buffer_limits(high=0, low=0)
-        await self.drained()
+        try:
+            await self.drained()
+        finally:
+            self._transport.set_write_buffer_limits(high=UNSENT_BYTES, low=UNSENT_BYTES)
 
     def probed(self) -> None:
         """Note that something was just sent to a peer whose input ended."""

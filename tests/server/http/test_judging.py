@@ -3,12 +3,14 @@
 import asyncio
 import os
 import sys
+from http import HTTPStatus
 from pathlib import Path
 
 import pytest
 
 from wyoming_csm.errors import VoiceError
 from wyoming_csm.server.http.judging import Judging
+from wyoming_csm.server.http.problems import Refused
 from wyoming_csm.voice_folders import Judge
 
 ENDS = "import os, signal; os.kill(os.getpid(), signal.{})"
@@ -36,6 +38,14 @@ async def test_a_process_that_dies_is_explained(
     judging = Judging((sys.executable, "-c", code))
     with pytest.raises(VoiceError, match=words):
         await judging.run(lambda judge: judge(tmp_path, None))
+    judging.close()
+
+
+async def test_where_no_process_can_be_started_one_may_ask_again(tmp_path: Path) -> None:
+    judging = Judging((str(tmp_path / "no-such-program"),))
+    with pytest.raises(Refused, match="no process can be started") as told:
+        await judging.run(lambda judge: judge(tmp_path, None))
+    assert told.value.status == HTTPStatus.SERVICE_UNAVAILABLE
     judging.close()
 
 

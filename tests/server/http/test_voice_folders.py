@@ -4,7 +4,9 @@ cannot be written, and recordings that no engine speaks with."""
 import asyncio
 import errno
 import os
+import tempfile
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -13,9 +15,9 @@ from tests.fakes import FakeEngine
 from tests.server.http.doors import doors
 from tests.server.http.test_voices import WORDS, asked, form, names, recording
 from wyoming_csm.config import Config
-from wyoming_csm.errors import RequestError
+from wyoming_csm.errors import StoreError
 from wyoming_csm.recordings import read_voice
-from wyoming_csm.voice_book import MAX_VOICES
+from wyoming_csm.voice_book import CHANGING, MAX_VOICES
 from wyoming_csm.voice_folders import make_voice, rename
 from wyoming_csm.voice_state import Judgement
 
@@ -43,8 +45,57 @@ async def test_what_cannot_be_written_tells_no_path(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     async with doors(FakeEngine(), voices=str(tmp_path / "file")) as both:
         status, found = await asked(both, "POST", "/api/voices/anna", data=form(text=WORDS))
-    assert (status, str(tmp_path) in found["error"]["message"]) == (400, False)
+    assert (status, str(tmp_path) in found["error"]["message"]) == (500, False)
     assert "the folder of voices cannot be changed" in found["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "cure"),
+    [
+        (errno.ENOSPC, 507, "make room, and try again"),
+        (errno.EDQUOT, 507, "make room, and try again"),
+        (errno.EROFS, 500, "mount config/voices so that it can be written"),
+        (errno.EACCES, 500, "`chown -R"),
+        (errno.EPERM, 500, "`chown -R"),
+        (errno.EIO, 500, ""),
+    ],
+    ids=lambda value: errno.errorcode.get(value, "") if isinstance(value, int) else "",
+)
+async def test_a_disk_of_voices_that_takes_nothing_is_no_fault_of_who_asks(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    code: int,
+    status: int,
+    cure: str,
+) -> None:
+    """The folder of voices alone: a recording that is sent has room elsewhere."""
+    (tmp_path / "anna").mkdir()
+    (tmp_path / "anna" / "clip.wav").touch()
+    make = tempfile.mkdtemp
+
+    def refused(*_: object) -> Path:
+        raise OSError(code, os.strerror(code), "a path")
+
+    def of_voices(suffix: str | None = None, prefix: str | None = None, dir: Any = None) -> str:
+        return str(refused()) if prefix == CHANGING else make(suffix, prefix, dir)
+
+    async with doors(FakeEngine(), voices=str(tmp_path)) as both:
+        monkeypatch.setattr(tempfile, "mkdtemp", of_voices)
+        monkeypatch.setattr(Path, "rename", refused)
+        found = [
+            await asked(both, "POST", "/api/voices/berta", data=form(text=WORDS)),
+            await asked(both, "POST", "/api/voices/anna/rename", json={"name": "berta"}),
+            await asked(both, "DELETE", "/api/voices/anna"),
+        ]
+    assert [one[0] for one in found] == [status] * 3
+    for _, body in found:
+        assert os.strerror(code) in body["error"]["message"]
+        assert cure in body["error"]["message"]
+        assert "a path" not in body["error"]["message"]
+        assert body["error"]["type"] == "server_error"
+    assert names(tmp_path) == ["anna"]
+    assert len([one for one in caplog.messages if "cannot be" in one]) == 2, "once for each address"
 
 
 @pytest.mark.parametrize("code", [errno.EACCES, errno.EPERM, errno.ENOSPC])
@@ -55,7 +106,7 @@ def test_who_may_not_write_is_told_who_must_own_the_folder(tmp_path: Path, code:
     clip = tmp_path / "a.wav"
     clip.write_bytes(recording())
     config = Config(voices=str(tmp_path / "v"))
-    with pytest.raises(RequestError) as told:
+    with pytest.raises(StoreError) as told:
         make_voice(config, "anna", clip, WORDS, "en", judge=refused)
     cure = f": it must belong to user {os.geteuid()}, `chown -R {os.geteuid()} config/voices`"
     words = "the folder of voices cannot be changed: refused"
@@ -68,7 +119,7 @@ def test_who_may_not_rename_is_told_the_same(tmp_path: Path) -> None:
     (tmp_path / "anna").mkdir()
     tmp_path.chmod(0o555)
     try:
-        with pytest.raises(RequestError, match=r"'anna' cannot be renamed: .*`chown -R"):
+        with pytest.raises(StoreError, match=r"'anna' cannot be renamed: .*`chown -R"):
             rename(Config(voices=str(tmp_path)), "anna", "berta")
     finally:
         tmp_path.chmod(0o755)

@@ -176,7 +176,7 @@ async def test_a_speaker_without_a_recording_gets_another_voice(tmp_path: Path) 
     (tmp_path / "file").touch()
     async with doors(engine, data_dir=str(tmp_path / "file")) as both:
         status, found = await asked(both, "POST", "/api/voices/speaker_1/reroll")
-    assert (status, "cannot be written" in found["error"]["message"]) == (400, True)
+    assert (status, "cannot be written" in found["error"]["message"]) == (500, True)
 
 
 @pytest.mark.parametrize("name", ["nobody", "..", "%2E%2E", "@eaDir"])

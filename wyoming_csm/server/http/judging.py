@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from pathlib import Path
 from threading import Lock
 from typing import TypeVar
@@ -15,6 +16,7 @@ from typing import TypeVar
 import msgspec
 
 from wyoming_csm.errors import RequestError, VoiceError
+from wyoming_csm.server.http.problems import Refused
 from wyoming_csm.voice_folders import Judge
 from wyoming_csm.voice_state import Judgement
 from wyoming_csm.worker.judge import LIMIT_SECONDS, Refusal
@@ -38,7 +40,7 @@ class Judging:
         """Do `work`, which is handed what judges a folder: once, in a process of its own.
 
         If this is cancelled, that process is ended, and the work with it, before this ends. Raises
-        what `work` raises; what judges raises RequestError, VoiceError.
+        what `work` raises; what judges raises Refused, RequestError, VoiceError.
         """
         process = _Process(self._program)
         job = self._threads.submit(work, process.judge)
@@ -67,7 +69,7 @@ class _Process:
         self._starting = Lock()
 
     def judge(self, folder: Path, loudness: float | None) -> Judgement:
-        """See `Judge`. Raises RequestError, VoiceError."""
+        """See `Judge`. Raises Refused, RequestError, VoiceError."""
         with self._start(folder, loudness) as process:
             answer, _ = process.communicate()
         try:
@@ -101,7 +103,8 @@ class _Process:
                 )
             except OSError as error:
                 why = error.strerror or error
-                raise RequestError(f"no process can be started to read it: {why}") from error
+                told = f"no process can be started to read the recording: {why}"
+                raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, told) from error
             return self._process
 
 

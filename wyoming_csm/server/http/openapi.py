@@ -43,11 +43,13 @@ _REASONS = {
     409: "There is a voice of this name, or no speech-to-text server is configured",
     413: "The body is too large",
     415: "The body is of a kind that is not taken, or compressed",
+    500: "The server cannot change its own files, or is at fault: the message or its log says why",
     503: "Too much is asked for at once, or no engine can speak: ask again after Retry-After",
     507: "The server's disk is full",
 }
 _ALWAYS = (400, 401, 403, 503)
 _BODY = (408, 413, 415, 507)
+_CHANGING = (500, 507)  # what the server has stored
 _NAME = {
     "name": "name",
     "in": "path",
@@ -157,13 +159,13 @@ def _paths() -> _Schema:
                 {201: ("It is there", _json(voices.Changed))},
                 parameters=[_NAME],
                 body=_recording("text", "language", "replace"),
-                errors=(409,),
+                errors=(409, *_CHANGING),
             ),
             "delete": _operation(
                 "Take a recorded voice away",
                 {200: ("It is gone", _json(voices.Changed))},
                 parameters=[_NAME],
-                errors=(404,),
+                errors=(404, *_CHANGING),
             ),
         },
         "/api/voices/{name}/rename": {
@@ -172,7 +174,7 @@ def _paths() -> _Schema:
                 {200: ("It has that name", _json(voices.Changed))},
                 parameters=[_NAME],
                 body=_json(voices.NewName),
-                errors=(404, 409),
+                errors=(404, 409, *_CHANGING),
             )
         },
         "/api/voices/{name}/reroll": {
@@ -180,7 +182,7 @@ def _paths() -> _Schema:
                 "Let a speaker without a recording get another voice",
                 {200: ("It has one from its next sentences on", _json(voices.Changed))},
                 parameters=[_NAME],
-                errors=(404, 415),
+                errors=(404, 415, *_CHANGING),
             )
         },
         "/api/clips/judge": {

@@ -14,9 +14,12 @@ async def index(_request: web.Request) -> web.StreamResponse:
 
 async def part(request: web.Request) -> web.StreamResponse:
     """Answer GET /page/…"""
-    path = (FOLDER / request.match_info["name"]).resolve()
-    if FOLDER.resolve() not in path.parents or not path.is_file():
-        raise web.HTTPNotFound
+    try:
+        path = (FOLDER / request.match_info["name"]).resolve()
+        if FOLDER.resolve() not in path.parents or not path.is_file():
+            raise web.HTTPNotFound
+    except OSError as error:  # a name longer than a disk has
+        raise web.HTTPNotFound from error
     return _file(path)
 
 

@@ -1,6 +1,5 @@
 """What is refused over HTTP: one shape of JSON, OpenAI's, with words for people."""
 
-import errno
 from http import HTTPStatus
 
 import msgspec
@@ -8,8 +7,10 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from wyoming_csm.errors import (
+    FULL,
     EngineError,
     RequestError,
+    StoreError,
     VoiceError,
     VoiceExists,
     WyomingCsmError,
@@ -28,7 +29,6 @@ _TYPES = {
     HTTPStatus.SERVICE_UNAVAILABLE: "overloaded_error",
     HTTPStatus.INSUFFICIENT_STORAGE: "server_error",
 }
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +63,8 @@ def fault_of(error: WyomingCsmError) -> tuple[HTTPStatus, Fault]:
             status, param = error.status, error.param
         case EngineError():
             status = HTTPStatus.SERVICE_UNAVAILABLE
+        case StoreError(full=True):
+            status = HTTPStatus.INSUFFICIENT_STORAGE
         case VoiceExists():
             status = HTTPStatus.CONFLICT
         case RequestError() | VoiceError():
@@ -101,6 +103,8 @@ def as_json(log: RateLimitedLog) -> Middleware:
         except ConnectionError:  # the client left
             return _broken_off(request)
         except WyomingCsmError as error:
+            if isinstance(error, StoreError):
+                _warn(request, error, log)
             answer = answer_of(error)
         except web.HTTPException as error:
             if error.status < HTTPStatus.BAD_REQUEST:
@@ -137,15 +141,21 @@ def _broken_off(request: web.Request) -> web.Response:
 
 def _unforeseen(request: web.Request, error: Exception, log: RateLimitedLog) -> Refused:
     """Log an error that nobody foresaw, and return what is told of it."""
-    resource = request.match_info.route.resource
-    kind = f"{resource} {type(error).__name__}"
-    if isinstance(error, OSError) and (error.errno in _FULL or _has_no_folder(error)):
-        log.warning(kind, "A request to %s failed: %s", resource, error)
+    if isinstance(error, OSError) and (error.errno in FULL or _has_no_folder(error)):
+        _warn(request, error, log)
         return Refused(
             HTTPStatus.INSUFFICIENT_STORAGE, "the server's disk is full: make room, and try again"
         )
-    log.exception(kind, "A request to %s failed", resource)
+    resource = request.match_info.route.resource
+    log.exception(f"{resource} {type(error).__name__}", "A request to %s failed", resource)
     return Refused(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error: the server's log says more")
+
+
+def _warn(request: web.Request, error: Exception, log: RateLimitedLog) -> None:
+    """Log what is no fault of the program's, but of the machine it runs on."""
+    resource = request.match_info.route.resource
+    kind = f"{resource} {type(error).__name__}"
+    log.warning(kind, "A request to %s failed: %s", resource, error)
 
 
 def _has_no_folder(error: OSError) -> bool:

@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from wyoming_csm.errors import RequestError
+from wyoming_csm.errors import StoreError
 from wyoming_csm.server.http.bodies import read_json
 from wyoming_csm.server.http.house import House, house_of
 from wyoming_csm.server.http.problems import Refused
@@ -146,7 +146,8 @@ async def rerolled(request: web.Request) -> web.Response:
     try:
         await asyncio.to_thread(reroll, house.config.speakers_dir, int(found.speaker))
     except OSError as error:
-        raise RequestError(f"{house.config.speakers_dir} cannot be written: {error}") from error
+        folder = str(house.config.speakers_dir)
+        raise StoreError.of(f"{folder} cannot be written", error, folder) from error
     return json_answer(Changed(name))
 
 
