@@ -207,19 +207,19 @@ async def test_a_killed_replica_takes_its_replies_and_a_drained_one_none(tmp_pat
         killed, drained, _ = balancer.replicas
         port = balancer.port
         calling = asyncio.create_task(
-            call_for(5.0, Pattern(12, think=0.5), lambda _: ("127.0.0.1", port))
+            call_for(6.0, Pattern(12, think=0.5), lambda _: ("127.0.0.1", port))
         )
         names = {replica.name for replica in balancer.replicas}
         await eventually(
             lambda: {name for line in balancer.served.values() for name in line} >= names
         )
-        await killed.kill()
-        gone, over = time.monotonic(), asyncio.Event()
-        url = f"http://127.0.0.1:{balancer.http_port}"
+        url, over = f"http://127.0.0.1:{balancer.http_port}", asyncio.Event()
         asking = [asyncio.create_task(asks_http(url, over)) for _ in range(4)]
         assert await drained.drain() == 0  # it ends by itself, after those that it speaks to
         over.set()
         assert min(await asyncio.gather(*asking)) > 0
+        await killed.kill()
+        gone = time.monotonic()
         calls = await calling
         await speaks_http(url)
     by = [(call, balancer.served[call.source].popleft()) for call in calls if call.source]
