@@ -9,7 +9,7 @@ import socket
 import sys
 from asyncio import subprocess
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,6 +77,7 @@ async def started(
         cwd=folder,
         env={**os.environ, "SUPERVISOR_TOKEN": TOKEN, **variables},
         stderr=subprocess.PIPE,
+        start_new_session=True,
     )
     try:
         async with asyncio.timeout(PATIENCE):
@@ -84,6 +85,9 @@ async def started(
     finally:
         if process.returncode is None:
             process.send_signal(signal.SIGTERM)
+            await process.wait()
+        with suppress(ProcessLookupError):  # what it started, which holds its output open
+            os.killpg(process.pid, signal.SIGKILL)
         await process.communicate()
 
 
