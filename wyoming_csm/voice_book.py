@@ -79,24 +79,25 @@ class VoiceBook:
         """Return what a folder's files are known by, and its voice, if it is one; None if it was
         moved meanwhile."""
         known = None if self._seen is None else self._seen.get(name)
-        stamp = _stamp(folder)
-        if stamp is None and before and known is not None:
+        found = _stamp(folder)
+        if found is None and before and known is not None:
             return known, before  # it cannot be told now
-        unchanged, voice = known == (stamp or ()), before
+        stamp, voice = found or (), before
+        unchanged = known == stamp
         if not unchanged or self._is_to_be_read_again(name):
-            found = self._read(folder, name)
-            if _stamp(folder) != stamp:
+            read = self._read(folder, name)
+            if (_stamp(folder) or ()) != stamp:
                 return None
-            voice = before if found == before else found
+            voice = before if read == before else read
         if not unchanged:
             self._told.pop(name, None)
-            if _is_new(stamp or ()):
+            if _is_new(stamp):
                 self._unsure[name] = self._clock() + _COARSEST_SECONDS
         if name in self._faults:
             self._unsure.setdefault(name, self._clock() + _FAULT_SECONDS)
         if unchanged or self._seen is None:
             self._tell_fault(name)
-        return stamp or (), voice
+        return stamp, voice
 
     def _tell_fault(self, name: str) -> None:
         fault = self._faults.get(name)

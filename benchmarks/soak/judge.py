@@ -94,14 +94,10 @@ def middle_no_higher(what: str, phases: Sequence[Points], unit: str) -> Verdict:
     """Judge the median of the last third by the first's, in each phase by itself: what dies in one
     costs more than what dies in another. The worst counts."""
     limit = f"at most {SLOWER:g} times"
-    thirds = [
-        (
-            statistics.median(values[: len(values) // 3]),
-            statistics.median(values[-len(values) // 3 :]),
-        )
-        for values in ([value for _, value in points] for points in phases)
-        if len(values) >= 9
-    ]
+    thirds = []
+    for values in ([value for _, value in points] for points in phases):
+        if (third := len(values) // 3) >= 3:
+            thirds.append((statistics.median(values[:third]), statistics.median(values[-third:])))
     if not thirds:
         return Verdict(what, "too short to say", limit, None)
     first, last = max(thirds, key=lambda one: one[1] / one[0])

@@ -121,6 +121,9 @@ async def test_what_is_no_header_is_refused(
         assert await one.rest() == []
         assert not server.connections
     assert [w for w in warnings(caplog) if "balancer 127.0.0.2" in w and "send-proxy-v2" in w]
+    assert "no whole PROXY header in" not in caplog.text, (
+        "what it is shows without waiting for more"
+    )
 
 
 @pytest.mark.parametrize("header", [FIRST, second("192.168.1.9"), LOCAL])

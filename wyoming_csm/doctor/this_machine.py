@@ -1,7 +1,6 @@
 """The machine that this runs on, asked for what the checks want to know."""
 
 import asyncio
-import errno
 import os
 import platform
 import shutil
@@ -25,7 +24,7 @@ from zeroconf import ServiceStateChange, Zeroconf
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
 from wyoming_csm.doctor.machine import Answer, Disk, Ran, Seen
-from wyoming_csm.errors import ConfigError, ProtocolError
+from wyoming_csm.errors import FULL, ConfigError, ProtocolError
 from wyoming_csm.gpu_signs import signs
 from wyoming_csm.server.addresses import reachable_addresses
 from wyoming_csm.server.sockets import listen_tcp, port_holder
@@ -160,8 +159,8 @@ def _why_no_folder(parent: Path) -> str:
     try:
         Path(tempfile.mkdtemp(prefix=".doctor-", dir=parent)).rmdir()
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)  # how much is free says that
-        return "" if full else error.strerror or str(error)
+        # How much is free says that it is full.
+        return "" if error.errno in FULL else error.strerror or str(error)
     return ""
 
 
