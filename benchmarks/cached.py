@@ -32,6 +32,7 @@ from benchmarks.server_overhead import (
     speak_on,
     start_fake_engine,
 )
+from wyoming_csm.answer import AnswerContext
 from wyoming_csm.audio import SAMPLE_RATE, SAMPLE_WIDTH, to_pcm
 from wyoming_csm.config import CacheConfig, Config
 from wyoming_csm.engines.child_engine import ChildEngine
@@ -128,7 +129,7 @@ async def serve(data: Path) -> None:
     limits = replace(config.limits, connections_per_address=64)
     config = replace(config, limits=limits)
     house = Fallback([engine], cache=_SpeechCache(data, CacheConfig()))
-    async with Server(config, house):
+    async with Server(config, AnswerContext.of(config, house)):
         await asyncio.Event().wait()
 
 

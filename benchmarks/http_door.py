@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import msgspec
 from aiohttp import ClientSession
@@ -31,11 +32,9 @@ from wyoming_csm.answer import AnswerContext
 from wyoming_csm.config import Config, HttpConfig, Limits
 from wyoming_csm.engines.child_engine import ChildEngine
 from wyoming_csm.engines.fallback import Fallback
-from wyoming_csm.lexicons import Lexicons
 from wyoming_csm.server.admission import Admission
 from wyoming_csm.server.http.door import HttpDoor
 from wyoming_csm.server.listener import Server
-from wyoming_csm.sound.mixer import Mixer
 
 PORT, HTTP_PORT = 10_293, 10_294
 _TEXT = "A sentence. Another one. And a third."
@@ -115,15 +114,14 @@ async def serve() -> None:
         http=HttpConfig(address=f"127.0.0.1:{HTTP_PORT}"),
         limits=msgspec.structs.replace(Limits(), connections_per_address=64),
     )
-    house, mixer = Fallback([engine]), Mixer(config.sound)
-    context = AnswerContext(config, house, mixer, Lexicons(config))
+    context = AnswerContext.of(config, Fallback([engine]))
     admission = Admission(config.limits)
 
     async def look_again() -> None:
         """Find nothing new."""
 
     http = HttpDoor(config, context, [engine], look_again, admission)
-    async with Server(config, house, mixer, context.lexicons, admission, http.tell), http:
+    async with Server(config, replace(context, tell=http.tell), admission), http:
         await asyncio.Event().wait()
 
 

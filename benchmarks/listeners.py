@@ -28,6 +28,7 @@ from wyoming.tts import Synthesize
 
 from benchmarks import models, timing
 from benchmarks.record import lines_of
+from wyoming_csm.answer import AnswerContext
 from wyoming_csm.audio import BYTES_PER_SECOND, SAMPLE_RATE
 from wyoming_csm.config import Config, CsmConfig
 from wyoming_csm.engines.base import Phase
@@ -179,7 +180,7 @@ async def serve(config: Config) -> None:
     await engine.wait_loaded()
     if engine.status.phase is not Phase.READY:
         raise SystemExit(engine.status.detail)
-    async with Server(config, engine):
+    async with Server(config, AnswerContext.of(config, engine)):
         print(engine.status.detail, flush=True)
         await asyncio.Event().wait()
 

@@ -27,6 +27,7 @@ from benchmarks.coqui_and_piper import SENTENCES
 from benchmarks.fixtures.recorded_child import COMMAND, RecordedSettings, recording
 from benchmarks.guarding import TEXTS
 from wyoming_csm import __version__
+from wyoming_csm.answer import AnswerContext
 from wyoming_csm.audio import SAMPLE_RATE, Samples, from_pcm, to_pcm
 from wyoming_csm.config import Config, CoquiConfig
 from wyoming_csm.engines.child_engine import ChildEngine
@@ -37,7 +38,6 @@ from wyoming_csm.engines.watchdog import Timeouts
 from wyoming_csm.rehearsal import TEXTS as REHEARSED
 from wyoming_csm.rehearsal import Rehearsal
 from wyoming_csm.server.listener import Server
-from wyoming_csm.sound.mixer import Mixer
 from wyoming_csm.text.pieces import Speak
 from wyoming_csm.text.reader import TextReader
 from wyoming_csm.text.spoken import spoken
@@ -162,16 +162,15 @@ async def measured(config: Config, engine: Fallback, name: str) -> dict[str, flo
     """Say all sentences to a client of a new server, after a rehearsal as it makes one; and the
     first of them to a client of one that has made none."""
     voice = next(one for one in engine.voices if one.name == name)
-    mixer = Mixer(config.sound)
-    async with Server(config, engine, mixer) as server:
+    async with Server(config, AnswerContext.of(config, engine)) as server:
         first = await Listener(server.addresses[0][1], config.sound.loudness or 0).off_by(
             name, ALL[0]
         )
-    mixer = Mixer(config.sound)
-    rehearsal = Rehearsal(engine, mixer, lambda: [voice])
+    answers = AnswerContext.of(config, engine)
+    rehearsal = Rehearsal(engine, answers.mixer, lambda: [voice])
     while await rehearsal.rehearse():
         pass
-    async with Server(config, engine, mixer) as server:
+    async with Server(config, answers) as server:
         listener = Listener(server.addresses[0][1], config.sound.loudness or 0)
         all_of_them = [await listener.off_by(name, text) for text in ALL]
     off = np.array([off for off, seconds, _ in all_of_them if seconds > 1])

@@ -26,6 +26,7 @@ from wyoming.tts import Synthesize
 from benchmarks.fixtures.fake_child import COMMAND, FakeSettings
 from benchmarks.server import until_open
 from wyoming_csm import __version__
+from wyoming_csm.answer import AnswerContext
 from wyoming_csm.config import Config
 from wyoming_csm.engines.child_engine import ChildEngine
 from wyoming_csm.engines.fallback import Fallback
@@ -169,7 +170,7 @@ async def serve() -> None:
     config = msgspec.structs.replace(
         config, limits=msgspec.structs.replace(config.limits, connections_per_address=64)
     )
-    async with Server(config, Fallback([engine])):
+    async with Server(config, AnswerContext.of(config, Fallback([engine]))):
         await asyncio.Event().wait()
 
 

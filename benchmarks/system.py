@@ -16,6 +16,7 @@ from wyoming.client import AsyncTcpClient
 from wyoming.tts import Synthesize, SynthesizeVoice
 
 from wyoming_csm import __version__
+from wyoming_csm.answer import AnswerContext
 from wyoming_csm.audio import SAMPLE_RATE
 from wyoming_csm.config import Config
 from wyoming_csm.engines.fallback import Fallback
@@ -41,7 +42,7 @@ async def main() -> None:
     await engine.start()
     await engine.wait_loaded()
     waited: dict[str, list[float]] = {voice: [] for voice in VOICES}
-    async with Server(config, engine) as server:
+    async with Server(config, AnswerContext.of(config, engine)) as server:
         client = AsyncTcpClient("127.0.0.1", server.addresses[0][1])
         await client.connect()
         for voice in VOICES * (ROUNDS + 1):

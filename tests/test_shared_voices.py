@@ -1,6 +1,7 @@
 """One folder of voices and speakers, many who read and write it: replicas, commands."""
 
 import asyncio
+import dataclasses
 import os
 import shutil
 import sys
@@ -17,7 +18,6 @@ from msgspec.structs import replace
 from tests.test_mending import speech
 from wyoming_csm import app as app_module
 from wyoming_csm.__main__ import main
-from wyoming_csm.answer import AnswerContext
 from wyoming_csm.app import VOICES_SECONDS, App
 from wyoming_csm.config import Config, HttpConfig
 from wyoming_csm.errors import RequestError, VoiceExists
@@ -128,9 +128,7 @@ async def replica(settings: Config, name: str) -> AsyncIterator[tuple[App, Clien
     own = replace(settings, data_dir=str(Path(settings.data_dir) / name))
     own = replace(own, http=HttpConfig(address="127.0.0.1:0"))
     app = App(own)
-    look = app.look_for_voice
-    context = AnswerContext(own, app.engine, app.mixer, app.lexicons, look=look)
-    door = HttpDoor(own, context, app.engines, app.look_at_voices, Admission(own.limits))
+    door = HttpDoor(own, app.answers, app.engines, app.look_at_voices, Admission(own.limits))
     async with door, ClientSession(f"http://127.0.0.1:{door.port}") as client:
         yield app, client
 
@@ -194,7 +192,7 @@ async def test_a_name_that_is_known_is_not_looked_for(tmp_path: Path, clip: Path
         looks += 1
         await app.look_at_voices()
 
-    context = AnswerContext(Config(), app.engine, app.mixer, app.lexicons, look=look)
+    context = dataclasses.replace(app.answers, look=look)
     make_voice(config(tmp_path), "bea", clip, "Dies sind die Worte.", "de")
     for wanted in ("bea", "bea", None):
         voice, complaint = await context.choose(VoiceRequest(name=wanted))

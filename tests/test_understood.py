@@ -13,6 +13,7 @@ from wyoming.tts import (
 from benchmarks.fixtures import recogniser
 from benchmarks.fixtures.recogniser import Recogniser, word_errors, words
 from tests.server.clients import library_client
+from wyoming_csm.answer import AnswerContext
 from wyoming_csm.audio import silence
 from wyoming_csm.config import Config
 from wyoming_csm.engines.base import Phase
@@ -119,7 +120,10 @@ async def errors_of(voice: str, sentences: list[str], markup: str = "{}") -> flo
 async def streamed(config: Config, engine: Fallback, text: str, voice: str) -> bytes:
     """Return the sound for the library's client, which sends the text word by word."""
     pcm = b""
-    async with Server(config, engine) as server, library_client(server) as client:
+    async with (
+        Server(config, AnswerContext.of(config, engine)) as server,
+        library_client(server) as client,
+    ):
         await client.write_event(SynthesizeStart(voice=SynthesizeVoice(name=voice)).event())
         for word in text.split(" "):
             await client.write_event(SynthesizeChunk(f"{word} ").event())

@@ -100,6 +100,12 @@ class AnswerContext:
     tell: Callable[[Spoken], None] = _tell_nobody
     look: Callable[[], Awaitable[None]] = _look_nowhere
 
+    @classmethod
+    def of(cls, config: Config, engine: Fallback) -> "AnswerContext":
+        """Return one that knows nothing of the voices' sound, writes nothing of it down, and has
+        the words of the configuration's files as they are now."""
+        return cls(config, engine, Mixer(config.sound), Lexicons(config))
+
     async def choose(self, wanted: VoiceRequest) -> tuple[Voice | None, str]:
         """Choose as `choose_voice` does; a name that is not known may be new, and is looked for."""
         name = wanted.name

@@ -12,6 +12,7 @@ from typing import get_args
 
 from msgspec.structs import replace
 
+from wyoming_csm.answer import AnswerContext
 from wyoming_csm.config import Config, EngineName
 from wyoming_csm.engines.child_engine import ChildEngine
 from wyoming_csm.engines.choice import is_ready, why
@@ -79,6 +80,9 @@ class App:
             cache=self.cache,
         )
         self.lexicons = Lexicons(config)
+        self.answers = AnswerContext(
+            config, self.engine, self.mixer, self.lexicons, look=self.look_for_voice
+        )
         self.rehearsal = Rehearsal(self.engine, self.mixer, self._voices_to_rehearse)
         self._config = config
         self._missing = asyncio.Lock()  # a voice is looked for

@@ -8,7 +8,7 @@ from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 
-from wyoming_csm.answer import Answer, AnswerContext
+from wyoming_csm.answer import Answer
 from wyoming_csm.app import App, running
 from wyoming_csm.audio import (
     BYTES_PER_SECOND,
@@ -59,7 +59,7 @@ async def speak_into(
         text = TextStream(len(words), _tell)
         text.feed(words)
         text.end()
-        context = AnswerContext(config, app.engine, app.mixer, app.lexicons).for_a_file()
+        context = app.answers.for_a_file()
         answer = Answer(text, voice, recording, context, address="this command")
         passing("waiting for the first sound; a voice's new clip is read in once …")
         await answer.run()

@@ -1,6 +1,7 @@
 """`wyoming-csm serve`: the server with its engines, announced, until a signal ends it."""
 
 import asyncio
+import dataclasses
 import logging
 import signal
 from collections.abc import Awaitable, Callable, Sequence
@@ -11,7 +12,6 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from wyoming_csm import __version__
-from wyoming_csm.answer import AnswerContext
 from wyoming_csm.app import App, MakeEngines, all_engines, running
 from wyoming_csm.arenas import share_arenas
 from wyoming_csm.config import Config, DiscoveryConfig
@@ -50,10 +50,8 @@ async def serve(
     async with running(config, make) as app, AsyncExitStack() as doors:
         admission = Admission(config.limits, config.balancer.proxies)
         http = _http_door(config, app, admission)
-        tell = http.tell if http else None
-        server = await doors.enter_async_context(
-            Server(config, app.engine, app.mixer, app.lexicons, admission, tell, app.look_for_voice)
-        )
+        answers = dataclasses.replace(app.answers, tell=http.tell) if http else app.answers
+        server = await doors.enter_async_context(Server(config, answers, admission))
         _LOGGER.info("wyoming-csm %s listens on %s", __version__, config.uri)
         if http:
             await doors.enter_async_context(http)
@@ -95,9 +93,7 @@ def _http_door(config: Config, app: App, admission: Admission) -> "HttpDoor | No
         return None
     from wyoming_csm.server.http.door import HttpDoor
 
-    look = app.look_for_voice
-    context = AnswerContext(config, app.engine, app.mixer, app.lexicons, look=look)
-    return HttpDoor(config, context, app.engines, app.look_at_voices, admission)
+    return HttpDoor(config, app.answers, app.engines, app.look_at_voices, admission)
 
 
 def announced(config: Config) -> tuple[DiscoveryConfig, bool]:

@@ -15,6 +15,7 @@ from benchmarks.replicas import configuration
 from tests.engines.helpers import Make, started
 from tests.fakes import AS_MADE, FakeEngine
 from tests.faults.drill import PATIENCE, UNHURT, WHOLE, Answer, Drill, ask
+from wyoming_csm.answer import AnswerContext
 from wyoming_csm.engines import watchdog
 from wyoming_csm.engines.base import Engine, Phase, Status
 from wyoming_csm.engines.fallback import Fallback
@@ -67,8 +68,9 @@ class QuickBalancer(Balancer):
 async def serving(replica: Replica, *engines: Engine) -> AsyncIterator[Server]:
     """A replica in this process."""
     config, admission = replica.config, Admission(replica.config.limits, ("127.0.2.1",))
+    answers = AnswerContext.of(replace(config, sound=AS_MADE), Fallback(engines))
     async with (
-        Server(replace(config, sound=AS_MADE), Fallback(engines), admission=admission) as server,
+        Server(answers.config, answers, admission) as server,
         Agent(config, engines, admission),
     ):
         yield server

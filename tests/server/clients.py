@@ -15,6 +15,7 @@ from wyoming.event import Event, async_read_event
 from wyoming.tts import Synthesize
 
 from tests.fakes import AS_MADE, FakeEngine
+from wyoming_csm.answer import AnswerContext
 from wyoming_csm.config import Config, Limits
 from wyoming_csm.engines.base import Engine
 from wyoming_csm.engines.fallback import Fallback
@@ -36,7 +37,7 @@ async def serving(
     settings = {"limits": limits or Limits(), "sound": AS_MADE} | more
     config = msgspec.structs.replace(Config(), uri=uri, **settings)
     house = engine if isinstance(engine, Fallback) else Fallback([engine])
-    async with Server(config, house) as server:
+    async with Server(config, AnswerContext.of(config, house)) as server:
         yield server
 
 

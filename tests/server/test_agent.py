@@ -15,6 +15,7 @@ from wyoming.info import Describe
 from benchmarks.server import ROOT, free_port, until_open
 from tests.fakes import FakeEngine
 from tests.server.clients import PATIENCE, eventually, peer, say, serving
+from wyoming_csm.answer import AnswerContext
 from wyoming_csm.config import BalancerConfig, Config, Limits
 from wyoming_csm.engines.base import Engine, Phase
 from wyoming_csm.engines.fallback import Fallback
@@ -122,10 +123,9 @@ async def test_nobody_is_cut_off_from_what_was_made_already() -> None:
     config = Config(balancer=BalancerConfig(agent="127.0.0.1:0"))
     admission = Admission(config.limits)
     one = Agent(config, [engine], admission)
+    answers = AnswerContext.of(config, Fallback([engine]))
     async with (
-        Server(
-            replace(config, uri="tcp://127.0.0.1:0"), Fallback([engine]), admission=admission
-        ) as server,
+        Server(replace(config, uri="tcp://127.0.0.1:0"), answers, admission) as server,
         peer(server) as client,
     ):
         await client.send(say())

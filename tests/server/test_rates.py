@@ -20,8 +20,6 @@ from wyoming_csm.engines.child_engine import ChildEngine
 from wyoming_csm.engines.csm import csm_engines
 from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.engines.system import system_engine
-from wyoming_csm.lexicons import Lexicons
-from wyoming_csm.sound.mixer import Mixer
 from wyoming_csm.text_stream import TextStream
 from wyoming_csm.worker.system.languages import HIBARI, find_synthesisers
 
@@ -109,7 +107,7 @@ async def test_a_presets_rate_a_texts_and_a_requests_count_together_within_bound
         await spoken(client, "<speak><prosody rate='0.5'>Two is.</prosody></speak>", "brisk")
     assert engine.rates == [(1.6, 1.0), (0.8, 1.0)]
     config = replace(Config(), sound=AS_MADE)
-    context = AnswerContext(config, house, Mixer(AS_MADE), Lexicons(config))
+    context = AnswerContext.of(config, house)
     brisk = next(voice for voice in house.voices if voice.name == "brisk")
     for rate, wanted in ((1.25, (2.0, 1.0)), (4.0, (2.0, 2.0)), (0.25, (0.5, 0.8))):
         text = TextStream(100, print)

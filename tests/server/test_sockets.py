@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from tests.fakes import FakeEngine
+from wyoming_csm.answer import AnswerContext
 from wyoming_csm.config import Config
 from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.errors import ConfigError
@@ -44,6 +45,6 @@ async def test_a_second_start_is_told_that_the_port_is_ours() -> None:
         config = Config(uri=f"tcp://127.0.0.1:{port}")
         expected = rf"a wyoming-csm that runs already \(process {other.pid}\)"
         with pytest.raises(ConfigError, match=expected):
-            async with Server(config, Fallback([FakeEngine()])):
+            async with Server(config, AnswerContext.of(config, Fallback([FakeEngine()]))):
                 pass
         other.communicate()

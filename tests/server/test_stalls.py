@@ -11,8 +11,6 @@ from tests.simulated_time import simulate
 from wyoming_csm.answer import Answer, AnswerContext
 from wyoming_csm.config import Config
 from wyoming_csm.engines.fallback import Fallback
-from wyoming_csm.lexicons import Lexicons
-from wyoming_csm.sound.mixer import Mixer
 from wyoming_csm.text_stream import TextStream
 
 
@@ -89,7 +87,7 @@ def test_the_first_words_come_in_time_however_the_text_stalls(
         config = Config()
         house = Fallback([engine])
         text = TextStream(1_000, print)
-        context = AnswerContext(config, house, Mixer(config.sound), Lexicons(config))
+        context = AnswerContext.of(config, house)
         answer = Answer(text, house.voices[0], listener, context, address="test")
         speaking = asyncio.ensure_future(answer.run())
         for seconds, words in portions:

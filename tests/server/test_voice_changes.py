@@ -32,7 +32,7 @@ async def server(tmp_path: Path) -> AsyncIterator[Server]:
     )
     app = App(config)
     await app.engines[1].start()
-    async with Server(config, app.engine, app.mixer) as server:
+    async with Server(config, app.answers) as server:
         watching = asyncio.create_task(app.watch_voices())
         yield server
         watching.cancel()

@@ -13,8 +13,6 @@ from wyoming_csm.doctor.finding import Finding, Level
 from wyoming_csm.engines.base import Phase
 from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.errors import EngineError, WyomingCsmError
-from wyoming_csm.lexicons import Lexicons
-from wyoming_csm.sound.mixer import Mixer
 from wyoming_csm.text.spoken import spoken
 from wyoming_csm.text_stream import TextStream
 from wyoming_csm.within import within
@@ -65,8 +63,7 @@ async def time_sentence(name: str, house: Fallback, config: Config) -> Finding:
     listener, text = _Listener(), TextStream(len(TEXT), lambda _: None)
     text.feed(TEXT)
     text.end()
-    mixer = Mixer(config.sound)
-    context = AnswerContext(config, house, mixer, Lexicons(config))
+    context = AnswerContext.of(config, house)
     asked = loop.time()
     try:
         answer = Answer(text, voice, listener, context, address="this command")

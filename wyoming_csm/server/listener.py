@@ -3,58 +3,39 @@
 import asyncio
 import logging
 import socket
-from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from wyoming_csm.answer import AnswerContext, Spoken
+from wyoming_csm.answer import AnswerContext
 from wyoming_csm.config import Config
-from wyoming_csm.engines.fallback import Fallback
-from wyoming_csm.lexicons import Lexicons
 from wyoming_csm.server.accepting import Accepting
 from wyoming_csm.server.admission import Admission
 from wyoming_csm.server.connection import Connection, ServerContext
 from wyoming_csm.server.info import InfoBytes
 from wyoming_csm.server.rate_limited_log import RateLimitedLog
 from wyoming_csm.server.sockets import listen_tcp, listen_unix
-from wyoming_csm.sound.mixer import Mixer
 from wyoming_csm.within import within
 
 _LOGGER = logging.getLogger(__name__)
 
 
 class Server:
-    """Serves `engine` at the configured address, from `async with` until its end."""
+    """Answers at the configured address, from `async with` until its end."""
 
     def __init__(
         self,
         config: Config,
-        engine: Fallback,
-        mixer: Mixer | None = None,
-        lexicons: Lexicons | None = None,
+        answers: AnswerContext,
         admission: Admission | None = None,
-        tell: Callable[[Spoken], None] | None = None,
-        look: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """Take what is known of the voices' sound (None: nothing, and it is not written down) and
-        of words (None: what the configuration's files have now), who came in by other doors, who
-        is told of each answer, and what looks for voices that are not known."""
+        """Take what answers are made with, and who came in by other doors."""
         self._config = config
         self._admission = admission or Admission(config.limits, config.balancer.proxies)
         self._log = RateLimitedLog(_LOGGER)
-        answers = AnswerContext(
-            config, engine, mixer or Mixer(config.sound), lexicons or Lexicons(config)
-        )
-        if tell is not None:
-            answers = replace(answers, tell=tell)
-        if look is not None:
-            answers = replace(answers, look=look)
-        self._shared = ServerContext(
-            config, answers, InfoBytes(config, engine, answers.lexicons), self._log
-        )
+        info = InfoBytes(config, answers.engine, answers.lexicons)
+        self._shared = ServerContext(config, answers, info, self._log)
         self._accepting: Accepting | None = None
         self._serving: dict[asyncio.Task[None], Connection] = {}
         self._is_draining = False

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -13,11 +13,9 @@ from wyoming_csm.answer import AnswerContext
 from wyoming_csm.config import Config, HttpConfig
 from wyoming_csm.engines.base import Engine
 from wyoming_csm.engines.fallback import Fallback
-from wyoming_csm.lexicons import Lexicons
 from wyoming_csm.server.admission import Admission
 from wyoming_csm.server.http.door import HttpDoor
 from wyoming_csm.server.listener import Server
-from wyoming_csm.sound.mixer import Mixer
 
 
 @dataclass
@@ -44,8 +42,7 @@ async def doors(*engines: Engine, **more: Any) -> AsyncIterator[Doors]:
     } | more
     config = msgspec.structs.replace(Config(), **settings)
     engine = Fallback(engines, presets=config.presets)
-    mixer, lexicons = Mixer(config.sound), Lexicons(config)
-    context = AnswerContext(config, engine, mixer, lexicons)
+    context = AnswerContext.of(config, engine)
     looked: list[str] = []
 
     async def look_again() -> None:
@@ -54,7 +51,7 @@ async def doors(*engines: Engine, **more: Any) -> AsyncIterator[Doors]:
     admission = Admission(config.limits, config.balancer.proxies)
     http = HttpDoor(config, context, engines, look_again, admission)
     async with (
-        Server(config, engine, mixer, lexicons, admission, http.tell) as wyoming,
+        Server(config, replace(context, tell=http.tell), admission) as wyoming,
         http,
         ClientSession(f"http://127.0.0.1:{http.port}") as client,
     ):
