@@ -149,7 +149,7 @@ async def test_a_reply_that_outlasts_the_draining_is_told() -> None:
     async with spoken_to(engine, limits=Limits(shutdown_seconds=0.1)) as (server, client):
         begin = time.perf_counter()
         await server.drain()
-        assert 0.05 < time.perf_counter() - begin < 10  # its end never comes
+        assert 0.05 < time.perf_counter() - begin < 5  # its end never comes
         await server.__aexit__(None, None, None)
         assert types(await client.rest()) == ["error"]
     assert len(engine.cancelled) == 1
