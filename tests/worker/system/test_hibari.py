@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from wyoming_csm.audio import SAMPLE_RATE, from_pcm
@@ -119,6 +119,8 @@ def test_a_long_text_comes_in_fragments() -> None:
     assert " ".join(without_stops) == ("word " * 600).strip()
 
 
+@example("0\uff08")
+@example("a\u2474")
 @given(st.text())
 def test_no_bracket_reaches_its_markup(text: str) -> None:
     assert not set("".join(hibari_texts(text))) & set("[](){}")

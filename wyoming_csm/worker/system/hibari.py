@@ -205,7 +205,7 @@ def _said(character: str) -> str:
     apart = unicodedata.normalize("NFKD", character).replace("\u2044", "/")  # fractions, ⁴, ①
     digits = [str(unicodedata.digit(c, c)) for c in apart]
     if all(c.isascii() for c in digits):
-        return "".join(digits)
+        return "".join(digits).translate(_PLAIN)  # brackets, too: as of \uff08, \u2474
     if unicodedata.category(character) in ("Sm", "Sc", "So"):
         name = unicodedata.name(character, "").removesuffix(" SIGN").lower()
         return f" {name.replace('-', ' ')} "
