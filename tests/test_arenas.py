@@ -26,9 +26,32 @@ libc.fclose(file)
 """
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's arenas")
+_TRIMMED = """
+import resource
+from pathlib import Path
+from wyoming_csm.arenas import trim_arenas
+def resident():  # bytes
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+many = [bytearray(50_000) for _ in range(400)]  # on the heap: each less than mmap's threshold
+many[:-1] = []  # the last one holds its end
+before = resident()
+trim_arenas()
+print(before - resident())
+"""
+_GLIBC = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's arenas")
+
+
+@_GLIBC
 def test_threads_of_the_front_share_two_arenas() -> None:
     done = subprocess.run(
         [sys.executable, "-c", _COUNTED], capture_output=True, text=True, check=True
     )
     assert 1 <= done.stdout.count("<heap nr=") <= 2
+
+
+@_GLIBC
+def test_what_is_free_between_what_is_used_is_given_back() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _TRIMMED], capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) > 15_000_000  # of 19 950 000

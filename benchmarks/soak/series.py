@@ -17,7 +17,7 @@ from benchmarks.soak.watching import Held, children, computed, files, held, is_c
 PROBED = {"system": "system_en-US", "csm": "speaker_0"}  # engine → voice
 _QUIET = 0.1  # seconds of computing in a second: hearts beat, folders are looked at
 _LOOKS = 5  # at rest; the least counts, since the server's own watches come and go
-_LOOK_SECONDS = 0.3
+_LOOK_SECONDS = 0.5  # a child gives memory back after a second of rest
 
 
 class AtRest(msgspec.Struct, frozen=True):

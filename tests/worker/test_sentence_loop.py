@@ -8,10 +8,12 @@ import pytest
 from tests.fakes import fake_voice
 from wyoming_csm.errors import EngineError
 from wyoming_csm.voices import Voice
+from wyoming_csm.worker import sentence_loop
 from wyoming_csm.worker.protocol import (
     Audio,
     Begun,
     Done,
+    EndReply,
     Failed,
     FromChild,
     Say,
@@ -113,6 +115,25 @@ def test_idle_it_beats(child: FakeChild, loop: SentenceLoop) -> None:
     child.inbox.put(None)
     loop.turn()
     assert child.sent == [Working(15)]
+
+
+def test_memory_is_given_back_in_a_second_without_work_and_once(
+    child: FakeChild, loop: SentenceLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[None] = []
+    monkeypatch.setattr(sentence_loop, "trim_arenas", lambda: given.append(None))
+    monkeypatch.setattr(sentence_loop, "HEARTBEAT_SECONDS", 0.001)
+    loop.turn()
+    assert len(given) == 1  # what loading left
+    ask(child, "a", "b")
+    loop.turn()
+    loop.turn()
+    child.inbox.put(EndReply(1))
+    loop.turn()
+    assert len(given) == 1
+    for _ in range(3):
+        loop.turn()
+    assert len(given) == 2
 
 
 def test_long_sound_is_cut(child: FakeChild, loop: SentenceLoop) -> None:

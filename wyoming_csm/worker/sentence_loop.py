@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
+from wyoming_csm.arenas import trim_arenas
 from wyoming_csm.audio import BYTES_PER_SECOND, SAMPLE_WIDTH, SAMPLES_PER_FRAME
 from wyoming_csm.errors import EngineError
 from wyoming_csm.voices import Voice
@@ -91,6 +92,7 @@ class SentenceLoop:
         self._pace = SentencePace()
         self._queue: FairQueue[_Waiting] = FairQueue(1 + MOST_WAITING)
         self._speaking: protocol.Say | None = None
+        self._left_memory = True  # loading did
 
     def warm_up(self) -> None:
         """Speak what is sent nowhere, before it is ready. What fails here does no harm: it is
@@ -103,24 +105,33 @@ class SentenceLoop:
                 _LOGGER.warning("%s could not be warmed up: %s", voice.name, error)
 
     def turn(self) -> None:
-        """Take what was asked for, and speak one sentence."""
-        self._receive()
+        """Take what was asked for, and speak one sentence. After a second without any, the memory
+        that those before it left is given back, once."""
+        came = self._receive()
         if (waiting := self._queue.pop()) is not None:
             self._speak(waiting.say)
+            self._left_memory = True
+        elif self._left_memory and not came:
+            trim_arenas()
+            self._left_memory = False
 
-    def _receive(self) -> None:
-        """Take what has arrived; without work, beat and wait a second at the most for it."""
+    def _receive(self) -> bool:
+        """Take what has arrived; without work, beat and wait a second at the most for it. False:
+        nothing came."""
         busy = bool(self._speaking or len(self._queue))
         if not busy:
             self._send(protocol.Working(limit_seconds(0)))
+        came = False
         try:
             self._take(self._inbox.get(not busy, HEARTBEAT_SECONDS))
+            came = True
             while True:
                 self._take(self._inbox.get_nowait())
         except Empty:
             pass
         for waiting in self._queue.late(self._clock()):
             self._send(protocol.Late(waiting.say.sentence))
+        return came
 
     def _take(self, message: protocol.ToChild | None) -> None:
         match message:
