@@ -4,7 +4,7 @@ import asyncio
 import re
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -64,6 +64,12 @@ class QuickBalancer(Balancer):
         return re.sub(r"(?m)^( +server b .*)", r"\1 fall 1000", text)
 
 
+class PlainBalancer(QuickBalancer):
+    """HAProxy just as users have it: by its checks it finds nothing out before two seconds."""
+
+    configuration = Balancer.configuration
+
+
 @asynccontextmanager
 async def serving(replica: Replica, *engines: Engine) -> AsyncIterator[Server]:
     """A replica in this process."""
@@ -77,8 +83,10 @@ async def serving(replica: Replica, *engines: Engine) -> AsyncIterator[Server]:
 
 
 @asynccontextmanager
-async def balancing(replicas: list[Replica], folder: Path) -> AsyncIterator[QuickBalancer]:
-    balancer = QuickBalancer(replicas)
+async def balancing(
+    replicas: list[Replica], folder: Path, kind: type[QuickBalancer] = QuickBalancer
+) -> AsyncIterator[QuickBalancer]:
+    balancer = kind(replicas)
     await balancer.start(folder)
     following = asyncio.create_task(balancer.follow())
     assert balancer.process is not None
@@ -141,6 +149,50 @@ async def test_one_that_comes_back_is_asked_again(replicas: list[Replica], tmp_p
             assert is_whole(await ask(server, port=balancer.port))
         async with serving(replicas[0], one):
             await asked_until(server, balancer.port, one)
+
+
+async def test_several_that_vanish_at_once_cost_no_request_over_http(
+    replicas: list[Replica], tmp_path: Path
+) -> None:
+    """Those that are gone have the fewest connections: each request is sent to them first."""
+    replicas.append(Replica("c", configuration(tmp_path / "c", "fake"), None))
+    ports = [one.http_port for one in replicas]
+    waiting: dict[int, asyncio.StreamWriter] = {}  # for good, by the port
+    all_wait = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Be a replica's HTTP door, as far as this goes."""
+        if b"/long" in await reader.readuntil(b" HTTP/1.1\r\n"):
+            waiting[writer.get_extra_info("sockname")[1]] = writer
+            if len(waiting) == len(ports):
+                all_wait.set()
+        else:
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            writer.close()
+
+    doors = [await asyncio.start_server(answer, "127.0.0.1", port) for port in ports]
+    async with balancing(replicas, tmp_path, PlainBalancer) as balancer:
+        opened = [await requested(b"/long", balancer.http_port) for _ in ports]
+        async with asyncio.timeout(PATIENCE):
+            await all_wait.wait()
+        for door, port in zip(doors[:2], ports[:2], strict=True):
+            door.close()
+            waiting[port].transport.abort()
+        for _ in range(4):
+            reader, writer = await requested(b"/", balancer.http_port)
+            opened.append((reader, writer))
+            assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+    doors[2].close()
+    for writer in (*waiting.values(), *(writer for _, writer in opened)):
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+
+
+async def requested(path: bytes, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET %b HTTP/1.1\r\nHost: localhost\r\n\r\n" % path)
+    return reader, writer
 
 
 @pytest.mark.parametrize("fault", ["die", "stop"])
