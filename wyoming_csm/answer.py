@@ -19,7 +19,7 @@ from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.engines.reply import Reply, sentences
 from wyoming_csm.errors import EngineError, RequestError
 from wyoming_csm.lexicons import Lexicons
-from wyoming_csm.sound.mixer import Mixer
+from wyoming_csm.sound.mixer import Mixer, SentenceSound
 from wyoming_csm.sound.pacing import Outlet, Pacer, Speed
 from wyoming_csm.text.joints import pause_at
 from wyoming_csm.text.pieces import Joint, Pause, Piece, Speak, bounded
@@ -249,19 +249,28 @@ class Answer:
     async def _speak_words(self, sentence: Speak, reply: Reply) -> None:
         await self._listener.surely_there()
         words, manner = sentence.text, reply.wanted.manner
-        mixed = self._mixer.sentence(words, manner.gain + sentence.gain, manner.pause)
         rate = bounded(self._rate * manner.rate * sentence.rate)
         pause = pause_at(sentence.before, self._mixer.config, manner.pause)
-        joined = sentence.before is Joint.PHRASE
-        self._pacer.begin(len(words), pause, rate, joined=joined)
-        async with aclosing(reply.speak(replace(sentence, rate=rate))) as chunks:
+
+        def begin() -> SentenceSound:
+            self._pacer.begin(len(words), pause, rate, joined=sentence.before is Joint.PHRASE)
+            return self._mixer.sentence(words, manner.gain + sentence.gain, manner.pause)
+
+        mixed = begin()
+
+        def drop() -> bool:
+            nonlocal mixed
+            can = not self._pacer.sounds
+            mixed = begin() if can else mixed
+            return can
+
+        async with aclosing(reply.speak(replace(sentence, rate=rate), drop)) as chunks:
             async for pcm in chunks:
                 speaker, stretch = reply.spoken_by, reply.stretch
                 # What a disk gives tells nothing of the engine.
                 speed = Speed(math.inf) if reply.recalled else self._mixer.speeds[speaker]
-                self._pacer.sound(
-                    mixed.feed(pcm, reply.sounds_like, stretch), speed, len(pcm), stretch
-                )
+                ready = mixed.feed(pcm, reply.sounds_like, stretch)
+                self._pacer.sound(ready, speed, len(pcm), stretch)
         self._pacer.end(mixed.end(), mixed.pause, mixed.tail)
 
     def _log(self, cut: str) -> None:
@@ -270,8 +279,7 @@ class Answer:
         replies = list(dict.fromkeys(self._replies.values()))
         computing = sum(reply.seconds for reply in replies)
         since = self._text.first_at or self._began
-        first_at = self._listener.first_at
-        first = None if first_at is None else first_at - since
+        first = None if (at := self._listener.first_at) is None else at - since
         speakers = ", and ".join(filter(None, (reply.speakers for reply in replies)))
         _LOGGER.info(
             "%s for %s%s%s: %s, %.1f s of sound, TTFA %s, RTF %s",

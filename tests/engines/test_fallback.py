@@ -194,6 +194,26 @@ async def test_inside_a_sentence_the_error_goes_up(
     assert not coqui.asked
 
 
+async def test_what_has_not_sounded_yet_is_dropped_for_another_engine(
+    fallback: Fallback, csm: FakeEngine, coqui: FakeEngine
+) -> None:
+    csm.fail_after = 2
+    received: list[bytes] = []
+
+    def drop() -> bool:
+        assert received == WHOLE[:2]
+        received.clear()
+        return True
+
+    reply = fallback.start_reply(ANNA)
+    async with aclosing(reply.speak(Speak("Hello."), drop)) as sound:
+        async for pcm in sound:
+            received.append(pcm)
+    assert received == WHOLE
+    assert coqui.finished == ["Hello."]
+    assert reply.speakers == "coqui/lj", "who was dropped did not speak"
+
+
 async def test_an_empty_chunk_is_no_sound(fallback: Fallback, csm: FakeEngine) -> None:
     csm.hesitates, csm.fail_after = True, 0
     assert await speak(fallback.start_reply(ANNA)) == WHOLE

@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.engines.helpers import Make, started, until
 from tests.fakes import FakeEngine, fake_voice, frame
 from tests.faults.drill import FRAMES, UNHURT, WHOLE, Drill, ask
 from tests.server.clients import serving
+from wyoming_csm.config import SoundConfig
 from wyoming_csm.engines import child_engine
 from wyoming_csm.engines.base import Phase
 from wyoming_csm.engines.child_engine import ChildEngine
@@ -19,13 +21,14 @@ from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.server.listener import Server
 
 pytestmark = pytest.mark.slow
+LONG = "Hello, this is a sentence of some seconds, that is too slow to be begun."
 
 
 @asynccontextmanager
-async def served(engine: ChildEngine) -> AsyncIterator[tuple[Server, FakeEngine]]:
-    """A server for a child and, behind it, a system voice."""
+async def served(engine: ChildEngine, **more: Any) -> AsyncIterator[tuple[Server, FakeEngine]]:
+    """A server with such settings for a child and, behind it, a system voice."""
     system = FakeEngine("system", voices=(fake_voice("pico"),), frames=FRAMES + 1)
-    async with serving(Fallback([engine, system])) as server:
+    async with serving(Fallback([engine, system]), **more) as server:
         yield server, system
 
 
@@ -63,6 +66,23 @@ async def test_after_some_sound_there_is_an_error(make: Make, drill: Drill, faul
         assert answer.sound == WHOLE[: len(frame(0)) * 3]
         assert answer.kinds == ["audio-start", "audio-chunk", "error"]
         assert answer.error.startswith("fake: its process ")
+        drill.set()
+        await ready_again(engine)
+        assert (await ask(server)).sound == WHOLE
+
+
+@pytest.mark.parametrize("fault", ["die", "garbage"])
+async def test_while_its_sound_is_held_back_another_voice_speaks(
+    make: Make, drill: Drill, fault: str
+) -> None:
+    """An engine slower than speech is, so that nobody has heard any of it yet."""
+    engine = await started(make())
+    sound = SoundConfig(loudness=None, sentence_pause=None)
+    async with served(engine, sound=sound) as (server, system):
+        drill.set("fake slow 150", f"fake {fault} 3")
+        answer = await ask(server, LONG)
+        assert (answer.kinds, answer.frames) == (UNHURT, FRAMES + 1)
+        assert system.finished == [LONG]
         drill.set()
         await ready_again(engine)
         assert (await ask(server)).sound == WHOLE

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapp
 from contextlib import aclosing
 
 from wyoming_csm.audio import BYTES_PER_SECOND, silence
+from wyoming_csm.engines.audible import LEAST_BYTES, audible
 from wyoming_csm.engines.base import Engine, Sentence
 from wyoming_csm.engines.choice import Choice, Chooser, is_ready, why
 from wyoming_csm.engines.likeness import sounds_like
@@ -18,7 +19,6 @@ from wyoming_csm.voices import Voice
 
 _LOGGER = logging.getLogger(__name__)
 
-LEAST_SECONDS = 0.05  # of sound; an engine that gives less has not said the sentence
 LATE_SECONDS = 11.25  # after which a child that computes had said that it is late
 _FROM_CACHE = " from the cache"
 _CHUNK_BYTES = BYTES_PER_SECOND // 4  # of stored sound
@@ -94,10 +94,13 @@ class Reply:
         beyond those that its engine can speak at."""
         return self._voice.full_rate(self._rate) / self._voice.own_rate(self._rate)
 
-    async def speak(self, piece: Piece) -> AsyncGenerator[bytes]:
+    async def speak(
+        self, piece: Piece, drop: Callable[[], bool] = lambda: False
+    ) -> AsyncGenerator[bytes]:
         """Yield the sound of one piece as 24 kHz mono s16le, in chunks of any size, while it is
         made; it is still to be stretched (`stretch`). Close the generator (`aclosing`) to stop
-        making it.
+        making it. `drop` forgets what came of the piece, for it begins anew; False: some of that
+        has sounded.
 
         Raises EngineError if all engines fail, or one does after some sound: nothing is spliced.
         """
@@ -119,7 +122,7 @@ class Reply:
             return
         self.recalled = False
         speakable = any(c.isalnum() for c in piece.text)
-        least = round(LEAST_SECONDS * BYTES_PER_SECOND) if speakable else 0
+        least = LEAST_BYTES if speakable else 0
         failed = self._failed = {}
         silent = 0  # so many of them, but for that, did what they were asked to
         lost: set[Engine] = set()  # of those that failed; may try again, if no other can speak
@@ -138,7 +141,7 @@ class Reply:
                 lost, again = set(), True
             made: list[bytes] = []
             try:
-                async with aclosing(_audible(self._sound(piece.text), least)) as sound:
+                async with aclosing(audible(self._sound(piece.text), least)) as sound:
                     async for pcm in sound:
                         if pcm and not made:
                             self._spoken[self.spoken_by] += 1
@@ -150,8 +153,10 @@ class Reply:
                     self.recall.spoken(self._engine, self._sentence, b"".join(made))
                 return
             except EngineError as error:
-                if made:
+                if made and not drop():
                     raise
+                if made:
+                    self._spoken = +(self._spoken - Counter([self.spoken_by]))
                 engine = self._engine or engine  # it may have moved
                 failed[engine] = str(error).removeprefix(f"{engine.title}: ")
                 silent += isinstance(error, NoSound)
@@ -280,21 +285,3 @@ class Reply:
 
 def sentences(count: int) -> str:
     return "1 sentence" if count == 1 else f"{count} sentences"
-
-
-async def _audible(sound: AsyncGenerator[bytes], least: int) -> AsyncGenerator[bytes]:
-    """Yield the same, held back until there are `least` bytes. Raises NoSound if there never are.
-
-    Closes `sound` when it is closed.
-    """
-    held = b""
-    async with aclosing(sound):
-        async for pcm in sound:
-            if len(held) >= least:
-                yield pcm
-                continue
-            held += pcm
-            if len(held) >= least:
-                yield held
-    if len(held) < least:
-        raise NoSound("it gave no sound")

@@ -79,11 +79,17 @@ class Pacer:
         self._inside = False  # a part of the sentence was sent: no silence now
         self._filled = 0.0  # seconds of silence since the last one
 
+    @property
+    def sounds(self) -> bool:
+        """Tell whether a part of the sentence was sent."""
+        return self._inside
+
     def begin(
         self, characters: int, pause: float = 0.0, rate: float = 1.0, *, joined: bool = False
     ) -> None:
         """Note that a sentence was asked for, to be so many times as fast as usual; at least so
-        many seconds of silence belong before it. `joined`: no more, whatever the one before had."""
+        many seconds of silence belong before it. `joined`: no more, whatever the one before had.
+        While none of it sounds it may begin anew: what was held back of it is dropped."""
         samples = round(pause * SAMPLE_RATE)
         self._pause = samples if joined else max(self._pause, samples)
         self._sentence = _Sentence(characters * SECONDS_A_CHARACTER / rate)
