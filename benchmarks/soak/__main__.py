@@ -59,10 +59,7 @@ async def run(folder: Path, seconds: float, seed: int) -> Soak:
         await ready(server)
         began = asyncio.get_running_loop().time()
         trouble = Trouble(server, chance, await _clip(server, folder))
-        visitors = [
-            Visitor(number, server.port, server.http_port, chance)
-            for number in range(2, 2 + _VISITORS)
-        ]
+        visitors = [Visitor(number, *server.ports, chance) for number in range(2, 2 + _VISITORS)]
         crowd = Crowd(visitors, chance, _PAUSE)
         async with asyncio.TaskGroup() as group:
             visiting = group.create_task(crowd.run())
@@ -81,7 +78,7 @@ async def run(folder: Path, seconds: float, seed: int) -> Soak:
 async def _rounds(server: Served, crowd: Crowd, trouble: Trouble, control: int, soak: Soak) -> None:
     loop = asyncio.get_running_loop()
     began = loop.time()
-    prober = Visitor(100, server.port, server.http_port, crowd.chance)
+    prober = Visitor(100, *server.ports, crowd.chance)
     length = min(45.0, max(15.0, soak.seconds / 80))
 
     def now() -> float:

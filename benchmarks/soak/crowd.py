@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import ClientError
 
-from benchmarks.soak import http_visits, wyoming_visits
+from benchmarks.soak import balancer_visits, http_visits, wyoming_visits
 from benchmarks.soak.visitor import Refused, Visitor
 
 Visit = Callable[[Visitor], Awaitable[None]]
@@ -38,6 +38,10 @@ _VISITS: Sequence[tuple[Visit, int, bool]] = (
     (http_visits.never_read, 1, False),
     (http_visits.flood, 1, False),
     (http_visits.garble, 2, False),
+    (balancer_visits.look, 6, True),
+    (balancer_visits.speak, 3, True),
+    (balancer_visits.browse, 1, True),
+    (balancer_visits.pretend, 1, False),
 )
 
 

@@ -23,6 +23,7 @@ EXPECTED = (
     r"^Refused 127\.0\.0\.\d+: (more than|data_length is|an event|an? |the listener took nothing)",
     r" speaks for guest_\d, which cannot be used: ",
     r"^Refused 127\.0\.0\.\d+: the connection ended in the middle of an event",
+    r"^Refused a connection of the balancer \S+ \(balancer\.proxies\): a PROXY line that is not ",
     r"^Too many connections: ",
     r"^The lexicon \S+ cannot be used: ",
     r"^Voice 'guest_\d' cannot be used: ",

@@ -14,6 +14,7 @@ from benchmarks.server import ROOT, free_port, until_open
 
 IDLE_UNLOAD = 60  # seconds without a request, after which CSM's child is ended
 CONNECTIONS, PER_ADDRESS = 48, 16
+BALANCER = "127.0.0.200"  # where one connects from
 _PRESETS = {"softly": {"voice": "speaker_1", "gain": -6, "rate": 0.9}}
 
 
@@ -25,6 +26,12 @@ class Served:
     folder: Path
     port: int
     http_port: int
+    agent_port: int
+
+    @property
+    def ports(self) -> tuple[int, int, int]:
+        """Wyoming's, HTTP's and the agent's."""
+        return self.port, self.http_port, self.agent_port
 
     @property
     def voices(self) -> Path:
@@ -51,7 +58,9 @@ class Served:
         self.process.send_signal(signal.SIGHUP)
 
 
-def configuration(folder: Path, checkpoint: Path, port: int, http_port: int) -> dict[str, object]:
+def configuration(
+    folder: Path, checkpoint: Path, port: int, http_port: int, agent_port: int
+) -> dict[str, object]:
     """Make settings in which what takes minutes in a home takes seconds, and caches are small."""
     return {
         "uri": f"tcp://127.0.0.1:{port}",
@@ -73,6 +82,7 @@ def configuration(folder: Path, checkpoint: Path, port: int, http_port: int) -> 
         "cache": {"megabytes": 1},
         "discovery": {"enabled": False},
         "http": {"address": f"127.0.0.1:{http_port}"},
+        "balancer": {"agent": agent_port, "proxies": [BALANCER]},
         "limits": {
             "connections": CONNECTIONS,
             "connections_per_address": PER_ADDRESS,
@@ -89,9 +99,9 @@ async def served(folder: Path, checkpoint: Path) -> AsyncGenerator[Served]:
     """Serve until the block ends; `folder` is empty and stays as the server left it."""
     for name in ("voices", "data", "temporary"):
         (folder / name).mkdir()
-    port, http_port = free_port(), free_port()
+    ports = free_port(), free_port(), free_port()
     file = folder / "config.json"
-    file.write_text(json.dumps(configuration(folder, checkpoint, port, http_port)))
+    file.write_text(json.dumps(configuration(folder, checkpoint, *ports)))
     environment = {
         **os.environ,
         "TMPDIR": str(folder / "temporary"),
@@ -105,8 +115,8 @@ async def served(folder: Path, checkpoint: Path) -> AsyncGenerator[Served]:
             cwd=folder, env=environment, stderr=log,
         )  # fmt: skip
     try:
-        await until_open(port)
-        yield Served(process, folder, port, http_port)
+        await until_open(ports[0])
+        yield Served(process, folder, *ports)
     finally:
         if process.returncode is None:
             process.terminate()

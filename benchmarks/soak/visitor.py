@@ -28,6 +28,7 @@ class Visitor:
     number: int
     port: int
     http_port: int
+    agent_port: int
     chance: random.Random
     firsts: list[tuple[float, float]] = field(default_factory=list)  # when, seconds to first sound
 
@@ -57,10 +58,10 @@ class Visitor:
         self.firsts.append((now, now - began))
 
     @asynccontextmanager
-    async def connected(self, port: int) -> AsyncGenerator["Connection"]:
-        """Be connected; at the end it is closed, if it was not."""
+    async def connected(self, port: int, address: str = "") -> AsyncGenerator["Connection"]:
+        """Be connected, from this `address` or its own; at the end it is closed, if it was not."""
         reader, writer = await asyncio.open_connection(
-            "127.0.0.1", port, local_addr=(self.address, 0)
+            "127.0.0.1", port, local_addr=(address or self.address, 0)
         )
         try:
             yield Connection(reader, writer)

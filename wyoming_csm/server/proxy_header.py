@@ -47,7 +47,9 @@ async def _first(sock: socket.socket, line: bytes) -> Client | None:
         return None
     version = {"TCP4": 4, "TCP6": 6}.get(words[1])
     try:
-        _, _, source, target, source_port, target_port = words
+        if len(words) != 6:
+            raise ValueError(f"{len(words)} words instead of 6")
+        source, target, source_port, target_port = words[2:]
         if "%" in source + target:  # a scope could be any text, for the log as well
             raise ValueError("an address with a scope")
         hosts = [ipaddress.ip_address(host) for host in (source, target)]
