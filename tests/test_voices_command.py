@@ -226,10 +226,9 @@ async def test_a_server_that_is_not_there_is_named(tmp_path: Path, clip: Path) -
         await add_voice(config(tmp_path), new(clip, text=None, asr=uri))
 
 
-async def test_a_server_that_is_silent_is_not_waited_for(
-    tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("wyoming_csm.transcription.SECONDS", 0.3)
+@asynccontextmanager
+async def silent() -> AsyncIterator[str]:
+    """A server that takes all and says nothing."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
@@ -237,7 +236,14 @@ async def test_a_server_that_is_silent_is_not_waited_for(
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
-        uri = f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+async def test_a_server_that_is_silent_is_not_waited_for(
+    tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wyoming_csm.transcription.SECONDS", 0.3)
+    async with silent() as uri:
         with pytest.raises(RequestError, match="no answer in time"):
             await add_voice(config(tmp_path), new(clip, text=None, asr=uri))
 

@@ -31,6 +31,15 @@ class VoiceExists(RequestError):
     """A new voice is to have the name of one that there is."""
 
 
+class OtherServerError(RequestError):
+    """Another server, which this one needs for a request, cannot be asked, or does not answer as it
+    should; `late`: not in time."""
+
+    def __init__(self, reason: str, *, late: bool = False) -> None:
+        super().__init__(reason)
+        self.late = late
+
+
 class StoreError(WyomingCsmError):
     """What was asked for is right, but this machine's disk does not take it. `full`: for want of
     room."""

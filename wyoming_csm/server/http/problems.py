@@ -9,6 +9,7 @@ from aiohttp.typedefs import Handler, Middleware
 from wyoming_csm.errors import (
     FULL,
     EngineError,
+    OtherServerError,
     RequestError,
     StoreError,
     VoiceError,
@@ -26,6 +27,8 @@ _TYPES = {
     HTTPStatus.FORBIDDEN: "permission_error",
     HTTPStatus.NOT_FOUND: "not_found_error",
     HTTPStatus.INTERNAL_SERVER_ERROR: "server_error",
+    HTTPStatus.BAD_GATEWAY: "server_error",
+    HTTPStatus.GATEWAY_TIMEOUT: "server_error",
     HTTPStatus.SERVICE_UNAVAILABLE: "overloaded_error",
     HTTPStatus.INSUFFICIENT_STORAGE: "server_error",
 }
@@ -65,6 +68,8 @@ def fault_of(error: WyomingCsmError) -> tuple[HTTPStatus, Fault]:
             status = HTTPStatus.SERVICE_UNAVAILABLE
         case StoreError(full=True):
             status = HTTPStatus.INSUFFICIENT_STORAGE
+        case OtherServerError():
+            status = HTTPStatus.GATEWAY_TIMEOUT if error.late else HTTPStatus.BAD_GATEWAY
         case VoiceExists():
             status = HTTPStatus.CONFLICT
         case RequestError() | VoiceError():
