@@ -3,9 +3,10 @@
 import asyncio
 import io
 import os
+import tempfile
 import wave
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,35 @@ async def test_what_is_missing_is_named(tmp_path: Path, clip: Path) -> None:
     (tmp_path / "voices").write_text("")
     with pytest.raises(StoreError, match=r"Not a directory|File exists"):
         await add_voice(config(tmp_path), new(clip))
+
+
+@contextmanager
+def another_user() -> Iterator[None]:
+    """Root may read everything: meanwhile it is nobody."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65_534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
+@pytest.mark.parametrize("locked", ["anna.wav", "anna.txt", ""])
+def test_what_may_not_be_read_is_named_with_what_helps(clip: Path, locked: str) -> None:
+    with tempfile.TemporaryDirectory() as name:  # which others may enter, unlike pytest's
+        folder = Path(name)
+        given = clip.rename(folder / "anna.wav")
+        given.with_suffix(".txt").write_text(WORDS)
+        folder.chmod(0o755)
+        (folder / locked).chmod(0)
+        try:
+            with another_user(), pytest.raises(RequestError) as told:
+                asyncio.run(add_voice(config(folder / "none"), new(given, text=None)))
+        finally:
+            folder.chmod(0o755)
+    named = folder / (locked or "anna.wav")
+    assert str(told.value).startswith(f"{named} cannot be read: Permission denied: let user ")
 
 
 async def test_a_voice_is_replaced_only_when_asked_and_only_by_a_good_one(
