@@ -63,6 +63,16 @@ class StoreError(WyomingCsmError):
                 cure = ": make room, and try again"
         return cls(f"{what}: {error.strerror or error}{cure}", full=error.errno in FULL)
 
+    @classmethod
+    def of_temporary(cls, error: OSError) -> Self:
+        """Say that no temporary file can be written, and what helps. Where `tempfile` finds no
+        folder at all, it does not say why, and most often there is no room."""
+        nowhere = isinstance(error, FileNotFoundError) and error.filename is None
+        if nowhere or error.errno in FULL:
+            return cls("the disk is full: make room, or name another folder in TMPDIR", full=True)
+        why = error.strerror or error
+        return cls(f"no temporary file can be written: {why}: name another folder in TMPDIR")
+
 
 class EngineError(WyomingCsmError):
     """An engine could not speak."""

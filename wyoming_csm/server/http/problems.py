@@ -7,7 +7,6 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from wyoming_csm.errors import (
-    FULL,
     EngineError,
     OtherServerError,
     RequestError,
@@ -144,13 +143,11 @@ def _broken_off(request: web.Request) -> web.Response:
     return web.Response()  # which goes nowhere
 
 
-def _unforeseen(request: web.Request, error: Exception, log: RateLimitedLog) -> Refused:
+def _unforeseen(request: web.Request, error: Exception, log: RateLimitedLog) -> WyomingCsmError:
     """Log an error that nobody foresaw, and return what is told of it."""
-    if isinstance(error, OSError) and (error.errno in FULL or _has_no_folder(error)):
+    if isinstance(error, OSError) and (found := StoreError.of_temporary(error)).full:
         _warn(request, error, log)
-        return Refused(
-            HTTPStatus.INSUFFICIENT_STORAGE, "the server's disk is full: make room, and try again"
-        )
+        return found
     resource = request.match_info.route.resource
     log.exception(f"{resource} {type(error).__name__}", "A request to %s failed", resource)
     return Refused(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error: the server's log says more")
@@ -161,11 +158,6 @@ def _warn(request: web.Request, error: Exception, log: RateLimitedLog) -> None:
     resource = request.match_info.route.resource
     kind = f"{resource} {type(error).__name__}"
     log.warning(kind, "A request to %s failed: %s", resource, error)
-
-
-def _has_no_folder(error: OSError) -> bool:
-    """Tell whether `tempfile` could write nowhere: it does not say why."""
-    return isinstance(error, FileNotFoundError) and error.filename is None
 
 
 def _words_of(error: web.HTTPException) -> str:
