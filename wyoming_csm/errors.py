@@ -32,8 +32,7 @@ class VoiceExists(RequestError):
 
 
 class OtherServerError(RequestError):
-    """Another server, which this one needs for a request, cannot be asked, or does not answer as it
-    should; `late`: not in time."""
+    """The server that a request needs cannot be reached, or fails; `late`: it is silent."""
 
     def __init__(self, reason: str, *, late: bool = False) -> None:
         super().__init__(reason)

@@ -8,15 +8,11 @@ import numpy as np
 import pytest
 import soundfile
 from aiohttp import FormData
-from wyoming.asr import Transcript
-from wyoming.error import Error
-from wyoming.event import Event
 
 from tests.fakes import FakeEngine, fake_voice
 from tests.server.http.doors import Doors, doors
 from tests.test_mending import speech
-from tests.test_voices_command import asr, silent
-from wyoming_csm.config import HttpConfig, Limits, PresetConfig
+from wyoming_csm.config import Limits, PresetConfig
 from wyoming_csm.recordings import read_voice
 from wyoming_csm.voices import Clip, Voice
 
@@ -203,61 +199,6 @@ async def test_a_clip_is_judged_in_words() -> None:
         _, found = await asked(both, "POST", "/api/clips/judge", data=form(quiet.getvalue()))
         assert any("dB louder" in change for change in found["changes"])
         assert any("very soft" in doubt for doubt in found["doubts"])
-
-
-async def test_the_words_of_a_clip_come_from_the_configured_server() -> None:
-    async with asr(answer=Transcript("to be or not").event()) as uri:
-        http = HttpConfig(address="127.0.0.1:0", asr=uri)
-        async with doors(FakeEngine(), http=http) as both:
-            status, found = await asked(both, "POST", "/api/clips/transcribe", data=form())
-    assert (status, found) == (200, {"text": "to be or not"})
-
-
-async def words_over_http(uri: str) -> tuple[int, str, str]:
-    """How the door answers where this speech-to-text server has the words: its message and type."""
-    http = HttpConfig(address="127.0.0.1:0", asr=uri)
-    async with doors(FakeEngine(), http=http) as both:
-        status, found = await asked(both, "POST", "/api/clips/transcribe", data=form())
-    return status, found["error"]["message"], found["error"]["type"]
-
-
-@pytest.mark.parametrize(
-    ("answer", "said"),
-    [
-        (Error("no model").event(), "the speech-to-text server: no model"),
-        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "is no Wyoming server: see its port"),
-    ],
-)
-async def test_a_server_of_words_that_fails_is_no_fault_of_who_asks(
-    answer: Event | bytes, said: str
-) -> None:
-    async with asr(answer=answer) as uri:
-        status, told, kind = await words_over_http(uri)
-    assert (status, kind) == (502, "server_error")
-    assert told.endswith(said)
-
-
-async def test_a_server_of_words_that_is_not_there_is_no_fault_of_who_asks(tmp_path: Path) -> None:
-    status, told, kind = await words_over_http(f"unix://{tmp_path}/nobody")
-    assert (status, kind) == (502, "server_error")
-    assert told.endswith(": start it, or write the words yourself")
-
-
-async def test_a_server_of_words_that_is_silent_is_told_as_such(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("wyoming_csm.transcription.SECONDS", 0.1)
-    async with silent() as uri:
-        status, told, kind = await words_over_http(uri)
-    assert (status, kind) == (504, "server_error")
-    assert "gave no answer in time" in told
-
-
-async def test_without_such_a_server_it_says_so() -> None:
-    async with doors(FakeEngine()) as both:
-        status, found = await asked(both, "POST", "/api/clips/transcribe", data=form())
-    assert status == 409
-    assert "http: {asr:" in found["error"]["message"]
 
 
 @pytest.mark.parametrize(
