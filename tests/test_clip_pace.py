@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from wyoming.asr import Transcript
 
-from tests.test_voices_command import WORDS, asr, clip, config, left, new
+from tests.fake_asr import WORDS, asr
+from tests.test_voices_command import clip, config, left, new
 from wyoming_csm.clip_pace import pace_of
 from wyoming_csm.errors import VoiceError
 from wyoming_csm.voices_command import add_voice, list_voices

@@ -15,11 +15,13 @@ from tests.fakes import FakeEngine, fake_voice
 from tests.server.clients import port_of, serving
 from wyoming_csm import __version__
 from wyoming_csm.__main__ import main
+from wyoming_csm.app import App
 from wyoming_csm.compare import ANSWERS, SPEAKS, ask, ask_all, differences
-from wyoming_csm.config import CsmConfig, PresetConfig, ReadingConfig, SoundConfig
+from wyoming_csm.config import Config, CsmConfig, PresetConfig, ReadingConfig, SoundConfig
 from wyoming_csm.engines.base import Phase
 from wyoming_csm.errors import RequestError
 from wyoming_csm.voices import Clip, Manner
+from wyoming_csm.worker.protocol import Identified
 
 ANNA, BOB = fake_voice("anna"), fake_voice("bob", "de")
 
@@ -70,6 +72,40 @@ async def test_other_recordings_and_presets_are_told() -> None:
         assert list(found) == ["voice anna"]
         version = re.escape(__version__)
         assert re.search(rf"; {version}\+[0-9a-f]{{8}};", found["voice anna"][0])
+
+
+async def test_another_sound_of_a_speaker_without_a_clip_is_told(tmp_path: Path) -> None:
+    said: list[str | None] = ["a calm sentence", "a calm sentence", "another one", None]
+    voices = (
+        replace(ANNA, clips=(Clip("/here/clip.wav", "One is."),)),
+        replace(BOB, fault="no words"),
+        replace(fake_voice("speaker_0"), speaker="0"),
+    )
+    async with AsyncExitStack() as stack:
+        uris, apps = [], []
+        for number, content in enumerate(said):
+            file = tmp_path / f"{number}.json"
+            if content is not None:
+                file.write_text(content)
+            engine = FakeEngine("csm", voices=voices)
+            engine.identity = Identified("", (str(file),))
+            apps.append(App(Config(data_dir=str(tmp_path)), lambda *_, one=engine: of_csm(one)))
+            await apps[-1].look_at_voices()
+            server = await stack.enter_async_context(serving(apps[-1].engine))
+            uris.append(f"tcp://127.0.0.1:{port_of(server)}")
+        one, alike, other, none = await ask_all(uris)
+        (tmp_path / "0.json").write_text("another one")
+        await apps[0].look_at_voices()
+        assert differences([await ask(uris[0]), other]) == {}, "it was made anew"
+    assert differences([one, alike, none]) == {}
+    assert [name for name in one if name.startswith("sound of ")] == ["sound of speaker_0"]
+    unequal = differences([one, other])
+    assert list(unequal) == ["sound of speaker_0"]
+    assert all(re.fullmatch("[0-9a-f]{8}", mark) for mark in unequal["sound of speaker_0"])
+
+
+def of_csm(engine: FakeEngine) -> dict[str, list[Any]]:
+    return {"csm": [engine], "coqui": [FakeEngine("coqui")], "system": [FakeEngine("system")]}
 
 
 async def heard(folder: Path, *settings: dict[str, Any]) -> dict[str, list[str]]:

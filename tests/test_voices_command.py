@@ -3,19 +3,17 @@
 import asyncio
 import io
 import os
+import tempfile
 import wave
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import soundfile
-from wyoming.asr import Transcribe, Transcript
-from wyoming.audio import AudioChunk, AudioStop
-from wyoming.error import Error
-from wyoming.event import Event, async_read_event, async_write_event
 
+from tests.fake_asr import WORDS, asr
 from tests.test_mending import silence, speech
 from wyoming_csm.__main__ import main
 from wyoming_csm.config import Config, PresetConfig
@@ -28,8 +26,6 @@ from wyoming_csm.voices_command import (
     list_voices,
     remove_voice,
 )
-
-WORDS = "To be or not to be, that is the question."
 
 
 @pytest.fixture
@@ -122,6 +118,35 @@ async def test_what_is_missing_is_named(tmp_path: Path, clip: Path) -> None:
         await add_voice(config(tmp_path), new(clip))
 
 
+@contextmanager
+def another_user() -> Iterator[None]:
+    """Root may read everything: meanwhile it is nobody."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65_534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
+@pytest.mark.parametrize("locked", ["anna.wav", "anna.txt", ""])
+def test_what_may_not_be_read_is_named_with_what_helps(clip: Path, locked: str) -> None:
+    with tempfile.TemporaryDirectory() as name:  # which others may enter, unlike pytest's
+        folder = Path(name)
+        given = clip.rename(folder / "anna.wav")
+        given.with_suffix(".txt").write_text(WORDS)
+        folder.chmod(0o755)
+        (folder / locked).chmod(0)
+        try:
+            with another_user(), pytest.raises(RequestError) as told:
+                asyncio.run(add_voice(config(folder / "none"), new(given, text=None)))
+        finally:
+            folder.chmod(0o755)
+    named = folder / (locked or "anna.wav")
+    assert str(told.value).startswith(f"{named} cannot be read: Permission denied: let user ")
+
+
 async def test_a_voice_is_replaced_only_when_asked_and_only_by_a_good_one(
     tmp_path: Path, clip: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -152,94 +177,6 @@ async def test_the_folder_is_never_there_in_part(tmp_path: Path, clip: Path) -> 
     assert set(seen) == {()}
     assert book.refresh()
     assert [(voice.name, voice.fault) for voice in book.voices] == [("anna", "")]
-
-
-@asynccontextmanager
-async def asr(
-    told: Callable[[Event], object] = lambda event: None, answer: Event | bytes | None = None
-) -> AsyncIterator[str]:
-    """A speech-to-text server; it answers once the sound is over."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while (event := await async_read_event(reader)) is not None:
-            told(event)
-            if AudioStop.is_type(event.type):
-                if isinstance(answer, bytes):
-                    writer.write(answer)
-                else:
-                    await async_write_event(answer or Transcript(f" {WORDS}\n").event(), writer)
-                break
-        writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
-        yield f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-
-
-async def test_a_server_tells_the_words(
-    tmp_path: Path, clip: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    events: list[Event] = []
-    async with asr(events.append) as uri:
-        await add_voice(config(tmp_path), new(clip, text=None, asr=uri, language="fr_CA"))
-    assert read_voice(tmp_path / "voices/anna").clips[0].text == WORDS
-    assert f"Understood: {WORDS}" in capsys.readouterr().err
-    assert Transcribe.from_event(events[0]).language == "fr"
-    chunks = [AudioChunk.from_event(event) for event in events if AudioChunk.is_type(event.type)]
-    assert {(one.rate, one.width, one.channels) for one in chunks} == {(16_000, 2, 1)}
-    assert sum(one.seconds for one in chunks) == pytest.approx(8.0, abs=0.3)
-
-
-@pytest.mark.parametrize(
-    ("answer", "said"),
-    [
-        (Error("no model").event(), "the speech-to-text server: no model"),
-        (Transcript(" ").event(), "understood no words: write them yourself"),
-        (Event("transcript"), "is no Wyoming server"),
-        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "is no Wyoming server"),
-        (b"[]\n", "is no Wyoming server"),
-        (b"", "is no Wyoming server"),
-    ],
-)
-async def test_a_server_that_tells_no_words_is_named(
-    tmp_path: Path, clip: Path, answer: Event | bytes, said: str
-) -> None:
-    async with asr(answer=answer) as uri:
-        with pytest.raises(RequestError) as refused:
-            await add_voice(config(tmp_path), new(clip, text=None, asr=uri))
-    assert said in str(refused.value)
-    assert left(tmp_path) == {}
-
-
-@pytest.mark.parametrize(
-    "uri", ["localhost:10300", "tcp://a", "tcp://a:b", "stdio://", "http://a:1"]
-)
-async def test_a_wrong_address_is_named(tmp_path: Path, clip: Path, uri: str) -> None:
-    with pytest.raises(RequestError, match="is not like tcp://"):
-        await add_voice(config(tmp_path), new(clip, text=None, asr=uri))
-
-
-async def test_a_server_that_is_not_there_is_named(tmp_path: Path, clip: Path) -> None:
-    async with asr() as uri:
-        pass
-    with pytest.raises(RequestError, match="cannot be reached: "):
-        await add_voice(config(tmp_path), new(clip, text=None, asr=uri))
-
-
-async def test_a_server_that_is_silent_is_not_waited_for(
-    tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("wyoming_csm.transcription.SECONDS", 0.3)
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
-        writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
-        uri = f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        with pytest.raises(RequestError, match="no answer in time"):
-            await add_voice(config(tmp_path), new(clip, text=None, asr=uri))
 
 
 async def test_a_voice_is_removed(

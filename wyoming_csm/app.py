@@ -19,6 +19,7 @@ from wyoming_csm.engines.choice import is_ready, why
 from wyoming_csm.engines.coqui import coqui_engine
 from wyoming_csm.engines.csm import csm_engines
 from wyoming_csm.engines.fallback import Fallback
+from wyoming_csm.engines.likeness import sounds_of
 from wyoming_csm.engines.sentence_cache import SentenceCache
 from wyoming_csm.engines.system import system_engine
 from wyoming_csm.errors import ConfigError
@@ -125,13 +126,15 @@ class App:
         self._told = said
 
     async def look_at_voices(self) -> None:
-        """Read the folders of voices and the lexicons again, in a thread: it may take a while."""
+        """Read the folders of voices, the lexicons, and what speakers without a clip sound like,
+        again, in a thread: it may take a while."""
         await asyncio.to_thread(self.lexicons.refresh)
         if await asyncio.to_thread(self.book.refresh):
             self._tell_voices()
             for engine in self.engines:
                 engine.changed()
             self._tell_presets()
+        self.engine.sounds = await sounds_of(self.engines)
 
     async def look_for_voice(self) -> None:
         """Look at the voices now, once a second at most, as one is asked for that is not known.

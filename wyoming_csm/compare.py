@@ -18,7 +18,8 @@ _SHOWN = 60  # characters of a value, in the table
 ANSWERS, SPEAKS = "answers", "speaks now"
 # What speaks differs between replicas with other cards, and while one loads: it is only told.
 _TOLD = (SPEAKS,)
-_MARK = re.compile(r"[+.](words|settings)\.([0-9a-f]{8})\b")
+_SOUND = "sound of "  # a speaker without a clip; while CSM loads, or is away, there is none
+_MARK = re.compile(r"[+.](words|settings|sound)\.([0-9a-f]{8})\b")
 
 Facts = Mapping[str, str]
 
@@ -75,12 +76,15 @@ def _of_program(program: TtsProgram) -> Iterator[tuple[str, str]]:
         yield f"place {number + 1} in the list", voice.name
     for voice in program.voices:
         yield f"voice {voice.name}", _words(voice)
+        if mark := dict(_MARK.findall(voice.version or "")).get("sound"):
+            yield f"{_SOUND}{voice.name}", mark
 
 
 def _words(voice: TtsVoice) -> str:
     speakers = [speaker.name for speaker in voice.speakers or ()]
     parts: tuple[Any, ...] = (
-        *(voice.description, " ".join(voice.languages), voice.version, " ".join(speakers)),
+        *(voice.description, " ".join(voice.languages), _MARK.sub("", voice.version or "")),
+        " ".join(speakers),
         voice.attribution.name,
     )
     return "; ".join(str(part) for part in parts if part)
@@ -98,10 +102,15 @@ def differences(found: Sequence[Facts]) -> dict[str, list[str]]:
     unequal = {
         name: values
         for name in names
-        if len(set(values := [facts.get(name, "-") for facts in found])) > 1
+        if len(set(values := [facts.get(name, "-") for facts in found]) - _unknown(name)) > 1
     }
     moved = [name for name in unequal if name.startswith("place ")]
     return {name: values for name, values in unequal.items() if name not in moved[1:]}
+
+
+def _unknown(name: str) -> set[str]:
+    """Return what differs from no other value of this name."""
+    return {"-"} if name.startswith(_SOUND) else set()
 
 
 def _short(words: str) -> str:

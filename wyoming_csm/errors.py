@@ -31,6 +31,14 @@ class VoiceExists(RequestError):
     """A new voice is to have the name of one that there is."""
 
 
+class OtherServerError(RequestError):
+    """The server that a request needs cannot be reached, or fails; `late`: it is silent."""
+
+    def __init__(self, reason: str, *, late: bool = False) -> None:
+        super().__init__(reason)
+        self.late = late
+
+
 class StoreError(WyomingCsmError):
     """What was asked for is right, but this machine's disk does not take it. `full`: for want of
     room."""
@@ -53,6 +61,16 @@ class StoreError(WyomingCsmError):
             case code if code in FULL:
                 cure = ": make room, and try again"
         return cls(f"{what}: {error.strerror or error}{cure}", full=error.errno in FULL)
+
+    @classmethod
+    def of_temporary(cls, error: OSError) -> Self:
+        """Say that no temporary file can be written, and what helps. Where `tempfile` finds no
+        folder at all, it does not say why, and most often there is no room."""
+        nowhere = isinstance(error, FileNotFoundError) and error.filename is None
+        if nowhere or error.errno in FULL:
+            return cls("the disk is full: make room, or name another folder in TMPDIR", full=True)
+        why = error.strerror or error
+        return cls(f"no temporary file can be written: {why}: name another folder in TMPDIR")
 
 
 class EngineError(WyomingCsmError):

@@ -9,7 +9,7 @@ from wyoming.client import AsyncClient
 from wyoming.error import Error
 
 from wyoming_csm.audio import RECOGNISED_RATE, SAMPLE_WIDTH
-from wyoming_csm.errors import RequestError
+from wyoming_csm.errors import OtherServerError, RequestError
 
 _CONNECT_SECONDS = 5.0
 SECONDS = 180.0  # for all: a large model on a small machine takes twice the recording's length
@@ -20,7 +20,7 @@ async def transcribe(uri: str, sound: bytes, language: str) -> str:
     """Ask the server at `tcp://HOST:PORT` or `unix:///PATH` for the words in `sound`: s16le,
     mono, at 16 kHz.
 
-    Raises RequestError with a cure.
+    Raises RequestError with a cure: OtherServerError where it is that server's fault.
     """
     if not is_address(uri):
         raise RequestError(f"the speech-to-text server {uri!r} is not like tcp://192.168.1.5:10300")
@@ -29,15 +29,19 @@ async def transcribe(uri: str, sound: bytes, language: str) -> str:
         async with asyncio.timeout(SECONDS), client:
             words = await _ask(client, sound, language)
     except TimeoutError as error:
-        raise RequestError(
+        raise OtherServerError(
             f"the speech-to-text server {uri} gave no answer in time: is it that one? Or write the"
-            " words yourself"
+            " words yourself",
+            late=True,
         ) from error
     except OSError as error:
         why = error.strerror or error
-        raise RequestError(f"the speech-to-text server {uri} cannot be reached: {why}") from error
+        raise OtherServerError(
+            f"the speech-to-text server {uri} cannot be reached: {why}: start it, or write the"
+            " words yourself"
+        ) from error
     except (EOFError, KeyError, TypeError, AttributeError) as error:  # as the library reads events
-        raise RequestError(f"{uri} answers, but is no Wyoming server: see its port") from error
+        raise OtherServerError(f"{uri} answers, but is no Wyoming server: see its port") from error
     if not words:
         raise RequestError(f"{uri} understood no words: write them yourself")
     return words
@@ -64,7 +68,7 @@ async def _ask(client: AsyncClient, sound: bytes, language: str) -> str:
     await client.write_event(AudioStop().event())
     while (event := await client.read_event()) is not None:
         if Error.is_type(event.type):
-            raise RequestError(f"the speech-to-text server: {Error.from_event(event).text}")
+            raise OtherServerError(f"the speech-to-text server: {Error.from_event(event).text}")
         if Transcript.is_type(event.type):
             return " ".join(str(Transcript.from_event(event).text).split())
     raise EOFError("the connection was closed")

@@ -100,12 +100,15 @@ def make_voice(
 def judge_clip(config: Config, clip: Path, judge: Judge = judge_folder) -> Judgement:
     """Do to a clip what is done to a voice's, whatever its words are. Takes a while.
 
-    Raises VoiceError.
+    Raises VoiceError, StoreError.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        filled = _fill(Path(folder), clip, "To be understood.", config.language)
-        with _about(clip, filled):
-            return judge(Path(folder), config.csm.clip_loudness)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            filled = _fill(Path(folder), clip, "To be understood.", config.language)
+            with _about(clip, filled):
+                return judge(Path(folder), config.csm.clip_loudness)
+    except OSError as error:
+        raise StoreError.of_temporary(error) from error
 
 
 def discard(config: Config, name: str) -> None:

@@ -2,6 +2,8 @@
 voice for a speaker without one."""
 
 import asyncio
+import os
+import stat
 import sys
 import unicodedata
 from argparse import Namespace
@@ -109,7 +111,7 @@ async def add_voice(config: Config, new: NewVoice) -> None:
     Raises RequestError, VoiceError.
     """
     check_new(config, new.name, new.replace)
-    if not new.clip.is_file():
+    if not _is_readable(new.clip):
         raise RequestError(f"there is no file {new.clip}")
     words = _words_given(new)
     _tell(_CONSENT)
@@ -183,12 +185,29 @@ def _words_given(new: NewVoice) -> str | None:
     beside = new.clip.with_suffix(".txt")
     if new.text is not None or new.asr is not None:
         return new.text
-    if beside.is_file():
+    if _is_readable(beside):
         return beside.read_text(encoding="utf-8-sig", errors="replace")[:4_000]
     raise RequestError(
         'the words of the clip are missing: --text "…", --asr tcp://HOST:10300, or a file'
         f" {beside.name} beside it"
     )
+
+
+def _is_readable(path: Path) -> bool:
+    """Tell whether there is a file. Raises RequestError if it may not, or cannot, be read."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return False
+        path.open("rb").close()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        cure = f": let user {os.geteuid()} read it, and enter its folder (`chmod`, `chown`)"
+        may_not = isinstance(error, PermissionError)
+        raise RequestError(
+            f"{path} cannot be read: {error.strerror}{cure if may_not else ''}"
+        ) from error
+    return True
 
 
 def _tell(words: str) -> None:

@@ -29,6 +29,7 @@ class Fallback:
         presets: Mapping[str, PresetConfig] = MappingProxyType({}),
         cache: SentenceCache | None = None,
     ) -> None:
+        self.sounds: Mapping[str, str] = MappingProxyType({})  # as `sounds_of` found them last
         self._cache = cache
         self._chooser = Chooser(engines, waking_seconds)
         self._numbers = itertools.count(1)  # of replies and sentences; none is given twice

@@ -4,6 +4,7 @@ speaker of CSM said first, is another voice, whatever its name is."""
 import asyncio
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from wyoming_csm.engines.base import Engine
@@ -35,6 +36,21 @@ async def sounds_like(engine: Engine, voice: Voice) -> str:
         found = await asyncio.to_thread(made_from, identity, voice)
     else:
         return name
-    if found is None:
-        return name
-    return f"{name} {hashlib.sha256(json.dumps(found).encode()).hexdigest()[:16]}"
+    return name if found is None else f"{name} {_mark(found, 16)}"
+
+
+async def sounds_of(engines: Sequence[Engine]) -> dict[str, str]:
+    """Return, by name, a mark of each speaker without a clip that has said something once: alike on
+    machines on which it sounds alike."""
+    marks: dict[str, str] = {}
+    for engine in engines:
+        if engine.identity is not None and engine.identity.speakers:
+            for voice in engine.voices:
+                if not voice.clips and not voice.fault:
+                    found = await asyncio.to_thread(made_from, engine.identity, voice)
+                    marks |= {} if found is None else {voice.name: _mark(found, 8)}
+    return marks
+
+
+def _mark(found: list[object], digits: int) -> str:
+    return hashlib.sha256(json.dumps(found).encode()).hexdigest()[:digits]

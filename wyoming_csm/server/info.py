@@ -46,9 +46,10 @@ class InfoBytes:
 
     def get(self) -> bytes:
         """Return the event's bytes: making them takes 3 ms for 10 voices and 16 for 300."""
-        now = (self._engine.voices, self._engine.status, self._lexicons.content)
+        engine = self._engine
+        now = (engine.voices, engine.sounds, engine.status, self._lexicons.content)
         if now != self._made_from:
-            info = make_info(self._config, self._engine, self._lexicons.content)
+            info = make_info(self._config, engine, self._lexicons.content)
             self._bytes = encode(info.event())
             self._made_from = now
         return self._bytes
@@ -59,6 +60,7 @@ def make_info(config: Config, engine: Fallback, words: str = "") -> Info:
 
     `words` is the mark of the lexicons. It and one of the settings that are heard follow the
     version, as 0.1.0+words.ab12cd34.settings.ef567890, where there are such: `compare` reads them.
+    So does a mark of its sound the version of a speaker without a clip.
     """
     marks = {"words": words, "settings": _heard(config)}
     told = ".".join(f"{name}.{mark}" for name, mark in marks.items() if mark)
@@ -72,6 +74,9 @@ def make_info(config: Config, engine: Fallback, words: str = "") -> Info:
         voices=listed(voices, config.voice),
         supports_synthesize_streaming=True,
     )
+    for voice in program.voices:
+        if mark := engine.sounds.get(voice.name):
+            voice.version = f"{voice.version}+sound.{mark}"
     return Info(tts=[program])
 
 

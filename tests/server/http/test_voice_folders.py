@@ -18,7 +18,7 @@ from wyoming_csm.config import Config
 from wyoming_csm.errors import StoreError
 from wyoming_csm.recordings import read_voice
 from wyoming_csm.voice_book import CHANGING, MAX_VOICES
-from wyoming_csm.voice_folders import make_voice, rename
+from wyoming_csm.voice_folders import judge_clip, make_voice, rename
 from wyoming_csm.voice_state import Judgement
 
 
@@ -112,6 +112,49 @@ def test_who_may_not_write_is_told_who_must_own_the_folder(tmp_path: Path, code:
     words = "the folder of voices cannot be changed: refused"
     assert str(told.value).startswith(words)
     assert (cure in str(told.value)) is (code != errno.ENOSPC)
+
+
+@pytest.mark.parametrize(
+    ("fault", "full"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), True),
+        (FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']"), True),
+        (OSError(errno.EROFS, "Read-only file system", "a path"), False),
+    ],
+    ids=["full", "none", "read-only"],
+)
+def test_a_clip_that_cannot_be_copied_to_be_judged_says_why(
+    tmp_path: Path, fault: OSError, full: bool
+) -> None:
+    def refused(folder: Path, loudness: float | None) -> Judgement:
+        raise fault
+
+    clip = tmp_path / "a.wav"
+    clip.write_bytes(recording())
+    with pytest.raises(StoreError) as told:
+        judge_clip(Config(), clip, refused)
+    assert told.value.full is full
+    assert ("the disk is full: make room" in str(told.value)) is full
+    assert str(told.value).endswith("name another folder in TMPDIR")
+
+
+@pytest.mark.parametrize("path", ["/api/clips/judge", "/api/voices/anna"])
+async def test_a_temporary_folder_that_is_gone_is_told_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, path: str
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    clip = tmp_path / "a.wav"
+    clip.write_bytes(recording())
+    with pytest.raises(StoreError, match="no temporary file can be written"):
+        await asyncio.to_thread(judge_clip, Config(), clip)
+    async with doors(FakeEngine(), voices=str(tmp_path / "voices")) as both:
+        status, found = await asked(both, "POST", path, data=form(text=WORDS))
+    assert (status, found["error"]["message"]) == (
+        500,
+        "no temporary file can be written: No such file or directory: name another folder in"
+        " TMPDIR",
+    )
+    assert "Traceback" not in caplog.text
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

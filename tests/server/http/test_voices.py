@@ -8,13 +8,11 @@ import numpy as np
 import pytest
 import soundfile
 from aiohttp import FormData
-from wyoming.asr import Transcript
 
 from tests.fakes import FakeEngine, fake_voice
 from tests.server.http.doors import Doors, doors
 from tests.test_mending import speech
-from tests.test_voices_command import asr
-from wyoming_csm.config import HttpConfig, Limits, PresetConfig
+from wyoming_csm.config import Limits, PresetConfig
 from wyoming_csm.recordings import read_voice
 from wyoming_csm.voices import Clip, Voice
 
@@ -201,21 +199,6 @@ async def test_a_clip_is_judged_in_words() -> None:
         _, found = await asked(both, "POST", "/api/clips/judge", data=form(quiet.getvalue()))
         assert any("dB louder" in change for change in found["changes"])
         assert any("very soft" in doubt for doubt in found["doubts"])
-
-
-async def test_the_words_of_a_clip_come_from_the_configured_server() -> None:
-    async with asr(answer=Transcript("to be or not").event()) as uri:
-        http = HttpConfig(address="127.0.0.1:0", asr=uri)
-        async with doors(FakeEngine(), http=http) as both:
-            status, found = await asked(both, "POST", "/api/clips/transcribe", data=form())
-    assert (status, found) == (200, {"text": "to be or not"})
-
-
-async def test_without_such_a_server_it_says_so() -> None:
-    async with doors(FakeEngine()) as both:
-        status, found = await asked(both, "POST", "/api/clips/transcribe", data=form())
-    assert status == 409
-    assert "http: {asr:" in found["error"]["message"]
 
 
 @pytest.mark.parametrize(

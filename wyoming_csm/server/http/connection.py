@@ -7,7 +7,6 @@ from aiohttp import web
 
 from wyoming_csm.config import Limits
 from wyoming_csm.server.peer import UNSENT_BYTES
-from wyoming_csm.server.proxy_header import BEGINNINGS
 
 _ARRIVING_SECONDS = 2.0  # from the connection to its first head
 
@@ -27,12 +26,11 @@ class HttpConnection(asyncio.Protocol):
         address: str,
         limits: Limits,
         left: Callable[["HttpConnection"], None],
-        named: Callable[[], None],
         *,
         refused: bool = False,
     ) -> None:
-        """Take the peer's address, who is told when it left and when it names another peer as if
-        it were a balancer, and whether every request is to be answered with "full"."""
+        """Take the peer's address, who is told when it left, and whether every request is to be
+        answered with "full"."""
         self.inner = inner
         self.address = address
         self.refused = refused
@@ -41,8 +39,6 @@ class HttpConnection(asyncio.Protocol):
         self._arrives_until = self.last_active + _ARRIVING_SECONDS
         self._limits = limits
         self._left = left
-        self._named = named
-        self._is_new = True  # nothing came yet
         self.resting = False  # what is being answered is a conversation in which nobody speaks
         self._is_ending = False  # as the server does
         self._awaits_last = False
@@ -117,9 +113,6 @@ class HttpConnection(asyncio.Protocol):
         self._left(self)
 
     def data_received(self, data: bytes) -> None:
-        if self._is_new and data.startswith(BEGINNINGS):
-            self._named()
-        self._is_new = False
         if not self._working:
             self._start_timer()
         self.inner.data_received(data)

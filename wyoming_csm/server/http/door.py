@@ -6,7 +6,6 @@ import socket
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -186,6 +185,8 @@ class HttpDoor:
         limits = self._config.limits
         inner = HttpProtocol(
             server,
+            address=address,
+            log=self._log,
             loop=asyncio.get_running_loop(),
             access_log=None,  # none is kept
             logger=_JunkLog(self._log),
@@ -195,8 +196,7 @@ class HttpDoor:
             lingering_time=0,
             auto_decompress=False,
         )
-        named = partial(self._named, inner, address)
-        connection = HttpConnection(inner, address, limits, self._left, named, refused=refused)
+        connection = HttpConnection(inner, address, limits, self._left, refused=refused)
         self._connections[connection.inner] = connection
         if refused:
             self._refused += 1
@@ -211,13 +211,6 @@ class HttpDoor:
         if self._connections.pop(connection.inner, None) is not None:
             self._refused -= connection.refused
             self._fewer.set()
-
-    def _named(self, inner: HttpProtocol, address: str) -> None:
-        inner.is_named = True
-        self._log.warning(
-            "named", "Refused a PROXY header at the HTTP port, from %s, an address that is no"
-            " balancer's: name it in balancer.proxies, or let it send none", address,
-        )  # fmt: skip
 
     @web.middleware
     async def _admitted(self, request: web.Request, handler: Handler) -> web.StreamResponse:

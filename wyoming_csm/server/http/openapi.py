@@ -44,7 +44,9 @@ _REASONS = {
     413: "The body is too large",
     415: "The body is of a kind that is not taken, or compressed",
     500: "The server cannot change its own files, or is at fault: the message or its log says why",
+    502: "The speech-to-text server cannot be reached, or does not answer as one",
     503: "Too much is asked for at once, or no engine can speak: ask again after Retry-After",
+    504: "The speech-to-text server gave no answer in time",
     507: "The server's disk is full",
 }
 _ALWAYS = (400, 401, 403, 503)
@@ -197,7 +199,7 @@ def _paths() -> _Schema:
                 "Ask the configured speech-to-text server for the words of a recording",
                 {200: ("The words", _json(voices.Transcript))},
                 body=_recording("language"),
-                errors=(409,),
+                errors=(409, 502, 504),
             )
         },
         "/api/status": _get("Engines, slots, and the last replies in numbers", health.State),

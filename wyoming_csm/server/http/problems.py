@@ -7,8 +7,8 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from wyoming_csm.errors import (
-    FULL,
     EngineError,
+    OtherServerError,
     RequestError,
     StoreError,
     VoiceError,
@@ -26,6 +26,8 @@ _TYPES = {
     HTTPStatus.FORBIDDEN: "permission_error",
     HTTPStatus.NOT_FOUND: "not_found_error",
     HTTPStatus.INTERNAL_SERVER_ERROR: "server_error",
+    HTTPStatus.BAD_GATEWAY: "server_error",
+    HTTPStatus.GATEWAY_TIMEOUT: "server_error",
     HTTPStatus.SERVICE_UNAVAILABLE: "overloaded_error",
     HTTPStatus.INSUFFICIENT_STORAGE: "server_error",
 }
@@ -65,6 +67,8 @@ def fault_of(error: WyomingCsmError) -> tuple[HTTPStatus, Fault]:
             status = HTTPStatus.SERVICE_UNAVAILABLE
         case StoreError(full=True):
             status = HTTPStatus.INSUFFICIENT_STORAGE
+        case OtherServerError():
+            status = HTTPStatus.GATEWAY_TIMEOUT if error.late else HTTPStatus.BAD_GATEWAY
         case VoiceExists():
             status = HTTPStatus.CONFLICT
         case RequestError() | VoiceError():
@@ -139,13 +143,11 @@ def _broken_off(request: web.Request) -> web.Response:
     return web.Response()  # which goes nowhere
 
 
-def _unforeseen(request: web.Request, error: Exception, log: RateLimitedLog) -> Refused:
+def _unforeseen(request: web.Request, error: Exception, log: RateLimitedLog) -> WyomingCsmError:
     """Log an error that nobody foresaw, and return what is told of it."""
-    if isinstance(error, OSError) and (error.errno in FULL or _has_no_folder(error)):
+    if isinstance(error, OSError) and (found := StoreError.of_temporary(error)).full:
         _warn(request, error, log)
-        return Refused(
-            HTTPStatus.INSUFFICIENT_STORAGE, "the server's disk is full: make room, and try again"
-        )
+        return found
     resource = request.match_info.route.resource
     log.exception(f"{resource} {type(error).__name__}", "A request to %s failed", resource)
     return Refused(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error: the server's log says more")
@@ -156,11 +158,6 @@ def _warn(request: web.Request, error: Exception, log: RateLimitedLog) -> None:
     resource = request.match_info.route.resource
     kind = f"{resource} {type(error).__name__}"
     log.warning(kind, "A request to %s failed: %s", resource, error)
-
-
-def _has_no_folder(error: OSError) -> bool:
-    """Tell whether `tempfile` could write nowhere: it does not say why."""
-    return isinstance(error, FileNotFoundError) and error.filename is None
 
 
 def _words_of(error: web.HTTPException) -> str:

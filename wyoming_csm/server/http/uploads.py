@@ -11,6 +11,7 @@ from pathlib import Path, PurePath
 from aiohttp import BodyPartReader, web
 from aiohttp.http import HttpProcessingError
 
+from wyoming_csm.errors import StoreError
 from wyoming_csm.server.http.bodies import Patience, bounded, media_type, parts
 from wyoming_csm.server.http.house import house_of
 from wyoming_csm.server.http.problems import Refused
@@ -47,15 +48,17 @@ class Upload:
 
 @asynccontextmanager
 async def upload(request: web.Request) -> AsyncIterator[Upload]:
-    """Read a recording from a request. Raises Refused; OSError where it cannot be stored."""
+    """Read a recording from a request. Raises Refused; StoreError where it cannot be stored."""
     with ExitStack() as stack:
         try:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             found = await _read(request, folder)
-        except OSError:
+        except ConnectionError:  # the client left
+            raise
+        except OSError as error:
             async for _ in parts(request, house_of(request).config.limits.upload_bytes):
                 pass  # who is still sending would not learn of it
-            raise
+            raise StoreError.of_temporary(error) from error
         yield found
 
 

@@ -10,12 +10,12 @@ import msgspec
 import pytest
 from wyoming.asr import Transcript
 
+from tests.fake_asr import asr
 from tests.fakes import FakeEngine, fake_voice
 from tests.server.clients import eventually
 from tests.server.http.doors import Doors, doors
 from tests.server.http.page.browser import DROP, Browser, Page, Route, address, expect, opened
 from tests.server.http.test_voices import names, recording
-from tests.test_voices_command import asr
 from wyoming_csm.config import Config, HttpConfig, PresetConfig
 from wyoming_csm.recordings import read_voice
 from wyoming_csm.voice_folders import make_voice
