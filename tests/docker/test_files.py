@@ -14,7 +14,10 @@ from wyoming_csm import __version__
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = ROOT / "docker/Dockerfile"
-COMPOSE = [ROOT / f"docker/{name}.yaml" for name in ("compose", "compose.cpu", "scale/compose")]
+COMPOSE = [
+    ROOT / f"docker/{name}.yaml"
+    for name in ("compose", "compose.cpu", "scale/compose", "scale/gpu")
+]
 
 
 def copied(dockerfile: str) -> list[str]:

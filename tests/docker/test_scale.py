@@ -61,6 +61,28 @@ def test_what_belongs_together_is_the_same() -> None:
     assert hold in text, "an address goes from the names before the replies are over"
 
 
+def test_a_replica_has_the_token_and_gpus() -> None:
+    """As the one of docker/compose.yaml; in a swarm, which refuses `devices`, it asks the runtime."""
+    compose, alone = (yaml.safe_load(path.read_text()) for path in (COMPOSE[2], COMPOSE[0]))
+    replica, server = compose["services"]["replica"], alone["services"]["wyoming-csm"]
+    (secret,) = replica["secrets"]
+    assert [secret] == server["secrets"]
+    files = {
+        (path.parent / found["secrets"][secret]["file"]).resolve()
+        for path, found in ((COMPOSE[2], compose), (COMPOSE[0], alone))
+    }
+    assert len(files) == 1
+    asked = {"NVIDIA_VISIBLE_DEVICES": "all", "NVIDIA_DRIVER_CAPABILITIES": "compute,utility"}
+    assert replica["environment"] == server["environment"] | asked
+    assert "resources" not in replica["deploy"]
+    assert SCALE / "gpu.yaml" in COMPOSE  # its form is checked there
+    (over,) = yaml.safe_load((SCALE / "gpu.yaml").read_text())["services"].values()
+    (device,) = over["deploy"]["resources"]["reservations"]["devices"]
+    (reserved,) = server["deploy"]["resources"]["reservations"]["devices"]
+    assert device == reserved | {"count": "all"}
+    assert over["deploy"]["replicas"] == 1, "a machine's GPUs belong to one server"
+
+
 def test_the_page_has_the_times_of_the_files() -> None:
     config = load(SCALE / "replica.yaml")
     page = PAGE.read_text(encoding="utf-8")
