@@ -62,7 +62,7 @@ def test_what_belongs_together_is_the_same() -> None:
 
 
 def test_a_replica_has_the_token_and_gpus() -> None:
-    """As the one of docker/compose.yaml; in a swarm, which refuses `devices`, it asks the runtime."""
+    """As that of docker/compose.yaml; in a swarm, which refuses `devices`, it asks the runtime."""
     compose, alone = (yaml.safe_load(path.read_text()) for path in (COMPOSE[2], COMPOSE[0]))
     replica, server = compose["services"]["replica"], alone["services"]["wyoming-csm"]
     (secret,) = replica["secrets"]
