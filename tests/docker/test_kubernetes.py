@@ -27,6 +27,8 @@ CONFIGS = [
     FOLDER / name / "config.yaml" for name in ("base", "overlays/trial", "download", "haproxy")
 ]
 SCALE = FOLDER.parent / "scale/replica.yaml"
+PAGE = FOLDER.parents[1] / "docs/kubernetes.md"
+RECORD = FOLDER.parents[1] / "benchmarks/2026-11-28-fleet.json"
 KINDS = {  # what each rendering holds
     "base": (
         "ConfigMap Deployment Namespace NetworkPolicy PersistentVolumeClaim"
@@ -238,10 +240,25 @@ async def test_the_autoscaler_asks_for_what_is_counted() -> None:
     served = re.search(r'__name__=~"([^"]+)"', rule["seriesQuery"])
     assert served
     assert {name for name in counted if re.fullmatch(served[1], name)} == TARGETS.keys()
-    slots = read(CONFIGS[0]).csm.slots
-    assert slots is not None
+
+
+def test_the_autoscaler_has_no_fewer_replicas_than_are_just_enough_for_a_city() -> None:
+    """By the sentences in a step, on the average; somewhat more have slots."""
+    record = json.loads(RECORD.read_text("utf-8"))["commands"]
+    found = {
+        command: f"{told['sentences_a_step']:.1f}"
+        for command, told in record.items()
+        if re.fullmatch(
+            r"\S+ fleet needed --units 100000( --card \S+( \d+')?)?( --balancer random)?", command
+        )
+    }
+    assert len(found) == 5
     busy = int(TARGETS["wyoming_csm_slots_busy"].removesuffix("m")) / 1_000
-    assert 0.5 * slots <= busy <= 0.8 * slots, "there is room while another replica starts"
+    assert busy <= min(map(float, found.values()))
+    page = PAGE.read_text("utf-8")
+    assert all(f" {one} (" in page for one in found.values())
+    assert {read(path).csm.slots for path in (CONFIGS[0], CONFIGS[3])} == {16}
+    assert f" {busy:g} of 16 slots" in page
 
 
 @pytest.mark.parametrize("path", [CONFIGS[0], CONFIGS[3], SCALE], ids=str)
