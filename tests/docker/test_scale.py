@@ -19,7 +19,7 @@ from benchmarks.balanced import CONFIGURATION, Balancer, Replica, balanced
 from benchmarks.callers import Pattern, call_for
 from benchmarks.fixtures.fake_child import FakeSettings
 from benchmarks.replicas import configuration
-from tests.docker.test_files import COMPOSE, DOCKERFILE, tool
+from tests.docker.test_files import COMPOSE, DOCKERFILE, clean, tool
 from tests.fakes import FakeEngine
 from tests.server.clients import eventually
 from tests.server.http.doors import doors
@@ -148,6 +148,25 @@ def test_haproxy_takes_the_file_that_users_get() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "[WARNING]" not in done.stderr
+
+
+def test_haproxy_takes_what_the_pages_say_of_conversations(tmp_path: Path) -> None:
+    for page in (PAGE, PAGE.with_name("kubernetes.md")):
+        words = " ".join(page.read_text("utf-8").split())
+        assert "`balance source` in place of `balance leastconn`" in words
+        assert "in the backends `wyoming` and `http`" in words
+    text = CONFIGURATION.read_text("utf-8")
+    for name in ("wyoming", "http"):
+        head, _, rest = text.partition(f"\nbackend {name}\n")
+        text = f"{head}\nbackend {name}\n{rest.replace('balance leastconn', 'balance source', 1)}"
+    assert (text.count("balance source"), text.count("balance leastconn")) == (2, 2)
+    (file := tmp_path / "haproxy.cfg").write_text(text)
+    clean(tool("haproxy"), "-c", "-f", str(file))
+
+
+def test_two_haproxies_are_named_by_their_own_addresses() -> None:
+    (paragraph,) = [one for one in PAGE.read_text("utf-8").split("\n\n") if "keepalived" in one]
+    assert "`balancer.proxies`" in paragraph
 
 
 async def speaks_http(url: str) -> None:
