@@ -133,7 +133,8 @@ def test_what_replicas_share_lies_in_a_volume_that_they_may_write_to() -> None:
         yaml.safe_load((SCALE / "compose.yaml").read_text()),
         load(SCALE / "replica.yaml"),
     )
-    mounts = dict(one.split(":")[::-1] for one in compose["services"]["replica"]["volumes"])
+    volumes = compose["services"]["replica"]["volumes"]
+    mounts = dict(one.split(":")[::-1] for one in volumes if isinstance(one, str))
     for path in (config.voices, config.lexicon, config.speakers_dir):
         folder = str(Path(path).parent)
         assert mounts[folder] in compose["volumes"]
