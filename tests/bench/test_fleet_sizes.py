@@ -14,6 +14,7 @@ from benchmarks.fleet.simulate import Result, Setting, simulate, work_of
 from benchmarks.fleet.state import Engine, empty_fleet
 from benchmarks.record import FOLDER
 from tests.documents import ROOT
+from wyoming_csm.config import load
 
 PAGE = (ROOT / "docs/fleet.md").read_text(encoding="utf-8")
 
@@ -87,10 +88,21 @@ def test_enough_are_left_when_a_zone_is_lost(least: int, zones: int, count: int)
     assert plan.with_a_zone_lost(least, zones) == count
 
 
+def test_the_page_counts_with_the_slots_that_the_files_have() -> None:
+    docker, scale = ROOT / "docker", (ROOT / "docs/scale.md").read_text(encoding="utf-8")
+    files = [docker / "scale/replica.yaml"]
+    files += [docker / f"kubernetes/{name}/config.yaml" for name in ("base", "haproxy")]
+    (written,) = re.findall(r"With (\d+) slots a GPU \(`csm\.slots: (\d+)`", PAGE)
+    (own,) = re.findall(r"^  slots: (\d+) ", scale, re.MULTILINE)
+    assert {*written, own} == {str(load(file).csm.slots) for file in files}
+
+
 def test_the_page_says_what_the_record_found() -> None:
     (name,) = re.findall(r"benchmarks/([\d-]+-fleet\.json)", PAGE)
     commands = json.loads((FOLDER / name).read_text(encoding="utf-8"))["commands"]
-    sizes = commands["script/bench fleet sizes --kind hotel --plot docs/fleet-rooms.svg"]["sizes"]
+    run = commands["script/bench fleet sizes --kind hotel --plot docs/fleet-rooms.svg"]
+    sizes = run["sizes"]
+    assert f"With {run['slots']} slots a GPU" in PAGE
 
     def row(units: float, column: str, form: str = "{}") -> str:
         found: dict[str, Any] = {one["card"]: one for one in sizes if one["units"] == units}

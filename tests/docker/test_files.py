@@ -14,7 +14,10 @@ from wyoming_csm import __version__
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = ROOT / "docker/Dockerfile"
-COMPOSE = [ROOT / f"docker/{name}.yaml" for name in ("compose", "compose.cpu", "scale/compose")]
+COMPOSE = [
+    ROOT / f"docker/{name}.yaml"
+    for name in ("compose", "compose.cpu", "scale/compose", "scale/gpu")
+]
 
 
 def copied(dockerfile: str) -> list[str]:
@@ -89,3 +92,13 @@ def test_all_that_is_copied_is_there_and_reaches_the_builder() -> None:
         found = set(ROOT.glob(word))
         assert found, word
         assert found <= let_in, word
+
+
+def test_every_file_for_docker_is_named_somewhere() -> None:
+    """What no command, page or other file names is of no use."""
+    ours = [path for path in (ROOT / "docker").iterdir() if path.is_file()]
+    ours = [path for path in ours if path.name not in (".env", "hf_token")]  # the user's own
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    for path in ours:
+        others = {one for one in (*pages, *COMPOSE, DOCKERFILE) if one != path}
+        assert any(path.name in one.read_text("utf-8") for one in others), path.name

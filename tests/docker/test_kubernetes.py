@@ -27,6 +27,7 @@ CONFIGS = [
     FOLDER / name / "config.yaml" for name in ("base", "overlays/trial", "download", "haproxy")
 ]
 SCALE = FOLDER.parent / "scale/replica.yaml"
+PAGE = FOLDER.parents[1] / "docs/kubernetes.md"
 KINDS = {  # what each rendering holds
     "base": (
         "ConfigMap Deployment Namespace NetworkPolicy PersistentVolumeClaim"
@@ -64,10 +65,6 @@ POD = DEPLOYMENT["spec"]["template"]["spec"]
 (JOB,) = documents("download/job.yaml")
 PODS = [POD, JOB["spec"]["template"]["spec"]]
 (AUTOSCALER,) = documents("autoscaling/autoscaler.yaml")
-TARGETS = {
-    metric["pods"]["metric"]["name"]: metric["pods"]["target"]["averageValue"]
-    for metric in AUTOSCALER["spec"]["metrics"]
-}
 PROBES = [SERVER[f"{name}Probe"] for name in ("startup", "readiness", "liveness")]
 
 
@@ -229,21 +226,6 @@ async def test_probes_ask_what_answers_without_the_token(tmp_path: Path) -> None
     assert paths == ["/health", "/health", "/health/live"]
 
 
-async def test_the_autoscaler_asks_for_what_is_counted() -> None:
-    async with doors(FakeEngine("csm")) as both, both.client.get("/metrics") as answer:
-        counted = set(re.findall(r'^(\w+)\{engine="csm"\}', await answer.text(), re.MULTILINE))
-    assert TARGETS.keys() <= counted
-    (rules,) = documents("monitoring/prometheus-adapter.yaml")
-    (rule,) = rules["rules"]["custom"]
-    served = re.search(r'__name__=~"([^"]+)"', rule["seriesQuery"])
-    assert served
-    assert {name for name in counted if re.fullmatch(served[1], name)} == TARGETS.keys()
-    slots = read(CONFIGS[0]).csm.slots
-    assert slots is not None
-    busy = int(TARGETS["wyoming_csm_slots_busy"].removesuffix("m")) / 1_000
-    assert 0.5 * slots <= busy <= 0.8 * slots, "there is room while another replica starts"
-
-
 @pytest.mark.parametrize("path", [CONFIGS[0], CONFIGS[3], SCALE], ids=str)
 def test_who_is_ended_speaks_the_longest_reply_to_its_end(path: Path) -> None:
     limits = read(path).limits
@@ -276,7 +258,8 @@ def test_pods_may_do_little_and_commands_are_ours() -> None:
                 "readOnlyRootFilesystem": True,
                 "capabilities": {"drop": ["ALL"]},
             }
-            assert parse_words(container["args"]).command == container["args"][0]
+            if container["name"] != "weights":
+                assert parse_words(container["args"]).command == container["args"][0]
             volumes = {volume["name"] for volume in pod["volumes"]}
             assert {mount["name"] for mount in container["volumeMounts"]} <= volumes
     assert SERVER["resources"]["limits"] == {"nvidia.com/gpu": "1"}

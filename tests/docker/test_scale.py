@@ -19,7 +19,7 @@ from benchmarks.balanced import CONFIGURATION, Balancer, Replica, balanced
 from benchmarks.callers import Pattern, call_for
 from benchmarks.fixtures.fake_child import FakeSettings
 from benchmarks.replicas import configuration
-from tests.docker.test_files import COMPOSE, DOCKERFILE, tool
+from tests.docker.test_files import COMPOSE, DOCKERFILE, clean, tool
 from tests.fakes import FakeEngine
 from tests.server.clients import eventually
 from tests.server.http.doors import doors
@@ -59,6 +59,28 @@ def test_what_belongs_together_is_the_same() -> None:
     assert compose["services"]["balancer"]["stop_grace_period"] == grace
     hold = f"    hold obsolete {replica['stop_grace_period']}\n"
     assert hold in text, "an address goes from the names before the replies are over"
+
+
+def test_a_replica_has_the_token_and_gpus() -> None:
+    """As that of docker/compose.yaml; in a swarm, which refuses `devices`, it asks the runtime."""
+    compose, alone = (yaml.safe_load(path.read_text()) for path in (COMPOSE[2], COMPOSE[0]))
+    replica, server = compose["services"]["replica"], alone["services"]["wyoming-csm"]
+    (secret,) = replica["secrets"]
+    assert [secret] == server["secrets"]
+    files = {
+        (path.parent / found["secrets"][secret]["file"]).resolve()
+        for path, found in ((COMPOSE[2], compose), (COMPOSE[0], alone))
+    }
+    assert len(files) == 1
+    asked = {"NVIDIA_VISIBLE_DEVICES": "all", "NVIDIA_DRIVER_CAPABILITIES": "compute,utility"}
+    assert replica["environment"] == server["environment"] | asked
+    assert "resources" not in replica["deploy"]
+    assert SCALE / "gpu.yaml" in COMPOSE  # its form is checked there
+    (over,) = yaml.safe_load((SCALE / "gpu.yaml").read_text())["services"].values()
+    (device,) = over["deploy"]["resources"]["reservations"]["devices"]
+    (reserved,) = server["deploy"]["resources"]["reservations"]["devices"]
+    assert device == reserved | {"count": "all"}
+    assert over["deploy"]["replicas"] == 1, "a machine's GPUs belong to one server"
 
 
 def test_the_page_has_the_times_of_the_files() -> None:
@@ -111,7 +133,8 @@ def test_what_replicas_share_lies_in_a_volume_that_they_may_write_to() -> None:
         yaml.safe_load((SCALE / "compose.yaml").read_text()),
         load(SCALE / "replica.yaml"),
     )
-    mounts = dict(one.split(":")[::-1] for one in compose["services"]["replica"]["volumes"])
+    volumes = compose["services"]["replica"]["volumes"]
+    mounts = dict(one.split(":")[::-1] for one in volumes if isinstance(one, str))
     for path in (config.voices, config.lexicon, config.speakers_dir):
         folder = str(Path(path).parent)
         assert mounts[folder] in compose["volumes"]
@@ -126,6 +149,25 @@ def test_haproxy_takes_the_file_that_users_get() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "[WARNING]" not in done.stderr
+
+
+def test_haproxy_takes_what_the_pages_say_of_conversations(tmp_path: Path) -> None:
+    for page in (PAGE, PAGE.with_name("kubernetes.md")):
+        words = " ".join(page.read_text("utf-8").split())
+        assert "`balance source` in place of `balance leastconn`" in words
+        assert "in the backends `wyoming` and `http`" in words
+    text = CONFIGURATION.read_text("utf-8")
+    for name in ("wyoming", "http"):
+        head, _, rest = text.partition(f"\nbackend {name}\n")
+        text = f"{head}\nbackend {name}\n{rest.replace('balance leastconn', 'balance source', 1)}"
+    assert (text.count("balance source"), text.count("balance leastconn")) == (2, 2)
+    (file := tmp_path / "haproxy.cfg").write_text(text)
+    clean(tool("haproxy"), "-c", "-f", str(file))
+
+
+def test_two_haproxies_are_named_by_their_own_addresses() -> None:
+    (paragraph,) = [one for one in PAGE.read_text("utf-8").split("\n\n") if "keepalived" in one]
+    assert "`balancer.proxies`" in paragraph
 
 
 async def speaks_http(url: str) -> None:
