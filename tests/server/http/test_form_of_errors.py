@@ -49,6 +49,37 @@ async def test_what_no_route_sees_is_told_in_json(sent: bytes, status: int) -> N
     assert "aiohttp" not in head.decode()
 
 
+_SOCKET = {
+    "Host": "localhost",
+    "Origin": "http://localhost",
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+    "Sec-WebSocket-Protocol": "a, b",
+    "Content-Type": "application/json",
+    "Content-Encoding": "identity",
+    "Authorization": "Bearer x",
+    "X-Ingress-Path": "/x",
+}
+
+
+@pytest.mark.parametrize("path", [b"GET /api/stream", b"POST /v1/audio/speech", b"GET /"])
+async def test_a_header_that_is_no_text_is_no_fault_of_the_server(
+    path: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with doors(FakeEngine()) as both:
+        for spoilt in _SOCKET:
+            async with raw(both) as one:
+                one.send(path + b" HTTP/1.1\r\n")
+                for name, value in _SOCKET.items():
+                    sign = b"\xe1" if name == spoilt else b""
+                    one.send(f"{name}: {value}".encode() + sign + b"\r\n")
+                one.send(b"Content-Length: 2\r\n\r\n{}")
+                assert await one.status() < 500, spoilt
+    assert "Traceback" not in caplog.text
+
+
 async def test_a_compressed_body_is_a_415_everywhere(caplog: pytest.LogCaptureFixture) -> None:
     paths = [one.path.replace("{name}", "anna") for one in ROUTES if one.method == "POST"]
     asked = [(path, "gzip") for path in paths]

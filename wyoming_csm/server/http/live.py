@@ -100,7 +100,11 @@ async def live(request: web.Request) -> web.WebSocketResponse:
         compress=False,
         timeout=1.0,
     )
-    if not socket.can_prepare(request):
+    try:
+        asked = bool(socket.can_prepare(request))
+    except ValueError:  # of headers that are no text: aiohttp decodes and quotes them
+        asked = False
+    if not asked:
         raise Refused(
             HTTPStatus.BAD_REQUEST,
             "this address is for a WebSocket: connect to it with ws:// (see /api/docs); for one"
