@@ -42,6 +42,15 @@ def test_a_balancer_that_learns_of_no_end_is_warned_of(
     assert ("set balancer.agent" in caplog.text) is warned
 
 
+@pytest.mark.parametrize("network", ["0.0.0.0/0", "::/0", "10.0.0.0/8", "fd00::1"])
+def test_proxies_that_are_everybody_are_warned_of(
+    network: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    warn_of_balancer(parse({"balancer": {"proxies": ["10.0.0.1", network], "agent": 10_201}}))
+    everybody = f"balancer.proxies: {network} is everybody: "
+    assert (everybody in caplog.text) is network.endswith("/0")
+
+
 @pytest.mark.parametrize(
     ("settings", "cure"),
     [
