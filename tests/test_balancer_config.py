@@ -42,6 +42,53 @@ def test_a_balancer_that_learns_of_no_end_is_warned_of(
     assert ("set balancer.agent" in caplog.text) is warned
 
 
+@pytest.mark.parametrize("network", ["0.0.0.0/0", "::/0", "10.0.0.0/8", "fd00::1"])
+def test_proxies_that_are_everybody_are_warned_of(
+    network: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    warn_of_balancer(parse({"balancer": {"proxies": ["10.0.0.1", network], "agent": 10_201}}))
+    everybody = f"balancer.proxies: {network} is everybody: "
+    assert (everybody in caplog.text) is network.endswith("/0")
+
+
+@pytest.mark.parametrize(
+    ("settings", "cure"),
+    [
+        ({"balancer": {"agent": 10_200}}, "{agent: 127.0.0.1:10201}"),
+        ({"balancer": {"agent": "[::]:10200"}}, "{agent: [::]:10201}"),
+        (
+            {"http": {"address": "0.0.0.0:8002"}, "balancer": {"agent": "0.0.0.0:8002"}},
+            "{agent: 0.0.0.0:8003}",
+        ),
+        (
+            {"http": {"address": "0.0.0.0:10201"}, "balancer": {"agent": 10_200}},
+            "{agent: 127.0.0.1:10202}",
+        ),
+        (
+            {"uri": "tcp://0.0.0.0:65535", "balancer": {"agent": "0.0.0.0:65535"}},
+            "{agent: 0.0.0.0:65534}",
+        ),
+    ],
+)
+def test_one_port_is_not_for_two(settings: dict[str, object], cure: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse(settings)
+    assert str(caught.value).startswith("balancer.agent: ")
+    assert str(caught.value).endswith(f"are one port, and each needs its own: `balancer: {cure}`")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"uri": "tcp://192.168.1.5:10200", "balancer": {"agent": 10_200}},
+        {"uri": "unix:///run/speech", "balancer": {"agent": 10_200}},
+        {"uri": "tcp://127.0.0.1:0", "balancer": {"agent": "127.0.0.1:0"}},
+    ],
+)
+def test_one_port_of_other_addresses_is(settings: dict[str, object]) -> None:
+    assert parse(settings).balancer.is_used
+
+
 @pytest.mark.parametrize("address", ["gpu1:10200", "10.0.0.1", "10.0.0.1:0", "::1:10200", "[::1]"])
 def test_what_is_announced_is_an_address(address: str) -> None:
     with pytest.raises(ConfigError) as caught:

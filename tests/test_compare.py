@@ -187,15 +187,31 @@ async def test_differences_are_an_exit_code(capsys: pytest.CaptureFixture[str]) 
     assert document["differences"]["place 1 in the list"] == ["anna", "bob"]
 
 
-async def test_one_that_does_not_answer_is_a_difference() -> None:
+async def test_one_that_does_not_answer_is_told_beside_how_the_others_differ() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         nobody = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
-        async with serving(FakeEngine()) as server:
-            found = differences(await ask_all([f"tcp://127.0.0.1:{port_of(server)}", nobody]))
-    assert list(found) == [ANSWERS]
-    assert found[ANSWERS][0] == "yes"
-    assert found[ANSWERS][1].startswith("no: ")
+        async with (
+            serving(FakeEngine(voices=(ANNA,))) as one,
+            serving(FakeEngine(voices=(BOB,))) as other,
+        ):
+            anna, bob = (f"tcp://127.0.0.1:{port_of(server)}" for server in (one, other))
+            alike = differences(await ask_all([anna, nobody, anna]))
+            found = differences(await ask_all([anna, nobody, bob]))
+        none = differences(await ask_all([nobody, nobody]))
+    assert list(alike) == list(none) == [ANSWERS]
+    assert [why[:4] for why in alike[ANSWERS]] == ["yes", "no: ", "yes"]
+    assert found[ANSWERS] == alike[ANSWERS]
+    assert found["place 1 in the list"] == ["anna", "-", "bob"]
+
+
+def test_one_alone_is_compared_with_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["compare", "tcp://gpu1:10200"])
+    assert caught.value.code == 2
+    told = capsys.readouterr().err
+    assert "wyoming-csm compare URI URI..." in told
+    assert "required: URI" in told
 
 
 async def test_something_else_is_no_wyoming_server() -> None:

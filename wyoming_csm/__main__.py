@@ -138,7 +138,7 @@ def _bench(config: Config, words: Namespace) -> int:
 def _compare(_config: Config, words: Namespace) -> int:
     from wyoming_csm.compare import compare
 
-    return compare(words.uris, words.as_json)
+    return compare([words.uri, *words.others], words.as_json)
 
 
 def _download(config: Config, words: Namespace) -> int:

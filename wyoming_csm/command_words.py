@@ -241,7 +241,8 @@ _COMPARE = Command(
     "compare",
     "show where servers differ that should be replicas",
     (
-        _word("uris", nargs="+", metavar="URI", help="tcp://HOST:PORT of each"),
+        _word("uri", metavar="URI", help="tcp://HOST:PORT of one"),
+        _word("others", nargs="+", metavar="URI", help="of each other one, at least one more"),
         _flag("--json", dest="as_json", help="one JSON document for programs"),
     ),
     ("wyoming-csm compare tcp://gpu1:10200 tcp://gpu2:10200 tcp://gpu3:10200",),

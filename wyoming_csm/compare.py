@@ -93,17 +93,16 @@ def _words(voice: TtsVoice) -> str:
 def differences(found: Sequence[Facts]) -> dict[str, list[str]]:
     """Return what is not the same on all, by name: the value of each server, "-" without one.
 
-    Of servers of which one does not answer nothing else is told; of lists in another order the
-    first voice that is another.
+    One that does not answer is told, and the others are compared; of lists in another order the
+    first voice that is another is told.
     """
-    if any(facts[ANSWERS] != "yes" for facts in found):
-        return {ANSWERS: [facts[ANSWERS] for facts in found]}
-    names = list(dict.fromkeys(name for facts in found for name in facts))
-    unequal = {
-        name: values
-        for name in names
-        if len(set(values := [facts.get(name, "-") for facts in found]) - _unknown(name)) > 1
-    }
+    answering = [facts for facts in found if facts[ANSWERS] == "yes"]
+    unequal = {}
+    if len(answering) < len(found):
+        unequal[ANSWERS] = [facts[ANSWERS] for facts in found]
+    for name in dict.fromkeys(name for facts in answering for name in facts):
+        if len({facts.get(name, "-") for facts in answering} - _unknown(name)) > 1:
+            unequal[name] = [facts.get(name, "-") for facts in found]
     moved = [name for name in unequal if name.startswith("place ")]
     return {name: values for name, values in unequal.items() if name not in moved[1:]}
 

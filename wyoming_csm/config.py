@@ -5,6 +5,7 @@ import logging
 import os
 import re
 from collections.abc import Callable, Mapping
+from itertools import combinations
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeVar
@@ -436,9 +437,9 @@ def parse(found: Any, warn: Callable[[str], None] = _LOGGER.warning) -> Config:
         raise ConfigError("; ".join((complaint(found, Config, _OLD), *notes))) from error
     _check_uri(config.uri)
     _check_http(config.http)
-    _check_apart(config.uri, config.http.address)
     _check_networks("limits.networks", config.limits.networks or ())
     _check_balancer(config)
+    _check_apart(config)
     _check_devices(config.csm.device)
     if config.discovery.name is not None and not config.discovery.name.isprintable():
         raise ConfigError("discovery.name: only what can be printed")
@@ -511,17 +512,26 @@ def _check_http(http: HttpConfig) -> None:
             raise ConfigError(f"http.ingress: {error}") from error
 
 
-def _check_apart(uri: str, address: str | None) -> None:
-    """Refuse one port for both: whichever opens second would find it used by this very server."""
-    if address is None or not uri.startswith("tcp://"):
-        return
-    (host, _, port), (other, _, other_port) = uri[6:].rpartition(":"), address.rpartition(":")
-    if int(port) == int(other_port) != 0 and _overlap(host, other):
-        free = int(port) - 1 if int(port) == 65_535 else int(port) + 1
-        raise ConfigError(
-            f"http.address: {address} and `uri: {uri}` are one port, and Wyoming and HTTP need one"
-            f" each: `http: {{address: {other}:{free}}}` (or --http {other}:{free})"
-        )
+def _check_apart(config: Config) -> None:
+    """Refuse one port for two: whichever opens second would find it used by this very server."""
+    doors = {
+        "uri": config.uri.removeprefix("tcp://") if config.uri.startswith("tcp://") else None,
+        "http.address": config.http.address,
+        "balancer.agent": config.balancer.agent_address,
+    }
+    opened = {name: address.rpartition(":") for name, address in doors.items() if address}
+    for (name, (host, _, port)), (later, (other, _, number)) in combinations(opened.items(), 2):
+        if int(port) == int(number) != 0 and _overlap(host, other):
+            taken = {int(used) for *_, used in opened.values()}
+            near = (int(port) + step for step in (1, 2, -1, -2))
+            free = next(one for one in near if one <= 65_535 and one not in taken)
+            section, _, key = later.partition(".")
+            value = config.uri if name == "uri" else doors[name]
+            raise ConfigError(
+                f"{later}: {doors[later]} and `{name}: {value}` are one port, and each needs its"
+                f" own: `{section}: {{{key}: {other}:{free}}}`"
+                + (f" (or --http {other}:{free})" if section == "http" else "")
+            )
 
 
 def _overlap(host: str, other: str) -> bool:

@@ -7,6 +7,7 @@ import signal
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
+from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -78,7 +79,15 @@ async def serve(
 
 
 def warn_of_balancer(config: Config) -> None:
-    """Log what is missing for a balancer to be told that this replica ends."""
+    """Log what is missing for a balancer to be told that this replica ends, and where everybody
+    counts as one."""
+    for network in config.balancer.proxies:
+        if ip_network(network, strict=False).prefixlen == 0:
+            _LOGGER.warning(
+                "balancer.proxies: %s is everybody: who connects may name any client's address, and"
+                " limits.networks keeps nobody out. Write HAProxy's address alone (docs/scale.md)",
+                network,
+            )
     if config.balancer.proxies and config.balancer.agent is None:
         _LOGGER.warning(
             "The balancer cannot learn that this replica ends, and sends it requests until it is"
