@@ -54,6 +54,8 @@ def test_each_fault_of_the_switch_has_a_row_and_each_line_is_one() -> None:
     for who, kind, *number in lines:
         meaning = FAULTS[who][kind]
         assert len(number) == bool(meaning), f"{who} {kind}: {meaning or 'no number'}"
+        if who == "system" and meaning == FAULTS[who]["die"]:
+            assert int(number[0]) <= 1, "a long sentence has two parts of 4 s"
     assert set(FAULTS) == {DOOR, *get_args(EngineName)}
 
 
