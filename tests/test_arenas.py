@@ -1,10 +1,17 @@
 """Threads share what glibc has of memory: each would hold on to a heap of its own."""
 
+import asyncio
 import platform
 import subprocess
 import sys
 
 import pytest
+
+from tests.engines.helpers import speak
+from tests.fakes import FakeEngine
+from tests.server.clients import eventually
+from wyoming_csm import serve
+from wyoming_csm.engines.fallback import Fallback
 
 _COUNTED = """
 import ctypes, sys, threading
@@ -55,3 +62,31 @@ def test_what_is_free_between_what_is_used_is_given_back() -> None:
         [sys.executable, "-c", _TRIMMED], capture_output=True, text=True, check=True
     )
     assert int(done.stdout) > 15_000_000  # of 19 950 000
+
+
+async def test_the_front_gives_memory_back_once_nobody_is_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given: asyncio.Queue[int] = asyncio.Queue()  # how many sentences were spoken by then
+    engine = FakeEngine()
+    house = Fallback([engine])
+    monkeypatch.setattr(serve, "trim_arenas", lambda: given.put_nowait(len(engine.finished)))
+    giving = asyncio.create_task(serve.give_memory_back(house, 0.01))
+    await asyncio.sleep(0.05)
+    assert given.empty(), "nobody was answered yet"
+    for spoken in (1, 2):
+        engine.hold.clear()
+        reply = house.start_reply(engine.voices[0])
+        speaking = asyncio.create_task(speak(reply))
+        await eventually(lambda: engine.speaking == 1)
+        await asyncio.sleep(0.05)
+        assert given.empty(), "somebody is answered"
+        engine.hold.set()
+        await speaking
+        await asyncio.sleep(0.05)
+        assert given.empty(), "the answer goes on"
+        await reply.aclose()
+        assert await asyncio.wait_for(given.get(), 60) == spoken
+    await asyncio.sleep(0.05)
+    assert given.empty(), "once"
+    giving.cancel()

@@ -14,8 +14,9 @@ from msgspec.structs import replace
 
 from wyoming_csm import __version__
 from wyoming_csm.app import App, MakeEngines, all_engines, running
-from wyoming_csm.arenas import share_arenas
+from wyoming_csm.arenas import share_arenas, trim_arenas
 from wyoming_csm.config import Config, DiscoveryConfig
+from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.faults import DOOR, switch_of, trouble_process
 from wyoming_csm.installer import install_engines
 from wyoming_csm.server.addresses import Address, reachable_addresses
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 _LOGGER = logging.getLogger(__name__)
 
 _MOST_ADDRESSES = 4  # printed
+_QUIET_SECONDS = 1.0  # without an answer, as in a child
 LOOK_SECONDS = 5.0  # how soon it is seen that the network changed; a look takes a millisecond
 
 
@@ -63,6 +65,7 @@ async def serve(
         async with asyncio.TaskGroup() as group:
             work = [_stay_findable(config, server), _probe_when_asked(app, again)]
             work += [app.watch_voices(), app.rehearsal.run(), _get_rules_ready(config.language)]
+            work.append(give_memory_back(app.engine))
             if installer:
                 work.append(install_engines(installer, config.engines, again.set))
             behind = [group.create_task(one) for one in work]
@@ -159,6 +162,20 @@ async def follow(
 async def _get_rules_ready(language: str) -> None:
     """Make the patterns of spoken forms, in a thread: no first sentence waits 50 ms for them."""
     await asyncio.to_thread(spoken, "1", language)
+
+
+async def give_memory_back(engine: Fallback, quiet_seconds: float = _QUIET_SECONDS) -> None:
+    """Give back what answers left of memory, for ever, as soon as nobody is answered for a while.
+
+    A soaked front process of 98 MiB had 4.5 of them less at once."""
+    answered = asyncio.Event()
+    engine.on_answer(answered.set)
+    while True:
+        await answered.wait()
+        while answered.is_set() or any(one.load.share for one in engine.engines):
+            answered.clear()
+            await asyncio.sleep(quiet_seconds)
+        trim_arenas()
 
 
 async def _probe_when_asked(app: App, again: asyncio.Event) -> None:

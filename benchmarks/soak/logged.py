@@ -24,6 +24,7 @@ EXPECTED = (
     r" speaks for guest_\d, which cannot be used: ",
     r"^Refused 127\.0\.0\.\d+: the connection ended in the middle of an event",
     r"^Refused a connection of the balancer \S+ \(balancer\.proxies\): a PROXY line that is not ",
+    r"^Refused a PROXY header at the HTTP port, from 127\.0\.0\.\d+, ",
     r"^Too many connections: ",
     r"^The lexicon \S+ cannot be used: ",
     r"^Voice 'guest_\d' cannot be used: ",
