@@ -59,7 +59,7 @@ class Replica:
             sys.executable, "-m", "benchmarks.fixtures.replica",
             msgspec.json.encode(self.config).decode(), fake, cwd=ROOT,
         )  # fmt: skip
-        await until_open(self.port)
+        await until_open(self.port, self.http_port, self.agent_port)
         await until_speaking(self.port)
 
     async def kill(self) -> None:
@@ -110,7 +110,7 @@ class Balancer:
         )
 
     async def start(self, folder: Path) -> None:
-        """Start it, with its file in this folder, and wait until it listens."""
+        """Start it, with its file in this folder, and wait until it listens on both."""
         if not (program := shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin")):
             sys.exit("There is no haproxy here: apt-get install haproxy")
         file = folder / "haproxy.cfg"
@@ -118,7 +118,7 @@ class Balancer:
         self.process = await asyncio.create_subprocess_exec(
             program, "-db", "-f", str(file), stdout=asyncio.subprocess.PIPE
         )
-        await until_open(self.port)
+        await until_open(self.port, self.http_port)
 
     async def follow(self) -> None:
         """Note which replica served which connection, until HAProxy ends."""

@@ -76,17 +76,21 @@ def free_port() -> int:
             return port
 
 
-async def until_open(port: int) -> None:
-    """Wait until a server listens; raises TimeoutError after 30 s."""
+async def until_open(*ports: int) -> None:
+    """Wait until a server listens on all of these; raises TimeoutError after 30 s.
+
+    It opens one after the other, so that one alone says nothing of the next.
+    """
     async with asyncio.timeout(30):
-        while True:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except ConnectionRefusedError:
-                await asyncio.sleep(0.005)  # the measured process announces nothing
-            else:
-                writer.close()
-                return
+        for port in ports:
+            while True:
+                try:
+                    _, writer = await asyncio.open_connection("127.0.0.1", port)
+                except ConnectionRefusedError:
+                    await asyncio.sleep(0.005)  # the measured process announces nothing
+                else:
+                    writer.close()
+                    break
 
 
 async def until_speaking(port: int) -> None:

@@ -115,7 +115,7 @@ async def served(folder: Path, checkpoint: Path) -> AsyncGenerator[Served]:
             cwd=folder, env=environment, stderr=log,
         )  # fmt: skip
     try:
-        await until_open(ports[0])
+        await until_open(*ports)
         yield Served(process, folder, *ports)
     finally:
         if process.returncode is None:

@@ -186,8 +186,7 @@ async def test_a_server_that_ends_tells_the_balancer_and_goes_on_first(tmp_path:
     )
     try:
         assert process.stderr is not None
-        await until_open(port)
-        await until_open(agent_port)
+        await until_open(port, agent_port)
         assert await told(agent_port) != "drain\n"
         health = (sys.executable, str(ROOT / "docker/healthcheck.py"), str(process.pid))
         check = await asyncio.create_subprocess_exec(*health)
