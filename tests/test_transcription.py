@@ -1,6 +1,7 @@
 """The words of a clip from a speech-to-text server, for the command and over HTTP; and what is said
 where that server fails."""
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -66,10 +67,11 @@ async def test_a_wrong_address_is_named(tmp_path: Path, clip: Path, uri: str) ->
 
 
 async def test_a_server_that_is_not_there_is_named(tmp_path: Path, clip: Path) -> None:
-    async with asr() as uri:
-        pass
-    with pytest.raises(RequestError, match="cannot be reached: "):
-        await add_voice(config(tmp_path), new(clip, text=None, asr=uri))
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        nobody = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(RequestError, match="cannot be reached: "):
+            await add_voice(config(tmp_path), new(clip, text=None, asr=nobody))
 
 
 async def test_a_server_that_is_silent_is_not_waited_for(
