@@ -1,16 +1,24 @@
 """The end of the server: replies in flight get their time, and whoever is cut off is told."""
 
 import asyncio
+import dataclasses
 import logging
 import time
 from contextlib import AsyncExitStack
 
 import pytest
+from msgspec.structs import replace
 from wyoming.info import Describe
 from wyoming.ping import Ping
-from wyoming.tts import SynthesizeChunk, SynthesizeStart, SynthesizeStop
+from wyoming.tts import (
+    Synthesize,
+    SynthesizeChunk,
+    SynthesizeStart,
+    SynthesizeStop,
+    SynthesizeVoice,
+)
 
-from tests.fakes import FakeEngine
+from tests.fakes import AS_MADE, FakeEngine
 from tests.server.clients import (
     eventually,
     logged,
@@ -21,7 +29,10 @@ from tests.server.clients import (
     spoken_to,
     types,
 )
-from wyoming_csm.config import BalancerConfig, Limits
+from wyoming_csm.answer import AnswerContext
+from wyoming_csm.config import BalancerConfig, Config, Limits
+from wyoming_csm.engines.fallback import Fallback
+from wyoming_csm.server.listener import Server
 
 START = SynthesizeStart().event()
 
@@ -61,6 +72,25 @@ async def test_draining_lets_a_reply_in_flight_end() -> None:
     assert types(events) == ["audio-chunk", "audio-stop", "error"]
     assert "stopping" in events[-1].data["text"]  # Two is. was not begun
     assert engine.asked == engine.finished == ["One is."]
+
+
+async def test_draining_lets_a_reply_whose_voice_is_looked_for_begin() -> None:
+    engine, looked, found = FakeEngine(frames=2), asyncio.Event(), asyncio.Event()
+
+    async def look() -> None:
+        looked.set()
+        await found.wait()
+
+    config = replace(Config(), uri="tcp://127.0.0.1:0", sound=AS_MADE)
+    answers = dataclasses.replace(AnswerContext.of(config, Fallback([engine])), look=look)
+    async with Server(config, answers) as server, peer(server) as client:
+        await client.send(Synthesize("Hello.", SynthesizeVoice("new")).event())
+        await looked.wait()
+        draining = asyncio.create_task(server.drain())
+        await eventually(lambda: not server.addresses)
+        found.set()
+        assert types(await client.rest()) == ["audio-start", "audio-chunk", "audio-stop"]
+        await draining
 
 
 async def test_a_balancer_finds_the_server_there_until_its_replies_are_over() -> None:

@@ -83,9 +83,9 @@ class Connection:
             self._task.cancel()
 
     def close_after_reply(self, reason: str) -> None:
-        """Begin nothing new for this peer; the reply in flight may end, its text as well. Before
-        `start` it may have one reply."""
-        if self._task is not None and self._answer is None:
+        """Begin nothing new for this peer; the reply in flight may end, its text as well, also one
+        whose voice is still looked for. Before `start` it may have one reply."""
+        if self._task is not None and self._answer is None and not self.busy:
             self.close(reason)
             return
         self._stopping, self._reason = True, reason
