@@ -41,7 +41,20 @@ def test_haproxy_does_what_docker_s_does() -> None:
         "resolvers docker",
         "    nameserver dns 127.0.0.11:53",
     }
-    assert "    default-server check" in ours
+    guarded = {one for one in ours if one.startswith("    tcp-request connection ")}
+    assert set(ours - docker) == guarded | {
+        "    default-server check",
+        "resolvers cluster",
+        "    parse-resolv-conf",
+        "backend addresses",
+        "    stick-table type ipv6 size 100k expire 10m store conn_cur",
+        "frontend status",
+        "    mode http",
+        "    bind :8404",
+        "    no log",
+        "    monitor-uri /ready",
+        "    monitor fail if { nbsrv(wyoming) eq 0 } { nbsrv(wyoming-last) eq 0 }",
+    }
     assert (
         HAPROXY["image"] == yaml.safe_load(COMPOSE[2].read_text())["services"]["balancer"]["image"]
     )

@@ -83,6 +83,17 @@ def test_a_replica_has_the_token_and_gpus() -> None:
     assert over["deploy"]["replicas"] == 1, "a machine's GPUs belong to one server"
 
 
+def test_a_swarm_takes_files_that_changed_and_keeps_the_balancer_s_address() -> None:
+    """It refuses to change what it has; and a service without a constraint runs anywhere."""
+    compose = yaml.safe_load((SCALE / "compose.yaml").read_text())
+    files = [*compose["configs"].values(), *compose["secrets"].values()]
+    assert all(one["name"].endswith("-${FILES:-1}") for one in files)
+    page = PAGE.read_text(encoding="utf-8")
+    assert "`FILES=2 docker stack deploy -c docker/scale/compose.yaml speech`" in page
+    (constraint,) = compose["services"]["balancer"]["deploy"]["placement"]["constraints"]
+    assert constraint == "node.role == manager"
+
+
 def test_the_page_has_the_times_of_the_files() -> None:
     config = load(SCALE / "replica.yaml")
     page = PAGE.read_text(encoding="utf-8")
