@@ -12,6 +12,7 @@ from tests.leftovers import nothing_left
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before anything imports onnxruntime, which would report
 # Tiny models are quicker on one thread of torch's, also in child processes, beside other tests.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["PATH"] += ":/usr/sbin"  # Debian has HAProxy there, where users do not look
 
 
 @pytest.fixture(scope="session", autouse=True)

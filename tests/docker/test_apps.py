@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import shutil
 import signal
 import socket
 import sys
@@ -23,6 +22,7 @@ from wyoming.info import Describe, Info
 from wyoming.tts import Synthesize
 
 from benchmarks.server import free_port
+from tests.docker.test_files import tool
 from tests.fakes import FakeEngine
 from tests.server.clients import port_of, serving
 from tests.server.http.doors import doors
@@ -186,8 +186,7 @@ async def test_the_app_serves_with_its_options_and_is_discovered(
 async def test_the_forwarder_passes_wyoming_and_the_page_on(
     assembled: Path, tmp_path: Path
 ) -> None:
-    if shutil.which("haproxy") is None:
-        pytest.skip("haproxy is not installed")
+    tool("haproxy")
     word = tmp_path / "word"
     word.write_text("100%secret")
     settings = HttpConfig(address="127.0.0.1:0", token_file=str(word))

@@ -4,7 +4,6 @@ import asyncio
 import ipaddress
 import json
 import re
-import shutil
 import subprocess
 import time
 from contextlib import AsyncExitStack
@@ -253,8 +252,7 @@ async def test_a_browser_stays_with_its_replica(tmp_path: Path) -> None:
 
 @pytest.mark.slow(8)
 async def test_a_killed_replica_takes_its_replies_and_a_drained_one_none(tmp_path: Path) -> None:
-    if shutil.which("haproxy") is None:
-        pytest.skip("haproxy is not installed")
+    tool("haproxy")
     configs = [configuration(tmp_path / name, "fake") for name in "abc"]
     agents = [replace(config.balancer, drain_seconds=1.5) for config in configs]
     configs = [replace(c, balancer=agent) for c, agent in zip(configs, agents, strict=True)]
