@@ -5,10 +5,12 @@ import gc
 
 import pytest
 from wyoming.ping import Ping
+from wyoming.tts import SynthesizeChunk, SynthesizeStart, SynthesizeStop
 
 from tests.fakes import FakeEngine
-from tests.server.clients import logged, peer, say, serving, types
+from tests.server.clients import eventually, logged, peer, say, serving, types
 from wyoming_csm.config import Limits
+from wyoming_csm.server.connection import LINGER_SECONDS
 
 
 async def test_a_failure_is_said_and_the_connection_closed() -> None:
@@ -20,6 +22,22 @@ async def test_a_failure_is_said_and_the_connection_closed() -> None:
         assert types(events) == [*(["audio-start", "audio-chunk"] if after else []), "error"]
         assert "told to fail" in events[-1].data["text"]
         assert [reply.closed for reply in engine.replies] == [1]
+
+
+async def test_who_still_writes_a_text_can_do_so_to_its_end_and_then_finds_the_error() -> None:
+    engine = FakeEngine(fail_after=0)
+    async with serving(engine) as server, peer(server) as client:
+        await client.send(SynthesizeStart().event(), SynthesizeChunk("One is. And").event())
+        await eventually(lambda: len(engine.replies) > 0)
+        await eventually(lambda: not any(connection.busy for connection in server.connections))
+        await asyncio.sleep(3 * LINGER_SECONDS)
+        for _ in range(3):
+            await client.send(SynthesizeChunk(" two").event())
+        await client.send(SynthesizeStop().event())
+        assert types(await client.rest()) == ["error"]
+        assert len(server.connections) == 1
+        client.writer.write_eof()
+        await eventually(lambda: not server.connections)
 
 
 async def test_no_voice_at_all_is_an_error_and_not_silence() -> None:

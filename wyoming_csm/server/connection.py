@@ -25,6 +25,7 @@ from wyoming_csm.within import within
 _LOGGER = logging.getLogger(__name__)
 
 LINGER_SECONDS = 0.04  # closing on unread input would take our last events from the peer
+STREAM_LINGER_SECONDS = 5.0  # who is writing a text may look for our last events only after it
 _LINGER_BYTES = 256 * 1024  # of that input
 _ERROR_SECONDS = 0.25  # for the `error` to a peer that is sent away
 
@@ -107,7 +108,8 @@ class Connection:
         try:
             error = await self._serve(reader, events)
             self._unanswered = 0  # what is sent now is the last: no other error follows it
-            await _say_goodbye(reader, writer, events, error)
+            lingers = STREAM_LINGER_SECONDS if self._requests.in_stream else LINGER_SECONDS
+            await _say_goodbye(reader, writer, events, error, lingers=lingers)
         except asyncio.CancelledError:
             if self._reason:
                 await _say_goodbye(reader, writer, events, self._reason, _ERROR_SECONDS)
@@ -228,11 +230,12 @@ async def _say_goodbye(
     events: EventWriter,
     error: str,
     seconds: float | None = None,
+    lingers: float = LINGER_SECONDS,
 ) -> None:
     """Send an `error`, if there is one, let everything go out, and end our side."""
     with suppress(OSError, RequestError):  # it left first, or takes nothing
         if await within(seconds, _send_end(writer, events, error)):
-            await within(LINGER_SECONDS, _read_rest(reader))
+            await within(lingers, _read_rest(reader))
 
 
 async def _send_end(writer: asyncio.StreamWriter, events: EventWriter, error: str) -> None:
