@@ -4,6 +4,7 @@ import random
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from benchmarks.soak import judge
 from benchmarks.soak.judge import MIB, Points
@@ -106,6 +107,7 @@ def soaked(growth: float = 0.0, descriptors: int = 0) -> Soak:
         rest = AtRest(at, front, child, child, 13, 1, 0, 1_000, 100 * number, 50 * number)
         soak.rests.append(rest)
         soak.firsts += [First(at, engine, 0.05, 0.03, 0.04) for engine in ("system", "csm")] * 10
+    soak.heard = [(rest.at, 150.0) for rest in soak.rests]
     return soak
 
 
@@ -120,12 +122,41 @@ def test_an_hour_is_good_or_not_and_told(
         assert capsys.readouterr().out.count("does not hold") == 1
 
 
-def test_what_a_dead_child_had_is_lost_and_nothing_else(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("died", "why", "excused"),
+    [
+        (95.0, "wyoming speak: Refused: csm: its process ended", True),
+        (95.0, "http speak: Refused: cut: not enough data", True),
+        (101.0, "wyoming speak: Refused: csm: its process ended", False),  # before that
+        (95.0, "wyoming speak: Refused: system: its process ended", False),  # which lived
+        (95.0, "wyoming stream: ConnectionResetError: Connection lost", False),
+        (95.0, "http browse: Refused: cut: not enough data", False),
+    ],
+)
+def test_what_a_dead_child_had_is_lost_and_nothing_else(
+    died: float, why: str, excused: bool, tmp_path: Path
+) -> None:
     soak = soaked()
-    soak.failures, soak.died_at = [(100.0, "cut")], [95.0]
-    assert conclude(soak, tmp_path / "a")
-    soak.died_at = [101.0]
-    assert not conclude(soak, tmp_path / "b")
+    soak.failures, soak.died_at = [(100.0, why)], [died]
+    assert conclude(soak, tmp_path / "a") is excused
+
+
+def test_a_crowd_that_hears_later_and_later_is_told(tmp_path: Path) -> None:
+    soak = soaked()
+    soak.heard = [(at, 150.0 * (1.4 if at > 3_000 else 1)) for at, _ in soak.heard]
+    assert not conclude(soak, tmp_path / "a")
+    soak.firsts = [
+        replace(one, control=0.03 * (1.4 if one.at > 3_000 else 1)) for one in soak.firsts
+    ]
+    assert conclude(soak, tmp_path / "b"), "the machine became slower"
+
+
+def test_what_an_hour_does_not_say_is_not_good(tmp_path: Path) -> None:
+    soak = soaked()
+    soak.heard = []
+    assert not conclude(soak, tmp_path / "a")
+    soak.seconds -= 1
+    assert conclude(soak, tmp_path / "b")
 
 
 def test_a_soak_is_judged_again_from_its_files(tmp_path: Path) -> None:

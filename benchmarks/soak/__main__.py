@@ -69,7 +69,7 @@ async def run(folder: Path, seconds: float, seed: int) -> Soak:
     soak.died_at = [at - began for at in trouble.died_at]
     soak.failures = [(one.at - began, f"{one.visit}: {one.why}") for one in crowd.failures]
     heard = (first for visitor in visitors for first in visitor.firsts)
-    soak.heard = p95s(sorted((at - began, seconds) for at, seconds in heard), 180)
+    soak.heard = p95s(sorted((at - began, seconds) for at, seconds in heard), 120)
     soak.exit_code = server.process.returncode
     soak.log = server.log.read_text(errors="replace").splitlines()
     return soak

@@ -12,6 +12,7 @@ SHARE = 0.01  # of its memory, that a process may grow in an hour; or:
 LEAST = MIB  # bytes in an hour that count as none
 SLOWER = 1.2  # the last tenth's p95 by the first's
 ENOUGH = 20  # measurements for a p95
+_SLOWER_THAN_THE_CONTROL = f"at most {SLOWER:g} times, and as much more as the control"
 _MOST = 400  # points of a series: more say the same, and take the square of the time
 
 Points = Sequence[tuple[float, float]]  # seconds, value
@@ -80,13 +81,12 @@ def no_slower(what: str, points: Points, beside: Points) -> Verdict:
     """Judge the p95 of the last tenth by the first's. What was measured `beside` them changes with
     the machine alone, and excuses as much as it became slower itself. (A quicker machine may hide
     a slower server: what is computed for a first sound is judged for itself.)"""
-    limit = f"at most {SLOWER:g} times, or that of the control's"
+    limit = _SLOWER_THAN_THE_CONTROL
     parts = [part for series in (points, beside) for part in _tenths(series)]
     if min(map(len, parts), default=0) < ENOUGH:
         return Verdict(what, "too short to say", limit, None)
-    first, last, before, now = map(p95, parts)
-    words = f"{last / first:.2f} times ({first * 1000:.0f} → {last * 1000:.0f} ms), the control"
-    words += f" {now / before:.2f} times ({before * 1000:.0f} → {now * 1000:.0f} ms)"
+    first, last, before, now = (1_000 * p95(part) for part in parts)
+    words = _with_control(first, last, before, now)
     return Verdict(what, words, limit, last / first <= SLOWER * max(1.0, now / before))
 
 
@@ -94,15 +94,37 @@ def middle_no_higher(what: str, phases: Sequence[Points], unit: str) -> Verdict:
     """Judge the median of the last third by the first's, in each phase by itself: what dies in one
     costs more than what dies in another. The worst counts."""
     limit = f"at most {SLOWER:g} times"
-    thirds = []
-    for values in ([value for _, value in points] for points in phases):
-        if (third := len(values) // 3) >= 3:
-            thirds.append((statistics.median(values[:third]), statistics.median(values[-third:])))
-    if not thirds:
+    if not (thirds := [found for points in phases if (found := _thirds(points))]):
         return Verdict(what, "too short to say", limit, None)
     first, last = max(thirds, key=lambda one: one[1] / one[0])
     words = f"{last / first:.2f} times ({first:.0f} → {last:.0f} {unit})"
     return Verdict(what, words, limit, last <= SLOWER * first)
+
+
+def middle_no_slower(what: str, phases: Sequence[Points], beside: Sequence[Points]) -> Verdict:
+    """Judge milliseconds as `middle_no_higher` does; those that were measured `beside` them excuse
+    as much as they became more themselves."""
+    limit = _SLOWER_THAN_THE_CONTROL
+    thirds = [
+        (mine, control)
+        for points, series in zip(phases, beside, strict=True)
+        if (mine := _thirds(points)) and (control := _thirds(series))
+    ]
+    if not thirds:
+        return Verdict(what, "too short to say", limit, None)
+
+    def times_more(one: tuple[tuple[float, float], tuple[float, float]]) -> float:
+        (first, last), (before, now) = one
+        return last / first / max(1.0, now / before)
+
+    worst = max(thirds, key=times_more)
+    words = _with_control(*worst[0], *worst[1])
+    return Verdict(what, words, limit, times_more(worst) <= SLOWER)
+
+
+def _with_control(first: float, last: float, before: float, now: float) -> str:
+    words = f"{last / first:.2f} times ({first:.0f} → {last:.0f} ms), the control"
+    return f"{words} {now / before:.2f} times ({before:.0f} → {now:.0f} ms)"
 
 
 def none(what: str, found: Sequence[str]) -> Verdict:
@@ -125,6 +147,14 @@ def _tenths(points: Points) -> list[list[float]]:
         [value for at, value in points if at <= begin + tenth],
         [value for at, value in points if at >= end - tenth],
     ]
+
+
+def _thirds(points: Points) -> tuple[float, float] | None:
+    """Return the medians of the first and of the last third; None of too few to say."""
+    values = [value for _, value in points]
+    if (third := len(values) // 3) < 3:
+        return None
+    return statistics.median(values[:third]), statistics.median(values[-third:])
 
 
 def _thinned(life: Points) -> Points:
