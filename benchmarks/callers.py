@@ -31,6 +31,8 @@ TEXTS = (
     "Somebody is ringing at the garden gate.",
 )
 _CONNECT_SECONDS = 10.0
+_BURST_EVERY = 10  # seconds
+_BYTES_A_SECOND = 48_000  # 24 kHz, 16 bits
 _LIMIT = 256 * 1024  # of a JSON line
 
 # Gives the address that a caller of this number asks.
@@ -40,17 +42,31 @@ Target = Callable[[int], tuple[str, int]]
 @dataclass(frozen=True)
 class Pattern:
     """Who asks when: `callers` that wait on average `think` seconds after a reply, or, with a
-    `rate`, so many new ones each second; a caller's time of waiting is exponential. A text has so
-    many `sentences`."""
+    `rate`, so many new ones each second; a caller's time of waiting is exponential. With a rate so
+    many more of a `burst` ask in one second of ten. A text has so many `sentences`."""
 
     callers: int = 200
     think: float = 40.0
     rate: float = 0.0
     seed: int = 1
     sentences: int = 1
+    burst: int = 0
 
     def text(self, chance: random.Random) -> str:
         return " ".join(chance.choice(TEXTS) for _ in range(self.sentences))
+
+    def moments(self, seconds: float, chance: random.Random) -> list[float]:
+        """Return when those of a `rate` ask within so many seconds."""
+        bursts = [
+            begin + chance.random()
+            for begin in range(_BURST_EVERY, int(seconds), _BURST_EVERY)
+            for _ in range(self.burst)
+        ]
+        at, steady = chance.expovariate(self.rate), []
+        while at < seconds:
+            steady.append(at)
+            at += chance.expovariate(self.rate)
+        return sorted(bursts + steady)
 
 
 @dataclass
@@ -65,24 +81,25 @@ class Call:
     first: float | None = None  # sound
     ended: float = 0.0
     bytes: int = 0  # of sound
+    gaps: float = 0.0  # seconds without any, in it
     outcome: str = ""  # "whole", or how it ended
 
 
 async def call_for(seconds: float, pattern: Pattern, target: Target) -> list[Call]:
     """Let callers ask for so long, and wait for the replies that are in flight then."""
-    until = time.monotonic() + seconds
+    began = time.monotonic()
     calls: list[Call] = []
     async with asyncio.TaskGroup() as group:
         if pattern.rate:
             chance = random.Random(pattern.seed)
-            while (wait := chance.expovariate(pattern.rate)) + time.monotonic() < until:
-                await asyncio.sleep(wait)
+            for at in pattern.moments(seconds, chance):
+                await asyncio.sleep(began + at - time.monotonic())
                 group.create_task(
                     _call(len(calls) % pattern.callers, pattern.text(chance), target, calls)
                 )
         else:
             for caller in range(pattern.callers):
-                group.create_task(_keep_calling(caller, pattern, until, target, calls))
+                group.create_task(_keep_calling(caller, pattern, began + seconds, target, calls))
     return calls
 
 
@@ -119,7 +136,9 @@ async def _listen(call: Call) -> None:
         while True:
             event = await _event(reader)
             if event["type"] == "audio-chunk":
-                call.first = call.first or time.monotonic()
+                now = time.monotonic()
+                call.first = call.first or now
+                call.gaps += max(0.0, now - call.first - call.gaps - call.bytes / _BYTES_A_SECOND)
                 call.bytes += event["payload_length"]
             elif event["type"] == "audio-stop":
                 call.outcome = "whole"

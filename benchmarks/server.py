@@ -66,11 +66,17 @@ async def csm_served(
         await process.wait()
 
 
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    """Return a port of this machine that nothing listens on, and by chance another than others get:
-    below those that connections come from, so none takes it meanwhile."""
+    """Return a port of this machine that nothing listens on, never one twice, and by chance another
+    than others get: below those that connections come from, so none takes it meanwhile."""
     while True:
         port = 20_000 + secrets.randbelow(12_000)
+        if port in _given:
+            continue
+        _given.add(port)
         with closing(socket.socket()) as probe, suppress(OSError):
             probe.bind(("", port))
             return port

@@ -20,7 +20,7 @@ from typing import Any
 
 from benchmarks.fleet import cards, chart, demand, plan
 from benchmarks.fleet.simulate import BALANCERS, Result, Setting, simulate
-from benchmarks.fleet.state import Work
+from benchmarks.fleet.state import Engine, Work
 from benchmarks.record import lines_of
 
 Found = dict[str, Any]
@@ -67,7 +67,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--slots", type=int, default=16, help="of a replica (16)")
     parser.add_argument("--balancer", choices=BALANCERS, default="leastconn")
     parser.add_argument("--one-client", action="store_true", help="no PROXY: all look like one")
-    parser.add_argument("--weighed-every", type=float, default=0.0, help="seconds; agent-check")
+    parser.add_argument("--weighed-every", type=float, default=0.5, help="s; agent-check, 0: none")
     parser.add_argument("--replicas", type=int, default=0, help="else as many as are needed")
     parser.add_argument("--spare", type=int, default=0, help="replicas more than these")
     parser.add_argument("--target", type=float, default=0.3, help="seconds to the first sound, p99")
@@ -82,15 +82,18 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _setting(options: argparse.Namespace) -> Setting:
-    by_client = not options.one_client
     if options.measured:
+        by_client = not options.one_client
         engine = cards.measured(options.measured, options.part, options.slots, by_client=by_client)
     else:
-        engine = cards.computed(
-            options.card, options.slots, floor=options.floor, by_client=by_client
-        )
+        engine = _computed(options, options.card)
     replicas = options.replicas + options.spare if options.replicas else 1
     return Setting(replicas, engine, options.balancer, options.weighed_every)
+
+
+def _computed(options: argparse.Namespace, card: str) -> Engine:
+    by_client = not options.one_client
+    return cards.computed(card, options.slots, floor=options.floor, by_client=by_client)
 
 
 def _day(options: argparse.Namespace) -> demand.Day:
@@ -122,7 +125,7 @@ def sizes(options: argparse.Namespace) -> Found:
     """Find how many are needed for 10, 100, … units, of each card of cards.json."""
     lines, drawn = [], {}
     for card in cards.names():
-        setting = Setting(1, cards.computed(card, options.slots, floor=options.floor))
+        setting = replace(_setting(options), engine=_computed(options, card), replicas=1)
         counts: list[float] = []
         for units in (10**power for power in range(1, 6)):
             work = plan.busy_work(_day(options), units, options.seed)

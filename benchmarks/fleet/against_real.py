@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 
 from benchmarks.balanced import balanced
 from benchmarks.callers import Call, Pattern, Target, call_for
 from benchmarks.fixtures.fake_child import FakeSettings
 from benchmarks.fleet.cards import PIPE_SECONDS, linear
-from benchmarks.fleet.simulate import Setting, simulate, work_of
+from benchmarks.fleet.simulate import MOST_GAP, Setting, simulate, work_of
 from benchmarks.fleet.state import Engine
 from benchmarks.record import lines_of
 from benchmarks.replicas import configuration, firsts
@@ -42,6 +43,7 @@ def main() -> None:
     parser.add_argument("--prefill", type=float, default=0.040, help="of a prompt (0.040)")
     parser.add_argument("--frames-per-character", type=float, default=0.7)
     parser.add_argument("--rates", default="3,6,8", help="texts a second, a round for each")
+    parser.add_argument("--burst", type=int, default=0, help="more of them, each ten seconds")
     parser.add_argument("--calls", type=float, default=500, help="of a round, about (500)")
     parser.add_argument("--no-weights", action="store_true", help="plain least connections")
     parser.add_argument("--seed", type=int, default=1)
@@ -64,7 +66,9 @@ async def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
         frames_per_character=options.frames_per_character,
     )
     found: dict[str, Any] = dict(vars(options))
-    configs = [configuration(folder / f"r{n}", "fake") for n in range(options.replicas)]
+    made = [configuration(folder / f"r{n}", "fake") for n in range(options.replicas)]
+    as_made = replace(made[0].sound, fill_gaps=False)  # or gaps were filled, and none to be heard
+    configs = [replace(config, sound=as_made) for config in made]
     rounds: dict[float, list[Call]] = {}
     async with balanced(configs, fake, folder, is_weighed=not options.no_weights) as balancer:
         target: Target = lambda _: ("127.0.0.1", balancer.port)  # noqa: E731
@@ -72,8 +76,9 @@ async def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
         while len(alone) < 20:
             alone += await call_for(3.0, Pattern(callers=1, think=0.1, seed=len(alone)), target)
         for rate in map(float, options.rates.split(",")):
-            pattern = Pattern(callers=200, rate=rate, seed=options.seed)
-            rounds[rate] = await call_for(options.calls / rate, pattern, target)
+            pattern = Pattern(200, rate=rate, burst=options.burst, seed=options.seed)
+            seconds = options.calls / (rate + options.burst / 10)
+            rounds[rate] = await call_for(seconds, pattern, target)
             found[f"load_{rate:g}"] = os.getloadavg()[0]
     idle = options.prefill + options.step + options.step_each
     front = statistics.median(c.first - c.asked for c in alone if c.first is not None) - idle
@@ -102,6 +107,8 @@ def compared(calls: list[Call], front: float, options: argparse.Namespace) -> di
         "frames_simulated": int(work.frames.sum()),
         "gpu_busy_%": simulated["gpu_busy_%"],
         "most_waiting": simulated["most_waiting"],
+        "with_gaps_real_%": 100 * statistics.mean(call.gaps > MOST_GAP for call in calls),
+        "with_gaps_simulated_%": simulated["with_gaps_%"],
     }
     for name, value in real.items():
         ours = simulated[f"{name}_ms"]

@@ -29,6 +29,7 @@ from wyoming_csm.worker.csm.cost import FRAME_SECONDS
 
 BALANCERS = {"leastconn": balancers.LEAST, "random": balancers.RANDOM, "two": balancers.TWO}
 WEIGHTS = {"half": balancers.HALF, "all": balancers.ALL}
+MOST_GAP = 0.02  # seconds without sound in a reply that count as none
 _FEW = 200_000  # frames, which are quicker said than a compiler is asked
 
 
@@ -99,7 +100,7 @@ class Result:
         return {
             "replies": int(np.sum(asked)),
             **{f"p{p}_ms": 1000 * self.percentile(p, *time) for p in (50, 95, 99)},
-            "with_gaps_%": 100 * float(np.sum(self.fleet.gaps[asked] > 0.02)) / count,
+            "with_gaps_%": 100 * float(np.sum(self.fleet.gaps[asked] > MOST_GAP)) / count,
             "other_voice_%": 100 * float(np.sum(outcome == FELL_BACK)) / count,
             "lost": int(np.sum(outcome == LOST)),
             "refused": int(np.sum(outcome == REFUSED)),
