@@ -65,6 +65,7 @@ async def test_what_goes_wrong_in_the_model(drill: Drill, tmp_path: Path) -> Non
         await engine.stop()
 
 
+@pytest.mark.slow(1)
 def test_without_the_guard_one_that_never_ends_is_cut_at_its_longest(
     drill: Drill, tmp_path: Path
 ) -> None:
