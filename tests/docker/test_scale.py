@@ -14,7 +14,7 @@ import yaml
 from aiohttp import ClientSession, CookieJar, WSMsgType
 from msgspec.structs import replace
 
-from benchmarks.balanced import CONFIGURATION, Balancer, Replica, balanced
+from benchmarks.balanced import CONFIGURATION, SOURCE, Balancer, Replica, balanced
 from benchmarks.callers import Pattern, call_for
 from benchmarks.fixtures.fake_child import FakeSettings
 from benchmarks.replicas import configuration
@@ -23,6 +23,7 @@ from tests.fakes import FakeEngine
 from tests.server.clients import eventually
 from tests.server.http.doors import doors
 from wyoming_csm.config import load
+from wyoming_csm.server.agent import percent
 
 SCALE = CONFIGURATION.parent
 PAGE = CONFIGURATION.parents[2] / "docs/scale.md"
@@ -250,7 +251,21 @@ async def test_a_browser_stays_with_its_replica(tmp_path: Path) -> None:
             await balancer.process.communicate()
 
 
-@pytest.mark.slow(8)
+async def until_it_speaks(replica: Replica, sentences: int) -> None:
+    """Ask it as HAProxy does until so many of its slots are in use."""
+    most, weight = percent(FAKE.slots - sentences, FAKE.slots), 100
+    async with asyncio.timeout(20):
+        while weight > most:
+            reader, writer = await asyncio.open_connection(
+                "127.0.0.1", replica.agent_port, local_addr=(SOURCE, 0)
+            )
+            found = re.search(rb"(\d+)%", await reader.readline())
+            weight = int(found[1]) if found else 100
+            writer.close()
+            await writer.wait_closed()
+
+
+@pytest.mark.slow(9)
 async def test_a_killed_replica_takes_its_replies_and_a_drained_one_none(tmp_path: Path) -> None:
     tool("haproxy")
     configs = [configuration(tmp_path / name, "fake") for name in "abc"]
@@ -260,7 +275,7 @@ async def test_a_killed_replica_takes_its_replies_and_a_drained_one_none(tmp_pat
         killed, drained, _ = balancer.replicas
         port = balancer.port
         calling = asyncio.create_task(
-            call_for(6.0, Pattern(12, think=0.5), lambda _: ("127.0.0.1", port))
+            call_for(4.0, Pattern(12, think=0.5), lambda _: ("127.0.0.1", port))
         )
         names = {replica.name for replica in balancer.replicas}
         await eventually(
@@ -271,11 +286,19 @@ async def test_a_killed_replica_takes_its_replies_and_a_drained_one_none(tmp_pat
         assert await drained.drain() == 0  # it ends by itself, after those that it speaks to
         over.set()
         assert min(await asyncio.gather(*asking)) > 0
+        long = Pattern(8, think=0.05, sentences=4)  # replies of some seconds
+        listening = asyncio.create_task(call_for(1.0, long, lambda _: ("127.0.0.1", port)))
+        await until_it_speaks(killed, 3)
         await killed.kill()
         gone = time.monotonic()
-        calls = await calling
+        for _ in range(50):  # a second, or more where this process itself had to wait
+            await asyncio.sleep(0.02)
+        soon = time.monotonic()
+        calls = sorted(await calling + await listening, key=lambda call: call.asked)
         await speaks_http(url)
     by = [(call, balancer.served[call.source].popleft()) for call in calls if call.source]
     cut = [(call, name) for call, name in by if call.outcome != "whole"]
+    assert cut, "nobody was spoken to by the killed one"
     assert all(name == killed.name and call.asked < gone for call, name in cut), cut
+    assert all(call.ended < soon for call, _ in cut), [call.ended - gone for call, _ in cut]
     assert all(call.source for call in calls)  # each found a replica
