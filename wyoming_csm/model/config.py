@@ -10,6 +10,8 @@ from wyoming_csm.errors import CheckpointError
 
 _T = TypeVar("_T")
 _Count = Annotated[int, Meta(ge=1, lt=1 << 24)]
+_Positions = Annotated[int, Meta(ge=1, le=1 << 17)]  # a table has a row for each, that is so wide:
+_HeadDim = Annotated[int, Meta(ge=1, le=512)]
 _Layers = Annotated[int, Meta(ge=1, le=1024)]  # each is made before a file is looked at
 _Positive = Annotated[float, Meta(gt=0, le=1e30)]
 
@@ -44,9 +46,9 @@ class LlamaSizes(Struct, frozen=True):
     feed_forward: _Count = field(name="intermediate_size")
     heads: _Count = field(name="num_attention_heads")
     kv_heads: _Count = field(name="num_key_value_heads")
-    head_dim: _Count
+    head_dim: _HeadDim
     norm_eps: _Positive = field(name="rms_norm_eps")
-    positions: _Count = field(name="max_position_embeddings")
+    positions: _Positions = field(name="max_position_embeddings")
     rope_theta: _Positive
     rope_scaling: Llama3Scaling | None = None
 
