@@ -106,17 +106,14 @@ async def test_recorded_voices_that_can_be_used_are_named_at_the_start_and_later
     assert caplog.messages[-1] == "Recorded voices: anna"
 
 
-def test_a_configured_folder_of_voices_is_made_where_it_may_be(
+def test_a_configured_folder_of_voices_that_is_missing_is_said(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     caplog.set_level(logging.INFO)
     config = Config(data_dir=str(tmp_path))
-    words = "The folder of recorded voices no/my does not exist: create it, or correct `voices`"
-    assert said_at_start(replace(config, voices="no/my"), caplog) == [("WARNING", words)]
-    words = "The folder of recorded voices my is new: there are none in it"
-    assert said_at_start(replace(config, voices="my"), caplog) == [("INFO", words)]
-    assert said_at_start(replace(config, voices="my"), caplog) == []
+    words = "The folder of recorded voices my does not exist: create it, or correct `voices`"
+    assert said_at_start(replace(config, voices="my"), caplog) == [("WARNING", words)]
     assert said_at_start(config, caplog) == [], "the default folder need not exist"
 
 

@@ -26,7 +26,7 @@ from wyoming_csm.server.admission import Admission
 from wyoming_csm.server.http.door import HttpDoor
 from wyoming_csm.voice_book import BEFORE, CHANGING, VoiceBook
 from wyoming_csm.voice_choice import VoiceRequest
-from wyoming_csm.voice_folders import discard, make_voice
+from wyoming_csm.voice_folders import discard, make_voice, rename
 
 ROOT = Path(__file__).parents[1]
 TIMES = 8
@@ -223,6 +223,23 @@ def test_what_a_process_left_that_was_ended_amid_a_change_is_cleared_away(
     book = VoiceBook(folder)
     book.refresh()
     assert [(voice.name, voice.fault) for voice in book.voices] == [(name, "") for name in there]
+
+
+def test_a_voice_that_is_taken_away_does_not_come_back(tmp_path: Path, clip: Path) -> None:
+    """Though a process that was ended amid a change left what it was before."""
+    settings = config(tmp_path)
+    folder = Path(settings.voices)
+    for name in ("anna", "bea"):
+        make_voice(settings, name, clip, "These are the words.", "en")
+        hidden = folder / f"{CHANGING}{name}"
+        shutil.copytree(folder / name, hidden / BEFORE / name)
+        os.utime(hidden, (folder.stat().st_mtime - 7_200,) * 2)
+        if name == "anna":
+            discard(settings, name)
+        else:
+            rename(settings, name, "cleo")
+    make_voice(settings, "dora", clip, "These are the words.", "en")
+    assert sorted(os.listdir(folder)) == ["cleo", "dora"]
 
 
 def test_what_another_process_took_away_is_not_there(tmp_path: Path, clip: Path) -> None:

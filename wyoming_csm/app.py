@@ -61,8 +61,11 @@ class App:
         self.book.refresh()
         if self.book.voices and "csm" in config.engines:
             self._tell_voices()
-        elif config.voices != Config().voices:
-            _make_voices_dir(Path(config.voices))
+        elif config.voices != Config().voices and not Path(config.voices).exists():
+            words = (
+                "The folder of recorded voices %s does not exist: create it, or correct `voices`"
+            )
+            _LOGGER.warning(words, config.voices)
         made = dict(make(config, self.book))
         self.engines = tuple(engine for name in config.engines for engine in made.pop(name))
         self._left_out = tuple(engine for engines in made.values() for engine in engines)
@@ -148,20 +151,6 @@ class App:
         while True:
             await asyncio.sleep(VOICES_SECONDS)
             await self.look_at_voices()
-
-
-def _make_voices_dir(folder: Path) -> None:
-    """Make the configured folder, so that voices can be copied into it; its parents may be a
-    volume that is missing, or misspelt."""
-    try:
-        folder.mkdir()
-    except FileExistsError:
-        return
-    except OSError:
-        words = "The folder of recorded voices %s does not exist: create it, or correct `voices`"
-        _LOGGER.warning(words, folder)
-    else:
-        _LOGGER.info("The folder of recorded voices %s is new: there are none in it", folder)
 
 
 def make_data_dir(folder: str) -> str:

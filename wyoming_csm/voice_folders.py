@@ -122,6 +122,7 @@ def discard(config: Config, name: str) -> None:
                 folder.rename(hidden / folder.name)
         except FileNotFoundError as error:
             raise _absent(config, name) from error
+        _forget_before(folder)
 
 
 def rename(config: Config, name: str, new_name: str) -> str:
@@ -137,6 +138,7 @@ def rename(config: Config, name: str, new_name: str) -> str:
             if isinstance(error, FileNotFoundError):  # another process took it away
                 raise _absent(config, name) from error
             raise StoreError.of(f"{folder.name!r} cannot be renamed", error) from error
+        _forget_before(folder)
     return new_name
 
 
@@ -257,6 +259,14 @@ def _clear_abandoned(hidden: Path) -> None:
             if now - path.stat().st_mtime > _ABANDONED_SECONDS:
                 _move_back(path / BEFORE)
                 shutil.rmtree(path, ignore_errors=True)
+
+
+def _forget_before(folder: Path) -> None:
+    """Take away what a process that was ended amid a change left of a voice: it must not come back
+    after the voice itself went."""
+    for left in folder.parent.glob(f"{CHANGING}*/{BEFORE}/*"):
+        if _name(left) == _name(folder):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _exists(name: str) -> VoiceExists:

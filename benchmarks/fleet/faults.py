@@ -3,7 +3,7 @@
 from benchmarks.fleet import balancer
 from benchmarks.fleet.simulate import Event
 
-SEEN_SECONDS = 2.0  # two checks of HAProxy, a second apart, fail
+SEEN_SECONDS = 9.0  # three of HAProxy's checks, two seconds each, a second apart: all is silent
 LOAD_SECONDS = 60.0  # from an order to a replica with warm weights
 DRAIN_SECONDS = 30.0  # longer than the longest reply
 

@@ -52,6 +52,10 @@ def test_what_belongs_together_is_the_same() -> None:
     templates = re.findall(r"server-template replica \d+ (\w+):(\d+) ", text)
     assert templates == [("replica", port) for port in ("10200", "10200", "8002", "8002")]
     replica = compose["services"]["replica"]
+    most = re.search(r"replica=\d+ +# up to (\d+)", PAGE.read_text("utf-8"))
+    assert most
+    places = set(re.findall(r"server-template replica (\d+) ", text))
+    assert places == {str(2 * int(most[1]))}, "those that ended keep theirs for a while"
     assert replica["deploy"]["endpoint_mode"] == "dnsrr"
     ends = config.limits.shutdown_seconds + config.balancer.drain_seconds
     grace = replica["stop_grace_period"]
@@ -98,7 +102,7 @@ def test_the_page_has_the_times_of_the_files() -> None:
     config = load(SCALE / "replica.yaml")
     page = PAGE.read_text(encoding="utf-8")
     written = yaml.safe_load(ON_ITS_OWN)
-    for name in ("connections", "text_characters", "shutdown_seconds"):
+    for name in ("connections", "connections_per_address", "text_characters", "shutdown_seconds"):
         assert written["limits"][name] == getattr(config.limits, name)
     grace = yaml.safe_load((SCALE / "compose.yaml").read_text())["services"]["replica"][
         "stop_grace_period"

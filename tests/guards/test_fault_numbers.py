@@ -2,6 +2,7 @@
 
 import re
 
+from benchmarks.fleet.faults import SEEN_SECONDS
 from tests.faults.balancing import WITHIN
 from tests.guards.__main__ import ROOT
 from wyoming_csm.audio import BYTES_PER_SECOND
@@ -66,3 +67,4 @@ def test_how_long_haproxy_takes_to_find_out() -> None:
         assert phrase in PAGE, phrase
     # The first look may have just gone well; each of the others waits for an answer to its end.
     assert WITHIN - 1 <= fall * (inter + check) <= WITHIN
+    assert fall * (inter + check) == SEEN_SECONDS, "of the simulated fleet"

@@ -20,6 +20,7 @@ from wyoming.tts import (
 
 from tests.fakes import AS_MADE, FakeEngine
 from tests.server.clients import (
+    PATIENCE,
     eventually,
     logged,
     peer,
@@ -160,6 +161,19 @@ async def test_draining_lets_an_open_stream_be_written_to_its_end() -> None:
         assert (await client.rest())[-1].type == "synthesize-stopped"
         await draining
     assert engine.finished == ["One is.", "And two"]
+
+
+async def test_who_only_writes_on_after_a_failure_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("wyoming_csm.server.connection.STREAM_LINGER_SECONDS", PATIENCE)
+    engine = FakeEngine(fail_after=0)
+    limits = Limits(shutdown_seconds=PATIENCE)
+    async with serving(engine, limits=limits) as server, peer(server) as client:
+        await client.send(START, SynthesizeChunk("One is. And").event())
+        assert types(await client.rest()) == ["error"]
+        async with asyncio.timeout(PATIENCE / 2):
+            await server.drain()
 
 
 async def test_half_a_stream_is_never_passed_off_as_a_whole_one() -> None:

@@ -92,10 +92,8 @@ class Server:
         await self._stop_listening()
 
     async def _fall_silent(self) -> None:
-        ending = set(self._serving)
-        while ending:
+        while ending := [task for task, one in self._serving.items() if one.busy]:
             await asyncio.wait(ending)
-            ending = {task for task, connection in self._serving.items() if connection.busy}
 
     async def _stop_listening(self) -> None:
         if self._accepting is not None:

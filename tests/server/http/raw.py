@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from tests.server.clients import PATIENCE
 from tests.server.http.doors import Doors
 
-HEAD = b"GET /health HTTP/1.1\r\nHost: localhost\r\n"
+HEAD = b"GET /api/voices HTTP/1.1\r\nHost: localhost\r\n"
 
 
 class Raw:

@@ -203,7 +203,7 @@ async def test_a_wrong_token_may_be_of_any_bytes(
     secret: HttpConfig, more: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with doors(FakeEngine(), http=secret) as both, raw(both) as one:
-        one.send(HEAD.replace(b"/health", b"/api/stream") + more)
+        one.send(HEAD.replace(b"/api/voices", b"/api/stream") + more)
         assert await one.status() == 401
     assert not caplog.records
 
@@ -215,7 +215,7 @@ async def test_without_a_token_a_protocol_may_be_of_any_bytes(
     many = b"Sec-WebSocket-Protocol: " + b"a," * 7_000 + b"\r\n"
     for more in (KEY, many + KEY):
         async with doors(FakeEngine()) as both, raw(both) as one:
-            one.send(HEAD.replace(b"/health", b"/api/stream") + WEBSOCKET + more)
+            one.send(HEAD.replace(b"/api/voices", b"/api/stream") + WEBSOCKET + more)
             assert await one.status() == 101
     assert not caplog.records
 

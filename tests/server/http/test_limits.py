@@ -30,7 +30,7 @@ async def test_a_second_head_has_its_time_too() -> None:
         slow.send(HEAD + b"\r\n")
         assert await slow.status() == 200
         slow.send(HEAD)
-        assert b"live" in await slow.rest()  # of the first answer
+        assert b"Fake_en" in await slow.rest()  # of the first answer
 
 
 async def test_a_body_that_does_not_come_is_a_408() -> None:
@@ -174,7 +174,7 @@ async def test_where_all_are_spoken_to_one_more_is_told_to_come_again() -> None:
         wyoming = await stack.enter_async_context(peer(both.wyoming, "127.0.0.2"))
         await wyoming.send(say())
         await eventually(lambda: engine.speaking == 3)
-        async with both.client.get("/health") as answer:
+        async with both.client.get("/api/voices") as answer:
             assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
             assert (await answer.json())["error"]["type"] == "overloaded_error"
         engine.hold.set()
@@ -184,6 +184,27 @@ async def test_where_all_are_spoken_to_one_more_is_told_to_come_again() -> None:
         await wyoming.until("audio-stop")
         async with both.client.get("/health") as answer:  # one that idles makes room
             assert answer.status == 200
+
+
+async def test_a_probe_is_answered_where_all_are_spoken_to_and_the_doorway_is_full() -> None:
+    """Or an orchestrator would end what only has much to do."""
+    engine = FakeEngine()
+    engine.hold.clear()
+    async with doors(engine, limits=Limits(connections=2)) as both, AsyncExitStack() as stack:
+        sources = ("127.0.0.2", "127.0.0.3")
+        busy = [await stack.enter_async_context(peer(both.wyoming, one)) for one in sources]
+        for client in busy:
+            await client.send(say())
+        await eventually(lambda: engine.speaking == 2)
+        for _ in range(40):
+            await stack.enter_async_context(raw(both, "127.0.0.4"))
+        for path in ("/health", "/health/live", "/health?engine=fake"):
+            async with both.client.get(path) as answer:
+                assert answer.status == 200
+                assert answer.headers["Connection"] == "close"
+        engine.hold.set()
+        for client in busy:
+            await client.until("audio-stop")
 
 
 async def test_who_just_came_is_not_sent_away_for_the_next() -> None:

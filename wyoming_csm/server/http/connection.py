@@ -57,6 +57,11 @@ class HttpConnection(asyncio.Protocol):
         """Return whether its first request may still be on its way."""
         return self._clock() < self._arrives_until
 
+    @property
+    def asked(self) -> bool:
+        """Return whether a request came."""
+        return not self._arrives_until
+
     def begin(self) -> None:
         """Note that a request came, whole but for its body."""
         self._working += 1

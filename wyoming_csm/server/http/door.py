@@ -177,7 +177,7 @@ class HttpDoor:
         if (address := self._admission.address_of(sock, name)) is None:
             return
         refused = self._admission.is_full_for(address)
-        if refused and self._refused >= _MOST_REFUSED:
+        if refused and self._refused >= _MOST_REFUSED and not self._close_a_silent_one():
             sock.close()
             return
         server = self._runner.server
@@ -206,6 +206,15 @@ class HttpDoor:
         if self._house.ending.is_set():
             connection.close_after_reply(awaits_request=True)
 
+    def _close_a_silent_one(self) -> bool:
+        """Close the first of the refused that asked for nothing yet; return false if there is
+        none. They must not keep out a probe."""
+        for connection in self._connections.values():
+            if connection.refused and not connection.asked:
+                connection.close("there is no room")
+                return True
+        return False
+
     def _left(self, connection: HttpConnection) -> None:
         self._admission.inside.discard(connection)
         if self._connections.pop(connection.inner, None) is not None:
@@ -214,16 +223,18 @@ class HttpDoor:
 
     @web.middleware
     async def _admitted(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Refuse a request where there is no room."""
+        """Refuse a request where there is no room; who only asks how the server is needs none."""
         connection = self._connections.get(request.protocol)
         if connection is None:
             raise ConnectionResetError("the client left")
         request[CONNECTION] = connection
         connection.begin()
         try:
-            if connection.refused:
-                return _full()
-            return await handler(request)
+            if not connection.refused:
+                return await handler(request)
+            answer = await handler(request) if request.path in _PROBES else _full()
+            answer.force_close()
+            return answer
         finally:
             connection.end()
 
@@ -243,12 +254,9 @@ class _JunkLog(logging.Logger):
             _LOGGER.handle(record)
 
 
-def _full() -> web.Response:
-    answer = answer_of(
-        Refused(HTTPStatus.SERVICE_UNAVAILABLE, "too many are being spoken to: ask again soon")
-    )
-    answer.force_close()
-    return answer
+def _full() -> web.StreamResponse:
+    words = "too many are being spoken to: ask again soon"
+    return answer_of(Refused(HTTPStatus.SERVICE_UNAVAILABLE, words))
 
 
 async def _say_if_last(request: web.Request, response: web.StreamResponse) -> None:
