@@ -262,8 +262,7 @@ def _clear_abandoned(hidden: Path) -> None:
 
 
 def _forget_before(folder: Path) -> None:
-    """Take away what a process that was ended amid a change left of a voice: it must not come back
-    after the voice itself went."""
+    """Take away what a killed process left of a voice that went itself: it must not come back."""
     for left in folder.parent.glob(f"{CHANGING}*/{BEFORE}/*"):
         if _name(left) == _name(folder):
             shutil.rmtree(left, ignore_errors=True)

@@ -54,7 +54,7 @@ GUARDS = (
     Guard(
         "Who is told over HTTP that all is full is one of a few",
         "server/http/door.py",
-        "if refused and self._refused >= _MOST_REFUSED:",
+        "if refused and self._refused >= _MOST_REFUSED and not self._close_a_silent_one():",
         "if False:",
         "server/http/test_limits.py::test_a_crowd_that_is_refused_is_bounded",
     ),
@@ -636,8 +636,8 @@ GUARDS = (
     Guard(
         "Who a balancer still sends when the server ends is spoken to",
         "server/listener.py",
-        "if connection.busy}",
-        "if False}",
+        "if one.busy]",
+        "if False]",
         "server/test_draining.py::test_who_a_balancer_without_agent_still_sends_is_spoken_to",
     ),
     Guard(

@@ -137,11 +137,11 @@ async def test_one_in_which_nobody_speaks_makes_room() -> None:
         await live.send_json({"type": "text", "text": "One is."})
         await live.send_json({"type": "end"})
         await eventually(lambda: engine.speaking == 1)
-        async with both.client.get("/health") as answer:
+        async with both.client.get("/api/voices") as answer:
             assert answer.status == 503
         engine.hold.set()
         await answer_of(live)
-        async with both.client.get("/health") as answer:
+        async with both.client.get("/api/voices") as answer:
             assert answer.status == 200
         assert (await live.receive(timeout=20)).type is WSMsgType.CLOSED
 
