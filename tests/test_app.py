@@ -1,6 +1,8 @@
 """The composition root: what is found while it runs is listed."""
 
+import asyncio
 import logging
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,35 @@ async def test_a_new_voice_is_listed_after_the_regular_look(tmp_path: Path) -> N
     listed = app.engine.voices
     await app.look_at_voices()
     assert app.engine.voices is listed  # nothing is new
+
+
+async def test_a_folder_that_hangs_makes_a_name_unknown_and_nobody_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One look hangs, however many ask; what it found when it is back is listed."""
+    monkeypatch.setattr("wyoming_csm.app.ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr("wyoming_csm.app.MISSED_SECONDS", 0.0)
+    folder, back = tmp_path / "voices", threading.Event()
+    looks: list[None] = []
+    app = App(replace(Config(), voices=str(folder), data_dir=str(tmp_path), engines=("csm",)))
+    make(folder, "anna")
+    refresh = app.book.refresh
+
+    def hangs() -> bool:
+        looks.append(None)
+        return back.wait(60.0) and refresh()
+
+    monkeypatch.setattr(app.book, "refresh", hangs)
+    try:
+        async with asyncio.timeout(30):
+            for _ in range(20):
+                await app.look_for_voice()
+        assert len(looks) == 1
+        assert "anna" not in [voice.name for voice in app.engine.voices]
+    finally:
+        back.set()
+    await app.look_at_voices()
+    assert "anna" in [voice.name for voice in app.engine.voices]
 
 
 async def test_the_default_voice_is_rehearsed_by_whoever_speaks_it(tmp_path: Path) -> None:

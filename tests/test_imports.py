@@ -71,6 +71,7 @@ BROAD_EXCEPT = {
     "model/attention.py": "an edge: a build for another PyTorch may raise anything",
     "model/quantization/linear.py": "an edge: as model/frame.py",
     "worker/coqui/exported.py": "onnxruntime raises nothing narrower: it is translated",
+    "silent_disk.py": "whoever asked is raised what a look raised, as by any executor",
     "model/prompt.py": "tokenizers raises nothing narrower than Exception: it is translated",
 }
 

@@ -78,6 +78,35 @@ def test_a_folder_that_cannot_be_looked_at_takes_no_words_away(tmp_path: Path) -
     assert respelled(lexicons, "The Nest.", ANNA) == "The nesst."
 
 
+def test_a_disk_that_fails_takes_no_words_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As a soft mount does: it is said once for each file, and afterwards what is there counts."""
+    lexicons, files = Lexicons(config(tmp_path)), (Path("voices/anna"), Path())
+    for folder in files:
+        (tmp_path / folder / "lexicon.yaml").write_text("Nest: nesst")
+    lexicons.refresh()
+    stat = os.stat
+
+    def failing(path: Any, *args: Any, **kwargs: Any) -> os.stat_result:
+        if str(path).endswith("lexicon.yaml"):
+            raise OSError(5, "Input/output error", path)
+        return stat(path, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", failing)
+        for _ in range(3):
+            lexicons.refresh()
+            assert respelled(lexicons, "The Nest.", ANNA) == "The nesst."
+            assert respelled(lexicons, "The Nest.", BOB) == "The nesst."
+    assert len(caplog.messages) == 2
+    assert all("Input/output error; what it had before is used" in m for m in caplog.messages)
+    (tmp_path / "lexicon.yaml").unlink()
+    lexicons.refresh()
+    assert respelled(lexicons, "The Nest.", ANNA) == "The nesst."
+    assert respelled(lexicons, "The Nest.", BOB) == "The Nest."
+
+
 def test_a_change_counts_though_the_file_has_the_same_size_and_times(tmp_path: Path) -> None:
     """As on a shared disk that has whole seconds only, or shows the times late."""
     lexicons = Lexicons(config(tmp_path))

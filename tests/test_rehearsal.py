@@ -17,6 +17,7 @@ from wyoming_csm.config import Config, SoundConfig
 from wyoming_csm.engines.base import Phase, Sentence
 from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.engines.likeness import sounds_like
+from wyoming_csm.engines.looks import Looks
 from wyoming_csm.lexicons import Lexicons
 from wyoming_csm.rehearsal import QUIET_SECONDS, Rehearsal
 from wyoming_csm.sound.mixer import Mixer
@@ -124,8 +125,8 @@ def test_another_recording_of_its_name_is_another_voice() -> None:
 
     async def scene() -> None:
         await house.wait(100.0)
-        first = await sounds_like(engine, anna("one"))
-        second = await sounds_like(engine, anna("two"))
+        first = await sounds_like(engine, anna("one"), Looks())
+        second = await sounds_like(engine, anna("two"), Looks())
         assert house.gain(first) == pytest.approx(10.0, abs=1.5)
         assert house.gain(second) is None
         engine.have_voices(anna("two"))
@@ -149,7 +150,7 @@ def test_what_a_listener_hears_tells_of_that_voice() -> None:
         config = Config()
         context = AnswerContext(config, house.engine, house.mixer, Lexicons(config))
         await Answer(text, voice, Counting(), context, address="test").run()
-        assert house.gain(await sounds_like(engine, voice)) == pytest.approx(10.0, abs=1.5)
+        assert house.gain(await sounds_like(engine, voice, Looks())) == pytest.approx(10.0, abs=1.5)
         assert house.gain("csm/anna") is None
 
     simulate(scene())
@@ -158,14 +159,14 @@ def test_what_a_listener_hears_tells_of_that_voice() -> None:
 async def test_a_speaker_that_said_something_else_first_is_another_voice(tmp_path: Path) -> None:
     file = tmp_path / "0.json"
     speaker = replace(fake_voice("speaker_0"), speaker="0")
-    engine = Soft("csm", voices=(speaker,))
-    assert await sounds_like(engine, speaker) == "csm/speaker_0"
+    engine, looks = Soft("csm", voices=(speaker,)), Looks()
+    assert await sounds_like(engine, speaker, looks) == "csm/speaker_0"
     engine.identity = Identified("", (str(file),))
-    assert await sounds_like(engine, speaker) == "csm/speaker_0", "it has said nothing yet"
+    assert await sounds_like(engine, speaker, looks) == "csm/speaker_0", "it has said nothing yet"
     marks = set()
     for content in ("a calm sentence", "another one", "a calm sentence"):
         file.write_text(content)
-        marks.add(await sounds_like(engine, speaker))
+        marks.add(await sounds_like(engine, speaker, looks))
     assert len(marks) == 2
     assert all(mark.startswith("csm/speaker_0 ") for mark in marks)
 

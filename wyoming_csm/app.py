@@ -6,7 +6,7 @@ import os
 import tempfile
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import get_args
 
@@ -20,12 +20,14 @@ from wyoming_csm.engines.coqui import coqui_engine
 from wyoming_csm.engines.csm import csm_engines
 from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.engines.likeness import sounds_of
+from wyoming_csm.engines.looks import Looks, asked
 from wyoming_csm.engines.sentence_cache import SentenceCache
 from wyoming_csm.engines.system import system_engine
 from wyoming_csm.errors import ConfigError
 from wyoming_csm.lexicons import Lexicons
 from wyoming_csm.presets import complaints
 from wyoming_csm.rehearsal import Rehearsal
+from wyoming_csm.silent_disk import ANSWER_SECONDS, Disk
 from wyoming_csm.sound.mixer import Mixer
 from wyoming_csm.voice_book import VoiceBook
 from wyoming_csm.voice_choice import VoiceRequest, choose_voice
@@ -34,6 +36,7 @@ from wyoming_csm.voices import Voice
 _LOGGER = logging.getLogger(__name__)
 
 VOICES_SECONDS = 2.0  # between two looks: what changed is listed within 5 s, also under load
+_LOOK_SECONDS = 30.0  # for one: new recordings are read to their end
 MISSED_SECONDS = 1.0  # between two looks for voices that requests name and nobody knows
 _MOST_REHEARSED = 16  # recorded voices
 _WAKING_SECONDS = 3.0  # a listener waits no longer: then another engine's first sound comes
@@ -71,14 +74,16 @@ class App:
         self._left_out = tuple(engine for engines in made.values() for engine in engines)
         self.mixer = Mixer(config.sound, Path(config.data_dir) / "loudness.json")
         waits = config.csm.while_waking == "wait"
+        looks, data_dir = Looks(), Path(config.data_dir)
         self.cache = (
-            SentenceCache(Path(config.data_dir), config.cache) if config.cache.characters else None
+            SentenceCache(data_dir, config.cache, looks) if config.cache.characters else None
         )
         self.engine = Fallback(
             self.engines,
             _WAKING_SECONDS if waits else 0.0,
             presets=config.presets,
             cache=self.cache,
+            looks=looks,
         )
         self.lexicons = Lexicons(config)
         self.answers = AnswerContext(
@@ -86,7 +91,10 @@ class App:
         )
         self.rehearsal = Rehearsal(self.engine, self.mixer, self._voices_to_rehearse)
         self._config = config
+        self._disk = Disk(config.voices, _LOOK_SECONDS, most=1)
+        self._listed = self.book.voices
         self._missing = asyncio.Lock()  # a voice is looked for
+        self._looking: asyncio.Task[None] | None = None  # as one was missing
         self._next_look = 0.0
         self._presets = config.presets
         self._told: set[str] = set()  # of presets, so that it is logged once
@@ -127,24 +135,33 @@ class App:
 
     async def look_at_voices(self) -> None:
         """Read the folders of voices, the lexicons, and what speakers without a clip sound like,
-        again, in a thread: it may take a while."""
-        await asyncio.to_thread(self.lexicons.refresh)
-        if await asyncio.to_thread(self.book.refresh):
+        again, in a thread: it may take a while. Where the disk does not answer, all stays."""
+        with suppress(TimeoutError):
+            await asked(self._disk, self._read_folders)
+        if self.book.voices != self._listed:  # also by a look that was not waited for
+            self._listed = self.book.voices
             self._tell_voices()
             for engine in self.engines:
                 engine.changed()
             self._tell_presets()
-        self.engine.sounds = await sounds_of(self.engines)
+        self.engine.sounds = await sounds_of(self.engines, self.engine.looks)
 
     async def look_for_voice(self) -> None:
         """Look at the voices now, once a second at most, as one is asked for that is not known.
 
-        Another server may just have made it, in the folder that they share.
+        Another server may just have made it, in the folder that they share. Who asks does not wait
+        for long: a disk may not answer.
         """
         async with self._missing:  # who comes meanwhile has the same answer
             if time.monotonic() >= self._next_look:
-                await self.look_at_voices()
+                if self._looking is None or self._looking.done():
+                    self._looking = asyncio.get_running_loop().create_task(self.look_at_voices())
+                    await asyncio.wait([self._looking], timeout=ANSWER_SECONDS)
                 self._next_look = time.monotonic() + MISSED_SECONDS
+
+    def _read_folders(self) -> None:
+        self.lexicons.refresh()
+        self.book.refresh()
 
     async def watch_voices(self) -> None:
         """Look at the voices regularly, for ever: folders do not tell when they change."""

@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-import os
 import unicodedata
 from pathlib import Path
 
@@ -44,8 +43,8 @@ class Lexicons:
         All are read: they are small, and a shared disk may show the times of files late, or only
         whole seconds of them. Only those that changed are parsed.
         """
-        there = [p for p in (self._file, *self._files_of_voices()) if os.path.exists(p)]
-        self._found = {path: self._read(path) for path in there}
+        looked = {path: self._read(path) for path in (self._file, *self._files_of_voices())}
+        self._found = {path: found for path, found in looked.items() if found is not None}
         of_voices = {
             unicodedata.normalize("NFC", path.parent.name): found
             for path, found in self._found.items()
@@ -77,11 +76,14 @@ class Lexicons:
             return [path for path in self._found if path != self._file]
         return [folder / FILE for folder in folders[:MAX_VOICES]]
 
-    def _read(self, path: Path) -> tuple[bytes, Lexicon | None]:
+    def _read(self, path: Path) -> tuple[bytes, Lexicon | None] | None:
+        """Return a digest of a file and what is used of it; None: there is surely no file."""
         text, fault = "", ""
         try:
             text = read_text(path)
         except DocumentError as error:
+            if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
+                return None
             fault = str(error)
         content = hashlib.sha256(f"{fault}\n{text}".encode()).digest()
         known, before = self._found.get(path, _NONE)

@@ -46,7 +46,7 @@ class Rehearsal:
         quiet_seconds: float = QUIET_SECONDS,
     ) -> None:
         """Take what gives the voices that are worth it, the most important first."""
-        self._engines = engine.engines
+        self._engines, self._looks = engine.engines, engine.looks
         self._mixer = mixer
         self._wanted = wanted
         self._quiet_seconds = quiet_seconds
@@ -89,7 +89,7 @@ class Rehearsal:
                 text = TEXTS.get(own.language.partition("-")[0]) if own else None
                 if own is None or text is None:
                     continue
-                if self._is_unknown(speaker := await sounds_like(engine, own)):
+                if self._is_unknown(speaker := await sounds_like(engine, own, self._looks)):
                     yield engine, own, speaker, text
 
     def _is_unknown(self, speaker: str) -> bool:

@@ -5,10 +5,12 @@ import re
 from benchmarks.fleet.faults import SEEN_SECONDS
 from tests.faults.balancing import WITHIN
 from tests.guards.__main__ import ROOT
+from wyoming_csm import silent_disk
 from wyoming_csm.audio import BYTES_PER_SECOND
 from wyoming_csm.engines import child_engine
 from wyoming_csm.engines.watchdog import MOST_DEATHS, STALL_SECONDS, Timeouts
 from wyoming_csm.server.rate_limited_log import QUIET_SECONDS
+from wyoming_csm.silent_disk import ANSWER_SECONDS
 from wyoming_csm.sound.pacing import FIRST_SOUND_SECONDS
 from wyoming_csm.worker.csm.cost import FRAMES_PER_SECOND
 from wyoming_csm.worker.csm.guard import LOOK_AHEAD
@@ -37,6 +39,16 @@ def test_how_long_a_process_is_waited_for() -> None:
         assert phrase in PAGE, phrase
     assert child_engine.MOST_EACH == 1
     assert min(usual.rests) >= 60
+
+
+def test_how_long_a_disk_is_waited_for() -> None:
+    for phrase in (
+        f"the first sentence waits for {ANSWER_SECONDS:g} s",
+        f"another voice after {ANSWER_SECONDS:g} s, or at once",
+    ):
+        assert phrase in PAGE, phrase
+    assert silent_disk.QUIET_SECONDS == 60
+    assert "once a minute which folder" in PAGE
 
 
 def test_how_long_a_model_that_never_ends_is_listened_to() -> None:

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from wyoming_csm.config import PresetConfig
 from wyoming_csm.engines.base import HEALTHY, PENDING, Callback, Engine, Phase, Status
 from wyoming_csm.engines.choice import Chooser
+from wyoming_csm.engines.looks import Looks
 from wyoming_csm.engines.reply import Reply
 from wyoming_csm.engines.sentence_cache import SentenceCache
 from wyoming_csm.presets import preset_voices
@@ -28,7 +29,9 @@ class Fallback:
         waking_seconds: float = 0.0,
         presets: Mapping[str, PresetConfig] = MappingProxyType({}),
         cache: SentenceCache | None = None,
+        looks: Looks | None = None,
     ) -> None:
+        self.looks = looks or Looks()
         self.sounds: Mapping[str, str] = MappingProxyType({})  # as `sounds_of` found them last
         self._cache = cache
         self._chooser = Chooser(engines, waking_seconds)
@@ -83,7 +86,7 @@ class Fallback:
         """Begin an answer in a voice that some engine can speak, for a client's address."""
         for begins in self._begins:
             begins()
-        reply = Reply(self._chooser, voice, client, self._numbers, self._cache)
+        reply = Reply(self._chooser, voice, client, self._numbers, self._cache, self.looks)
         if self._cache is None:
             reply.wake()  # now: its text may take its time
         return reply

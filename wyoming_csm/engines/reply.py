@@ -11,6 +11,7 @@ from wyoming_csm.engines.audible import LEAST_BYTES, audible
 from wyoming_csm.engines.base import Engine, Sentence
 from wyoming_csm.engines.choice import Choice, Chooser, is_ready, why
 from wyoming_csm.engines.likeness import sounds_like
+from wyoming_csm.engines.looks import Looks
 from wyoming_csm.engines.recall import Recall
 from wyoming_csm.engines.sentence_cache import SentenceCache
 from wyoming_csm.errors import EngineError, NoSound, WorkerDied
@@ -48,9 +49,11 @@ class Reply:
         voice: Voice,
         client: str,
         numbers: Iterator[int],
-        cache: SentenceCache | None = None,
+        cache: SentenceCache | None,
+        looks: Looks,
     ) -> None:
         self._chooser = chooser
+        self._looks = looks
         self.recall = Recall(cache)
         self.wanted = voice
         self._client = client
@@ -276,7 +279,7 @@ class Reply:
 
     async def _note_likeness(self, engine: Engine) -> None:
         """Find whom it sounds like, which may take reading a file, once for all its sentences."""
-        self.sounds_like = self.sounds_like or await sounds_like(engine, self._voice)
+        self.sounds_like = self.sounds_like or await sounds_like(engine, self._voice, self._looks)
 
     def _leave(self) -> None:
         if self._engine is not None:

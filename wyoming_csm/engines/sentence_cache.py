@@ -6,7 +6,8 @@ import json
 import logging
 import struct
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,8 +15,10 @@ import msgspec
 
 from wyoming_csm.config import CacheConfig
 from wyoming_csm.disk_cache import DiskCache
-from wyoming_csm.engines.likeness import made_from
+from wyoming_csm.engines.likeness import folder_of, made_from
+from wyoming_csm.engines.looks import Looks, asked
 from wyoming_csm.recordings import version_of
+from wyoming_csm.silent_disk import Disk
 from wyoming_csm.voices import Voice
 from wyoming_csm.worker.protocol import Identified
 
@@ -25,6 +28,7 @@ _FORMAT = b"wyoming-csm sentence 1\n"
 _LENGTHS = struct.Struct("<III")  # of the mark, the codes and the sound
 _DIGEST_BYTES = 32
 _MOST_BYTES = 64 * 2**20  # of a file of ours, by far
+_WRITING_SECONDS = 5.0  # for one file: a card may be slow
 MOST_WAITING = 8  # to be written: on a disk slower than speech, what is beyond that is not stored
 
 
@@ -62,11 +66,12 @@ class Found(NamedTuple):
 class SentenceCache:
     """One file for each sentence, in `data_dir/sentences`; several processes may share them.
 
-    Finding and storing take place in threads. A file that is damaged, or not ours, goes; so does
-    what was not used for the longest time, once all are larger than configured.
+    Finding and storing take place in threads; where a disk does not answer, nothing is found, and
+    nothing stored. A file that is damaged, or not ours, goes; so does what was not used for the
+    longest time, once all are larger than configured.
     """
 
-    def __init__(self, data_dir: Path, config: CacheConfig) -> None:
+    def __init__(self, data_dir: Path, config: CacheConfig, looks: Looks | None = None) -> None:
         self.characters = config.characters  # of a reply, from its beginning
         self._files = DiskCache(
             data_dir / "sentences",
@@ -74,64 +79,76 @@ class SentenceCache:
             most_bytes=config.megabytes * 2**20,
             private=True,  # they tell what was said
         )
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="sentences")
-        self._waiting = 0
+        self._looks = looks or Looks()
+        self._writer = Disk(self._files.folder, _WRITING_SECONDS, most=1)
+        self._storing: set[asyncio.Task[None]] = set()
+        self._turn = asyncio.Lock()  # one after the other
 
     async def find(self, wanted: Sequence[Wanted]) -> Found:
         """Look for each, until one is there."""
-        return await asyncio.to_thread(self._find, wanted)
+        keys = await self._keys(wanted)
+        with suppress(OSError):
+            return await self._looks.ask(self._files.folder, partial(self._find, keys))
+        return Found(keys)
 
     def store(self, wanted: Wanted, key: str, stored: Stored) -> None:
         """Store a sentence that was spoken to its end, before long, under the key that `find` gave
         it; not if what it was made from has changed since."""
-        if self._waiting >= MOST_WAITING:
+        if len(self._storing) >= MOST_WAITING:
             _LOGGER.debug("The disk is slower than speech: a sentence is not stored")
             return
-        self._waiting += 1
-        loop = asyncio.get_running_loop()
-        writing = loop.run_in_executor(self._writer, self._store, wanted, key, stored)
-        writing.add_done_callback(self._written)
+        task = asyncio.get_running_loop().create_task(self._store(wanted, key, stored))
+        self._storing.add(task)
+        task.add_done_callback(self._storing.discard)
 
     async def close(self) -> None:
-        """Wait until all is stored. Nothing can be stored after this."""
-        await asyncio.to_thread(self._writer.shutdown)
+        """Wait until all is stored that a disk takes."""
+        await asyncio.gather(*self._storing)
 
-    def _find(self, wanted: Sequence[Wanted]) -> Found:
-        keys = tuple(map(self._key, wanted))
+    def _find(self, keys: Sequence[str | None]) -> Found:
         for number, key in enumerate(keys):
             if key is None or key in keys[:number]:  # as those of replicas are
                 continue
             if (stored := self._files.read(self._files.path(key), _load)) is not None:
-                return Found(keys, number, stored)
-        return Found(keys)
+                return Found(tuple(keys), number, stored)
+        return Found(tuple(keys))
 
-    def _store(self, wanted: Wanted, key: str, stored: Stored) -> None:
-        if self._key(wanted) != key:
-            return
+    async def _store(self, wanted: Wanted, key: str, stored: Stored) -> None:
         path = self._files.path(key)
+        async with self._turn:
+            with suppress(OSError):
+                if await self._keys([wanted]) == (key,):
+                    await asked(self._writer, partial(self._write, path, stored))
+
+    def _write(self, path: Path, stored: Stored) -> None:
         for _ in self._files.write(path, _content(path, stored)):
             pass
 
-    def _written(self, writing: "asyncio.Future[None]") -> None:
-        self._waiting -= 1
-        writing.result()
+    async def _keys(self, wanted: Sequence[Wanted]) -> tuple[str | None, ...]:
+        """Name all that each sentence is made from; None: that is not known."""
+        folders = [folder_of(one.identity, one.voice) for one in wanted]
+        asks = next((folder for folder in folders if folder is not None), None)
+        with suppress(OSError):
+            if asks is not None:
+                return await self._looks.ask(asks, lambda: tuple(map(_key, wanted)))
+        return tuple(
+            _key(one) if folder is None else None
+            for one, folder in zip(wanted, folders, strict=True)
+        )
 
-    def _key(self, wanted: Wanted) -> str | None:
-        """Name all that a sentence is made from; None: that is not known."""
-        voice = wanted.voice
-        if _have_changed(voice) or (found := made_from(wanted.identity, voice)) is None:
-            return None
-        manner = [voice.manner.temperature, wanted.rate]
-        key = [wanted.identity.identity, found, manner, wanted.text, wanted.after]
-        return hashlib.sha256(json.dumps(key).encode()).hexdigest()[:40]
 
-
-def _have_changed(voice: Voice) -> bool:
-    """Return whether the voice's clips are not what they were when it was read."""
+def _key(wanted: Wanted) -> str | None:
+    voice = wanted.voice
     try:
-        return any(version_of(Path(clip.path)) != clip.version for clip in voice.clips)
+        if any(version_of(Path(clip.path)) != clip.version for clip in voice.clips):
+            return None  # they are not what they were when the voice was read
+        if (found := made_from(wanted.identity, voice)) is None:
+            return None
     except OSError:
-        return True
+        return None
+    manner = [voice.manner.temperature, wanted.rate]
+    key = [wanted.identity.identity, found, manner, wanted.text, wanted.after]
+    return hashlib.sha256(json.dumps(key).encode()).hexdigest()[:40]
 
 
 def _content(path: Path, stored: Stored) -> tuple[bytes, ...]:
