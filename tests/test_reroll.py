@@ -17,10 +17,10 @@ __all__ = ["clip"]  # a fixture
 
 def test_a_speaker_gets_another_voice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = SpeakerFiles(tmp_path / "speakers", "abc", 2, 16)
-    before = [files.seed(number) for number in (1, 2)]
+    before = [files.look(number).seed for number in (1, 2)]
     assert main(["voices", "reroll", "speaker_2", "--data-dir", str(tmp_path)]) == 0
-    assert files.seed(1) == before[0]
-    assert files.seed(2) != before[1]
+    assert files.look(1).seed == before[0]
+    assert files.look(2).seed != before[1]
     assert "speaker_2 gets another voice" in capsys.readouterr().out
     assert [path.name for path in (tmp_path / "speakers").iterdir()] == ["2.seed"]
 

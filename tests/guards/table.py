@@ -540,6 +540,20 @@ GUARDS = (
         "found[: len(_FORMAT)] != _FORMAT",
         "engines/test_sentence_cache.py::test_what_is_damaged_goes",
     ),
+    Guard(
+        "While a look at a disk hangs, nobody else looks there",
+        "silent_disk.py",
+        "if oldest is not None and time.monotonic() - oldest > self.seconds:",
+        "if False:",
+        "test_silent_disk.py::test_while_a_look_hangs_nobody_else_looks_and_afterwards_all_do",
+    ),
+    Guard(
+        "A disk that fails says nothing of what a speaker sounds like",
+        "worker/csm/speaker_files.py",
+        "_ABSENT = (FileNotFoundError, NotADirectoryError)",
+        "_ABSENT = (OSError,)",
+        "worker/csm/test_silent_disk.py::test_a_disk_that_fails_takes_no_voice_away",
+    ),
     # -- secrets
     Guard(
         "The hub's token is never shown by what complains of it",

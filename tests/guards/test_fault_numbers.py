@@ -12,6 +12,8 @@ from wyoming_csm.engines.watchdog import MOST_DEATHS, STALL_SECONDS, Timeouts
 from wyoming_csm.server.rate_limited_log import QUIET_SECONDS
 from wyoming_csm.silent_disk import ANSWER_SECONDS
 from wyoming_csm.sound.pacing import FIRST_SOUND_SECONDS
+from wyoming_csm.worker.csm import speaker_files
+from wyoming_csm.worker.csm.clips import READ_SECONDS
 from wyoming_csm.worker.csm.cost import FRAMES_PER_SECOND
 from wyoming_csm.worker.csm.guard import LOOK_AHEAD
 from wyoming_csm.worker.csm.usual import frame_limit
@@ -45,6 +47,8 @@ def test_how_long_a_disk_is_waited_for() -> None:
     for phrase in (
         f"the first sentence waits for {ANSWER_SECONDS:g} s",
         f"another voice after {ANSWER_SECONDS:g} s, or at once",
+        f"by the next engine, after {READ_SECONDS:g} s. The recording",
+        f"The process waits for {speaker_files.LOOK_SECONDS:g} s, once",
     ):
         assert phrase in PAGE, phrase
     assert silent_disk.QUIET_SECONDS == 60

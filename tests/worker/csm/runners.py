@@ -28,6 +28,7 @@ from wyoming_csm.worker.csm.frame_loop import Wait
 from wyoming_csm.worker.csm.load import choose_sampling, load_pipeline, load_runner, speaker_files
 from wyoming_csm.worker.csm.runner import CsmRunner
 from wyoming_csm.worker.csm.scheduler import Sentence
+from wyoming_csm.worker.csm.speaker_files import SpeakerFiles
 from wyoming_csm.worker.csm.speakers import SpeakerPrompts
 from wyoming_csm.worker.protocol import Say
 
@@ -225,10 +226,11 @@ class Talk(Driver):
         turns: int = 0,
         seconds: float = 120.0,
         clock: Callable[[], float] = time.monotonic,
+        said: type[SpeakerFiles] = SpeakerFiles,
         **settings: object,
     ) -> None:
         """`cached`: positions that the cache of prefixes has room for. `turns`, `seconds`: of
-        conversations, by the `clock`."""
+        conversations, by the `clock`. `said` has what speakers said."""
         config, files = config_with(**settings), Checkpoint(checkpoint)
         loaded = load_pipeline(config, files, data, device)
         slots, positions = loaded.generator.slots, loaded.generator.positions
@@ -246,7 +248,7 @@ class Talk(Driver):
                 self.pipeline,
                 loaded.prompts,
                 lambda clip: self.recordings[clip.path],
-                SpeakerPrompts(speaker_files(files, data / "speakers"), loaded.prompts),
+                SpeakerPrompts(speaker_files(files, data / "speakers", said), loaded.prompts),
                 config,
                 self.cache,
                 iter(saving),

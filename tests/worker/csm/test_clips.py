@@ -231,3 +231,21 @@ def test_encoder_weights_that_do_not_fit_are_named(
     with pytest.raises(CheckpointError, match=wrong):
         encoder.encode(recording)
     assert files(tmp_path) == []
+
+
+def test_a_recording_that_hangs_is_given_up(
+    codec: Codec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As one does on a disk that does not answer; others of its folder are given up at once."""
+    monkeypatch.setattr(clips, "READ_SECONDS", 0.1)
+    for name in ("anna", "bob"):
+        (tmp_path / name).mkdir()
+    os.mkfifo(pipe := tmp_path / "anna/clip.wav")
+    encoder = codec.encoder(tmp_path / "codes")
+    try:
+        for name in ("anna", "bob"):
+            with pytest.raises(TimeoutError):
+                encoder.encode_clip(Clip(str(tmp_path / name / "clip.wav"), "hello"))
+        assert caplog.text.count(f"The disk of {tmp_path} does not answer: ") == 1
+    finally:
+        os.close(os.open(pipe, os.O_RDWR | os.O_NONBLOCK))

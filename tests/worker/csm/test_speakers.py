@@ -138,7 +138,7 @@ def test_a_file_of_codes_that_no_codebook_has_is_no_prompt(tmp_path: Path) -> No
     files = SpeakerFiles(tmp_path / "speakers", "abc", 2, 16)
     for worst, usable in ((15, True), (16, False), (-1, False)):
         files.store(0, Reference("hello", [[0, worst]]))
-        assert (files.load(0) is not None) is usable
+        assert (files.look(0).reference is not None) is usable
         if usable:
             next((tmp_path / "speakers").iterdir()).unlink()
 

@@ -76,6 +76,34 @@ def test_each_clip_is_reported_and_a_fault_is_one_line(
     assert len(prompts.prompt(voice(SILENT)))
 
 
+def test_a_recording_that_changed_is_encoded_anew(builder: PromptBuilder) -> None:
+    """Whoever asks has seen it, and says so; one that did not change is encoded once."""
+    told = Told()
+    prompts = VoicePrompts(encoder([]), builder, told)
+    changed = msgspec.structs.replace(GOOD, version="2")
+    prompts.prepare([voice(GOOD), voice(GOOD), voice(changed), voice(changed)])
+    assert told.wait(2) == [(GOOD, ""), (changed, "")]
+
+
+def test_a_recording_on_a_disk_that_does_not_answer_is_told_and_tried_again_by_itself(
+    builder: PromptBuilder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A sentence that waits for it is spoken by another voice; the next finds it in time."""
+    monkeypatch.setattr("wyoming_csm.worker.csm.voice_prompts.AGAIN_SECONDS", 0.01)
+    told, tries = Told(), iter(range(3))
+
+    def encode(clip: Clip) -> Tensor:
+        if next(tries) < 2:
+            raise TimeoutError("the disk does not answer")
+        return torch.zeros(3, 8, dtype=torch.int64)
+
+    prompts = VoicePrompts(encode, builder, told)
+    prompts.prepare([voice(GOOD)])
+    assert told.wait(3) == [*[(GOOD, "the disk does not answer")] * 2, (GOOD, "")]
+    assert len(prompts.prompt(voice(GOOD)))
+    assert not caplog.records
+
+
 def test_several_clips_are_one_prompt_in_their_order(builder: PromptBuilder) -> None:
     told = Told()
     other = Clip("other.wav", "good bye")

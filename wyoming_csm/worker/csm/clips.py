@@ -6,6 +6,7 @@ import json
 import logging
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,12 @@ from wyoming_csm.disk_cache import DiskCache
 from wyoming_csm.mending import CLIP_LUFS, mend_file
 from wyoming_csm.model.mimi.config import read_config
 from wyoming_csm.model.mimi.weights import NamedTensors, flat_name, is_encoded_with, load_encoder
+from wyoming_csm.silent_disk import Disk
 from wyoming_csm.voices import Clip
 
 _LOGGER = logging.getLogger(__name__)
 
+READ_SECONDS = 10.0  # for a recording
 MAX_FILES = 256  # the least recently used go; a clip of 60 s takes 48 kB
 _RECIPE = "2"  # another number when the same recording should give other codes
 _STORED = np.dtype("<i2")
@@ -51,10 +54,15 @@ class ClipEncoder:
         self._samples_per_frame = sizes.samples_per_frame
         self._loudness = loudness
         self._codec = self._identity()
+        self._disks: dict[Path, Disk] = {}  # by the folder of voices
 
     def encode_clip(self, clip: Clip) -> Tensor:
-        """Return the codes of a voice's recording. Raises VoiceError, CheckpointError."""
-        mended = mend_file(Path(clip.path), self._loudness)
+        """Return the codes of a voice's recording. Raises VoiceError, CheckpointError; TimeoutError
+        where its disk does not answer."""
+        path = Path(clip.path)
+        folder = path.parent.parent
+        disk = self._disks.setdefault(folder, Disk(folder, READ_SECONDS, most=1))
+        mended = disk.ask(partial(mend_file, path, self._loudness))
         for level, what in ((logging.INFO, mended.changes), (logging.WARNING, mended.doubts)):
             if what:
                 _LOGGER.log(level, "The clip %s: %s", clip.path, "; ".join(what))

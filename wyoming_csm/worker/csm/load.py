@@ -49,7 +49,7 @@ from wyoming_csm.worker.csm.memory import (
     taken,
 )
 from wyoming_csm.worker.csm.runner import CsmRunner
-from wyoming_csm.worker.csm.speaker_files import SpeakerFiles
+from wyoming_csm.worker.csm.speaker_files import PatientSpeakerFiles, SpeakerFiles
 from wyoming_csm.worker.csm.speakers import SpeakerPrompts
 from wyoming_csm.worker.csm.voice_prompts import Report
 from wyoming_csm.worker.pipe import LEAST_ON_GPU_SECONDS, LEAST_SECONDS, Child
@@ -78,7 +78,7 @@ def run(child: Child, configure: Configure) -> None:
     data_dir, precision = Path(configure.data_dir), choose_precision(config, device)
     checkpoint = Checkpoint(folder, adapter)
     sampling = choose_sampling(config, checkpoint.generation)
-    files = speaker_files(checkpoint, Path(configure.speakers_dir))
+    files = speaker_files(checkpoint, Path(configure.speakers_dir), PatientSpeakerFiles)
     told = identify(checkpoint, config, precision, sampling, files, conversation)
     child.send(told)  # long before it is ready
     progress(f"loading {config.checkpoint} to {device}")
@@ -150,10 +150,12 @@ def load_runner(
     )
 
 
-def speaker_files(checkpoint: Checkpoint, folder: Path) -> SpeakerFiles:
+def speaker_files(
+    checkpoint: Checkpoint, folder: Path, kind: type[SpeakerFiles] = SpeakerFiles
+) -> SpeakerFiles:
     """Return where the checkpoint's speakers have what they said."""
     entries = read_config(checkpoint.codec_config, checkpoint.sizes.codebooks).codebook_size
-    return SpeakerFiles(folder, checkpoint.digest, checkpoint.sizes.codebooks, entries)
+    return kind(folder, checkpoint.digest, checkpoint.sizes.codebooks, entries)
 
 
 def load_pipeline(

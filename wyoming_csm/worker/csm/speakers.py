@@ -14,7 +14,7 @@ from wyoming_csm.model.pipeline import FramePipeline
 from wyoming_csm.model.prompt import PromptBuilder, Segment
 from wyoming_csm.voices import BARE_SPEAKERS
 from wyoming_csm.worker.csm.guard import Guard, Level
-from wyoming_csm.worker.csm.speaker_files import Reference, SpeakerFiles, Stamp
+from wyoming_csm.worker.csm.speaker_files import Reference, Seen, SpeakerFiles, Stamp
 from wyoming_csm.worker.csm.usual import Usual, frame_limit
 
 _LOGGER = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class SpeakerPrompts:
         A reply goes on as it began, also if the prompt is made meanwhile.
         """
         if reply not in self._replies:
-            self._replies[reply] = self._now(speaker)
+            _, self._replies[reply] = self._now(speaker)
         return self._replies[reply]
 
     def end_reply(self, reply: int) -> None:
@@ -58,8 +58,8 @@ class SpeakerPrompts:
 
     def lacks(self, speaker: int) -> bool:
         """Return whether a speaker's reference is to be made."""
-        self._now(speaker)
-        made, seed = self._made.get(speaker), self._files.seed(speaker)
+        seed, _ = self._now(speaker)
+        made = self._made.get(speaker)
         return (made is None or made.seed != seed) and (speaker, seed) not in self._given_up
 
     def rerolled(self) -> list[int]:
@@ -73,7 +73,7 @@ class SpeakerPrompts:
         Frames that go bad are made again with the next seed, some times. Raises EngineError and
         torch.OutOfMemoryError; the slot is freed however it ends.
         """
-        seed, prompt = self._files.seed(speaker), self._prompts.build((), speaker, TEXT)
+        seed, prompt = self._files.look(speaker).seed, self._prompts.build((), speaker, TEXT)
         try:
             for number in range(_TRIES):
                 pipeline.prefill(slot, prompt, seed + number)
@@ -106,27 +106,28 @@ class SpeakerPrompts:
             if guard.judge(to_pcm(samples[0].numpy()), codes[0]).level is Level.BAD:
                 return None
 
-    def _now(self, speaker: int) -> Tensor:
-        """Return the prompt as it is stored; one that is rerolled stays until that is made."""
-        seed, stamp = self._files.seed(speaker), self._files.stamp(speaker)
-        known = self._made.get(speaker)
-        if known is not None and (known.seed, known.stamp) == (seed, stamp):
-            return known.prompt
-        if (found := self._files.load(speaker)) is not None:
-            return self._note(speaker, seed, found)
-        if known is not None and known.seed != seed:
-            return known.prompt
+    def _now(self, speaker: int) -> tuple[int, Tensor]:
+        """Return the seed, and the prompt as it is stored; one that is rerolled stays until that
+        is made."""
+        now, known = self._files.look(speaker), self._made.get(speaker)
+        if known is not None and (known.seed, known.stamp) == (now.seed, now.stamp):
+            return now.seed, known.prompt
+        if now.reference is not None:
+            return now.seed, self._note(speaker, now, now.reference)
+        if known is not None and known.seed != now.seed:
+            return now.seed, known.prompt
         self._made.pop(speaker, None)
-        return self._nothing
+        return now.seed, self._nothing
 
     def _seeds_now(self) -> list[int]:
-        return [self._files.seed(number) for number in range(BARE_SPEAKERS)]
+        return [seen.seed for seen in self._files.looks(range(BARE_SPEAKERS))]
 
     def _store(self, speaker: int, seed: int, reference: Reference) -> None:
         """Store it; where that fails, it lasts as long as the process."""
         self._files.store(speaker, reference)
-        if self._files.seed(speaker) == seed:
-            self._note(speaker, seed, self._files.load(speaker) or reference)
+        now = self._files.look(speaker)
+        if now.seed == seed:
+            self._note(speaker, now, now.reference or reference)
             _LOGGER.info("speaker_%d has a voice that stays", speaker)
 
     def _give_up(self, speaker: int, seed: int) -> None:
@@ -134,8 +135,8 @@ class SpeakerPrompts:
         how = "as before" if speaker in self._made else "different each time"
         _LOGGER.warning("speaker_%d goes on sounding %s: no try was good", speaker, how)
 
-    def _note(self, speaker: int, seed: int, reference: Reference) -> Tensor:
+    def _note(self, speaker: int, seen: Seen, reference: Reference) -> Tensor:
         codes = torch.tensor(reference.codes)
         prompt = self._prompts.segment(Segment(speaker, reference.text, codes))
-        self._made[speaker] = _Made(seed, self._files.stamp(speaker), prompt)
+        self._made[speaker] = _Made(seen.seed, seen.stamp, prompt)
         return prompt
