@@ -5,6 +5,7 @@ import dataclasses
 import os
 import shutil
 import sys
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -24,6 +25,7 @@ from wyoming_csm.errors import RequestError, VoiceExists
 from wyoming_csm.recordings import read_voice
 from wyoming_csm.server.admission import Admission
 from wyoming_csm.server.http.door import HttpDoor
+from wyoming_csm.silent_disk import MOST
 from wyoming_csm.voice_book import BEFORE, CHANGING, VoiceBook
 from wyoming_csm.voice_choice import VoiceRequest
 from wyoming_csm.voice_folders import discard, make_voice, rename
@@ -181,6 +183,37 @@ async def test_a_voice_just_made_on_one_replica_is_found_by_its_name_on_another(
         async with client.post("/api/words", json={"text": "7", "voice": "carl"}) as answer:
             assert (await answer.json())["language"] == "en", "it has just looked"
         assert one.book.voices == (), "nobody asked there"
+
+
+async def test_a_folder_that_hangs_is_told_to_who_changes_it_and_holds_up_nobody_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the loop, which all replies go through, nor more than a few threads."""
+    monkeypatch.setattr("wyoming_csm.server.http.house.CHANGE_SECONDS", 0.1)
+    back = threading.Event()
+
+    def hangs(*args: object) -> bool:
+        return back.wait(60.0)
+
+    for name in ("is_there", "reroll"):
+        monkeypatch.setattr(f"wyoming_csm.server.http.voices.{name}", hangs)
+    try:
+        async with replica(config(tmp_path), "one") as (_, client):
+            before = threading.active_count()
+            for _ in range(2 * MOST):
+                for ask in (
+                    client.delete("/api/voices/anna"),
+                    client.post("/api/voices/anna/rename", json={"name": "bea"}),
+                    client.post("/api/voices/speaker_0/reroll"),
+                ):
+                    async with ask as answer:
+                        assert answer.status == 500
+                        assert "does not answer" in await answer.text()
+            assert threading.active_count() <= before + 2 * MOST
+            async with client.get("/health/live") as answer:
+                assert answer.status == 200
+    finally:
+        back.set()
 
 
 async def test_a_name_that_is_known_is_not_looked_for(tmp_path: Path, clip: Path) -> None:

@@ -9,6 +9,7 @@ from wyoming_csm import silent_disk
 from wyoming_csm.audio import BYTES_PER_SECOND
 from wyoming_csm.engines import child_engine
 from wyoming_csm.engines.watchdog import MOST_DEATHS, STALL_SECONDS, Timeouts
+from wyoming_csm.server.http.house import CHANGE_SECONDS
 from wyoming_csm.server.rate_limited_log import QUIET_SECONDS
 from wyoming_csm.silent_disk import ANSWER_SECONDS
 from wyoming_csm.sound.pacing import FIRST_SOUND_SECONDS
@@ -47,6 +48,7 @@ def test_how_long_a_disk_is_waited_for() -> None:
     for phrase in (
         f"the first sentence waits for {ANSWER_SECONDS:g} s",
         f"another voice after {ANSWER_SECONDS:g} s, or at once",
+        f"a 500 with the reason after {CHANGE_SECONDS:g} s",
         f"by the next engine, after {READ_SECONDS:g} s. The recording",
         f"The process waits for {speaker_files.LOOK_SECONDS:g} s, once",
     ):

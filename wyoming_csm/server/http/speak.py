@@ -1,6 +1,5 @@
 """A request's text and voice into sound; every route that speaks comes through here."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -15,7 +14,6 @@ from wyoming_csm.server.http.sound import sound_of
 from wyoming_csm.text.characters import mended
 from wyoming_csm.text_stream import TextStream
 from wyoming_csm.voice_choice import VoiceRequest, choose_voice
-from wyoming_csm.voice_folders import without_engine
 from wyoming_csm.voices import Voice
 
 
@@ -89,8 +87,7 @@ async def speak(
 
 async def _why_another(house: House, name: str | None) -> str:
     """Say why the default voice speaks for one that no engine has."""
-    recorded = await asyncio.to_thread(without_engine, house.config)
-    for voice in recorded:
+    for voice in await house.voices_without_engine():
         if voice.name == name:
             return f"the voice {name} cannot speak here ({voice.fault}): the default one speaks"
     return "there is no such voice: the default one speaks"

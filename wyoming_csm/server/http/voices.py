@@ -1,14 +1,16 @@
 """The voices, for the page: what there is, what is made of recordings, renamed and taken away."""
 
-import asyncio
+from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 from aiohttp import web
 from msgspec import Meta
 
+from wyoming_csm.config import Config
 from wyoming_csm.errors import StoreError
 from wyoming_csm.server.http.bodies import read_json
 from wyoming_csm.server.http.house import House, house_of
@@ -25,11 +27,11 @@ from wyoming_csm.voice_folders import (
     make_voice,
     presets_of,
     rename,
-    without_engine,
 )
 from wyoming_csm.voices import Voice
 from wyoming_csm.worker.csm.speaker_files import reroll
 
+_T = TypeVar("_T")
 _MOST_WORDS = 4_000  # characters of a clip's words
 
 
@@ -87,7 +89,7 @@ async def listed(request: web.Request) -> web.Response:
     """Answer GET /api/voices."""
     house = house_of(request)
     voices = default_first(house.answers.engine.voices, house.config)
-    voices += await asyncio.to_thread(without_engine, house.config)
+    voices += await house.voices_without_engine()
     return json_answer(VoiceEntries([_entry(voice) for voice in voices]))
 
 
@@ -119,8 +121,7 @@ async def made(request: web.Request) -> web.Response:
 async def removed(request: web.Request) -> web.Response:
     """Answer DELETE /api/voices/NAME."""
     house, name = house_of(request), _name(request)
-    _check_recorded(house, name)
-    await asyncio.to_thread(discard, house.config, name)
+    await _change(house, house.config.voices, partial(_discard, house.config, name))
     await house.look_again()
     return json_answer(Changed(name, lost_presets=tuple(presets_of(house.config, name))))
 
@@ -129,8 +130,8 @@ async def renamed(request: web.Request) -> web.Response:
     """Answer POST /api/voices/NAME/rename."""
     house, name = house_of(request), _name(request)
     wish = await read_json(request, NewName)
-    _check_recorded(house, name)
-    new = await asyncio.to_thread(rename, house.config, name, wish.name)
+    change = partial(_rename, house.config, name, wish.name)
+    new = await _change(house, house.config.voices, change)
     await house.look_again()
     return json_answer(Changed(new, lost_presets=tuple(presets_of(house.config, name))))
 
@@ -143,10 +144,10 @@ async def rerolled(request: web.Request) -> web.Response:
         raise Refused(
             HTTPStatus.NOT_FOUND, f"{name[:100]!r} is no speaker without a recording: it stays"
         )
+    folder = str(house.config.speakers_dir)
     try:
-        await asyncio.to_thread(reroll, house.config.speakers_dir, int(found.speaker))
+        await _change(house, folder, partial(reroll, Path(folder), int(found.speaker)))
     except OSError as error:
-        folder = str(house.config.speakers_dir)
         raise StoreError.of(f"{folder} cannot be written", error, folder) from error
     return json_answer(Changed(name))
 
@@ -198,9 +199,28 @@ def is_by_chance(voice: Voice) -> bool:
     return alone and voice.engine == "csm" and voice.speaker.isdecimal()
 
 
-def _check_recorded(house: House, name: str) -> None:
+async def _change(house: House, folder: str, change: Callable[[], _T]) -> _T:
+    """Change something below a folder. Raises what that does, and StoreError if its disk does not
+    answer."""
+    try:
+        return await house.changes.ask(Path(folder), change)
+    except TimeoutError as error:
+        raise StoreError(f"{error}: this may still be done, as soon as it does") from error
+
+
+def _discard(config: Config, name: str) -> None:
+    _check_recorded(config, name)
+    discard(config, name)
+
+
+def _rename(config: Config, name: str, new_name: str) -> str:
+    _check_recorded(config, name)
+    return rename(config, name, new_name)
+
+
+def _check_recorded(config: Config, name: str) -> None:
     """Raise Refused where there is no recorded voice of this name."""
-    if not is_there(house.config, name):
+    if not is_there(config, name):
         raise Refused(HTTPStatus.NOT_FOUND, f"there is no recorded voice {name[:100]!r}")
 
 
