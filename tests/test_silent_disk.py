@@ -83,6 +83,22 @@ def test_only_so_many_threads_look_at_once_and_the_others_do_later(back: threadi
     assert disk.submit(int).result(60.0) == 0
 
 
+def test_where_the_system_gives_no_thread_a_look_fails_and_the_next_may_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    disk = Disk("/shared/voices", seconds=60.0)
+
+    def fail(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", fail)
+        for _ in range(2 * MOST):
+            with pytest.raises(OSError, match="can't start new thread"):
+                disk.ask(int)
+    assert disk.ask(int) == 0
+
+
 def test_what_a_look_raises_is_raised() -> None:
     disk = Disk("/shared/voices", seconds=60.0)
     for error in (FileNotFoundError("gone"), ValueError("damaged")):

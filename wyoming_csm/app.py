@@ -136,7 +136,7 @@ class App:
     async def look_at_voices(self) -> None:
         """Read the folders of voices, the lexicons, and what speakers without a clip sound like,
         again, in a thread: it may take a while. Where the disk does not answer, all stays."""
-        with suppress(TimeoutError):
+        with suppress(OSError):
             await asked(self._disk, self._read_folders)
         if self.book.voices != self._listed:  # also by a look that was not waited for
             self._listed = self.book.voices

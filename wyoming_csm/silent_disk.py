@@ -44,8 +44,8 @@ class Disk(Executor):
         self._next_warning = 0.0
 
     def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
-        """Look, in a thread; cancel what is not waited for any more. Raises TimeoutError while the
-        disk is silent."""
+        """Look, in a thread; cancel what is not waited for any more. Where no thread can be had, it
+        ends with an OSError. Raises TimeoutError while the disk is silent."""
         future: Future[_T] = Future()
         with self._lock:
             oldest = min(self._begun.values(), default=None)
@@ -56,7 +56,7 @@ class Disk(Executor):
             )
             look = self._next() if len(self._begun) < self._most else None
         if look is not None:
-            Thread(target=self._work, args=(look,), name="disk", daemon=True).start()
+            self._start(look)
         return future
 
     def ask(self, look: Callable[[], _T], seconds: float | None = None) -> _T:
@@ -88,6 +88,14 @@ class Disk(Executor):
                 self._begun[look.future] = time.monotonic()
                 return look
         return None
+
+    def _start(self, look: _Look) -> None:
+        try:
+            Thread(target=self._work, args=(look,), name="disk", daemon=True).start()
+        except RuntimeError as error:  # the system gives no thread
+            with self._lock:
+                del self._begun[look.future]
+            look.future.set_exception(OSError(str(error)))
 
     def _work(self, look: _Look | None) -> None:
         """Look, and go on with those that came meanwhile."""

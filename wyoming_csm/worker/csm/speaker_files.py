@@ -152,7 +152,7 @@ class PatientSpeakerFiles(SpeakerFiles):
 
     def looks(self, speakers: Iterable[int]) -> list[Seen]:
         speakers = list(speakers)
-        with suppress(TimeoutError):
+        with suppress(OSError):
             return self._looking.ask(partial(super().looks, speakers))
         return [self.seen(speaker) for speaker in speakers]
 
