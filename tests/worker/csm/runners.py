@@ -60,6 +60,12 @@ def voice_of(path: str, speaker: str = "0") -> Voice:
     )
 
 
+def as_read_again(voice: Voice) -> Voice:
+    """The voice as the folder of voices has it after its recording changed."""
+    clips = tuple(msgspec.structs.replace(clip, version="2") for clip in voice.clips)
+    return msgspec.structs.replace(voice, clips=clips)
+
+
 def say(number: int, reply: int, text: str, voice: Voice = SPEAKER) -> Say:
     return Say(number, reply, "", text, voice)
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.worker.csm.runners import END, FRAMES, SOME, SPEAKER, Talk, say, voice_of
+from tests.worker.csm.runners import END, FRAMES, SOME, SPEAKER, Talk, as_read_again, say, voice_of
 from wyoming_csm.config import Config, ConversationConfig, parse
 from wyoming_csm.engines.child_engine import first_message
 from wyoming_csm.errors import EngineError
@@ -205,6 +205,7 @@ def test_another_recording_is_another_conversation(
     house.reply("yes", voice=voice)
     clip.write_bytes(b"22")
     recordings[str(clip)] = recordings["bert"]
+    voice = as_read_again(voice)
     said = house.reply("no", voice=voice)
     assert house.prompt("maybe", voice).equal(house.plain(said, "maybe", voice))
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.fixtures.random_csm import make_tiny_csm
-from tests.worker.csm.runners import FRAMES, SPEAKER, Talk, say, voice_of
+from tests.worker.csm.runners import FRAMES, SPEAKER, Talk, as_read_again, say, voice_of
 
 pytestmark = pytest.mark.usefixtures("thread")
 
@@ -105,7 +105,7 @@ def test_another_recording_is_another_prompt(
     talk.speak(say(1, 1, "yes", voice))
     clip.write_bytes(b"22")
     talk.recordings = {str(clip): recordings["bert"]}
-    talk.speak(say(2, 2, "yes", voice))
+    talk.speak(say(2, 2, "yes", as_read_again(voice)))
     assert talk.computed[0] == talk.computed[1]
     fresh = Talk(checkpoint, tmp_path, {str(clip): recordings["bert"]})
     fresh.speak(say(1, 1, "yes", voice))

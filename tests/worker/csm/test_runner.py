@@ -15,6 +15,7 @@ from tests.worker.csm.runners import (
     SPEAKER,
     Driver,
     Talk,
+    as_read_again,
     make_clip,
     make_runner,
     say,
@@ -138,6 +139,7 @@ def test_another_recording_under_the_same_path_is_used(
     driver = drive(checkpoint, tmp_path)
     before = driver.speak(say(1, 1, "Hello.", voice))
     soundfile.write(mine, np.random.default_rng(2).normal(0, 0.1, 2 * SAMPLE_RATE), SAMPLE_RATE)
+    voice = as_read_again(voice)
     assert driver.speak(say(2, 2, "Hello.", voice)) != before
     mine.unlink()
     assert driver.speak(say(3, 3, "Hello.", voice)), "what was encoded before serves"
