@@ -31,6 +31,12 @@ def started(checkpoint: Path, data: Path, **settings: object) -> tuple[Talk, Ten
     return talk, prompt(talk, 2)
 
 
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So long that a busy machine makes no disk silent that is well."""
+    monkeypatch.setattr("wyoming_csm.worker.csm.speaker_files.LOOK_SECONDS", 1.0)
+
+
 @pytest.fixture
 def hang(tmp_path: Path) -> Callable[[], None]:
     """Let the disk hang whoever reads a speaker's seed: a pipe that nobody writes does."""
