@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-from wyoming_csm.errors import CheckpointError, EngineUnavailable
+from wyoming_csm.errors import ABSENT, CheckpointError, EngineUnavailable
 
 _LOGGER = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -81,7 +81,7 @@ class DiskCache:
         return os.path.isfile(path)  # Path's own raises OSError before Python 3.14
 
     def _tell_unreadable(self, path: Path, fault: OSError) -> None:
-        if isinstance(fault, FileNotFoundError | NotADirectoryError):
+        if isinstance(fault, ABSENT):
             return
         level = logging.DEBUG if fault.errno in self._told else logging.WARNING
         _LOGGER.log(level, "%s cannot be read, and goes unused: %s", path, fault)

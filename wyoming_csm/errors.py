@@ -6,6 +6,9 @@ from typing import Self
 
 FULL = (errno.ENOSPC, errno.EDQUOT)  # of an OSError: there is no room left
 
+# What says that there is no such file; any other OSError tells nothing of what there is.
+ABSENT = (FileNotFoundError, NotADirectoryError)
+
 
 class WyomingCsmError(Exception):
     """Root of the tree: its text is written for the person who reads the log."""

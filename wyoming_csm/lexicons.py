@@ -7,7 +7,7 @@ from pathlib import Path
 
 from wyoming_csm.config import Config
 from wyoming_csm.documents import DocumentError, parse_document, read_text
-from wyoming_csm.errors import ConfigError
+from wyoming_csm.errors import ABSENT, ConfigError
 from wyoming_csm.text.lexicon import Lexicon, read_entries, replacements
 from wyoming_csm.voice_book import MAX_VOICES
 from wyoming_csm.voices import Voice
@@ -82,7 +82,7 @@ class Lexicons:
         try:
             text = read_text(path)
         except DocumentError as error:
-            if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
+            if isinstance(error.__cause__, ABSENT):
                 return None
             fault = str(error)
         content = hashlib.sha256(f"{fault}\n{text}".encode()).digest()

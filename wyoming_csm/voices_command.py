@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from wyoming_csm.app import make_data_dir
 from wyoming_csm.config import Config
-from wyoming_csm.errors import RequestError, StoreError, VoiceError
+from wyoming_csm.errors import ABSENT, RequestError, StoreError, VoiceError
 from wyoming_csm.say import speak_into
 from wyoming_csm.transcription import transcribe
 from wyoming_csm.voice_book import VoiceBook
@@ -199,7 +199,7 @@ def _is_readable(path: Path) -> bool:
         if not stat.S_ISREG(path.stat().st_mode):
             return False
         path.open("rb").close()
-    except (FileNotFoundError, NotADirectoryError):
+    except ABSENT:
         return False
     except OSError as error:
         cure = f": let user {os.geteuid()} read it, and enter its folder (`chmod`, `chown`)"

@@ -549,9 +549,9 @@ GUARDS = (
     ),
     Guard(
         "A disk that fails says nothing of what a speaker sounds like",
-        "worker/csm/speaker_files.py",
-        "_ABSENT = (FileNotFoundError, NotADirectoryError)",
-        "_ABSENT = (OSError,)",
+        "errors.py",
+        "ABSENT = (FileNotFoundError, NotADirectoryError)",
+        "ABSENT = (OSError,)",
         "worker/csm/test_silent_disk.py::test_a_disk_that_fails_takes_no_voice_away",
     ),
     # -- secrets

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from wyoming_csm.engines.base import Engine
 from wyoming_csm.engines.looks import Looks
+from wyoming_csm.errors import ABSENT
 from wyoming_csm.voices import Voice
 from wyoming_csm.worker.protocol import Identified
 
@@ -21,7 +22,7 @@ def made_from(identity: Identified, voice: Voice) -> list[object] | None:
     if identity.speakers:
         try:
             sounds_like = Path(identity.speakers[int(voice.speaker or 0)]).read_bytes()
-        except (FileNotFoundError, NotADirectoryError, IndexError, ValueError):
+        except (*ABSENT, IndexError, ValueError):
             return None
         return [voice.speaker, hashlib.sha256(sounds_like).hexdigest()]
     return [voice.speaker, voice.name]

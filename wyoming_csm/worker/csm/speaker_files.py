@@ -15,6 +15,7 @@ from typing import NamedTuple
 import msgspec
 
 from wyoming_csm.disk_cache import DiskCache, write_whole
+from wyoming_csm.errors import ABSENT
 from wyoming_csm.silent_disk import Disk
 
 _LOGGER = logging.getLogger(__name__)
@@ -25,7 +26,6 @@ _SEED = 20_260  # of every speaker, until it is made anew by `reroll`
 _SEED_BITS = 62
 LOOK_SECONDS = 0.25  # that a sentence may wait for the disk, once
 _STORE_SECONDS = 5.0
-_ABSENT = (FileNotFoundError, NotADirectoryError)  # all else tells nothing of what there is
 
 Stamp = tuple[int, int, int] | None  # of a file; None: there is none
 
@@ -104,7 +104,7 @@ class SpeakerFiles:
 
     def _seed(self, speaker: int) -> int:
         """Raise OSError if it cannot be told."""
-        with suppress(*_ABSENT, ValueError):
+        with suppress(*ABSENT, ValueError):
             found = int(_seed_path(self._cache.folder, speaker).read_text())
             return found & ((1 << _SEED_BITS) - 1)
         return _SEED
@@ -113,13 +113,13 @@ class SpeakerFiles:
         """Raise OSError if it cannot be told."""
         try:
             found = os.stat(self.path(speaker))
-        except _ABSENT:
+        except ABSENT:
             return None
         return found.st_size, found.st_mtime_ns, found.st_ino
 
     def _content(self, speaker: int, stamp: Stamp) -> bytes:
         """Raise OSError if it cannot be told."""
-        with suppress(*_ABSENT):
+        with suppress(*ABSENT):
             if stamp is not None and stamp[0] <= _MOST_BYTES:
                 return self.path(speaker).read_bytes()
         return b""
