@@ -106,7 +106,8 @@ def soaked(growth: float = 0.0, descriptors: int = 0) -> Soak:
         child = Held(2, 0, number, 300 * MIB, 200 * MIB, 5, 0, 4)
         rest = AtRest(at, front, child, child, 13, 1, 0, 1_000, 100 * number, 50 * number)
         soak.rests.append(rest)
-        soak.firsts += [First(at, engine, 0.05, 0.03, 0.04) for engine in ("system", "csm")] * 10
+        first = First(at, "csm", 0.05, 0.03, 0.04, 0.02)
+        soak.firsts += [first, replace(first, engine="system")] * 10
     soak.heard = [(rest.at, 150.0) for rest in soak.rests]
     return soak
 
@@ -149,6 +150,18 @@ def test_a_crowd_that_hears_later_and_later_is_told(tmp_path: Path) -> None:
         replace(one, control=0.03 * (1.4 if one.at > 3_000 else 1)) for one in soak.firsts
     ]
     assert conclude(soak, tmp_path / "b"), "the machine became slower"
+
+
+def test_more_computing_is_told_where_the_control_has_no_more(tmp_path: Path) -> None:
+    soak = soaked()
+    soak.firsts = [
+        replace(one, computing=0.04 * (1.4 if one.at > 3_000 else 1)) for one in soak.firsts
+    ]
+    assert not conclude(soak, tmp_path / "a")
+    soak.firsts = [
+        replace(one, control_computing=0.02 * (1.4 if one.at > 3_000 else 1)) for one in soak.firsts
+    ]
+    assert conclude(soak, tmp_path / "b"), "each turn of the processor did less"
 
 
 def test_what_an_hour_does_not_say_is_not_good(tmp_path: Path) -> None:

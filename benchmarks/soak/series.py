@@ -37,13 +37,14 @@ class AtRest(msgspec.Struct, frozen=True):
 
 class First(msgspec.Struct, frozen=True, array_like=True):
     """A first sound and the control's round trip beside it, in seconds; `computing`: seconds that
-    the front and its children computed until the sentence's end."""
+    the front and its children computed until the sentence's end, and the control for its trip."""
 
     at: float
     engine: str
     seconds: float
     control: float
     computing: float
+    control_computing: float
 
 
 async def probe(
@@ -51,7 +52,7 @@ async def probe(
 ) -> First:
     """Time the first sound of one sentence, and the control beside it."""
     loop = asyncio.get_running_loop()
-    beside = await round_trip(control)
+    beside, beside_computing = await round_trip(control)
     async with visitor.connected(visitor.port) as door:
         before = _computed(served)
         began = loop.time()
@@ -62,7 +63,7 @@ async def probe(
         seconds = loop.time() - began
         await door.until("audio-stop")
         computing = _computed(served) - before
-    return First(now(), engine, seconds, beside, computing)
+    return First(now(), engine, seconds, beside, computing, beside_computing)
 
 
 async def quiet(served: Served) -> None:
