@@ -16,6 +16,7 @@ import soundfile
 from aiohttp import ClientSession, FormData
 from msgspec.structs import replace
 
+from tests.server.http.test_voices import form
 from tests.test_mending import speech
 from wyoming_csm import app as app_module
 from wyoming_csm.__main__ import main
@@ -195,7 +196,7 @@ async def test_a_folder_that_hangs_is_told_to_who_changes_it_and_holds_up_nobody
     def hangs(*args: object) -> bool:
         return back.wait(60.0)
 
-    for name in ("is_there", "reroll"):
+    for name in ("is_there", "reroll", "check_new"):
         monkeypatch.setattr(f"wyoming_csm.server.http.voices.{name}", hangs)
     try:
         async with replica(config(tmp_path), "one") as (_, client):
@@ -205,6 +206,7 @@ async def test_a_folder_that_hangs_is_told_to_who_changes_it_and_holds_up_nobody
                     client.delete("/api/voices/anna"),
                     client.post("/api/voices/anna/rename", json={"name": "bea"}),
                     client.post("/api/voices/speaker_0/reroll"),
+                    client.post("/api/voices/bea", data=form(text="Dies sind die Worte.")),
                 ):
                     async with ask as answer:
                         assert answer.status == 500
@@ -212,6 +214,8 @@ async def test_a_folder_that_hangs_is_told_to_who_changes_it_and_holds_up_nobody
             assert threading.active_count() <= before + 2 * MOST
             async with client.get("/health/live") as answer:
                 assert answer.status == 200
+            async with client.post("/api/clips/judge", data=form()) as answer:
+                assert answer.status == 200, "the disk of voices has no part in it"
     finally:
         back.set()
 

@@ -11,22 +11,19 @@ import shutil
 import tempfile
 import threading
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
-from wyoming_csm.clip_pace import pace_of
-from wyoming_csm.clip_words import names_of
 from wyoming_csm.config import Config
-from wyoming_csm.errors import RequestError, StoreError, VoiceError, VoiceExists
+from wyoming_csm.errors import RequestError, StoreError, VoiceExists
 from wyoming_csm.lexicons import FILE as LEXICON
-from wyoming_csm.recordings import holds_recording, is_recording
+from wyoming_csm.recordings import holds_recording
 from wyoming_csm.voice_book import BEFORE, CHANGING, MAX_VOICES, NO_VOICES
+from wyoming_csm.voice_files import Judge, Judged, judge_voice, temporary
 from wyoming_csm.voice_names import checked_name
-from wyoming_csm.voice_state import Judgement, judge_folder
+from wyoming_csm.voice_state import judge_folder
 from wyoming_csm.voices import Voice
 
 NO_ENGINE = (
@@ -37,9 +34,6 @@ _IN_THE_WAY = (errno.EEXIST, errno.ENOTEMPTY)  # another process was quicker
 _UNCHANGED = "the folder of voices cannot be changed"
 _MOST_TRIES = 20  # to replace a voice: at each another was quicker
 _ABANDONED_SECONDS = 3_600.0  # since a change was begun, by the clock of the disk's own computer
-
-# Judges a folder, given the loudness that its clip gets in LUFS. Raises VoiceError.
-Judge = Callable[[Path, float | None], Judgement]
 
 
 @dataclass(frozen=True)
@@ -79,6 +73,14 @@ def make_voice(
 
     Raises RequestError, VoiceError, StoreError.
     """
+    check_new(config, name, replacing)
+    with temporary() as folder:
+        judged = judge_voice(config, folder, clip, words, language, judge)
+        return put_voice(config, name, judged, replacing)
+
+
+def put_voice(config: Config, name: str, judged: Judged, replacing: bool = False) -> Made:
+    """Let a voice appear among the others. Raises RequestError, StoreError."""
     name = check_new(config, name, replacing)
     folder = Path(config.voices)
     if len(_folders(folder)) >= MAX_VOICES and not _is_there(folder, name):
@@ -86,29 +88,11 @@ def make_voice(
     with _hidden(folder) as hidden:
         aside = hidden / name
         aside.mkdir()
-        filled = _fill(aside, clip, words, language)
+        for file in judged.files:
+            shutil.copyfile(file, aside / file.name)
         _carry_lexicon(folder, name, aside)
-        with _about(clip, filled):
-            found = judge(aside, config.csm.clip_loudness)
-        pace = pace_of(found.words, found.seconds)
-        if pace.impossible:
-            raise VoiceError(pace.doubt)
         _put(aside, folder / name, replacing)
-    return Made(name, found.seconds, (*found.doubts, *filter(None, [pace.doubt])))
-
-
-def judge_clip(config: Config, clip: Path, judge: Judge = judge_folder) -> Judgement:
-    """Do to a clip what is done to a voice's, whatever its words are. Takes a while.
-
-    Raises VoiceError, StoreError.
-    """
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            filled = _fill(Path(folder), clip, "To be understood.", config.language)
-            with _about(clip, filled):
-                return judge(Path(folder), config.csm.clip_loudness)
-    except OSError as error:
-        raise StoreError.of_temporary(error) from error
+    return Made(name, judged.seconds, judged.doubts)
 
 
 def discard(config: Config, name: str) -> None:
@@ -158,28 +142,6 @@ def presets_of(config: Config, name: str) -> list[str]:
     """Return the presets that are made of a voice."""
     name = unicodedata.normalize("NFC", name)
     return [preset for preset, settings in config.presets.items() if settings.voice == name]
-
-
-def _fill(folder: Path, recording: Path, words: str, language: str) -> Path:
-    """Fill a voice's folder; return its clip there. Raises VoiceError, OSError."""
-    clip = folder / f"clip{recording.suffix.lower() or '.wav'}"
-    if not is_recording(clip):
-        raise VoiceError(f"{names_of([recording])} is not a recording: WAV, FLAC, OGG or MP3 serve")
-    shutil.copyfile(recording, clip)
-    (folder / "clip.txt").write_text(f"{words}\n", encoding="utf-8")
-    settings = yaml.safe_dump({"language": language}, allow_unicode=True)
-    (folder / "voice.yaml").write_text(settings, encoding="utf-8")
-    return clip
-
-
-@contextmanager
-def _about(recording: Path, clip: Path) -> Iterator[None]:
-    """Let complaints name the recording that was given, not the clip that was made of it."""
-    try:
-        yield
-    except VoiceError as error:
-        words = str(error).replace(clip.name, names_of([recording]), 1)
-        raise VoiceError(words) from error
 
 
 def _carry_lexicon(folder: Path, name: str, aside: Path) -> None:

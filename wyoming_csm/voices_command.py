@@ -20,14 +20,8 @@ from wyoming_csm.say import speak_into
 from wyoming_csm.transcription import transcribe
 from wyoming_csm.voice_book import VoiceBook
 from wyoming_csm.voice_choice import primary_of, standard_tag
-from wyoming_csm.voice_folders import (
-    check_new,
-    discard,
-    is_there,
-    judge_clip,
-    make_voice,
-    presets_of,
-)
+from wyoming_csm.voice_files import judge_clip
+from wyoming_csm.voice_folders import check_new, discard, is_there, make_voice, presets_of
 from wyoming_csm.voice_names import FORBIDDEN
 from wyoming_csm.voice_state import state_of
 from wyoming_csm.voices import BARE_SPEAKERS, Voice

@@ -17,7 +17,7 @@ from tests.fuzz.targets import Plain, Target, in_loop
 from wyoming_csm.config import Config
 from wyoming_csm.errors import RequestError, VoiceError
 from wyoming_csm.recordings import read_voice
-from wyoming_csm.voice_folders import judge_clip
+from wyoming_csm.voice_files import judge_clip
 
 _KINDS = ("wav", "flac", "ogg", "mp3", "aiff", "au", "caf", "w64")
 

@@ -11,7 +11,7 @@ import pytest
 from wyoming_csm.errors import VoiceError
 from wyoming_csm.server.http.judging import Judging
 from wyoming_csm.server.http.problems import Refused
-from wyoming_csm.voice_folders import Judge
+from wyoming_csm.voice_files import Judge
 
 ENDS = "import os, signal; os.kill(os.getpid(), signal.{})"
 KNOWS_NO_TOKEN = "import os; raise SystemExit(4 if 'HF_TOKEN' in os.environ else 3)"

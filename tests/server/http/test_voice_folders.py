@@ -18,7 +18,8 @@ from wyoming_csm.config import Config
 from wyoming_csm.errors import StoreError
 from wyoming_csm.recordings import read_voice
 from wyoming_csm.voice_book import CHANGING, MAX_VOICES
-from wyoming_csm.voice_folders import judge_clip, make_voice, rename
+from wyoming_csm.voice_files import judge_clip
+from wyoming_csm.voice_folders import make_voice, rename
 from wyoming_csm.voice_state import Judgement
 
 
@@ -99,15 +100,18 @@ async def test_a_disk_of_voices_that_takes_nothing_is_no_fault_of_who_asks(
 
 
 @pytest.mark.parametrize("code", [errno.EACCES, errno.EPERM, errno.ENOSPC])
-def test_who_may_not_write_is_told_who_must_own_the_folder(tmp_path: Path, code: int) -> None:
-    def refused(folder: Path, loudness: float | None) -> Judgement:
+def test_who_may_not_write_is_told_who_must_own_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def refused(*_: object) -> None:
         raise OSError(code, "refused")
 
+    monkeypatch.setattr(Path, "rename", refused)
     clip = tmp_path / "a.wav"
     clip.write_bytes(recording())
     config = Config(voices=str(tmp_path / "v"))
     with pytest.raises(StoreError) as told:
-        make_voice(config, "anna", clip, WORDS, "en", judge=refused)
+        make_voice(config, "anna", clip, WORDS, "en")
     cure = f": it must belong to user {os.geteuid()}, `chown -R {os.geteuid()} config/voices`"
     words = "the folder of voices cannot be changed: refused"
     assert str(told.value).startswith(words)

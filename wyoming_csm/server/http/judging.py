@@ -17,7 +17,7 @@ import msgspec
 
 from wyoming_csm.errors import RequestError, VoiceError
 from wyoming_csm.server.http.problems import Refused
-from wyoming_csm.voice_folders import Judge
+from wyoming_csm.voice_files import Judge
 from wyoming_csm.voice_state import Judgement
 from wyoming_csm.worker.judge import LIMIT_SECONDS, Refusal
 

@@ -19,13 +19,14 @@ from wyoming_csm.server.http.respond import json_answer
 from wyoming_csm.server.http.uploads import upload
 from wyoming_csm.transcription import transcribe
 from wyoming_csm.voice_choice import default_first, primary_of, standard_tag
+from wyoming_csm.voice_files import judge_clip, judge_voice
 from wyoming_csm.voice_folders import (
     NO_ENGINE,
+    check_new,
     discard,
     is_there,
-    judge_clip,
-    make_voice,
     presets_of,
+    put_voice,
     rename,
 )
 from wyoming_csm.voices import Voice
@@ -108,10 +109,13 @@ async def made(request: web.Request) -> web.Response:
             )
         replacing = found.fields.get("replace", "") in ("1", "true", "on", "yes")
         language = found.fields.get("language") or house.config.language
-        make = partial(
-            make_voice, house.config, _name(request), found.clip, words, language, replacing
-        )
-        made = await house.judging.run(make)
+        config, name = house.config, _name(request)
+        await _change(house, config.voices, partial(check_new, config, name, replacing))
+        files = found.clip.with_name("voice")  # it goes away with the recording
+        files.mkdir()
+        judge = partial(judge_voice, config, files, found.clip, words, language)
+        put = partial(put_voice, config, name, await house.judging.run(judge), replacing)
+        made = await _change(house, config.voices, put)
     await house.look_again()
     unspoken = () if "csm" in house.config.engines else (NO_ENGINE,)
     changed = Changed(made.name, round(made.seconds, 2), (*made.doubts, *unspoken))
