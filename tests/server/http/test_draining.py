@@ -2,15 +2,18 @@
 asks in that moment is cut off."""
 
 import asyncio
+import json
+from contextlib import suppress
 from typing import Any
 
-from aiohttp import ClientSession, WSCloseCode, WSMsgType
+import pytest
+from aiohttp import ClientPayloadError, ClientResponse, ClientSession, WSCloseCode, WSMsgType
 
 from tests.fakes import FakeEngine
 from tests.server.clients import eventually
 from tests.server.http.doors import Doors, doors
 from tests.server.http.raw import raw
-from wyoming_csm.config import BalancerConfig
+from wyoming_csm.config import BalancerConfig, Limits
 
 SPEECH = "/v1/audio/speech"
 FRAME_BYTES = 3_840
@@ -94,3 +97,43 @@ async def test_a_conversation_ends_with_what_is_being_said() -> None:
 async def test_a_conversation_in_which_nobody_speaks_is_told_that_the_server_goes() -> None:
     async with doors(FakeEngine()) as both:
         assert await conversation(both, False, FakeEngine()) == []
+
+
+async def test_a_conversation_that_outlasts_the_draining_is_told() -> None:
+    engine = FakeEngine()
+    engine.hold.clear()
+    async with (
+        doors(engine, limits=Limits(shutdown_seconds=0.1)) as both,
+        both.client.ws_connect("/api/stream") as live,
+    ):
+        await live.send_json({"type": "text", "text": "One is."})
+        await live.send_json({"type": "end"})
+        await eventually(lambda: engine.speaking == 1)
+        draining = asyncio.create_task(both.http.drain())
+        (told,) = [json.loads(message.data) async for message in live]
+        await draining
+        assert told["error"]["message"] == "the server is stopping"
+        assert live.close_code == WSCloseCode.GOING_AWAY
+
+
+async def rest_of(answer: ClientResponse) -> bytes:
+    """All that came before the connection broke, which nobody takes for a whole answer."""
+    body = b""
+    with suppress(ClientPayloadError):
+        while part := await answer.content.readany():
+            body += part
+        pytest.fail("it looks whole")
+    return body
+
+
+async def test_events_that_outlast_the_draining_end_with_the_reason() -> None:
+    engine = FakeEngine(frames=10_000, frame_seconds=0.01)
+    async with doors(engine, limits=Limits(shutdown_seconds=0.1)) as both:
+        wish = {"input": "One is.", "stream_format": "sse", "response_format": "pcm"}
+        async with both.client.post(SPEECH, json=wish) as answer:
+            body = await answer.content.readuntil(b"\n\n")
+            draining = asyncio.create_task(both.http.drain())
+            body += await rest_of(answer)
+            await draining
+    last = json.loads(body.rstrip().rpartition(b"\n\n")[2].removeprefix(b"data: "))
+    assert (last["type"], last["error"]["message"]) == ("error", "the server is stopping")

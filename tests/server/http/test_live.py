@@ -9,6 +9,7 @@ from tests.fakes import FakeEngine, fake_voice, frame
 from tests.server.clients import eventually
 from tests.server.http.doors import doors
 from wyoming_csm.config import Limits
+from wyoming_csm.engines.base import Sentence
 
 FRAMES = b"".join(map(frame, range(3)))
 
@@ -77,6 +78,32 @@ async def test_an_engine_that_fails_is_told_and_the_next_text_is_spoken() -> Non
         assert said[-1]["type"] == "end"
 
 
+async def test_an_error_that_nobody_foresaw_is_told() -> None:
+    class Broken(FakeEngine):
+        def say(self, sentence: Sentence) -> None:
+            raise KeyError("a bug")
+
+    async with doors(Broken()) as both, both.client.ws_connect("/api/stream") as live:
+        await live.send_json({"type": "text", "text": "One is."})
+        await live.send_json({"type": "end"})
+        said, _ = await answer_of(live)
+        assert said[-1]["error"]["message"] == "internal error: the server's log says more"
+        assert (await live.receive(timeout=20)).data == WSCloseCode.INTERNAL_ERROR
+
+
+async def test_a_text_that_nobody_goes_on_with_is_spoken_as_far_as_it_goes() -> None:
+    engine = FakeEngine(frames=3)
+    async with (
+        doors(engine, limits=Limits(idle_seconds=0.1)) as both,
+        both.client.ws_connect("/api/stream") as live,
+    ):
+        await live.send_json({"type": "text", "text": "One is. And two"})
+        said, sound = await answer_of(live)
+        assert (said[-1]["type"], sound) == ("end", FRAMES * 2)
+        assert (await live.receive(timeout=20)).type is WSMsgType.CLOSE
+    assert engine.finished == ["One is.", "And two"]
+
+
 async def test_what_is_no_message_is_told_and_ends_it() -> None:
     for sent in ("{", '{"type": "nothing"}', '{"type": "text"}', '{"type": "text", "text": 5}'):
         async with doors(FakeEngine()) as both, both.client.ws_connect("/api/stream") as live:
@@ -143,7 +170,8 @@ async def test_one_in_which_nobody_speaks_makes_room() -> None:
         await answer_of(live)
         async with both.client.get("/api/voices") as answer:
             assert answer.status == 200
-        assert (await live.receive(timeout=20)).type is WSMsgType.CLOSED
+        message = await live.receive(timeout=20)
+        assert (message.type, message.data) == (WSMsgType.CLOSE, WSCloseCode.GOING_AWAY)
 
 
 async def test_without_a_websocket_it_is_refused() -> None:

@@ -1,13 +1,16 @@
 """One connection of the HTTP door: aiohttp's protocol, and what admission has to know of it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from aiohttp import web
 
 from wyoming_csm.config import Limits
 from wyoming_csm.server.peer import UNSENT_BYTES
+from wyoming_csm.within import within
 
+FAREWELL_SECONDS = 0.25  # to tell a peer why it is sent away
 _ARRIVING_SECONDS = 2.0  # from the connection to its first head
 
 CONNECTION: "web.RequestKey[HttpConnection]" = web.RequestKey("connection")
@@ -40,6 +43,9 @@ class HttpConnection(asyncio.Protocol):
         self._limits = limits
         self._left = left
         self.resting = False  # what is being answered is a conversation in which nobody speaks
+        # Tells the peer why it is sent away, where an answer that has begun has words for that.
+        self.farewell: Callable[[str], Coroutine[Any, Any, object]] | None = None
+        self._leaving: asyncio.Task[bool] | None = None
         self._is_ending = False  # as the server does
         self._awaits_last = False
         self._working = 0  # requests that are being answered
@@ -71,7 +77,7 @@ class HttpConnection(asyncio.Protocol):
     def end(self) -> None:
         """Note that it was answered."""
         self._working -= 1
-        self.resting = False
+        self.resting, self.farewell = False, None
         self.last_active = self._clock()
         if self._awaits_last:
             self._await_last()
@@ -100,7 +106,21 @@ class HttpConnection(asyncio.Protocol):
             self._transport.close()
 
     def close(self, reason: str) -> None:
-        """Break it off."""
+        """Break it off; who can be told the reason is told it first."""
+        if self._leaving is not None:
+            return
+        if self.farewell is None:
+            self._abort()
+            return
+        self._leaving = asyncio.create_task(within(FAREWELL_SECONDS, self.farewell(reason)))
+        self._leaving.add_done_callback(self._told)
+
+    def _told(self, leaving: asyncio.Task[bool]) -> None:
+        if not leaving.cancelled():
+            leaving.exception()  # it left first
+        self._abort()
+
+    def _abort(self) -> None:
         if self._transport is not None:
             self._transport.abort()
 
@@ -142,7 +162,7 @@ class HttpConnection(asyncio.Protocol):
     def _look_at_stall(self) -> None:
         assert self._transport is not None
         if self._transport.get_write_buffer_size() >= self._unsent:
-            self.close("it takes nothing")
+            self._abort()
         else:
             self._watch_stall()
 
@@ -154,7 +174,7 @@ class HttpConnection(asyncio.Protocol):
     def _start_timer(self) -> None:
         if self._timer is None:
             loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(self._limits.event_seconds, self.close, "too slow")
+            self._timer = loop.call_later(self._limits.event_seconds, self._abort)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

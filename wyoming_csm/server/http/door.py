@@ -20,7 +20,7 @@ from wyoming_csm.server.accepting import Accepting
 from wyoming_csm.server.addresses import reachable_addresses
 from wyoming_csm.server.admission import Admission, plain_address
 from wyoming_csm.server.http.bodies import uncompressed
-from wyoming_csm.server.http.connection import CONNECTION, HttpConnection
+from wyoming_csm.server.http.connection import CONNECTION, FAREWELL_SECONDS, HttpConnection
 from wyoming_csm.server.http.guard import Guard, add_headers, guarding
 from wyoming_csm.server.http.house import HOUSE, House
 from wyoming_csm.server.http.judging import Judging
@@ -163,6 +163,7 @@ class HttpDoor:
         await self._stop_listening()
         for connection in self.connections:
             connection.close("the server is stopping")
+        await within(2 * FAREWELL_SECONDS, self._fall_silent())
 
     async def _fall_silent(self) -> None:
         while self._connections:  # each of which is ending

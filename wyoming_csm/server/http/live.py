@@ -9,7 +9,7 @@ The client sends JSON: `{"type": "start", "voice": …, "ssml": …}` (may be le
 
 import asyncio
 import logging
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from http import HTTPStatus
 from typing import Annotated
 
@@ -23,7 +23,7 @@ from wyoming_csm.server.http.bodies import Name, parse
 from wyoming_csm.server.http.connection import CONNECTION
 from wyoming_csm.server.http.guard import token_protocols
 from wyoming_csm.server.http.house import house_of
-from wyoming_csm.server.http.problems import Fault, Refused, fault_of
+from wyoming_csm.server.http.problems import Fault, Refused, fault_of, sent_away, unforeseen
 from wyoming_csm.server.http.speak import address_of, speak
 from wyoming_csm.text.characters import mended
 from wyoming_csm.text.pieces import FASTEST, SLOWEST
@@ -125,6 +125,7 @@ class _Conversation:
         self._due: asyncio.Queue[tuple[Start, TextStream]] = asyncio.Queue()
         self._connection = request[CONNECTION]
         self._connection.resting = True
+        self._connection.farewell = self._say_why
         self._rests = asyncio.Event()
         self._rests.set()
         self._waiting = 0
@@ -135,19 +136,33 @@ class _Conversation:
         """Serve until the peer leaves, or sends what is refused."""
         work = (self._receive(), self._speak(), self._until_over())
         halves = [asyncio.create_task(half) for half in work]
+        foreseen = False
         try:
             await asyncio.wait(halves, return_when=asyncio.FIRST_COMPLETED)
             for half in halves:
                 if half.done():
                     half.result()
+            foreseen = True
         except WyomingCsmError as error:
             await self._tell(Failed(fault_of(error)[1]))
+            foreseen = True
         finally:
             for half in halves:
                 half.cancel()
             await asyncio.gather(*halves, return_exceptions=True)
             is_over = house_of(self._request).ending.is_set()
-            await self._socket.close(code=WSCloseCode.GOING_AWAY if is_over else WSCloseCode.OK)
+            code = WSCloseCode.GOING_AWAY if is_over else WSCloseCode.OK
+            with suppress(ConnectionError):  # it left
+                if not foreseen:
+                    await self._tell(Failed(fault_of(unforeseen())[1]))
+                    code = WSCloseCode.INTERNAL_ERROR
+                await self._socket.close(code=code)
+
+    async def _say_why(self, reason: str) -> None:
+        """Tell the peer why it is sent away, if it waits for something."""
+        if self._waiting:
+            await self._tell(Failed(sent_away(reason)))
+        await self._socket.close(code=WSCloseCode.GOING_AWAY)
 
     async def _until_over(self) -> None:
         """Wait until the server ends, and then for all that is waiting to be spoken."""
@@ -161,9 +176,10 @@ class _Conversation:
             try:
                 message = await self._socket.receive()
             except TimeoutError:
-                if self._waiting and self._text is None:
-                    continue  # it listens
-                return
+                if not self._waiting:
+                    return
+                self._end()  # a text that nobody goes on with
+                continue
             if message.type in (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED):
                 return
             if message.type is not WSMsgType.TEXT:

@@ -20,6 +20,7 @@ from wyoming_csm.server.http.respond import (
     Usage,
     as_events,
     encoded,
+    farewell_event,
     json_answer,
     stream,
 )
@@ -109,6 +110,7 @@ async def speech(request: web.Request) -> web.StreamResponse:
         request,
         as_events(encoded(counted(), encoder, house.encoding), done),
         headers,
+        farewell_event,
     )
 
 

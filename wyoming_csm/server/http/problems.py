@@ -80,6 +80,16 @@ def fault_of(error: WyomingCsmError) -> tuple[HTTPStatus, Fault]:
     return status, Fault(message=str(error), type=kind, param=param, code=code)
 
 
+def unforeseen() -> Refused:
+    """Return what is told of an error that nobody foresaw."""
+    return Refused(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error: the server's log says more")
+
+
+def sent_away(reason: str) -> Fault:
+    """Return the words for a peer whose answer ends before its time."""
+    return fault_of(Refused(HTTPStatus.SERVICE_UNAVAILABLE, reason))[1]
+
+
 def answer_of(error: WyomingCsmError) -> web.Response:
     """Return the answer to a request that failed with this error."""
     status, fault = fault_of(error)
@@ -150,7 +160,7 @@ def _unforeseen(request: web.Request, error: Exception, log: RateLimitedLog) -> 
         return found
     resource = request.match_info.route.resource
     log.exception(f"{resource} {type(error).__name__}", "A request to %s failed", resource)
-    return Refused(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error: the server's log says more")
+    return unforeseen()
 
 
 def _warn(request: web.Request, error: Exception, log: RateLimitedLog) -> None:

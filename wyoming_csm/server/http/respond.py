@@ -2,16 +2,18 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from concurrent.futures import Executor, Future
 from contextlib import aclosing
+from functools import partial
 
 import msgspec
 from aiohttp import web
 
 from wyoming_csm.errors import WyomingCsmError
+from wyoming_csm.server.http.connection import CONNECTION
 from wyoming_csm.server.http.encode import Encoder
-from wyoming_csm.server.http.problems import fault_of
+from wyoming_csm.server.http.problems import Fault, fault_of, sent_away
 
 IN_MEMORY = 4 * 1024 * 1024  # bytes of whole sound; what is longer waits on the disk
 
@@ -48,10 +50,13 @@ async def encoded(
 
 
 async def stream(
-    request: web.Request, data: AsyncGenerator[bytes], headers: Mapping[str, str]
+    request: web.Request,
+    data: AsyncGenerator[bytes],
+    headers: Mapping[str, str],
+    farewell: Callable[[str], bytes] | None = None,
 ) -> web.StreamResponse:
     """Send data as it comes; the response begins with the first of it, so that what fails before
-    is told by a status.
+    is told by a status. `farewell` makes what tells a peer why it is sent away later.
 
     Raises EngineError, RequestError.
     """
@@ -60,12 +65,18 @@ async def stream(
         async for part in data:
             if part and not response.prepared:
                 await response.prepare(request)
+                if farewell is not None:
+                    request[CONNECTION].farewell = partial(_say, response, farewell)
             if part:
                 await response.write(part)
     if not response.prepared:  # of a text without words as PCM nothing comes
         await response.prepare(request)
     await response.write_eof()
     return response
+
+
+async def _say(response: web.StreamResponse, farewell: Callable[[str], bytes], reason: str) -> None:
+    await response.write(farewell(reason))
 
 
 async def as_events(data: AsyncGenerator[bytes], done: "Done") -> AsyncGenerator[bytes]:
@@ -80,8 +91,7 @@ async def as_events(data: AsyncGenerator[bytes], done: "Done") -> AsyncGenerator
         except WyomingCsmError as error:
             if not began:
                 raise
-            _, fault = fault_of(error)
-            yield _event({"type": "error", "error": fault})
+            yield _error(fault_of(error)[1])
             return
     yield _event(done)
 
@@ -104,6 +114,15 @@ class Done(msgspec.Struct, tag="speech.audio.done"):
     """The end of the sound."""
 
     usage: Usage
+
+
+def farewell_event(reason: str) -> bytes:
+    """Return the event that tells a peer why it is sent away."""
+    return _error(sent_away(reason))
+
+
+def _error(fault: Fault) -> bytes:
+    return _event({"type": "error", "error": fault})
 
 
 def _event(event: object) -> bytes:
