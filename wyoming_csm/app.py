@@ -144,6 +144,8 @@ class App:
             for engine in self.engines:
                 engine.changed()
             self._tell_presets()
+        for engine in self.engines:
+            await engine.look_at_voices()
         self.engine.sounds = await sounds_of(self.engines, self.engine.looks)
 
     async def look_for_voice(self) -> None:

@@ -66,6 +66,7 @@ class ChildEngine:
     - `configure`: the first message to every child; its `engine` is this engine's name.
     - `voices`: its voices as known without loading; cheap, called often, the first is the default.
     - `probe`: raises EngineUnavailable if it cannot run here; cheap, called in a thread.
+    - `look`: looks which of these voices there are by now, if a disk tells; called in a thread.
     - `title`: what people read of it, where several have one name.
     - `recorded`: those of its voices whose clips the child makes ready; one for all replicas.
     """
@@ -76,6 +77,7 @@ class ChildEngine:
         *,
         voices: Callable[[], tuple[Voice, ...]],
         probe: Callable[[], None],
+        look: Callable[[], object] | None = None,
         patience: Timeouts,
         title: str = "",
         recorded: RecordedVoices | None = None,
@@ -85,7 +87,7 @@ class ChildEngine:
         self._title = title or configure.engine
         self._recorded = recorded or RecordedVoices()
         self._told: tuple[Voice, ...] = ()  # those of the recorded ones that the child knows
-        self._known_voices = voices
+        self._known_voices, self._look = voices, look
         self._learned_voices: tuple[Voice, ...] = ()  # what the last child that loaded told
         self._identity: protocol.Identified | None = None  # of the last child that said it
         self._memory: protocol.GpuMemory | None = None  # as the child said last
@@ -136,6 +138,14 @@ class ChildEngine:
         if not self._recorded.faults:
             return tuple(by_name.values())
         return tuple(replace(v, fault=v.fault or self._recorded.fault(v)) for v in by_name.values())
+
+    async def look_at_voices(self) -> None:
+        """See what voices there are by now, and tell if that is news."""
+        if self._look is not None:
+            before = self._known_voices()
+            await asyncio.to_thread(self._look)
+            if self._known_voices() != before:
+                self.changed()
 
     def voice_for(self, voice: Voice) -> Voice | None:
         usable = [own for own in self.voices if not own.fault]

@@ -10,7 +10,7 @@ from wyoming_csm.engines.watchdog import Timeouts
 from wyoming_csm.errors import EngineUnavailable
 from wyoming_csm.voice_choice import of_language
 from wyoming_csm.voices import Voice
-from wyoming_csm.worker.system.further_voices import fetched
+from wyoming_csm.worker.system.further_voices import Fetched
 from wyoming_csm.worker.system.languages import (
     ESPEAK,
     HIBARI,
@@ -25,9 +25,11 @@ def system_engine(config: Config) -> ChildEngine:
     """Make the engine; it is not started. Its first voice speaks the configured language."""
     configure = first_message(config, "system")
     made = lru_cache(maxsize=1)(partial(system_voices, config.language, config.system.speed))
+    fetched = Fetched(config.models_dir)
     return ChildEngine(
         configure,
-        voices=lambda: made(further=fetched(config.models_dir)),
+        voices=lambda: made(further=fetched.names),
+        look=fetched.look,
         probe=_probe,
         patience=Timeouts(),
     )

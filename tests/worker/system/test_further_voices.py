@@ -1,9 +1,12 @@
 """Hibari's further voices: fetched from a hub when asked for, spoken by once they are here."""
 
 import base64
+import errno
 import hashlib
 import json
 import shutil
+import threading
+import time
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,7 +20,7 @@ from wyoming_csm.config import Config
 from wyoming_csm.engines.system import system_engine
 from wyoming_csm.errors import EngineError, VoiceError
 from wyoming_csm.voices_command import fetch_voices
-from wyoming_csm.worker.system.further_voices import FURTHER, Further, fetch, fetched
+from wyoming_csm.worker.system.further_voices import FURTHER, Fetched, Further, fetch, fetched
 from wyoming_csm.worker.system.hibari import Hibari
 
 needs_hibari = pytest.mark.skipif(
@@ -57,6 +60,30 @@ def test_a_voice_is_fetched_whole(hub: FakeHub, tmp_path: Path) -> None:
     assert fetched(tmp_path) == {"emma"}
     assert hub.fetched == [EMMA.file]
     assert told[0].endswith(f"{hub.url}/maureesewilliams/hibari/resolve/main/voices/{EMMA.file}")
+
+
+@pytest.mark.parametrize("fault", ["hangs", "fails"])
+def test_a_disk_that_is_not_well_takes_none_away_and_holds_up_nobody(
+    tmp_path: Path, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder of models may be on what replicas share: each sentence asks for it."""
+    EMMA.path(tmp_path).parent.mkdir()
+    EMMA.path(tmp_path).touch()
+    here, back = Fetched(tmp_path), threading.Event()
+    assert here.names == {"emma"}
+
+    def is_file(path: Path) -> bool:
+        if fault == "fails":
+            raise OSError(errno.EIO, "Input/output error")
+        return back.wait(60.0)
+
+    monkeypatch.setattr(Path, "is_file", is_file)
+    try:
+        began = time.monotonic()
+        assert [here.look() for _ in range(20)] == [{"emma"}] * 20
+        assert time.monotonic() - began < 15  # one of them waits, if at all
+    finally:
+        back.set()
 
 
 @pytest.mark.parametrize("is_there", [True, False])
@@ -117,14 +144,20 @@ def test_the_command_fetches_what_is_not_here(
 
 
 @needs_hibari
-def test_they_are_listed_once_they_are_here(tmp_path: Path) -> None:
+async def test_they_are_listed_once_they_are_here(tmp_path: Path) -> None:
     """Without a restart; British English becomes Emma's, and the default stays."""
     engine = system_engine(Config(download_dir=str(tmp_path)))
+    told: list[str] = []
+    engine.subscribe(lambda: told.append("changed"))
+    await engine.look_at_voices()
+    assert told == []
     before = {voice.name: voice.description for voice in engine.voices}
     assert before["system_en-GB"] == "English (UK), SVOX Pico"
     for voice in (EMMA, FENRIR):
         voice.path(tmp_path).parent.mkdir(exist_ok=True)
         voice.path(tmp_path).touch()
+    await engine.look_at_voices()
+    assert told == ["changed"]
     after = {voice.name: voice.description for voice in engine.voices}
     assert after == before | {
         "system_en-GB": "Emma, English (UK), Hibari",

@@ -8,12 +8,15 @@ import base64
 import hashlib
 import os
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from wyoming_csm.errors import VoiceError
 from wyoming_csm.logs import without_passwords
+from wyoming_csm.silent_disk import Disk
 
 _HUB = "https://huggingface.co"  # HF_ENDPOINT names a mirror
 _REPOSITORY = "maureesewilliams/hibari"
@@ -54,6 +57,22 @@ FURTHER = (
         "346885752673e45d42f9864c9e2432094bc4b6385df060d4b83273da764d2fa9",
     ),
 )  # fmt: skip
+
+
+class Fetched:
+    """Names those that are here, as the disk said last: nobody waits long for one that hangs."""
+
+    def __init__(self, models: Path) -> None:
+        """Look once."""
+        self._look, self._disk = partial(fetched, models), Disk(models)
+        self.names: frozenset[str] = frozenset()
+        self.look()
+
+    def look(self) -> frozenset[str]:
+        """Look again, and return their names."""
+        with suppress(OSError):
+            self.names = self._disk.ask(self._look)
+        return self.names
 
 
 def fetched(models: Path) -> frozenset[str]:

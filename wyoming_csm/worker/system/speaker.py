@@ -16,8 +16,9 @@ from wyoming_csm.text.scripts import Run, letters_outside, scripts_of
 from wyoming_csm.voices import Voice
 from wyoming_csm.worker.protocol import Configure
 from wyoming_csm.worker.strange_words import LeftOut, Say, say_each
-from wyoming_csm.worker.system import further_voices, hibari, pico
+from wyoming_csm.worker.system import hibari, pico
 from wyoming_csm.worker.system.espeak_ng import find_command
+from wyoming_csm.worker.system.further_voices import Fetched
 from wyoming_csm.worker.system.languages import (
     ESPEAK,
     HIBARI,
@@ -193,4 +194,4 @@ def load(configure: Configure) -> SystemSpeaker:
         raise EngineUnavailable(
             f"the system voice cannot be loaded ({absent})", "pip install espeakng-loader"
         )
-    return SystemSpeaker(loaded, partial(further_voices.fetched, models))
+    return SystemSpeaker(loaded, Fetched(models).look)
