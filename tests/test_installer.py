@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,6 +40,24 @@ async def test_it_runs_until_it_succeeds(script: Path, codes: str, reports: int)
     asked = (script.parent / "log").read_text().splitlines()
     assert asked == ["engines csm engines"] * len(codes.split())
     assert INSTALLER not in os.environ
+
+
+async def test_one_that_cannot_be_started_is_tried_again(
+    script: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (script.parent / "codes").write_text("0")
+    start, tries = asyncio.create_subprocess_exec, iter([OSError(24, "Too many open files")])
+
+    async def fails_once(*words: Any, **more: Any) -> asyncio.subprocess.Process:
+        for error in tries:
+            raise error
+        return await start(*words, **more)
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", fails_once)
+    installed: list[None] = []
+    await install_engines(str(script), ("csm",), lambda: installed.append(None), pauses=(0.0,))
+    assert installed == [None]
+    assert "Too many open files" in caplog.text
 
 
 async def test_it_ends_with_the_server(script: Path) -> None:

@@ -174,3 +174,18 @@ async def test_a_listener_gets_the_words_of_the_lexicon(tmp_path: Path) -> None:
             await client.send(event)
             await client.until("audio-stop")
     assert engine.asked == ["The why fie is on.", "why fie!"]
+
+
+def test_a_folder_whose_name_is_no_text_is_no_voices(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As an archive of another system leaves it; all servers of one folder would end by it."""
+    settings = config(tmp_path)
+    for name in (b"caf\xe9", b"a\nb", b"a\x1b[2J"):
+        folder = os.path.join(os.fsencode(settings.voices), name)
+        os.mkdir(folder)
+        with open(os.path.join(folder, b"lexicon.yaml"), "w") as file:
+            file.write("- no lexicon")
+    (tmp_path / "voices/anna/lexicon.yaml").write_text("Nest: nesst")
+    assert respelled(Lexicons(settings), "The Nest.", ANNA) == "The nesst."
+    assert caplog.messages == []

@@ -6,6 +6,7 @@ Every door has the same: Wyoming's, HTTP's, and the command line's.
 import asyncio
 import logging
 import math
+import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from wyoming_csm.audio import NOTHING_SECONDS, SAMPLE_RATE, silence
 from wyoming_csm.config import Config
 from wyoming_csm.engines.fallback import Fallback
 from wyoming_csm.engines.reply import Reply, sentences
-from wyoming_csm.errors import EngineError, RequestError
+from wyoming_csm.errors import EngineError, RequestError, reason_of
 from wyoming_csm.lexicons import Lexicons
 from wyoming_csm.sound.mixer import Mixer, SentenceSound
 from wyoming_csm.sound.pacing import Outlet, Pacer, Speed
@@ -185,10 +186,8 @@ class Answer:
                 self._listener.send(silence(NOTHING_SECONDS))
                 self._listener.flush()
             finished = True
-        except (EngineError, RequestError) as error:
-            self.cut_because = str(error)
-            raise
         finally:
+            self.cut_because = reason_of(sys.exception()) or self.cut_because
             self._pacer.close()
             self._log("" if finished else f" ({self.cut_because})")
             for reply in set(self._replies.values()):

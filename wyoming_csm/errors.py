@@ -117,3 +117,15 @@ class CheckpointError(EngineError):
 
 class PromptTooLong(EngineError):
     """A voice's clip and a sentence leave no room to speak."""
+
+
+def reason_of(error: BaseException | None) -> str:
+    """Say why what was going on ended by this error; "": the peer left, or it was cancelled."""
+    match error:
+        case WyomingCsmError():
+            return str(error)
+        case ConnectionError():
+            return ""
+        case Exception():
+            return "internal error"  # the log has it
+    return ""

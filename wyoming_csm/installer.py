@@ -44,12 +44,16 @@ async def install_engines(
 
 
 async def _run(script: str, engines: Sequence[str]) -> int:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, script, "engines", *engines),
-        stdin=asyncio.subprocess.PIPE,
-        start_new_session=True,  # what it starts is ended with it; the terminal's signals pass by
-        env={**os.environ, "TELLER": "engines"},
-    )
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, script, "engines", *engines),
+            stdin=asyncio.subprocess.PIPE,
+            start_new_session=True,  # what it starts ends with it; the terminal's signals pass by
+            env={**os.environ, "TELLER": "engines"},
+        )
+    except OSError as error:  # no descriptor, no memory, no process is left
+        _LOGGER.warning("The installer cannot be started: %s", error)
+        return 1
     try:
         return await process.wait()
     finally:

@@ -69,7 +69,8 @@ class Lexicons:
 
     def _files_of_voices(self) -> list[Path]:
         try:
-            folders = sorted(p for p in self._voices.iterdir() if p.name[0] != ".")
+            found = [p for p in self._voices.iterdir() if p.name[0] != "."]
+            folders = sorted(p for p in found if p.name.isprintable())  # no voice has another name
         except FileNotFoundError:
             return []
         except OSError:  # the book of voices says it, and keeps what it has, too

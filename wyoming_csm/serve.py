@@ -4,11 +4,11 @@ import asyncio
 import dataclasses
 import logging
 import signal
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from ipaddress import ip_network
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
@@ -31,8 +31,11 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger(__name__)
 
+Work = Callable[[], Coroutine[Any, Any, None]]
+
 _MOST_ADDRESSES = 4  # printed
 _QUIET_SECONDS = 1.0  # without an answer, as in a child
+AGAIN_SECONDS = 30.0  # until what failed for no reason that is known is begun again
 LOOK_SECONDS = 5.0  # how soon it is seen that the network changed; a look takes a millisecond
 
 
@@ -63,12 +66,17 @@ async def serve(
         if config.voice and config.voice not in (voice.name for voice in app.engine.voices):
             _LOGGER.warning("%s: the first is the default", app.why_no_voice(config.voice))
         async with asyncio.TaskGroup() as group:
-            work = [_stay_findable(config, server), _probe_when_asked(app, again)]
-            work += [app.watch_voices(), app.rehearsal.run(), _get_rules_ready(config.language)]
-            work.append(give_memory_back(app.engine))
+            work: list[Work] = [
+                partial(_stay_findable, config, server),
+                partial(_probe_when_asked, app, again),
+                app.watch_voices,
+                app.rehearsal.run,
+                partial(_get_rules_ready, config.language),
+                partial(give_memory_back, app.engine),
+            ]
             if installer:
-                work.append(install_engines(installer, config.engines, again.set))
-            behind = [group.create_task(one) for one in work]
+                work.append(partial(install_engines, installer, config.engines, again.set))
+            behind = [group.create_task(persist(one)) for one in work]
             await ending.wait()
             if config.balancer.agent is not None:
                 agent.is_draining = True
@@ -157,6 +165,24 @@ async def follow(
         if found != before or not announcement.is_complete:
             await announcement.announce(list(found))
         await wait()
+
+
+async def persist(work: Work, pause: float = AGAIN_SECONDS) -> None:
+    """Do what is done beside the speaking; where that fails, which nobody foresaw, log it and do it
+    again after a pause in seconds: it is no reason to fall silent."""
+    while True:
+        task = asyncio.ensure_future(work())
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            raise
+        if task.cancelled() or (fault := task.exception()) is None:
+            return
+        words = "What is done beside the speaking failed, and begins again in %.0f s"
+        _LOGGER.error(words, pause, exc_info=fault)
+        await asyncio.sleep(pause)
 
 
 async def _get_rules_ready(language: str) -> None:

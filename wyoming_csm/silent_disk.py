@@ -55,8 +55,7 @@ class Disk(Executor):
                 _Look(future, partial(_done, future, partial(fn, *args, **kwargs)))
             )
             look = self._next() if len(self._begun) < self._most else None
-        if look is not None:
-            self._start(look)
+        self._start(look)
         return future
 
     def ask(self, look: Callable[[], _T], seconds: float | None = None) -> _T:
@@ -89,13 +88,17 @@ class Disk(Executor):
                 return look
         return None
 
-    def _start(self, look: _Look) -> None:
-        try:
-            Thread(target=self._work, args=(look,), name="disk", daemon=True).start()
-        except RuntimeError as error:  # the system gives no thread
-            with self._lock:
-                del self._begun[look.future]
-            look.future.set_exception(OSError(str(error)))
+    def _start(self, look: _Look | None) -> None:
+        while look is not None:
+            try:
+                Thread(target=self._work, args=(look,), name="disk", daemon=True).start()
+                return
+            except RuntimeError as error:  # the system gives no thread
+                failed, why = look.future, OSError(str(error))
+                with self._lock:
+                    del self._begun[failed]
+                    look = self._next()  # which came meanwhile, and waits for this one
+                failed.set_exception(why)
 
     def _work(self, look: _Look | None) -> None:
         """Look, and go on with those that came meanwhile."""

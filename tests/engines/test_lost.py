@@ -162,6 +162,15 @@ async def test_nobody_is_waited_for_too_long(monkeypatch: pytest.MonkeyPatch) ->
     assert 0.1 <= time.perf_counter() - began < 15  # usually 30
 
 
+async def test_nobody_waits_too_long_for_one_that_loads(
+    csm: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choice, "LOADING_SECONDS", 0.1)
+    csm.become(Phase.STARTING, "reading weights, 3 of 7")
+    with pytest.raises(EngineError, match=r"after 0\.1 s: csm: reading weights, 3 of 7$"):
+        await speak(Fallback([csm]).start_reply(ANNA))
+
+
 async def test_a_sentence_that_is_refused_is_not_tried_again(csm: FakeEngine) -> None:
     csm.fail_after = 0
     with pytest.raises(EngineError, match="told to fail"):

@@ -66,6 +66,21 @@ async def test_it_is_tried_again_after_each_rest(
     assert len(warnings(caplog)) == 5
 
 
+@pytest.mark.parametrize("error", [OSError(24, "too many open files"), RuntimeError("no thread")])
+async def test_a_system_that_fails_while_it_is_looked_for_takes_it_away_only_for_a_while(
+    make: Make, error: Exception
+) -> None:
+    errors = [error]
+
+    def probe() -> None:
+        if errors:
+            raise errors.pop()
+
+    engine = await started(make(probe=probe, retry_seconds=0.01))
+    await until(engine, lambda: engine.status.phase is Phase.READY)
+    assert len(await speak(OneEngine(engine, VOICES[0]))) == 5
+
+
 async def test_it_is_stopped_also_in_the_moment_when_its_wait_is_over(make: Make) -> None:
     engine = make(command=DYING, restart_seconds=0.2)
     starting = asyncio.create_task(engine.start())

@@ -8,6 +8,7 @@ from tests.guards.__main__ import ROOT
 from wyoming_csm import silent_disk
 from wyoming_csm.audio import BYTES_PER_SECOND
 from wyoming_csm.engines import child_engine
+from wyoming_csm.engines.choice import LOADING_SECONDS
 from wyoming_csm.engines.watchdog import MOST_DEATHS, STALL_SECONDS, Timeouts
 from wyoming_csm.server.http.house import CHANGE_SECONDS
 from wyoming_csm.server.rate_limited_log import QUIET_SECONDS
@@ -42,6 +43,7 @@ def test_how_long_a_process_is_waited_for() -> None:
         f"{child_engine.MOST_SECONDS:g} s and a second for each of its characters",
         f"system voice alone, after {2 * LEAST_SECONDS + usual.restart:g} s and that start",
         f"says it once in {WORDS[int(QUIET_SECONDS)]} seconds",
+        f"once it has loaded; after {LOADING_SECONDS:g} s an `error`",
     )
     assert child_engine.MOST_EACH == 1
     assert min(usual.rests) >= 60

@@ -1,6 +1,7 @@
 """Well-formed requests that cannot be answered: an `error`, then the end, never silence."""
 
 import asyncio
+import errno
 import gc
 
 import pytest
@@ -46,19 +47,29 @@ async def test_no_voice_at_all_is_an_error_and_not_silence() -> None:
         assert types(await client.rest()) == ["error"]
 
 
-async def test_a_programs_error_is_logged_and_said(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [KeyError("a bug"), OSError(errno.EMFILE, "too many"), TimeoutError("of our own")],
+    ids=lambda error: type(error).__name__,
+)
+async def test_a_programs_error_is_logged_and_said(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also one of the system's that is not the network's: no client left."""
+
     class Broken(FakeEngine):
         def say(self, sentence):  # type: ignore[no-untyped-def]
-            raise KeyError("a bug")
+            raise error
 
     async with serving(Broken()) as server, peer(server) as client:
         await client.send(say())
-        (error,) = await client.rest()
-        assert error.data["text"] == "internal error"
+        (told,) = await client.rest()
+        assert told.data["text"] == "internal error"
         async with peer(server) as other:
             await other.send(Ping().event())
             await other.until("pong")
     assert any(record.exc_info for record in logged(caplog))
+    assert "the client left" not in caplog.text
 
 
 async def test_too_many_waiting_requests() -> None:

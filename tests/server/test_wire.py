@@ -140,10 +140,12 @@ async def test_idling_loses_nothing() -> None:
     assert await read_event(reader, LIMITS) == Event("ping")
 
 
-async def test_a_network_that_gave_up_is_no_idling() -> None:
-    """The kernel's ETIMEDOUT is a TimeoutError too; read again, it would come again at once."""
-    reader = fed(b"", end=False)
-    reader.set_exception(TimeoutError(errno.ETIMEDOUT, "timed out"))
+@pytest.mark.parametrize("code", [errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ECONNRESET])
+@pytest.mark.parametrize("read", [b"", b'{"type"'], ids=["between", "amid"])
+async def test_a_network_that_gave_up_is_a_peer_that_left(code: int, read: bytes) -> None:
+    """ETIMEDOUT is a TimeoutError too, but no idling: read again, it would come again at once."""
+    reader = fed(read, end=False)
+    asyncio.get_running_loop().call_soon(reader.set_exception, OSError(code, "gone"))
     with pytest.raises(ConnectionError):
         await read_event(reader, LIMITS)
 

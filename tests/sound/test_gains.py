@@ -2,7 +2,10 @@
 
 import asyncio
 import os
+import threading
 from pathlib import Path
+
+import pytest
 
 from wyoming_csm.sound.gains import Gains
 
@@ -27,3 +30,20 @@ async def test_the_oldest_voices_go(tmp_path: Path) -> None:
         gains.learn(f"csm/{voice}", -30.0)
     assert (gains.of("csm/0"), gains.of("csm/1")) == (None, 10.0)
     await gains.written()
+
+
+async def test_a_disk_that_hangs_keeps_no_server_from_ending(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    back = threading.Event()
+    monkeypatch.setattr("wyoming_csm.sound.gains.WRITING_SECONDS", 0.05)
+    monkeypatch.setattr("wyoming_csm.sound.gains.write_whole", lambda *_: back.wait(60.0))
+    gains = Gains(tmp_path / "loudness.json", -20.0)
+    try:
+        async with asyncio.timeout(30):
+            gains.learn("csm/anna", -30.0)
+            await gains.written()
+            gains.learn("csm/bea", -30.0)
+            assert (gains.of("csm/anna"), gains.of("csm/bea")) == (10.0, 10.0)
+    finally:
+        back.set()

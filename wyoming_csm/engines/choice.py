@@ -14,6 +14,7 @@ _LOGGER = logging.getLogger(__name__)
 
 MAX_SAID = 100  # lines remembered
 AGAIN_SECONDS = 30.0  # a sentence whose process was lost waits no longer for the next one
+LOADING_SECONDS = 120.0  # nor does anybody wait longer for the first sound of an engine that loads
 _ORDER = list(Phase)
 
 T = TypeVar("T")
@@ -82,8 +83,8 @@ class Chooser:
         """Return which speaks now, after `before` spoke: none of `failed`, unless it is `lost`,
         as its process ended or hung and a new one may do it.
 
-        Waits if all that is left is starting: early requests are spoken, not refused. For one
-        that is lost it waits AGAIN_SECONDS. Raises EngineError if none can.
+        Waits LOADING_SECONDS if all that is left is starting: early requests are spoken, not
+        refused. For one that is lost it waits AGAIN_SECONDS. Raises EngineError if none can.
         """
         order = self.order(voice)
         left = [engine for engine in order if engine not in failed]
@@ -97,7 +98,12 @@ class Chooser:
             with suppress(TimeoutError):
                 async with asyncio.timeout(AGAIN_SECONDS):
                     return await self._first_ready(again, voice, failed)
-        choice = await self._first_ready(left, voice, failed)
+        try:
+            async with asyncio.timeout(LOADING_SECONDS):
+                choice = await self._first_ready(left, voice, failed)
+        except TimeoutError:
+            why_not = self.why_not(failed)
+            raise EngineError(f"none is ready after {LOADING_SECONDS:g} s: {why_not}") from None
         if before is None and not failed:
             self._tell_of_stand_in(voice, *choice)
         return choice

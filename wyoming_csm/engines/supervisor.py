@@ -136,7 +136,7 @@ class Supervisor:
         """Run until it is stopped, or turns out to be unable to run here for good."""
         while True:
             try:
-                await asyncio.to_thread(self._probe)
+                await self._look_for_it()
                 await self._live_on()
             except WorkerDied as death:
                 self._rest(str(death))
@@ -155,6 +155,15 @@ class Supervisor:
                 )
             await self._hold_off.over()
             self._become(Phase.STARTING, "trying again")
+
+    async def _look_for_it(self) -> None:
+        """Raise EngineUnavailable if it cannot run here, or cannot be looked for just now."""
+        try:
+            await asyncio.to_thread(self._probe)
+        except (OSError, RuntimeError) as error:  # no descriptor or no thread is left, a disk fails
+            raise EngineUnavailable(
+                f"it cannot be looked for ({error})", "", passing=True
+            ) from error
 
     def _rest(self, why: str) -> None:
         news = self._hold_off.rest(why)

@@ -131,7 +131,7 @@ class Connection:
         except* EngineError as group:
             error = str(group.exceptions[0])
             log.warning("engine", "A reply to %s failed: %s", self.address, error)
-        except* OSError as group:
+        except* ConnectionError as group:
             _LOGGER.debug("%s left: %s", self.address, group.exceptions[0])
         except* Exception:
             error = "internal error"

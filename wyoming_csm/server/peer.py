@@ -12,12 +12,13 @@ or polling.
 import asyncio
 import select
 import socket
+from contextlib import ExitStack, suppress
 
 from wyoming.event import Event
 
 from wyoming_csm.audio import BYTES_PER_SECOND
 from wyoming_csm.errors import RequestError
-from wyoming_csm.server.wire import encode
+from wyoming_csm.server.wire import encode, network
 
 UNSENT_BYTES = BYTES_PER_SECOND // 2  # above it, nothing more is made or answered
 GRACE_SECONDS = 0.1  # for the reset to come back, before a probed reply costs the engine anything
@@ -59,7 +60,8 @@ class EventWriter:
             taken = self._taken
             try:
                 async with asyncio.timeout(self._seconds):
-                    await self._writer.drain()
+                    with network():
+                        await self._writer.drain()
                 return
             except TimeoutError:
                 if self._taken == taken:
@@ -100,15 +102,10 @@ async def wait_hangup(sock: socket.socket) -> None:
     """
     loop = asyncio.get_running_loop()
     hangup = asyncio.Event()
-    try:
-        watcher = select.epoll()
-    except (AttributeError, OSError):  # another platform, or no descriptor left
+    with ExitStack() as watching:
+        with suppress(AttributeError, OSError):  # another platform, or nothing left to watch with
+            watcher = watching.enter_context(select.epoll())
+            watcher.register(sock.fileno(), 0)
+            loop.add_reader(watcher.fileno(), hangup.set)
+            watching.callback(loop.remove_reader, watcher.fileno())
         await hangup.wait()
-        return
-    with watcher:
-        watcher.register(sock.fileno(), 0)
-        loop.add_reader(watcher.fileno(), hangup.set)
-        try:
-            await hangup.wait()
-        finally:
-            loop.remove_reader(watcher.fileno())

@@ -7,6 +7,8 @@ event: with its JSON parser, its encodings and its way of merging data. A null i
 import asyncio
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -33,24 +35,33 @@ def encode(event: Event) -> bytes:
     return b"".join((msgspec.json.encode(header), b"\n", data, payload))
 
 
+@contextmanager
+def network() -> Iterator[None]:
+    """Raise ConnectionError for whatever ends a connection, also for what the system calls a
+    timeout or an unreachable host: all other errors of the system are our own."""
+    try:
+        yield
+    except ConnectionError:
+        raise
+    except OSError as error:
+        raise ConnectionAbortedError(f"the network gave up ({error})") from error
+
+
 async def read_event(reader: asyncio.StreamReader, limits: Limits) -> Event | None:
     """Read the next event without its payload, which no event we read has a use for; None: the end.
 
     Raises TimeoutError if none begins in `idle_seconds` (nothing is lost: call again),
     ProtocolError, ConnectionError. Give the reader `header_bytes` as its limit.
     """
-    try:
-        async with asyncio.timeout(limits.idle_seconds) as idle:
+    async with asyncio.timeout(limits.idle_seconds):
+        with network():
             first = await reader.read(1)
-    except TimeoutError as error:
-        if idle.expired():
-            raise
-        raise ConnectionAbortedError(f"the network gave up ({error})") from error
     if not first:
         return None
     try:
         async with asyncio.timeout(limits.event_seconds):
-            return await _rest_of_event(first, reader, limits)
+            with network():
+                return await _rest_of_event(first, reader, limits)
     except TimeoutError:
         raise ProtocolError(f"an event took longer than {limits.event_seconds:g} s") from None
     except asyncio.IncompleteReadError:

@@ -3,17 +3,20 @@
 import asyncio
 import logging
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
 from wyoming_csm.disk_cache import write_whole
+from wyoming_csm.silent_disk import Disk
 
 _LOGGER = logging.getLogger(__name__)
 _MOST = 1_000  # voices in the file
 _WEIGHT = 32  # sentences: a voice's loudness is about the mean of so many
 _WORTH_WRITING = 0.3  # LU
+WRITING_SECONDS = 5.0  # for the file: a card may be slow
 STRONGEST = 12.0  # dB, louder or softer
 _Known = dict[str, tuple[float, int]]  # LUFS, and of how many sentences that is the mean
 
@@ -27,7 +30,7 @@ class Gains:
         self._target = target
         self._known = _read(path) if path else {}
         self._written = {voice: loudness for voice, (loudness, _) in self._known.items()}
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="loudness")  # one after the other
+        self._disk = Disk(path.parent, WRITING_SECONDS, most=1) if path else None
         self._newest: deque[_Known] = deque(maxlen=1)  # to be written
 
     def of(self, voice: str) -> float | None:
@@ -52,11 +55,15 @@ class Gains:
         if self._path and abs(mean - self._written.get(voice, 0.0)) > _WORTH_WRITING:
             self._written[voice] = mean
             self._newest.append(dict(self._known))
-            self._writer.submit(self._write, self._path)
+            if self._disk is not None:
+                with suppress(TimeoutError):  # silent: the next one writes this, too
+                    self._disk.submit(self._write, self._path)
 
     async def written(self) -> None:
-        """Wait until all is in the file."""
-        await asyncio.get_running_loop().run_in_executor(self._writer, lambda: None)
+        """Wait until all is in the file, where the disk answers."""
+        if self._disk is not None and self._path is not None:
+            with suppress(OSError):
+                await asyncio.to_thread(self._disk.ask, partial(self._write, self._path))
 
     def _write(self, path: Path) -> None:
         if self._newest:  # else it was newer already when the last one was written

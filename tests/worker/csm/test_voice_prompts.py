@@ -85,6 +85,28 @@ def test_a_recording_that_changed_is_encoded_anew(builder: PromptBuilder) -> Non
     assert told.wait(2) == [(GOOD, ""), (changed, "")]
 
 
+def test_recordings_that_go_on_changing_take_no_more_memory(
+    builder: PromptBuilder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wyoming_csm.worker.csm.voice_prompts.MOST_CLIPS", 3)
+    made: list[Tensor] = []
+
+    def encode(clip: Clip) -> Tensor:
+        codes = torch.zeros(3, 8, dtype=torch.int64)
+        made.append(codes)
+        return codes
+
+    told = Told()
+    prompts = VoicePrompts(encode, builder, told)
+    clips = [msgspec.structs.replace(GOOD, version=str(number)) for number in range(6)]
+    prompts.prepare(list(map(voice, clips)))
+    told.wait(6)
+    prompts.prepare(list(map(voice, clips[3:])))
+    prompts.prepare([voice(clips[0])])
+    told.wait(7)
+    assert len(made) == 7, "the last three were there still, the first was not"
+
+
 def test_a_recording_on_a_disk_that_does_not_answer_is_told_and_tried_again_by_itself(
     builder: PromptBuilder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

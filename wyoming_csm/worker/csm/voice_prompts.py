@@ -13,6 +13,7 @@ from wyoming_csm.voices import Clip, Voice
 
 _LOGGER = logging.getLogger(__name__)
 
+MOST_CLIPS = 2_000  # in memory, some 30 kB for ten seconds; of 200 voices, ten for each
 AGAIN_SECONDS = 5.0  # after a look at a disk that did not answer
 
 Report = Callable[[Clip, str], None]  # why a clip cannot be used; "": it can
@@ -39,6 +40,8 @@ class VoicePrompts:
         for voice in voices:
             for clip in voice.clips:
                 self._prepared(speaker_of(voice), clip, again=True)
+        for oldest in list(self._clips)[: max(0, len(self._clips) - MOST_CLIPS)]:
+            del self._clips[oldest]  # of a recording that changed or went, or made anew when needed
 
     def is_ready(self, voice: Voice) -> bool:
         """True once all clips are encoded, or cannot be; else that begins, and is reported."""
