@@ -15,8 +15,8 @@ from wyoming_csm.engines.fallback import Fallback
 
 _COUNTED = """
 import ctypes, sys, threading
-from wyoming_csm.arenas import share_arenas
-share_arenas()
+from wyoming_csm import arenas
+getattr(arenas, sys.argv[1])()
 meet = threading.Barrier(7)
 def hold():
     some = bytearray(5_000)
@@ -49,11 +49,12 @@ _GLIBC = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's a
 
 
 @_GLIBC
-def test_threads_of_the_front_share_two_arenas() -> None:
+@pytest.mark.parametrize(("which", "most"), [("share_arenas", 2), ("use_one_arena", 1)])
+def test_threads_share_two_arenas_in_the_front_and_one_in_a_child(which: str, most: int) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", _COUNTED], capture_output=True, text=True, check=True
+        [sys.executable, "-c", _COUNTED, which], capture_output=True, text=True, check=True
     )
-    assert 1 <= done.stdout.count("<heap nr=") <= 2
+    assert 1 <= done.stdout.count("<heap nr=") <= most
 
 
 @_GLIBC

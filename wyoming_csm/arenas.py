@@ -21,6 +21,17 @@ def share_arenas() -> None:
         mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
 
 
+def use_one_arena() -> None:
+    """Let all threads allocate from the one arena of which `trim_arenas` gives back the end, too:
+    of any other one that stays, up to 64 MiB. To be called before there are threads.
+
+    CSM's child had 232 MiB at rest after 45 recordings, 3.5 of them now and then; so it has 224. A
+    sentence takes as long as before.
+    """
+    if (mallopt := _of_glibc("mallopt")) is not None:
+        mallopt(_M_ARENA_MAX, 1)
+
+
 def trim_arenas() -> None:
     """Give back what is free between what is used: some milliseconds."""
     if (trim := _of_glibc("malloc_trim")) is not None:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
+from wyoming_csm.arenas import use_one_arena
 from wyoming_csm.disk_cache import store_compiled
 from wyoming_csm.errors import CheckpointError, EngineUnavailable, Unsuited
 from wyoming_csm.faults import switch_of, trouble_process
@@ -21,6 +22,7 @@ _LOGGER = logging.getLogger(__name__)
 def main() -> int:
     """Return the exit code: 0 if it cannot run here and said so, 1 after a fault."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the engine's process decides when it ends
+    use_one_arena()
     child = Child.over_stdio()
     child.start()
     configure = child.inbox.get()

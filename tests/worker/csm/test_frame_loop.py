@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from tests.worker.csm.house import House, device
+from wyoming_csm.worker.csm import frame_loop
 from wyoming_csm.worker.csm.frame_loop import FrameLoop
 from wyoming_csm.worker.protocol import (
     Audio,
@@ -32,6 +33,24 @@ def test_a_sentence_is_made_frame_by_frame(house: House) -> None:
     assert isinstance(done := house.sent[-1], Done)
     assert 0.03 < done.seconds < 0.05
     assert house.runner.is_empty
+
+
+def test_memory_is_given_back_in_a_second_without_work_and_once(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[None] = []
+    monkeypatch.setattr(frame_loop, "trim_arenas", lambda: given.append(None))
+    monkeypatch.setattr(frame_loop, "HEARTBEAT_SECONDS", 0.001)
+    house.loop.turn()
+    assert len(given) == 1  # what loading left
+    house.say(1, "abc")
+    for _ in range(4):
+        house.loop.turn()
+    house.turns(2)
+    assert len(given) == 1
+    for _ in range(3):
+        house.loop.turn()
+    assert len(given) == 2
 
 
 def test_a_late_sentence_joins_at_the_next_frame(house: House) -> None:

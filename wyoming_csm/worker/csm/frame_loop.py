@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from wyoming_csm.arenas import trim_arenas
 from wyoming_csm.errors import EngineError
 from wyoming_csm.voices import Voice
 from wyoming_csm.worker import protocol
@@ -98,6 +99,7 @@ class FrameLoop:
         )
         self._in_flight: deque[tuple[Step, Wait]] = deque()
         self._next_beat = 0.0
+        self._left_memory = True  # by loading
 
     def run(self) -> None:
         """Turn for ever: the process ends with the pipe."""
@@ -133,14 +135,21 @@ class FrameLoop:
         busy = bool(self._in_flight) or self._scheduler.is_computing
         if not busy and self._scheduler.is_idle and self._inbox.empty():
             busy = self._runner.idle()
+        came = False
         try:
             inbox = self._inbox
             message = inbox.get_nowait() if busy else inbox.get(timeout=HEARTBEAT_SECONDS)
+            came = True
             while True:
                 self._take(message)
                 message = inbox.get_nowait()
         except Empty:
-            return
+            pass
+        if busy or came:
+            self._left_memory = True
+        elif self._left_memory:  # after a second without work, once
+            trim_arenas()
+            self._left_memory = False
 
     def _take(self, message: protocol.ToChild | None) -> None:
         match message:
