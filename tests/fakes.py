@@ -108,6 +108,9 @@ class FakeEngine:
         self.voices = voices
         self._tell()
 
+    async def look_at_voices(self) -> None:
+        """Have those that it has."""
+
     def voice_for(self, voice: Voice) -> Voice | None:
         primary = voice.language.partition("-")[0]
         same = [own for own in self.voices if own.name == voice.name]
