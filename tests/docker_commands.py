@@ -21,18 +21,24 @@ def composed(command: str, _: object) -> None:
         merged.setdefault("services", found["services"])
         words = words[2:]
     assert merged["services"]
-    assert words in (["up", "-d"], ["logs", "-f"])
+    if words[0] == "exec":
+        assert words[1] in found["services"]
+    else:
+        assert words in (["up", "-d"], ["logs", "-f"])
 
 
 def swarmed(command: str, _: object) -> None:
-    """It is about the replicas of the stack, whose file is there."""
+    """It deploys the stack, with all that its file leaves open, as what is not named is undone."""
     words = shlex.split(command, comments=True)
+    named = [word.partition("=")[0] for word in words if re.match("[A-Z_]+=", word)]
+    assert sorted(named) == sorted(set(re.findall(r"\$\{(\w+)", (ROOT / SCALE).read_text())))
+    assert words[len(named) :] == ["docker", "stack", "deploy", "-c", SCALE, "speech"]
+
+
+def entered(command: str, _: object) -> None:
+    """It runs in a container of the stack, which begins with the name of a service."""
     services = yaml.load((ROOT / SCALE).read_text(), _Compose)["services"]
-    if words[1] == "stack":
-        assert words[2:] == ["deploy", "-c", SCALE, "speech"]
-    else:
-        assert words[2] == "scale"
-        assert words[3].partition("=")[0].removeprefix("speech_") in services
+    assert re.findall(r" name=speech_(\w+) ", command)[0] in services
 
 
 class _Compose(yaml.SafeLoader):

@@ -17,7 +17,14 @@ from wyoming_csm import __version__
 from wyoming_csm.__main__ import main
 from wyoming_csm.app import App
 from wyoming_csm.compare import ANSWERS, SPEAKS, ask, ask_all, differences
-from wyoming_csm.config import Config, CsmConfig, PresetConfig, ReadingConfig, SoundConfig
+from wyoming_csm.config import (
+    BalancerConfig,
+    Config,
+    CsmConfig,
+    PresetConfig,
+    ReadingConfig,
+    SoundConfig,
+)
 from wyoming_csm.engines.base import Phase
 from wyoming_csm.errors import RequestError
 from wyoming_csm.voices import Clip, Manner
@@ -212,6 +219,31 @@ def test_one_alone_is_compared_with_nothing(capsys: pytest.CaptureFixture[str]) 
     told = capsys.readouterr().err
     assert "wyoming-csm compare URI URI..." in told
     assert "required: URI" in told
+
+
+async def test_a_replica_that_takes_who_asks_for_a_balancer_is_asked_as_by_one() -> None:
+    behind = BalancerConfig(proxies=("127.0.0.1",))
+    async with (
+        serving(FakeEngine(voices=(ANNA,)), balancer=behind) as one,
+        serving(FakeEngine(voices=(BOB,))) as other,
+    ):
+        found = await ask_all([f"tcp://127.0.0.1:{port_of(server)}" for server in (one, other)])
+    assert [facts[ANSWERS] for facts in found] == ["yes", "yes"]
+    assert differences(found)["place 1 in the list"] == ["anna", "bob"]
+
+
+async def test_one_that_ends_each_connection_is_told_with_what_it_did_first() -> None:
+    asked: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readline())
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        found = await ask(f"tcp://127.0.0.1:{port}")
+    assert found[ANSWERS].startswith("no: it ended the connection")
+    assert [line[:1] for line in asked] == [b"{", b"\r"], "once more, as by a balancer"
 
 
 async def test_something_else_is_no_wyoming_server() -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from tests.docker_commands import built, composed, orchestrated, swarmed
+from tests.docker_commands import built, composed, entered, orchestrated, swarmed
 from tests.documents import DOCUMENTS, ROOT, Document
 from wyoming_csm.__main__ import main
 from wyoming_csm.command_line import parse_words
@@ -131,7 +131,8 @@ CHECKS: dict[str, Check] = {
     r"speech/bin/wyoming-csm .*": parsed,  # and script/try-wheel runs it
     r"wyoming-csm compare .*": parsed,
     r"docker compose .*": composed,
-    r"docker (stack|service) .*": swarmed,
+    r"(\w+=\S+ +)+docker stack .*": swarmed,
+    r"docker exec .*": entered,
     r"docker build .*": built,
     r"kubectl .*": orchestrated,
     r"(script|\.ci)/.+": scripted,

@@ -4,12 +4,13 @@ import asyncio
 import json
 import re
 import time
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import pytest
 from aiohttp import ClientSession, CookieJar, WSMsgType
 from msgspec.structs import replace
+from wyoming.ping import Ping
 
 from benchmarks.balanced import SOURCE, Balancer, Replica, balanced
 from benchmarks.callers import Pattern, call_for
@@ -17,7 +18,7 @@ from benchmarks.fixtures.fake_child import FakeSettings
 from benchmarks.replicas import configuration
 from tests.docker.test_files import tool
 from tests.fakes import FakeEngine
-from tests.server.clients import eventually
+from tests.server.clients import eventually, peer
 from tests.server.http.doors import doors
 from wyoming_csm.server.agent import percent
 
@@ -88,6 +89,47 @@ async def test_a_browser_stays_with_its_replica(tmp_path: Path) -> None:
             for cookie in jar:
                 assert cookie["httponly"]
                 assert cookie["samesite"] == "Strict"
+        finally:
+            assert balancer.process is not None
+            balancer.process.kill()
+            await balancer.process.communicate()
+
+
+class NarrowBalancer(Balancer):
+    """HAProxy that lets one address have no more than three connections."""
+
+    def configuration(self) -> str:
+        text = super().configuration()
+        assert text.count("gt 256 }") == 2
+        return text.replace("gt 256 }", "gt 3 }")
+
+
+async def test_one_address_takes_no_connections_from_others(tmp_path: Path) -> None:
+    tool("haproxy")
+    replica = Replica("a", configuration(tmp_path / "a", "fake"), None)
+    settings = {"http": replica.config.http, "balancer": replica.config.balancer}
+    async with (
+        doors(FakeEngine(), uri=replica.config.uri, **settings) as both,
+        AsyncExitStack() as stack,
+    ):
+        balancer = NarrowBalancer([replica])
+        await balancer.start(tmp_path)
+        try:
+            greedy = "127.0.0.9"
+            http = await stack.enter_async_context(peer(both.wyoming, greedy, balancer.http_port))
+            await http.send_bytes(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert await http.reader.readline() == b"HTTP/1.1 200 OK\r\n"
+            for _ in range(2):
+                one = await stack.enter_async_context(peer(both.wyoming, greedy, balancer.port))
+                await one.send(Ping().event())
+                await one.until("pong")
+            for port in (balancer.port, balancer.http_port):
+                with suppress(ConnectionResetError):  # already as it connects
+                    async with peer(both.wyoming, greedy, port) as one_more:
+                        assert await one_more.rest() == []
+            async with peer(both.wyoming, "127.0.0.8", balancer.port) as other:
+                await other.send(Ping().event())
+                await other.until("pong")
         finally:
             assert balancer.process is not None
             balancer.process.kill()

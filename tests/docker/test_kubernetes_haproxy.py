@@ -11,7 +11,16 @@ from msgspec.structs import replace
 
 from benchmarks.balanced import CONFIGURATION
 from tests.docker.test_files import COMPOSE, tool
-from tests.docker.test_kubernetes import AUTOSCALER, FOLDER, POD, SERVER, documents, read, rendering
+from tests.docker.test_kubernetes import (
+    AUTOSCALER,
+    FOLDER,
+    PAGE,
+    POD,
+    SERVER,
+    documents,
+    read,
+    rendering,
+)
 
 TEXT = (FOLDER / "haproxy/haproxy.cfg").read_text(encoding="utf-8")
 CONFIG = read(FOLDER / "haproxy/config.yaml")
@@ -40,14 +49,13 @@ def test_haproxy_does_what_docker_s_does() -> None:
         "    default-server send-proxy-v2 check check-send-proxy",
         "resolvers docker",
         "    nameserver dns 127.0.0.11:53",
+        "    tcp-request connection reject if { sc0_conn_cur(addresses) gt 256 }",
     }
-    guarded = {one for one in ours if one.startswith("    tcp-request connection ")}
+    guarded = {one for one in ours if " reject " in one}
     assert set(ours - docker) == guarded | {
         "    default-server check",
         "resolvers cluster",
         "    parse-resolv-conf",
-        "backend addresses",
-        "    stick-table type ipv6 size 100k expire 10m store conn_cur",
         "frontend status",
         "    mode http",
         "    bind :8404",
@@ -83,7 +91,8 @@ def test_who_may_connect_is_asked_by_haproxy_as_replicas_ask() -> None:
     assert policy["spec"]["ingress"] == direct["spec"]["ingress"]
     (rule,) = policy["spec"]["ingress"]
     networks = [one["ipBlock"]["cidr"] for one in rule["from"] if "ipBlock" in one]
-    assert re.findall(r"reject unless \{ src (.+) \}", TEXT) == 2 * [" ".join(networks)]
+    let_in = " ".join(["127.0.0.0/8", *networks])  # what is forwarded comes from its own loopback
+    assert re.findall(r"reject unless \{ src (.+) \}", TEXT) == 2 * [let_in]
 
 
 def test_haproxy_reaches_all_that_it_asks(
@@ -149,3 +158,15 @@ def test_haproxy_may_do_little() -> None:
     assert BALANCER["securityContext"]["runAsNonRoot"] is True
     assert BALANCER["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     assert HAPROXY["securityContext"] == SERVER["securityContext"]
+
+
+def test_the_page_compares_all_replicas_from_where_they_can_be_reached() -> None:
+    (command,) = re.findall(r"(?m)^kubectl run compare (?:.+\\\n)*.+$", PAGE.read_text("utf-8"))
+    (label,) = re.findall(r" -l ([\w./-]+=\w+) ", command)
+    (deployment,) = documents("base/deployment.yaml")
+    name, value = label.split("=")
+    assert deployment["spec"]["template"]["metadata"]["labels"][name] == value
+    (policy,) = documents("base/network.yaml")
+    assert policy["spec"]["egress"] == [], "they themselves reach nobody"
+    assert {"namespaceSelector": {}} in policy["spec"]["ingress"][0]["from"]
+    assert command.index(" -n ") > command.index("$("), "that of replicas lets nobody do much"

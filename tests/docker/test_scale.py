@@ -13,7 +13,9 @@ from tests.docker.test_files import COMPOSE, DOCKERFILE, clean, tool
 from wyoming_csm.config import load
 
 SCALE = CONFIGURATION.parent
+KUBERNETES = SCALE.parent / "kubernetes"
 PAGE = CONFIGURATION.parents[2] / "docs/scale.md"
+FLEET = PAGE.with_name("fleet.md").read_text(encoding="utf-8")
 ON_ITS_OWN, *_ = re.findall(r"```yaml\n(.+?)```", PAGE.read_text("utf-8"), re.DOTALL)
 (VOLUMES,) = re.findall(r"```\n(volumes:.+?)```", PAGE.read_text("utf-8"), re.DOTALL)
 DEBIAN = Path("/etc/haproxy/haproxy.cfg")
@@ -36,7 +38,7 @@ def test_what_belongs_together_is_the_same() -> None:
     templates = re.findall(r"server-template replica \d+ (\w+):(\d+) ", text)
     assert templates == [("replica", port) for port in ("10200", "10200", "8002", "8002")]
     replica = compose["services"]["replica"]
-    most = re.search(r"replica=\d+ +# up to (\d+)", PAGE.read_text("utf-8"))
+    most = re.search(r"stack deploy .+ # up to (\d+) replicas\n", PAGE.read_text("utf-8"))
     assert most
     places = set(re.findall(r"server-template replica (\d+) ", text))
     assert places == {str(2 * int(most[1]))}, "those that ended keep theirs for a while"
@@ -47,6 +49,8 @@ def test_what_belongs_together_is_the_same() -> None:
     assert compose["services"]["balancer"]["stop_grace_period"] == grace
     hold = f"    hold obsolete {replica['stop_grace_period']}\n"
     assert hold in text, "an address goes from the names before the replies are over"
+    for answer in ("nx", "timeout", "refused", "other"):
+        assert f"    hold {answer} 1h\n" in text, "a name server that fails takes no replica away"
 
 
 def test_a_replica_has_the_token_and_gpus() -> None:
@@ -76,8 +80,11 @@ def test_a_swarm_takes_files_that_changed_and_keeps_the_balancer_s_address() -> 
     compose = yaml.safe_load((SCALE / "compose.yaml").read_text())
     files = [*compose["configs"].values(), *compose["secrets"].values()]
     assert all(one["name"].endswith("-${FILES:-1}") for one in files)
+    replica = compose["services"]["replica"]
+    assert replica["deploy"]["replicas"] == "${REPLICAS:-3}", "a deploy would undo any other number"
+    assert replica["image"].startswith("${WYOMING_CSM_IMAGE:-")
     page = PAGE.read_text(encoding="utf-8")
-    assert "`FILES=2 docker stack deploy -c docker/scale/compose.yaml speech`" in page
+    assert "`FILES=2`" in page
     (constraint,) = compose["services"]["balancer"]["deploy"]["placement"]["constraints"]
     assert constraint == "node.role == manager"
 
@@ -169,3 +176,62 @@ def test_haproxy_takes_what_the_pages_say_of_conversations(tmp_path: Path) -> No
 def test_two_haproxies_are_named_by_their_own_addresses() -> None:
     (paragraph,) = [one for one in PAGE.read_text("utf-8").split("\n\n") if "keepalived" in one]
     assert "`balancer.proxies`" in paragraph
+
+
+def test_one_address_leaves_connections_for_others() -> None:
+    text, limits = CONFIGURATION.read_text("utf-8"), load(SCALE / "replica.yaml").limits
+    counts = re.findall(r"reject if \{ sc0_conn_cur\(addresses\) gt (\d+) \}", text)
+    assert counts == 2 * [str(limits.connections_per_address)]
+    most, http = map(int, re.findall(r"^    maxconn (\d+)$", text, re.MULTILINE))
+    assert re.search(rf"^frontend http\n(    .+\n)*    maxconn {http}\n", text, re.MULTILINE)
+    assert limits.connections_per_address < http == most / 2
+    (places,) = set(re.findall(r"server-template replica (\d+) ", text))
+    assert most == limits.connections * int(places) / 2, "as many as replicas take"
+    (page,) = re.findall(r"(?ms)^## More than eight replicas\n(.+?)^## ", FLEET)
+    cluster = (KUBERNETES / "haproxy/haproxy.cfg").read_text("utf-8")
+    (fewer,) = set(re.findall(r"gt (\d+) }", cluster))
+    for words in (
+        f"`server-template replica {places}`",
+        f"`maxconn {most}`, and `maxconn {http}` in the frontend `http` |",
+        f" {limits.connections} times N, as many as replicas take",
+        f"`gt {counts[0]}` in two lines, on Kubernetes `gt {fewer}` in each",
+        f"{limits.connections_per_address} of `limits.connections` {limits.connections} |",
+    ):
+        assert words in page
+    assert f"have {counts[0]} connections to all replicas" in FLEET
+
+
+def test_where_addresses_are_told_one_of_them_does_not_fill_a_replica(tmp_path: Path) -> None:
+    (alone := tmp_path / "config.yaml").write_text(ON_ITS_OWN)
+    files = [alone, SCALE / "replica.yaml", *KUBERNETES.rglob("config.yaml")]
+    told = [config.limits for config in map(load, files) if config.balancer.proxies]
+    assert len(told) == 2
+    for limits in told:
+        assert limits.connections > limits.connections_per_address
+
+
+def test_logs_of_containers_are_bounded() -> None:
+    services = yaml.safe_load((SCALE / "compose.yaml").read_text())["services"].values()
+    options = {"max-size": "10m", "max-file": "3"}
+    assert all(one["logging"] == {"driver": "local", "options": options} for one in services)
+    for page in (PAGE, PAGE.with_name("security.md")):
+        assert " stores 30 MB" in " ".join(page.read_text("utf-8").split())
+
+
+def test_replicas_in_containers_are_compared_where_they_are(tmp_path: Path) -> None:
+    """The page's words of the shell, with a `getent` that says what it says of a service."""
+    (script,) = set(re.findall(r"'(wyoming-csm compare .+?)'", PAGE.read_text("utf-8")))
+    kinds = ("STREAM replica", "DGRAM  ", "RAW    ")
+    found = [f"{ip:15} {kind}" for ip in ("10.201.0.3", "10.201.0.14") for kind in kinds]
+    said = "\n".join(found)
+    programs = {
+        "getent": f'[ "$*" = "ahostsv4 replica" ] && echo "{said}"',
+        "wyoming-csm": 'echo "$@"',
+    }
+    for name, does in programs.items():
+        (program := tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
+        program.chmod(0o755)
+    path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    command = ["sh", "-c", script]
+    done = subprocess.run(command, env=path, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["compare", "tcp://10.201.0.3:10200", "tcp://10.201.0.14:10200"]

@@ -21,12 +21,17 @@ def test_both_have_room_for_as_much_and_no_more() -> None:
 
 
 def test_the_page_says_what_does_not_fit() -> None:
-    limits = [read(path).limits for path in (SCALE, CONFIGS[3])]
-    ((connections, most),) = {(one.connections, one.upload_bytes) for one in limits}
+    scale, kubernetes = (read(path).limits for path in (SCALE, CONFIGS[3]))
+    connections, most = scale.connections, scale.upload_bytes
+    fewer = kubernetes.connections
+    assert kubernetes.upload_bytes == most
+    assert scale.connections_per_address * 2 == connections
     (paragraph,) = [one for one in PAGE.split("\n\n") if "[Many replicas](scale.md)" in one]
     told = " ".join(paragraph.split())
     for words in (
         f"have up to {connections} connections each, on which {connections * most // GIB} GiB",
+        "from one address half of it",
+        f"(on Kubernetes {fewer} connections each, and {fewer * most // GIB} GiB)",
         "holds 1 GiB in the files of `docker/scale` and `docker/kubernetes`",
         f": {GIB // most} recordings of {most // 2**20} MiB",
         f"longer than {IN_MEMORY // BYTES_PER_SECOND} seconds",

@@ -118,16 +118,22 @@ async def test_where_none_can_speak_the_reason_is_told(
         assert "it is broken" in answer.error
 
 
-async def test_one_that_loads_is_asked_last(replicas: list[Replica], tmp_path: Path) -> None:
+@pytest.mark.parametrize("phase", [Phase.STARTING, Phase.ABSENT])
+async def test_one_whose_first_engine_is_away_is_asked_last(
+    replicas: list[Replica], tmp_path: Path, phase: Phase
+) -> None:
     """A replica without connections comes first in HAProxy's eyes, whatever its weight."""
-    loading, stand_in, other = FakeEngine("csm"), FakeEngine("system"), FakeEngine("csm")
-    loading.become(Phase.STARTING)
+    away, stand_in, other = FakeEngine("csm"), FakeEngine("system"), FakeEngine("csm")
+    away.become(phase)
     async with (
-        serving(replicas[0], loading, stand_in) as server,
-        serving(replicas[1], other),
+        serving(replicas[0], away, stand_in) as server,
+        serving(replicas[1], other, FakeEngine("system")),
         balancing(replicas, tmp_path) as balancer,
     ):
         await balancer.until("Server wyoming/a enters drain state")
         for _ in range(4):
             assert is_whole(await ask(server, port=balancer.port))
         assert stand_in.finished == []
+        other.become(phase)
+        await balancer.until("Server wyoming/b enters drain state")
+        await asked_until(server, balancer.port, stand_in)

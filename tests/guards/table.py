@@ -641,18 +641,18 @@ GUARDS = (
         "server/test_draining.py::test_a_reply_that_outlasts_the_draining_is_told",
     ),
     Guard(
-        "A server that ends begins nothing new",
-        "server/connection.py",
-        "if self._refusal:",
+        "A newcomer has one reply of a server that ends",
+        "server/listener.py",
+        "if self._is_draining:",
         "if False:",
-        "server/test_draining.py::test_after_the_balancer_was_told_a_newcomer_is_sent_on",
+        "server/test_draining.py::test_who_a_balancer_still_sends_is_spoken_to_once",
     ),
     Guard(
         "Who a balancer still sends when the server ends is spoken to",
         "server/listener.py",
         "if one.busy]",
         "if False]",
-        "server/test_draining.py::test_who_a_balancer_without_agent_still_sends_is_spoken_to",
+        "server/test_draining.py::test_who_a_balancer_still_sends_is_spoken_to_once",
     ),
     Guard(
         "Who a balancer still sends over HTTP when the server ends is spoken to",

@@ -94,7 +94,7 @@ def test_who_cannot_speak_is_down(phase: Phase) -> None:
     first, other = FakeEngine("csm"), FakeEngine("system")
     one = agent(first, other)
     first.become(phase)
-    assert one.line() == "up ready 1%"  # another than the first engine speaks
+    assert one.line() == "drain # another engine speaks for csm"
     other.become(phase)
     assert one.line() == "down # no engine can speak"
     first.become(Phase.ASLEEP)

@@ -5,6 +5,7 @@ import dataclasses
 import logging
 import time
 from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -111,43 +112,24 @@ async def test_a_balancer_finds_the_server_there_until_its_replies_are_over() ->
             await asyncio.open_connection("127.0.0.1", port)
 
 
-async def test_after_the_balancer_was_told_a_newcomer_is_sent_on() -> None:
-    engine = FakeEngine(frames=2)
-    told = BalancerConfig(agent=10_201)
-    async with spoken_to(engine, balancer=told) as (server, client):
-        draining = asyncio.create_task(server.drain())
-        async with peer(server) as checking, peer(server) as late, peer(server) as streaming:
-            await checking.send(Describe().event())
-            await checking.until("info")
-            for one, asked in ((late, say("Late.")), (streaming, START)):
-                await one.send(Ping().event(), asked)
-                pong, error = await one.rest()
-                assert (pong.type, error.type) == ("pong", "error")
-                assert error.data["text"] == (
-                    "the server is stopping: ask again, of another one or later"
-                )
-            engine.hold.set()
-            assert (await client.rest())[-1].type == "audio-stop"
-            await draining
-    assert engine.asked == ["Hello."]
-
-
-async def test_who_a_balancer_without_agent_still_sends_is_spoken_to() -> None:
-    """Nobody has told it to send no more."""
+@pytest.mark.parametrize("balancer", [{"proxies": ("127.0.9.9",)}, {"agent": 10_201}])
+async def test_who_a_balancer_still_sends_is_spoken_to_once(balancer: dict[str, Any]) -> None:
+    """Nobody has told it to send no more; or no other replica is ready, and it has to."""
     engine = FakeEngine(frames=2, frame_seconds=0.03)
-    proxied = BalancerConfig(proxies=("127.0.9.9",))
-    async with spoken_to(engine, balancer=proxied) as (server, client):
+    async with spoken_to(engine, balancer=BalancerConfig(**balancer)) as (server, client):
         draining = asyncio.create_task(server.drain())
         async with peer(server) as checking, peer(server) as late:
             await checking.send(Describe().event())
             await checking.until("info")  # it stays, and is not waited for
-            await late.send(say("One is. Two is. Three is."))
+            await late.send(say("One is. Two is. Three is."), say("Four is."))
             await eventually(lambda: engine.speaking == 2)
             engine.hold.set()
             assert (await client.rest())[-1].type == "audio-stop"
             await draining
             assert engine.finished[-1] == "Three is."
-            assert (await late.rest())[-1].type == "audio-stop"
+            events = await late.rest()
+        assert types(events)[-2:] == ["audio-stop", "error"]
+        assert "stopping" in events[-1].data["text"]
 
 
 async def test_draining_lets_an_open_stream_be_written_to_its_end() -> None:

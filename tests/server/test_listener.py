@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from wyoming.ping import Ping
 from tests.fakes import FakeEngine
 from tests.server.clients import (
     Peer,
+    eventually,
     logged,
     peer,
     port_of,
@@ -25,8 +27,10 @@ from tests.server.clients import (
     spoken_to,
     types,
 )
+from tests.server.test_proxies import BALANCER, LOCAL, PROXY
 from wyoming_csm.config import Limits
 from wyoming_csm.errors import ConfigError
+from wyoming_csm.server.wire import encode
 
 
 async def pinged(client: Peer) -> None:
@@ -147,6 +151,35 @@ async def test_beyond_the_limits_the_longest_idle_of_the_greediest_goes() -> Non
         await pinged(clients[1])
         for client in clients:
             client.writer.transport.abort()
+
+
+async def test_a_balancer_s_look_at_a_full_server_costs_nobody_his_sound() -> None:
+    engine = FakeEngine(frames=2)
+    limits = Limits(connections=1)
+    async with spoken_to(engine, balancer=BALANCER, limits=limits) as (server, client):
+        async with AsyncExitStack() as stack:
+            looks = [await stack.enter_async_context(peer(server, PROXY)) for _ in range(16)]
+            for one in looks:
+                await one.send_bytes(LOCAL + encode(Describe().event()))
+                await one.until("info")
+            assert len(server.connections) == 17
+            engine.hold.set()
+            assert (await client.until("audio-stop"))[-1].type == "audio-stop"
+            async with peer(server, PROXY) as one_more:  # counts, as anybody's
+                await one_more.send_bytes(LOCAL + encode(Describe().event()))
+                await one_more.until("info")
+                assert await client.rest() == []
+            for one in looks:
+                await one.send(Ping().event())
+                await one.until("pong")
+        await eventually(lambda: not server.connections)
+        async with peer(server, "127.0.0.4") as listener, peer(server, PROXY) as look:
+            await listener.send(Ping().event())
+            await listener.until("pong")
+            await look.send_bytes(LOCAL + encode(Describe().event()))
+            await look.until("info")
+            await listener.send(Ping().event())  # those that left are not counted for ever
+            await listener.until("pong")
 
 
 async def test_a_peer_sent_away_while_spoken_to_is_told() -> None:

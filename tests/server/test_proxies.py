@@ -11,7 +11,15 @@ from wyoming.info import Describe
 from wyoming.ping import Ping
 
 from tests.fakes import FakeEngine
-from tests.server.clients import Peer, peer, port_of, say, serving, types, warnings
+from tests.server.clients import (
+    Peer,
+    peer,
+    port_of,
+    say,
+    serving,
+    types,
+    warnings,
+)
 from tests.server.http.doors import doors
 from tests.server.http.raw import raw
 from wyoming_csm.config import BalancerConfig, Limits
@@ -216,6 +224,22 @@ async def test_the_limit_by_address_is_on_the_client() -> None:
             assert await first.rest() == []
         await other.send(Ping().event())
         await other.until("pong")
+
+
+@pytest.mark.parametrize("named", [PROXY, "127.0.0.1"])
+async def test_whom_a_balancer_names_is_neither_that_balancer_nor_this_machine(
+    named: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """These may connect themselves, whatever the networks; a client at their address may not."""
+    limits = Limits(networks=("10.0.0.0/8",))
+    async with (
+        serving(FakeEngine(), balancer=BALANCER, limits=limits) as server,
+        peer(server, PROXY) as one,
+    ):
+        await one.send_bytes(second(named) + encode(Ping().event()))
+        assert await one.rest() == []
+    said = f"Refused {named}: not in the networks"
+    assert any(line.startswith(said) for line in warnings(caplog))
 
 
 @pytest.mark.parametrize("header", [FIRST, second("192.168.1.9")])

@@ -17,6 +17,7 @@ import ifaddr
 
 from wyoming_csm.config import LOCAL_WORD, Limits
 from wyoming_csm.server.addresses import Address, plain
+from wyoming_csm.server.proxy_header import Client
 from wyoming_csm.server.rate_limited_log import RateLimitedLog
 
 _LOGGER = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ LOCAL = tuple(
     )
 )
 _UNIX_PEER = "unix"
+_MOST_BESIDE = 16  # connections that balancers make for themselves, beside all limits
 _LINKS_SECONDS = 1.0  # until they are looked at again, which takes a millisecond
 _UNIQUE_LOCAL = ip_network("fc00::/7")
 
@@ -168,18 +170,22 @@ class Admission:
         self._proxies = tuple(ip_network(one, strict=False) for one in proxies)
         self._log = RateLimitedLog(_LOGGER)
         self.inside: set[Visitor] = set()
+        self._beside: set[Visitor] = set()  # of these, those of balancers for themselves
 
     def is_proxy(self, name: object) -> bool:
         """Tell whether a peer is a balancer, which says for whom it connects."""
         return isinstance(name, tuple) and _is_in(plain_address(name[0]), self._proxies)
 
     def address_of(self, sock: socket.socket, name: object) -> str | None:
-        """Return the address of a peer that connected, `name` being what the socket calls it;
-        None: it may not, and its socket is closed. Raises OSError if it left."""
+        """Return the address of a peer that connected, `name` being what the socket calls it, or
+        whom a balancer names; None: it may not, and its socket is closed. Raises OSError if it
+        left."""
         if not isinstance(name, tuple):
             return _UNIX_PEER
-        # This machine, as its own health check, or a balancer's.
-        own = sock.getsockname()[0] == name[0] or self.is_proxy(name)
+        # This machine, as its own health check, or a balancer's; not whom that one names.
+        own = not isinstance(name, Client) and (
+            sock.getsockname()[0] == name[0] or self.is_proxy(name)
+        )
         if not own and not self._allowed.admits(name[0]):
             self._log.warning(
                 "network", "Refused %s: not in the networks that may connect. If it is yours,"
@@ -192,12 +198,19 @@ class Admission:
     def is_full_for(self, address: str) -> bool:
         """Tell whether one more from this address would cost another one its sound, or its first
         request."""
-        evicted = to_evict(self.inside, address, self._limits)
+        evicted = to_evict(self.inside - self._beside, address, self._limits)
         return evicted is not None and (evicted.busy or evicted.arriving)
 
-    def enter(self, newcomer: Visitor) -> None:
-        """Let it in; another one is closed for it, if the limits want that."""
-        evicted = to_evict(self.inside, newcomer.address, self._limits)
+    def enter(self, newcomer: Visitor, name: object = None) -> None:
+        """Let it in, `name` being as for `address_of`; another one is closed for it, if the limits
+        want that. The looks of balancers cost nobody anything: a few of them do not count."""
+        self._beside &= self.inside
+        for_itself = self.is_proxy(name) and not isinstance(name, Client)
+        if for_itself and len(self._beside) < _MOST_BESIDE:
+            self._beside.add(newcomer)
+            self.inside.add(newcomer)
+            return
+        evicted = to_evict(self.inside - self._beside, newcomer.address, self._limits)
         self.inside.add(newcomer)
         if evicted is not None:
             self.inside.discard(evicted)

@@ -18,7 +18,7 @@ from wyoming_csm.server.sockets import listen_tcp
 
 _LOGGER = logging.getLogger(__name__)
 
-_LEAST = 1  # 0 would be `drain`, also where all replicas are busy
+_LEAST = 1  # of a busy one: 0 would be `drain`, also where all replicas are
 
 
 class Agent:
@@ -66,7 +66,7 @@ class Agent:
         if _any_in(PENDING, first):  # a sentence whose process is lost is spoken by the next one
             return f"drain # {first[0].name} is not ready"
         if _any_in(ABLE, self._engines):
-            return f"up ready {_LEAST}%"
+            return f"drain # another engine speaks for {first[0].name}"
         if _any_in(PENDING, self._engines) or any(one.busy for one in self._admission.inside):
             return "drain # no engine can speak now"
         return "down # no engine can speak"

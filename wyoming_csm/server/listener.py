@@ -75,10 +75,10 @@ class Server:
             await asyncio.wait(self._serving)
 
     async def drain(self) -> None:
-        """Take no new work and wait until the replies in flight are over, or their time is.
+        """Wait until the replies in flight are over, or their time is, and take no new work.
 
-        A balancer looks whether the server is there meanwhile, and cuts them if it is not. One that
-        asks no agent is not told of the end: what it sends is work like that in flight.
+        A balancer looks whether the server is there meanwhile, and cuts them if it is not. What it
+        still sends is work like that in flight: it was not told of the end, or no other is ready.
         """
         self._is_draining = True
         if not self._config.balancer.is_used:
@@ -106,11 +106,9 @@ class Server:
         if (address := self._admission.address_of(sock, name)) is None:
             return
         connection = Connection(sock, address, self._shared)
-        if self._is_draining and self._config.balancer.agent is None:
+        if self._is_draining:
             connection.close_after_reply("the server is stopping")
-        elif self._is_draining:
-            connection.refuse("the server is stopping: ask again, of another one or later")
-        self._admission.enter(connection)
+        self._admission.enter(connection, name)
         task = connection.start()
         self._serving[task] = connection
         task.add_done_callback(self._serving.pop)

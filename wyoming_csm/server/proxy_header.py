@@ -8,6 +8,7 @@ import asyncio
 import ipaddress
 import socket
 import struct
+from typing import NamedTuple
 
 from wyoming_csm.errors import ProtocolError
 
@@ -17,10 +18,16 @@ _FIXED = struct.Struct("!BBH")  # behind it: version and command, family, bytes 
 _MOST_BYTES = 2_048  # of those: addresses, and what a balancer adds to them
 _LINE_BYTES = 107  # of version 1
 _LOCAL, _PROXY = 0x20, 0x21
+FOR_ITSELF = _SIGNATURE + _FIXED.pack(_LOCAL, 0, 0)  # a balancer that looks after the server
 _FAMILIES = {0x11: (socket.AF_INET, 4), 0x21: (socket.AF_INET6, 16)}  # over TCP
 _NAMELESS = (0x00, 0x31)  # not told; a Unix socket, where everybody is this machine
 
-Client = tuple[str, int]  # its numeric address, and its port
+
+class Client(NamedTuple):
+    """The client that a balancer names; what a socket says of its peer is of another type."""
+
+    host: str  # its numeric address
+    port: int
 
 
 async def read_client(sock: socket.socket) -> Client | None:
@@ -56,7 +63,7 @@ async def _first(sock: socket.socket, line: bytes) -> Client | None:
         if any(host.version != version for host in hosts):
             raise ValueError("an address of another kind")
         _port(target_port)
-        return source, _port(source_port)
+        return Client(source, _port(source_port))
     except ValueError as error:
         raise ProtocolError(f"a PROXY line that is not as it must be: {error}") from None
 
@@ -79,7 +86,8 @@ async def _second(sock: socket.socket) -> Client | None:
     family, width = _FAMILIES[kind]
     if length < 2 * width + 4:
         raise ProtocolError("a PROXY header without its addresses")
-    return socket.inet_ntop(family, rest[:width]), int.from_bytes(rest[2 * width :][:2])
+    port = int.from_bytes(rest[2 * width :][:2])
+    return Client(socket.inet_ntop(family, rest[:width]), port)
 
 
 async def _read(sock: socket.socket, count: int) -> bytes:
