@@ -60,7 +60,6 @@ class Connection:
         self._sound: SoundEvents | None = None  # of that answer
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
-        self._refusal = ""
         self._reason = ""
         self.arriving = False  # nobody waits for a connection's first event
 
@@ -90,11 +89,6 @@ class Connection:
             self.close(reason)
             return
         self._stopping, self._reason = True, reason
-
-    def refuse(self, reason: str) -> None:
-        """Answer what asks about the server, as a balancer does; who wants sound is told why there
-        is none."""
-        self._refusal = reason
 
     async def _run(self) -> None:
         limits = self._shared.config.limits
@@ -178,8 +172,6 @@ class Connection:
         return True
 
     def _submit(self, request: Request) -> None:
-        if self._refusal:
-            raise RequestError(self._refusal)
         most = self._shared.config.limits.waiting_requests
         if self._unanswered > most:
             raise RequestError(f"more than {most} requests are waiting on this connection")
