@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.soak import rounds, served, series, visitor
+from benchmarks.soak import rounds, series, served, visitor
 from benchmarks.soak.crowd import Crowd
 from benchmarks.soak.found import CUT, Soak
 from benchmarks.soak.report import concluded

@@ -49,7 +49,7 @@ async def rounds(server: Served, crowd: Crowd, trouble: Trouble, control: int, s
 
 
 async def troubled(crowd: Crowd, trouble: Coroutine[Any, Any, None], seconds: float) -> None:
-    """Let there be trouble for so long. That nobody makes it any more, by an error, is a failure."""
+    """Let there be trouble for so long. That it ended by an error is a failure."""
     making = asyncio.create_task(trouble)
     try:
         await asyncio.sleep(seconds)

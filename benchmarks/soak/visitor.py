@@ -60,8 +60,8 @@ class Visitor:
 
     @asynccontextmanager
     async def connected(self, port: int, address: str = "") -> AsyncGenerator["Connection"]:
-        """Be connected, from this `address` or its own; at the end it is closed, if it was not, also
-        where the server takes nothing any more."""
+        """Be connected, from this `address` or its own; at the end it is closed, if it was not, as
+        well where the server takes nothing any more."""
         reader, writer = await asyncio.open_connection(
             "127.0.0.1", port, local_addr=(address or self.address, 0)
         )

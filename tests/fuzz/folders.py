@@ -79,7 +79,7 @@ def any_tree(random: Random) -> bytes:
 
 
 def make_tree(root: bytes, data: bytes, sound: bytes) -> None:
-    """Make entries with \\0 between them, each a kind, a path, and behind `=` what is in it or where
+    """Make entries with \\0 between them: each a kind, a path, behind `=` what is in it or where
     a link leads. Nothing is made, and no link leads, beyond the folder that `root` is in."""
     entries = [entry for entry in data.split(b"\0")[:_ENTRIES] if entry]
     entries.sort(key=lambda entry: entry[:1] == _LINK)  # last: nothing is written through one

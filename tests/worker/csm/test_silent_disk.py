@@ -39,8 +39,8 @@ def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def hang(tmp_path: Path) -> Iterator[Callable[[], None]]:
-    """Let the disk hang whoever reads a speaker's seed: a pipe that nobody writes does. Not for ever:
-    a test that waits for it is to end."""
+    """Let the disk hang whoever reads a speaker's seed, as a pipe does that nobody writes; not for
+    ever, so that a test which waits for it ends."""
     end = threading.Timer(20.0, answer, (tmp_path,))
 
     def replace() -> None:
