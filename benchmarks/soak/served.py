@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,7 +60,7 @@ class Served:
 
     async def end(self) -> int:
         """End it, by force where it does not end by itself, and return its exit code."""
-        if self.process.returncode is None:
+        with suppress(ProcessLookupError):
             self.process.terminate()
         try:
             async with asyncio.timeout(END_SECONDS):

@@ -242,7 +242,7 @@ def test_a_recording_that_hangs_is_given_up(
     for name in ("anna", "bob"):
         (tmp_path / name).mkdir()
     os.mkfifo(pipe := tmp_path / "anna/clip.wav")
-    end = threading.Timer(20.0, answer, (pipe,))  # of the test, where it is not given up
+    end = threading.Timer(10.0, answer, (pipe,))  # of the test, where it is not given up
     end.start()
     encoder = codec.encoder(tmp_path / "codes")
     try:
