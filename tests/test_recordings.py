@@ -144,6 +144,8 @@ def test_a_recording_beyond_the_bounds_is_refused(
         (".clip.wav|.DS_Store|desktop.ini", "clip.wav is missing: put a recording of 10 to 30 sec"),
         ("a.jpg|b.jpg|c.jpg|d.jpg", "clip.wav is missing (there is a.jpg, b.jpg, c.jpg, …): put"),
         ("a\nb.jpg", "clip.wav is missing (there is 'a\\nb.jpg'): put"),
+        ("a\nb.wav|clip.txt", "'a\\nb.wav' holds what cannot be printed: rename it"),
+        ("\udcff.wav|clip.txt", "'\\udcff.wav' holds what cannot be printed: rename it"),
     ],
 )
 def test_what_cannot_be_used_is_named_for_what_it_is(

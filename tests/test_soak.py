@@ -7,9 +7,10 @@ import pytest
 from msgspec.structs import replace
 
 from benchmarks.soak import judge
+from benchmarks.soak.found import CUT, ROUNDS, Soak, again
 from benchmarks.soak.judge import MIB, Points
 from benchmarks.soak.logged import kinds
-from benchmarks.soak.report import Soak, again, conclude
+from benchmarks.soak.report import conclude
 from benchmarks.soak.series import AtRest, First
 from benchmarks.soak.watching import Held
 
@@ -178,3 +179,40 @@ def test_a_soak_is_judged_again_from_its_files(tmp_path: Path) -> None:
     soak = again(tmp_path)
     assert (soak.rests, soak.firsts, soak.log) == (soaked().rests, soaked().firsts, ["Traceback"])
     assert not conclude(soak, tmp_path / "soak")
+
+
+def test_one_that_was_cut_is_judged_by_what_its_rounds_left(tmp_path: Path) -> None:
+    whole = soaked()
+    soak = Soak(whole.seconds)
+    with (tmp_path / ROUNDS).open("wb") as file:
+        for number, rest in enumerate(whole.rests):
+            soak.add([rest], whole.firsts[20 * number : 20 * number + 20], file)
+        file.write(b'{"seconds": 36')  # it was killed amid it
+    (tmp_path / "server.log").write_text("")
+    found = again(tmp_path)
+    assert (found.rests, found.firsts) == (soak.rests, soak.firsts) == (whole.rests, whole.firsts)
+    assert not conclude(found, tmp_path / "soak")
+    assert CUT in (tmp_path / "soak.md").read_text()
+
+
+@pytest.mark.parametrize("engine", ["csm", "system"])
+@pytest.mark.parametrize("name", ["descriptors", "deleted", "threads"])
+def test_what_a_child_loses_is_told(name: str, engine: str, tmp_path: Path) -> None:
+    soak = soaked()
+    soak.rests = [
+        replace(rest, **{engine: replace(getattr(rest, engine), **{name: 5 + number // 4})})
+        for number, rest in enumerate(soak.rests)
+    ]
+    assert not conclude(soak, tmp_path / "a")
+
+
+@pytest.mark.parametrize("short", [range(10), range(40, 59)])
+def test_of_children_the_one_that_lived_longest_is_judged(short: range, tmp_path: Path) -> None:
+    """Another may hold something else, and is too young for what it holds to be constant."""
+    soak = soaked()
+    soak.rests = [
+        replace(rest, csm=replace(rest.csm, pid=2 + (n in short), descriptors=5 + n * (n in short)))
+        for n, rest in enumerate(soak.rests)
+        if rest.csm is not None
+    ]
+    assert conclude(soak, tmp_path / "a")

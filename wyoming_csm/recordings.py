@@ -96,6 +96,8 @@ def read_voice(folder: Path) -> Voice:
 
 def _read_clip(recording: Path, text: Path, language: str) -> tuple[Clip, float]:
     """Return a clip and its seconds."""
+    if not recording.name.isprintable():  # nor could a process be told which file it is
+        raise VoiceError(f"{names_of([recording])} holds what cannot be printed: rename it")
     words, seconds = read_words(text, language), _seconds_of(recording)
     version = version_of(recording)
     with recording.open("rb") as file:

@@ -11,7 +11,7 @@ import random
 import sys
 import time
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from benchmarks.server import ROOT, free_port, until_open
 
@@ -46,7 +46,8 @@ async def controlled() -> AsyncGenerator[int]:
         await until_open(port)
         yield port
     finally:
-        process.terminate()
+        with suppress(ProcessLookupError):  # Ctrl-C reached it, too
+            process.terminate()
         await process.wait()
 
 

@@ -1,11 +1,11 @@
 """What a soak found: its verdicts, for people, as JSON and as charts."""
 
+import asyncio
 import datetime
 import platform
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,10 @@ import msgspec
 
 from benchmarks.soak import judge
 from benchmarks.soak.charts import Curves, charts
+from benchmarks.soak.found import Soak
 from benchmarks.soak.judge import MIB, Points, Verdict
 from benchmarks.soak.logged import kinds
-from benchmarks.soak.series import AtRest, First
+from benchmarks.soak.series import AtRest
 from wyoming_csm import __version__
 
 ROOT = Path(__file__).parents[2]
@@ -25,44 +26,7 @@ _BY_ITS_DEATH = r"\S+ (speak|stream|half_close|whole|live): Refused: (cut: |.*\b
 _LAZY_THREADS = 3  # pools have their last threads only when all others are busy
 _ENOUGH = 3_600.0  # seconds of a soak that say everything
 _LEAST_LIFE = 900.0  # seconds of a life, after its warm-up, that say how it drifts
-
-
-@dataclass
-class Soak:
-    """All that was measured and counted in so many `seconds`, in seconds from the start."""
-
-    seconds: float
-    rests: list[AtRest] = field(default_factory=list)
-    firsts: list[First] = field(default_factory=list)
-    heard: Points = field(default_factory=list)  # first sounds in the crowd: p95s, in ms
-    visits: dict[str, int] = field(default_factory=dict)
-    trouble: dict[str, int] = field(default_factory=dict)
-    died_at: list[float] = field(default_factory=list)
-    failures: list[tuple[float, str]] = field(default_factory=list)  # of those who are owed all
-    log: list[str] = field(default_factory=list)
-    exit_code: int | None = None
-
-    @property
-    def warm(self) -> float:
-        """When the warm-up is over."""
-        return min(600.0, self.seconds / 6)
-
-    @property
-    def turn(self) -> float:
-        """Until when it is CSM's child that dies; then it is the system voice's. That one's memory
-        goes up and down more, so it needs the longer life to be judged by."""
-        return 0.6 * self.seconds
-
-    def phases(self, points: Points) -> list[Points]:
-        """Return those after the warm-up and before the turn, and those after it."""
-        return [
-            [one for one in points if self.warm <= one[0] < self.turn],
-            [one for one in points if one[0] >= self.turn],
-        ]
-
-    @property
-    def warm_rests(self) -> list[AtRest]:
-        return [rest for rest in self.rests if rest.at >= self.warm]
+_CHILDREN = (("csm", "CSM's child"), ("system", "system voice's child"))
 
 
 def verdicts(soak: Soak) -> list[Verdict]:
@@ -77,8 +41,8 @@ def verdicts(soak: Soak) -> list[Verdict]:
         judge.memory("front, resident", front[0], _LEAST_LIFE),
         judge.memory("front, allocated", front[1], _LEAST_LIFE),
         *(
-            judge.memory(f"{title}, {kind}", lives(soak, engine, kind), _LEAST_LIFE)
-            for engine, title in (("csm", "CSM's child"), ("system", "system voice's child"))
+            judge.memory(f"{title}, {kind}", soak.lives(engine, kind), _LEAST_LIFE)
+            for engine, title in _CHILDREN
             for kind in ("resident", "allocated")
         ),
         judge.memory("data folder", [points("data_bytes")], _LEAST_LIFE),
@@ -87,6 +51,11 @@ def verdicts(soak: Soak) -> list[Verdict]:
             for name in ("descriptors", "deleted")
         ),
         judge.constant("front: threads", points("threads", "front"), _LAZY_THREADS),
+        *(
+            judge.constant(f"{title}: {name}", soak.longest_life(engine, name), slack)
+            for engine, title in _CHILDREN
+            for name, slack in (("descriptors", 0), ("deleted", 0), ("threads", _LAZY_THREADS))
+        ),
         *(judge.constant(name, points(name)) for name in ("tasks", "connections", "temporary")),
         *(_first_sound(soak, engine) for engine in ("system", "csm")),
         judge.middle_no_slower(
@@ -106,21 +75,10 @@ def verdicts(soak: Soak) -> list[Verdict]:
         judge.none("log lines that nobody expected", kinds(soak.log)[1]),
         judge.none("owed and not given, no child having died", unexplained(soak)),
     ]
-    left = [] if soak.exit_code == 0 else [f"exit code {soak.exit_code}"]
+    left = [soak.cut] if soak.cut else []
+    if soak.exit_code != 0:
+        left.append(f"exit code {soak.exit_code}")
     return [*found, judge.none("faults at the end", left)]
-
-
-def lives(soak: Soak, engine: str, kind: str) -> list[Points]:
-    """Return the memory of each process of an engine, after that process warmed up; `kind`:
-    resident or allocated."""
-    found = defaultdict(list)
-    for rest in soak.rests:
-        if (one := getattr(rest, engine)) is not None:
-            found[one.pid].append((rest.at, getattr(one, kind)))
-    warm_up = min(300.0, soak.seconds / 12)
-    return [
-        [(at, value) for at, value in life if at >= life[0][0] + warm_up] for life in found.values()
-    ]
 
 
 def unexplained(soak: Soak) -> list[str]:
@@ -164,6 +122,16 @@ def _a_visit(soak: Soak, total: Callable[[AtRest], float]) -> list[Points]:
     )
 
 
+def concluded(soak: Soak, soaking: Coroutine[Any, Any, None], folder: Path) -> bool:
+    """Soak, and `conclude` in that folder; with what there is where it fails or is interrupted,
+    which is raised again."""
+    try:
+        asyncio.run(soaking)
+    finally:
+        good = conclude(soak, folder / "soak")
+    return good
+
+
 def conclude(soak: Soak, base: Path) -> bool:
     """Write base.json, base.md and base.svg, print the second; return if all limits hold."""
     judged = verdicts(soak)
@@ -185,14 +153,6 @@ def conclude(soak: Soak, base: Path) -> bool:
     print(page)
     enough = (True,) if soak.seconds >= _ENOUGH else (True, None)
     return all(verdict.holds in enough for verdict in judged)
-
-
-def again(folder: Path) -> Soak:
-    """Read what `conclude` wrote there as `soak.json`, and the server's log."""
-    record = msgspec.json.decode((folder / "soak.json").read_bytes())
-    soak = msgspec.convert(record["soak"], Soak)
-    soak.log = (folder / "server.log").read_text(errors="replace").splitlines()
-    return soak
 
 
 def for_people(soak: Soak, judged: Sequence[Verdict], today: str) -> str:

@@ -4,9 +4,9 @@ import asyncio
 import re
 from collections import defaultdict
 from collections.abc import Callable
-from urllib.request import urlopen
 
 import msgspec
+from aiohttp import ClientSession
 from wyoming.tts import Synthesize, SynthesizeVoice
 
 from benchmarks.soak.control import round_trip
@@ -18,6 +18,7 @@ PROBED = {"system": "system_en-US", "csm": "speaker_0"}  # engine → voice
 _QUIET = 0.1  # seconds of computing in a second: hearts beat, folders are looked at
 _LOOKS = 5  # at rest; the least counts, since the server's own watches come and go
 _LOOK_SECONDS = 0.5  # a child gives memory back after a second of rest
+PATIENCE = 60.0  # seconds of a sentence, or of a look: more, and it is waited for in vain
 
 
 class AtRest(msgspec.Struct, frozen=True):
@@ -50,20 +51,22 @@ class First(msgspec.Struct, frozen=True, array_like=True):
 async def probe(
     served: Served, visitor: Visitor, engine: str, control: int, now: Callable[[], float]
 ) -> First:
-    """Time the first sound of one sentence, and the control beside it."""
+    """Time the first sound of one sentence, and the control beside it. Raises TimeoutError where it
+    does not end, Refused, OSError."""
     loop = asyncio.get_running_loop()
-    beside, beside_computing = await round_trip(control)
-    async with visitor.connected(visitor.port) as door:
-        before = _computed(served)
-        began = loop.time()
-        asked = Synthesize(visitor.sentence(), voice=SynthesizeVoice(name=PROBED[engine]))
-        await door.send(asked.event())
-        while (await door.next()).type != "audio-chunk":
-            pass
-        seconds = loop.time() - began
-        await door.until("audio-stop")
-        computing = _computed(served) - before
-    return First(now(), engine, seconds, beside, computing, beside_computing)
+    async with asyncio.timeout(PATIENCE):
+        beside, beside_computing = await round_trip(control)
+        async with visitor.connected(visitor.port) as door:
+            before = _computed(served)
+            began = loop.time()
+            asked = Synthesize(visitor.sentence(), voice=SynthesizeVoice(name=PROBED[engine]))
+            await door.send(asked.event())
+            while (await door.next()).type != "audio-chunk":
+                pass
+            seconds = loop.time() - began
+            await door.until("audio-stop")
+            computing = _computed(served) - before
+        return First(now(), engine, seconds, beside, computing, beside_computing)
 
 
 async def quiet(served: Served) -> None:
@@ -82,14 +85,17 @@ def _computed(served: Served) -> float:
 
 
 async def look(served: Served, at: float, visits: int) -> AtRest:
-    """Look several times at a server at rest, and return the least of what comes and goes."""
+    """Look several times at a server at rest, and return the least of what comes and goes. Raises
+    TimeoutError where it does not answer, ClientError, OSError."""
     pid = served.process.pid
     fronts, counts = [], []
-    for _ in range(_LOOKS):
-        await asyncio.sleep(_LOOK_SECONDS)
-        counts.append(await asyncio.to_thread(_counted, served))
-        fronts.append(held(pid))
-    there = [one for one in fronts if one is not None]
+    async with asyncio.timeout(PATIENCE):
+        for _ in range(_LOOKS):
+            await asyncio.sleep(_LOOK_SECONDS)
+            counts.append(await _counted(served))
+            fronts.append(held(pid))
+    if not (there := [one for one in fronts if one is not None]):
+        raise ProcessLookupError(f"the server, process {pid}, has ended")
     least = msgspec.structs.replace(
         there[-1],
         descriptors=min(one.descriptors for one in there),
@@ -113,10 +119,13 @@ async def look(served: Served, at: float, visits: int) -> AtRest:
     )
 
 
-def _counted(served: Served) -> tuple[int, int]:
+async def _counted(served: Served) -> tuple[int, int]:
     """Return the front's tasks and its connections, this one included."""
-    with urlopen(f"http://127.0.0.1:{served.http_port}/metrics") as answer:
-        text = answer.read().decode()
+    async with (
+        ClientSession(f"http://127.0.0.1:{served.http_port}") as client,
+        client.get("/metrics") as answer,
+    ):
+        text = await answer.text()
     names = ("wyoming_csm_tasks", "wyoming_csm_connections")
     tasks, connections = (
         int(float(re.search(rf"^{name} (\S+)$", text, re.MULTILINE)[1]))  # type: ignore[index]

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from benchmarks.server import ROOT, free_port, until_open
 IDLE_UNLOAD = 60  # seconds without a request, after which CSM's child is ended
 CONNECTIONS, PER_ADDRESS = 48, 16
 BALANCER = "127.0.0.200"  # where one connects from
+END_SECONDS = 60.0  # a server that was asked to end has so many, then it is killed
 _PRESETS = {"softly": {"voice": "speaker_1", "gain": -6, "rate": 0.9}}
 
 
@@ -56,6 +57,17 @@ class Served:
     def look_again(self) -> None:
         """Have it look at engines and voices again."""
         self.process.send_signal(signal.SIGHUP)
+
+    async def end(self) -> int:
+        """End it, by force where it does not end by itself, and return its exit code."""
+        with suppress(ProcessLookupError):
+            self.process.terminate()
+        try:
+            async with asyncio.timeout(END_SECONDS):
+                return await self.process.wait()
+        except TimeoutError:
+            self.process.kill()
+            return await self.process.wait()
 
 
 def configuration(
@@ -114,10 +126,9 @@ async def served(folder: Path, checkpoint: Path) -> AsyncGenerator[Served]:
             sys.executable, "-m", "wyoming_csm", "--config", str(file),
             cwd=folder, env=environment, stderr=log,
         )  # fmt: skip
+    server = Served(process, folder, *ports)
     try:
         await until_open(*ports)
-        yield Served(process, folder, *ports)
+        yield server
     finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
+        await server.end()

@@ -12,6 +12,7 @@ from aiohttp import ClientSession, TCPConnector
 from wyoming.event import Event, async_read_event, async_write_event
 
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: on, 0 s
+CLOSING_SECONDS = 5.0  # seconds for what was sent and is not taken, then it is broken off
 _THINGS = ("light", "door", "window", "heating", "garage", "washing machine", "lamp", "blind")
 _WHERE = ("kitchen", "garden", "hall", "cellar", "bathroom", "attic", "bedroom", "office")
 VOICES = ("system_en-US", "speaker_0", "speaker_1", "softly", "speaker_2", "guest_1", "guest_2")
@@ -59,7 +60,8 @@ class Visitor:
 
     @asynccontextmanager
     async def connected(self, port: int, address: str = "") -> AsyncGenerator["Connection"]:
-        """Be connected, from this `address` or its own; at the end it is closed, if it was not."""
+        """Be connected, from this `address` or its own; at the end it is closed, if it was not, as
+        well where the server takes nothing any more."""
         reader, writer = await asyncio.open_connection(
             "127.0.0.1", port, local_addr=(address or self.address, 0)
         )
@@ -67,8 +69,10 @@ class Visitor:
             yield Connection(reader, writer)
         finally:
             writer.close()
-            with suppress(OSError):
-                await writer.wait_closed()
+            with suppress(OSError):  # a TimeoutError is one
+                async with asyncio.timeout(CLOSING_SECONDS):
+                    await writer.wait_closed()
+            writer.transport.abort()
 
     @asynccontextmanager
     async def browsing(self) -> AsyncGenerator[ClientSession]:

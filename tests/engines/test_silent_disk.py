@@ -118,7 +118,9 @@ async def test_a_recording_that_hangs_is_not_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     back = threading.Event()
-    monkeypatch.setattr("wyoming_csm.engines.sentence_cache.version_of", lambda _: back.wait(60.0))
+    monkeypatch.setattr(
+        "wyoming_csm.engines.sentence_cache.version_of", lambda _: back.wait(10.0) or "1"
+    )
     anna = replace(SPEAKER, clips=(Clip(str(tmp_path / "anna/clip.wav"), "Words.", "1"),))
     cache = SentenceCache(tmp_path, CacheConfig(), Looks(PATIENCE))
     async with asyncio.timeout(30):

@@ -16,6 +16,7 @@ from random import Random
 from tests.fuzz.balancer import balancer_targets
 from tests.fuzz.checkpoints import checkpoint_targets
 from tests.fuzz.files import file_targets
+from tests.fuzz.folders import folder_targets
 from tests.fuzz.http import http_targets
 from tests.fuzz.targets import TARGETS, Read, Target
 
@@ -112,7 +113,7 @@ def main() -> int:
     words.faults.mkdir(parents=True, exist_ok=True)
     fuzzing, failed = Fuzzing(words.faults), False
     print("| target | inputs | refused | a second | longest |\n|---|---|---|---|---|")
-    files = (*file_targets(), *checkpoint_targets())
+    files = (*file_targets(), *folder_targets(), *checkpoint_targets())
     for target in (*TARGETS, *balancer_targets(), *files, *http_targets()):
         if words.only and target.name not in words.only:
             continue

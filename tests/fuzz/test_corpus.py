@@ -10,6 +10,7 @@ from tests.fuzz.__main__ import attempt
 from tests.fuzz.balancer import balancer_targets
 from tests.fuzz.checkpoints import checkpoint_targets
 from tests.fuzz.files import file_targets
+from tests.fuzz.folders import folder_targets
 from tests.fuzz.http import http_targets
 from tests.fuzz.targets import TARGETS, Target, plainly
 
@@ -17,7 +18,10 @@ CORPUS = Path(__file__).parent / "corpus"
 MADE = 300  # of the wire, beside the seeds; of others by their share
 MADE_OF_CHECKPOINTS = 15  # of each kind: one takes milliseconds
 
-QUICK = (*TARGETS, *balancer_targets(), *file_targets(), *http_targets())
+QUICK = (
+    *(*TARGETS, *balancer_targets()),
+    *(*file_targets(), *folder_targets(), *http_targets()),
+)
 
 
 @pytest.fixture(scope="module")

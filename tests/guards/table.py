@@ -371,6 +371,13 @@ GUARDS = (
         "server/http/test_limits.py::test_one_who_takes_nothing_is_given_up",
     ),
     Guard(
+        "Only so many recordings are judged at a time",
+        "server/http/judging.py",
+        'ThreadPoolExecutor(AT_ONCE, "judging")',
+        'ThreadPoolExecutor(64, "judging")',
+        "server/http/test_judging.py::test_only_so_many_are_judged_at_a_time",
+    ),
+    Guard(
         "Nothing but the page is served of this machine's files",
         "server/http/page.py",
         "if FOLDER.resolve() not in path.parents or not path.is_file():",
@@ -541,6 +548,34 @@ GUARDS = (
         "engines/test_sentence_cache.py::test_what_is_damaged_goes",
     ),
     Guard(
+        "No reply waits for long for a look at a disk",
+        "engines/looks.py",
+        "await asyncio.wait([looking], timeout=disk.seconds)",
+        "await asyncio.wait([looking])",
+        "engines/test_silent_disk.py::test_a_recording_that_hangs_is_not_waited_for",
+    ),
+    Guard(
+        "A recording that cannot be read for long is given up",
+        "worker/csm/clips.py",
+        "Disk(folder, READ_SECONDS, most=1)",
+        "Disk(folder, 3_600.0, most=1)",
+        "worker/csm/test_clips.py::test_a_recording_that_hangs_is_given_up",
+    ),
+    Guard(
+        "No frame waits for long for the disk of the speakers",
+        "worker/csm/speaker_files.py",
+        "self._looking = Disk(folder, LOOK_SECONDS, most=1)",
+        "self._looking = Disk(folder, 3_600.0, most=1)",
+        "worker/csm/test_silent_disk.py::test_a_disk_that_does_not_answer_holds_up_no_frame",
+    ),
+    Guard(
+        "Only so many sentences wait to be stored",
+        "engines/sentence_cache.py",
+        "if len(self._storing) >= MOST_WAITING:",
+        "if False:",
+        "engines/test_sentence_cache.py::test_a_slow_disk_holds_up_nothing",
+    ),
+    Guard(
         "While a look at a disk hangs, nobody else looks there",
         "silent_disk.py",
         "if oldest is not None and time.monotonic() - oldest > self.seconds:",
@@ -604,6 +639,13 @@ GUARDS = (
         "if self._to_child.transport.get_write_buffer_size() > MAX_UNREAD_BYTES:",
         "if False:",
         "engines/test_supervisor.py::test_a_child_that_reads_nothing_blocks_nobody",
+    ),
+    Guard(
+        "A sentence that goes on for ever is ended",
+        "engines/child_engine.py",
+        "return sentence.made > most * BYTES_PER_SECOND",
+        "return sentence.made > 3 * most * BYTES_PER_SECOND",
+        "faults/test_child.py::test_a_sentence_without_end_is_ended",
     ),
     Guard(
         "A child that is silent for too long is ended",

@@ -3,13 +3,14 @@
 import asyncio
 import os
 import sys
+import threading
 from http import HTTPStatus
 from pathlib import Path
 
 import pytest
 
 from wyoming_csm.errors import VoiceError
-from wyoming_csm.server.http.judging import Judging
+from wyoming_csm.server.http.judging import AT_ONCE, Judging
 from wyoming_csm.server.http.problems import Refused
 from wyoming_csm.voice_files import Judge
 
@@ -68,4 +69,15 @@ async def test_who_leaves_ends_the_process_and_the_work_before_that_is_over(tmp_
     assert tidied
     with pytest.raises(ProcessLookupError):
         os.kill(process, 0)
+    judging.close()
+
+
+async def test_only_so_many_are_judged_at_a_time() -> None:
+    judging, over, before = Judging(), threading.Event(), set(threading.enumerate())
+    asked = [asyncio.create_task(judging.run(lambda _: over.wait(60.0))) for _ in range(9)]
+    await asyncio.sleep(0)  # all of them ask
+    threads = set(threading.enumerate()) - before
+    over.set()
+    assert await asyncio.gather(*asked) == [True] * 9
+    assert len(threads) == AT_ONCE
     judging.close()

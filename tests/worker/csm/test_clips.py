@@ -2,6 +2,7 @@
 
 import logging
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -241,6 +242,8 @@ def test_a_recording_that_hangs_is_given_up(
     for name in ("anna", "bob"):
         (tmp_path / name).mkdir()
     os.mkfifo(pipe := tmp_path / "anna/clip.wav")
+    end = threading.Timer(10.0, answer, (pipe,))  # of the test, where it is not given up
+    end.start()
     encoder = codec.encoder(tmp_path / "codes")
     try:
         for name in ("anna", "bob"):
@@ -248,4 +251,10 @@ def test_a_recording_that_hangs_is_given_up(
                 encoder.encode_clip(Clip(str(tmp_path / name / "clip.wav"), "hello"))
         assert caplog.text.count(f"The disk of {tmp_path} does not answer: ") == 1
     finally:
-        os.close(os.open(pipe, os.O_RDWR | os.O_NONBLOCK))
+        end.cancel()
+        answer(pipe)
+
+
+def answer(pipe: Path) -> None:
+    """Let whoever reads it come to its end."""
+    os.close(os.open(pipe, os.O_RDWR | os.O_NONBLOCK))

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +38,18 @@ def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def hang(tmp_path: Path) -> Callable[[], None]:
-    """Let the disk hang whoever reads a speaker's seed: a pipe that nobody writes does."""
+def hang(tmp_path: Path) -> Iterator[Callable[[], None]]:
+    """Let the disk hang whoever reads a speaker's seed, as a pipe does that nobody writes; not for
+    ever, so that a test which waits for it ends."""
+    end = threading.Timer(20.0, answer, (tmp_path,))
 
     def replace() -> None:
         (tmp_path / "speakers/0.seed").unlink(missing_ok=True)
         os.mkfifo(tmp_path / "speakers/0.seed")
+        end.start()
 
-    return replace
+    yield replace
+    end.cancel()
 
 
 def answer(data: Path) -> None:
