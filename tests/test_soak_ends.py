@@ -49,25 +49,18 @@ async def test_a_server_that_hangs_is_a_failure_and_not_waited_for(
     monkeypatch.setattr(rounds, "READY_SECONDS", 0.1)
     monkeypatch.setattr(series, "PATIENCE", 0.7)  # a look begins with half a second's rest
     async with asyncio.timeout(PATIENCE):
-        found = await rounds.at_rest(silent, crowd, prober, silent.port, lambda: 0.0)
+        found = await rounds.at_rest(silent, crowd, silent, lambda: 0.0)
     assert found == ([], [])
     assert [one.visit for one in crowd.failures] == ["at rest", "a look at rest"]
 
 
 async def test_a_sentence_that_does_not_come_is_not_waited_for(
-    silent: Served, prober: Visitor, monkeypatch: pytest.MonkeyPatch
+    silent: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(series, "PATIENCE", 0.2)
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while await reader.readline():
-            writer.write(b"0.03\n")
-        writer.close()
-
-    async with asyncio.timeout(PATIENCE), await asyncio.start_server(answer, "127.0.0.1") as beside:
-        control = beside.sockets[0].getsockname()[1]
+    async with asyncio.timeout(PATIENCE):
         with pytest.raises(TimeoutError):
-            await series.probe(silent, prober, "csm", control, lambda: 0.0)
+            await series.probe(silent, silent, random.Random(), "csm", lambda: 0.0)
 
 
 async def test_what_is_sent_and_never_taken_holds_up_nobody(

@@ -21,7 +21,7 @@ class Soak:
     seconds: float
     rests: list[AtRest] = field(default_factory=list)
     firsts: list[First] = field(default_factory=list)
-    heard: Points = field(default_factory=list)  # first sounds in the crowd: p95s, in ms
+    heard: Points = field(default_factory=list)  # first sounds in the crowd, in ms
     visits: dict[str, int] = field(default_factory=dict)
     trouble: dict[str, int] = field(default_factory=dict)
     died_at: list[float] = field(default_factory=list)

@@ -1,7 +1,7 @@
 """What grows: slopes that no outlier bends, and the limits that they are held to."""
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import combinations
 
 import msgspec
@@ -101,14 +101,19 @@ def middle_no_higher(what: str, phases: Sequence[Points], unit: str) -> Verdict:
     return Verdict(what, words, limit, last <= SLOWER * first)
 
 
-def middle_no_slower(what: str, phases: Sequence[Points], beside: Sequence[Points]) -> Verdict:
-    """Judge milliseconds as `middle_no_higher` does; those that were measured `beside` them excuse
-    as much as they became more themselves."""
+def middle_no_slower(
+    what: str,
+    phases: Sequence[Points],
+    beside: Sequence[Points],
+    of: Callable[[Sequence[float]], float] = statistics.median,
+) -> Verdict:
+    """Judge milliseconds as `middle_no_higher` does, or by something else `of` each third; those
+    that were measured `beside` them excuse as much as they became more themselves."""
     limit = _SLOWER_THAN_THE_CONTROL
     thirds = [
         (mine, control)
         for points, series in zip(phases, beside, strict=True)
-        if (mine := _thirds(points)) and (control := _thirds(series))
+        if (mine := _thirds(points, of)) and (control := _thirds(series, of))
     ]
     if not thirds:
         return Verdict(what, "too short to say", limit, None)
@@ -149,12 +154,14 @@ def _tenths(points: Points) -> list[list[float]]:
     ]
 
 
-def _thirds(points: Points) -> tuple[float, float] | None:
+def _thirds(
+    points: Points, of: Callable[[Sequence[float]], float] = statistics.median
+) -> tuple[float, float] | None:
     """Return the medians of the first and of the last third; None of too few to say."""
     values = [value for _, value in points]
     if (third := len(values) // 3) < 3:
         return None
-    return statistics.median(values[:third]), statistics.median(values[-third:])
+    return of(values[:third]), of(values[-third:])
 
 
 def _thinned(life: Points) -> Points:

@@ -13,19 +13,20 @@ from benchmarks.soak.found import ROUNDS, Soak
 from benchmarks.soak.series import AtRest, First, look, probe, quiet
 from benchmarks.soak.served import IDLE_UNLOAD, Served
 from benchmarks.soak.trouble import Trouble
-from benchmarks.soak.visitor import Refused, Visitor
+from benchmarks.soak.visitor import Refused
 
 READY_SECONDS = 300.0  # a child that was stopped while it loads has 120, and then loads
 _TROUBLE_SECONDS = 6.0
-_PROBES = {"csm": 8, "system": 30}  # each round
+_PROBES = {"csm": 24, "system": 30}  # each round
 
 
-async def rounds(server: Served, crowd: Crowd, trouble: Trouble, control: int, soak: Soak) -> None:
+async def rounds(
+    server: Served, crowd: Crowd, trouble: Trouble, control: Served, soak: Soak
+) -> None:
     """Go through rounds until the time of `soak` is over or the server has ended; what is measured
     is added to it, and to a file of the server's folder."""
     loop = asyncio.get_running_loop()
     began = loop.time()
-    prober = Visitor(100, *server.ports, crowd.chance)
     length = min(45.0, max(15.0, soak.seconds / 80))
 
     def now() -> float:
@@ -37,7 +38,7 @@ async def rounds(server: Served, crowd: Crowd, trouble: Trouble, control: int, s
             crowd.come()
             await troubled(crowd, trouble.run(_TROUBLE_SECONDS), length)
             await crowd.rest()
-            rests, firsts = await at_rest(server, crowd, prober, control, now)
+            rests, firsts = await at_rest(server, crowd, control, now)
             soak.add(rests, firsts, file)
             if server.process.returncode is not None:
                 crowd.failed("at rest", "the server has ended")
@@ -61,7 +62,7 @@ async def troubled(crowd: Crowd, trouble: Coroutine[Any, Any, None], seconds: fl
 
 
 async def at_rest(
-    server: Served, crowd: Crowd, prober: Visitor, control: int, now: Callable[[], float]
+    server: Served, crowd: Crowd, control: Served, now: Callable[[], float]
 ) -> tuple[list[AtRest], list[First]]:
     """Measure a server that nobody visits. What it does not do in time is a failure, and is not
     among what is returned."""
@@ -72,7 +73,7 @@ async def at_rest(
         await quiet(server)
         for engine, times in _PROBES.items():
             for _ in range(times):
-                firsts.append(await probe(server, prober, engine, control, now))
+                firsts.append(await probe(server, control, crowd.chance, engine, now))
     with _told(crowd, "a look at rest"):
         rests.append(await look(server, now(), crowd.visits.total()))
     return rests, firsts

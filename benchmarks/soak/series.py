@@ -1,6 +1,7 @@
 """What is measured of a soaked server at one moment: what it holds at rest, one first sound."""
 
 import asyncio
+import random
 import re
 from collections import defaultdict
 from collections.abc import Callable
@@ -9,12 +10,12 @@ import msgspec
 from aiohttp import ClientSession
 from wyoming.tts import Synthesize, SynthesizeVoice
 
-from benchmarks.soak.control import round_trip
 from benchmarks.soak.served import Served
 from benchmarks.soak.visitor import Visitor
 from benchmarks.soak.watching import Held, children, computed, files, held, is_csm
 
 PROBED = {"system": "system_en-US", "csm": "speaker_0"}  # engine → voice
+_PROBER = 100  # the last part of its address
 _QUIET = 0.1  # seconds of computing in a second: hearts beat, folders are looked at
 _LOOKS = 5  # at rest; the least counts, since the server's own watches come and go
 _LOOK_SECONDS = 0.5  # a child gives memory back after a second of rest
@@ -37,8 +38,8 @@ class AtRest(msgspec.Struct, frozen=True):
 
 
 class First(msgspec.Struct, frozen=True, array_like=True):
-    """A first sound and the control's round trip beside it, in seconds; `computing`: seconds that
-    the front and its children computed until the sentence's end, and the control for its trip."""
+    """A first sound, and beside it that of the control, an equal server that nobody else visits, in
+    seconds; `computing`: seconds that each with its children computed until the sentence's end."""
 
     at: float
     engine: str
@@ -49,24 +50,29 @@ class First(msgspec.Struct, frozen=True, array_like=True):
 
 
 async def probe(
-    served: Served, visitor: Visitor, engine: str, control: int, now: Callable[[], float]
+    served: Served, control: Served, chance: random.Random, engine: str, now: Callable[[], float]
 ) -> First:
-    """Time the first sound of one sentence, and the control beside it. Raises TimeoutError where it
-    does not end, Refused, OSError."""
-    loop = asyncio.get_running_loop()
+    """Time the first sound of one sentence, the control's first. Raises TimeoutError where it does
+    not end, Refused, OSError."""
+    visitors = [Visitor(_PROBER, *one.ports, chance) for one in (control, served)]
+    asked = Synthesize(visitors[0].sentence(), voice=SynthesizeVoice(name=PROBED[engine]))
     async with asyncio.timeout(PATIENCE):
-        beside, beside_computing = await round_trip(control)
-        async with visitor.connected(visitor.port) as door:
-            before = _computed(served)
-            began = loop.time()
-            asked = Synthesize(visitor.sentence(), voice=SynthesizeVoice(name=PROBED[engine]))
-            await door.send(asked.event())
-            while (await door.next()).type != "audio-chunk":
-                pass
-            seconds = loop.time() - began
-            await door.until("audio-stop")
-            computing = _computed(served) - before
-        return First(now(), engine, seconds, beside, computing, beside_computing)
+        beside, beside_computing = await _first_sound(control, visitors[0], asked)
+        seconds, computing = await _first_sound(served, visitors[1], asked)
+    return First(now(), engine, seconds, beside, computing, beside_computing)
+
+
+async def _first_sound(served: Served, visitor: Visitor, asked: Synthesize) -> tuple[float, float]:
+    """Return the seconds to the first sound, and those of computing to the end."""
+    clock = asyncio.get_running_loop().time
+    async with visitor.connected(visitor.port) as door:
+        before, began = _computed(served), clock()
+        await door.send(asked.event())
+        while (await door.next()).type != "audio-chunk":
+            pass
+        seconds = clock() - began
+        await door.until("audio-stop")
+        return seconds, _computed(served) - before
 
 
 async def quiet(served: Served) -> None:

@@ -71,7 +71,12 @@ class Served:
 
 
 def configuration(
-    folder: Path, checkpoint: Path, port: int, http_port: int, agent_port: int
+    folder: Path,
+    checkpoint: Path,
+    port: int,
+    http_port: int,
+    agent_port: int,
+    idle_unload: int = IDLE_UNLOAD,
 ) -> dict[str, object]:
     """Make settings in which what takes minutes in a home takes seconds, and caches are small."""
     return {
@@ -89,7 +94,7 @@ def configuration(
             "slots": 2,
             "max_seconds": 1.0,
             "prompt_cache_mb": 4,
-            "idle_unload": f"{IDLE_UNLOAD}s",
+            "idle_unload": f"{idle_unload}s",
         },
         "cache": {"megabytes": 1},
         "discovery": {"enabled": False},
@@ -107,13 +112,15 @@ def configuration(
 
 
 @asynccontextmanager
-async def served(folder: Path, checkpoint: Path) -> AsyncGenerator[Served]:
+async def served(
+    folder: Path, checkpoint: Path, idle_unload: int = IDLE_UNLOAD
+) -> AsyncGenerator[Served]:
     """Serve until the block ends; `folder` is empty and stays as the server left it."""
     for name in ("voices", "data", "temporary"):
-        (folder / name).mkdir()
+        (folder / name).mkdir(parents=True)
     ports = free_port(), free_port(), free_port()
     file = folder / "config.json"
-    file.write_text(json.dumps(configuration(folder, checkpoint, *ports)))
+    file.write_text(json.dumps(configuration(folder, checkpoint, *ports, idle_unload)))
     environment = {
         **os.environ,
         "TMPDIR": str(folder / "temporary"),
