@@ -19,7 +19,7 @@ from wyoming_csm.server.http.respond import json_answer
 from wyoming_csm.server.http.uploads import upload
 from wyoming_csm.transcription import transcribe
 from wyoming_csm.voice_choice import default_first, primary_of, standard_tag
-from wyoming_csm.voice_files import judge_clip, judge_voice
+from wyoming_csm.voice_files import judge_clip, judge_voice, temporary
 from wyoming_csm.voice_folders import (
     NO_ENGINE,
     check_new,
@@ -111,11 +111,11 @@ async def made(request: web.Request) -> web.Response:
         language = found.fields.get("language") or house.config.language
         config, name = house.config, _name(request)
         await _change(house, config.voices, partial(check_new, config, name, replacing))
-        files = found.clip.with_name("voice")  # it goes away with the recording
-        files.mkdir()
-        judge = partial(judge_voice, config, files, found.clip, words, language)
-        put = partial(put_voice, config, name, await house.judging.run(judge), replacing)
-        made = await _change(house, config.voices, put)
+        with temporary() as files:
+            judge = partial(judge_voice, config, files, found.clip, words, language)
+            judged = await house.judging.run(judge)
+            put = partial(put_voice, config, name, judged, replacing)
+            made = await _change(house, config.voices, put)
     await house.look_again()
     unspoken = () if "csm" in house.config.engines else (NO_ENGINE,)
     changed = Changed(made.name, round(made.seconds, 2), (*made.doubts, *unspoken))
