@@ -115,6 +115,13 @@ class HttpConnection(asyncio.Protocol):
         self._leaving = asyncio.create_task(within(FAREWELL_SECONDS, self.farewell(reason)))
         self._leaving.add_done_callback(self._told)
 
+    async def still_there(self) -> None:
+        """Raise ConnectionResetError if the peer is sent away, once it was told: nothing follows
+        that."""
+        if self._leaving is not None:
+            await asyncio.wait([self._leaving])
+            raise ConnectionResetError("it was sent away")
+
     def _told(self, leaving: asyncio.Task[bool]) -> None:
         if not leaving.cancelled():
             leaving.exception()  # it left first

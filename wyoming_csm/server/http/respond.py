@@ -68,6 +68,7 @@ async def stream(
                 if farewell is not None:
                     request[CONNECTION].farewell = partial(_say, response, farewell)
             if part:
+                await request[CONNECTION].still_there()
                 await response.write(part)
     if not response.prepared:  # of a text without words as PCM nothing comes
         await response.prepare(request)
