@@ -24,6 +24,21 @@ GUARDS = (
         "server/test_listener.py::test_strangers_are_closed_at_once_with_one_line",
     ),
     Guard(
+        "A balancer's looks take nobody's connection",
+        "server/admission.py",
+        "if for_itself and len(self._beside) < _MOST_BESIDE:",
+        "if False:",
+        "server/test_listener.py::test_a_balancer_s_look_at_a_full_server_costs_nobody_his_sound",
+    ),
+    Guard(
+        "Whom a balancer names is held to those networks",
+        "server/admission.py",
+        "own = not isinstance(name, Client) and (",
+        "own = (",
+        "server/test_proxies.py::"
+        "test_whom_a_balancer_names_is_neither_that_balancer_nor_this_machine",
+    ),
+    Guard(
         "HTTP has the same networks as Wyoming",
         "server/http/door.py",
         "if (address := self._admission.address_of(sock, name)) is None:",
