@@ -26,12 +26,16 @@ class Gains:
 
     def __init__(self, path: Path | None, target: float) -> None:
         """Read the file, if there is one; the `target` is in LUFS."""
-        self._path = path
         self._target = target
         self._known = _read(path) if path else {}
         self._written = {voice: loudness for voice, (loudness, _) in self._known.items()}
-        self._disk = Disk(path.parent, WRITING_SECONDS, most=1) if path else None
         self._newest: deque[_Known] = deque(maxlen=1)  # to be written
+        # Who writes the file, and how: one after the other.
+        self._writer = (
+            (Disk(path.parent, WRITING_SECONDS, most=1), partial(self._write, path))
+            if path
+            else None
+        )
 
     def of(self, voice: str) -> float | None:
         """Return the gain in dB of an `engine/voice`, with its mark (`engines/likeness.py`) if it
@@ -52,18 +56,19 @@ class Gains:
             oldest = next(iter(self._known))
             del self._known[oldest]
             self._written.pop(oldest, None)
-        if self._path and abs(mean - self._written.get(voice, 0.0)) > _WORTH_WRITING:
+        if self._writer and abs(mean - self._written.get(voice, 0.0)) > _WORTH_WRITING:
             self._written[voice] = mean
             self._newest.append(dict(self._known))
-            if self._disk is not None:
-                with suppress(TimeoutError):  # silent: the next one writes this, too
-                    self._disk.submit(self._write, self._path)
+            disk, write = self._writer
+            with suppress(TimeoutError):  # silent: the next one writes this, too
+                disk.submit(write)
 
     async def written(self) -> None:
         """Wait until all is in the file, where the disk answers."""
-        if self._disk is not None and self._path is not None:
+        if self._writer:
+            disk, write = self._writer
             with suppress(OSError):
-                await asyncio.to_thread(self._disk.ask, partial(self._write, self._path))
+                await asyncio.to_thread(disk.ask, write)
 
     def _write(self, path: Path) -> None:
         if self._newest:  # else it was newer already when the last one was written
