@@ -44,7 +44,7 @@ def prober(silent: Served, crowd: Crowd) -> Visitor:
 
 
 async def test_a_server_that_hangs_is_a_failure_and_not_waited_for(
-    silent: Served, crowd: Crowd, prober: Visitor, monkeypatch: pytest.MonkeyPatch
+    silent: Served, crowd: Crowd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rounds, "READY_SECONDS", 0.1)
     monkeypatch.setattr(series, "PATIENCE", 0.7)  # a look begins with half a second's rest

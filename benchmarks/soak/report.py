@@ -23,7 +23,9 @@ from wyoming_csm import __version__
 ROOT = Path(__file__).parents[2]
 _BEREAVED = 25.0  # seconds after a child died or hung, in which what it had may be lost, by:
 _BY_ITS_DEATH = r"\S+ (speak|stream|half_close|whole|live): Refused: (cut: |.*\b%s: its process )"
-_LAZY_THREADS = 3  # pools have their last threads only when all others are busy
+# What is the same at each rest, and how many more may come, once: pools have their last threads
+# only when all others are busy.
+_COUNTS = (("descriptors", 0), ("deleted", 0), ("threads", 3))
 _ENOUGH = 3_600.0  # seconds of a soak that say everything
 _LEAST_LIFE = 900.0  # seconds of a life, after its warm-up, that say how it drifts
 _CHILDREN = (("csm", "CSM's child"), ("system", "system voice's child"))
@@ -32,6 +34,8 @@ _CHILDREN = (("csm", "CSM's child"), ("system", "system voice's child"))
 def verdicts(soak: Soak) -> list[Verdict]:
     """Judge all that may not grow, and what went wrong."""
     rests = soak.warm_rests
+    # The control's are of one kind: the middle of two kinds would jump from one to the other.
+    system = [one for one in soak.firsts if one.engine == "system"]
 
     def points(name: str, of: str = "") -> Points:
         return [(one.at, getattr(getattr(one, of) if of else one, name)) for one in rests]
@@ -47,28 +51,27 @@ def verdicts(soak: Soak) -> list[Verdict]:
         ),
         judge.memory("data folder", [points("data_bytes")], _LEAST_LIFE),
         *(
-            judge.constant(f"front: {name}", points(name, "front"))
-            for name in ("descriptors", "deleted")
+            judge.constant(f"front: {name}", points(name, "front"), slack)
+            for name, slack in _COUNTS
         ),
-        judge.constant("front: threads", points("threads", "front"), _LAZY_THREADS),
         *(
             judge.constant(f"{title}: {name}", soak.longest_life(engine, name), slack)
             for engine, title in _CHILDREN
-            for name, slack in (("descriptors", 0), ("deleted", 0), ("threads", _LAZY_THREADS))
+            for name, slack in _COUNTS
         ),
         *(judge.constant(name, points(name)) for name in ("tasks", "connections", "temporary")),
         *(_first_sound(soak, engine) for engine in ("system", "csm")),
         judge.middle_no_slower(
             "first sound in the crowd: p95, last third by first",
             soak.phases(soak.heard),
-            soak.phases([(first.at, first.control * 1_000) for first in soak.firsts]),
+            soak.phases([(first.at, first.control * 1_000) for first in system]),
             judge.p95,
         ),
         *(_computing(soak, engine) for engine in ("system", "csm")),
         judge.middle_no_slower(
             "front's computing a visit, last third by first",
             _a_visit(soak, lambda rest: rest.front.cpu * 1_000),
-            soak.phases([(first.at, first.control_computing * 1_000) for first in soak.firsts]),
+            soak.phases([(first.at, first.control_computing * 1_000) for first in system]),
         ),
         judge.middle_no_higher(
             "log a visit, last third by first", _a_visit(soak, lambda rest: rest.log_bytes), "bytes"
